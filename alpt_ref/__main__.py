@@ -1,0 +1,6 @@
+"""``python -m alpt_ref`` is the command ``alpt-ref``."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Argument checks at the boundary: each raises one `InputError` sentence, before anything changes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+BITS = (2, 4, 8, 16)
+ROUNDINGS = ("sr", "dr")
+
+
+def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """`value` as an int in ``[low, high)``."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"{name} must be a whole number, got {value!r}")
+    if value < low or (high is not None and value >= high):
+        rule = f"at least {low}" if high is None else f"in [{low}, {high})"
+        raise InputError(f"{name} must be {rule}, got {value}")
+    return int(value)
+
+
+def number(name: str, value: Any, *, positive: bool = False, rule: str = "") -> float:
+    """`value` as a finite float, non-negative or positive."""
+    if isinstance(value, (bool, np.bool_, str)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputError(f"{name} must be a number, got {value!r}")
+    result = float(value)
+    if not math.isfinite(result) or result < 0 or (positive and result == 0):
+        wanted = rule or ("finite and positive" if positive else "finite and not negative")
+        raise InputError(f"{name} must be {wanted}, got {result}")
+    return result
+
+
+def bits(value: Any) -> int:
+    """A supported code width."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value not in BITS:
+        raise InputError(f"bits must be 2, 4, 8 or 16, got {value!r}")
+    return int(value)
+
+
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in allowed:
+        words = " or ".join(repr(word) for word in allowed)
+        raise InputError(f"{name} must be {words}, got {value!r}")
+    return value
+
+
+def float32_matrix(name: str, value: Any, shape: tuple[int | None, int | None] = (None, None)) -> NDArray[np.float32]:
+    """`value` as a C-contiguous native float32 array (rows, columns); never a silent change of precision."""
+    if not isinstance(value, np.ndarray):
+        raise InputError(f"{name} must be a NumPy array of float32, got {type(value).__name__}")
+    if value.dtype.kind != "f" or value.dtype.itemsize != 4:
+        raise InputError(f"{name} must be float32, got {value.dtype}; convert it with {name}.astype(np.float32)")
+    if value.ndim != 2:
+        raise InputError(f"{name} must have two dimensions (rows, columns), got shape {value.shape}")
+    for axis, wanted in enumerate(shape):
+        if wanted is not None and value.shape[axis] != wanted:
+            wanted_shape = tuple("any" if size is None else size for size in shape)
+            raise InputError(f"{name} must have shape {wanted_shape}, got {value.shape}")
+    return np.ascontiguousarray(value, dtype=np.float32)
+
+
+def step_sizes(value: Any, rows: int) -> NDArray[np.float32]:
+    """Step size(s) as float32 (1,) or (rows,): finite and positive, also after the conversion to float32."""
+    if isinstance(value, (bool, np.bool_, str)):
+        raise InputError(f"step must be a number or an array of numbers, got {value!r}")
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu" or array.ndim > 1:
+        raise InputError(f"step must be a number or an array (n,) of numbers, got {array.dtype} of shape {array.shape}")
+    if array.ndim == 1 and array.shape[0] != rows:
+        raise InputError(f"step must be a number or have one value a row ({rows}), got {array.shape[0]} values")
+    with np.errstate(over="ignore", under="ignore"):
+        result = np.ascontiguousarray(np.atleast_1d(array), dtype=np.float32)
+    good = np.isfinite(result) & (result > 0)
+    if not good.all():
+        where = int(np.flatnonzero(~good)[0])
+        at = f" at row {where}" if array.ndim == 1 else ""
+        raise InputError(f"step must be finite and positive in float32, got {np.atleast_1d(array)[where]}{at}")
+    return result
+
+
+def id_array(ids: Any, n: int) -> NDArray[np.integer[Any]]:
+    """Row numbers as a contiguous native integer array (len,), each in ``[0, n)``."""
+    array = np.asarray(ids)
+    if array.size == 0 and array.ndim == 1:
+        return np.zeros(0, np.int64)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"ids must be whole numbers of an integer dtype, got {array.dtype}")
+    if array.ndim != 1:
+        raise InputError(f"ids must have one dimension, got shape {array.shape}; pass ids.reshape(-1)")
+    from .kernels.cpu.unique import id_range  # compiled code: not at import time of this module
+
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    low, high = (int(value) for value in id_range(array))
+    if low < 0 or high >= n:
+        wrong = low if low < 0 else high
+        raise InputError(f"ids must be in [0, {n}), got {wrong}")
+    return array

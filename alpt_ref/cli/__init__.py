@@ -1,0 +1,73 @@
+"""The command ``alpt-ref``: data · train · compare.
+
+Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130:
+interrupted, with a sentence on how to go on. A traceback is a bug in this package.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import AlptError, InputError
+from .compare import compare_command
+from .data import data_group
+from .train import train_command
+
+_BAD_INPUT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
+
+
+@click.group(name="alpt-ref", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="alpt-ref", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Adaptive low-precision training (ALPT) of embedding tables for click-through-rate models.
+
+    `alpt-ref compare` without further arguments trains FP32, LPT and ALPT at 8, 4 and 2 bits on synthetic clicks and
+    shows which method keeps how much accuracy at how many bytes.
+    """
+
+
+cli.add_command(data_group)
+cli.add_command(train_command)
+cli.add_command(compare_command)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; `args` default to those of the process."""
+    sys.exit(_run(args))
+
+
+def _run(args: Sequence[str] | None) -> int:
+    try:
+        result = cli.main(args=None if args is None else list(args), prog_name="alpt-ref", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.Abort:
+        return _fail("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.UsageError as error:
+        hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
+        return _fail(f"{error.format_message().rstrip('.')}{hint}", error.exit_code)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except InputError as error:
+        return _fail(str(error), 2)
+    except AlptError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:  # the reader of our output left, for example `alpt-ref ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{where}{error.strerror or error}", 2 if isinstance(error, _BAD_INPUT) else 1)
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    return status

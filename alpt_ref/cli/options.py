@@ -1,0 +1,164 @@
+"""Options that several verbs share, and how they become one `RunConfig`.
+
+Precedence, from weak to strong: preset, TOML file, options that name the data, ``--set``, options of their own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..config import PRESETS, RunConfig
+from ..config_io import apply_overrides, load_toml
+from ..errors import InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
+RAW = ("criteo", "avazu", "libfm")
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C, with a sentence on how to go on."""
+
+    exit_code = 130
+
+
+def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator out of several, shown in ``--help`` in this order."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _only_cpu(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if value != "cpu":
+        raise InputError(f"device must be 'cpu' in this version, got {value!r}")
+    return value
+
+
+raw_options = stack(
+    click.option("--criteo", metavar="FILE", help="Criteo click file (tab-separated, plain or .gz)."),
+    click.option("--avazu", metavar="FILE", help="Avazu click file (CSV, plain or .gz)."),
+    click.option("--libfm", metavar="FILE", help="libfm / libsvm file (plain or .gz)."),
+    click.option("--dataset", type=click.Choice(["synthetic", "movielens"]), help="A built-in set."),
+    click.option(
+        "--on-bad-row",
+        type=click.Choice(["error", "skip"]),
+        help="What to do with a malformed row of a raw file.  [default: error]",
+    ),
+    click.option(
+        "--min-count", type=int, help="Rarer categories share their field's out-of-vocabulary id.  [default: by format]"
+    ),
+)
+
+data_options = stack(
+    click.option("--data", metavar="FOLDER", help="An encoded store, as written by `alpt-ref data`."), raw_options
+)
+
+config_options = stack(
+    click.option("--config", "config_file", metavar="FILE.toml", help="Settings; see `--set` for single ones."),
+    click.option(
+        "--preset",
+        type=click.Choice(sorted(PRESETS)),
+        help="Settings to start from.  [default: quick without data or --config, otherwise paper]",
+    ),
+    click.option(
+        "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Change one setting; may be repeated."
+    ),
+)
+
+run_options = stack(
+    click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]"),
+    click.option("--device", default="cpu", show_default=True, callback=_only_cpu, help="Where to compute."),
+    click.option("--quiet", is_flag=True, help="Print the result alone."),
+)
+
+
+def data_changes(options: dict[str, Any]) -> dict[str, Any]:
+    """What the data options change in the ``data`` section; takes them out of `options`."""
+    given = {name: options.pop(name, None) for name in ("data", *RAW, "dataset")}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise InputError(f"give only one of {', '.join('--' + name for name in named)}")
+    changes: dict[str, Any] = {}
+    if named:
+        name, value = named[0], given[named[0]]
+        source = {"data": "store", "dataset": value}.get(name, name)
+        changes = {"source": source, "path": "" if name == "dataset" else str(value)}
+        if name != "dataset" and not Path(value).exists():
+            raise InputError(f"--{name} {value} does not exist")
+    for key in ("on_bad_row", "min_count"):
+        value = options.pop(key, None)
+        if value is not None:
+            changes[key] = value
+    return changes
+
+
+def make_config(options: dict[str, Any]) -> RunConfig:
+    """The run that the shared options describe; takes them out of `options`."""
+    changes = data_changes(options)
+    file, preset = options.pop("config_file"), options.pop("preset")
+    if preset is None:
+        preset = "paper" if "source" in changes or file is not None else "quick"
+    config = PRESETS[preset]
+    if file is not None:
+        config = load_toml(file, config)
+    if changes:
+        config = config.replace("data", **changes)
+    config = apply_overrides(config, options.pop("overrides"))
+    if options.get("threads") is not None:
+        config = config.replace("train", threads=options["threads"])
+    options.pop("threads", None)
+    return config
+
+
+def comma_list(text: str, option: str, convert: Callable[[str], Any] = str) -> list[Any]:
+    """``8,4,2`` -> [8, 4, 2]."""
+    items: list[Any] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            items.append(convert(part))
+        except ValueError:
+            raise InputError(f"{option} must be a comma-separated list of whole numbers, got {text!r}") from None
+    if not items:
+        raise InputError(f"{option} must name at least one value, got {text!r}")
+    return items
+
+
+def describe(dataset: Any) -> str:
+    """One line on a dataset."""
+    import numpy as np
+
+    counts = np.bincount(dataset.split, minlength=3)
+    bad = dataset.info.get("bad_rows", {}).get("count", 0)
+    left_out = f", left out {bad:,} bad row{'' if bad == 1 else 's'}" if bad else ""
+    return (
+        f"{dataset.name}: {dataset.rows:,} rows ({counts[0]:,} train, {counts[1]:,} valid, {counts[2]:,} test), "
+        f"{dataset.fields} fields, {dataset.n:,} features{left_out}"
+    )
+
+
+def echo_unless(quiet: bool) -> Callable[[str], None]:
+    """Print on stderr, or nothing: stdout is for results."""
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    return say
+
+
+def seeds_of(text: str) -> Sequence[int]:
+    """``5`` -> seeds 0 to 4; ``3,7`` -> these."""
+    seeds = comma_list(text, "--seeds", int)
+    if len(seeds) == 1 and "," not in text:
+        if seeds[0] < 1:
+            raise InputError(f"--seeds must be at least 1, got {text}")
+        return range(seeds[0])
+    return seeds

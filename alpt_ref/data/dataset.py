@@ -1,0 +1,228 @@
+"""`ClickDataset`: encoded clicks, one row an impression, one global feature id a field.
+
+The embedding table has ``n = sum(field_sizes)`` rows. Field ``f`` owns ``field_offsets[f] .. field_offsets[f+1]-1``;
+the first of them (local id 0) is the field's out-of-vocabulary id.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from . import store, store_writer
+
+if TYPE_CHECKING:
+    from .vocabulary import Vocabulary
+
+Part = Literal["train", "valid", "test"]
+PARTS: Mapping[str, int] = {"train": 0, "valid": 1, "test": 2}
+_ROWS_AT_ONCE = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class ClickDataset:
+    """Encoded clicks in RAM or memory-mapped from a store.
+
+    Parameters
+    ----------
+    name : str
+        For reports.
+    ids : uint32 array (rows, fields)
+        Global feature ids, ``field_offsets[f] + local id``.
+    labels : uint8 array (rows,)
+        0 or 1.
+    split : uint8 array (rows,)
+        0 train, 1 valid, 2 test.
+    field_names : tuple of str
+    field_sizes : tuple of int
+        Ids of each field, the out-of-vocabulary id (local 0) included.
+    info : dict
+        JSON values: source, preprocessing, bad rows; ``bayes_logloss`` and ``bayes_auc`` where they are known.
+    vocabulary : Vocabulary, optional
+        Encodes new raw rows; synthetic data have none.
+    """
+
+    name: str
+    ids: NDArray[np.uint32]
+    labels: NDArray[np.uint8]
+    split: NDArray[np.uint8]
+    field_names: tuple[str, ...]
+    field_sizes: tuple[int, ...]
+    info: dict[str, Any] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = None
+    files: Mapping[str, Mapping[str, Any]] | None = field(default=None, repr=False)
+    """Manifest entries, if the data came from a store (saves hashing them again)."""
+
+    def __post_init__(self) -> None:
+        """Check types and shapes (contents are checked by `validate`)."""
+        check_fields(self.field_names, self.field_sizes)
+        if self.ids.ndim != 2 or self.ids.dtype != np.uint32 or self.ids.shape[1] != len(self.field_sizes):
+            raise InputError(
+                f"ids must be uint32 of shape (rows, {len(self.field_sizes)}), got {self.ids.dtype} {self.ids.shape}"
+            )
+        if len(self.ids) == 0:
+            raise InputError("ids must have at least one row, got none")
+        for label, array in (("labels", self.labels), ("split", self.split)):
+            if array.dtype != np.uint8 or array.shape != (len(self.ids),):
+                raise InputError(f"{label} must be uint8 of shape ({len(self.ids)},), got {array.dtype} {array.shape}")
+        if self.vocabulary is not None and self.vocabulary.field_sizes != self.field_sizes:
+            raise InputError("vocabulary must have the dataset's field_sizes")
+
+    @property
+    def rows(self) -> int:
+        """Number of impressions."""
+        return len(self.ids)
+
+    @property
+    def fields(self) -> int:
+        """Number of categorical fields."""
+        return len(self.field_sizes)
+
+    @property
+    def n(self) -> int:
+        """Rows of the embedding table."""
+        return sum(self.field_sizes)
+
+    @functools.cached_property
+    def field_offsets(self) -> NDArray[np.int64]:
+        """First global id of each field, and `n` at the end: int64 array (fields + 1,)."""
+        return offsets_of(self.field_sizes)
+
+    def rows_of(self, part: Part) -> NDArray[np.int64]:
+        """Ascending row numbers of a part, int64."""
+        if part not in PARTS:
+            raise InputError(f"part must be train, valid or test, got {part!r}")
+        return np.flatnonzero(self.split == PARTS[part])
+
+    def validate(self) -> None:
+        """Check every id, label and split value; InputError at the first that breaks its rule."""
+        for start in range(0, self.rows, _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            low, high = self.ids[rows].min(axis=0), self.ids[rows].max(axis=0)
+            if (low < self.field_offsets[:-1]).any() or (high >= self.field_offsets[1:]).any():
+                raise InputError("ids must lie in their field's range field_offsets[f] .. field_offsets[f+1]-1")
+            if self.labels[rows].max() > 1:
+                raise InputError(f"labels must be 0 or 1, got {int(self.labels[rows].max())}")
+            if self.split[rows].max() > 2:
+                raise InputError(f"split must be 0, 1 or 2, got {int(self.split[rows].max())}")
+
+    @functools.cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The store's manifest (computed, and every array hashed, if the data are in RAM)."""
+        files = self.files
+        if files is None:
+            arrays = self._arrays()
+            files = {name: store_writer.array_entry(array, store.ARRAY_DTYPES[name]) for name, array in arrays.items()}
+        head = manifest_head(self.name, self.field_names, self.field_sizes, self.info)
+        manifest = {**head, "format": store.FORMAT, "version": store.VERSION, "files": dict(files)}
+        return {**manifest, "fingerprint": store.fingerprint_of(manifest)}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over contents, names and info; equal for the same data in RAM and in a store."""
+        return str(self.manifest["fingerprint"])
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        arrays: dict[str, NDArray[Any]] = {"ids.npy": self.ids, "labels.npy": self.labels, "split.npy": self.split}
+        if self.vocabulary is not None:
+            arrays["category_bytes.npy"] = self.vocabulary.category_bytes
+            arrays["category_offsets.npy"] = self.vocabulary.category_offsets
+        return arrays
+
+    def save(self, folder: str | Path) -> None:
+        """Write a store; a folder that already holds the identical store is left as it is.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written, or holds anything but this very store, or a value breaks its rule.
+        """
+        folder = Path(folder)
+        self.validate()
+        present = store_writer.check_target(folder)
+        if present is not None:
+            store_writer.require_same(folder, str(present["fingerprint"]), self.fingerprint)
+            return
+        with store_writer.StoreWriter(folder) as writer:
+            for name, array in self._arrays().items():
+                out = writer.array(name, array.shape)
+                step = max(1, (1 << 22) // max(1, array[:1].nbytes))
+                for start in range(0, len(array), step):
+                    with store_writer.writing_to(folder):
+                        out.append(array[start : start + step])
+            writer.finish(manifest_head(self.name, self.field_names, self.field_sizes, self.info))
+
+    @classmethod
+    def open(cls, folder: str | Path, *, verify: bool = False) -> ClickDataset:
+        """Map a store read-only.
+
+        Parameters
+        ----------
+        folder : path
+        verify : bool
+            Also read everything: SHA-256 of each file, and the range of every id, label and split value.
+
+        Raises
+        ------
+        InputError
+            The folder is no store, or was altered, or has a format version that this release does not know.
+        """
+        folder = Path(folder)
+        manifest = store.read_manifest(folder)
+        files = manifest["files"]
+        if verify:
+            store.check_sha256(folder, files)
+        arrays = {name: store.open_array(folder, name, entry) for name, entry in files.items()}
+        try:
+            names = tuple(str(name) for name in manifest["field_names"])
+            sizes = tuple(int(size) for size in manifest["field_sizes"])
+            info, name = dict(manifest["info"]), str(manifest["name"])
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{folder / store.MANIFEST} lacks a part; write the store again") from None
+        vocabulary = None
+        if "category_bytes.npy" in arrays and "category_offsets.npy" in arrays:
+            from .vocabulary import Vocabulary
+
+            vocabulary = Vocabulary(names, sizes, arrays["category_bytes.npy"], arrays["category_offsets.npy"])
+        dataset = cls(
+            name, arrays["ids.npy"], arrays["labels.npy"], arrays["split.npy"], names, sizes, info, vocabulary, files
+        )
+        if verify:
+            dataset.validate()
+        return dataset
+
+
+def offsets_of(field_sizes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Running sum of the field sizes with a leading 0, int64 array (fields + 1,)."""
+    return np.concatenate(([0], np.cumsum(field_sizes, dtype=np.int64))).astype(np.int64)
+
+
+def check_fields(field_names: tuple[str, ...], field_sizes: tuple[int, ...]) -> None:
+    """InputError unless names are distinct, sizes positive, and their sum fits a uint32 id."""
+    if len(field_names) != len(field_sizes) or not field_sizes:
+        raise InputError(
+            f"field_names ({len(field_names)}) and field_sizes ({len(field_sizes)}) must agree, at least 1"
+        )
+    if len(set(field_names)) != len(field_names):
+        raise InputError("field_names must be distinct")
+    if min(field_sizes) < 1 or sum(field_sizes) > 2**32 - 1:
+        raise InputError("field_sizes must be at least 1 each and below 2**32 together")
+
+
+def manifest_head(
+    name: str, field_names: tuple[str, ...], field_sizes: tuple[int, ...], info: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The part of a manifest that describes the data rather than the files."""
+    return {
+        "name": name,
+        "field_names": list(field_names),
+        "field_sizes": [int(size) for size in field_sizes],
+        "info": dict(info),
+    }

@@ -1,0 +1,57 @@
+"""Splits of the rows into training, validation and test part; seeds and the generators they key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+_STREAM = 0x53504C4954  # second word of the Philox key
+
+
+def check_seed(seed: int) -> int:
+    """`seed` as an int, or InputError where it is no 64-bit whole number."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+    return int(seed)
+
+
+def keyed_generator(seed: int, stream: int, block: int = 0) -> np.random.Generator:
+    """Generator of its own for each (seed, stream, block); blocks lie 2**128 counter values apart."""
+    key, counter = np.array([seed, stream], dtype=np.uint64), np.array([0, 0, block, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def split_counts(rows: int, split: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Rows of each part: proportional, what is left over going to the largest fractions (ties: the earlier part).
+
+    Raises
+    ------
+    InputError
+        `split` is not three whole numbers with a training share of at least 1.
+
+    Examples
+    --------
+    >>> split_counts(45_840_617, (8, 1, 1))
+    (36672493, 4584062, 4584062)
+    """
+    shares = tuple(split) if isinstance(split, Iterable) else ()
+    if len(shares) != 3 or any(isinstance(s, bool) or not isinstance(s, (int, np.integer)) or s < 0 for s in shares):
+        raise InputError(f"split must be three whole numbers of at least 0 such as (8, 1, 1), got {split!r}")
+    if shares[0] < 1:
+        raise InputError(f"split must give the training part a share of at least 1, got {split!r}")
+    counts = [rows * share // sum(shares) for share in shares]
+    by_fraction = sorted(range(3), key=lambda part: -(rows * shares[part] % sum(shares)))
+    for part in by_fraction[: rows - sum(counts)]:
+        counts[part] += 1
+    return counts[0], counts[1], counts[2]
+
+
+def random_split(rows: int, split: tuple[int, int, int] = (8, 1, 1), seed: int = 0) -> NDArray[np.uint8]:
+    """Exact shares in a seeded random order: uint8 array (rows,) of 0 train, 1 valid, 2 test."""
+    parts = np.repeat(np.arange(3, dtype=np.uint8), split_counts(rows, split))
+    keyed_generator(check_seed(seed), _STREAM).shuffle(parts)
+    return parts

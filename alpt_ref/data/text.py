@@ -1,0 +1,111 @@
+"""Raw text clicks, a piece of the file at a time: every line is either encoded or reported as a bad row."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import InputError
+from .lines import CHUNK_BYTES, Lines, LineSource, Progress
+from .parse import CodedRows, FieldEncoder, TextFormat, code_lines
+
+OnBadRow = Literal["error", "skip"]
+MAX_EXAMPLES = 20
+FormatOf = Callable[[str], TextFormat]
+"""First line of the file -> its format; raises InputError with a reason that follows "line 1: "."""
+
+
+@dataclass
+class BadRows:
+    """Rows left out: how many, and the first 20 as (1-based line number, reason)."""
+
+    count: int = 0
+    examples: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, rows: Mapping[int, str]) -> None:
+        """Take rows of the next piece of the file."""
+        self.count += len(rows)
+        self.examples += sorted(rows.items())[: MAX_EXAMPLES - len(self.examples)]
+
+    def to_info(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"count": self.count, "examples": [{"line": line, "reason": reason} for line, reason in self.examples]}
+
+
+class TextReader:
+    """Iterate once over a file's `CodedRows`; then `encoders`, `bad_rows` and `info` describe the whole.
+
+    Raises
+    ------
+    InputError
+        While iterating: a file that cannot be read (see `LineSource`), has no good row, or, with
+        ``on_bad_row="error"``, its first bad row.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        format_of: FormatOf,
+        *,
+        on_bad_row: OnBadRow = "error",
+        chunk_bytes: int = CHUNK_BYTES,
+        progress: Progress | None = None,
+    ) -> None:
+        """Check the arguments; the file is opened by the iteration."""
+        if on_bad_row not in ("error", "skip"):
+            raise InputError(f"on_bad_row must be 'error' or 'skip', got {on_bad_row!r}")
+        self.path = Path(path)
+        self.rows = 0
+        self.bad_rows = BadRows()
+        self.format: TextFormat | None = None
+        self.encoders: tuple[FieldEncoder, ...] = ()
+        self._on_bad_row, self._format_of, self._progress = on_bad_row, format_of, progress
+        self._source = LineSource(path, chunk_bytes)
+
+    def __iter__(self) -> Iterator[CodedRows]:
+        """Parse the file from its start to its end."""
+        with contextlib.closing(iter(self._source)) as pieces:  # an error must not leave the file open
+            yield from self._rows_of(pieces)
+        if not self.rows:
+            why = f"all {self.bad_rows.count} rows are bad" if self.bad_rows.count else "it is empty"
+            raise InputError(f"{self.path} holds no rows ({why}); name a file of {self._kind} clicks")
+
+    def _rows_of(self, pieces: Iterator[Lines]) -> Iterator[CodedRows]:
+        for piece in pieces:
+            layout, lines = self._layout(piece)
+            rows, bad = code_lines(layout, self.encoders, lines)
+            if bad and self._on_bad_row == "error":
+                line, reason = min(bad.items())
+                raise InputError(
+                    f"{self.path}, line {line}: {reason}; mend the file or leave bad rows out with on_bad_row='skip'"
+                )
+            self.bad_rows.add(bad)
+            self.rows += len(rows.labels)
+            if self._progress is not None:
+                self._progress(self._source.done, self._source.size, self.rows)
+            if len(rows.labels):
+                yield rows
+
+    @property
+    def _kind(self) -> str:
+        return "raw" if self.format is None else self.format.kind
+
+    def _layout(self, lines: Lines) -> tuple[TextFormat, Lines]:
+        if self.format is not None:
+            return self.format, lines
+        end = lines.data.index(b"\n") + 1
+        try:
+            self.format = self._format_of(lines.data[: end - 1].removesuffix(b"\r").decode("utf-8", "replace"))
+        except InputError as error:
+            raise InputError(f"{self.path}, line 1: {error}") from None
+        self.encoders = tuple(FieldEncoder(rule) for rule in self.format.fields)
+        return self.format, Lines(2, lines.data[end:]) if self.format.header else lines
+
+    def info(self) -> dict[str, Any]:
+        """Source, rows and bad rows, as JSON; valid once the file has been read."""
+        source = {"kind": self._kind, **self._source.describe()}
+        read = self.rows + self.bad_rows.count
+        return {"source": source, "rows_read": read, "rows_encoded": self.rows, "bad_rows": self.bad_rows.to_info()}

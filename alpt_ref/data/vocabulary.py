@@ -1,0 +1,170 @@
+"""Per-field vocabularies: which categories get a row of the embedding table, and under which id.
+
+Local id 0 of a field is its out-of-vocabulary id. Categories seen at least `min_count` times follow by falling count,
+ties in the order of their text (bytes of its UTF-8), so that the ids depend on the counts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .dataset import check_fields, offsets_of
+
+if TYPE_CHECKING:
+    from .raw import RawClicks
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The text of every row of the embedding table.
+
+    Parameters
+    ----------
+    field_names : tuple of str
+    field_sizes : tuple of int
+        Out-of-vocabulary ids included.
+    category_bytes : uint8 array
+        All texts end to end, UTF-8.
+    category_offsets : int64 array (n + 1,)
+        Where the text of each global id begins; out-of-vocabulary ids have an empty text that stands for nothing.
+    """
+
+    field_names: tuple[str, ...]
+    field_sizes: tuple[int, ...]
+    category_bytes: NDArray[np.uint8]
+    category_offsets: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Check that the offsets fit the bytes."""
+        check_fields(self.field_names, self.field_sizes)
+        offsets = self.category_offsets
+        if offsets.dtype != np.int64 or offsets.shape != (sum(self.field_sizes) + 1,):
+            raise InputError(f"category_offsets must be int64 of shape ({sum(self.field_sizes) + 1},)")
+        if self.category_bytes.dtype != np.uint8 or self.category_bytes.ndim != 1:
+            raise InputError("category_bytes must be a uint8 vector")
+        if offsets[0] != 0 or offsets[-1] != len(self.category_bytes) or (np.diff(offsets) < 0).any():
+            raise InputError("category_offsets must rise from 0 to the length of category_bytes")
+
+    def _arrow(self, field: int) -> Any:
+        """The field's texts, without its out-of-vocabulary id, as an Arrow array over the same memory."""
+        import pyarrow as pa
+
+        offsets = offsets_of(self.field_sizes)
+        first, size = int(offsets[field]) + 1, self.field_sizes[field] - 1
+        buffers = [None, pa.py_buffer(self.category_offsets), pa.py_buffer(self.category_bytes)]
+        return pa.Array.from_buffers(pa.large_utf8(), size, buffers, null_count=0, offset=first)
+
+    def categories(self, field: int) -> list[str]:
+        """Texts of local ids 1, 2, … of a field."""
+        return self._arrow(field).to_pylist()  # type: ignore[no-any-return]
+
+    def local_ids(self, field: int, texts: Sequence[str] | Any) -> NDArray[np.uint32]:
+        """Local ids of texts (a sequence of str or an Arrow array); unknown ones get 0."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        try:
+            values = pa.array(texts, type=pa.large_utf8())
+            if values.null_count:
+                raise TypeError("None is no category; a missing value is the empty text")
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise InputError(f"field {self.field_names[field]} must hold texts: {error}") from None
+        found = pc.index_in(values, value_set=self._arrow(field))
+        local: NDArray[np.int32] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+        return (local + 1).astype(np.uint32)
+
+    def encode(self, columns: Sequence[Sequence[str]]) -> NDArray[np.uint32]:
+        """Global ids of new rows, given as one sequence of categories per field.
+
+        Parameters
+        ----------
+        columns : sequence of `fields` sequences of str
+            Categories after preprocessing (what `RawClicks.categories` holds), missing values as empty text.
+
+        Returns
+        -------
+        uint32 array (rows, fields)
+            A category without a row gets its field's out-of-vocabulary id.
+
+        Raises
+        ------
+        InputError
+            Wrong number of columns, columns of different lengths, or values that are no texts.
+        """
+        if len(columns) != len(self.field_sizes):
+            raise InputError(f"columns must be {len(self.field_sizes)} sequences, one a field, got {len(columns)}")
+        if len({len(column) for column in columns}) > 1:
+            raise InputError("columns must all have the same number of rows")
+        offsets = offsets_of(self.field_sizes).astype(np.uint32)
+        ids = [offsets[field] + self.local_ids(field, column) for field, column in enumerate(columns)]
+        return np.column_stack(ids)
+
+    def encode_clicks(self, clicks: RawClicks) -> NDArray[np.uint32]:
+        """Global ids of rows that a reader of the same kind has read: uint32 array (rows, fields)."""
+        if clicks.field_names != self.field_names:
+            raise InputError(f"clicks must have the vocabulary's fields {', '.join(self.field_names)}")
+        offsets = offsets_of(self.field_sizes).astype(np.uint32)
+        ids = np.empty(clicks.codes.shape, dtype=np.uint32)
+        for field, categories in enumerate(clicks.categories):
+            ids[:, field] = (offsets[field] + self.local_ids(field, categories))[clicks.codes[:, field]]
+        return ids
+
+
+def check_min_count(min_count: int) -> None:
+    """InputError unless `min_count` is a whole number of at least 1."""
+    if isinstance(min_count, bool) or not isinstance(min_count, (int, np.integer)) or min_count < 1:
+        raise InputError(f"min_count must be a whole number of at least 1, got {min_count!r}")
+
+
+def build_vocabulary(
+    field_names: tuple[str, ...],
+    categories: Sequence[Sequence[str]],
+    counts: Sequence[NDArray[np.int64]],
+    min_count: int,
+) -> tuple[Vocabulary, list[NDArray[np.uint32]]]:
+    """Choose and order the categories of each field.
+
+    Parameters
+    ----------
+    field_names : tuple of str
+    categories : per field, distinct texts
+    counts : per field, int64 array (categories of that field,)
+        How often each occurs in the rows that define the vocabulary.
+    min_count : int
+        Least count that earns a row; a category that never occurs earns none.
+
+    Returns
+    -------
+    Vocabulary
+    list of uint32 arrays
+        Per field: global id of each of `categories`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    check_min_count(min_count)
+    blank = pa.array([""], type=pa.large_utf8())
+    texts, local = [], []
+    for names, count in zip(categories, counts, strict=True):
+        kept = np.flatnonzero(count >= min_count)
+        names_kept = pa.array(names, type=pa.large_utf8()).take(pa.array(kept))
+        table = pa.table({"count": count[kept], "text": names_kept})
+        order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")]).to_numpy()
+        texts += [blank, names_kept.take(pa.array(order))]
+        ids = np.zeros(len(count), dtype=np.uint32)
+        ids[kept[order]] = np.arange(1, len(kept) + 1, dtype=np.uint32)
+        local.append(ids)
+    sizes = tuple(1 + int((ids > 0).sum()) for ids in local)
+    check_fields(field_names, sizes)
+    offsets = offsets_of(sizes).astype(np.uint32)
+    _, starts, data = pa.concat_arrays(texts).buffers()
+    category_offsets = np.frombuffer(starts, dtype=np.int64, count=sum(sizes) + 1).copy()
+    blob = np.frombuffer(data, dtype=np.uint8)[: category_offsets[-1]].copy() if data else np.zeros(0, dtype=np.uint8)
+    vocabulary = Vocabulary(field_names, sizes, blob, category_offsets)
+    return vocabulary, [offsets[field] + ids for field, ids in enumerate(local)]

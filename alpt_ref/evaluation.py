@@ -1,0 +1,46 @@
+"""Predictions of a trained table and model on a dataset's rows, and their AUC and logloss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .metrics import auc
+from .models.loss import bce_with_logits
+
+if TYPE_CHECKING:
+    from .data.dataset import ClickDataset
+    from .models.base import Model
+    from .tables.base import EmbeddingTable
+
+
+def predict_logits(
+    table: EmbeddingTable, model: Model, dataset: ClickDataset, rows: NDArray[np.int64], *, batch_size: int = 10_000
+) -> NDArray[np.float32]:
+    """Logits, float32 (len(rows),), of the given rows with the running statistics of batch norm."""
+    logits = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), batch_size):
+        ids = dataset.ids[rows[start : start + batch_size]]
+        emb = table.lookup(ids.reshape(-1)).reshape(len(ids), -1)
+        logits[start : start + len(ids)] = model.forward(emb, training=False)
+    return logits
+
+
+def evaluate(
+    table: EmbeddingTable,
+    model: Model,
+    dataset: ClickDataset,
+    part: Literal["train", "valid", "test"],
+    *,
+    batch_size: int,
+) -> tuple[float, float]:
+    """(AUC, mean logloss in nats) of one part of the dataset."""
+    rows = dataset.rows_of(part)
+    logits = predict_logits(table, model, dataset, rows, batch_size=batch_size)
+    labels = dataset.labels[rows]
+    loss = bce_with_logits(logits, labels)[0]
+    if not np.isfinite(loss):
+        return float("nan"), float(loss)
+    return float(auc(labels, logits)), float(loss)

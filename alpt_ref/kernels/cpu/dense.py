@@ -1,0 +1,300 @@
+"""The dense part of a click model on the CPU: everything between two matrix products, in as few passes as possible.
+
+Memory traffic decides here, so each kernel reads its arrays once: batch norm and ReLU together, all cross layers
+together, an optimiser's whole update together. All kernels work in the arrays' own dtype (float32 in training,
+float64 in gradient checks).
+
+Two kinds of split: element kernels take rows ``lo..hi``; column sums take *blocks* ``lo..hi`` of `ROW_BLOCK` rows and
+leave one partial sum a block, which `sum_parts` and `combine_moments` add in ascending order. So neither kind lets
+the number of threads into the bits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._jit import kernel
+
+Array = NDArray[Any]
+
+ROW_BLOCK = 128
+"""Rows of one partial column sum: 128 x 1024 float32 stay in the second-level cache between two reads."""
+
+
+def block_count(rows: int) -> int:
+    """Number of partial sums for a column reduction over `rows` rows."""
+    return -(-rows // ROW_BLOCK)
+
+
+@kernel
+def sum_parts(lo: int, hi: int, parts: Array, out: Array) -> None:
+    """``out[j] = parts[0, j] + parts[1, j] + ...`` in ascending order, for flat positions lo..hi."""
+    target = out[lo:hi]
+    target[:] = parts[0, lo:hi]
+    for part in range(1, parts.shape[0]):
+        source = parts[part, lo:hi]
+        for j in range(hi - lo):
+            target[j] += source[j]
+
+
+# --- batch norm + ReLU --------------------------------------------------------------------------------------------
+
+
+@kernel
+def column_moments(lo: int, hi: int, z: Array, means: Array, squares: Array) -> None:
+    """Mean and sum of squared deviations of each column within row blocks lo..hi (two passes in the cache)."""
+    rows, columns = z.shape
+    for block in range(lo, hi):
+        start, stop = block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)
+        mean, square = means[block], squares[block]
+        mean[:] = 0
+        square[:] = 0
+        for i in range(start, stop):
+            row = z[i]
+            for j in range(columns):
+                mean[j] += row[j]
+        count = z.dtype.type(stop - start)
+        for j in range(columns):
+            mean[j] /= count
+        for i in range(start, stop):
+            row = z[i]
+            for j in range(columns):
+                deviation = row[j] - mean[j]
+                square[j] += deviation * deviation
+
+
+@kernel
+def combine_moments(rows: int, means: Array, squares: Array, mean: Array, variance: Array) -> None:
+    """Moments of all rows from those of the blocks, in float64, in ascending order (Chan, Golub, LeVeque 1983)."""
+    columns = mean.size
+    mean[:] = 0.0
+    variance[:] = 0.0
+    for block in range(means.shape[0]):
+        before = block * ROW_BLOCK
+        count = min(ROW_BLOCK, rows - before)
+        share = count / (before + count)
+        cross = before * share
+        for j in range(columns):
+            delta = means[block, j] - mean[j]
+            mean[j] += delta * share
+            variance[j] += squares[block, j] + delta * delta * cross
+    for j in range(columns):
+        variance[j] /= rows
+
+
+@kernel
+def scale_shift_relu(lo: int, hi: int, z: Array, scale: Array, shift: Array, y: Array) -> None:
+    """``y = max(scale * z + shift, 0)`` column by column; NaN stays NaN so that training can see it."""
+    zero = z.dtype.type(0)
+    for i in range(lo, hi):
+        source, target = z[i], y[i]
+        for j in range(z.shape[1]):
+            value = source[j] * scale[j] + shift[j]
+            target[j] = zero if value <= zero else value
+
+
+@kernel
+def norm_relu_backward_sums(
+    lo: int, hi: int, dy: Array, z: Array, scale: Array, shift: Array, mean: Array, sums: Array, products: Array
+) -> None:
+    """Within row blocks lo..hi: column sums of g and of ``g * (z - mean)``, where g is `dy` behind the ReLU."""
+    zero = z.dtype.type(0)
+    rows, columns = z.shape
+    for block in range(lo, hi):
+        total, product = sums[block], products[block]
+        total[:] = 0
+        product[:] = 0
+        for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
+            gradient, value = dy[i], z[i]
+            for j in range(columns):
+                g = gradient[j] if value[j] * scale[j] + shift[j] > zero else zero
+                total[j] += g
+                product[j] += g * (value[j] - mean[j])
+
+
+@kernel
+def norm_relu_backward(
+    lo: int, hi: int, dy: Array, z: Array, scale: Array, shift: Array, mean: Array, offset: Array, slope: Array
+) -> None:
+    """In place ``dy <- scale * g - offset - slope * (z - mean)``: the gradient before batch norm and ReLU."""
+    zero = z.dtype.type(0)
+    for i in range(lo, hi):
+        gradient, value = dy[i], z[i]
+        for j in range(z.shape[1]):
+            g = gradient[j] if value[j] * scale[j] + shift[j] > zero else zero
+            gradient[j] = scale[j] * g - offset[j] - slope[j] * (value[j] - mean[j])
+
+
+# --- bias + ReLU --------------------------------------------------------------------------------------------------
+
+
+@kernel
+def bias_relu(lo: int, hi: int, z: Array, bias: Array) -> None:
+    """In place ``z <- max(z + bias, 0)``."""
+    zero = z.dtype.type(0)
+    for i in range(lo, hi):
+        row = z[i]
+        for j in range(z.shape[1]):
+            value = row[j] + bias[j]
+            row[j] = zero if value <= zero else value
+
+
+@kernel
+def bias_relu_backward(lo: int, hi: int, dy: Array, y: Array, sums: Array) -> None:
+    """In place ``dy <- dy where y > 0 else 0`` and its column sums within row blocks lo..hi."""
+    zero = y.dtype.type(0)
+    rows, columns = y.shape
+    for block in range(lo, hi):
+        total = sums[block]
+        total[:] = 0
+        for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
+            gradient, value = dy[i], y[i]
+            for j in range(columns):
+                g = gradient[j] if value[j] > zero else zero
+                gradient[j] = g
+                total[j] += g
+
+
+# --- output unit and cross layers ---------------------------------------------------------------------------------
+
+
+@kernel
+def row_dots_backward(lo: int, hi: int, dout: Array, x: Array, w: Array, dx: Array, sums: Array) -> None:
+    """``dx[i] = dout[i] * w`` and, within row blocks lo..hi, the column sums of ``dout[i] * x[i]``."""
+    rows, columns = x.shape
+    for block in range(lo, hi):
+        total = sums[block]
+        total[:] = 0
+        for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
+            g, row, target = dout[i], x[i], dx[i]
+            for j in range(columns):
+                target[j] = g * w[j]
+                total[j] += g * row[j]
+
+
+@kernel
+def cross_forward(lo: int, hi: int, dots: Array, constants: Array, out: Array) -> None:
+    """All cross layers and their part of the output unit, from ``dots[i, l] = x[i] . vectors[l]``.
+
+    alpha_{l+1} = alpha_l + (alpha_l dots[i, l] + constants[l]) from alpha_0 = 1; then
+    ``out[i] += alpha_L dots[i, L] + constants[L]``. Derivation: `alpt_ref.models.cross`.
+    """
+    layers = dots.shape[1] - 1
+    for i in range(lo, hi):
+        alpha = dots.dtype.type(1)
+        for layer in range(layers):
+            alpha += alpha * dots[i, layer] + constants[layer]
+        out[i] += alpha * dots[i, layers] + constants[layers]
+
+
+@kernel
+def cross_backward(
+    lo: int,
+    hi: int,
+    x: Array,
+    vectors: Array,
+    constants: Array,
+    dots: Array,
+    dout: Array,
+    alphas: Array,
+    ddots: Array,
+    dx: Array,
+    dvectors: Array,
+    dconstants: Array,
+    params: bool,
+) -> None:
+    """Backward of `cross_forward` over row blocks lo..hi; adds to `dx`, partial sums to dvectors and dconstants.
+
+    `alphas` and `ddots` (blocks, L + 1) are scratch of one row. With ``params`` false only `dx` is touched.
+    """
+    rows, columns = x.shape
+    layers = vectors.shape[0] - 1
+    one = x.dtype.type(1)
+    for block in range(lo, hi):
+        alpha, ddot = alphas[block], ddots[block]
+        dvectors[block] = 0
+        dconstants[block] = 0
+        for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
+            row, target = x[i], dx[i]
+            alpha[0] = one
+            for layer in range(layers):
+                alpha[layer + 1] = alpha[layer] + (alpha[layer] * dots[i, layer] + constants[layer])
+            dalpha = dout[i] * dots[i, layers]
+            ddot[layers] = dout[i] * alpha[layers]
+            dconstants[block, layers] += dout[i]
+            for layer in range(layers - 1, -1, -1):
+                ddot[layer] = dalpha * alpha[layer]
+                dconstants[block, layer] += dalpha
+                dalpha += dalpha * dots[i, layer]
+            for layer in range(layers + 1):
+                g, vector = ddot[layer], vectors[layer]
+                for j in range(columns):
+                    target[j] += g * vector[j]
+                if params:
+                    dvector = dvectors[block, layer]
+                    for j in range(columns):
+                        dvector[j] += g * row[j]
+
+
+# --- loss ---------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def bce_with_logits(
+    lo: int, hi: int, logits: Array, labels: Array, inverse_rows: float, losses: Array, dlogits: Array
+) -> None:
+    """Logloss ``log(1 + e^x) - y x`` summed in float64 within row blocks lo..hi, and its gradient over the rows."""
+    rows = logits.size
+    for block in range(lo, hi):
+        total = 0.0
+        for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
+            x, y = np.float64(logits[i]), np.float64(labels[i])
+            decay = math.exp(-abs(x))  # never overflows
+            total += max(x, 0.0) - x * y + math.log1p(decay) if x == x else x
+            probability = 1.0 / (1.0 + decay) if x >= 0.0 else decay / (1.0 + decay)
+            dlogits[i] = (probability - y) * inverse_rows
+        losses[block] = total
+
+
+# --- optimisers ---------------------------------------------------------------------------------------------------
+# The views make the index start at 0: with a signed start the compiler cannot rule out wrap-around and stays scalar.
+
+
+@kernel
+def adam(
+    lo: int,
+    hi: int,
+    params: Array,
+    grads: Array,
+    firsts: Array,
+    seconds: Array,
+    keep: float,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    rest1: float,
+    rest2: float,
+    root_correction2: float,
+    eps: float,
+) -> None:
+    """One Adam step over flat positions lo..hi; `lr` is divided by bias correction 1, `keep` = 1 - lr * decay."""
+    param, grad, first, second = params[lo:hi], grads[lo:hi], firsts[lo:hi], seconds[lo:hi]
+    for j in range(hi - lo):
+        g = grad[j]
+        m = beta1 * first[j] + rest1 * g
+        v = beta2 * second[j] + rest2 * (g * g)
+        first[j] = m
+        second[j] = v
+        param[j] = keep * param[j] - lr * (m / (np.sqrt(v) / root_correction2 + eps))
+
+
+@kernel
+def sgd(lo: int, hi: int, params: Array, grads: Array, keep: float, lr: float) -> None:
+    """One SGD step over flat positions lo..hi; `keep` = 1 - lr * decay."""
+    param, grad = params[lo:hi], grads[lo:hi]
+    for j in range(hi - lo):
+        param[j] = keep * param[j] - lr * grad[j]

@@ -1,0 +1,98 @@
+"""Random words for the elements of a block of rows, planar in the layout that the rounding loops read."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._jit import kernel, scalar
+from ..._types import Int
+from ...scalar.philox import counter_1, counter_2, counter_3, philox4x32
+
+CHUNK_LANES = 256
+"""Philox calls made in one go: a buffer of 1024 words stays in the first-level cache and fills vector registers."""
+
+
+@scalar
+def fill_words(
+    lanes: Int,
+    c0: NDArray[np.uint32],
+    c1: NDArray[np.uint32],
+    step: Int,
+    purpose: Int,
+    k0: np.uint32,
+    k1: np.uint32,
+    words: NDArray[np.uint32],
+) -> None:
+    """``words[4*i .. 4*i+3]`` become the output for counter ``(c0[i], c1[i], step, purpose)``, ``i < lanes``."""
+    c2 = counter_2(step)
+    c3 = counter_3(step, purpose)
+    for i in range(lanes):
+        r0, r1, r2, r3 = philox4x32(c0[i], c1[i], c2, c3, k0, k1)
+        words[4 * i] = r0
+        words[4 * i + 1] = r1
+        words[4 * i + 2] = r2
+        words[4 * i + 3] = r3
+
+
+@kernel
+def philox_rows(
+    lo: Int, hi: Int, counters: NDArray[np.uint32], keys: NDArray[np.uint32], out: NDArray[np.uint32]
+) -> None:
+    """Philox4x32-10 of each row of `counters` (n, 4) with the key of the same row of `keys` (n, 2)."""
+    for i in range(lo, hi):
+        r0, r1, r2, r3 = philox4x32(
+            counters[i, 0], counters[i, 1], counters[i, 2], counters[i, 3], keys[i, 0], keys[i, 1]
+        )
+        out[i, 0] = r0
+        out[i, 1] = r1
+        out[i, 2] = r2
+        out[i, 3] = r3
+
+
+@scalar
+def chunk_rows(d: Int) -> int:
+    """Rows whose words are drawn together: `CHUNK_LANES` Philox calls, at least one row."""
+    return max(1, CHUNK_LANES // ((d + 3) // 4))
+
+
+@scalar
+def chunk_layout(rows: Int, blocks: Int, lane_row: NDArray[np.int64], lane_block: NDArray[np.uint32]) -> None:
+    """Row (within the chunk) and column block of each lane of a chunk of `rows` rows."""
+    for i in range(rows):
+        for block in range(blocks):
+            lane_row[i * blocks + block] = i
+            lane_block[i * blocks + block] = np.uint32(block)
+
+
+@scalar
+def set_counters(
+    lanes: Int,
+    rows: NDArray[np.int64],
+    start: Int,
+    lane_row: NDArray[np.int64],
+    lane_block: NDArray[np.uint32],
+    c0: NDArray[np.uint32],
+    c1: NDArray[np.uint32],
+) -> None:
+    """Counters of the chunk that begins at ``rows[start]``, for any rows."""
+    for lane in range(lanes):
+        row = rows[start + lane_row[lane]]
+        c0[lane] = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
+        c1[lane] = counter_1(row, lane_block[lane])
+
+
+@scalar
+def set_counters_range(
+    lanes: Int,
+    first: Int,
+    lane_row: NDArray[np.int64],
+    lane_block: NDArray[np.uint32],
+    c0: NDArray[np.uint32],
+    c1: NDArray[np.uint32],
+) -> None:
+    """Counters of the chunk of consecutive rows that begins at row `first`."""
+    for lane in range(lanes):
+        row = first + lane_row[lane]
+        c0[lane] = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
+        c1[lane] = counter_1(row, lane_block[lane])

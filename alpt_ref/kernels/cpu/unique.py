@@ -1,0 +1,163 @@
+"""Unique rows of a batch and the order-independent sum of their gradients.
+
+The ids are radix-sorted (stable, least significant digit first), which gives the unique rows in ascending order and
+for each the positions where it occurs. The sum over the occurrences of a row must not depend on their order in the
+batch, on threads or on the device, so it is not a running float sum: two occurrences are added in float32
+(commutative), three or more as 64-bit integers relative to the row's largest magnitude, which is exact up to a
+truncation below ``2**-62 * count**2`` of that magnitude (the pre-rounding idea of Demmel and Nguyen, "Fast
+reproducible floating-point summation", ARITH 2013).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._jit import kernel
+from ..._types import Int, Integers
+from .prefetch import AHEAD, prefetch
+
+DIGIT_BITS = 11
+BUCKETS = 1 << DIGIT_BITS
+
+
+@kernel
+def id_range(ids: Integers) -> tuple[int, int]:
+    """Smallest and largest id of a non-empty array."""
+    low = ids[0]
+    high = ids[0]
+    for i in range(ids.size):
+        low = min(low, ids[i])
+        high = max(high, ids[i])
+    return low, high
+
+
+@kernel
+def sort_ids(
+    ids: Integers,
+    largest: Int,
+    keys: NDArray[np.int64],
+    order: NDArray[np.int64],
+    spare_keys: NDArray[np.int64],
+    spare_order: NDArray[np.int64],
+) -> bool:
+    """Sort ids in ``[0, largest]`` with their positions; True if the result ended in the spare arrays."""
+    size = ids.size
+    for i in range(size):
+        keys[i] = ids[i]
+        order[i] = i
+    counts = np.empty(BUCKETS, np.int64)
+    flipped = False
+    shift = 0
+    while shift == 0 or (largest >> shift) > 0:
+        counts[:] = 0
+        for i in range(size):
+            counts[(keys[i] >> shift) & (BUCKETS - 1)] += 1
+        total = 0
+        for b in range(BUCKETS):
+            here = counts[b]
+            counts[b] = total
+            total += here
+        for i in range(size):
+            key = keys[i]
+            b = (key >> shift) & (BUCKETS - 1)
+            to = counts[b]
+            counts[b] = to + 1
+            spare_keys[to] = key
+            spare_order[to] = order[i]
+        keys, spare_keys = spare_keys, keys
+        order, spare_order = spare_order, order
+        flipped = not flipped
+        shift += DIGIT_BITS
+    return flipped
+
+
+@kernel
+def mark_segments(keys: NDArray[np.int64], rows: NDArray[np.int64], starts: NDArray[np.int64]) -> int:
+    """Unique values of sorted `keys` into `rows`, their first positions into `starts`; returns how many."""
+    count = 0
+    for i in range(keys.size):
+        if i == 0 or keys[i] != keys[i - 1]:
+            rows[count] = keys[i]
+            starts[count] = i
+            count += 1
+    starts[count] = keys.size
+    return count
+
+
+@kernel
+def count_not_finite(lo: Int, hi: Int, values: NDArray[np.float32]) -> int:
+    """How many of ``values[lo:hi]`` (2-D) are NaN or infinite."""
+    flat = values[lo:hi].reshape(-1)
+    bad = np.int32(0)
+    for t in range(flat.size):
+        bad += np.int32(0) if abs(flat[t]) <= np.float32(3.4028234663852886e38) else np.int32(1)
+    return int(bad)
+
+
+@kernel
+def sum_duplicates(
+    lo: Int,
+    hi: Int,
+    grads: NDArray[np.float32],
+    order: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    """``out[i]`` = sum of the gradients of unique row ``i`` over its occurrences, the same for every order of them."""
+    d = grads.shape[1]
+    total = np.empty(d, np.int64)
+    last = starts[hi]
+    for i in range(lo, hi):
+        first = starts[i]
+        count = starts[i + 1] - first
+        if first + AHEAD < last:
+            prefetch(grads, order[first + AHEAD] * d)
+        if count == 1:
+            p = order[first]
+            for j in range(d):
+                out[i, j] = grads[p, j]
+        elif count == 2:
+            p = order[first]
+            q = order[first + 1]
+            for j in range(d):
+                out[i, j] = grads[p, j] + grads[q, j]
+        else:
+            largest = np.float32(0.0)
+            for k in range(first, first + count):
+                p = order[k]
+                for j in range(d):
+                    largest = max(largest, abs(grads[p, j]))
+            if largest == np.float32(0.0):
+                for j in range(d):
+                    out[i, j] = np.float32(0.0)
+                continue
+            # largest < 2**exponent and count <= 2**spread, so the sum of the integers stays within 2**62.
+            exponent = math.frexp(np.float64(largest))[1]
+            spread = 0
+            while (1 << spread) < count:
+                spread += 1
+            shift = 62 - spread - exponent
+            scale = math.ldexp(1.0, shift)
+            total[:] = 0
+            for k in range(first, first + count):
+                p = order[k]
+                if k + AHEAD < last:
+                    prefetch(grads, order[k + AHEAD] * d)
+                for j in range(d):
+                    total[j] += np.int64(np.float64(grads[p, j]) * scale)
+            back = math.ldexp(1.0, -shift)
+            for j in range(d):
+                out[i, j] = np.float32(np.float64(total[j]) * back)
+
+
+@kernel
+def inverse_positions(
+    lo: Int, hi: Int, order: NDArray[np.int64], starts: NDArray[np.int64], inverse: NDArray[np.int64]
+) -> None:
+    """``inverse[p]`` = index of the unique row that occurs at batch position ``p``."""
+    for i in range(lo, hi):
+        for k in range(starts[i], starts[i + 1]):
+            inverse[order[k]] = i

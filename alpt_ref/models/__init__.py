@@ -1,0 +1,55 @@
+"""Click models: logistic regression, DNN, DCN. A new one is a new file and one line in `MODELS`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._check import choice, whole_number
+from ..errors import InputError
+from .base import Model
+from .dcn import Dcn
+from .dnn import Dnn
+from .logistic import Logistic
+from .loss import bce_with_logits
+
+MODELS: dict[str, type[Model]] = {
+    "logistic": Logistic,
+    "dnn": Dnn,
+    "dcn": Dcn,
+}
+
+__all__ = ["MODELS", "Dcn", "Dnn", "Logistic", "Model", "bce_with_logits", "make_model"]
+
+
+def make_model(
+    kind: str, fields: int, dim: int, *, seed: int = 0, dtype: Any = np.float32, device: str = "cpu", **options: Any
+) -> Model:
+    """Build a click model.
+
+    Parameters
+    ----------
+    kind : "logistic", "dnn" or "dcn"
+    fields, dim : int
+        Embeddings a sample and their width (1 for logistic).
+    seed : int
+        Of the initial weights, in [0, 2^64).
+    dtype : float32 or float64
+        float64 serves gradient checks.
+    device : "cpu"
+    **options
+        ``hidden`` and ``batch_norm`` (dnn, dcn), ``cross_layers`` (dcn).
+
+    Raises
+    ------
+    InputError
+        For an unknown kind, option or device, or a value out of range.
+    """
+    choice("kind", kind, tuple(MODELS))
+    seed = whole_number("seed", seed, 0, 1 << 64)
+    allowed = {"logistic": (), "dnn": ("hidden", "batch_norm"), "dcn": ("cross_layers", "hidden", "batch_norm")}[kind]
+    unknown = sorted(options.keys() - set(allowed))
+    if unknown:
+        raise InputError(f"unknown option {unknown[0]!r} of a {kind} model; it takes {', '.join(allowed) or 'none'}")
+    return MODELS[kind](fields, dim, seed=seed, dtype=dtype, device=device, **options)  # type: ignore[call-arg]

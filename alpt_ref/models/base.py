@@ -1,0 +1,152 @@
+"""What every click model is: embeddings in, logits out, and a hand-written backward.
+
+A model owns its dense parameters only; the embedding table is separate (`alpt_ref.tables`), because its update is
+the method under study. One training step calls ``forward``, the loss and ``backward``; the second pass of ALPT
+calls ``forward(training=True, update_stats=False)`` and ``backward(params=False)``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._check import whole_number
+from ..errors import InputError
+from .ops import Array, make_ops
+
+
+class Model(ABC):
+    """A click model on ``fields`` embeddings of width ``dim`` a sample.
+
+    Arrays that `forward` and `backward` return are buffers of the model: valid until its next call of either.
+
+    Attributes
+    ----------
+    params, grads : dict of arrays
+        The same names and shapes; `backward` overwrites the arrays of `grads` in place.
+    buffers : dict of arrays
+        State that is not trained (running statistics of batch norm).
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, fields: int, dim: int, *, dtype: Any, device: str) -> None:
+        self.fields, self.dim = whole_number("fields", fields, 1), whole_number("dim", dim, 1)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.ops = make_ops(device, self.dtype)
+        self.params: dict[str, Array] = {}
+        self.grads: dict[str, Array] = {}
+        self.buffers: dict[str, Array] = {}
+        self._input: Array | None = None  # of the last training forward; backward consumes it
+
+    def forward(self, emb: Array, *, training: bool, update_stats: bool = True) -> Array:
+        """Logits of a batch.
+
+        Parameters
+        ----------
+        emb : array (b, fields * dim) or (b, fields, dim)
+            C-contiguous, of the model's dtype. Until `backward` has run it must not change.
+        training : bool
+            Use the batch's own statistics in batch norm and keep what `backward` needs.
+        update_stats : bool
+            With ``training``, also move the running statistics.
+
+        Returns
+        -------
+        array (b,)
+            Logits, valid until the next call.
+
+        Raises
+        ------
+        InputError
+            If the shape, dtype or memory layout does not fit.
+        """
+        x = self._checked(emb)
+        self._input = None
+        logits = self.ops.workspace.take("logits", (len(x),))
+        self._forward(x, logits, training, training and update_stats)
+        self._input = x if training else None
+        return logits
+
+    def backward(self, dlogits: Array, *, params: bool = True) -> Array:
+        """Gradients of the last training forward.
+
+        Parameters
+        ----------
+        dlogits : array (b,)
+            Gradient of the loss by the logits.
+        params : bool
+            Fill `grads`; without it only the gradient of the embeddings is computed (a third less work).
+
+        Returns
+        -------
+        array (b, fields, dim)
+            Gradient of the embeddings, valid until the next call.
+
+        Raises
+        ------
+        InputError
+            Without a preceding ``forward(training=True)``, or for a wrong shape or dtype.
+        """
+        x = self._input
+        if x is None:
+            raise InputError("backward needs a forward(..., training=True) before it, one for each call")
+        if dlogits.shape != (len(x),) or dlogits.dtype != self.dtype:
+            raise InputError(f"dlogits must be {self.dtype} {(len(x),)}, got {dlogits.dtype} {dlogits.shape}")
+        self._input = None
+        demb = self.ops.workspace.take("demb", x.shape)
+        self._backward(x, np.ascontiguousarray(dlogits), demb, params)
+        return demb.reshape(len(x), self.fields, self.dim)
+
+    @abstractmethod
+    def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
+        """Write the logits (b,) of x (b, fields * dim)."""
+
+    @abstractmethod
+    def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
+        """Write the gradient of x into `demb` and, with ``params``, the arrays of `grads`."""
+
+    def _checked(self, emb: Array) -> Array:
+        shapes = (emb.shape[1:] == (self.fields, self.dim), emb.shape[1:] == (self.fields * self.dim,))
+        if not any(shapes) or len(emb) < 1:
+            raise InputError(
+                f"emb must have shape (b, {self.fields * self.dim}) or (b, {self.fields}, {self.dim}) with b >= 1, "
+                f"got {emb.shape}"
+            )
+        if emb.dtype != self.dtype or not emb.flags.c_contiguous:
+            layout = "C-contiguous" if emb.flags.c_contiguous else "strided"
+            raise InputError(f"emb must be a C-contiguous {self.dtype} array, got a {layout} {emb.dtype} array")
+        return emb.reshape(len(emb), -1)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained dense parameters."""
+        return sum(math.prod(param.shape) for param in self.params.values())
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A copy of parameters and buffers by name."""
+        return {name: self.ops.to_host(array) for name, array in (self.params | self.buffers).items()}
+
+    def load_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Set parameters and buffers in place from `state`.
+
+        Raises
+        ------
+        InputError
+            If a name is missing or unknown or a shape or dtype differs; nothing has been changed then.
+        """
+        own = self.params | self.buffers
+        if own.keys() != state.keys():
+            raise InputError(f"state of a {self.kind} model must name {sorted(own)}, got {sorted(state)}")
+        for name, array in own.items():
+            if state[name].shape != array.shape or state[name].dtype != array.dtype:
+                raise InputError(
+                    f"{name} must be {array.dtype} {array.shape}, got {state[name].dtype} {state[name].shape}"
+                )
+        for name, array in own.items():
+            array[...] = self.ops.from_host(state[name])
+        self._input = None

@@ -1,0 +1,66 @@
+"""The cross network of DCN (Wang et al. 2017) with its part of the output unit, in the cost of four dot products.
+
+    x_{l+1} = x_0 (x_l . w_l) + b_l + x_l            l = 0..L-1;     logit += x_L . v
+
+Every x_l has the form ``alpha_l x_0 + beta_l`` with a number alpha_l a sample and a vector beta_l = b_0 + ... + b_{l-1}
+that is the same for all samples. With p_l = x_0 . w_l and c_l = beta_l . w_l (and p_L = x_0 . v, c_L = beta_L . v):
+
+    alpha_0 = 1,   alpha_{l+1} = alpha_l + (alpha_l p_l + c_l),   logit += alpha_L p_L + c_L
+
+So the layers need the L + 1 numbers p of a sample and never form x_l; equal to the definition but for rounding.
+Backward, with a_L = g p_L for g = d loss / d logit and a_l = a_{l+1} (1 + p_l):
+
+    dp_L = g alpha_L,  dp_l = a_{l+1} alpha_l,   dc_L = sum g,  dc_l = sum a_{l+1},   dx_0 = sum_l dp_l w_l
+    dw_l = sum dp_l x_0 + dc_l beta_l,           dbeta_l = dc_l w_l,   db_k = sum over l > k of dbeta_l
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .layers import Arrays, glorot
+from .ops import Array, CpuOps
+
+
+class CrossNetwork:
+    """Cross layers ``cross.weight`` and ``cross.bias`` (layers, n); the output weights come with each call.
+
+    Weights are Glorot-uniform for a map from n to 1, biases zero.
+    """
+
+    def __init__(
+        self, inputs: int, layers: int, rng: np.random.Generator, ops: CpuOps, params: Arrays, grads: Arrays
+    ) -> None:
+        self.ops = ops
+        params["cross.weight"] = ops.from_host(glorot(rng, inputs, 1, (layers, inputs)))
+        params["cross.bias"] = ops.zeros((layers, inputs))
+        for name in ("cross.weight", "cross.bias"):
+            grads[name] = ops.zeros((layers, inputs))
+        self.params, self.grads = params, grads
+
+    def forward(self, x: Array, output_weight: Array, logits: Array) -> None:
+        """Add ``x_L . output_weight`` to `logits` (b,)."""
+        weight, bias = self.params["cross.weight"], self.params["cross.bias"]
+        take, units = self.ops.workspace.take, len(weight) + 1
+        self.vectors = take("cross.vectors", (units, x.shape[1]))
+        self.vectors[:-1], self.vectors[-1] = weight, output_weight
+        self.betas = np.zeros_like(self.vectors, dtype=np.float64)
+        np.cumsum(bias, axis=0, out=self.betas[1:])
+        self.constants = (self.betas * self.vectors).sum(axis=1).astype(self.ops.dtype)
+        self.dots = take("cross.dots", (len(x), units))
+        self.ops.cross_forward(x, self.vectors, self.constants, self.dots, logits)
+
+    def backward(self, x: Array, dlogits: Array, dx: Array, doutput: Array | None) -> None:
+        """Add the gradient of x to `dx`; with `doutput` (n,) given, write it and the layers' gradients."""
+        params = doutput is not None
+        dvectors, dconstants = self.ops.cross_backward(
+            x, self.vectors, self.constants, self.dots, dlogits, dx, params=params
+        )
+        if doutput is None:
+            return
+        dvectors += dconstants[:, None] * self.betas
+        self.grads["cross.weight"][...] = dvectors[:-1]
+        doutput[...] = dvectors[-1]
+        dbetas = dconstants[:, None] * self.vectors
+        # db_k sums dbeta_l over l > k: a running sum from the last layer down
+        self.grads["cross.bias"][...] = np.cumsum(dbetas[:0:-1], axis=0)[::-1]

@@ -1,0 +1,90 @@
+"""DNN: an MLP over the concatenated embeddings and one output unit.
+
+logit = output.bias + output.weight . MLP(x),   x = (embeddings of all fields)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._check import whole_number
+from ..errors import InputError
+from .base import Model
+from .layers import Mlp, glorot
+from .ops import Array
+
+HIDDEN = (1024, 512, 256)
+"""Widths of the hidden layers in the paper's DCN."""
+
+STREAM = 0x6D6F64656C
+"""Second word of the Philox key ("model"): the weights share no random number with a table of the same seed."""
+
+
+def checked_widths(hidden: Sequence[int]) -> tuple[int, ...]:
+    """The widths as ints; raises `InputError` unless there is one and each is a whole number of at least 1."""
+    if not isinstance(hidden, (list, tuple)) or not hidden:
+        raise InputError(f"hidden must list at least one layer width, got {hidden!r}")
+    return tuple(whole_number(f"hidden[{index}]", width, 1) for index, width in enumerate(hidden))
+
+
+class Dnn(Model):
+    """MLP click model.
+
+    Parameters
+    ----------
+    fields, dim : int
+        Embeddings a sample and their width.
+    hidden : sequence of int
+        Widths of the hidden layers.
+    batch_norm : bool
+        Batch norm before each ReLU.
+    seed : int
+        Of the initial weights (Philox; drawn in float64, in the order of `params`).
+    dtype : float32 or float64
+    device : str
+        Only ``"cpu"``.
+    """
+
+    kind: ClassVar[str] = "dnn"
+
+    def __init__(
+        self, fields: int, dim: int, *, hidden: Sequence[int] = HIDDEN, batch_norm: bool = True,
+        seed: int = 0, dtype: Any = np.float32, device: str = "cpu",
+    ) -> None:  # fmt: skip
+        widths = checked_widths(hidden)
+        super().__init__(fields, dim, dtype=dtype, device=device)
+        rng = np.random.Generator(np.random.Philox(key=[seed, STREAM]))
+        inputs = self.fields * self.dim
+        self.mlp = Mlp(inputs, widths, batch_norm, rng, self.ops, self.params, self.grads, self.buffers)
+        self._build(inputs, widths[-1], rng)
+
+    def _build(self, inputs: int, deep: int, rng: np.random.Generator) -> None:
+        self._add_output(deep, rng)
+
+    def _add_output(self, units: int, rng: np.random.Generator) -> None:
+        self.params["output.weight"] = self.ops.from_host(glorot(rng, units, 1, (units,)))
+        self.params["output.bias"] = self.ops.zeros((1,))
+        for name in ("output.weight", "output.bias"):
+            self.grads[name] = self.ops.zeros(self.params[name].shape)
+
+    def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
+        self._deep = self.mlp.forward(x, training, update_stats)
+        logits[...] = self.params["output.bias"]
+        self.ops.add_row_dots(self._deep, self._deep_part(self.params["output.weight"]), logits)
+
+    def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
+        weight, dweight = self.params["output.weight"], self.grads["output.weight"]
+        ddeep = self.mlp.gradient_buffer(len(self.mlp.layers) - 1, len(x))
+        self.ops.row_dots_backward(
+            dlogits, self._deep, self._deep_part(weight), ddeep, self._deep_part(dweight) if params else None
+        )
+        if params:
+            self.ops.sum(dlogits, self.grads["output.bias"])
+        self.mlp.backward(demb, params)
+
+    def _deep_part(self, output: Array) -> Array:
+        """The part of the output weights that belongs to the MLP: all of them, or the last ones."""
+        return output[-self.mlp.widths[-1] :]

@@ -1,0 +1,92 @@
+"""Progress of work that takes longer than two seconds: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TextIO
+
+DELAY_S = 2.0
+"""Work shorter than this says nothing."""
+INTERVAL_S = 10.0
+"""Seconds between two plain lines where there is no terminal."""
+
+
+class Progress:
+    """Counts `total` units of work; usable as a context manager, silent if not `enabled`.
+
+    Examples
+    --------
+    >>> with Progress(enabled=False) as progress:
+    ...     progress.begin(100, "training", unit="samples")
+    ...     progress.advance(100)
+    """
+
+    def __init__(
+        self,
+        *,
+        enabled: bool = True,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Show nothing yet; `stream` is stderr by default."""
+        self.enabled = enabled
+        self._stream = stream if stream is not None else sys.stderr
+        self._clock = clock
+        self._bar: Any = None
+        self._label, self._unit, self._total, self._done = "", "", 0, 0
+        self._started = self._last = 0.0
+        self._spoke = False
+
+    def begin(self, total: int, label: str, *, unit: str) -> None:
+        """Start counting to `total`."""
+        self.close()
+        self._label, self._unit, self._total, self._done = label, unit, total, 0
+        self._started = self._last = self._clock()
+        self._spoke = False
+        if self.enabled and self._stream.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=total, desc=label, unit=f" {unit}", file=self._stream, delay=DELAY_S, leave=False,
+                unit_scale=total >= 10_000, dynamic_ncols=True,
+            )  # fmt: skip
+
+    def advance(self, amount: int, note: str = "") -> None:
+        """Count `amount` more; `note` is a short remark such as the epoch or the loss."""
+        self._done += amount
+        if not self.enabled:
+            return
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(amount)
+            return
+        now = self._clock()
+        if now - self._last >= (INTERVAL_S if self._spoke else DELAY_S):
+            self._last, self._spoke = now, True
+            self._line(now, note)
+
+    def _line(self, now: float, note: str) -> None:
+        share = f"{100 * self._done / max(self._total, 1):3.0f} %"
+        rate = self._done / max(now - self._started, 1e-9)
+        speed = f"{rate:,.0f} {self._unit}/s" if rate >= 10 else f"{rate:.2f} {self._unit}/s"
+        print(" · ".join(filter(None, (f"{self._label} {share}", speed, note))), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Progress:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away, whatever happened."""
+        self.close()

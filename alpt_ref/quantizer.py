@@ -1,0 +1,289 @@
+"""The quantiser on arrays: `quantize`, `dequantize`, `step_gradient`, `pack`, `unpack` and the generator behind them.
+
+``code = R(clip(w / step, q_min, q_max))`` and ``value = step * code``, with ``R`` nearest (DR, ties up) or stochastic
+(SR) rounding; the bias of SR is at most ``2**-32`` of a step (see `alpt_ref.scalar.rounding`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _check
+from ._jit import run_rows
+from ._types import Codes
+from .backend import get_backend
+from .errors import InputError
+from .scalar.philox import MAX_COLUMNS, MAX_STEPS, PURPOSE_QUANTIZE
+
+
+@dataclass(frozen=True)
+class QuantSpec:
+    """What a quantiser is, apart from its step size.
+
+    Parameters
+    ----------
+    bits : {2, 4, 8, 16}
+        Width of a code; codes are ``-2**(bits-1)`` to ``2**(bits-1) - 1``.
+    rounding : {"sr", "dr"}
+        Stochastic or deterministic (nearest, ties up) rounding.
+    """
+
+    bits: int
+    rounding: Literal["sr", "dr"] = "sr"
+
+    def __post_init__(self) -> None:
+        """Check both fields."""
+        _check.bits(self.bits)
+        _check.choice("rounding", self.rounding, _check.ROUNDINGS)
+
+    @property
+    def q_min(self) -> int:
+        """Smallest code."""
+        return -(1 << (self.bits - 1))
+
+    @property
+    def q_max(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def dtype(self) -> type[np.int8] | type[np.int16]:
+        """Array type of unpacked codes: int8 up to 8 bits, else int16."""
+        return np.int8 if self.bits <= 8 else np.int16
+
+
+def seed_words(seed: Any) -> tuple[np.uint32, np.uint32]:
+    """Philox key (low, high word) of a seed in ``[0, 2**64)``."""
+    value = _check.whole_number("seed", seed, 0, 1 << 64)
+    return np.uint32(value & 0xFFFFFFFF), np.uint32(value >> 32)
+
+
+def philox4x32(counter: Any, key: Any) -> NDArray[np.uint32]:
+    """Philox4x32-10 of each counter under each key (Salmon et al., SC 2011).
+
+    Parameters
+    ----------
+    counter : uint32 array (..., 4)
+    key : uint32 array (..., 2)
+        Leading dimensions are broadcast against those of `counter`.
+
+    Returns
+    -------
+    uint32 array (..., 4)
+
+    Raises
+    ------
+    InputError
+        If a dtype is not uint32 or a last dimension is not 4 and 2.
+    """
+    counter, key = np.asarray(counter), np.asarray(key)
+    for name, array, last in (("counter", counter, 4), ("key", key, 2)):
+        if array.dtype != np.uint32 or array.ndim < 1 or array.shape[-1] != last:
+            raise InputError(f"{name} must be uint32 of shape (..., {last}), got {array.dtype} of shape {array.shape}")
+    try:
+        shape = np.broadcast_shapes(counter.shape[:-1], key.shape[:-1])
+    except ValueError:
+        raise InputError(
+            f"counter and key must have leading shapes that broadcast, got {counter.shape} and {key.shape}"
+        ) from None
+    counters = np.ascontiguousarray(np.broadcast_to(counter, (*shape, 4))).reshape(-1, 4)
+    keys = np.ascontiguousarray(np.broadcast_to(key, (*shape, 2))).reshape(-1, 2)
+    out = np.empty_like(counters)
+    run_rows(get_backend().kernels.philox_rows, len(out), counters, keys, out, grain=4096)
+    return out.reshape(*shape, 4)
+
+
+def _grain(columns: int) -> int:
+    """Rows worth a thread when a row has this many elements."""
+    return max(1, 32768 // max(columns, 1))
+
+
+def quantize(
+    w: NDArray[np.float32],
+    step: Any,
+    spec: QuantSpec,
+    *,
+    seed: int = 0,
+    counter: int = 0,
+    device: str = "cpu",
+) -> Codes:
+    """Codes of `w` on the grid ``step * k``.
+
+    Parameters
+    ----------
+    w : float32 array (n, d)
+        Finite weights.
+    step : float or array (n,)
+        Step size, finite and positive: one for all rows or one a row.
+    spec : QuantSpec
+    seed : int
+        Key of the random words of SR, in ``[0, 2**64)``.
+    counter : int
+        Number of this draw, in ``[0, 2**56)``: another counter gives independent words. The word of an element
+        depends on (seed, counter, row, column) alone.
+    device : {"cpu"}
+
+    Returns
+    -------
+    int8 array (n, d) up to 8 bits, int16 array (n, d) for 16 bits
+
+    Raises
+    ------
+    InputError
+        If `w` is not float32 of two dimensions or holds NaN or infinity, or `step` is not finite and positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> w = np.array([[0.26, -0.9]], dtype=np.float32)
+    >>> quantize(w, 0.5, QuantSpec(4, "dr"))
+    array([[ 1, -2]], dtype=int8)
+    """
+    backend = get_backend(device)
+    if not isinstance(spec, QuantSpec):
+        raise InputError(f"spec must be a QuantSpec, for example QuantSpec(8, 'sr'), got {spec!r}")
+    w = _check.float32_matrix("w", w)
+    steps = _check.step_sizes(step, w.shape[0])
+    key = seed_words(seed)
+    counter = _check.whole_number("counter", counter, 0, MAX_STEPS)
+    if w.shape[1] >= MAX_COLUMNS:
+        raise InputError(f"w must have fewer than {MAX_COLUMNS} columns, got {w.shape[1]}")
+    require_finite("w", w)
+    codes = cast(Codes, np.empty(w.shape, spec.dtype))
+    if spec.rounding == "dr":
+        run_rows(backend.kernels.quantize_dr, len(w), w, steps, spec.bits, codes, grain=_grain(w.shape[1]))
+    else:
+        arguments = (w, steps, spec.bits, counter, PURPOSE_QUANTIZE, 0, *key, codes)
+        run_rows(backend.kernels.quantize_sr, len(w), *arguments, grain=_grain(w.shape[1]))
+    return codes
+
+
+def require_finite(name: str, values: NDArray[np.float32]) -> None:
+    """Raise `InputError` with the place of the first NaN or infinity of a float32 array (rows, columns)."""
+    counts = run_rows(get_backend().kernels.count_not_finite, len(values), values, grain=_grain(values.shape[1]))
+    if any(counts):
+        row, column = (int(index[0]) for index in np.nonzero(~np.isfinite(values)))
+        raise InputError(f"{name} must be finite, got {values[row, column]} at row {row}, column {column}")
+
+
+def _code_matrix(codes: Any) -> Codes:
+    if not isinstance(codes, np.ndarray) or codes.dtype not in (np.int8, np.int16) or codes.ndim != 2:
+        found = f"{codes.dtype} of shape {codes.shape}" if isinstance(codes, np.ndarray) else type(codes).__name__
+        raise InputError(f"codes must be an int8 or int16 array (n, d), got {found}")
+    return np.ascontiguousarray(codes)
+
+
+def dequantize(codes: Codes, step: Any) -> NDArray[np.float32]:
+    """Values ``step * codes``.
+
+    Parameters
+    ----------
+    codes : int8 or int16 array (n, d)
+    step : float or array (n,)
+        Step size, finite and positive.
+
+    Returns
+    -------
+    float32 array (n, d)
+    """
+    codes = _code_matrix(codes)
+    steps = _check.step_sizes(step, codes.shape[0])
+    out = np.empty(codes.shape, np.float32)
+    run_rows(get_backend().kernels.dequantize, len(out), codes, steps, out, grain=_grain(codes.shape[-1]))
+    return out
+
+
+def step_gradient(w: NDArray[np.float32], grad: NDArray[np.float32], step: Any, spec: QuantSpec) -> NDArray[np.float32]:
+    """Gradient of the step size of each row, straight through the rounding (Esser et al., LSQ, ICLR 2020).
+
+    With ``x = w / step`` the derivative of an element is ``round(x) - x`` inside the code range (ends included),
+    ``q_min`` below it and ``q_max`` above it; a row's gradient is the sum of ``grad`` times the derivative.
+    Rounding is nearest whatever ``spec.rounding`` says: under SR the expected derivative is zero (theory R6).
+
+    Parameters
+    ----------
+    w, grad : float32 array (n, d)
+        Weights before quantisation, and the loss gradient at the quantised values.
+    step : float or array (n,)
+    spec : QuantSpec
+
+    Returns
+    -------
+    float32 array (n,)
+    """
+    if not isinstance(spec, QuantSpec):
+        raise InputError(f"spec must be a QuantSpec, for example QuantSpec(8, 'sr'), got {spec!r}")
+    w = _check.float32_matrix("w", w)
+    grad = _check.float32_matrix("grad", grad, (w.shape[0], w.shape[1]))
+    steps = _check.step_sizes(step, w.shape[0])
+    require_finite("w", w)
+    require_finite("grad", grad)
+    out = np.empty(w.shape[0], np.float32)
+    run_rows(get_backend().kernels.step_gradient, len(w), w, grad, steps, spec.bits, out, grain=_grain(w.shape[1]))
+    return out
+
+
+def words_per_row(bits: int, d: int) -> int:
+    """32-bit words that hold `d` codes of `bits` bits."""
+    return -(-d * bits // 32)
+
+
+def pack(codes: Codes, bits: int) -> NDArray[np.uint32]:
+    """Codes in 32-bit words, low bits first; unused high bits of a row's last word are zero.
+
+    Parameters
+    ----------
+    codes : int8 or int16 array (n, d)
+    bits : {2, 4, 8, 16}
+
+    Returns
+    -------
+    uint32 array (n, ceil(d * bits / 32))
+
+    Raises
+    ------
+    InputError
+        If a code does not fit in `bits` bits.
+    """
+    bits = _check.bits(bits)
+    codes = _code_matrix(codes)
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    if codes.size and (int(codes.min()) < low or int(codes.max()) > high):
+        raise InputError(
+            f"codes must be in [{low}, {high}] for {bits} bits, got {int(codes.min())} to {int(codes.max())}"
+        )
+    words = np.empty((codes.shape[0], words_per_row(bits, codes.shape[1])), np.uint32)
+    run_rows(get_backend().kernels.pack_rows, len(words), codes, bits, words, grain=_grain(codes.shape[1]))
+    return words
+
+
+def unpack(words: NDArray[np.uint32], bits: int, d: int) -> Codes:
+    """Inverse of `pack`.
+
+    Parameters
+    ----------
+    words : uint32 array (n, ceil(d * bits / 32))
+    bits : {2, 4, 8, 16}
+    d : int
+        Codes a row.
+
+    Returns
+    -------
+    int8 array (n, d) up to 8 bits, int16 array (n, d) for 16 bits
+    """
+    bits = _check.bits(bits)
+    d = _check.whole_number("d", d, 0, MAX_COLUMNS)
+    if not isinstance(words, np.ndarray) or words.dtype != np.uint32 or words.ndim != 2:
+        raise InputError(
+            f"words must be a uint32 array (n, words), got {getattr(words, 'dtype', type(words).__name__)}"
+        )
+    columns = words_per_row(bits, d)
+    if words.shape[1] != columns:
+        raise InputError(f"words must have {columns} columns for d={d} at {bits} bits, got {words.shape[1]}")
+    codes = cast(Codes, np.empty((words.shape[0], d), QuantSpec(bits).dtype))
+    run_rows(get_backend().kernels.unpack_rows, len(words), np.ascontiguousarray(words), bits, codes, grain=_grain(d))
+    return codes

@@ -1,0 +1,94 @@
+"""Philox4x32-10: the counter-based generator behind every random word of this package.
+
+Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Random123); the
+multipliers and Weyl constants are theirs. A word is a pure function of (seed, row, column, step, purpose), so a
+result cannot depend on threads, launch size, batch order or device.
+
+The counter of the word for element (row, column) at a step is::
+
+    c0 = low 32 bits of row
+    c1 = column // 4 in the low 16 bits, bits 32..47 of row in the high 16 bits
+    c2 = low 32 bits of step
+    c3 = purpose in the low 8 bits, bits 32..55 of step in the high 24 bits
+
+and the element takes output word ``column % 4``. Hence rows < 2**48, columns < 2**18, steps < 2**56.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._jit import scalar
+from .._types import Int
+
+MULTIPLIER_0 = np.uint64(0xD2511F53)
+MULTIPLIER_1 = np.uint64(0xCD9E8D57)
+WEYL_0 = 0x9E3779B9
+WEYL_1 = 0xBB67AE85
+ROUNDS = 10
+
+MAX_ROWS = 1 << 48
+MAX_COLUMNS = 1 << 18
+MAX_STEPS = 1 << 56
+
+PURPOSE_QUANTIZE = 0
+PURPOSE_INITIAL = 1
+PURPOSE_UPDATE = 2
+
+_SHIFT_32 = np.uint64(32)
+W0 = tuple(np.uint32(i * WEYL_0 % 2**32) for i in range(ROUNDS))
+W1 = tuple(np.uint32(i * WEYL_1 % 2**32) for i in range(ROUNDS))
+
+
+@scalar
+def _round(
+    c0: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, k0: np.uint32, k1: np.uint32
+) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
+    # Both factors are widened first: a 32 x 32 product must keep its 64 bits on every target.
+    product_0 = MULTIPLIER_0 * np.uint64(c0)
+    product_1 = MULTIPLIER_1 * np.uint64(c2)
+    return (
+        np.uint32(np.uint32(product_1 >> _SHIFT_32) ^ c1 ^ k0),
+        np.uint32(product_1),
+        np.uint32(np.uint32(product_0 >> _SHIFT_32) ^ c3 ^ k1),
+        np.uint32(product_0),
+    )
+
+
+@scalar
+def philox4x32(
+    c0: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, k0: np.uint32, k1: np.uint32
+) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
+    """Ten rounds of Philox on one 128-bit counter and one 64-bit key; four uint32 words.
+
+    The rounds are written out because a loop here keeps the compiler from vectorising the loop around it.
+    """
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[1]), np.uint32(k1 + W1[1]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[2]), np.uint32(k1 + W1[2]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[3]), np.uint32(k1 + W1[3]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[4]), np.uint32(k1 + W1[4]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[5]), np.uint32(k1 + W1[5]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[6]), np.uint32(k1 + W1[6]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[7]), np.uint32(k1 + W1[7]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[8]), np.uint32(k1 + W1[8]))
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0 + W0[9]), np.uint32(k1 + W1[9]))
+    return c0, c1, c2, c3
+
+
+@scalar
+def counter_1(row: Int, block: Int) -> np.uint32:
+    """Second counter word: column block and the high bits of the row."""
+    return np.uint32((np.uint64(row) >> np.uint64(32) << np.uint64(16)) | np.uint64(block))
+
+
+@scalar
+def counter_2(step: Int) -> np.uint32:
+    """Third counter word: the low bits of the step."""
+    return np.uint32(np.uint64(step) & np.uint64(0xFFFFFFFF))
+
+
+@scalar
+def counter_3(step: Int, purpose: Int) -> np.uint32:
+    """Fourth counter word: purpose and the high bits of the step."""
+    return np.uint32((np.uint64(step) >> np.uint64(32) << np.uint64(8)) | np.uint64(purpose))

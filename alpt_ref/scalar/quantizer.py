@@ -1,0 +1,91 @@
+"""The quantiser of one number: bounds, encode, decode, step-size derivative, sign extension of a packed code.
+
+With ``m`` bits the codes are the integers ``q_min = -2**(m-1)`` to ``q_max = 2**(m-1) - 1`` and the value of a code is
+``step * code``. All rounding happens in grid units, ``x = w / step`` (a division, never a product with a reciprocal).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._jit import scalar
+from .._types import Int
+from .rounding import dr, saturate, sr
+
+_ONE = np.int32(1)
+_FAR = np.float32(4194304.0)
+
+
+@scalar
+def q_max(bits: Int) -> np.int32:
+    """Largest code of `bits` bits."""
+    return np.int32((_ONE << np.int32(bits - 1)) - _ONE)
+
+
+@scalar
+def q_min(bits: Int) -> np.int32:
+    """Smallest code of `bits` bits."""
+    return np.int32(-(_ONE << np.int32(bits - 1)))
+
+
+@scalar
+def encode_dr(x: np.float32, low: np.float32, high: np.float32) -> np.int32:
+    """Code of the grid-unit value `x` by nearest rounding, saturated to ``[low, high]``."""
+    return dr(saturate(x, low, high))
+
+
+@scalar
+def encode_sr(x: np.float32, low: np.float32, high: np.float32, word: np.uint32) -> np.int32:
+    """Code of the grid-unit value `x` by stochastic rounding, saturated to ``[low, high]``."""
+    return sr(saturate(x, low, high), word)
+
+
+@scalar
+def decode(code: np.int32, step: np.float32) -> np.float32:
+    """Value of a code: ``step * code`` in float32."""
+    return np.float32(np.float32(code) * step)
+
+
+@scalar
+def step_derivative(x: np.float32, low: np.float32, high: np.float32) -> np.float32:
+    """Derivative of the nearest-rounded value by the step size, straight through (theory R5; Esser et al., LSQ, 2020).
+
+    ``round(x) - x`` inside the range (ends included), `low` below it, `high` above it, for ``x = w / step``.
+    """
+    if x < low:
+        return low
+    if x > high:
+        return high
+    return np.float32(np.float32(dr(x)) - x)
+
+
+@scalar
+def moved_code(code: np.int32, ratio: np.float32, move: np.float32, stochastic: bool, word: np.uint32) -> np.int32:
+    """``code * ratio - move``, all in units of the new step size, rounded but not yet limited to the code range.
+
+    `ratio` is old over new step size. The whole part of ``code * ratio`` is set aside before rounding, so that an
+    update far smaller than the code's own float32 spacing still counts, and an element with no update and an
+    unchanged step size keeps its code exactly. Magnitudes are limited to 2**22, far outside every code range.
+    """
+    base = saturate(np.float32(np.float32(code) * ratio), -_FAR, _FAR)
+    whole = dr(base)
+    rest = np.float32(base - np.float32(whole))
+    x = saturate(np.float32(rest - move), -_FAR, _FAR)
+    return np.int32(whole + (sr(x, word) if stochastic else dr(x)))
+
+
+@scalar
+def moved_step_derivative(code: np.int32, move: np.float32, low: np.float32, high: np.float32) -> np.float32:
+    """`step_derivative` at ``x = code - move`` without the cancellation of forming `x` first."""
+    x = np.float32(np.float32(code) - move)
+    if x < low:
+        return low
+    if x > high:
+        return high
+    return np.float32(np.float32(dr(-move)) + move)
+
+
+@scalar
+def sign_extend(field: np.uint32, unused: np.uint32) -> np.int32:
+    """Signed code from a 32-bit word that has been shifted so that the code's top bit is bit 31."""
+    return np.int32(np.int32(field) >> np.int32(unused))

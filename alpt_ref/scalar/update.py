@@ -1,0 +1,54 @@
+"""The element updates of the table's optimisers, in weight units, before the learning rate.
+
+``sgd``: the gradient. ``adagrad``: row-wise Adagrad, one accumulator a row, the mean of the squared gradient
+(the form of FBGEMM and TorchRec). ``adam``: lazy Adam (Kingma and Ba 2015, applied to touched rows only, bias
+correction by the row's own count): ``m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)``, where the two corrections come
+from a table computed on the host in float64, so that every device uses the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._jit import scalar
+from .arith import mul
+
+
+@scalar
+def moment(old: np.float32, new: np.float32, keep: np.float32, take: np.float32) -> np.float32:
+    """Exponential average ``keep * old + take * new``."""
+    return np.float32(mul(keep, old) + mul(take, new))
+
+
+@scalar
+def adam_direction(
+    first: np.float32, second: np.float32, correct_1: np.float32, correct_2: np.float32, eps: np.float32
+) -> np.float32:
+    """``(first * correct_1) / (sqrt(second) * correct_2 + eps)``.
+
+    ``correct_1 = 1 / (1 - b1**t)``, ``correct_2 = 1 / sqrt(1 - b2**t)``.
+    """
+    return np.float32(mul(first, correct_1) / (mul(np.float32(math.sqrt(second)), correct_2) + eps))
+
+
+@scalar
+def adagrad_direction(gradient: np.float32, accumulator: np.float32, eps: np.float32) -> np.float32:
+    """``gradient / (sqrt(accumulator) + eps)``."""
+    return np.float32(gradient / (np.float32(math.sqrt(accumulator)) + eps))
+
+
+@scalar
+def exp_bounded(x: np.float32) -> np.float32:
+    """``exp(x)`` for ``|x| <= 1`` to within 1e-6, from sums and products alone, so that devices agree in every bit."""
+    x = np.float32(mul(min(max(x, np.float32(-1.0)), np.float32(1.0)), np.float32(0.5)))
+    p = np.float32(1.0 / 5040.0)
+    p = np.float32(mul(p, x) + np.float32(1.0 / 720.0))
+    p = np.float32(mul(p, x) + np.float32(1.0 / 120.0))
+    p = np.float32(mul(p, x) + np.float32(1.0 / 24.0))
+    p = np.float32(mul(p, x) + np.float32(1.0 / 6.0))
+    p = np.float32(mul(p, x) + np.float32(0.5))
+    p = np.float32(mul(p, x) + np.float32(1.0))
+    p = np.float32(mul(p, x) + np.float32(1.0))
+    return np.float32(mul(p, p))

@@ -1,0 +1,85 @@
+"""From a `DataConfig` to a dataset: draw it, open it, or read and encode it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .config import DataConfig
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from .data import ClickDataset, RawClicks
+
+SYNTHETIC = ("rows", "fields", "features", "exponent", "rank", "linear_std", "interaction_std", "positive_rate", "seed")
+FILES = ("criteo", "avazu", "libfm")
+ENCODING = ("min_count", "vocabulary", "seed")
+
+
+def _options(config: DataConfig, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in names}
+
+
+def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> ClickDataset:
+    """The dataset that `config` describes, in RAM (a store: memory-mapped).
+
+    Raises
+    ------
+    InputError
+        A file is absent or breaks its format's rules; the message names file, line and reason.
+    """
+    from . import data
+
+    if config.source == "store":
+        return data.load(Path(config.path))
+    if config.source == "synthetic":
+        drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
+        return drawn
+    if config.source == "movielens":
+        return data.load("movielens", **_options(config, ENCODING))
+    readers: dict[str, Callable[..., RawClicks]] = {
+        "criteo": data.read_criteo,
+        "avazu": data.read_avazu,
+        "libfm": data.read_libfm,
+    }
+    read = readers[config.source]
+    raw: RawClicks = read(config.path, on_bad_row=config.on_bad_row, progress=_reading(config.path, progress))
+    return raw.encode(**_options(config, ENCODING))
+
+
+def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None = None) -> ClickDataset:
+    """Write the dataset that `config` describes as a store and open it; files are streamed, memory is bounded."""
+    from . import data
+
+    if config.source == "synthetic":
+        return data.write_synthetic(folder, **_options(config, SYNTHETIC))
+    if config.source in FILES:
+        return data.encode_file(
+            config.source,
+            config.path,
+            folder,
+            on_bad_row=config.on_bad_row,
+            progress=_reading(config.path, progress),
+            **_options(config, ENCODING),
+        )
+    load_dataset(config).save(folder)
+    return data.ClickDataset.open(folder)
+
+
+def _reading(path: str, progress: Progress | None) -> Callable[[int, int, int], None]:
+    """Turn the reader's (bytes read, bytes of the file, rows) into progress."""
+    done = 0
+
+    def report(read: int, total: int, rows: int) -> None:
+        nonlocal done
+        if progress is None:
+            return
+        if done == 0:
+            progress.begin(total, f"reading {Path(path).name}", unit="bytes")
+        progress.advance(read - done, f"{rows:,} rows")
+        done = read
+        if read >= total:
+            progress.close()
+
+    return report

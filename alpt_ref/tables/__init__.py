@@ -1,0 +1,66 @@
+"""What an embedding layer can be: one file a method, one interface (`base.EmbeddingTable`), one dict of names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _check
+from ..errors import InputError
+from .alpt import AdaptiveTable
+from .base import EmbeddingTable, TableSpec
+from .full import FullTable
+from .lpt import LowPrecisionTable
+
+METHODS: dict[str, type[EmbeddingTable]] = {
+    "fp32": FullTable,
+    "lpt": LowPrecisionTable,
+    "alpt": AdaptiveTable,
+}
+
+__all__ = ["METHODS", "AdaptiveTable", "EmbeddingTable", "TableSpec", "make_table"]
+
+
+def make_table(
+    method: str,
+    n: int,
+    d: int,
+    *,
+    bits: int | None = None,
+    rounding: str | None = None,
+    optimizer: str = "adam",
+    lr: float = 1e-3,
+    seed: int = 0,
+    device: str = "cpu",
+    **options: Any,
+) -> EmbeddingTable:
+    """Embedding table with `n` rows and `d` columns.
+
+    Parameters
+    ----------
+    method : {"fp32", "lpt", "alpt"}
+    bits : {2, 4, 8, 16}, optional
+        Code width (LPT, ALPT).
+    rounding : {"sr", "dr"}, optional
+        Default ``"sr"`` for LPT and ALPT.
+    optimizer : {"adam", "adagrad", "sgd"}
+        Lazy Adam, row-wise Adagrad or SGD.
+    lr : float
+    seed : int
+        Of initial weights and stochastic rounding, in ``[0, 2**64)``.
+    **options
+        The other fields of `TableSpec`.
+
+    Raises
+    ------
+    InputError
+        If an argument is unknown or breaks its rule.
+    """
+    _check.choice("method", method, tuple(METHODS))
+    known = set(TableSpec.__dataclass_fields__)
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise InputError(f"unknown table option {unknown[0]!r}; known are {sorted(known)}")
+    spec = TableSpec(
+        n, d, bits=bits, rounding=rounding, optimizer=optimizer, lr=lr, seed=seed, device=device, **options
+    )
+    return METHODS[method](spec)

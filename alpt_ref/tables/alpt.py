@@ -1,0 +1,165 @@
+"""ALPT: low-precision training with a learned step size (Li et al., AAAI 2023; Algorithm 1 as this package defines it).
+
+1. lookup, forward, backward: gradients of the batch's values;
+2. `begin_update`: moved weights ``w = values - lr * direction`` of the batch's rows, not re-quantised;
+3. `lookup_pending`: ``Q_DR(w; step)`` for a second forward and backward, whose gradient gives the step size's (R5;
+   with SR its expectation would be zero, R6); `finish_update` moves the step sizes;
+4. and rounds ``w`` on the new grid.
+
+`apply_gradients` is the one-pass variant: the first gradient serves for the step size too, at half the dense cost.
+With ``step_lr = 0`` ALPT equals LPT bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check
+from .._jit import run_rows
+from ..errors import InputError, TrainingError
+from .base import GRAIN, TableSpec
+from .lpt import LowPrecisionTable
+from .optimizers import make_row_optimizer
+from .plan import Plan
+
+GRAD_SCALES = ("bdq", "dq", "none")
+STEP_DOMAINS = ("linear", "log")
+
+
+@dataclass
+class PendingUpdate:
+    """Rows that have moved but are not yet rounded: between `begin_update` and `finish_update`."""
+
+    plan: Plan
+    moves: NDArray[np.float32]
+    steps: NDArray[np.float32]
+    lr: float
+    positions: int
+    update: int
+
+
+class AdaptiveTable(LowPrecisionTable):
+    """`LowPrecisionTable` whose step sizes are learned."""
+
+    method = "alpt"
+    two_pass_capable = True
+
+    def __init__(self, spec: TableSpec) -> None:
+        _check.number("step_lr", spec.step_lr)
+        _check.choice("grad_scale", spec.grad_scale, GRAD_SCALES)
+        _check.choice("step_domain", spec.step_domain, STEP_DOMAINS)
+        if spec.min_step is not None:
+            _check.number("min_step", spec.min_step, positive=True)
+        super().__init__(spec)
+        self.step_lr = float(spec.step_lr)
+        self.min_step = np.float32(float(self._step[0]) / 100 if spec.min_step is None else spec.min_step)
+        if self.min_step > self._step[0]:
+            raise InputError(f"min_step must not exceed the initial step size {self._step[0]}, got {spec.min_step}")
+        self._step_optimizer = make_row_optimizer(spec.optimizer, self.backend, len(self._step), 1)
+        self._floor_hits = 0
+
+    def begin_update(self, ids: Any, grads: NDArray[np.float32], *, lr: float | None = None) -> PendingUpdate:
+        """Advance the optimiser and hold the moved rows of the batch; codes and step sizes do not change yet."""
+        plan, grads, rate, _ = self._checked_step(ids, grads, lr, None)
+        return self._begin(plan, self._summed(plan, grads), rate)
+
+    def _begin(self, plan: Plan, moves: NDArray[np.float32], lr: float) -> PendingUpdate:
+        """Turn summed gradients into moves, in place."""
+        if len(plan):
+            self._optimizer.moves(plan.rows, moves, lr)
+        return PendingUpdate(plan, moves, self._steps_of(plan.rows), lr, len(plan.order), self._updates)
+
+    def lookup_pending(self, pending: PendingUpdate) -> NDArray[np.float32]:
+        """``Q_DR(w; step)`` of the moved rows, float32 (len, d), in the order of the ids of `begin_update`."""
+        self._check_pending(pending)
+        out = np.empty((pending.positions, self.d), np.float32)
+        plan = pending.plan
+        where = (plan.rows, pending.moves, pending.steps, self._decay(pending.lr), self.quantizer.bits)
+        arguments = (*where, self.words, self._as8, self._as16, plan.order, plan.starts, out)
+        run_rows(self.backend.kernels.pending_rows, len(plan), *arguments, grain=GRAIN, weight=plan.starts)
+        return out
+
+    def finish_update(
+        self, pending: PendingUpdate, grads: NDArray[np.float32], *, batch_size: int | None = None
+    ) -> None:
+        """Move the step sizes by the second gradient (len, d), then round the moved rows on the new grid."""
+        self._check_pending(pending)
+        grads = self._checked_gradients(grads, pending.positions)
+        batch = pending.positions if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
+        if len(pending.plan):
+            self._finish(pending, self._summed(pending.plan, grads), batch)
+        self._updates += 1
+
+    def _check_pending(self, pending: PendingUpdate) -> None:
+        if not isinstance(pending, PendingUpdate) or pending.update != self._updates:
+            raise InputError("pending must be the unfinished result of this table's latest begin_update")
+
+    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        summed = self._summed(plan, grads)
+        self._finish(self._begin(plan, summed.copy(), lr), summed, batch_size)
+
+    def _decay(self, lr: float) -> np.float32:
+        return np.float32(lr * self._decay_rate)
+
+    def _finish(self, pending: PendingUpdate, summed: NDArray[np.float32], batch_size: int) -> None:
+        plan, bits = pending.plan, self.quantizer.bits
+        gradient = np.empty(len(plan), np.float32)
+        where = (plan.rows, pending.moves, summed, pending.steps, self._decay(pending.lr), bits)
+        arguments = (*where, self.words, self._as8, self._as16, gradient)
+        run_rows(self.backend.kernels.pending_step_gradient, len(plan), *arguments, grain=GRAIN)
+        gradient *= np.float32(self._gradient_scale(batch_size))
+        self._move_steps(plan, gradient, pending.lr)
+        self._requantize(plan, pending.moves, pending.steps, self._steps_of(plan.rows), pending.lr)
+
+    def _gradient_scale(self, batch_size: int) -> float:
+        per_row = self.d * self.quantizer.q_max
+        return {"bdq": 1.0 / math.sqrt(batch_size * per_row), "dq": 1.0 / math.sqrt(per_row), "none": 1.0}[
+            self.spec.grad_scale
+        ]
+
+    def _move_steps(self, plan: Plan, gradient: NDArray[np.float32], lr: float) -> None:
+        """Step-size update of the touched units; the learning-rate schedule scales `step_lr` as it scales `lr`."""
+        units, gradient = self._unit_gradient(plan, gradient)
+        log_domain = self.spec.step_domain == "log"
+        if log_domain:  # derivative by log(step)
+            gradient *= self._step[units]
+        if not np.isfinite(gradient).all():
+            raise TrainingError(
+                f"the step-size gradient must be finite, it overflowed in table update {self._updates}; lower the "
+                "learning rate or scale the loss"
+            )
+        moves = gradient.reshape(-1, 1)
+        rate = self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)
+        self._step_optimizer.moves(units, moves, rate)
+        if self.step_lr > 0:
+            flat = moves.reshape(-1)
+            self._floor_hits += self.backend.kernels.move_steps(units, flat, log_domain, self.min_step, self._step)
+
+    def _unit_gradient(
+        self, plan: Plan, gradient: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Touched step-size units in ascending order and the summed gradient of each."""
+        if self._units < 0:
+            return plan.rows, gradient
+        unit = np.searchsorted(self._offsets, plan.rows, side="right") - 1
+        total = np.zeros(self._units, np.float64)
+        self.backend.kernels.sum_units(gradient, unit, total)
+        touched = np.unique(unit)
+        return touched, total[touched].astype(np.float32)
+
+    def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
+        optimizer = {f"step_optimizer.{name}": array for name, array in self._step_optimizer.state().items()}
+        return {**super()._state_arrays(), **optimizer}
+
+    def statistics(self, reset: bool = True) -> dict[str, float]:
+        """As for LPT, and ``step_floor_hits``: how often a step size was held at its floor."""
+        figures = super().statistics(reset)
+        figures["step_floor_hits"] = float(self._floor_hits)
+        if reset:
+            self._floor_hits = 0
+        return figures

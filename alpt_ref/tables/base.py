@@ -1,0 +1,234 @@
+"""What an embedding table is: one interface for every method, with the checks that all of them share.
+
+A table owns its arrays and is the only thing that changes them. Ids are checked at this boundary; a NaN or infinite
+gradient raises before any state changes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check
+from .._jit import run_rows
+from .._types import Codes
+from ..backend import get_backend
+from ..errors import InputError, TrainingError
+from ..scalar.philox import MAX_COLUMNS, MAX_ROWS
+from .optimizers import make_row_optimizer
+from .plan import Plan, make_plan, sum_gradients
+
+GRAIN = 1024
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """Everything that configures a table; methods ignore what does not concern them.
+
+    Attributes
+    ----------
+    n, d : int
+        Rows (features) and columns (embedding dimension).
+    bits, rounding : int or None, {"sr", "dr"} or None
+        Code width and rounding of low-precision methods.
+    optimizer : {"sgd", "adagrad", "adam"}
+    lr : float
+        Learning rate of the rows; `apply_gradients` can override it.
+    weight_decay : float
+        Decoupled decay of touched rows.
+    seed : int
+        Of the initial weights and of stochastic rounding.
+    init_std : float
+        Initial weights are N(0, init_std**2), unless `weights` (float32 (n, d)) gives them.
+    granularity : {"row", "field", "table"}
+        One step size a row, a field (`field_offsets` int64 (fields + 1,)), or for the table.
+    init_step : "lsq", float, or ("range", beta)
+        Initial step size: the LSQ rule ``2 mean|w| / sqrt(q_max)``, a constant, or ``beta / 2**(bits-1)`` for weights
+        expected to reach ``beta`` when trained.
+    step_lr, grad_scale, step_domain, min_step
+        Of the learned step size (ALPT): its learning rate; ``"bdq"`` 1/sqrt(b d q_max), ``"dq"`` 1/sqrt(d q_max) or
+        ``"none"``; ``"linear"`` or ``"log"``; the floor (default: a hundredth of the initial step size).
+    """
+
+    n: int
+    d: int
+    bits: int | None = None
+    rounding: str | None = None
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    seed: int = 0
+    device: str = "cpu"
+    init_std: float = 0.003
+    weights: NDArray[np.float32] | None = field(default=None, repr=False)
+    granularity: str = "row"
+    field_offsets: NDArray[np.int64] | None = field(default=None, repr=False)
+    init_step: Any = "lsq"
+    step_lr: float = 2e-5
+    grad_scale: str = "bdq"
+    step_domain: str = "linear"
+    min_step: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the fields that every method uses."""
+        _check.whole_number("n", self.n, 1, MAX_ROWS)
+        _check.whole_number("d", self.d, 1, MAX_COLUMNS)
+        _check.whole_number("seed", self.seed, 0, 1 << 64)
+        _check.number("lr", self.lr)
+        _check.number("weight_decay", self.weight_decay)
+        _check.number("init_std", self.init_std)
+        if self.weights is not None:
+            _check.float32_matrix("weights", self.weights, (self.n, self.d))
+            if not np.isfinite(self.weights).all():
+                raise InputError("weights must be finite, got NaN or infinity")
+
+
+class EmbeddingTable(ABC):
+    """An embedding table that trains.
+
+    Attributes
+    ----------
+    n, d : int
+    method : str
+    bits, rounding, optimizer
+        As configured; bits and rounding are None for float32.
+    two_pass_capable : bool
+        Whether `begin_update`, `lookup_pending` and `finish_update` exist (ALPT).
+    """
+
+    method: ClassVar[str]
+    two_pass_capable: ClassVar[bool] = False
+
+    def __init__(self, spec: TableSpec) -> None:
+        self.spec = spec
+        self.n, self.d = int(spec.n), int(spec.d)
+        self.bits, self.rounding = spec.bits, spec.rounding
+        self.optimizer = spec.optimizer
+        self.lr = float(spec.lr)
+        self.backend = get_backend(spec.device)
+        self._optimizer = make_row_optimizer(spec.optimizer, self.backend, self.n, self.d)
+        self._updates = 0
+
+    @abstractmethod
+    def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None: ...
+
+    @abstractmethod
+    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None: ...
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Arrays needed to serve the table."""
+
+    def lookup(self, ids: Any) -> NDArray[np.float32]:
+        """Embeddings of `ids`.
+
+        Parameters
+        ----------
+        ids : integer array (len,)
+            Each in ``[0, n)``.
+
+        Returns
+        -------
+        float32 array (len, d)
+        """
+        checked = _check.id_array(ids, self.n)
+        out = np.empty((checked.shape[0], self.d), np.float32)
+        self._lookup(checked, out)
+        return out
+
+    def apply_gradients(
+        self, ids: Any, grads: NDArray[np.float32], *, lr: float | None = None, batch_size: int | None = None
+    ) -> None:
+        """One training step on the rows that `ids` name.
+
+        Parameters
+        ----------
+        ids : integer array (len,)
+            Duplicates are allowed: their gradients are summed once per row, whatever their order.
+        grads : float32 array (len, d)
+            Loss gradient at the looked-up values.
+        lr : float, optional
+            Learning rate of this step instead of the table's.
+        batch_size : int, optional
+            Samples in the batch, for ALPT's gradient scale; default ``len``.
+
+        Raises
+        ------
+        InputError
+            If an id, a shape or a dtype is wrong.
+        TrainingError
+            If a gradient is NaN or infinite. Nothing has changed in either case.
+        """
+        plan, grads, rate, batch = self._checked_step(ids, grads, lr, batch_size)
+        if len(plan):
+            self._update(plan, grads, rate, batch)
+        self._updates += 1
+
+    def _checked_step(
+        self, ids: Any, grads: NDArray[np.float32], lr: float | None, batch_size: int | None
+    ) -> tuple[Plan, NDArray[np.float32], float, int]:
+        checked = _check.id_array(ids, self.n)
+        grads = self._checked_gradients(grads, checked.shape[0])
+        rate = self.lr if lr is None else _check.number("lr", lr)
+        batch = checked.shape[0] if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
+        return make_plan(self.backend, checked, self.n), grads, rate, batch
+
+    def _checked_gradients(self, grads: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
+        grads = _check.float32_matrix("grads", grads, (rows, self.d))
+        if any(run_rows(self.backend.kernels.count_not_finite, rows, grads, grain=GRAIN)):
+            place = int(np.flatnonzero(~np.isfinite(grads).all(axis=1))[0])
+            raise TrainingError(
+                f"grads must be finite, got NaN or infinity at position {place} of table update {self._updates}; "
+                "the table has not changed: lower the learning rate or look for the cause before this step"
+            )
+        return grads
+
+    def _summed(self, plan: Plan, grads: NDArray[np.float32]) -> NDArray[np.float32]:
+        return sum_gradients(self.backend, plan, grads)
+
+    def codes(self) -> Codes | None:
+        """Unpacked codes (n, d), int8 up to 8 bits, else int16; None for a float32 table."""
+        return None
+
+    @property
+    def step_size(self) -> NDArray[np.float32] | None:
+        """Step sizes, float32 (n,), (fields,) or (1,) by granularity; None for a float32 table."""
+        return None
+
+    def nbytes(self, what: str = "training") -> int:
+        """Bytes of the arrays held for ``"training"`` (with optimiser state) or needed for ``"serving"``."""
+        _check.choice("what", what, ("training", "serving"))
+        held = self._arrays() if what == "serving" else self._state_arrays()
+        return sum(array.nbytes for array in held.values())
+
+    def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
+        optimizer = {f"optimizer.{name}": array for name, array in self._optimizer.state().items()}
+        return {**self._arrays(), **optimizer}
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Copies of all arrays by name, and ``updates`` (int64 (1,)): what `load_state` needs to go on bit for bit."""
+        arrays = {name: array.copy() for name, array in self._state_arrays().items()}
+        return {**arrays, "updates": np.array([self._updates], np.int64)}
+
+    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Take over a `state` of a table with the same configuration; checked whole before anything changes."""
+        own = {**self._state_arrays(), "updates": np.empty(1, np.int64)}
+        if set(state) != set(own):
+            raise InputError(f"state must hold exactly {sorted(own)}, got {sorted(state)}")
+        for name, array in own.items():
+            given = state[name]
+            if given.shape != array.shape or given.dtype != array.dtype:
+                raise InputError(
+                    f"state[{name!r}] must be {array.dtype} of shape {array.shape}, got {given.dtype} {given.shape}"
+                )
+        for name, array in self._state_arrays().items():
+            array[...] = state[name]
+        self._updates = int(state["updates"][0])
+
+    def statistics(self, reset: bool = True) -> dict[str, float]:
+        """Figures since the last reset, by name; empty for a float32 table."""
+        return {}

@@ -1,0 +1,43 @@
+"""FP32: the table in float32, the baseline that every other method is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._jit import run_rows
+from ..errors import InputError
+from .base import GRAIN, EmbeddingTable, TableSpec
+from .initial import initial_blocks
+from .plan import Plan
+
+
+class FullTable(EmbeddingTable):
+    """Float32 weights (n, d) and an optimiser."""
+
+    method = "fp32"
+
+    def __init__(self, spec: TableSpec) -> None:
+        if spec.bits is not None or spec.rounding is not None:
+            raise InputError(
+                "bits and rounding must be left out for method 'fp32', "
+                f"got bits={spec.bits}, rounding={spec.rounding!r}"
+            )
+        super().__init__(spec)
+        self.weights = np.empty((self.n, self.d), np.float32)
+        for first, block in initial_blocks(self.n, self.d, spec.init_std, spec.seed, spec.weights):
+            self.weights[first : first + len(block)] = block
+
+    def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
+        run_rows(self.backend.kernels.lookup_fp32, len(out), ids, self.weights, out, grain=GRAIN)
+
+    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        moves = self._summed(plan, grads)
+        self._optimizer.moves(plan.rows, moves, lr)
+        arguments = (plan.rows, moves, np.float32(lr * self.spec.weight_decay), self.weights)
+        run_rows(self.backend.kernels.subtract_rows, len(plan), *arguments, grain=GRAIN)
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        return {"weights": self.weights}

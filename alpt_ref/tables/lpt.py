@@ -1,0 +1,179 @@
+"""LPT: codes and a fixed step size; no float32 copy of the table ever exists.
+
+One step on the batch's unique rows is ``codes <- R(codes - move / step)`` with ``move = lr * direction``, in grid
+units (`scalar.quantizer.moved_code`), ``R`` stochastic or nearest. Rows outside the batch keep every bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check
+from .._jit import run_rows
+from .._types import Codes
+from ..errors import InputError
+from ..quantizer import QuantSpec, seed_words, unpack, words_per_row
+from ..scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
+from .base import GRAIN, EmbeddingTable, TableSpec
+from .initial import initial_blocks, mean_magnitude
+from .plan import Plan
+
+GRANULARITIES = ("row", "field", "table")
+
+
+def initial_step(spec: TableSpec, quantizer: QuantSpec) -> float:
+    """Initial step size by the rule of ``spec.init_step`` (see `TableSpec`)."""
+    rule = spec.init_step
+    if isinstance(rule, str):
+        _check.choice("init_step", rule, ("lsq",))
+        magnitude = mean_magnitude(spec.n, spec.d, spec.init_std, spec.seed, spec.weights)
+        if magnitude == 0.0:
+            raise InputError(
+                "init_step 'lsq' needs initial weights that are not all zero; "
+                "give init_step a number or ('range', beta)"
+            )
+        return float(2.0 * magnitude / math.sqrt(quantizer.q_max))
+    if isinstance(rule, (tuple, list)):
+        if len(rule) != 2 or rule[0] != "range":
+            raise InputError(f"init_step must be 'lsq', a number or ('range', beta), got {rule!r}")
+        return _check.number("init_step range", rule[1], positive=True) / (1 << (quantizer.bits - 1))
+    return _check.number("init_step", rule, positive=True)
+
+
+class LowPrecisionTable(EmbeddingTable):
+    """Packed codes (n, words), step sizes and an optimiser; the step sizes stay fixed.
+
+    Attributes
+    ----------
+    words : uint32 array (n, ceil(d * bits / 32))
+        Codes, low bits first.
+    quantizer : QuantSpec
+    """
+
+    method = "lpt"
+
+    def __init__(self, spec: TableSpec) -> None:
+        if spec.bits is None:
+            raise InputError(f"bits must be 2, 4, 8 or 16 for method {self.method!r}, got None")
+        rounding = "sr" if spec.rounding is None else spec.rounding
+        _check.choice("rounding", rounding, _check.ROUNDINGS)
+        self.quantizer = QuantSpec(spec.bits, rounding)  # type: ignore[arg-type]
+        _check.choice("granularity", spec.granularity, GRANULARITIES)
+        self._offsets, self._units = self._field_layout(spec)
+        super().__init__(spec)
+        self.rounding = rounding
+        self._key = seed_words(spec.seed)
+        self._decay_rate = float(spec.weight_decay)
+        self.words = np.zeros((self.n, words_per_row(self.quantizer.bits, self.d)), np.uint32)
+        self._as8, self._as16 = self.words.view(np.int8), self.words.view(np.int16)
+        first_step = np.float32(initial_step(spec, self.quantizer))
+        if not np.isfinite(first_step) or first_step <= 0:
+            raise InputError(f"init_step must be finite and positive in float32, got {float(first_step)}")
+        self._step = np.full(self.n if self._units < 0 else self._units, first_step, np.float32)
+        self._fill(first_step)
+        self._counts = np.zeros(4, np.int64)  # elements, with a move, stalled, clipped
+
+    @staticmethod
+    def _field_layout(spec: TableSpec) -> tuple[NDArray[np.int64], int]:
+        """Field offsets and the number of step-size units (-1: one a row), as the kernels take them."""
+        if spec.granularity == "row":
+            return np.zeros(1, np.int64), -1
+        if spec.granularity == "table":
+            return np.array([0, spec.n], np.int64), 1
+        if spec.field_offsets is None:
+            raise InputError("field_offsets (fields + 1 row numbers) must be given for granularity 'field'")
+        offsets = np.ascontiguousarray(spec.field_offsets, np.int64)
+        whole = offsets.ndim == 1 and len(offsets) >= 2 and offsets[0] == 0 and offsets[-1] == spec.n
+        if not whole or (np.diff(offsets) <= 0).any():
+            raise InputError(f"field_offsets must rise from 0 to n={spec.n}, got {offsets.tolist()[:8]}")
+        return offsets, len(offsets) - 1
+
+    def _fill(self, step: np.float32) -> None:
+        """Quantise the initial weights block by block, by the table's own rounding."""
+        kernels, q, steps = self.backend.kernels, self.quantizer, np.array([step], np.float32)
+        for first, block in initial_blocks(self.n, self.d, self.spec.init_std, self.spec.seed, self.spec.weights):
+            codes = np.empty(block.shape, q.dtype)
+            if q.rounding == "dr":
+                run_rows(kernels.quantize_dr, len(block), block, steps, q.bits, codes)
+            else:
+                arguments = (block, steps, q.bits, 0, PURPOSE_INITIAL, first, *self._key, codes)
+                run_rows(kernels.quantize_sr, len(block), *arguments)
+            run_rows(kernels.pack_rows, len(block), codes, q.bits, self.words[first : first + len(block)])
+
+    def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
+        views = (self.words, self._as8, self._as16)
+        arguments = (ids, *views, self._step, self._offsets, self._units, self.quantizer.bits, out)
+        kernels = self.backend.kernels
+        whole_bytes = self.d * self.quantizer.bits % 8 == 0
+        lookup = kernels.lookup_codes if whole_bytes else kernels.lookup_codes_ragged
+        run_rows(lookup, len(out), *arguments, grain=GRAIN)
+
+    def _steps_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        out = np.empty(len(rows), np.float32)
+        arguments = (rows, self._step, self._offsets, self._units, out)
+        run_rows(self.backend.kernels.gather_steps, len(rows), *arguments, grain=GRAIN)
+        return out
+
+    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        moves = self._summed(plan, grads)
+        self._optimizer.moves(plan.rows, moves, lr)
+        steps = self._steps_of(plan.rows)
+        self._requantize(plan, moves, steps, steps, lr)
+
+    def _requantize(
+        self,
+        plan: Plan,
+        moves: NDArray[np.float32],
+        old_step: NDArray[np.float32],
+        new_step: NDArray[np.float32],
+        lr: float,
+    ) -> None:
+        q = self.quantizer
+        where = (plan.rows, moves, old_step, new_step, np.float32(lr * self._decay_rate))
+        how = (q.bits, q.rounding == "sr", self._updates, PURPOSE_UPDATE, *self._key)
+        arguments = (*where, *how, self.words, self._as8, self._as16)
+        parts = run_rows(self.backend.kernels.requantize_rows, len(plan), *arguments, grain=GRAIN)
+        self._counts[0] += moves.size
+        for part in parts:
+            self._counts[1:] += part
+
+    def codes(self) -> Codes:
+        """Unpacked codes (n, d), int8 up to 8 bits, else int16."""
+        return unpack(self.words, self.quantizer.bits, self.d)
+
+    @property
+    def step_size(self) -> NDArray[np.float32]:
+        """Step sizes, float32 (n,), (fields,) or (1,) by granularity (a read-only view)."""
+        view = self._step.view()
+        view.flags.writeable = False
+        return view
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        return {"words": self.words, "step": self._step}
+
+    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """See `EmbeddingTable.load_state`; step sizes must also be finite and positive."""
+        if "step" in state:
+            _check.step_sizes(state["step"], len(self._step))
+        super().load_state(state)
+
+    def statistics(self, reset: bool = True) -> dict[str, float]:
+        """Shares over the updates since the last reset, and the step sizes now.
+
+        ``clipped_share`` of all updated elements were limited to the code range; ``stalled_share`` of the elements
+        with a move other than zero kept their code.
+        """
+        elements, moved, stalled, clipped = (int(count) for count in self._counts)
+        if reset:
+            self._counts[:] = 0
+        return {
+            "clipped_share": clipped / max(elements, 1),
+            "stalled_share": stalled / max(moved, 1),
+            "step_size_mean": float(self._step.mean(dtype=np.float64)),
+            "step_size_min": float(self._step.min()),
+            "step_size_max": float(self._step.max()),
+        }

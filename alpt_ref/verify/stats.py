@@ -1,0 +1,96 @@
+"""From a measurement to an estimate: means (Student's t, empirical Bernstein, Hoeffding), slopes; Holm's correction.
+
+The t limits carry Hall's correction for skewness (P. Hall, "On the removal of skewness by transformation", 1992):
+with ``a = skewness / (3 sqrt(n))`` the statistic t is replaced by ``((1 + a t)^3 - 1) / (3 a) + a / 2``, which has
+an error of order 1/n in its tails where Student's t alone has 1/sqrt(n). Squared distances are that skewed: for 256
+runs of a squared normal variable and alpha 0.001 the upper limit misses in 0.15 % of cases instead of 0.58 %. Below
+30 runs a skewed variable needs a bounded range (``bernstein``, ``hoeffding``) or a larger alpha; the t test then holds
+for variables that are nearly normal, such as the paired difference of two trained models.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from ..errors import InputError
+from .estimates import TINY, Bounded, Estimate, Exact, Student
+from .measurement import FloatArray, Measurement
+
+MIN_RUNS_FOR_SKEWNESS = 30
+"""Below this many runs the sample skewness is noise and the plain t limits are used."""
+
+
+def mean(values: FloatArray) -> Student:
+    """Estimate of the means of `values` (runs, points), by Student's t with Hall's correction from 30 runs on."""
+    runs, points = values.shape
+    if runs < 2:
+        raise InputError("one run allows no confidence limit; measure at least 2 runs, or report the value as exact")
+    centre = values.mean(axis=0)
+    offset = values - centre
+    variance = (offset**2).sum(axis=0) / (runs - 1)
+    variance = np.where(variance <= (TINY * centre) ** 2, 0.0, variance)
+    skew = np.zeros(points)
+    if runs >= MIN_RUNS_FOR_SKEWNESS:
+        third = (offset**3).mean(axis=0)
+        skew = np.where(variance > 0, third / np.where(variance > 0, variance, 1.0) ** 1.5 / (3 * runs**0.5), 0.0)
+    return Student(centre, np.sqrt(variance / runs), runs - 1, skew)
+
+
+def bounded_mean(values: FloatArray, low: float | None, high: float | None, how: str) -> Bounded:
+    """Estimate of the means of `values` (runs, points) in ``[low, high]`` by ``"bernstein"`` or ``"hoeffding"``."""
+    if low is None or high is None or not low < high:
+        raise InputError(f"the {how} test needs sampled values with low < high, got low={low} and high={high}")
+    runs = values.shape[0]
+    if how == "hoeffding":
+        return Bounded(values.mean(axis=0), runs, high - low)
+    if runs < 2:
+        raise InputError("the bernstein test needs at least 2 runs, got 1")
+    return Bounded(values.mean(axis=0), runs, high - low, values.std(axis=0, ddof=1))
+
+
+def slope(x: FloatArray, y: FloatArray) -> Student:
+    """Slope of ``log mean(y)`` on ``log x`` by least squares, `x` (k,), `y` (runs, k).
+
+    Its error is the larger of two, each with its own t interval: the scatter between runs (linearised: run i moves
+    the slope by ``sum_j c_j (y_ij - m_j) / m_j``) and the residuals of the fit, which are large where the curve is
+    no power law on its window. An exact curve (one run) has the second alone.
+    """
+    log_x = np.log(x)
+    weights = (log_x - log_x.mean()) / ((log_x - log_x.mean()) ** 2).sum()
+    means = y.mean(axis=0)
+    log_y = np.log(means)
+    value = float(weights @ log_y)
+    residual = log_y - log_y.mean() - value * (log_x - log_x.mean())
+    freedom = len(x) - 2
+    error = float(np.sqrt((residual**2).sum() / freedom * (weights**2).sum()))
+    if y.shape[0] > 1:
+        influence = ((y - means) / means) @ weights
+        scatter, runs = float(influence.std(ddof=1)) / y.shape[0] ** 0.5, y.shape[0]
+        if scatter * stats.t.isf(0.01, runs - 1) >= error * stats.t.isf(0.01, freedom):
+            error, freedom = scatter, runs - 1
+    return Student(np.array([value]), np.array([error]), freedom, np.zeros(1))
+
+
+def estimate(measurement: Measurement, how: str) -> Estimate:
+    """The estimate that belongs to a measurement; `how` chooses among the tests for sampled values."""
+    if measurement.kind == "exact":
+        return Exact(measurement.values, measurement.rtol, measurement.atol)
+    if measurement.kind == "curve":
+        if measurement.x is None:
+            raise InputError("a curve needs x")
+        return slope(measurement.x, measurement.values)
+    if how == "t":
+        return mean(measurement.values)
+    return bounded_mean(measurement.values, measurement.low, measurement.high, how)
+
+
+def holm(p_values: ArrayLike) -> FloatArray:
+    """Holm's step-down adjusted p-values (m,), in the order given: together they err with at most the level."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(np.minimum(1.0, p[order] * np.arange(len(p), 0, -1)))
+    adjusted = np.empty_like(p)
+    adjusted[order] = stepped
+    return adjusted

@@ -1,0 +1,42 @@
+"""Profiles, options and fixtures that every test folder shares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("nightly", max_examples=10_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--realdata FOLDER``."""
+    parser.addoption("--realdata", default=None, help="folder with criteo/, avazu/ and frappe/ click files")
+
+
+@pytest.fixture(scope="session")
+def realdata(request: pytest.FixtureRequest) -> Path:
+    """Folder of real click files; tests that need it are skipped without one."""
+    folder = request.config.getoption("--realdata") or os.environ.get("ALPT_REF_REALDATA")
+    if not folder:
+        pytest.skip("no real click data: pass --realdata FOLDER or set ALPT_REF_REALDATA (see README, 'Real data')")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.fail(f"--realdata/ALPT_REF_REALDATA names {folder}, which is not a folder")
+    return path
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Restore the number of threads after a test that changes it."""
+    from alpt_ref import num_threads, set_num_threads
+
+    before = num_threads()
+    yield
+    set_num_threads(before)

@@ -1,0 +1,313 @@
+"""A store is written whole or not at all, and anything that was altered is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref.data import ClickDataset, describe, describe_text, load, synthetic_clicks
+from alpt_ref.data.splits import random_split, split_counts
+from alpt_ref.data.store import fingerprint_of
+from alpt_ref.errors import InputError
+
+from .files import folder_bytes
+
+
+@pytest.fixture(scope="module")
+def clicks() -> ClickDataset:
+    return synthetic_clicks(300, fields=3, features=40, seed=7)
+
+
+@pytest.fixture
+def store(clicks: ClickDataset, tmp_path: Path) -> Path:
+    clicks.save(tmp_path / "store")
+    return tmp_path / "store"
+
+
+def _edit(store: Path, seal: bool = True, **changes: Any) -> None:
+    """Change the manifest; `seal` makes its fingerprint right again, as an adversary would."""
+    path = store / "manifest.json"
+    manifest = {**json.loads(path.read_text()), **changes}
+    if seal:
+        manifest["fingerprint"] = fingerprint_of(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def _files(store: Path) -> dict[str, Any]:
+    files: dict[str, Any] = json.loads((store / "manifest.json").read_text())["files"]
+    return files
+
+
+def test_round_trip(clicks: ClickDataset, store: Path) -> None:
+    opened = ClickDataset.open(store, verify=True)
+    for name in ("ids", "labels", "split"):
+        np.testing.assert_array_equal(getattr(opened, name), getattr(clicks, name))
+    assert opened.fingerprint == clicks.fingerprint
+    assert (opened.name, opened.field_names, opened.field_sizes) == (
+        clicks.name,
+        clicks.field_names,
+        clicks.field_sizes,
+    )
+    assert opened.info == clicks.info
+    assert not opened.ids.flags.writeable
+    assert opened.n == sum(opened.field_sizes) == opened.field_offsets[-1] == 40
+
+
+def test_arrays_are_ordinary_npy_files(clicks: ClickDataset, store: Path) -> None:
+    np.testing.assert_array_equal(np.load(store / "ids.npy", allow_pickle=False), clicks.ids)
+
+
+def test_rows_of_partition_the_rows(clicks: ClickDataset) -> None:
+    rows = [clicks.rows_of(part) for part in ("train", "valid", "test")]
+    assert [len(part) for part in rows] == [240, 30, 30]
+    np.testing.assert_array_equal(np.sort(np.concatenate(rows)), np.arange(300))
+    with pytest.raises(InputError, match="train, valid or test"):
+        clicks.rows_of("dev")  # type: ignore[arg-type]
+
+
+def test_saving_again_changes_nothing(clicks: ClickDataset, store: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in store.iterdir()}
+    clicks.save(store)
+    assert {path.name: path.stat().st_mtime_ns for path in store.iterdir()} == before
+    assert [path.name for path in store.parent.iterdir()] == ["store"]
+
+
+def test_another_store_is_never_overwritten(store: Path) -> None:
+    before = folder_bytes(store)
+    with pytest.raises(InputError, match="already holds another store"):
+        synthetic_clicks(300, fields=3, features=40, seed=8).save(store)
+    assert folder_bytes(store) == before
+
+
+def test_a_folder_with_other_files_is_left_alone(clicks: ClickDataset, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match="holds other files"):
+        clicks.save(tmp_path / "mine")
+    assert folder_bytes(tmp_path / "mine") == {"thesis.tex": b"x"}
+    with pytest.raises(InputError, match="is no folder"):
+        clicks.save(tmp_path / "mine" / "thesis.tex")
+
+
+def test_an_empty_folder_may_be_filled(clicks: ClickDataset, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    clicks.save(tmp_path / "empty")
+    assert ClickDataset.open(tmp_path / "empty").rows == 300
+
+
+def test_unwritable_folder(clicks: ClickDataset, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot write to folder"):
+        clicks.save(tmp_path / "file" / "store")
+    if os.name == "posix" and os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        with pytest.raises(InputError, match="cannot write to folder"):
+            clicks.save(tmp_path / "locked" / "store")
+
+
+def test_a_failure_half_way_leaves_nothing(
+    clicks: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        clicks.save(tmp_path / "store")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_of_the_same_store(clicks: ClickDataset, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(5):
+            list(pool.map(clicks.save, [tmp_path / str(number)] * 4))
+            assert ClickDataset.open(tmp_path / str(number), verify=True).fingerprint == clicks.fingerprint
+    assert sorted(path.name for path in tmp_path.iterdir()) == list("01234")
+
+
+def test_altered_array_is_found(store: Path) -> None:
+    data = bytearray((store / "labels.npy").read_bytes())
+    data[-1] ^= 1
+    (store / "labels.npy").write_bytes(data)
+    ClickDataset.open(store)  # same size: only reading everything can tell
+    with pytest.raises(InputError, match=r"labels\.npy does not have the checksum"):
+        ClickDataset.open(store, verify=True)
+
+
+def test_altered_manifest_is_found(store: Path) -> None:
+    _edit(store, seal=False, name="other")
+    with pytest.raises(InputError, match="fingerprint mismatch"):
+        ClickDataset.open(store)
+
+
+def test_verify_checks_values_even_if_the_checksums_were_made_to_fit(clicks: ClickDataset, tmp_path: Path) -> None:
+    ids = clicks.ids.copy()
+    ids[5, 0] = clicks.field_offsets[1]  # an id of the next field
+    wrong = ClickDataset("x", ids, clicks.labels, clicks.split, clicks.field_names, clicks.field_sizes)
+    with pytest.raises(InputError, match="field's range"):
+        wrong.save(tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("name", ["ids.npy", "split.npy", "manifest.json"])
+def test_missing_file(store: Path, name: str) -> None:
+    (store / name).unlink()
+    with pytest.raises(InputError, match=f"lacks {name}"):
+        ClickDataset.open(store)
+
+
+def test_cut_off_file(store: Path) -> None:
+    data = (store / "ids.npy").read_bytes()
+    (store / "ids.npy").write_bytes(data[:-4])
+    with pytest.raises(InputError, match=rf"ids\.npy has {len(data) - 4} bytes"):
+        ClickDataset.open(store)
+
+
+def test_unknown_version(store: Path) -> None:
+    _edit(store, version=99)
+    with pytest.raises(InputError, match="format version 99"):
+        ClickDataset.open(store)
+
+
+def test_not_a_store(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        ClickDataset.open(tmp_path / "none")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="no store folder"):
+        ClickDataset.open(tmp_path / "file")
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read as JSON"):
+        ClickDataset.open(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"format": "something else"}')
+    with pytest.raises(InputError, match="not the manifest of a click store"):
+        ClickDataset.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../ids.npy", "/etc/passwd", "sub/ids.npy", "extra.npy"])
+def test_names_outside_the_store_are_refused(store: Path, name: str) -> None:
+    files = _files(store)
+    _edit(store, files={**files, name: files["ids.npy"]})
+    with pytest.raises(InputError, match="unknown file"):
+        ClickDataset.open(store)
+
+
+def test_links_are_refused(store: Path, tmp_path: Path) -> None:
+    shutil.move(store / "labels.npy", tmp_path / "elsewhere.npy")
+    (store / "labels.npy").symlink_to(tmp_path / "elsewhere.npy")
+    with pytest.raises(InputError, match="links are refused"):
+        ClickDataset.open(store)
+
+
+def test_pickled_arrays_are_never_loaded(store: Path) -> None:
+    with (store / "labels.npy").open("wb") as out:
+        np.save(out, np.array([print] * 300, dtype=object), allow_pickle=True)
+    files = _files(store)
+    files["labels.npy"]["bytes"] = (store / "labels.npy").stat().st_size
+    _edit(store, files=files)
+    with pytest.raises(InputError, match=r"not a readable \.npy file"):
+        ClickDataset.open(store)
+
+
+def test_header_must_agree_with_the_manifest(store: Path) -> None:
+    data = (store / "labels.npy").read_bytes()
+    (store / "labels.npy").write_bytes(data.replace(b"|u1", b"|i1"))
+    with pytest.raises(InputError, match="another type or shape"):
+        ClickDataset.open(store)
+
+
+def test_field_sizes_must_fit(store: Path) -> None:
+    _edit(store, field_sizes=[5, 5])
+    with pytest.raises(InputError, match="field_names"):
+        ClickDataset.open(store)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ids": np.zeros((300, 3), dtype=np.int64)}, "ids must be uint32"),
+        ({"ids": np.zeros((300, 2), dtype=np.uint32)}, "ids must be uint32"),
+        ({"labels": np.zeros(299, dtype=np.uint8)}, "labels must be uint8"),
+        ({"split": np.zeros(300, dtype=np.int64)}, "split must be uint8"),
+        ({"field_sizes": (1, 2, 0)}, "field_sizes must be at least 1"),
+        ({"field_names": ("a", "a", "b")}, "distinct"),
+    ],
+)
+def test_types_and_shapes_are_checked(clicks: ClickDataset, change: dict[str, Any], message: str) -> None:
+    good = {key: getattr(clicks, key) for key in ("name", "ids", "labels", "split", "field_names", "field_sizes")}
+    with pytest.raises(InputError, match=message):
+        ClickDataset(**{**good, **change})
+
+
+def test_labels_and_split_values_are_checked_on_saving(clicks: ClickDataset, tmp_path: Path) -> None:
+    for change in ({"labels": clicks.labels + np.uint8(1)}, {"split": clicks.split + np.uint8(1)}):
+        good = {key: getattr(clicks, key) for key in ("name", "ids", "labels", "split", "field_names", "field_sizes")}
+        with pytest.raises(InputError, match="must be 0"):
+            ClickDataset(**{**good, **change}).save(tmp_path / "store")
+
+
+def test_info_must_be_json(clicks: ClickDataset, tmp_path: Path) -> None:
+    wrong = ClickDataset(
+        "x", clicks.ids, clicks.labels, clicks.split, clicks.field_names, clicks.field_sizes, {"auc": float("nan")}
+    )
+    with pytest.raises(InputError, match="plain JSON"):
+        wrong.save(tmp_path / "store")
+
+
+def test_describe(store: Path) -> None:
+    opened = ClickDataset.open(store)
+    summary = json.loads(json.dumps(describe(opened)))
+    assert (summary["rows"], summary["fields"], summary["n"]) == (300, 3, 40)
+    assert [row["size"] for row in summary["vocabulary"]] == list(opened.field_sizes)
+    test = opened.labels[opened.rows_of("test")]
+    assert summary["parts"]["test"] == {"rows": 30, "label_rate": float(test.mean())}
+    assert set(summary["checksums"]) == {"ids.npy", "labels.npy", "split.npy"}
+    text = describe_text(opened)
+    assert opened.fingerprint in text
+    assert "300 rows, 3 fields, 40 ids" in text
+
+
+def test_load_by_name_and_by_folder(clicks: ClickDataset, store: Path, tmp_path: Path) -> None:
+    assert load(store, verify=True).fingerprint == clicks.fingerprint
+    assert load("synthetic", rows=300, fields=3, features=40, seed=7).fingerprint == clicks.fingerprint
+    with pytest.raises(InputError, match="synthetic, movielens or a store folder"):
+        load("criteo-kaggle")
+    with pytest.raises(InputError, match="is no store"):
+        load(tmp_path)
+    with pytest.raises(InputError, match="no option but verify"):
+        load(store, rows=3)
+    with pytest.raises(InputError, match="unknown option"):
+        load("synthetic", colour="blue")
+    with pytest.raises(InputError, match="got colour"):
+        load("movielens", colour="blue")
+
+
+def test_largest_seed() -> None:
+    assert (random_split(1000, seed=2**64 - 1) != random_split(1000, seed=2**63)).any()
+    assert synthetic_clicks(100, fields=2, features=20, seed=2**64 - 1).info["parameters"]["seed"] == 2**64 - 1
+
+
+def test_split_is_exact_seeded_and_spread() -> None:
+    parts = random_split(100_003, seed=3)
+    assert tuple(np.bincount(parts)) == split_counts(100_003, (8, 1, 1)) == (80_003, 10_000, 10_000)
+    np.testing.assert_array_equal(parts, random_split(100_003, seed=3))
+    assert (parts != random_split(100_003, seed=4)).any()
+    assert len(set(parts[:100])) == 3
+
+
+@pytest.mark.parametrize("split", [(8, 1), (0, 1, 1), (8, -1, 1), (0.8, 0.1, 0.1), (True, 1, 1)])
+def test_bad_split(split: Any) -> None:
+    with pytest.raises(InputError, match="split must"):
+        random_split(10, split)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, True])
+def test_bad_seed(seed: Any) -> None:
+    with pytest.raises(InputError, match="seed must"):
+        random_split(10, seed=seed)

@@ -1,0 +1,80 @@
+"""Unique rows and order-independent gradient sums."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpt_ref import set_num_threads
+from alpt_ref.backend import get_backend
+from alpt_ref.tables.plan import make_plan, sum_gradients
+
+CPU = get_backend("cpu")
+IDS = st.lists(st.integers(0, 40), min_size=1, max_size=60)
+
+
+@given(st.lists(st.integers(0, 2**40), max_size=50))
+def test_plan_equals_numpy_unique(ids: list[int]) -> None:
+    array = np.array(ids, np.int64)
+    plan = make_plan(CPU, array, 2**40 + 1)
+    rows, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
+    assert np.array_equal(plan.rows, rows)
+    assert np.array_equal(np.diff(plan.starts), counts)
+    for index in range(len(rows)):
+        positions = plan.order[plan.starts[index] : plan.starts[index + 1]]
+        assert np.array_equal(positions, np.flatnonzero(inverse == index))
+
+
+@given(IDS, st.randoms(use_true_random=False), st.integers(0, 2**32 - 1))
+def test_sum_does_not_depend_on_the_order_and_is_exact_to_the_last_bit_or_so(
+    ids: list[int], shuffler: object, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    grads = (rng.standard_normal((len(ids), 3)) * 10.0 ** rng.integers(-6, 6, (len(ids), 1))).astype(np.float32)
+    array = np.array(ids, np.int64)
+    total = sum_gradients(CPU, make_plan(CPU, array, 41), grads)
+    order = rng.permutation(len(ids))
+    again = sum_gradients(CPU, make_plan(CPU, array[order], 41), grads[order])
+    assert np.array_equal(total, again)
+    for index, row in enumerate(np.unique(array)):
+        mine = grads[array == row]
+        for column in range(3):
+            exact = sum((Fraction(float(value)) for value in mine[:, column]), Fraction(0))
+            largest = float(np.abs(mine).max())
+            # One float32 rounding of the exact sum, plus the stated truncation.
+            allowed = abs(float(exact)) * 2.0**-24 + largest * 2.0**-62 * len(mine) ** 2 * 4
+            assert abs(Fraction(float(total[index, column])) - exact) <= Fraction(allowed) + Fraction(2) ** -149
+
+
+def test_a_running_float_sum_would_depend_on_the_order() -> None:
+    # The control of the test above: the property is not a triviality of the data.
+    values = np.array([1e8, 1.0, -1e8], np.float32)
+    assert (values[0] + values[1]) + values[2] != (values[0] + values[2]) + values[1]
+    grads = values.reshape(3, 1)
+    ids = np.zeros(3, np.int64)
+    assert sum_gradients(CPU, make_plan(CPU, ids, 1), grads)[0, 0] == 1.0
+
+
+def test_the_same_for_any_number_of_threads(threads: None) -> None:
+    rng = np.random.default_rng(1)
+    ids = rng.zipf(1.3, 50_000) % 5_000
+    grads = rng.standard_normal((len(ids), 8)).astype(np.float32)
+    sums = []
+    for count in (1, 2, 3):
+        set_num_threads(count)
+        sums.append(sum_gradients(CPU, make_plan(CPU, ids, 5_000), grads))
+    assert np.array_equal(sums[0], sums[1])
+    assert np.array_equal(sums[0], sums[2])
+
+
+@pytest.mark.parametrize("magnitude", [1e-40, 1e-20, 1.0, 1e20, 3e38])
+def test_extreme_magnitudes(magnitude: float) -> None:
+    grads = np.array([[magnitude], [-magnitude / 2], [magnitude / 4]], np.float32)
+    total = sum_gradients(CPU, make_plan(CPU, np.zeros(3, np.int64), 1), grads)
+    assert total[0, 0] == pytest.approx(float(grads.astype(np.float64).sum()), rel=1e-7)
+    zero = sum_gradients(CPU, make_plan(CPU, np.zeros(3, np.int64), 1), np.zeros((3, 1), np.float32))
+    assert zero[0, 0] == 0.0

@@ -1,0 +1,269 @@
+"""The training loop: reproducible to the bit, guarded against divergence, careful with its output folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref import batches
+from alpt_ref import train as train_module
+from alpt_ref.assemble import build, restore, snapshot
+from alpt_ref.config import ModelConfig, RunConfig, TableConfig, TrainConfig
+from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.evaluation import evaluate
+from alpt_ref.history import RunResult
+from alpt_ref.progress import Progress
+from alpt_ref.train import DivergedError, train
+
+METHODS = [("fp32", True), ("lpt", True), ("alpt", True), ("alpt", False)]
+
+
+@pytest.fixture(scope="module")
+def dataset() -> ClickDataset:
+    return synthetic_clicks(rows=4000, fields=4, features=200, seed=1)
+
+
+def small(method: str = "alpt", two_pass: bool = True, **training: Any) -> RunConfig:
+    settings: dict[str, Any] = {"batch_size": 300, "epochs": 3, "milestones": (2,)}
+    return RunConfig(
+        model=ModelConfig(dim=4, hidden=(16, 8), cross_layers=2),
+        table=TableConfig(method=method, bits=8, lr=1e-2, two_pass=two_pass, step_lr=1e-4),
+        train=TrainConfig(**(settings | training)),
+    )
+
+
+def fingerprint_of(result: RunResult) -> tuple[Any, ...]:
+    """Everything of a run but its times: history, codes, weights."""
+    state = snapshot(result.table, result.model)
+    return (
+        [record.reproducible() for record in result.history],
+        result.test_auc,
+        result.test_logloss,
+        {name: array.tobytes() for name, array in state.items()},
+        None if result.table.codes() is None else result.table.codes().tobytes(),
+    )
+
+
+@pytest.mark.parametrize(("method", "two_pass"), METHODS)
+def test_same_seed_gives_the_same_bits_whatever_the_threads_and_the_order_in_a_batch(
+    method: str, two_pass: bool, dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small(method, two_pass, epochs=2, batch_size=1600)  # 6,400 ids: enough rows for two threads
+    expected = fingerprint_of(train(config.replace("train", threads=1), dataset))
+    assert fingerprint_of(train(config.replace("train", threads=1), dataset)) == expected
+    assert fingerprint_of(train(config.replace("train", threads=2), dataset)) == expected
+    original = batches.batch_rows
+
+    def shuffled(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        generator = np.random.default_rng(7)
+        for rows in original(*args, **kwargs):
+            other = generator.permutation(rows)
+            assert not np.array_equal(other, rows)
+            yield other
+
+    monkeypatch.setattr(batches, "batch_rows", shuffled)
+    assert fingerprint_of(train(config, dataset)) == expected
+
+
+@pytest.mark.parametrize("method", ["fp32", "alpt"])
+def test_another_seed_gives_other_bits(method: str, dataset: ClickDataset) -> None:
+    config = small(method, epochs=1)
+    one, other = (fingerprint_of(train(config.replace("train", seed=seed), dataset)) for seed in (0, 1))
+    assert one[0] != other[0]
+    assert one[3] != other[3]
+
+
+def test_methods_start_from_the_same_dense_weights(dataset: ClickDataset) -> None:
+    states = [build(small(method), dataset)[1].state() for method in ("fp32", "lpt", "alpt")]
+    for state in states[1:]:
+        assert {name: array.tobytes() for name, array in state.items()} == {
+            name: array.tobytes() for name, array in states[0].items()
+        }
+
+
+def test_every_row_is_visited_once_an_epoch_and_the_last_batch_is_kept() -> None:
+    rows = np.arange(100, 1103)
+    parts = list(batches.batch_rows(rows, 250, seed=3, epoch=2))
+    assert [len(part) for part in parts] == [250, 250, 250, 250, 3]
+    order = np.concatenate(parts)
+    assert np.array_equal(np.sort(order), rows)
+    assert not np.array_equal(order, rows)
+    again = np.concatenate(list(batches.batch_rows(rows, 1003, seed=3, epoch=2)))
+    assert np.array_equal(again, order)  # the permutation does not depend on the batch size
+    assert not np.array_equal(np.concatenate(list(batches.batch_rows(rows, 250, seed=3, epoch=3))), order)
+
+
+def test_it_learns(dataset: ClickDataset) -> None:
+    result = train(small("fp32", epochs=5, milestones=(4,)), dataset)
+    losses = [record.train_loss for record in result.history]
+    assert losses[-1] < losses[0]
+    clicks = dataset.labels[dataset.rows_of("test")].mean()
+    assert result.test_logloss < -(clicks * np.log(clicks) + (1 - clicks) * np.log1p(-clicks))
+    assert result.test_auc > 0.6
+
+
+def test_schedule_divides_all_learning_rates(dataset: ClickDataset) -> None:
+    result = train(small(milestones=(1, 2), decay_factor=0.1), dataset)
+    rates = [record.lr for record in result.history]
+    assert [rate["table"] for rate in rates] == pytest.approx([1e-2, 1e-3, 1e-4])
+    assert [rate["dense"] for rate in rates] == pytest.approx([1e-3, 1e-4, 1e-5])
+    assert [rate["step"] for rate in rates] == pytest.approx([1e-4, 1e-5, 1e-6])
+
+
+def test_the_schedule_reaches_the_updates(dataset: ClickDataset) -> None:
+    """With a factor of 1e-30 nothing may move after the milestone."""
+    config = small("fp32", epochs=2, milestones=(1,), decay_factor=1e-30, test_epoch="last")
+    frozen = train(config, dataset)
+    after_one = train(config.replace("train", epochs=1), dataset)
+    moved = snapshot(frozen.table, frozen.model)
+    for name, array in snapshot(after_one.table, after_one.model).items():
+        if array.dtype.kind == "f" and name in ("table/weights", "model/deep0/weight"):
+            np.testing.assert_array_equal(array, moved[name], err_msg=name)
+    ids = np.arange(dataset.n)
+    np.testing.assert_array_equal(frozen.table.lookup(ids), after_one.table.lookup(ids))
+
+
+def test_early_stopping_keeps_the_best_epoch(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.6, 0.8, 0.7, 0.7, 0.9])
+    original = evaluate
+
+    def scripted(table: Any, model: Any, data: Any, part: str, *, batch_size: int) -> tuple[float, float]:
+        real = original(table, model, data, part, batch_size=batch_size)  # type: ignore[arg-type]
+        return (next(scores), real[1]) if part == "valid" else real
+
+    monkeypatch.setattr(train_module, "evaluate", scripted)
+    config = small("lpt", epochs=5, patience=2)
+    result = train(config, dataset)
+    assert [record.valid_auc for record in result.history] == [0.6, 0.8, 0.7, 0.7]
+    assert result.tested_epoch == 2
+    monkeypatch.undo()
+    two = train(config.replace("train", epochs=2, test_epoch="last", patience=None), dataset)
+    assert (result.test_auc, result.test_logloss) == (two.test_auc, two.test_logloss)
+    assert np.array_equal(result.table.codes(), two.table.codes())
+
+
+@pytest.mark.parametrize("where", ["backward", "forward"])
+def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_state(
+    where: str, dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small("lpt", epochs=3)  # 3200 training rows: 11 steps an epoch
+    good = train(config.replace("train", epochs=1, test_epoch="last"), dataset)
+    calls = {"forward": 0, "backward": 0}
+    original = build
+
+    def poisoned(*args: Any) -> Any:
+        table, model = original(*args)
+        real = getattr(model, where)
+
+        def broken(*inputs: Any, **options: Any) -> Any:
+            result = real(*inputs, **options)
+            calls[where] += options.get("training", True)
+            if calls[where] == 15:
+                result = result.copy()
+                result.reshape(-1)[0] = np.nan
+            return result
+
+        setattr(model, where, broken)
+        return table, model
+
+    monkeypatch.setattr(train_module, "build", poisoned)
+    with pytest.raises(
+        TrainingError, match=r"diverged at step 15 \(epoch 2\).*the state after epoch 1 is kept"
+    ) as caught:
+        train(config, dataset, output=tmp_path / "run")
+    assert isinstance(caught.value, DivergedError)
+    assert (caught.value.epoch, caught.value.step) == (2, 15)
+    expected = {name: array.tobytes() for name, array in snapshot(good.table, good.model).items()}
+    assert {name: array.tobytes() for name, array in caught.value.state.items()} == expected
+    with np.load(tmp_path / "run" / "last_good.npz") as stored:
+        assert {name: stored[name].tobytes() for name in stored} == expected
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 1
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_output_folder_is_whole_and_a_finished_run_is_not_repeated(
+    dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small()
+    result = train(config, dataset, output=tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(train_module.FILES)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert set(lines[0]["timing"]) == {"seconds", "evaluation_seconds", "samples_per_s"}
+    monkeypatch.setattr(train_module._Trainer, "run", lambda *_: pytest.fail("trained again"))
+    again = train(config.replace("train", threads=1), dataset, output=tmp_path / "run")
+    assert again == result
+    assert fingerprint_of(again) == fingerprint_of(result)
+
+
+def test_an_interrupted_folder_is_started_over(dataset: ClickDataset, tmp_path: Path) -> None:
+    class Stopped(Progress):
+        def advance(self, amount: int, note: str = "") -> None:
+            if note.startswith("epoch 2"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(small(), dataset, output=tmp_path / "run", progress=Stopped(enabled=False))
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.toml", "history.jsonl"]
+    assert fingerprint_of(train(small(), dataset, output=tmp_path / "run")) == fingerprint_of(train(small(), dataset))
+
+
+def test_folders_of_others_are_refused_untouched(dataset: ClickDataset, tmp_path: Path) -> None:
+    train(small(epochs=1), dataset, output=tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(InputError, match=r"run holds a run with another configuration.*--output"):
+        train(small(epochs=2), dataset, output=tmp_path / "run")
+    other = synthetic_clicks(rows=4000, fields=4, features=200, seed=2)
+    with pytest.raises(InputError, match="the same configuration on other data"):
+        train(small(epochs=1), other, output=tmp_path / "run")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "result.json").write_text("{}")
+    with pytest.raises(InputError, match=r"holds a result\.json of unknown origin"):
+        train(small(epochs=1), dataset, output=tmp_path / "mine")
+
+
+def test_an_unwritable_folder_is_refused_before_any_work(
+    dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "build", lambda *_: pytest.fail("work was done"))
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file is a file; choose another with --output"):
+        train(small(), dataset, output=tmp_path / "file")
+    with pytest.raises(InputError, match="cannot be written"):
+        train(small(), dataset, output=tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_damaged_result_says_so(dataset: ClickDataset, tmp_path: Path) -> None:
+    train(small(epochs=1), dataset, output=tmp_path / "run")
+    (tmp_path / "run" / "state.npz").write_bytes(b"PK\x03\x04 not a zip")
+    with pytest.raises(InputError, match=r"state\.npz is damaged"):
+        train(small(epochs=1), dataset, output=tmp_path / "run")
+
+
+def test_an_empty_part_is_refused(dataset: ClickDataset) -> None:
+    split = np.where(dataset.split == 1, 0, dataset.split).astype(np.uint8)
+    empty = ClickDataset(
+        "odd", dataset.ids, dataset.labels, split, dataset.field_names, dataset.field_sizes, dict(dataset.info)
+    )
+    with pytest.raises(InputError, match="'odd' has no rows in its valid part"):
+        train(small(), empty)
+
+
+def test_snapshot_is_a_copy_and_restore_its_inverse(dataset: ClickDataset) -> None:
+    result = train(small(epochs=1), dataset)
+    state = snapshot(result.table, result.model)
+    bits = {name: array.tobytes() for name, array in state.items()}
+    table, model = build(small(), dataset)
+    restore(state, table, model)
+    assert {name: array.tobytes() for name, array in snapshot(table, model).items()} == bits
+    assert evaluate(table, model, dataset, "test", batch_size=500) == pytest.approx(
+        (result.test_auc, result.test_logloss)
+    )

@@ -1,0 +1,39 @@
+"""Every tolerance of the tests, by name, with its reason."""
+
+from __future__ import annotations
+
+CLOSED_FORM = 1e-9
+"""Relative: a double-precision special function (t quantile, t tail) against a closed form."""
+
+ZIPF_SIGMAS = 5.0
+"""Standard errors a category's frequency may miss its probability: under H0 one of 60 checks fails with odds 4e-5."""
+
+BAYES_FIGURES = 1e-12
+"""Absolute: double-precision means over 10^4 test rows against the same sums done another way."""
+
+LOGIT_MOMENTS = 0.06
+"""Relative: standard deviation of 32,000 logits against the model's; standard error about 1 %, heads weigh more."""
+
+LOGIT_EXACT = 1e-12
+"""Absolute: a logit as a sum over pairs against the square-of-sum form, 10 terms of order 1 in double precision."""
+
+CLICK_RATE = 0.01
+"""Absolute: share of clicks of 32,000 rows against the solved rate; 4 standard errors of 0.0024."""
+
+GRADIENT = 1e-6
+"""Relative: float64 central differences with step 1e-6 (rounding error about 1e-10 over 2e-6 of a loss near 1)."""
+
+FLOAT64 = 1e-10
+"""Relative: one float64 formula evaluated in two orders (ours against PyTorch or the textbook form)."""
+
+FLOAT64_TRAJECTORY = 1e-7
+"""Relative: 20 Adam steps in float64; Adam's division by sqrt(v) amplifies the rounding of small gradients."""
+
+FLOAT32 = 2e-5
+"""Relative to the largest entry: float32 sums of up to a thousand terms in another order."""
+
+SIX_SIGMA = 6.0
+"""Standard errors allowed to a sampled statistic: under the null one check in 5e8 fails."""
+
+ROW_UPDATE = 4e-6
+"""Relative: a chain of about ten float32 operations (Adam with its square root and divisions) against float64."""
