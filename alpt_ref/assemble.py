@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .config import RunConfig
@@ -72,9 +71,9 @@ def rates(config: RunConfig, epoch: int) -> dict[str, float]:
 
 
 def snapshot(table: EmbeddingTable, model: Model) -> State:
-    """A copy of everything the two hold, as one flat dict: ``table/...`` and ``model/...``."""
-    state = {f"table/{name}": np.array(array, copy=True) for name, array in table.state().items()}
-    return state | {f"model/{name}": np.array(array, copy=True) for name, array in model.state().items()}
+    """A copy of everything the two hold, as one flat dict: ``table/...`` and ``model/...`` (their `state` copies)."""
+    state: State = {f"table/{name}": array for name, array in table.state().items()}
+    return state | {f"model/{name}": array for name, array in model.state().items()}
 
 
 def restore(state: State, table: EmbeddingTable, model: Model) -> None:

@@ -152,13 +152,14 @@ def quantize(
     counter = _check.whole_number("counter", counter, 0, MAX_STEPS)
     if w.shape[1] >= MAX_COLUMNS:
         raise InputError(f"w must have fewer than {MAX_COLUMNS} columns, got {w.shape[1]}")
-    require_finite("w", w)
     codes = cast(Codes, np.empty(w.shape, spec.dtype))
     if spec.rounding == "dr":
-        run_rows(backend.kernels.quantize_dr, len(w), w, steps, spec.bits, codes, grain=_grain(w.shape[1]))
+        bad = run_rows(backend.kernels.quantize_dr, len(w), w, steps, spec.bits, codes, grain=_grain(w.shape[1]))
     else:
         arguments = (w, steps, spec.bits, counter, PURPOSE_QUANTIZE, 0, *key, codes)
-        run_rows(backend.kernels.quantize_sr, len(w), *arguments, grain=_grain(w.shape[1]))
+        bad = run_rows(backend.kernels.quantize_sr, len(w), *arguments, grain=_grain(w.shape[1]))
+    if any(bad):
+        require_finite("w", w)
     return codes
 
 

@@ -35,9 +35,9 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 ONLY = {
     "scalar": {"errors", "_types", "_jit", "scalar"},
     "kernels": {"errors", "_types", "_jit", "scalar", "kernels"},
-    "theory": {"errors", "_types", "_jit", "scalar", "kernels", "theory"},
-    "data": {"errors", "_types", "_jit", "scalar", "kernels", "data"},
-    "metrics": {"errors", "_types", "_jit", "scalar", "kernels"},
+    "theory": {"errors", "_types", "_jit", "_check", "scalar", "kernels", "theory"},
+    "data": {"errors", "_types", "_jit", "_check", "scalar", "kernels", "data"},
+    "metrics": {"errors", "_types", "_jit", "_check", "scalar", "kernels"},
 }
 
 # Third-party modules that only these parts may import, and only there at the top of a module.

@@ -108,7 +108,9 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     said = done.err.strip().splitlines()
     assert message in said[-1]
     assert said[-1].startswith("Error: ")
-    assert len([line for line in said if not line.startswith("synthetic: ")]) == 1  # at most the data's own line before
+    assert (
+        len([line for line in said if not line.startswith(("synthetic: ", "note: "))]) == 1
+    )  # remarks may come before
     assert "Traceback" not in done.err
     assert done.out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["occupied"]
@@ -171,6 +173,7 @@ def test_a_raw_file_is_encoded_or_trained_on_directly(kind: str, run: Caller, tm
     assert "line 1" in bad.err
     skipped = run("train", f"--{kind}", "bad.txt", "--on-bad-row", "skip", *small)
     assert skipped.status == 0, skipped.err
+    assert "note: train.batch_size 400 makes 1 step an epoch of 320 rows; --set train.batch_size=3" in skipped.err
     assert "left out 1 bad row" in skipped.err
 
 

@@ -261,6 +261,10 @@ def test_snapshot_is_a_copy_and_restore_its_inverse(dataset: ClickDataset) -> No
     result = train(small(epochs=1), dataset)
     state = snapshot(result.table, result.model)
     bits = {name: array.tobytes() for name, array in state.items()}
+    for name, array in snapshot(result.table, result.model).items():
+        assert not np.shares_memory(array, state[name])
+        array[...] = 0
+    assert {name: array.tobytes() for name, array in snapshot(result.table, result.model).items()} == bits
     table, model = build(small(), dataset)
     restore(state, table, model)
     assert {name: array.tobytes() for name, array in snapshot(table, model).items()} == bits

@@ -1,4 +1,4 @@
-"""The command ``alpt-ref``: data · train · compare.
+"""The command ``alpt-ref``: data · train · compare · verify · figures.
 
 Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130:
 interrupted, with a sentence on how to go on. A traceback is a bug in this package.
@@ -17,7 +17,9 @@ from .. import __version__
 from ..errors import AlptError, InputError
 from .compare import compare_command
 from .data import data_group
+from .figures import figures_command
 from .train import train_command
+from .verify import verify_command
 
 _BAD_INPUT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 
@@ -35,6 +37,8 @@ def cli() -> None:
 cli.add_command(data_group)
 cli.add_command(train_command)
 cli.add_command(compare_command)
+cli.add_command(verify_command)
+cli.add_command(figures_command)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

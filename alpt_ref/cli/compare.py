@@ -9,6 +9,7 @@ import click
 
 from .options import (
     Interrupted,
+    advice,
     comma_list,
     config_options,
     data_options,
@@ -62,6 +63,7 @@ def compare_command(
     with Progress(enabled=not quiet) as progress:
         dataset = load_dataset(config.data, progress=progress)
     say(describe(dataset))
+    say(advice(config, dataset))
     folder = output or "runs/compare-" + re.sub(r"[^\w.-]+", "-", dataset.name)
     store = config.data.path if config.data.source == "store" else None
     try:

@@ -144,11 +144,23 @@ def describe(dataset: Any) -> str:
     )
 
 
-def echo_unless(quiet: bool) -> Callable[[str], None]:
+def advice(config: RunConfig, dataset: Any) -> str | None:
+    """A remark on a batch size made for larger data, or None."""
+    rows, batch = int((dataset.split == 0).sum()), config.train.batch_size
+    if rows >= 10 * batch:
+        return None
+    steps = -(-rows // batch)
+    return (
+        f"note: train.batch_size {batch:,} makes {steps} step{'' if steps == 1 else 's'} an epoch of {rows:,} rows; "
+        f"--set train.batch_size={max(1, rows // 100)} would make about 100"
+    )
+
+
+def echo_unless(quiet: bool) -> Callable[[str | None], None]:
     """Print on stderr, or nothing: stdout is for results."""
 
-    def say(text: str) -> None:
-        if not quiet:
+    def say(text: str | None) -> None:
+        if text is not None and not quiet:
             click.echo(text, err=True)
 
     return say

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Interrupted, config_options, data_options, describe, echo_unless, make_config, run_options
+from .options import Interrupted, advice, config_options, data_options, describe, echo_unless, make_config, run_options
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -39,6 +39,7 @@ def train_command(seed: int | None, output: str | None, quiet: bool, device: str
     with Progress(enabled=not quiet) as progress:
         dataset = load_dataset(config.data, progress=progress)
     say(describe(dataset))
+    say(advice(config, dataset))
     try:
         result = train(config, dataset, output=output, progress=Progress(enabled=not quiet))
     except KeyboardInterrupt:

@@ -18,7 +18,15 @@ from ..history import RunResult
 from ..output import read_json, write_json
 from ..train import train
 
-_NOT_NUMBERS = ("cli", "compare/report.py", "compare/figure.py", "compare/summary.py", "compare/statistics.py")
+_NOT_NUMBERS = (
+    "cli/",
+    "theory/",
+    "verify/",
+    "compare/report.py",
+    "compare/figure.py",
+    "compare/summary.py",
+    "compare/statistics.py",
+)
 """Sources that show numbers but cannot change those of a cell."""
 
 

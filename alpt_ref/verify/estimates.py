@@ -19,6 +19,8 @@ from scipy import optimize, stats
 
 from .measurement import FloatArray
 
+Level = float | FloatArray
+"""One level for all points, or one for each."""
 TINY = 1e-12
 """Relative: two sums of the same doubles in another order."""
 
@@ -55,7 +57,7 @@ class Estimate(ABC):
         """p-values of "the true value is at least `bound`"."""
 
     @abstractmethod
-    def limits(self, alpha: float) -> tuple[FloatArray, FloatArray]:
+    def limits(self, alpha: Level) -> tuple[FloatArray, FloatArray]:
         """One-sided lower and upper confidence limits."""
 
     @abstractmethod
@@ -68,7 +70,7 @@ class Estimate(ABC):
         beyond = np.minimum(
             np.where(np.isfinite(high), self.p_above(high), 1.0), np.where(np.isfinite(low), self.p_below(low), 1.0)
         )
-        return np.minimum(1.0, ends * beyond + (ends == 0))  # two ends share the level
+        return np.asarray(np.minimum(1.0, ends * beyond + (ends == 0)))  # two ends share the level
 
     def p_within(self, low: FloatArray, high: FloatArray) -> FloatArray:
         """p-values of "the claim fails"; small values support it. With two ends: two one-sided tests (TOST)."""
@@ -96,7 +98,7 @@ class Exact(Estimate):
         """0 where the value is below by more than the tolerance, else 1."""
         return np.where(self.value < bound - self._tolerance(bound), 0.0, 1.0)
 
-    def limits(self, alpha: float) -> tuple[FloatArray, FloatArray]:
+    def limits(self, alpha: Level) -> tuple[FloatArray, FloatArray]:
         """The values, less and plus their tolerance."""
         tolerance = self._tolerance(self.value)
         return self.value - tolerance, self.value + tolerance
@@ -157,12 +159,12 @@ class Student(Estimate):
         """As for every estimate; where there is no scatter, 0 unless a bound is violated."""
         return np.where(self.error > 0, super().p_within(low, high), 1.0 - self.p_violated(low, high))
 
-    def limits(self, alpha: float) -> tuple[FloatArray, FloatArray]:
+    def limits(self, alpha: Level) -> tuple[FloatArray, FloatArray]:
         """``value - t * error`` and ``value + t * error``, with t pulled through the inverse correction."""
-        quantile = float(stats.t.isf(alpha, self.freedom))
+        quantile = np.asarray(stats.t.isf(alpha, self.freedom))
         return self.value - self.error * self._inverse(quantile), self.value - self.error * self._inverse(-quantile)
 
-    def _inverse(self, x: float) -> FloatArray:
+    def _inverse(self, x: Level) -> FloatArray:
         a = np.where(self.skew == 0, 1.0, self.skew)
         return np.where(self.skew == 0, x, (np.cbrt(1 + 3 * a * (x - a / 2)) - 1) / a)
 
@@ -187,21 +189,23 @@ class Bounded(Estimate):
     width: float
     deviation: FloatArray | None = None
 
-    def _radius(self, alpha: float) -> FloatArray:
+    def _radius(self, alpha: Level) -> FloatArray:
+        level = np.broadcast_to(alpha, self.value.shape)
         if self.deviation is None:
-            return np.full_like(self.value, self.width * np.sqrt(np.log(1 / alpha) / (2 * self.runs)))
-        log = np.log(2 / alpha)
-        return self.deviation * np.sqrt(2 * log / self.runs) + 7 * self.width * log / (3 * (self.runs - 1))
+            return np.asarray(self.width * np.sqrt(np.log(1 / level) / (2 * self.runs)))
+        log = np.log(2 / level)
+        bernstein = self.deviation * np.sqrt(2 * log / self.runs) + 7 * self.width * log / (3 * (self.runs - 1))
+        return np.asarray(bernstein)
 
     def _p(self, distance: FloatArray) -> FloatArray:
         """The alpha whose radius is `distance`."""
         distance = np.maximum(distance, 0.0)
         if self.deviation is None:
-            return np.exp(-2 * self.runs * (distance / self.width) ** 2)
+            return np.asarray(np.exp(-2 * self.runs * (distance / self.width) ** 2))
         linear = self.deviation * np.sqrt(2 / self.runs)
         square = 7 * self.width / (3 * (self.runs - 1))
         root = (np.sqrt(linear**2 + 4 * square * distance) - linear) / (2 * square)
-        return np.minimum(1.0, 2 * np.exp(-(root**2)))
+        return np.asarray(np.minimum(1.0, 2 * np.exp(-(root**2))))
 
     def p_above(self, bound: FloatArray) -> FloatArray:
         """Level at which the lower limit reaches `bound`."""
@@ -211,7 +215,7 @@ class Bounded(Estimate):
         """Level at which the upper limit reaches `bound`."""
         return self._p(bound - self.value)
 
-    def limits(self, alpha: float) -> tuple[FloatArray, FloatArray]:
+    def limits(self, alpha: Level) -> tuple[FloatArray, FloatArray]:
         """``value ± radius``."""
         radius = self._radius(alpha)
         return self.value - radius, self.value + radius

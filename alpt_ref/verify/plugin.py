@@ -20,7 +20,7 @@ from ..errors import AlptError, InputError
 class guard:  # noqa: N801  # reads as a statement: `with guard() as caught:`
     """Run somebody else's code: an exception ends the block and is kept in words in `message`.
 
-    Ctrl-C and SystemExit pass through.
+    Ctrl-C passes through.
     """
 
     def __init__(self) -> None:
@@ -34,8 +34,8 @@ class guard:  # noqa: N801  # reads as a statement: `with guard() as caught:`
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> bool:
-        """Keep an ordinary exception as text."""
-        if not isinstance(error, Exception):
+        """Keep an ordinary exception, or an attempt to end the process, as text."""
+        if not isinstance(error, (Exception, SystemExit)):
             return False
         self.message = explain(error)
         return True

@@ -94,3 +94,21 @@ def holm(p_values: ArrayLike) -> FloatArray:
     adjusted = np.empty_like(p)
     adjusted[order] = stepped
     return adjusted
+
+
+def holm_levels(p_values: ArrayLike, alpha: float) -> FloatArray:
+    """The level (m,) at which Holm's procedure tests each hypothesis: it is rejected iff its p-value is at most this.
+
+    The k-th smallest p-value (k from 0) is tested at ``alpha / (m - k)``; from the first that is not rejected on, all
+    are left at the level of that one. Confidence limits at these levels agree with the decisions.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    m = len(p)
+    order = np.argsort(p, kind="stable")
+    stepped = alpha / np.arange(m, 0, -1)
+    kept = np.flatnonzero(p[order] > stepped)
+    if len(kept):
+        stepped[kept[0] :] = stepped[kept[0]]
+    levels = np.empty(m)
+    levels[order] = stepped
+    return levels

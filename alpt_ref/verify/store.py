@@ -9,16 +9,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..output import write_text
+from .claim import Bound, Constants
 from .codec import canonical, from_plain
-from .judge import Record
 from .measurement import Measurement
 
 FORMAT = 1
+STALE_S = 60.0
+"""A temporary file this old was left by a killed process: writing one takes milliseconds."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What measuring one (cell, seed, variant) gave; the content of a stored file, or a failure, which is not stored.
+
+    Attributes
+    ----------
+    failed_assumptions : names; not empty means NOT_APPLICABLE, and `measurement` may be None
+    failure : why there is no measurement, or ""
+    """
+
+    constants: Constants
+    bound: Bound
+    measurement: Measurement | None
+    failed_assumptions: tuple[str, ...] = ()
+    seconds: float = 0.0
+    failure: str = ""
 
 
 def cell_key(claim: str, cell: dict[str, Any], seed: int, variant: str, code: str) -> str:
@@ -108,4 +130,5 @@ class Store:
     def clean(self) -> None:
         """Remove temporary files that a killed process left."""
         for part in self.folder.glob("*/.*.part"):
-            part.unlink(missing_ok=True)
+            if time.time() - part.stat().st_mtime > STALE_S:
+                part.unlink(missing_ok=True)

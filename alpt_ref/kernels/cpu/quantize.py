@@ -12,19 +12,39 @@ from ..._types import Int, Integers
 from ...scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, sign_extend, step_derivative
 from .random import chunk_layout, chunk_rows, fill_words, set_counters_range
 
+ROWS_A_CHECK = 64
+"""Rows whose finiteness is checked while they are in the cache for rounding."""
+
+_LARGEST = np.float32(3.4028234663852886e38)
+
+
+@scalar
+def not_finite(values: Any) -> int:
+    """How many of a flat float32 array are NaN or infinite."""
+    bad = np.int32(0)
+    for t in range(values.size):
+        bad += np.int32(0) if abs(values[t]) <= _LARGEST else np.int32(1)
+    return int(bad)
+
 
 @kernel
-def quantize_dr(
-    lo: Int, hi: Int, w: NDArray[np.float32], step: NDArray[np.float32], bits: Int, codes: Integers
-) -> None:
-    """Codes of rows ``lo..hi`` of `w` (n, d) by nearest rounding; `step` is (n,) or (1,)."""
+def quantize_dr(lo: Int, hi: Int, w: NDArray[np.float32], step: NDArray[np.float32], bits: Int, codes: Integers) -> int:
+    """Codes of rows ``lo..hi`` of `w` (n, d) by nearest rounding; `step` is (n,) or (1,).
+
+    Returns how many weights are not finite: their codes mean nothing, the caller must refuse them.
+    """
     low = np.float32(q_min(bits))
     high = np.float32(q_max(bits))
     each = step.shape[0] > 1
-    for i in range(lo, hi):
-        delta = step[i] if each else step[0]
-        for j in range(w.shape[1]):
-            codes[i, j] = encode_dr(w[i, j] / delta, low, high)
+    bad = 0
+    for start in range(lo, hi, ROWS_A_CHECK):
+        end = min(start + ROWS_A_CHECK, hi)
+        bad += not_finite(w[start:end].reshape(-1))
+        for i in range(start, end):
+            delta = step[i] if each else step[0]
+            for j in range(w.shape[1]):
+                codes[i, j] = encode_dr(w[i, j] / delta, low, high)
+    return bad
 
 
 @kernel
@@ -40,8 +60,11 @@ def quantize_sr(
     k0: np.uint32,
     k1: np.uint32,
     codes: Integers,
-) -> None:
-    """Codes of rows ``lo..hi`` of `w` (n, d) by stochastic rounding; row ``i`` draws as row ``row_offset + i``."""
+) -> int:
+    """Codes of rows ``lo..hi`` of `w` (n, d) by stochastic rounding; row ``i`` draws as row ``row_offset + i``.
+
+    Returns how many weights are not finite: their codes mean nothing, the caller must refuse them.
+    """
     low = np.float32(q_min(bits))
     high = np.float32(q_max(bits))
     d = w.shape[1]
@@ -56,28 +79,30 @@ def quantize_sr(
     c1 = np.empty(lanes, np.uint32)
     words = np.empty(4 * lanes, np.uint32)
     deltas = np.empty(rows_a_chunk * d, np.float32)
+    bad = 0
     for start in range(lo, hi, rows_a_chunk):
         end = min(start + rows_a_chunk, hi)
         used = (end - start) * blocks
         set_counters_range(used, row_offset + start, lane_row, lane_block, c0, c1)
         fill_words(used, c0, c1, counter, purpose, k0, k1, words)
-        if d % 4 == 0:  # the words lie as the elements do: one long loop vectorises best
-            flat_w = w[start:end].reshape(-1)
-            flat_codes = codes[start:end].reshape(-1)
-            if each:
-                for i in range(start, end):
-                    deltas[(i - start) * d : (i - start + 1) * d] = step[i]
-                for t in range(flat_w.size):
-                    flat_codes[t] = encode_sr(flat_w[t] / deltas[t], low, high, words[t])
-            else:
-                for t in range(flat_w.size):
-                    flat_codes[t] = encode_sr(flat_w[t] / step[0], low, high, words[t])
-        else:
+        flat_w = w[start:end].reshape(-1)
+        flat_codes = codes[start:end].reshape(-1)
+        bad += not_finite(flat_w)
+        if d % 4 != 0:
             for i in range(start, end):
                 delta = step[i] if each else step[0]
                 first = (i - start) * 4 * blocks
                 for j in range(d):
                     codes[i, j] = encode_sr(w[i, j] / delta, low, high, words[first + j])
+        elif each:  # the words lie as the elements do: one long loop vectorises best
+            for i in range(start, end):
+                deltas[(i - start) * d : (i - start + 1) * d] = step[i]
+            for t in range(flat_w.size):
+                flat_codes[t] = encode_sr(flat_w[t] / deltas[t], low, high, words[t])
+        else:
+            for t in range(flat_w.size):
+                flat_codes[t] = encode_sr(flat_w[t] / step[0], low, high, words[t])
+    return bad
 
 
 @kernel

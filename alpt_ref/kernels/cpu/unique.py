@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..._jit import kernel
 from ..._types import Int, Integers
 from .prefetch import AHEAD, prefetch
+from .quantize import not_finite
 
 DIGIT_BITS = 11
 BUCKETS = 1 << DIGIT_BITS
@@ -90,11 +91,7 @@ def mark_segments(keys: NDArray[np.int64], rows: NDArray[np.int64], starts: NDAr
 @kernel
 def count_not_finite(lo: Int, hi: Int, values: NDArray[np.float32]) -> int:
     """How many of ``values[lo:hi]`` (2-D) are NaN or infinite."""
-    flat = values[lo:hi].reshape(-1)
-    bad = np.int32(0)
-    for t in range(flat.size):
-        bad += np.int32(0) if abs(flat[t]) <= np.float32(3.4028234663852886e38) else np.int32(1)
-    return int(bad)
+    return not_finite(values[lo:hi].reshape(-1))
 
 
 @kernel

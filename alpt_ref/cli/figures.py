@@ -1,0 +1,43 @@
+"""``alpt-ref figures``: redraw every figure from stored results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import InputError
+from .options import echo_unless
+
+
+@click.command("figures", short_help="Redraw every figure from stored results.")
+@click.option(
+    "--results",
+    "results_folder",
+    metavar="DIR",
+    default="runs/verify",
+    show_default=True,
+    help="What `alpt-ref verify` wrote.",
+)
+@click.option("--figures", "figures_folder", metavar="DIR", help="Folder of figure files.  [default: analysis/figures]")
+@click.option("--output", metavar="DIR", default="figures", show_default=True, help="Where they are written.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the ids.")
+def figures_command(results_folder: str, figures_folder: str | None, output: str, quiet: bool) -> None:
+    """Write <id>.png, <id>.svg, <id>.csv for every figure, and INDEX.md; nothing is run again.
+
+    A figure whose claims have no stored results is named and left as it was.
+    """
+    from ..output import writable_folder
+    from ..verify.figures import draw_figures, load_figures
+    from ..verify.results import Results
+
+    figures = load_figures(figures_folder)
+    results = Results(Path(results_folder))
+    say = echo_unless(quiet)
+    folder = writable_folder(output)
+    drawn = draw_figures(figures, results, folder, say)
+    if not drawn:
+        raise InputError(f"none of the {len(figures)} figures could be drawn from {results_folder}")
+    for name in drawn:
+        click.echo(name)
+    say(f"drew {len(drawn)} of {len(figures)} figures in {folder}")

@@ -1,0 +1,134 @@
+"""``alpt-ref verify``: try to refute every claim, list them, show one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import Interrupted, echo_unless
+
+if TYPE_CHECKING:
+    from ..verify.results import ClaimResult
+
+MARKER = "verify.json"
+_CLAIMS = click.option(
+    "--claims", "claims_folder", metavar="DIR", help="Folder of claim files.  [default: analysis/claims]"
+)
+
+
+@click.group("verify", short_help="Put the theory's claims to the test.", invoke_without_command=True)
+@click.option("--claim", "ids", metavar="ID", multiple=True, help="Only this claim; may be repeated.")
+@_CLAIMS
+@click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all sampled cells.")
+@click.option("--output", metavar="DIR", default="runs/verify", show_default=True, help="Cells and report.")
+@click.option("--quiet", is_flag=True, help="Print the verdicts alone.")
+@click.pass_context
+def verify_command(context: click.Context, /, **options: Any) -> None:
+    """Try to refute every claim; exit status 1 if one is refuted or fails, or a control is not refuted.
+
+    Writes report.html (self-contained), report.md and report.json. Finished cells are kept, so a run that was stopped
+    goes on where it was.
+    """
+    if context.invoked_subcommand is None and _verify(**options):
+        context.exit(1)
+
+
+def _verify(
+    ids: tuple[str, ...],
+    claims_folder: str | None,
+    budget: str,
+    jobs: int | None,
+    seed: int,
+    output: str,
+    quiet: bool,
+) -> bool:
+    """Run and report; whether something failed."""
+    from ..output import claim_folder, write_json
+    from ..progress import Progress
+    from ..verify.report import write_report
+    from ..verify.results import failing, save_results
+    from ..verify.runner import choose, load_claims, verify
+
+    chosen = choose(load_claims(claims_folder), ids)
+    own = ("cells", "claims", "report.html", "report.md", "report.json")
+    folder = claim_folder(output, MARKER, lambda marker: None, own)
+    write_json(folder / MARKER, {"command": "alpt-ref verify"})
+    say = echo_unless(quiet)
+    try:
+        results = verify(
+            chosen, folder, budget=budget, seed=seed, jobs=jobs, progress=Progress(enabled=not quiet), say=say
+        )
+        save_results(folder, results)
+        write_report(folder, results, chosen)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; finished cells are in {folder}, the same command goes on from there") from None
+    click.echo(_table(results))
+    say(f"wrote report.html, report.md and report.json to {folder}")
+    return failing(results)
+
+
+def _table(results: list[ClaimResult]) -> str:
+    from ..verify.report import control_text, counts_text, number
+
+    header = ("claim", "verdict", "cells", "tightness", "controls")
+    lines = [header]
+    for result in results:
+        refuted = f"{sum(control.refuted for control in result.controls)}/{len(result.controls)} refuted"
+        lines.append((result.id, result.outcome, counts_text(result), number(result.tightness), refuted))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    text = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    for result in results:
+        reasons = {cell.reason for cell in result.cells if cell.outcome == "ERROR"}
+        text += [f"{result.id}: {reason}" for reason in sorted(reasons)]
+        text += [f"{result.id}: control {one.name} {control_text(one)}" for one in result.controls if not one.refuted]
+    return "\n".join(text)
+
+
+@verify_command.command("list", short_help="List the claims.")
+@_CLAIMS
+@click.pass_context
+def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
+    """Print id, kind, source and title of every claim."""
+    from ..verify.runner import load_claims
+
+    claims = [loaded.claim for loaded in load_claims(_folder(context, claims_folder)).values()]
+    widths = [max(len(getattr(claim, name)) for claim in claims) for name in ("id", "kind")]
+    for claim in claims:
+        source = "" if claim.source == "ours" else f" [{claim.source}]"
+        click.echo(f"{claim.id:{widths[0]}}  {claim.kind:{widths[1]}}  {claim.title}{source}")
+
+
+@verify_command.command("show", short_help="Show one claim.")
+@click.argument("claim_id", metavar="ID")
+@_CLAIMS
+@click.pass_context
+def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | None) -> None:
+    """Print statement, assumptions, test and controls of one claim, and how many cells it has."""
+    from ..verify.runner import choose, load_claims, plan
+
+    loaded = choose(load_claims(_folder(context, claims_folder)), [claim_id])[0]
+    claim = loaded.claim
+    lines = [f"{claim.id} · {claim.title}", "", claim.text, "", f"source: {claim.source}", f"kind: {claim.kind}"]
+    lines += [f"assumption (executed): {assumption.name}" for assumption in claim.assumptions]
+    lines.append(f"test: alpha {claim.test.alpha:g}, power {claim.test.power:g}, {claim.test.how} for sampled values")
+    lines += [f"control {control.name}: {control.description}" for control in claim.controls]
+    sizes = [f"{len(plan(loaded, budget, 0).own)} {budget}" for budget in ("quick", "full")]
+    lines += [f"cells: {', '.join(sizes)}", f"file: {_shown(loaded.file)}"]
+    click.echo("\n".join(lines))
+
+
+def _folder(context: click.Context, own: str | None) -> str | None:
+    """``--claims`` may stand before or after the subcommand."""
+    given = context.parent.params.get("claims_folder") if context.parent is not None else None
+    return own if own is not None else given
+
+
+def _shown(file: Path) -> str:
+    try:
+        return str(file.relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)

@@ -1,0 +1,251 @@
+"""The exact engine: low-precision SGD on one coordinate is a finite Markov chain over the codes.
+
+With no or two-point gradient noise each code has at most four successors, so ``E f(w_t)`` for every t, the stationary
+law and the time to stall follow from a sparse transition matrix without any sampling. A separable problem in d
+dimensions is d such chains. Rounding probabilities are exact up to float64 (``p = frac``); the 32-bit words of the
+kernels round up with probability ``floor(p 2^32)/2^32`` instead, a bias of at most ``2^-32`` of a step a rounding
+(`bounds.word_bias_floor` turns it into loss).
+
+Iterates are ``w_1 (start), ..., w_T``; learning rate ``eta_t`` belongs to the update from ``w_t`` to ``w_{t+1}``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import spsolve
+
+from ..errors import InputError
+from ..kernels.cpu.markov import DISTANCE, DISTANCE2, GRADIENT1, GRADIENT2, LEAVING, VALUE, evolve_chain
+from .problems import Separable
+from .setting import Grid, Noise
+
+ExactRounding = Literal["sr", "dr"]
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """Exact expectations along a run; every array is float64 (T,), entry ``t - 1`` for iterate ``w_t``.
+
+    ``value`` E f(w_t) - f*, ``error`` E[w_t - w*] (summed over coordinates), ``distance2`` E|w_t - w*|^2,
+    ``gradient2`` E|f'(w_t)|^2 (without noise), ``gradient1`` E|g_t|_1 (with noise), ``clipped`` probability (summed
+    over coordinates) that the update from ``w_t`` leaves the range. ``laws``: the law of ``w_T`` of each coordinate,
+    (coordinates, codes).
+    """
+
+    value: NDArray[np.float64]
+    error: NDArray[np.float64]
+    distance2: NDArray[np.float64]
+    gradient2: NDArray[np.float64]
+    gradient1: NDArray[np.float64]
+    clipped: NDArray[np.float64]
+    laws: NDArray[np.float64]
+
+    @property
+    def average_value(self) -> float:
+        """``(1/T) sum_t E f(w_t) - f*``, the metric of S1 to S3, D1 and D2."""
+        return float(self.value.mean())
+
+    @property
+    def average_gradient2(self) -> float:
+        """``(1/T) sum_t E|f'(w_t)|^2``, the metric of S5."""
+        return float(self.gradient2.mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The Markov chain of one coordinate.
+
+    Parameters
+    ----------
+    problem : Separable
+        Of one coordinate.
+    grid : Grid
+    noise : Noise
+        ``none`` or ``two-point``.
+    rounding : {"sr", "dr"}
+    """
+
+    problem: Separable
+    grid: Grid
+    noise: Noise
+    rounding: ExactRounding = "sr"
+
+    def __post_init__(self) -> None:
+        if self.problem.dim != 1:
+            raise InputError(f"a chain needs a problem of one coordinate, got {self.problem.dim}; use evolve_separable")
+        if self.rounding not in ("sr", "dr"):
+            raise InputError(f"rounding must be 'sr' or 'dr', got {self.rounding!r}")
+        self.noise.outcomes()
+
+    def _slopes(self) -> NDArray[np.float64]:
+        return self.problem.gradient(self.grid.values[:, None])[:, 0]
+
+    def transition_matrix(self, eta: float) -> sparse.csr_array:
+        """Probability of each code (column) after one update from each code (row): csr (codes, codes), float64."""
+        n = 1 << self.grid.bits
+        states = np.arange(n, dtype=np.float64)
+        parts: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
+        for outcome, probability in zip(*self.noise.outcomes(), strict=True):
+            move = -(eta / self.grid.step_size) * (self._slopes() + outcome)
+            move = np.clip(move, -states, n - 1 - states)
+            whole = np.floor(move)
+            rest = move - whole
+            up = rest if self.rounding == "sr" else (rest >= 0.5).astype(np.float64)
+            parts.append((states, states + whole, probability * (1.0 - up)))
+            parts.append((states, np.minimum(states + whole + 1, n - 1), probability * up))
+        row, column, weight = (np.concatenate(x) for x in zip(*parts, strict=True))
+        matrix = sparse.coo_array((weight, (row.astype(np.int64), column.astype(np.int64))), shape=(n, n)).tocsr()
+        matrix.eliminate_zeros()
+        return matrix
+
+    def start_law(self, start: int | ArrayLike) -> NDArray[np.float64]:
+        """Law (codes,) concentrated at code `start`, or `start` itself when it is a law."""
+        n = 1 << self.grid.bits
+        if np.ndim(start) == 0:
+            code = int(np.asarray(start))
+            if not self.grid.low_code <= code <= self.grid.high_code:
+                raise InputError(
+                    f"start must be a code from {self.grid.low_code} to {self.grid.high_code}, got {code}"
+                )
+            law = np.zeros(n)
+            law[code - self.grid.low_code] = 1.0
+            return law
+        law = np.array(start, dtype=np.float64)
+        if law.shape != (n,) or (law < 0.0).any() or abs(law.sum() - 1.0) > 1e-9:
+            raise InputError(f"start must be a code or {n} probabilities that sum to 1, got shape {law.shape}")
+        return law
+
+    def evolve(self, start: int | ArrayLike, rates: ArrayLike) -> Evolution:
+        """Exact expectations for the iterates ``w_1 .. w_T`` under learning rates `rates` (T,); the last is unused."""
+        law = self.start_law(start)
+        eta = np.atleast_1d(np.asarray(rates, dtype=np.float64))
+        values = self.grid.values
+        records = np.zeros((len(eta), 6))
+        outcomes, probabilities = self.noise.outcomes()
+        evolve_chain(
+            law,
+            self.problem.values(values[:, None])[:, 0],
+            values - self.problem.minimum[0],
+            self._slopes(),
+            outcomes,
+            probabilities,
+            eta / self.grid.step_size,
+            self.rounding == "sr",
+            records,
+        )
+        columns = (VALUE, DISTANCE, DISTANCE2, GRADIENT2, GRADIENT1, LEAVING)
+        return Evolution(*(records[:, c].copy() for c in columns), laws=law[None, :])
+
+    def stationary(self, eta: float, start: int | None = None) -> NDArray[np.float64]:
+        """Stationary law (codes,) under a constant learning rate.
+
+        With several closed classes (a stalled DR chain) there are many; then `start` is needed and the answer is the
+        long-run law from there. Grassmann, Taksar and Heyman's elimination subtracts nothing: entries are accurate to
+        a few roundings each, however small.
+        """
+        matrix = self.transition_matrix(eta)
+        closed = closed_classes(matrix)
+        law = np.zeros(matrix.shape[0])
+        if len(closed) > 1 and start is None:
+            raise InputError(f"this chain has {len(closed)} closed classes of codes; name the start")
+        if len(closed) == 1:
+            law[closed[0]] = gth(matrix[closed[0]][:, closed[0]].toarray())
+            return law
+        begin = self.start_law(int(start or 0))
+        reached = absorption(matrix, closed, begin)
+        for members, weight in zip(closed, reached, strict=True):
+            law[members] = weight * gth(matrix[members][:, members].toarray())
+        return law
+
+    def expected_time_to_stall(self, eta: float) -> NDArray[np.float64]:
+        """Expected updates until the code never changes again, from each code: float64 (codes,).
+
+        Infinite where the chain may end in a class that keeps moving.
+        """
+        matrix = self.transition_matrix(eta)
+        closed = closed_classes(matrix)
+        stalled = np.array([c[0] for c in closed if len(c) == 1], dtype=np.int64)
+        moving = np.concatenate([c for c in closed if len(c) > 1] or [np.empty(0, np.int64)])
+        times = np.full(matrix.shape[0], np.inf)
+        times[stalled] = 0.0
+        ends_moving = np.zeros(matrix.shape[0], dtype=bool)
+        ends_moving[moving] = True
+        reach = (matrix > 0).astype(np.int64)
+        while True:  # codes from which a moving class can be reached
+            wider = ends_moving | (reach @ ends_moving.astype(np.int64) > 0)
+            wider[stalled] = False
+            if (wider == ends_moving).all():
+                break
+            ends_moving = wider
+        rest = np.flatnonzero(~ends_moving & ~np.isin(np.arange(len(times)), stalled))
+        if rest.size:
+            inner = sparse.eye_array(rest.size, format="csc") - matrix[rest][:, rest].tocsc()
+            times[rest] = spsolve(inner, np.ones(rest.size))
+        return times
+
+
+def closed_classes(matrix: sparse.csr_array) -> list[NDArray[np.int64]]:
+    """Sets of states that no transition leaves, each ascending."""
+    count, label = connected_components(matrix, directed=True, connection="strong")
+    entries = matrix.tocoo()
+    leaving = np.zeros(count, dtype=bool)
+    leaving[label[entries.row[label[entries.row] != label[entries.col]]]] = True
+    return [np.flatnonzero(label == c).astype(np.int64) for c in range(count) if not leaving[c]]
+
+
+def gth(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Stationary law of an irreducible chain, dense (n, n), by elimination without subtraction."""
+    a = matrix.copy()
+    n = len(a)
+    for k in range(n - 1, 0, -1):
+        a[:k, k] /= a[k, :k].sum()
+        a[:k, :k] += np.outer(a[:k, k], a[k, :k])
+    law = np.zeros(n)
+    law[0] = 1.0
+    for k in range(1, n):
+        law[k] = law[:k] @ a[:k, k]
+    return np.asarray(law / law.sum())
+
+
+def absorption(
+    matrix: sparse.csr_array, closed: list[NDArray[np.int64]], begin: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Probability of ending in each closed class when the first state has law `begin`."""
+    inside = np.zeros(matrix.shape[0], dtype=bool)
+    for members in closed:
+        inside[members] = True
+    open_states = np.flatnonzero(~inside)
+    result = np.array([begin[members].sum() for members in closed])
+    if open_states.size:
+        inner = sparse.eye_array(open_states.size, format="csc") - matrix[open_states][:, open_states].tocsc()
+        visits = spsolve(inner.T.tocsc(), begin[open_states])
+        result += np.array([(visits @ matrix[open_states][:, members].toarray()).sum() for members in closed])
+    return result
+
+
+def evolve_separable(
+    problem: Separable,
+    grid: Grid,
+    start: ArrayLike,
+    rates: ArrayLike,
+    *,
+    noise: Noise | None = None,
+    rounding: ExactRounding = "sr",
+) -> Evolution:
+    """`Chain.evolve` of every coordinate, added up; `start` is a code or one code a coordinate (d,)."""
+    codes = np.broadcast_to(np.asarray(start, dtype=np.int64), (problem.dim,))
+    parts = [
+        Chain(problem.coordinate(j), grid, noise or Noise(), rounding).evolve(int(codes[j]), rates)
+        for j in range(problem.dim)
+    ]
+    sums = [
+        np.sum([getattr(part, name) for part in parts], axis=0)
+        for name in ("value", "error", "distance2", "gradient2", "gradient1", "clipped")
+    ]
+    return Evolution(*sums, laws=np.concatenate([part.laws for part in parts]))
