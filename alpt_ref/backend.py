@@ -15,6 +15,7 @@ from .errors import InputError
 from .kernels.cpu import lowbit as _lowbit
 from .kernels.cpu import quantize as _quantize
 from .kernels.cpu import random as _random
+from .kernels.cpu import rows as _rows
 from .kernels.cpu import table as _table
 from .kernels.cpu import unique as _unique
 
@@ -37,7 +38,7 @@ def _namespace(*modules: Any) -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
-_CPU = Backend("cpu", np, _namespace(_random, _quantize, _unique, _table, _lowbit))
+_CPU = Backend("cpu", np, _namespace(_random, _quantize, _unique, _rows, _table, _lowbit))
 
 
 def get_backend(device: str = "cpu") -> Backend:

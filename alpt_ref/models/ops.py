@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._memory import aligned_empty
 from .._jit import run_rows
 from ..errors import InputError
 from ..kernels.cpu import dense as kernels
@@ -31,7 +32,7 @@ class Workspace:
         size = int(np.prod(shape))
         memory = self._memory.get(name)
         if memory is None or memory.size < size:
-            memory = self._memory[name] = np.empty(size, self.dtype)
+            memory = self._memory[name] = aligned_empty(size, self.dtype)
         return memory[:size].reshape(shape)
 
 

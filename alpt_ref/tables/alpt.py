@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from .. import _check
 from .._jit import run_rows
+from .._memory import aligned_empty
 from ..errors import InputError, TrainingError
 from .base import GRAIN, TableSpec
 from .lpt import LowPrecisionTable
@@ -37,6 +38,7 @@ class PendingUpdate:
 
     plan: Plan
     moves: NDArray[np.float32]
+    codes: NDArray[np.int32]
     steps: NDArray[np.float32]
     lr: float
     positions: int
@@ -72,15 +74,16 @@ class AdaptiveTable(LowPrecisionTable):
         """Turn summed gradients into moves, in place."""
         if len(plan):
             self._optimizer.moves(plan.rows, moves, lr)
-        return PendingUpdate(plan, moves, self._steps_of(plan.rows), lr, len(plan.order), self._updates)
+        codes, steps = self._read(plan.rows), self._steps_of(plan.rows)
+        return PendingUpdate(plan, moves, codes, steps, lr, len(plan.order), self._updates)
 
     def lookup_pending(self, pending: PendingUpdate) -> NDArray[np.float32]:
         """``Q_DR(w; step)`` of the moved rows, float32 (len, d), in the order of the ids of `begin_update`."""
         self._check_pending(pending)
-        out = np.empty((pending.positions, self.d), np.float32)
+        out: NDArray[np.float32] = aligned_empty((pending.positions, self.d), np.float32)
         plan = pending.plan
-        where = (plan.rows, pending.moves, pending.steps, self._decay(pending.lr), self.quantizer.bits)
-        arguments = (*where, self.words, self._as8, self._as16, plan.order, plan.starts, out)
+        where = (pending.moves, pending.steps, self._decay(pending.lr), self.quantizer.bits, pending.codes)
+        arguments = (*where, plan.order, plan.starts, out)
         run_rows(self.backend.kernels.pending_rows, len(plan), *arguments, grain=GRAIN, weight=plan.starts)
         return out
 
@@ -109,12 +112,12 @@ class AdaptiveTable(LowPrecisionTable):
     def _finish(self, pending: PendingUpdate, summed: NDArray[np.float32], batch_size: int) -> None:
         plan, bits = pending.plan, self.quantizer.bits
         gradient = np.empty(len(plan), np.float32)
-        where = (plan.rows, pending.moves, summed, pending.steps, self._decay(pending.lr), bits)
-        arguments = (*where, self.words, self._as8, self._as16, gradient)
+        arguments = (pending.moves, summed, pending.steps, self._decay(pending.lr), bits, pending.codes, gradient)
         run_rows(self.backend.kernels.pending_step_gradient, len(plan), *arguments, grain=GRAIN)
         gradient *= np.float32(self._gradient_scale(batch_size))
         self._move_steps(plan, gradient, pending.lr)
-        self._requantize(plan, pending.moves, pending.steps, self._steps_of(plan.rows), pending.lr)
+        new_steps = self._steps_of(plan.rows)
+        self._requantize(plan, pending.moves, pending.codes, pending.steps, new_steps, pending.lr)
 
     def _gradient_scale(self, batch_size: int) -> float:
         per_row = self.d * self.quantizer.q_max

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .. import _check
 from .._jit import run_rows
+from .._memory import aligned_empty
 from .._types import Codes
 from ..backend import get_backend
 from ..errors import InputError, TrainingError
@@ -136,7 +137,7 @@ class EmbeddingTable(ABC):
         float32 array (len, d)
         """
         checked = _check.id_array(ids, self.n)
-        out = np.empty((checked.shape[0], self.d), np.float32)
+        out = aligned_empty((checked.shape[0], self.d), np.float32)
         self._lookup(checked, out)
         return out
 

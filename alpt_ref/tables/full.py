@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._jit import run_rows
+from .._memory import aligned_empty
 from ..errors import InputError
 from .base import GRAIN, EmbeddingTable, TableSpec
 from .initial import initial_blocks
@@ -26,7 +27,7 @@ class FullTable(EmbeddingTable):
                 f"got bits={spec.bits}, rounding={spec.rounding!r}"
             )
         super().__init__(spec)
-        self.weights = np.empty((self.n, self.d), np.float32)
+        self.weights = aligned_empty((self.n, self.d), np.float32)
         for first, block in initial_blocks(self.n, self.d, spec.init_std, spec.seed, spec.weights):
             self.weights[first : first + len(block)] = block
 

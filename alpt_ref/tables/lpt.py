@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _check
 from .._jit import run_rows
+from .._memory import aligned_empty, aligned_zeros
 from .._types import Codes
 from ..errors import InputError
 from ..quantizer import QuantSpec, seed_words, unpack, words_per_row
@@ -68,7 +69,8 @@ class LowPrecisionTable(EmbeddingTable):
         self.rounding = rounding
         self._key = seed_words(spec.seed)
         self._decay_rate = float(spec.weight_decay)
-        self.words = np.zeros((self.n, words_per_row(self.quantizer.bits, self.d)), np.uint32)
+        self.words = aligned_zeros((self.n, words_per_row(self.quantizer.bits, self.d)), np.uint32)
+        self._whole_bytes = self.d * self.quantizer.bits % 8 == 0
         self._as8, self._as16 = self.words.view(np.int8), self.words.view(np.int16)
         first_step = np.float32(initial_step(spec, self.quantizer))
         if not np.isfinite(first_step) or first_step <= 0:
@@ -108,8 +110,7 @@ class LowPrecisionTable(EmbeddingTable):
         views = (self.words, self._as8, self._as16)
         arguments = (ids, *views, self._step, self._offsets, self._units, self.quantizer.bits, out)
         kernels = self.backend.kernels
-        whole_bytes = self.d * self.quantizer.bits % 8 == 0
-        lookup = kernels.lookup_codes if whole_bytes else kernels.lookup_codes_ragged
+        lookup = kernels.lookup_codes if self._whole_bytes else kernels.lookup_codes_ragged
         run_rows(lookup, len(out), *arguments, grain=GRAIN)
 
     def _steps_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -118,25 +119,37 @@ class LowPrecisionTable(EmbeddingTable):
         run_rows(self.backend.kernels.gather_steps, len(rows), *arguments, grain=GRAIN)
         return out
 
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Codes of the batch's unique rows, (u, d)."""
+        out = aligned_empty((len(rows), self.d), np.int32)
+        kernels = self.backend.kernels
+        gather = kernels.gather_codes if self._whole_bytes else kernels.gather_codes_ragged
+        arguments = (rows, self.words, self._as8, self._as16, self.quantizer.bits, out)
+        run_rows(gather, len(rows), *arguments, grain=GRAIN)
+        return out
+
     def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
         moves = self._summed(plan, grads)
         self._optimizer.moves(plan.rows, moves, lr)
         steps = self._steps_of(plan.rows)
-        self._requantize(plan, moves, steps, steps, lr)
+        self._requantize(plan, moves, self._read(plan.rows), steps, steps, lr)
 
     def _requantize(
         self,
         plan: Plan,
         moves: NDArray[np.float32],
+        codes: NDArray[np.int32],
         old_step: NDArray[np.float32],
         new_step: NDArray[np.float32],
         lr: float,
     ) -> None:
-        q = self.quantizer
+        """Round the moved rows on the new grid and store them; `codes` is overwritten."""
+        kernels, q = self.backend.kernels, self.quantizer
         where = (plan.rows, moves, old_step, new_step, np.float32(lr * self._decay_rate))
         how = (q.bits, q.rounding == "sr", self._updates, PURPOSE_UPDATE, *self._key)
-        arguments = (*where, *how, self.words, self._as8, self._as16)
-        parts = run_rows(self.backend.kernels.requantize_rows, len(plan), *arguments, grain=GRAIN)
+        parts = run_rows(kernels.requantize_rows, len(plan), *where, *how, codes, grain=GRAIN)
+        scatter = kernels.scatter_codes if self._whole_bytes else kernels.scatter_codes_ragged
+        run_rows(scatter, len(plan), plan.rows, codes, q.bits, self.words, self._as8, self._as16, grain=GRAIN)
         self._counts[0] += moves.size
         for part in parts:
             self._counts[1:] += part

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._jit import run_rows
+from .._memory import aligned_empty
 from ..backend import Backend
 
 
@@ -48,7 +49,7 @@ def make_plan(backend: Backend, ids: NDArray[np.integer[Any]], n: int) -> Plan:
 
 def sum_gradients(backend: Backend, plan: Plan, grads: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sum of the gradients of each unique row, float32 (u, d); does not depend on the order within the batch."""
-    out = np.empty((len(plan), grads.shape[1]), np.float32)
-    arguments = (grads, plan.order, plan.starts, out)
+    out: NDArray[np.float32] = aligned_empty((len(plan), grads.shape[1]), np.float32)
+    arguments = (grads, grads.view(np.int32), plan.order, plan.starts, out)
     run_rows(backend.kernels.sum_duplicates, len(plan), *arguments, grain=1024, weight=plan.starts)
     return out

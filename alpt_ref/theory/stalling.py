@@ -147,21 +147,27 @@ def _floor_integral(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def dither_bias_bound(noise: Noise, eta: float, step_size: float) -> float:
-    """D5: largest ``|E[DR(x + n)] - x|`` in steps over all x, bounded through the noise's characteristic function.
+    """D5: largest ``|E[DR(x + n)] - x|`` in steps over all x, ``n = eta noise/step``.
 
-    Guarantee : ``min(1/2, (1/pi) sum_k |phi(2 pi k eta/step)|/k)`` for normal noise; ``1/(8a) * frac-type`` for uniform
-    noise of half-width ``a`` steps: zero iff ``2a`` is whole, in general at most ``1/(8 a)``; for two-point noise at
-    least 1/4 **whatever sigma is**, so dither repairs DR only if the noise is spread out, not merely large.
-    Proof : ``DR(x) - x`` is the sawtooth ``sum_k (-1)^k sin(2 pi k x)/(pi k)``; noise multiplies term k by ``phi(2 pi
-    k)``. Uniform: the mean of a sawtooth over a window of ``2a`` is at most (1/8)/(2a)*2. Two-point: the mean of two
-    integers is a multiple of 1/2, so some x is 1/4 away from it. Reference : ours.
+    Normal of standard deviation s (steps): at most ``(1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k``, 0.0023 at s = 0.5.
+    Uniform of width W (steps), exactly ``r(1-r)/(2W)`` with ``r = frac(W)``: zero for whole W, where DR *is* SR.
+    Two-point, exactly ``max(q, 1-q)/2`` with ``q = frac(2 s)``: never below 1/4, **however large the noise is**. So
+    dither repairs DR when it is spread out, not merely when it is large.
+
+    Proof : ``DR(x) - x`` is the sawtooth ``sum_k (-1)^k sin(2 pi k x)/(pi k)``; noise multiplies term k by its
+    characteristic function at ``2 pi k``. Uniform: whole periods of the window cancel, a rest r leaves ``r(1-r)/2``.
+    Two-point: the mean of two sawtooths has slope -1 and two jumps of 1/2 a period, q and 1-q apart; with mean zero
+    it peaks at ``q/2`` and ``(1-q)/2``. Reference : ours; dither: Gray and Stockham, 1993.
     """
     scale = eta / step_size
-    if noise.kind == "normal" and noise.sigma > 0.0:
+    if noise.sigma == 0.0:
+        return 0.5
+    if noise.kind == "normal":
         k = np.arange(1, 200)
         return min(0.5, float((np.exp(-2.0 * (np.pi * k * noise.sigma * scale) ** 2) / k).sum() / np.pi))
-    if noise.kind == "uniform" and noise.sigma > 0.0:
+    if noise.kind == "uniform":
         width = 2.0 * noise.largest * scale
         rest = width - math.floor(width)
-        return min(0.5, rest * (1.0 - rest) / (2.0 * width))
-    return 0.5
+        return rest * (1.0 - rest) / (2.0 * width)
+    q = math.modf(2.0 * noise.sigma * scale)[0]
+    return 0.5 * max(q, 1.0 - q)

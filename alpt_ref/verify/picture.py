@@ -128,7 +128,8 @@ def _against_bound(axes: Any, result: ClaimResult, controls: Sequence[Point]) ->
         style: dict[str, Any] = {"marker": "x", "color": "0.45", "linestyle": "none", "markersize": 5}
         axes.plot(list(map(bound, controls)), [point.value for point in controls], label="control", **style)
     numbers = sorted(number for point in [*result.points, *controls] for number in (bound(point), point.value))
-    low, high = numbers[0], numbers[-1]
+    low = min(numbers[0], *(point.lower for point in result.points if point.lower > 0 or numbers[0] <= 0), numbers[0])
+    high = max(numbers[-1], *(point.upper for point in result.points))
     if low > 0 and high > 5 * low:
         axes.set(xscale="log", yscale="log")
         low, high = low / 2, high * 2

@@ -20,6 +20,8 @@ from .measurement import FloatArray, Measurement
 
 MIN_RUNS_FOR_SKEWNESS = 30
 """Below this many runs the sample skewness is noise and the plain t limits are used."""
+BENT = 0.01
+"""Level at which a curve is taken for bent rather than noisy."""
 
 
 def mean(values: FloatArray) -> Student:
@@ -53,22 +55,26 @@ def bounded_mean(values: FloatArray, low: float | None, high: float | None, how:
 def slope(x: FloatArray, y: FloatArray) -> Student:
     """Slope of ``log mean(y)`` on ``log x`` by least squares, `x` (k,), `y` (runs, k).
 
-    Its error is the larger of two, each with its own t interval: the scatter between runs (linearised: run i moves
-    the slope by ``sum_j c_j (y_ij - m_j) / m_j``) and the residuals of the fit, which are large where the curve is
-    no power law on its window. An exact curve (one run) has the second alone.
+    Its error comes from the scatter between runs (linearised: run i moves log-mean j by ``(y_ij - m_j) / m_j``). Where
+    the residuals of the fit are larger than this scatter explains (F test at 1 %), the curve is no power law on its
+    window and the residuals' t interval is taken if it is wider; an exact curve (one run) has it always.
     """
-    log_x = np.log(x)
-    weights = (log_x - log_x.mean()) / ((log_x - log_x.mean()) ** 2).sum()
+    design = np.stack([np.ones_like(x), np.log(x)])
+    fit = np.linalg.pinv(design.T)  # (2, k): log-means -> intercept and slope
     means = y.mean(axis=0)
     log_y = np.log(means)
-    value = float(weights @ log_y)
-    residual = log_y - log_y.mean() - value * (log_x - log_x.mean())
+    value = fit[1] @ log_y
     freedom = len(x) - 2
-    error = float(np.sqrt((residual**2).sum() / freedom * (weights**2).sum()))
-    if y.shape[0] > 1:
-        influence = ((y - means) / means) @ weights
-        scatter, runs = float(influence.std(ddof=1)) / y.shape[0] ** 0.5, y.shape[0]
-        if scatter * stats.t.isf(0.01, runs - 1) >= error * stats.t.isf(0.01, freedom):
+    residual = float(((log_y - (fit @ log_y) @ design) ** 2).sum()) / freedom
+    error = float(np.sqrt(residual * (fit[1] ** 2).sum()))
+    runs = y.shape[0]
+    if runs > 1:
+        influence = (y - means) / means
+        scatter = float((influence @ fit[1]).std(ddof=1)) / runs**0.5
+        off_line = influence - (influence @ fit.T) @ design
+        expected = float(off_line.var(axis=0, ddof=1).sum()) / runs / freedom
+        bent = residual > expected * stats.f.isf(BENT, freedom, runs - 1)
+        if not bent or error * stats.t.isf(BENT, freedom) < scatter * stats.t.isf(BENT, runs - 1):
             error, freedom = scatter, runs - 1
     return Student(np.array([value]), np.array([error]), freedom, np.zeros(1))
 

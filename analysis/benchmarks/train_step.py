@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import make_model, make_table, num_threads
+from alpt_ref._memory import aligned_empty
 from alpt_ref.linalg import single_threaded_blas
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.optim import make_dense_optimizer
@@ -128,7 +129,11 @@ def torch_cases(rows: int, fields: int, batches: list[Any], grads: NDArray[np.fl
         whole_table, whole_optimizer = embedding(kind)
 
         def whole(
-            step: int, table: Any = whole_table, optimizer: Any = whole_optimizer, model: Any = model, dense: Any = dense
+            step: int,
+            table: Any = whole_table,
+            optimizer: Any = whole_optimizer,
+            model: Any = model,
+            dense: Any = dense,
         ) -> None:
             ids, labels = data[step]
             optimizer.zero_grad()
@@ -157,9 +162,12 @@ def main() -> None:
         (draw_ids(options.ids, options.rows, options.batch, options.fields, seed), rng.integers(0, 2, options.batch))
         for seed in range(count)
     ]
-    grads = (rng.standard_normal((options.batch * options.fields, DIM)) * 1e-3).astype(np.float32)
+    grads: NDArray[np.float32] = aligned_empty((options.batch * options.fields, DIM), np.float32)
+    grads[...] = rng.standard_normal(grads.shape) * 1e-3
     unique = int(np.mean([len(np.unique(ids)) for ids, _ in batches]))
-    print(f"{options.rows:,} rows x {DIM}, batch {options.batch:,} x {options.fields} {options.ids} ids, {unique:,} unique")
+    print(
+        f"{options.rows:,} rows x {DIM}, batch {options.batch:,} x {options.fields} {options.ids} ids, {unique:,} unique"
+    )
 
     n = options.rows
     tables = {

@@ -1,6 +1,7 @@
 """Low-precision updates of the batch's unique rows: re-quantisation, ALPT's pending rows and step-size moves.
 
-Works in grid units: a row's codes, minus its moves over the step size, rounded (`scalar.quantizer.moved_code`).
+Works on the unpacked codes of the unique rows (u, d) in grid units: codes minus moves over the step size, rounded
+(`scalar.quantizer.moved_code`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,8 @@ from ..._types import Int
 from ...scalar.arith import mul
 from ...scalar.quantizer import decode, moved_code, moved_step_derivative, q_max, q_min
 from ...scalar.update import exp_bounded
-from .prefetch import AHEAD, prefetch
 from .quantize import row_sum
-from .random import chunk_layout, chunk_rows, fill_words, set_counters
-from .rows import read_codes, write_codes
+from .random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters
 
 
 @kernel
@@ -34,11 +33,9 @@ def requantize_rows(
     purpose: Int,
     k0: np.uint32,
     k1: np.uint32,
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
+    codes: NDArray[np.int32],
 ) -> tuple[int, int, int]:
-    """Codes of the touched rows after their moves, rounded on the new grid.
+    """Codes (u, d) of the touched rows after their moves, rounded on the new grid, in place.
 
     `moves` (u, d) are in weight units; `old_step` and `new_step` (u,) belong to the unique rows. Returns how many
     elements had a move other than zero, how many of those kept their code, and how many codes were clipped.
@@ -47,7 +44,6 @@ def requantize_rows(
     high = q_max(bits)
     d = moves.shape[1]
     blocks = (d + 3) // 4
-    stride = 4 * blocks
     rows_a_chunk = chunk_rows(d)
     lanes = rows_a_chunk * blocks
     lane_row = np.empty(lanes, np.int64)
@@ -56,48 +52,41 @@ def requantize_rows(
     c0 = np.empty(lanes, np.uint32)
     c1 = np.empty(lanes, np.uint32)
     random = np.zeros(4 * lanes, np.uint32)
-    ratio = np.zeros(4 * lanes, np.float32)
-    move = np.zeros(4 * lanes, np.float32)
-    old = np.zeros(4 * lanes, np.int32)
-    new = np.zeros(4 * lanes, np.int32)
+    delta = np.empty(rows_a_chunk * d, np.float32)
+    ratio = np.empty(rows_a_chunk * d, np.float32)
     nonzero = 0
     stalled = 0
     clipped = 0
     for start in range(lo, hi, rows_a_chunk):
         end = min(start + rows_a_chunk, hi)
-        used = (end - start) * blocks
         if stochastic:
+            used = (end - start) * blocks
             set_counters(used, rows, start, lane_row, lane_block, c0, c1)
             fill_words(used, c0, c1, counter, purpose, k0, k1, random)
+            close_ranks(random, end - start, d, 4 * blocks)
         for i in range(start, end):
-            if i + AHEAD < hi:
-                prefetch(words, rows[i + AHEAD] * words.shape[1])
-            at = (i - start) * stride
-            read_codes(rows[i], words, as8, as16, bits, d, old, at)
-            delta = new_step[i]
-            change = np.float32(old_step[i] / delta)
-            for j in range(d):
-                ratio[at + j] = change
-                move[at + j] = moves[i, j] / delta
+            at = (i - start) * d
+            delta[at : at + d] = new_step[i]
+            ratio[at : at + d] = np.float32(old_step[i] / new_step[i])
+        code = codes[start:end].reshape(-1)
+        move = moves[start:end].reshape(-1)
         chunk_nonzero = np.int32(0)
         chunk_stalled = np.int32(0)
         chunk_clipped = np.int32(0)
-        for t in range((end - start) * stride):
-            kept = np.float32(np.float32(old[t]) * ratio[t])
-            shift = np.float32(move[t] + mul(decay, kept))
-            code = moved_code(old[t], ratio[t], shift, stochastic, random[t])
-            limited = min(max(code, low), high)
-            new[t] = limited
-            moves_ = shift != np.float32(0.0)
-            chunk_nonzero += np.int32(1) if moves_ else np.int32(0)
-            chunk_stalled += np.int32(1) if moves_ and limited == old[t] else np.int32(0)
-            chunk_clipped += np.int32(1) if limited != code else np.int32(0)
+        for t in range(code.size):
+            before = code[t]
+            kept = np.float32(np.float32(before) * ratio[t])
+            shift = np.float32(np.float32(move[t] / delta[t]) + mul(decay, kept))
+            moved = moved_code(before, ratio[t], shift, stochastic, random[t])
+            after = min(max(moved, low), high)
+            code[t] = after
+            moves_ = np.int32(1) if shift != np.float32(0.0) else np.int32(0)
+            chunk_nonzero += moves_
+            chunk_stalled += moves_ if after == before else np.int32(0)
+            chunk_clipped += np.int32(1) if after != moved else np.int32(0)
         nonzero += int(chunk_nonzero)
         stalled += int(chunk_stalled)
         clipped += int(chunk_clipped)
-        for i in range(start, end):
-            at = (i - start) * stride
-            write_codes(rows[i], words, as8, as16, bits, d, new, at)
     return nonzero, stalled, clipped
 
 
@@ -105,14 +94,11 @@ def requantize_rows(
 def pending_rows(
     lo: Int,
     hi: Int,
-    rows: NDArray[np.int64],
     moves: NDArray[np.float32],
     step: NDArray[np.float32],
     decay: np.float32,
     bits: Int,
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
+    codes: NDArray[np.int32],
     order: NDArray[np.int64],
     starts: NDArray[np.int64],
     out: NDArray[np.float32],
@@ -121,48 +107,43 @@ def pending_rows(
     low = q_min(bits)
     high = q_max(bits)
     d = moves.shape[1]
-    codes = np.empty(d, np.int32)
+    values = np.empty(d, np.float32)
     for i in range(lo, hi):
-        if i + AHEAD < hi:
-            prefetch(words, rows[i + AHEAD] * words.shape[1])
-        read_codes(rows[i], words, as8, as16, bits, d, codes, 0)
+        delta = step[i]
         for j in range(d):
-            move = np.float32(np.float32(moves[i, j] / step[i]) + mul(decay, np.float32(codes[j])))
-            moved = moved_code(codes[j], np.float32(1.0), move, False, np.uint32(0))
-            codes[j] = min(max(moved, low), high)
+            code = codes[i, j]
+            move = np.float32(np.float32(moves[i, j] / delta) + mul(decay, np.float32(code)))
+            moved = moved_code(code, np.float32(1.0), move, False, np.uint32(0))
+            values[j] = decode(min(max(moved, low), high), delta)
         for k in range(starts[i], starts[i + 1]):
+            position = order[k]
             for j in range(d):
-                out[order[k], j] = decode(codes[j], step[i])
+                out[position, j] = values[j]
 
 
 @kernel
 def pending_step_gradient(
     lo: Int,
     hi: Int,
-    rows: NDArray[np.int64],
     moves: NDArray[np.float32],
     grads: NDArray[np.float32],
     step: NDArray[np.float32],
     decay: np.float32,
     bits: Int,
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
+    codes: NDArray[np.int32],
     out: NDArray[np.float32],
 ) -> None:
     """Each unique row's sum of ``grads * dQ/dstep`` at its moved weights (Algorithm 1, step 3; theory R5)."""
     low = np.float32(q_min(bits))
     high = np.float32(q_max(bits))
     d = moves.shape[1]
-    codes = np.empty(d, np.int32)
     products = np.empty(d, np.float32)
     for i in range(lo, hi):
-        if i + AHEAD < hi:
-            prefetch(words, rows[i + AHEAD] * words.shape[1])
-        read_codes(rows[i], words, as8, as16, bits, d, codes, 0)
+        delta = step[i]
         for j in range(d):
-            move = np.float32(np.float32(moves[i, j] / step[i]) + mul(decay, np.float32(codes[j])))
-            products[j] = np.float32(mul(grads[i, j], moved_step_derivative(codes[j], move, low, high)))
+            code = codes[i, j]
+            move = np.float32(np.float32(moves[i, j] / delta) + mul(decay, np.float32(code)))
+            products[j] = np.float32(mul(grads[i, j], moved_step_derivative(code, move, low, high)))
         out[i] = row_sum(products, d)
 
 

@@ -24,7 +24,7 @@ def _prefetch(typing_context: Any, array: Any, offset: Any) -> tuple[Any, Callab
         i32 = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), i32, i32, i32])
         function = builder.module.declare_intrinsic("llvm.prefetch.p0", fnty=function_type)
-        builder.call(function, [address, i32(0), i32(3), i32(1)])  # read, keep in all cache levels, data
+        builder.call(function, [address, i32(1), i32(3), i32(1)])  # write, keep in all cache levels, data
         return context.get_dummy_value()
 
     return signature, generate

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..._jit import kernel, scalar
 from ..._types import Int, Integers
 from ...scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, sign_extend, step_derivative
-from .random import chunk_layout, chunk_rows, fill_words, set_counters_range
+from .random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters_range
 
 ROWS_A_CHECK = 64
 """Rows whose finiteness is checked while they are in the cache for rounding."""
@@ -88,13 +88,8 @@ def quantize_sr(
         flat_w = w[start:end].reshape(-1)
         flat_codes = codes[start:end].reshape(-1)
         bad += not_finite(flat_w)
-        if d % 4 != 0:
-            for i in range(start, end):
-                delta = step[i] if each else step[0]
-                first = (i - start) * 4 * blocks
-                for j in range(d):
-                    codes[i, j] = encode_sr(w[i, j] / delta, low, high, words[first + j])
-        elif each:  # the words lie as the elements do: one long loop vectorises best
+        close_ranks(words, end - start, d, 4 * blocks)
+        if each:
             for i in range(start, end):
                 deltas[(i - start) * d : (i - start + 1) * d] = step[i]
             for t in range(flat_w.size):

@@ -96,3 +96,12 @@ def set_counters_range(
         row = first + lane_row[lane]
         c0[lane] = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
         c1[lane] = counter_1(row, lane_block[lane])
+
+
+@scalar
+def close_ranks(words: NDArray[np.uint32], rows: Int, d: Int, stride: Int) -> None:
+    """Move the words of each row, drawn in whole blocks of four, up against those of the row before, in place."""
+    if stride != d:
+        for i in range(1, rows):
+            for j in range(d):
+                words[i * d + j] = words[i * stride + j]

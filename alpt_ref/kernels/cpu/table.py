@@ -97,23 +97,6 @@ def lookup_codes_ragged(
 
 
 @kernel
-def gather_steps(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    step: NDArray[np.float32],
-    offsets: NDArray[np.int64],
-    units: Int,
-    out: NDArray[np.float32],
-) -> None:
-    """``out[i]`` = step size of table row ``rows[i]``."""
-    for i in range(lo, hi):
-        if units < 0 and i + AHEAD < hi:
-            prefetch(step, rows[i + AHEAD])
-        out[i] = step[unit_of(rows[i], offsets, units)]
-
-
-@kernel
 def sgd_rows(lo: Int, hi: Int, grads: NDArray[np.float32], lr: np.float32) -> None:
     """SGD: the gradient of each unique row becomes ``lr * gradient``, in place."""
     for i in range(lo, hi):

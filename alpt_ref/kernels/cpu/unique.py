@@ -99,13 +99,18 @@ def sum_duplicates(
     lo: Int,
     hi: Int,
     grads: NDArray[np.float32],
+    bits: NDArray[np.int32],
     order: NDArray[np.int64],
     starts: NDArray[np.int64],
     out: NDArray[np.float32],
 ) -> None:
-    """``out[i]`` = sum of the gradients of unique row ``i`` over its occurrences, the same for every order of them."""
+    """``out[i]`` = sum of the gradients of unique row ``i`` over its occurrences, the same for every order of them.
+
+    `bits` is `grads` (len, d) seen as int32.
+    """
     d = grads.shape[1]
     total = np.empty(d, np.int64)
+    peak = np.empty(d, np.int32)
     last = starts[hi]
     for i in range(lo, hi):
         first = starts[i]
@@ -122,39 +127,31 @@ def sum_duplicates(
             for j in range(d):
                 out[i, j] = grads[p, j] + grads[q, j]
         else:
-            largest = np.float32(0.0)
-            for k in range(first, first + count):
-                p = order[k]
-                for j in range(d):
-                    largest = max(largest, abs(grads[p, j]))
-            if largest == np.float32(0.0):
-                for j in range(d):
-                    out[i, j] = np.float32(0.0)
-                continue
-            # largest < 2**exponent and count <= 2**spread, so the sum of the integers stays within 2**62.
-            exponent = math.frexp(np.float64(largest))[1]
-            spread = 0
-            while (1 << spread) < count:
-                spread += 1
-            shift = 62 - spread - exponent
-            scale = math.ldexp(1.0, shift)
-            total[:] = 0
+            # Magnitudes of finite floats are ordered as their bits are, and integers can be compared in vectors.
+            for j in range(d):
+                peak[j] = np.int32(0)
             for k in range(first, first + count):
                 p = order[k]
                 if k + AHEAD < last:
                     prefetch(grads, order[k + AHEAD] * d)
                 for j in range(d):
+                    peak[j] = max(peak[j], np.int32(bits[p, j] & np.int32(0x7FFFFFFF)))
+            largest = np.int32(0)
+            for j in range(d):
+                largest = max(largest, peak[j])
+            # largest < 2**exponent and count <= 2**spread, so the sum of the integers stays within 2**62.
+            exponent = max(np.int64(largest >> np.int32(23)), 1) - 126
+            spread = 0
+            while (1 << spread) < count:
+                spread += 1
+            shift = 62 - spread - exponent
+            scale = math.ldexp(1.0, shift)
+            for j in range(d):
+                total[j] = 0
+            for k in range(first, first + count):
+                p = order[k]
+                for j in range(d):
                     total[j] += np.int64(np.float64(grads[p, j]) * scale)
             back = math.ldexp(1.0, -shift)
             for j in range(d):
                 out[i, j] = np.float32(np.float64(total[j]) * back)
-
-
-@kernel
-def inverse_positions(
-    lo: Int, hi: Int, order: NDArray[np.int64], starts: NDArray[np.int64], inverse: NDArray[np.int64]
-) -> None:
-    """``inverse[p]`` = index of the unique row that occurs at batch position ``p``."""
-    for i in range(lo, hi):
-        for k in range(starts[i], starts[i + 1]):
-            inverse[order[k]] = i

@@ -1,0 +1,177 @@
+"""Every bound against exact expectations: random problems try to falsify it, and explicit instances reach it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+
+from alpt_ref.errors import InputError
+from alpt_ref.theory import bounds, stalling
+from alpt_ref.theory.markov import Chain, evolve_separable
+from alpt_ref.theory.problems import absolute, quadratic
+from alpt_ref.theory.setting import Grid, Noise, Schedule
+from alpt_ref.theory.tightness import tightness_instances
+from tests.strategies import Case, cases
+
+Compare = Callable[[str, float, float, object], None]
+
+
+@given(case=cases())
+def test_s1_convex_constant_rate(compare: Compare, case: Case) -> None:
+    k = case.constants
+    gap = case.evolve(np.full(case.T, case.eta)).average_value
+    common = {"T": case.T, "eta": case.eta, "step_size": case.grid.step_size, "D1": case.D1, "G": k.G, "dim": k.dim}
+    compare("S1", gap, bounds.sr_convex_constant(**common), case)
+    compare("S1 sparse", gap, bounds.sr_convex_constant(**common, G1=k.G1), case)
+
+
+@given(case=cases(reach=(-2.0, 0.0)))
+def test_s1_when_updates_stay_below_one_step(compare: Compare, case: Case) -> None:
+    k = case.constants
+    gap = case.evolve(np.full(case.T, case.eta)).average_value
+    bound = bounds.sr_convex_constant_small_moves(
+        T=case.T, eta=case.eta, step_size=case.grid.step_size, D1=case.D1, G1=k.G1, g_max=k.g_max
+    )
+    compare("S1 small moves", gap, bound, case)
+
+
+@given(case=cases())
+def test_s2_convex_falling_rate(compare: Compare, case: Case) -> None:
+    k = case.constants
+    rates = Schedule("inverse-sqrt", case.eta).rates(case.T)
+    gap = case.evolve(rates).average_value
+    common = {"step_size": case.grid.step_size, "D": k.D, "G": k.G, "dim": k.dim}
+    usual = bounds.sr_convex_sqrt(T=case.T, c=case.eta, **common)
+    exact_sums = bounds.sr_convex_schedule(rates=rates, **common)
+    compare("S2", gap, usual, case)
+    compare("S2 sparse", gap, bounds.sr_convex_sqrt(T=case.T, c=case.eta, **common, G1=k.G1), case)
+    compare("S2 schedule", gap, exact_sums, case)
+    compare("S2 schedule sparse", gap, bounds.sr_convex_schedule(rates=rates, **common, G1=k.G1), case)
+    assert exact_sums <= usual * (1 + 1e-12)
+
+
+@given(case=cases(("quadratic", "elastic")))
+def test_s3_strongly_convex_falling_rate(compare: Compare, case: Case) -> None:
+    k = case.constants
+    gap = case.evolve(Schedule("inverse", 1.0 / k.mu).rates(case.T)).average_value
+    common = {"T": case.T, "mu": k.mu, "step_size": case.grid.step_size, "G": k.G, "dim": k.dim}
+    compare("S3", gap, bounds.sr_strongly_convex_inverse(**common), case)
+    compare("S3 sparse", gap, bounds.sr_strongly_convex_inverse(**common, G1=k.G1), case)
+
+
+@given(case=cases(("quadratic", "elastic"), reach=(-2.0, 0.7)))
+def test_s4_strongly_convex_constant_rate(compare: Compare, case: Case) -> None:
+    k = case.constants
+    eta = min(case.eta, 0.5 / k.mu)
+    distances = case.evolve(np.full(case.T, eta)).distance2
+    common = {"mu": k.mu, "eta": eta, "step_size": case.grid.step_size, "D1": case.D1}
+    for t in {1, 2, case.T}:
+        if t <= case.T:
+            here = float(distances[t - 1])
+            general = bounds.sr_strongly_convex_constant(t=t, G=k.G, dim=k.dim, **common)
+            compare("S4" if t > 1 else "S4 at the start", here, general, case)
+            sparse = bounds.sr_strongly_convex_constant(t=t, G=k.G, dim=k.dim, G1=k.G1, **common)
+            compare("S4 sparse" if t > 1 else "S4 at the start", here, sparse, case)
+            if eta * k.g_max <= case.grid.step_size and t > 1:
+                sharp = bounds.sr_strongly_convex_constant_small_moves(t=t, G1=k.G1, g_max=k.g_max, **common)
+                compare("S4 small moves", here, sharp, case)
+
+
+@given(case=cases(("quadratic", "huber", "saturating"), reach=(-2.0, 0.5)))
+def test_s5_smooth(compare: Compare, case: Case) -> None:
+    k = case.constants
+    run = case.evolve(np.full(case.T, case.eta))
+    assume(run.clipped.sum() == 0.0)
+    gap = float(case.problem.value(case.start * case.grid.step_size))
+    common = {"T": case.T, "eta": case.eta, "L": k.L, "step_size": case.grid.step_size, "gap": gap, "G": k.G}
+    compare("S5", run.average_gradient2, bounds.sr_smooth(dim=k.dim, **common), case)
+    compare("S5 sparse", run.average_gradient2, bounds.sr_smooth(dim=k.dim, G1=k.G1, **common), case)
+
+
+@given(case=cases())
+def test_d1_deterministic_constant_rate(compare: Compare, case: Case) -> None:
+    k = case.constants
+    gap = case.evolve(np.full(case.T, case.eta), "dr").average_value
+    bound = stalling.dr_convex_constant(
+        T=case.T, eta=case.eta, step_size=case.grid.step_size, D1=case.D1, D=k.D, G=k.G, dim=k.dim
+    )
+    compare("D1", gap, bound, case)
+
+
+@given(case=cases())
+def test_d2_deterministic_falling_rate(compare: Compare, case: Case) -> None:
+    k = case.constants
+    gap = case.evolve(Schedule("inverse-sqrt", case.eta).rates(case.T), "dr").average_value
+    bound = stalling.dr_convex_sqrt(T=case.T, c=case.eta, step_size=case.grid.step_size, D=k.D, G=k.G, dim=k.dim)
+    compare("D2", gap, bound, case)
+
+
+def test_d2_sum_in_closed_parts_equals_the_plain_sum() -> None:
+    for c in (0.01, 0.3, 2.0, 50.0):
+        t = np.arange(1, 201)
+        plain = (4.0 / (2 * c) + c * 9.0) / math.sqrt(200) + 2.0 / 200 * np.minimum(
+            math.sqrt(2) * 0.1 * np.sqrt(t) / (2 * c), 3.0
+        ).sum()
+        assert stalling.dr_convex_sqrt(T=200, c=c, step_size=0.1, D=2.0, G=3.0, dim=2) == pytest.approx(plain, rel=1e-12)
+
+
+def test_every_bound_is_reached_to_a_tenth_and_a_shrunk_bound_is_refuted() -> None:
+    instances = tightness_instances()
+    for instance in instances:
+        print(f"{instance.theorem:16s} {instance.ratio:.5f}  {instance.description}")
+    assert {"S1", "S2", "S3", "S4", "S5", "D1", "D2"} <= {i.theorem for i in instances}
+    assert all(0.9 < i.ratio <= 1.0 for i in instances)
+    assert all(i.measured > 0.9 * i.bound for i in instances)
+
+
+def test_nearest_rounding_breaks_every_bound_of_stochastic_rounding() -> None:
+    """The control: the same check on DR must be refuted."""
+    grid, problem, start, T = Grid(1.0, 6), absolute(1.0, 0.0), 20, 20_000
+    k = problem.constants(grid)
+    fixed = evolve_separable(problem, grid, start, np.full(T, 0.1), rounding="dr").average_value
+    assert fixed > bounds.sr_convex_constant(T=T, eta=0.1, step_size=1.0, D1=20.0, G=k.G, dim=1)
+    falling = evolve_separable(problem, grid, start, Schedule("inverse-sqrt", 0.4).rates(T), rounding="dr")
+    assert falling.average_value > bounds.sr_convex_sqrt(T=T, c=0.4, step_size=1.0, D=k.D, G=k.G, dim=1)
+    bowl = quadratic(1.0, 0.0)
+    q = bowl.constants(grid)
+    stalled = evolve_separable(bowl, grid, start, np.full(T, 0.01), rounding="dr")
+    assert stalled.distance2[-1] > bounds.sr_strongly_convex_constant(
+        t=T, mu=1.0, eta=0.01, step_size=1.0, D1=20.0, G=q.G, dim=1
+    )
+    assert stalled.average_gradient2 > bounds.sr_smooth(
+        T=T, eta=0.01, L=1.0, step_size=1.0, gap=200.0, G=q.G, dim=1
+    )
+
+
+def test_a_start_off_the_grid_is_outside_the_theorems() -> None:
+    """Why w_1 must be a grid point: half-way between two points the first rounding alone costs step^2/4."""
+    eta = 1e-4
+    allowed = bounds.rounding_rate(eta, 1.0, 1.0, 1) * eta
+    assert 0.25 > allowed
+
+
+def test_word_bias_and_step_changes_follow_their_formulas() -> None:
+    assert bounds.word_bias_floor(eta=0.5, step_size=0.25, D=8.0, dim=4, random_bits=8) == 2 * 0.25 / 256 * 8 / 0.5
+    assert bounds.step_change_floor(eta=0.5, step_sizes=[1.0, 2.0], changes=[0.0, -0.5], codes_1=[9.0, 3.0]) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bounds.sr_convex_constant(T=0, eta=1, step_size=1, D1=1, G=1, dim=1), "T must be"),
+        (lambda: bounds.sr_convex_constant(T=1, eta=0, step_size=1, D1=1, G=1, dim=1), "eta must be"),
+        (lambda: bounds.sr_strongly_convex_constant(t=2, mu=1, eta=0.6, step_size=1, D1=1, G=1, dim=1), "eta <= 1"),
+        (lambda: bounds.sr_convex_constant_small_moves(T=2, eta=1, step_size=1, D1=1, G1=1, g_max=2), "g_max"),
+        (lambda: bounds.sr_smooth(T=2, eta=1, L=math.inf, step_size=1, gap=1, G=1, dim=1), "smooth"),
+        (lambda: bounds.sr_convex_schedule(rates=[1, 2], step_size=1, D=1, G=1, dim=1), "must not grow"),
+        (lambda: quadratic(1.0, 9.0).constants(Grid(1.0, 4)), "must lie in the box"),
+        (lambda: Chain(quadratic(1.0, 0.0), Grid(1.0, 4), Noise("normal", 1.0)), "finitely many outcomes"),
+    ],
+)
+def test_assumptions_are_enforced(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()

@@ -1,0 +1,168 @@
+"""The Monte Carlo kernels: bit for bit the oracle, whatever the threads; on average the exact engine."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from alpt_ref import _jit
+from alpt_ref.errors import InputError
+from alpt_ref.theory.linear import synthetic_regression
+from alpt_ref.theory.markov import evolve_separable
+from alpt_ref.theory.montecarlo import simulate
+from alpt_ref.theory.problems import absolute, elastic, huber, quadratic, saturating
+from alpt_ref.theory.setting import Grid, Noise, Schedule
+from tests import tolerances
+
+from . import oracle
+
+NOISES = [Noise(), Noise("two-point", 0.7), Noise("uniform", 0.6), Noise("normal", 0.8)]
+PROBLEMS = {
+    "quadratic": quadratic([1.0, 2.5, 0.3], [0.31, -0.2, 0.05]),
+    "elastic": elastic([0.5, 0.0, 1.0], [1.0, 0.7, 0.2], [0.0, 0.125, -0.3]),
+    "huber": huber([1.0, 2.0, 0.5], [0.4, 0.1, 1.0], [0.2, -0.1, 0.0]),
+    "saturating": saturating([1.0, 3.0, 0.5], [0.2, -0.1, 0.0]),
+}
+
+
+@pytest.mark.parametrize("rounding", ["sr", "dr", "full"])
+@pytest.mark.parametrize("noise", NOISES, ids=lambda n: n.kind)
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_separable_runs_equal_the_oracle_bit_for_bit(name: str, noise: Noise, rounding: str) -> None:
+    grid, schedule = Grid(0.125, 4), Schedule("inverse-sqrt", 0.3)
+    options = {"steps": 36, "runs": 9, "start": [5, -6, 2], "rounding": rounding, "noise": noise, "seed": 2**40 + 3}
+    wanted = oracle.simulate(PROBLEMS[name], grid, schedule, batch=1, **options)
+    got = simulate(PROBLEMS[name], grid, schedule, check=True, averages=True, checkpoints=[7], **options)
+    np.testing.assert_array_equal(got.final, wanted[-1])
+    exact = wanted.astype(np.float64)
+    problem = PROBLEMS[name]
+    np.testing.assert_allclose(
+        got.value, problem.value(exact)[[6, 35]], rtol=tolerances.FLOAT32_SUM, atol=tolerances.FLOAT32_SUM
+    )
+    np.testing.assert_allclose(
+        got.average_value, [problem.value(exact[:t]).mean(axis=0) for t in (7, 36)], rtol=tolerances.FLOAT32_SUM
+    )
+    np.testing.assert_allclose(got.max_distance2, (problem.distance(exact) ** 2).max(axis=0), rtol=tolerances.FLOAT32_SUM)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 3])
+@pytest.mark.parametrize("loss", ["square", "absolute", "huber", "logistic"])
+def test_runs_on_data_equal_the_oracle_bit_for_bit(loss: str, batch: int) -> None:
+    problem = synthetic_regression(loss, 12, 3, seed=4, l2=0.05)  # type: ignore[arg-type]
+    grid, schedule = Grid(0.0625, 5), Schedule("constant", 0.4)
+    options = {"steps": 12, "runs": 6, "start": [3, -9, 0], "batch": batch, "seed": 11}
+    noise = Noise("two-point", 0.05)
+    for rounding in ("sr", "dr", "full"):
+        wanted = oracle.simulate(problem, grid, schedule, rounding=rounding, noise=noise, **options)
+        got = simulate(problem, grid, schedule, rounding=rounding, noise=noise, averages=True, **options)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(got.final, wanted[-1])
+        average = problem.value(wanted.astype(np.float64)).mean(axis=0) - problem.f_star
+        assert got.average_value is not None
+        np.testing.assert_allclose(got.average_value[-1], average, atol=tolerances.FLOAT32_SUM)
+
+
+def test_neither_threads_nor_the_number_of_runs_change_a_bit() -> None:
+    problem, grid, schedule = quadratic([1.0, 0.5, 2.0], [0.1, 0.0, 0.3]), Grid(0.05, 6), Schedule("constant", 0.05)
+    before = _jit.num_threads()
+    results = []
+    try:
+        for threads, runs in itertools.product((1, 2, 3), (3000, 1777)):
+            _jit.set_num_threads(threads)
+            runs_ = simulate(
+                problem, grid, schedule, steps=20, runs=runs, start=4, noise=Noise("normal", 1.0), averages=True
+            )
+            assert runs_.average_value is not None
+            results.append((runs_.final[:1777], runs_.average_value[:, :1777]))
+    finally:
+        _jit.set_num_threads(before)
+    for final, average in results[1:]:
+        np.testing.assert_array_equal(final, results[0][0])
+        np.testing.assert_array_equal(average, results[0][1])
+
+
+def test_the_assumptions_are_executed_along_the_run() -> None:
+    grid, noise = Grid(0.25, 3), Noise("two-point", 2.0)
+    problem = absolute(1.0, 0.0)
+    runs = simulate(problem, grid, Schedule("constant", 0.3), steps=50, runs=40, start=3, noise=noise, check=True)
+    exact = evolve_separable(problem, grid, 3, np.full(50, 0.3), noise=noise)
+    wanted = exact.clipped.sum() * 40
+    assert wanted > 100
+    assert abs(runs.exceeded.sum() - wanted) < 6 * wanted**0.5  # counts of rare, nearly independent events
+    assert runs.max_sampled_gradient2.max() == 9.0
+    assert runs.max_distance2.max() == 1.0
+    assert runs.max_gradient2.max() == 1.0
+    inside = simulate(problem, Grid(0.25, 8), Schedule("constant", 0.3), steps=50, runs=40, start=3, check=True)
+    assert inside.exceeded.sum() == 0
+
+
+def bernstein(variance: float, span: float, n: int, alpha: float) -> float:
+    """Half-width that a mean of n independent values leaves with probability at most alpha (Bernstein)."""
+    log = np.log(2.0 / alpha)
+    return float(np.sqrt(2.0 * variance * log / n) + span * log / (3.0 * n))
+
+
+def test_monte_carlo_agrees_with_the_exact_engine_on_100_random_problems() -> None:
+    """Each mean must lie in its Bernstein interval at alpha = 1e-6/100, with exact variance; allowance for float32."""
+    generator = np.random.Generator(np.random.Philox(key=5))
+    n, alpha = 4000, 1e-8
+    for _ in range(100):
+        d = int(generator.integers(1, 4))
+        grid = Grid(float(generator.uniform(0.05, 0.5)), int(generator.integers(2, 6)))
+        low, high = grid.low, grid.high
+        minimum, a, b = generator.uniform(low, high, d), generator.uniform(0.1, 2.0, d), generator.uniform(0.1, 2.0, d)
+        problem = [quadratic(a, minimum), elastic(a, b, minimum), huber(a, b, minimum), saturating(a, minimum)][
+            int(generator.integers(4))
+        ]
+        noise = [Noise(), Noise("two-point", float(generator.uniform(0.1, 2.0)))][int(generator.integers(2))]
+        schedule = Schedule("constant", float(generator.uniform(0.02, 0.6)))
+        start = generator.integers(grid.low_code, grid.high_code + 1, d)
+        T = int(generator.integers(2, 40))
+        exact = evolve_separable(problem, grid, start, schedule.rates(T), noise=noise)
+        values = problem.values(np.repeat(grid.values[:, None], d, axis=1)).T
+        variance = float(((values**2 * exact.laws).sum(1) - (values * exact.laws).sum(1) ** 2).sum())
+        got = simulate(
+            problem, grid, schedule, steps=T, runs=n, start=start, noise=noise, seed=int(generator.integers(2**60))
+        )
+        width = bernstein(variance, float(values.max(1).sum()), n, alpha)
+        slack = tolerances.FLOAT32_SUM * float(values.max(1).sum())
+        assert abs(got.value[-1].mean() - exact.value[-1]) <= width + slack
+
+
+def test_the_noise_has_its_stated_moments() -> None:
+    """Full precision from w* on a flat problem shows the noise itself: w_2 = -eta n."""
+    n = 200_000
+    for kind in ("two-point", "uniform", "normal"):
+        noise = Noise(kind, 0.5)  # type: ignore[arg-type]
+        runs = simulate(
+            quadratic(0.0, [0.0, 0.0]), Grid(0.25, 8), Schedule("constant", 1.0),
+            steps=2, runs=n, start=0, rounding="full", noise=noise,
+        )  # fmt: skip
+        sample = runs.final.ravel().astype(np.float64)
+        assert abs(sample.mean()) < 5 * 0.5 / np.sqrt(2 * n)
+        assert abs(sample.var() - 0.25) < 5 * 0.25 * np.sqrt(2 / (2 * n))
+        assert abs(np.corrcoef(runs.final.T)[0, 1]) < 5 / np.sqrt(n)
+        if kind == "normal":
+            assert stats.kstest(sample / 0.5, "norm").pvalue > 1e-4
+        if kind == "uniform":
+            assert stats.kstest(sample / noise.largest, stats.uniform(-1, 2).cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"runs": 0}, "runs must be at least 1"),
+        ({"start": 9}, "start must lie from"),
+        ({"start": [1, 2]}, "start must be one whole code"),
+        ({"rounding": "up"}, "rounding must be"),
+        ({"seed": -1}, "seed must be"),
+        ({"checkpoints": [99]}, "checkpoints must lie"),
+    ],
+)
+def test_bad_arguments_are_named(change: dict[str, object], message: str) -> None:
+    options = {"steps": 5, "runs": 4, "start": 0, **change}
+    with pytest.raises(InputError, match=message):
+        simulate(quadratic(1.0, 0.0), Grid(0.1, 3), Schedule("constant", 0.1), **options)  # type: ignore[arg-type]
