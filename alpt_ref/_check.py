@@ -12,6 +12,8 @@ from .errors import InputError
 
 BITS = (2, 4, 8, 16)
 ROUNDINGS = ("sr", "dr")
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_FLOAT32_TINY = float(np.finfo(np.float32).smallest_subnormal)
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -25,13 +27,18 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
 
 
 def number(name: str, value: Any, *, positive: bool = False, rule: str = "") -> float:
-    """`value` as a finite float, non-negative or positive."""
+    """`value` as a float that is finite and non-negative (or positive), also after a conversion to float32."""
     if isinstance(value, (bool, np.bool_, str)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InputError(f"{name} must be a number, got {value!r}")
-    result = float(value)
+    wanted = rule or ("finite and positive" if positive else "finite and not negative")
+    try:
+        result = float(value)
+    except OverflowError:  # a whole number beyond float64
+        raise InputError(f"{name} must be {wanted} in float32, got a number of over 300 digits") from None
     if not math.isfinite(result) or result < 0 or (positive and result == 0):
-        wanted = rule or ("finite and positive" if positive else "finite and not negative")
         raise InputError(f"{name} must be {wanted}, got {result}")
+    if result > _FLOAT32_MAX or (positive and result < _FLOAT32_TINY):  # the kernels would see infinity or zero
+        raise InputError(f"{name} must be {wanted} in float32, got {result}")
     return result
 
 
@@ -65,11 +72,20 @@ def float32_matrix(name: str, value: Any, shape: tuple[int | None, int | None] =
     return np.ascontiguousarray(value, dtype=np.float32)
 
 
+def _as_array(name: str, value: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError:  # lists of different lengths
+        raise InputError(
+            f"{name} must be a plain array of numbers, got nested sequences of different lengths"
+        ) from None
+
+
 def step_sizes(value: Any, rows: int) -> NDArray[np.float32]:
     """Step size(s) as float32 (1,) or (rows,): finite and positive, also after the conversion to float32."""
     if isinstance(value, (bool, np.bool_, str)):
         raise InputError(f"step must be a number or an array of numbers, got {value!r}")
-    array = np.asarray(value)
+    array = _as_array("step", value)
     if array.dtype.kind not in "fiu" or array.ndim > 1:
         raise InputError(f"step must be a number or an array (n,) of numbers, got {array.dtype} of shape {array.shape}")
     if array.ndim == 1 and array.shape[0] != rows:
@@ -86,7 +102,7 @@ def step_sizes(value: Any, rows: int) -> NDArray[np.float32]:
 
 def id_array(ids: Any, n: int) -> NDArray[np.integer[Any]]:
     """Row numbers as a contiguous native integer array (len,), each in ``[0, n)``."""
-    array = np.asarray(ids)
+    array = _as_array("ids", ids)
     if array.size == 0 and array.ndim == 1:
         return np.zeros(0, np.int64)
     if array.dtype.kind not in "iu":

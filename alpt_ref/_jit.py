@@ -119,13 +119,16 @@ def set_num_threads(threads: int) -> None:
 
 
 def thread_pool() -> ThreadPoolExecutor:
-    """The process's pool of `num_threads` threads (made anew after a fork or a change of size)."""
+    """The process's pool of `num_threads` threads (made anew after a fork or a change of size).
+
+    A pool that is replaced is not shut down, because another Python thread may be about to use it; its threads end
+    when the last reference to it goes.
+    """
     global _pool
-    if _pool is None or _pool[0] != os.getpid() or _pool[1] != _threads:
-        if _pool is not None and _pool[0] == os.getpid():
-            _pool[2].shutdown(wait=True)
-        _pool = (os.getpid(), _threads, ThreadPoolExecutor(_threads, thread_name_prefix="alpt_ref"))
-    return _pool[2]
+    pool, size = _pool, _threads
+    if pool is None or pool[0] != os.getpid() or pool[1] != size:
+        pool = _pool = (os.getpid(), size, ThreadPoolExecutor(size, thread_name_prefix="alpt_ref"))
+    return pool[2]
 
 
 def run_rows(

@@ -35,10 +35,14 @@ def _optional(rule: Rule) -> Rule:
     return f"{rule[0]}, or none", lambda value: value is None or rule[1](value)
 
 
-_POSITIVE: Rule = ("a finite number above 0", lambda value: math.isfinite(value) and value > 0)
-_NOT_NEGATIVE: Rule = ("a finite number of at least 0", lambda value: math.isfinite(value) and value >= 0)
+_FLOAT32_MAX, _FLOAT32_TINY = 3.4e38, 1.5e-45  # the kernels compute in float32: infinity or 0 there is no setting
+_POSITIVE: Rule = ("a finite number above 0 (in float32)", lambda value: _FLOAT32_TINY <= value <= _FLOAT32_MAX)
+_NOT_NEGATIVE: Rule = ("a finite number of at least 0 (in float32)", lambda value: 0 <= value <= _FLOAT32_MAX)
 _FRACTION: Rule = ("a number above 0 and at most 1", lambda value: 0 < value <= 1)
-_WIDTHS: Rule = ("whole numbers of at least 1", lambda value: all(width >= 1 for width in value))
+_WIDTHS: Rule = (
+    "one or more whole numbers from 1 to 2**31 - 1",
+    lambda value: len(value) > 0 and all(1 <= width < 2**31 for width in value),
+)
 _RISING: Rule = (
     "rising whole numbers of at least 1",
     lambda value: all(a < b for a, b in zip((0, *value), value, strict=False)),
@@ -121,7 +125,7 @@ class ModelConfig(_Section, frozen=True):
     section: ClassVar[str] = "model"
     rules: ClassVar[Mapping[str, Rule]] = {
         "kind": _choice("dcn", "dnn", "logistic"),
-        "dim": _whole(1),
+        "dim": _whole(1, 2**18 - 1),
         "hidden": _WIDTHS,
         "cross_layers": _whole(1),
         "optimizer": _choice("adam", "sgd"),
@@ -229,6 +233,10 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise InputError(f"{name} must be a {type_.__name__}, got {getattr(self, name)!r}")
         if self.model.kind == "logistic" and self.model.dim != 1:
             raise InputError(f"model.dim must be 1 for model.kind 'logistic', got {self.model.dim}; set model.dim=1")
+        if self.table.method != "fp32" and self.table.init_step == "lsq" and self.table.init_std == 0:
+            raise InputError(
+                "table.init_std must be above 0 for table.init_step 'lsq', got 0; set table.init_step=range"
+            )
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
 

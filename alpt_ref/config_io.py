@@ -56,9 +56,10 @@ def parse_override(text: str) -> tuple[str, str, Any]:
     if value.lower() == "none":
         return section, key, None
     try:
-        return section, key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):  # no TOML, or a number or nesting that Python refuses
         return section, key, value
+    return section, key, parsed["value"] if len(parsed) == 1 else value
 
 
 def apply_overrides(config: RunConfig, overrides: Iterable[str]) -> RunConfig:
@@ -75,7 +76,7 @@ def load_toml(path: str | Path, base: RunConfig | None = None) -> RunConfig:
     path = Path(path)
     try:
         changes = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number or nesting that Python refuses
         raise InputError(f"{path} is not a valid TOML file: {error}") from None
     return update(base or RunConfig(), changes, source=str(path))
 

@@ -62,6 +62,7 @@ def single_threaded_blas() -> Iterator[None]:
     global _depth, _limiter
     with _lock:
         if _depth == 0:
+            _let_this_thread_set_limits()
             _limiter = _blas().limit(limits=1)
         _depth += 1
     try:
@@ -70,8 +71,22 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _depth -= 1
             if _depth == 0:
+                _let_this_thread_set_limits()  # not always the thread that came first
                 _limiter.restore_original_limits()
                 _limiter = None
+                _let_this_thread_set_limits()
+
+
+def _let_this_thread_set_limits() -> None:
+    """Take the right to set BLAS's limit from whoever had it; `_lock` sees to it that threads take turns.
+
+    From 3.8 on, threadpoolctl heeds one thread alone and ignores the others in silence: a product called from a
+    second Python thread would then run on several BLAS threads, many times slower and with other bits.
+    """
+    for library in _blas().lib_controllers:
+        release = getattr(library, "clear_controlling_thread", None)
+        if release is not None:
+            release(force=True)
 
 
 def _limit_this_thread() -> None:

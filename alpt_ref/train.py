@@ -84,16 +84,14 @@ def train(
         A loss or gradient is NaN or infinite; names the step and carries the last good epoch's state, which is
         written to ``last_good.npz`` where `output` is given.
     """
-    for part in ("train", "valid", "test"):
-        if not np.any(dataset.split == ("train", "valid", "test").index(part)):
-            raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
+    require_usable(dataset)
     folder = None if output is None else _claim(Path(output), config, dataset)
     if folder is not None and (folder / "result.json").exists():
         return _restored(folder, config, dataset)
-    if folder is not None:
-        write_text(folder / "config.toml", dump_toml(config))
     with _threads(config.train.threads), single_threaded_blas():
         trainer = _Trainer(config, dataset, progress or Progress(enabled=False))
+        if folder is not None:  # only now: a setting that table or model refuse must not claim the folder
+            write_text(folder / "config.toml", dump_toml(config))
         try:
             result = trainer.run(folder)
         except DivergedError as error:
@@ -105,6 +103,19 @@ def train(
         write_arrays(folder / "state.npz", snapshot(result.table, result.model))
         write_json(folder / "result.json", result.as_dict())
     return result
+
+
+def require_usable(dataset: ClickDataset) -> None:
+    """`InputError` unless every part has rows, and those that an AUC is computed on have both labels."""
+    for part in ("train", "valid", "test"):
+        labels = dataset.labels[dataset.split == ("train", "valid", "test").index(part)]
+        if not len(labels):
+            raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
+        if part != "train" and labels.min() == labels.max():
+            raise InputError(
+                f"dataset {dataset.name!r} has only the label {labels[0]} in its {part} part, which has no AUC; "
+                "give it more rows or another split seed"
+            )
 
 
 class _Trainer:
@@ -219,6 +230,7 @@ class _Trainer:
         last = config.train.test_epoch == "last"
         tested = len(self.history) if last else _best_epoch(self.history)
         test = evaluate(table, self.model, dataset, "test", batch_size=config.train.eval_batch_size)
+        self._require_finite("test logloss", test[1])
         return RunResult(
             label=config.table.label,
             bits=None if config.table.method == "fp32" else config.table.bits,
@@ -263,7 +275,7 @@ def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
         if config_hash(load_toml(marker)) != config_hash(config):
             return f"another configuration ({marker.name} differs)"
         stored = read_json(folder / "result.json")
-        if stored is not None and stored.get("fingerprint") != dataset.fingerprint:
+        if stored is not None and RunResult.from_dict(stored).fingerprint != dataset.fingerprint:
             return "the same configuration on other data"
         return None
 
@@ -277,6 +289,6 @@ def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResu
     try:
         with (folder / "state.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             restore(dict(stored), table, model)
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise InputError(f"{folder / 'state.npz'} is damaged ({error}); delete {folder} to train again") from None
     return replace(result, table=table, model=model)

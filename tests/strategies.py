@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alpt_ref.theory.markov import Evolution, evolve_separable
+from alpt_ref.theory.markov import Evolution, ExactRounding, evolve_separable
 from alpt_ref.theory.problems import Constants, Separable, elastic, huber, quadratic, saturating
 from alpt_ref.theory.setting import Grid, Noise
 
@@ -38,12 +38,20 @@ class Case:
         return self.reach * self.grid.step_size / self.constants.g_max
 
     @property
-    def D1(self) -> float:
+    def D1(self) -> float:  # noqa: N802 - the theorems' name
         return float(self.problem.distance(self.start * self.grid.step_size))
 
-    def evolve(self, rates: NDArray[np.float64], rounding: str = "sr") -> Evolution:
+    def evolve(
+        self, rates: NDArray[np.float64], rounding: ExactRounding = "sr", random_bits: int | None = None
+    ) -> Evolution:
         return evolve_separable(
-            self.problem, self.grid, self.start, rates, noise=self.noise, rounding="dr" if rounding == "dr" else "sr"
+            self.problem,
+            self.grid,
+            self.start,
+            rates,
+            noise=self.noise,
+            rounding=rounding,
+            random_bits=random_bits,
         )
 
     def __repr__(self) -> str:
@@ -91,7 +99,7 @@ def cases(
         problem = elastic(a if kind == "elastic" else 0.0 * a, b, minimum)
     scale = float(problem.constants(grid).g_max)
     noise = Noise()
-    if noisy and draw(st.booleans()) or scale == 0.0:
+    if (noisy and draw(st.booleans())) or scale == 0.0:
         noise = Noise("two-point", (scale or 1.0) * draw(log_uniform(-1.5, 1.5)))
     start = np.array(draw(st.lists(st.integers(grid.low_code, grid.high_code), min_size=d, max_size=d)))
     return Case(problem, grid, noise, draw(log_uniform(*reach)), draw(st.integers(1, MAX_STEPS)), start)

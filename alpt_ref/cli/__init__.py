@@ -6,6 +6,7 @@ interrupted, with a sentence on how to go on. A traceback is a bug in this packa
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from .train import train_command
 from .verify import verify_command
 
 _BAD_INPUT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
+_BAD_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS)
 
 
 @click.group(name="alpt-ref", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -69,7 +71,11 @@ def _run(args: Sequence[str] | None) -> int:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
-        return _fail(f"{where}{error.strerror or error}", 2 if isinstance(error, _BAD_INPUT) else 1)
+        bad_input = isinstance(error, _BAD_INPUT) or error.errno in _BAD_PATH
+        return _fail(f"{where}{error.strerror or error}", 2 if bad_input else 1)
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        return _fail(f"out of memory{reason}; make the model, the table, the batches or --jobs smaller", 1)
 
 
 def _fail(message: str, status: int) -> int:

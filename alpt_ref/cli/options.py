@@ -17,6 +17,7 @@ from ..errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 RAW = ("criteo", "avazu", "libfm")
+MAX_SEEDS = 10_000
 
 
 class Interrupted(click.ClickException):
@@ -172,5 +173,9 @@ def seeds_of(text: str) -> Sequence[int]:
     if len(seeds) == 1 and "," not in text:
         if seeds[0] < 1:
             raise InputError(f"--seeds must be at least 1, got {text}")
+        if seeds[0] > MAX_SEEDS:
+            raise InputError(
+                f"--seeds must be at most {MAX_SEEDS}, got {text}; name single large seeds as a list: {text},"
+            )
         return range(seeds[0])
     return seeds

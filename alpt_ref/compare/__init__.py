@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..history import RunResult
 from ..output import claim_folder, read_json, writable_folder, write_json, write_text
 from ..progress import Progress
+from ..train import require_usable
 from .cell import Task, cell_key, load_cell
 from .grid import BITS, METHODS, SEEDS, Cell, Setting, base_hash, make_cells, make_settings
 from .runner import run_tasks
@@ -89,6 +90,7 @@ def compare(
     jobs = cores if jobs is None else jobs
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"jobs must be a whole number of at least 1, got {jobs!r}")
+    require_usable(dataset)
     settings = make_settings(methods, bits)
     cells = make_cells(config.replace("train", threads=max(1, cores // jobs)), settings, seeds)
     folder = _claim(Path(output), config, dataset)

@@ -80,7 +80,8 @@ class TextReader:
             if bad and self._on_bad_row == "error":
                 line, reason = min(bad.items())
                 raise InputError(
-                    f"{self.path}, line {line}: {reason}; mend the file or leave bad rows out with on_bad_row='skip'"
+                    f"{self.path}, line {line}: {reason}; mend the file or leave bad rows out with "
+                    "on_bad_row='skip' (--on-bad-row skip)"
                 )
             self.bad_rows.add(bad)
             self.rows += len(rows.labels)

@@ -56,7 +56,7 @@ class Dnn(Model):
     ) -> None:  # fmt: skip
         widths = checked_widths(hidden)
         super().__init__(fields, dim, dtype=dtype, device=device)
-        rng = np.random.Generator(np.random.Philox(key=[seed, STREAM]))
+        rng = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], np.uint64)))
         inputs = self.fields * self.dim
         self.mlp = Mlp(inputs, widths, batch_norm, rng, self.ops, self.params, self.grads, self.buffers)
         self._build(inputs, widths[-1], rng)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._memory import aligned_empty
 from .._jit import run_rows
+from .._memory import aligned_empty
 from ..errors import InputError
 from ..kernels.cpu import dense as kernels
 from ..linalg import matmul

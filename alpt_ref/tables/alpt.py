@@ -59,16 +59,19 @@ class AdaptiveTable(LowPrecisionTable):
             _check.number("min_step", spec.min_step, positive=True)
         super().__init__(spec)
         self.step_lr = float(spec.step_lr)
-        self.min_step = np.float32(float(self._step[0]) / 100 if spec.min_step is None else spec.min_step)
+        floor = float(self._step[0]) / 100 if spec.min_step is None else spec.min_step
+        self.min_step = max(np.float32(floor), np.finfo(np.float32).smallest_subnormal)  # never 0: steps divide
         if self.min_step > self._step[0]:
             raise InputError(f"min_step must not exceed the initial step size {self._step[0]}, got {spec.min_step}")
         self._step_optimizer = make_row_optimizer(spec.optimizer, self.backend, len(self._step), 1)
         self._floor_hits = 0
+        self._pending: PendingUpdate | None = None
 
     def begin_update(self, ids: Any, grads: NDArray[np.float32], *, lr: float | None = None) -> PendingUpdate:
         """Advance the optimiser and hold the moved rows of the batch; codes and step sizes do not change yet."""
         plan, grads, rate, _ = self._checked_step(ids, grads, lr, None)
-        return self._begin(plan, self._summed(plan, grads), rate)
+        self._pending = self._begin(plan, self._summed(plan, grads), rate)
+        return self._pending
 
     def _begin(self, plan: Plan, moves: NDArray[np.float32], lr: float) -> PendingUpdate:
         """Turn summed gradients into moves, in place."""
@@ -97,9 +100,10 @@ class AdaptiveTable(LowPrecisionTable):
         if len(pending.plan):
             self._finish(pending, self._summed(pending.plan, grads), batch)
         self._updates += 1
+        self._pending = None
 
     def _check_pending(self, pending: PendingUpdate) -> None:
-        if not isinstance(pending, PendingUpdate) or pending.update != self._updates:
+        if not isinstance(pending, PendingUpdate) or pending is not self._pending or pending.update != self._updates:
             raise InputError("pending must be the unfinished result of this table's latest begin_update")
 
     def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
@@ -158,6 +162,11 @@ class AdaptiveTable(LowPrecisionTable):
     def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
         optimizer = {f"step_optimizer.{name}": array for name, array in self._step_optimizer.state().items()}
         return {**super()._state_arrays(), **optimizer}
+
+    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """See `EmbeddingTable.load_state`; a pending update of the state before is void."""
+        super().load_state(state)
+        self._pending = None
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """As for LPT, and ``step_floor_hits``: how often a step size was held at its floor."""

@@ -24,6 +24,7 @@ from .optimizers import make_row_optimizer
 from .plan import Plan, make_plan, sum_gradients
 
 GRAIN = 1024
+MAX_INIT_STD = 1e37
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,13 @@ class TableSpec:
         _check.whole_number("seed", self.seed, 0, 1 << 64)
         _check.number("lr", self.lr)
         _check.number("weight_decay", self.weight_decay)
-        _check.number("init_std", self.init_std)
+        if _check.number("init_std", self.init_std) > MAX_INIT_STD:
+            raise InputError(f"init_std must be at most {MAX_INIT_STD}, or weights overflow, got {self.init_std}")
         if self.weights is not None:
-            _check.float32_matrix("weights", self.weights, (self.n, self.d))
-            if not np.isfinite(self.weights).all():
+            weights = _check.float32_matrix("weights", self.weights, (self.n, self.d))
+            if not np.isfinite(weights).all():
                 raise InputError("weights must be finite, got NaN or infinity")
+            object.__setattr__(self, "weights", weights)  # rows in one piece, native byte order: kernels read it
 
 
 class EmbeddingTable(ABC):
@@ -162,7 +165,8 @@ class EmbeddingTable(ABC):
         InputError
             If an id, a shape or a dtype is wrong.
         TrainingError
-            If a gradient is NaN or infinite. Nothing has changed in either case.
+            If a gradient, or its sum over a row's occurrences, is NaN or infinite. Nothing has changed in either
+            case.
         """
         plan, grads, rate, batch = self._checked_step(ids, grads, lr, batch_size)
         if len(plan):
@@ -189,7 +193,16 @@ class EmbeddingTable(ABC):
         return grads
 
     def _summed(self, plan: Plan, grads: NDArray[np.float32]) -> NDArray[np.float32]:
-        return sum_gradients(self.backend, plan, grads)
+        summed = sum_gradients(self.backend, plan, grads)
+        if len(plan) < len(plan.order) and any(
+            run_rows(self.backend.kernels.count_not_finite, len(plan), summed, grain=GRAIN)
+        ):
+            row = int(plan.rows[np.flatnonzero(~np.isfinite(summed).all(axis=1))[0]])
+            raise TrainingError(
+                f"the sum of a row's gradients must be finite, it overflowed for row {row} in table update "
+                f"{self._updates}; the table has not changed: lower the learning rate or scale the loss"
+            )
+        return summed
 
     def codes(self) -> Codes | None:
         """Unpacked codes (n, d), int8 up to 8 bits, else int16; None for a float32 table."""
@@ -226,9 +239,10 @@ class EmbeddingTable(ABC):
                 raise InputError(
                     f"state[{name!r}] must be {array.dtype} of shape {array.shape}, got {given.dtype} {given.shape}"
                 )
+        updates = _check.whole_number("state['updates']", state["updates"][0], 0)
         for name, array in self._state_arrays().items():
             array[...] = state[name]
-        self._updates = int(state["updates"][0])
+        self._updates = updates
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """Figures since the last reset, by name; empty for a float32 table."""

@@ -88,7 +88,10 @@ class LowPrecisionTable(EmbeddingTable):
             return np.array([0, spec.n], np.int64), 1
         if spec.field_offsets is None:
             raise InputError("field_offsets (fields + 1 row numbers) must be given for granularity 'field'")
-        offsets = np.ascontiguousarray(spec.field_offsets, np.int64)
+        given = np.asarray(spec.field_offsets)
+        if given.dtype.kind not in "iu":
+            raise InputError(f"field_offsets must be whole numbers of an integer dtype, got {given.dtype}")
+        offsets = np.ascontiguousarray(given, np.int64)
         whole = offsets.ndim == 1 and len(offsets) >= 2 and offsets[0] == 0 and offsets[-1] == spec.n
         if not whole or (np.diff(offsets) <= 0).any():
             raise InputError(f"field_offsets must rise from 0 to n={spec.n}, got {offsets.tolist()[:8]}")

@@ -198,12 +198,15 @@ def sr_smooth(
 
 
 def word_bias_floor(*, eta: float, step_size: float, D: float, dim: int, random_bits: int = 32) -> float:
-    """What finite random words add to S1 and S2 (there with eta = eta_T): ``sqrt(d) step 2^-r D / eta``.
+    """What finite random words add to S1, or to S2 with its last learning rate.
 
-    Proof : with r random bits ``|E eps_i| <= 2^-r step`` (R1), so the cross term ``2 <E eps, v - w*>`` of the lemma is
-    at most ``2 sqrt(d) 2^-r step D``; divide by ``2 eta``. Reference : ours.
+    Guarantee : with r random bits, ``2^-r (sqrt(d) step D + d step^2/2) / eta`` more.
+    Proof : ``|E eps_i| <= 2^-r step`` (R1), so the lemma's cross term ``2 <E eps, v - w*>`` is at most ``2 sqrt(d) 2^-r
+        step D`` and no longer zero; ``E eps_i^2`` grows by at most ``2^-r step^2``. Divide by ``2 eta``.
+    Reference : ours.
     """
-    return math.sqrt(dim) * step_size * 2.0**-random_bits * D / positive("eta", eta)
+    unit = 2.0**-random_bits * step_size
+    return (math.sqrt(dim) * unit * D + 0.5 * dim * unit * step_size) / positive("eta", eta)
 
 
 def step_change_floor(*, eta: float, step_sizes: ArrayLike, changes: ArrayLike, codes_1: ArrayLike) -> float:
@@ -226,5 +229,7 @@ def step_change_floor(*, eta: float, step_sizes: ArrayLike, changes: ArrayLike, 
     """
     new, change, total = (np.asarray(x, dtype=np.float64) for x in (step_sizes, changes, codes_1))
     if not new.shape == change.shape == total.shape or new.ndim != 1:
-        raise InputError(f"step_sizes, changes and codes_1 must be (T,), got {new.shape}, {change.shape}, {total.shape}")
+        raise InputError(
+            f"step_sizes, changes and codes_1 must be (T,), got {new.shape}, {change.shape}, {total.shape}"
+        )
     return float((new * np.abs(change) * total).mean() / (2.0 * positive("eta", eta)))

@@ -88,10 +88,10 @@ def quadratic_stationary(minimum: float, grid: Grid) -> tuple[NDArray[np.float64
     positive probability and never past it, so the law is unique. (``eta lambda max(theta, 1 - theta) <= 1`` already
     keeps the pair closed and the law stationary.)
     """
-    x = minimum / grid.step_size
-    if not grid.low_code <= x <= grid.high_code:
+    if not grid.low <= minimum <= grid.high:
         raise InputError(f"the minimum {minimum:g} must lie in the box [{grid.low:g}, {grid.high:g}]")
-    below = min(math.floor(x), grid.high_code - 1) if grid.high_code > grid.low_code else grid.low_code
+    x = min(max(minimum / grid.step_size, grid.low_code), grid.high_code)
+    below = min(math.floor(x), grid.high_code - 1)
     theta = x - below
     law = np.zeros(1 << grid.bits)
     law[below - grid.low_code] = 1.0 - theta

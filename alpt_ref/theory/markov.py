@@ -69,19 +69,29 @@ class Chain:
     noise : Noise
         ``none`` or ``two-point``.
     rounding : {"sr", "dr"}
+    random_bits : int, optional
+        Bits of the random word of stochastic rounding, 1 to 32: it then goes away from zero with probability
+        ``floor(|r| 2^bits)/2^bits``. None: exactly ``|r|``.
     """
 
     problem: Separable
     grid: Grid
     noise: Noise
     rounding: ExactRounding = "sr"
+    random_bits: int | None = None
 
     def __post_init__(self) -> None:
+        """Reject more than one coordinate, unknown roundings and continuous noise."""
         if self.problem.dim != 1:
             raise InputError(f"a chain needs a problem of one coordinate, got {self.problem.dim}; use evolve_separable")
         if self.rounding not in ("sr", "dr"):
             raise InputError(f"rounding must be 'sr' or 'dr', got {self.rounding!r}")
+        if self.random_bits is not None and not 1 <= self.random_bits <= 32:
+            raise InputError(f"random_bits must be None or from 1 to 32, got {self.random_bits!r}")
         self.noise.outcomes()
+
+    def _words(self) -> float:
+        return 0.0 if self.random_bits is None else 2.0**self.random_bits
 
     def _slopes(self) -> NDArray[np.float64]:
         return self.problem.gradient(self.grid.values[:, None])[:, 0]
@@ -94,11 +104,15 @@ class Chain:
         for outcome, probability in zip(*self.noise.outcomes(), strict=True):
             move = -(eta / self.grid.step_size) * (self._slopes() + outcome)
             move = np.clip(move, -states, n - 1 - states)
-            whole = np.floor(move)
-            rest = move - whole
-            up = rest if self.rounding == "sr" else (rest >= 0.5).astype(np.float64)
-            parts.append((states, states + whole, probability * (1.0 - up)))
-            parts.append((states, np.minimum(states + whole + 1, n - 1), probability * up))
+            whole = np.trunc(move)
+            rest = np.abs(move - whole)
+            if self.rounding == "dr":
+                away = np.where(move > 0.0, rest >= 0.5, rest > 0.5).astype(np.float64)
+            else:
+                away = np.floor(rest * self._words()) / self._words() if self.random_bits else rest
+            beyond = np.clip(states + whole + np.sign(move), 0, n - 1)
+            parts.append((states, states + whole, probability * (1.0 - away)))
+            parts.append((states, beyond, probability * away))
         row, column, weight = (np.concatenate(x) for x in zip(*parts, strict=True))
         matrix = sparse.coo_array((weight, (row.astype(np.int64), column.astype(np.int64))), shape=(n, n)).tocsr()
         matrix.eliminate_zeros()
@@ -110,9 +124,7 @@ class Chain:
         if np.ndim(start) == 0:
             code = int(np.asarray(start))
             if not self.grid.low_code <= code <= self.grid.high_code:
-                raise InputError(
-                    f"start must be a code from {self.grid.low_code} to {self.grid.high_code}, got {code}"
-                )
+                raise InputError(f"start must be a code from {self.grid.low_code} to {self.grid.high_code}, got {code}")
             law = np.zeros(n)
             law[code - self.grid.low_code] = 1.0
             return law
@@ -137,10 +149,18 @@ class Chain:
             probabilities,
             eta / self.grid.step_size,
             self.rounding == "sr",
+            self._words(),
             records,
         )
-        columns = (VALUE, DISTANCE, DISTANCE2, GRADIENT2, GRADIENT1, LEAVING)
-        return Evolution(*(records[:, c].copy() for c in columns), laws=law[None, :])
+        return Evolution(
+            value=records[:, VALUE].copy(),
+            error=records[:, DISTANCE].copy(),
+            distance2=records[:, DISTANCE2].copy(),
+            gradient2=records[:, GRADIENT2].copy(),
+            gradient1=records[:, GRADIENT1].copy(),
+            clipped=records[:, LEAVING].copy(),
+            laws=law[None, :],
+        )
 
     def stationary(self, eta: float, start: int | None = None) -> NDArray[np.float64]:
         """Stationary law (codes,) under a constant learning rate.
@@ -237,15 +257,24 @@ def evolve_separable(
     *,
     noise: Noise | None = None,
     rounding: ExactRounding = "sr",
+    random_bits: int | None = None,
 ) -> Evolution:
     """`Chain.evolve` of every coordinate, added up; `start` is a code or one code a coordinate (d,)."""
     codes = np.broadcast_to(np.asarray(start, dtype=np.int64), (problem.dim,))
     parts = [
-        Chain(problem.coordinate(j), grid, noise or Noise(), rounding).evolve(int(codes[j]), rates)
+        Chain(problem.coordinate(j), grid, noise or Noise(), rounding, random_bits).evolve(int(codes[j]), rates)
         for j in range(problem.dim)
     ]
-    sums = [
-        np.sum([getattr(part, name) for part in parts], axis=0)
-        for name in ("value", "error", "distance2", "gradient2", "gradient1", "clipped")
-    ]
-    return Evolution(*sums, laws=np.concatenate([part.laws for part in parts]))
+
+    def total(name: str) -> NDArray[np.float64]:
+        return np.asarray(np.sum([getattr(part, name) for part in parts], axis=0), dtype=np.float64)
+
+    return Evolution(
+        value=total("value"),
+        error=total("error"),
+        distance2=total("distance2"),
+        gradient2=total("gradient2"),
+        gradient1=total("gradient1"),
+        clipped=total("clipped"),
+        laws=np.concatenate([part.laws for part in parts]),
+    )

@@ -21,6 +21,7 @@ from .._jit import run_rows
 from ..errors import InputError
 from ..kernels.cpu import montecarlo as separable_kernel
 from ..kernels.cpu import montecarlo_linear as linear_kernel
+from ..kernels.cpu import montecarlo_measure as measure
 from ..kernels.cpu import montecarlo_passes as passes
 from .linear import LinearModel
 from .problems import Separable
@@ -178,17 +179,17 @@ def _separable(
     )
     return Runs(
         checkpoints=points,
-        value=records[:, :, passes.VALUE].copy(),
-        distance2=records[:, :, passes.DISTANCE2].copy(),
-        gradient2=records[:, :, passes.GRADIENT2].copy(),
-        average_value=records[:, :, passes.MEAN_VALUE].copy() if averages else None,
-        average_gradient2=records[:, :, passes.MEAN_GRADIENT2].copy() if averages else None,
+        value=records[:, :, measure.VALUE].copy(),
+        distance2=records[:, :, measure.DISTANCE2].copy(),
+        gradient2=records[:, :, measure.GRADIENT2].copy(),
+        average_value=records[:, :, measure.MEAN_VALUE].copy() if averages else None,
+        average_gradient2=records[:, :, measure.MEAN_GRADIENT2].copy() if averages else None,
         final=final,
         checked=check,
-        exceeded=limits[:, passes.EXCEEDED].astype(np.int64),
-        max_sampled_gradient2=limits[:, passes.MAX_SAMPLED_GRADIENT2] if check else np.full(runs, np.nan),
-        max_gradient2=limits[:, passes.MAX_GRADIENT2].copy(),
-        max_distance2=limits[:, passes.MAX_DISTANCE2].copy(),
+        exceeded=limits[:, measure.EXCEEDED].astype(np.int64),
+        max_sampled_gradient2=limits[:, measure.MAX_SAMPLED_GRADIENT2] if check else np.full(runs, np.nan),
+        max_gradient2=limits[:, measure.MAX_GRADIENT2].copy(),
+        max_distance2=limits[:, measure.MAX_DISTANCE2].copy(),
     )
 
 
@@ -235,10 +236,10 @@ def _linear(
         average_gradient2=None,
         final=iterates[-1].copy(),
         checked=check,
-        exceeded=limits[:, passes.EXCEEDED].astype(np.int64),
-        max_sampled_gradient2=limits[:, passes.MAX_SAMPLED_GRADIENT2] if check else np.full(runs, np.nan),
+        exceeded=limits[:, measure.EXCEEDED].astype(np.int64),
+        max_sampled_gradient2=limits[:, measure.MAX_SAMPLED_GRADIENT2] if check else np.full(runs, np.nan),
         max_gradient2=gradient2.max(axis=0),
-        max_distance2=np.maximum(limits[:, passes.MAX_DISTANCE2], distance2.max(axis=0)),
+        max_distance2=np.maximum(limits[:, measure.MAX_DISTANCE2], distance2.max(axis=0)),
     )
 
 

@@ -9,8 +9,8 @@ Per coordinate, with distance ``e`` from the minimum:
 ``saturating`` ``a/2 e^2 / (1 + e^2)``               smooth, not convex, one minimum
 =============  ====================================  =====================================
 
-At the kink of ``|e|`` the method takes the right-hand subgradient ``+b``: any subgradient is allowed by the theorems and
-this one reaches their bounds. The constants come from the problem, the box and the noise, never from runs.
+At the kink of ``|e|`` the method takes the right-hand subgradient ``+b``: the theorems allow any subgradient and this
+one reaches their bounds. The constants come from the problem, the box and the noise, never from runs.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ class Separable:
 
     def coordinate(self, j: int) -> Separable:
         """The one-dimensional problem of coordinate `j`."""
-        return Separable(
-            self.kind, self.curvature[j : j + 1], self.shape[j : j + 1], self.minimum[j : j + 1]
-        )
+        return Separable(self.kind, self.curvature[j : j + 1], self.shape[j : j + 1], self.minimum[j : j + 1])
 
     def values(self, w: ArrayLike) -> NDArray[np.float64]:
         """``f_j(w_j)`` for `w` of shape (..., d), same shape."""

@@ -1,6 +1,6 @@
 """What surrounds a problem: the grid of representable values, the gradient noise, the learning-rate schedule.
 
-    w_{t+1} = Q(clip_B(w_t - eta_t g_t)),   g_t = f'(w_t) + noise_t,   w_t on the grid  step_size * {low, ..., high}
+w_{t+1} = Q(clip_B(w_t - eta_t g_t)),   g_t = f'(w_t) + noise_t,   w_t on the grid  step_size * {low, ..., high}
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Grid:
     bits: int
 
     def __post_init__(self) -> None:
+        """Reject a step size or number of bits out of range."""
         positive("step_size", self.step_size)
         if isinstance(self.bits, bool) or not 1 <= self.bits <= MAX_BITS or self.bits != int(self.bits):
             raise InputError(f"bits must be a whole number from 1 to {MAX_BITS}, got {self.bits!r}")
@@ -77,7 +78,7 @@ class Grid:
     @property
     def values(self) -> NDArray[np.float64]:
         """All representable values, ascending: float64 (2**bits,)."""
-        return self.codes * self.step_size
+        return np.asarray(self.codes * self.step_size, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Noise:
     sigma: float = 0.0
 
     def __post_init__(self) -> None:
+        """Reject an unknown kind and a sigma that does not go with it."""
         if self.kind not in NOISE_KINDS:
             raise InputError(f"noise must be one of {', '.join(NOISE_KINDS)}, got {self.kind!r}")
         if not (math.isfinite(self.sigma) and self.sigma >= 0.0):
@@ -141,6 +143,7 @@ class Schedule:
     scale: float
 
     def __post_init__(self) -> None:
+        """Reject an unknown kind and a scale that is not above zero."""
         if self.kind not in ("constant", "inverse-sqrt", "inverse"):
             raise InputError(f"schedule must be constant, inverse-sqrt or inverse, got {self.kind!r}")
         positive("scale of the learning rate", self.scale)

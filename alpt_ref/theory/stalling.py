@@ -16,9 +16,7 @@ from .bounds import _count
 from .setting import Grid, Noise, positive
 
 
-def dr_convex_constant(
-    *, T: int, eta: float, step_size: float, D1: float, D: float, G: float, dim: int
-) -> float:
+def dr_convex_constant(*, T: int, eta: float, step_size: float, D1: float, D: float, G: float, dim: int) -> float:
     """D1: deterministic rounding, convex f, constant learning rate.
 
     Problem : convex on B; D1 >= |w_1 - w*|; D >= |w_t - w*| for t = 2..T+1 (the box gives it).
@@ -128,7 +126,9 @@ def dither_bias(x: ArrayLike, noise: Noise, eta: float, step_size: float) -> NDA
         return np.asarray(0.5 * (np.floor(position + s + 0.5) + np.floor(position - s + 0.5)) - position)
     if noise.kind == "uniform":
         a = noise.largest * scale
-        return np.asarray((_floor_integral(position + a + 0.5) - _floor_integral(position - a + 0.5)) / (2 * a) - position)
+        return np.asarray(
+            (_floor_integral(position + a + 0.5) - _floor_integral(position - a + 0.5)) / (2 * a) - position
+        )
     s = noise.sigma * scale
     if s > 0.2:
         k = np.arange(1, 12)

@@ -50,17 +50,19 @@ def _convex() -> list[Instance]:
     fixed, k = _evolve(kink, grid, Schedule("constant", eta), T, 0, none)
     falling, _ = _evolve(kink, grid, Schedule("inverse-sqrt", c), T, 0, none)
     rates = Schedule("inverse-sqrt", c).rates(T)
-    common = {"step_size": 1.0, "G": k.G, "dim": 1}
+    common = {"step_size": 1.0, "G": k.G}
     return [
-        Instance("S1", text, fixed.average_value, bounds.sr_convex_constant(T=T, eta=eta, D1=0.0, **common)),
+        Instance("S1", text, fixed.average_value, bounds.sr_convex_constant(T=T, eta=eta, D1=0.0, dim=1, **common)),
         Instance(
             "S1 small moves",
             text,
             fixed.average_value,
             bounds.sr_convex_constant_small_moves(T=T, eta=eta, D1=0.0, step_size=1.0, G1=k.G1, g_max=k.g_max),
         ),
-        Instance("S2", text, falling.average_value, bounds.sr_convex_sqrt(T=T, c=c, D=k.D, **common)),
-        Instance("S2 schedule", text, falling.average_value, bounds.sr_convex_schedule(rates=rates, D=k.D, **common)),
+        Instance("S2", text, falling.average_value, bounds.sr_convex_sqrt(T=T, c=c, D=k.D, dim=1, **common)),
+        Instance(
+            "S2 schedule", text, falling.average_value, bounds.sr_convex_schedule(rates=rates, D=k.D, dim=1, **common)
+        ),
     ]
 
 
@@ -110,9 +112,7 @@ def _deterministic() -> list[Instance]:
     eta = 0.05
     fixed, k = _evolve(kink, grid, Schedule("constant", eta), T, start, none, "dr")
     falling, _ = _evolve(kink, grid, Schedule("inverse-sqrt", c), T, start, none, "dr")
-    d1 = stalling.dr_convex_constant(
-        T=T, eta=eta, step_size=1.0, D1=float(np.abs(start)), D=k.D, G=k.G, dim=1
-    )
+    d1 = stalling.dr_convex_constant(T=T, eta=eta, step_size=1.0, D1=float(np.abs(start)), D=k.D, G=k.G, dim=1)
     d2 = stalling.dr_convex_sqrt(T=T, c=c, step_size=1.0, D=k.D, G=k.G, dim=1)
     text = "|w| with moves below half a step: never moves"
     return [

@@ -83,10 +83,10 @@ def _imports_of(part: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def parts_behind(source: str) -> list[str]:
-    """Every part of the package that running `source` may reach, in order of name."""
+def parts_behind(*sources: str) -> list[str]:
+    """Every part of the package that running the sources may reach, in order of name."""
     reached: set[str] = set()
-    waiting = imported_parts(source)
+    waiting = set().union(*map(imported_parts, sources))
     while waiting:
         part = waiting.pop()
         reached.add(part)
@@ -99,10 +99,9 @@ def code_hash(claim_file: Path) -> str:
     digest = hashlib.sha256(repr(sorted(versions().items())).encode())
     beside = sorted(claim_file.parent.glob("_*.py"))
     sources = [claim_file, *(file for file in beside if file != claim_file)]
-    text = "\n".join(file.read_text(encoding="utf-8") for file in sources)
     for file in sources:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    for part in parts_behind(text):
+    for part in parts_behind(*(file.read_text(encoding="utf-8") for file in sources)):
         for file in _parts()[part]:
             name = file.relative_to(PACKAGE).as_posix()
             if name not in _NOT_NUMBERS_HERE:

@@ -165,8 +165,10 @@ class Student(Estimate):
         return self.value - self.error * self._inverse(quantile), self.value - self.error * self._inverse(-quantile)
 
     def _inverse(self, x: Level) -> FloatArray:
-        a = np.where(self.skew == 0, 1.0, self.skew)
-        return np.where(self.skew == 0, x, (np.cbrt(1 + 3 * a * (x - a / 2)) - 1) / a)
+        """``((1 + 3 a (x - a/2))^(1/3) - 1) / a``, written so that nothing cancels as a goes to 0."""
+        shifted = x - self.skew / 2
+        root = np.cbrt(1 + 3 * self.skew * shifted)
+        return np.asarray(3 * shifted / (root**2 + root + 1))
 
     def detectable(self, alpha: float, power: float) -> FloatArray:
         """Non-centrality of Student's t at this power, and what the skewness costs on its worse side.

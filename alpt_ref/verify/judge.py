@@ -163,7 +163,7 @@ def _split(values: FloatArray, sizes: Sequence[int]) -> list[FloatArray]:
 def _with_points(claim: Claim, one: _Ready, refute: _Tested, support: _Tested, share: float) -> CellResult:
     refuted = refute.p <= claim.test.alpha
     supported = ~refuted & (support.p <= claim.test.alpha)
-    lower, upper = _limits(one, refuted, refute.level, support.level)
+    lower, upper = _limits(one, refuted, supported, refute.level, support.level)
     detectable = one.estimate.detectable(share, claim.test.power)
     labels = one.measurement.labels or ("",) * one.measurement.points
     outcomes = np.where(refuted, "REFUTED", np.where(supported, "SUPPORTED", "INCONCLUSIVE")).tolist()
@@ -185,14 +185,20 @@ def _with_points(claim: Claim, one: _Ready, refute: _Tested, support: _Tested, s
 
 
 def _limits(
-    one: _Ready, refuted: NDArray[np.bool_], refute_level: FloatArray, support_level: FloatArray
+    one: _Ready,
+    refuted: NDArray[np.bool_],
+    supported: NDArray[np.bool_],
+    refute_level: FloatArray,
+    support_level: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Limits that agree with the outcomes: the limit towards the bound decides support, the one away decides refusal.
 
-    With a bound on both sides, both limits decide each: at half the level, which the two sides share, to refute.
+    With a bound on both sides each limit decides both, to refute at half the level, which the sides share; what
+    stays open is shown with the wider limits, which lie neither inside the bounds nor beyond one.
     """
     both = np.isfinite(one.low) & np.isfinite(one.high)
-    two_sided = np.where(refuted, refute_level / 2, support_level)
+    half = refute_level / 2
+    two_sided = np.where(refuted, half, np.where(supported, support_level, np.minimum(half, support_level)))
     upper_bound = np.isfinite(one.high)
     lower, _ = one.estimate.limits(np.where(both, two_sided, np.where(upper_bound, refute_level, support_level)))
     _, upper = one.estimate.limits(np.where(both, two_sided, np.where(upper_bound, support_level, refute_level)))

@@ -232,5 +232,13 @@ def write_report(folder: Path, results: Sequence[ClaimResult], claims: Sequence[
     """Write report.html, report.md and report.json, each whole or not at all."""
     write_text(folder / "report.html", html(results, claims))
     write_text(folder / "report.md", markdown(results))
-    content = {"versions": versions(), "failing": failing(list(results)), "claims": list(map(plain_result, results))}
+    claims_only = [_public(plain_result(result)) for result in results]
+    content = {"versions": versions(), "failing": failing(list(results)), "claims": claims_only}
     write_json(folder / "report.json", content)
+
+
+def _public(value: Any) -> Any:
+    """JSON for readers other than this package: infinity, for example of a bound that does not exist, is null."""
+    if isinstance(value, dict):
+        return None if "__float__" in value else {key: _public(item) for key, item in value.items()}
+    return [_public(item) for item in value] if isinstance(value, list) else value

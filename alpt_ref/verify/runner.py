@@ -85,8 +85,9 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
     """The tasks of one claim; raises `InputError` with the file's name where its grid cannot be used."""
     if budget not in BUDGETS:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
-    claim, code = loaded.claim, code_hash(loaded.file)
+    claim = loaded.claim
     with guard() as caught:
+        code = code_hash(loaded.file)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]
         if not cells or not all(isinstance(cell, dict) for cell in cells):
@@ -155,7 +156,8 @@ def verify(
         stored = store.load(task.claim, key)
         records |= {} if stored is None else {key: stored}
     missing = [task for key, task in tasks.items() if key not in records]
-    say(f"{len(tasks)} cells of {len(plans)} claims, {len(tasks) - len(missing)} of them stored already")
+    done_before = len(tasks) - len(missing)
+    say(f"{len(plans)} claims, {len(tasks)} cells to measure, controls included; {done_before} are stored already")
     with progress or Progress(enabled=False) as shown:
         shown.begin(len(missing), "verifying", unit="cells")
         for done in run_tasks(missing, {one.loaded.file: one.loaded.claim for one in plans}, jobs=jobs):

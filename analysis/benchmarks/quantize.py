@@ -3,9 +3,9 @@
     python -m analysis.benchmarks.quantize [--elements 16000000] [--repeats 9] [--output FILE.json]
 
 "NumPy naive" is the definition written down: ``low + (rng.random(x.shape) < x - low)``, clipped and cast. "NumPy
-float32, blocked" adds float32 noise and works in place on blocks that stay in the cache, the best that we found in plain
-NumPy; its sum in float32 loses the low bits of the fraction and so is biased, ours is not. "convert only" is the same
-memory traffic without rounding: the limit.
+float32, blocked" adds float32 noise and works in place on blocks that stay in the cache, the best that we found in
+plain NumPy; its sum in float32 loses the low bits of the fraction and so is biased, ours is not. "convert only" is the
+same memory traffic without rounding: the limit.
 """
 
 from __future__ import annotations

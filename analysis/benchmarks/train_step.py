@@ -1,6 +1,7 @@
 """Speed of a training step, ours and PyTorch's in one process: the table's part, and a whole DCN step.
 
-    python -m analysis.benchmarks.train_step [--rows 1000000] [--batch 10000] [--fields 24] [--repeats 7] [--output FILE.json]
+    python -m analysis.benchmarks.train_step [--rows 1000000] [--batch 10000] [--fields 24] [--repeats 7]
+        [--ids zipf|uniform] [--output FILE.json]
 
 Table part: lookup, sum of duplicate ids, optimiser, and for low precision stochastic re-rounding. PyTorch:
 ``nn.Embedding(sparse=True)`` with SparseAdam or SGD, gradients given. Whole step: DCN with 3 cross layers and a
@@ -11,6 +12,7 @@ field ("zipf") or uniform ("uniform", the hardest case for the memory). Cases ru
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -85,8 +87,9 @@ def torch_cases(rows: int, fields: int, batches: list[Any], grads: NDArray[np.fl
         print("PyTorch is not installed: left out (pip install 'alpt-ref[peers]')")
         return {}
     torch.set_num_threads(num_threads())
-    data = [(torch.from_numpy(ids), torch.from_numpy(labels.astype(np.float32))) for ids, labels in batches]
-    gradient = torch.from_numpy(grads)
+    from_numpy: Any = torch.from_numpy
+    data = [(from_numpy(ids), from_numpy(labels.astype(np.float32))) for ids, labels in batches]
+    gradient = from_numpy(grads)
 
     class Dcn(torch.nn.Module):
         """The same DCN."""
@@ -139,12 +142,17 @@ def torch_cases(rows: int, fields: int, batches: list[Any], grads: NDArray[np.fl
             optimizer.zero_grad()
             dense.zero_grad()
             logits = model(table(ids).reshape(len(ids), -1))
-            torch.nn.functional.binary_cross_entropy_with_logits(logits, labels).backward()
+            loss: Any = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
+            loss.backward()
             optimizer.step()
             dense.step()
 
         cases[f"whole: PyTorch fp32 {kind}"] = whole
     return cases
+
+
+def _take_turn(run: Any, turn: dict[str, int]) -> None:
+    run(turn["step"])
 
 
 def main() -> None:
@@ -192,7 +200,7 @@ def main() -> None:
         cases[f"table: {name}"] = part
         cases[f"whole: {name}"] = whole
     for name, run in torch_cases(n, options.fields, batches, grads).items():
-        cases[name] = lambda run=run: run(turn["step"])
+        cases[name] = functools.partial(_take_turn, run, turn)
 
     results: dict[str, dict[str, float]] = {}
     command = f"python -m analysis.benchmarks.train_step --rows {n} --batch {options.batch} --fields {options.fields}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import hypothesis
 import pytest
@@ -11,8 +11,8 @@ LARGEST: dict[str, tuple[float, str]] = {}
 
 
 @pytest.fixture(scope="session")
-def compare() -> Iterator[Callable[[str, float, float, object], None]]:
-    """``compare(theorem, measured, bound, case)``: fails if measured exceeds the bound; steers the search towards it."""
+def compare() -> Callable[[str, float, float, object], None]:
+    """``compare(theorem, measured, bound, case)``: fails above the bound, steers the search towards it."""
     from tests import tolerances
 
     def check(theorem: str, measured: float, bound: float, case: object) -> None:
@@ -23,7 +23,7 @@ def compare() -> Iterator[Callable[[str, float, float, object], None]]:
             LARGEST[theorem] = (ratio, repr(case))
         assert measured <= allowed, f"{theorem} refuted: {measured!r} > {bound!r} for {case!r}"
 
-    yield check
+    return check
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""Slow and obvious twin of the Monte Carlo kernels: Python integers for Philox, one NumPy float32 operation at a time."""
+"""Slow and obvious twin of the Monte Carlo kernels: Philox in Python integers, one float32 operation at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[in
 
 def words(count: int, step: int, purpose: int, seed: int) -> NDArray[np.uint32]:
     """Words of elements ``0 .. count - 1``."""
-    out = []
+    out: list[int] = []
     for block in range((count + 3) // 4):
         counter = (block & 0xFFFFFFFF, block >> 32 << 16, step & 0xFFFFFFFF, step >> 32 << 8 | purpose)
         out += philox(counter, (seed & 0xFFFFFFFF, seed >> 32))
@@ -58,14 +58,20 @@ def exponential(x: Floats) -> Floats:
     n = np.trunc(x * F(1.4426950408889634) - F(0.5)).astype(np.int32)
     e = n.astype(F)
     r = (x - e * F(0.693359375)) - e * F(-2.12194440e-4)
-    series = [0.49999991059303284, 0.16666410863399506, 0.04166828840970993, 0.008375645615160465, 0.0013835798017680645]
+    series = [
+        0.49999991059303284,
+        0.16666410863399506,
+        0.04166828840970993,
+        0.008375645615160465,
+        0.0013835798017680645,
+    ]
     value = (r * r * horner(series, r) + r) + F(1)
-    return value * ((n + 127) << 23).astype(np.int32).view(F)
+    return np.asarray(value * ((n + 127) << 23).astype(np.int32).view(F), dtype=F)
 
 
 def sigmoid(x: Floats) -> Floats:
     small = exponential(-np.abs(x))
-    return np.where(x < 0, small, F(1)) / (F(1) + small)
+    return np.asarray(np.where(x < 0, small, F(1)) / (F(1) + small), dtype=F)
 
 
 def normal(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> tuple[Floats, Floats]:
@@ -74,7 +80,13 @@ def normal(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> tuple[Float
     angle = second >> np.uint32(8)
     y = (angle & np.uint32(0x3FFFFF)).astype(F) * F(2.0**-22) - F(0.5)
     z = y * y
-    sine = [1.5707963705062866, -0.6459640860557556, 0.07969257980585098, -0.0046812607906758785, 0.00015819506370462477]
+    sine = [
+        1.5707963705062866,
+        -0.6459640860557556,
+        0.07969257980585098,
+        -0.0046812607906758785,
+        0.00015819506370462477,
+    ]
     cosine = [1.0, -1.2337005138397217, 0.2536691725254059, -0.020859936252236366, 0.0009033629903569818]
     s, c = horner(sine, z) * y, horner(cosine, z)
     quadrant = angle >> np.uint32(22)
@@ -114,7 +126,7 @@ def slope(problem: Separable, w: Floats) -> Floats:
     if problem.kind == "huber":
         return a * np.clip(e, -b, b)
     base = F(1) + e * e
-    return a * e / (base * base)
+    return np.asarray(a * e / (base * base), dtype=F)
 
 
 def linear_slope(problem: LinearModel, w: Floats, rows: NDArray[np.int64]) -> Floats:
@@ -136,12 +148,22 @@ def linear_slope(problem: LinearModel, w: Floats, rows: NDArray[np.int64]) -> Fl
         else:
             s = -sigmoid(np.array([-z]))[0]
         g = g + (weight * s) * a[i]
-    return g
+    assert g.dtype == F
+    return np.asarray(g, dtype=F)
 
 
 def simulate(
-    problem: Separable | LinearModel, grid: Grid, schedule: Schedule, *, steps: int, runs: int, start: Any,
-    rounding: str, noise: Noise, batch: int, seed: int,
+    problem: Separable | LinearModel,
+    grid: Grid,
+    schedule: Schedule,
+    *,
+    steps: int,
+    runs: int,
+    start: Any,
+    rounding: str,
+    noise: Noise,
+    batch: int,
+    seed: int,
 ) -> Floats:
     """Every iterate: float32 (steps, runs, d)."""
     d, step = problem.dim, F(grid.step_size)
@@ -155,15 +177,20 @@ def simulate(
         else:
             picks = words(runs * batch, t - 1, SAMPLE, seed).astype(np.int64) * len(problem.offsets) >> 32
             every = np.arange(len(problem.offsets))
-            g = np.stack([linear_slope(problem, w[r], picks[r * batch : (r + 1) * batch] if batch else every)
-                          for r in range(runs)])
+            g = np.stack(
+                [
+                    linear_slope(problem, w[r], picks[r * batch : (r + 1) * batch] if batch else every)
+                    for r in range(runs)
+                ]
+            )
         g = g + noise_of(noise, runs * d, t, seed).reshape(runs, d)
         if rounding == "full":
             w = np.clip(w - F(eta) * g, low, high)
         else:
             move = np.clip(-F(eta / grid.step_size) * g, F(-(2.0**22)), F(2.0**22))
-            code = np.clip(code + round_move(move.ravel(), rounding, t, seed).reshape(runs, d), grid.low_code,
-                           grid.high_code)
+            code = np.clip(
+                code + round_move(move.ravel(), rounding, t, seed).reshape(runs, d), grid.low_code, grid.high_code
+            )
             w = code.astype(F) * step
         history.append(w.copy())
     return np.stack(history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -58,8 +59,9 @@ TOYS = {
         called(cell, broken)
         return exact(0.0, observed={"largest": cell["reach"]})
     CLAIM = Claim(
-        id="na", title="Never applies", statement="x", kind="upper", grid=lambda budget: product(lr=[0.1, 9.0], reach=[7]),
-        bound=lambda cell, constants: 1.0, measure=measure, control=Control("none", "nothing"),
+        id="na", title="Never applies", statement="x", kind="upper",
+        grid=lambda budget: product(lr=[0.1, 9.0], reach=[7]), bound=lambda cell, constants: 1.0,
+        measure=measure, control=Control("none", "nothing"),
         assumptions=(
             Assumption("lr < 1", lambda cell, constants: cell["lr"] < 1),
             Assumption("reach ≤ 5 along the run", lambda cell, constants, seen: seen["largest"] <= 5, along_run=True),
@@ -82,26 +84,26 @@ TOYS = {
         return exact(2.0 if broken else 0.5)
     CLAIM = Claim(
         id="bad", title="One cell raises", statement="x", kind="upper", grid=lambda budget: product(a=[0, 1]),
-        bound=lambda cell, constants: 1.0, measure=measure, control=Control("two", "gives 2", where=lambda cell: cell["a"] == 0),
+        bound=lambda cell, constants: 1.0, measure=measure,
+        control=Control("two", "gives 2", where=lambda cell: cell["a"] == 0),
     )
     """,
 }
 
 
+def write_toys(folder: Path, *names: str, **sources: str) -> Path:
+    """Write the named toy claims, and sources given by file name, and return their folder."""
+    folder.mkdir(exist_ok=True)
+    files = {**{name: HEAD + textwrap.dedent(TOYS[name]) for name in names}, **sources}
+    for name, source in files.items():
+        (folder / f"{name}.py").write_text(textwrap.dedent(source), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def toys(tmp_path: Path) -> Callable[..., Path]:
-    """Write the named toy claims, or a source given by file name, and return their folder."""
-
-    def write(*names: str, **sources: str) -> Path:
-        folder = tmp_path / "claims"
-        folder.mkdir(exist_ok=True)
-        for name in names:
-            (folder / f"{name}.py").write_text(HEAD + textwrap.dedent(TOYS[name]), encoding="utf-8")
-        for name, source in sources.items():
-            (folder / f"{name}.py").write_text(textwrap.dedent(source), encoding="utf-8")
-        return folder
-
-    return write
+    """`write_toys` into a folder of this test."""
+    return functools.partial(write_toys, tmp_path / "claims")
 
 
 def calls(folder: Path) -> list[str]:

@@ -113,7 +113,12 @@ def test_product_gives_plain_numbers() -> None:
 
 
 def test_stored_values_come_back_bit_for_bit() -> None:
-    value = {"a": np.array([[0.1, np.inf], [np.nan, -0.0]]), "b": [1, "x", None, True, 0.1], "c": -np.inf, "n": np.int8(3)}
+    value = {
+        "a": np.array([[0.1, np.inf], [np.nan, -0.0]]),
+        "b": [1, "x", None, True, 0.1],
+        "c": -np.inf,
+        "n": np.int8(3),
+    }
     back = from_plain(to_plain(value))
     assert back["a"].tobytes() == value["a"].tobytes()  # type: ignore[attr-defined]
     assert back["a"].shape == (2, 2)

@@ -49,7 +49,9 @@ def test_outcomes(toys: Toys, tmp_path: Path, toy: str, outcome: str, cells: lis
 def test_outcomes_agree_with_the_limits_shown(toys: Toys, tmp_path: Path) -> None:
     for result in run(toys("good_mean", "wrong_mean", "open_mean"), tmp_path / "out").values():
         for point in result.points:
-            shown = "REFUTED" if point.lower > point.high else "SUPPORTED" if point.upper <= point.high else "INCONCLUSIVE"
+            shown = (
+                "REFUTED" if point.lower > point.high else "SUPPORTED" if point.upper <= point.high else "INCONCLUSIVE"
+            )
             assert point.outcome == shown
 
 
@@ -93,7 +95,7 @@ def test_a_second_start_measures_nothing_and_ends_alike(toys: Toys, tmp_path: Pa
     second = run(folder, tmp_path / "out")
     assert measured == 6
     assert len(calls(folder)) == measured
-    assert [point for point in first["good"].points] == [point for point in second["good"].points]
+    assert first["good"].points == second["good"].points
 
 
 def test_a_larger_budget_measures_only_its_new_cells(toys: Toys, tmp_path: Path) -> None:
@@ -203,7 +205,8 @@ def test_replicates_are_measured_with_their_own_seeds_and_pooled(toys: Toys, tmp
             "y_name",
             """
             from alpt_ref.verify import Claim, Control
-            CLAIM = Claim("x", "t", "s", "upper", lambda b: [{}], lambda c, k: 1, lambda c, s, broken=None: 1, Control("a", "b"))
+            CLAIM = Claim("x", "t", "s", "upper", lambda b: [{}], lambda c, k: 1,
+                          lambda c, s, broken=None: 1, Control("a", "b"))
             """,
             "must be named x_<what>.py",
         ),
@@ -211,7 +214,8 @@ def test_replicates_are_measured_with_their_own_seeds_and_pooled(toys: Toys, tmp
             "z_kind",
             """
             from alpt_ref.verify import Claim, Control
-            CLAIM = Claim("z", "t", "s", "law", lambda b: [{}], lambda c, k: 1, lambda c, s, broken=None: 1, Control("a", "b"))
+            CLAIM = Claim("z", "t", "s", "law", lambda b: [{}], lambda c, k: 1,
+                          lambda c, s, broken=None: 1, Control("a", "b"))
             """,
             "z_kind.py cannot be loaded: kind must be one of",
         ),
@@ -236,7 +240,8 @@ def test_a_grid_that_cannot_be_used_stops_before_anything_is_measured(
 ) -> None:
     source = f"""
     from alpt_ref.verify import Claim, Control
-    CLAIM = Claim("x", "t", "s", "upper", lambda b: {grid}, lambda c, k: 1, lambda c, s, broken=None: 1, Control("a", "b"))
+    CLAIM = Claim("x", "t", "s", "upper", lambda b: {grid}, lambda c, k: 1,
+                  lambda c, s, broken=None: 1, Control("a", "b"))
     """
     with pytest.raises(InputError, match=message):
         run(toys("good_mean", x_grid=source), tmp_path / "out")
@@ -266,6 +271,11 @@ def test_helpers_beside_a_claim_can_be_imported(toys: Toys, tmp_path: Path) -> N
         """,
     )
     assert run(folder, tmp_path / "out")["uses"].outcome == "SUPPORTED"
+
+
+def test_a_broken_helper_that_no_claim_imports_is_one_sentence_too(toys: Toys, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"good_mean\.py: SyntaxError"):
+        run(toys("good_mean", _helper="def broken(:"), tmp_path / "out")
 
 
 def test_no_folder_of_claims_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,25 +22,30 @@ def spread(
     move: float,
     weight: float,
     stochastic: bool,
+    words: float,
     top: int,
     law: NDArray[np.float64],
 ) -> None:
-    """Send `weight` from `state` along a move in grid units, clipped to ``0..top``, then rounded."""
+    """Send `weight` from `state` along a move in grid units, clipped to ``0..top``, then rounded.
+
+    `words` is the number of random words that stochastic rounding can tell apart, 0 for no limit. The move is
+    rounded, not the sum, so that a tiny move keeps all its bits.
+    """
     target = min(max(state + move, 0.0), float(top))
     if target == 0.0 or target == float(top):
         law[int(target)] += weight
         return
+    whole = int(move)  # towards zero
+    rest = abs(move - whole)
+    away = state + whole + (1 if move > 0.0 else -1)
     if stochastic:
-        floor = math.floor(move)  # of the move, not of the sum: a tiny move keeps all its bits
-        rest = move - floor
-        below = state + int(floor)
-        law[below] += weight * (1.0 - rest)
-        if rest > 0.0:
-            law[below + 1] += weight * rest
+        up = math.floor(rest * words) / words if words > 0.0 else rest
+        law[state + whole] += weight * (1.0 - up)
+        if up > 0.0:
+            law[away] += weight * up
     else:
-        floor = math.floor(move)
-        up = 1 if move - floor >= 0.5 else 0
-        law[state + int(floor) + up] += weight
+        far = rest >= 0.5 if move > 0.0 else rest > 0.5  # ties go up
+        law[away if far else state + whole] += weight
 
 
 @kernel
@@ -53,6 +58,7 @@ def evolve_chain(
     probabilities: NDArray[np.float64],
     rates: NDArray[np.float64],
     stochastic: bool,
+    words: float,
     records: NDArray[np.float64],
 ) -> None:
     """Expectations under the law of ``w_1 .. w_T`` (``T = len(rates)``); `law` (n,) ends as the law of ``w_T``.
@@ -81,6 +87,6 @@ def evolve_chain(
                     move = -rates[t] * g
                     if s + move < 0.0 or s + move > n - 1:
                         records[t, LEAVING] += weight
-                    spread(s, move, weight, stochastic, n - 1, after)
+                    spread(s, move, weight, stochastic, words, n - 1, after)
         if t + 1 < steps:
             law[:] = after

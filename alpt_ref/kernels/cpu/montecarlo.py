@@ -7,29 +7,22 @@ from numpy.typing import NDArray
 
 from ..._jit import kernel
 from ...scalar.arith import mul
-from .montecarlo_passes import (
+from .montecarlo_measure import (
     DISTANCE2,
-    EXCEEDED,
     FLUSH_STEPS,
-    FULL,
     GRADIENT2,
     MAX_DISTANCE2,
     MAX_GRADIENT2,
-    MAX_SAMPLED_GRADIENT2,
     MEAN_GRADIENT2,
     MEAN_VALUE,
     VALUE,
-    add_noise,
     add_values,
-    count_exceeded,
-    element_counters,
+    check_move,
     flush,
     keep_largest,
-    move_all,
-    place_start,
-    slopes,
     squared_norms,
 )
+from .montecarlo_passes import add_noise, element_counters, move_all, place_start, slopes
 
 _ZERO = np.float32(0.0)
 
@@ -130,15 +123,22 @@ def simulate_separable(
                 break
             add_noise(noise, sigma, t, n, lanes, c0, c1, k0, k1, noise_words, more, second, g)
             if check:
-                squared_norms(here, d, g, norms)
-                keep_largest(here, first, norms, MAX_SAMPLED_GRADIENT2, limits)
-                limit_low = np.float32(low) if rounding != FULL else mul(np.float32(low), step)
-                limit_high = np.float32(high) if rounding != FULL else mul(np.float32(high), step)
-                rate = rates[t - 1] if rounding != FULL else full_rates[t - 1]
-                norms[:] = 0.0
-                count_exceeded(rounding, n, rate, limit_low, limit_high, g, code, w, d, norms)
-                for r in range(here):
-                    limits[first + r, EXCEEDED] += norms[r]
+                check_move(
+                    rounding,
+                    here,
+                    d,
+                    first,
+                    rates[t - 1],
+                    full_rates[t - 1],
+                    step,
+                    low,
+                    high,
+                    g,
+                    code,
+                    w,
+                    norms,
+                    limits,
+                )
             move_all(
                 rounding,
                 n,

@@ -14,19 +14,8 @@ from ..._jit import kernel, scalar
 from ...scalar.arith import mul
 from ...scalar.elementary import log_unit, sigmoid
 from ...scalar.rounding import saturate
-from .montecarlo_passes import (
-    EXCEEDED,
-    FULL,
-    MAX_SAMPLED_GRADIENT2,
-    PURPOSE_SAMPLE,
-    add_noise,
-    count_exceeded,
-    element_counters,
-    keep_largest,
-    move_all,
-    place_start,
-    squared_norms,
-)
+from .montecarlo_measure import check_move
+from .montecarlo_passes import PURPOSE_SAMPLE, add_noise, element_counters, move_all, place_start
 from .philox_wide import fill_words_wide
 
 SQUARE, ABSOLUTE, HUBER_LOSS, LOGISTIC = 0, 1, 2, 3
@@ -54,19 +43,24 @@ def residual_value(loss: int, z: np.float32, width: np.float32) -> np.float32:
     """Loss of one row at residual (logistic: margin) `z`."""
     size = abs(z)
     if loss == SQUARE:
-        return mul(mul(_HALF, z), z)
+        return np.float32(mul(mul(_HALF, z), z))
     if loss == ABSOLUTE:
         return size
     if loss == HUBER_LOSS:
         inner = mul(mul(_HALF, z), z)
         outer = mul(width, np.float32(size - mul(_HALF, width)))
-        return inner if size <= width else outer
+        return np.float32(inner if size <= width else outer)
     return np.float32(max(-z, _ZERO) - log_unit(sigmoid(size)))
 
 
 @scalar
 def residual(
-    i: int, first: int, d: int, features: NDArray[np.float32], offsets: NDArray[np.float32], w: NDArray[np.float32]
+    i: int | np.int64,
+    first: int,
+    d: int,
+    features: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    w: NDArray[np.float32],
 ) -> np.float32:
     """``a_i . w - b_i`` for the run whose entries of `w` begin at `first`, summed in column order."""
     z = _ZERO
@@ -77,7 +71,7 @@ def residual(
 
 @scalar
 def add_row_gradient(
-    i: int,
+    i: int | np.int64,
     first: int,
     d: int,
     loss: int,
@@ -112,7 +106,13 @@ def full_value(
     square = 0.0
     for j in range(first, first + d):
         square += np.float64(w[j]) * np.float64(w[j])
-    return total / features.shape[0] + 0.5 * np.float64(l2) * square
+    return float(total / features.shape[0] + 0.5 * np.float64(l2) * square)
+
+
+@scalar
+def pick_row(word: np.uint32, rows: int) -> np.int64:
+    """Row that a uniform word stands for, ``floor(word * rows / 2**32)``."""
+    return np.int64(np.uint64(word) * np.uint64(rows) >> _U32)
 
 
 @kernel
@@ -188,21 +188,26 @@ def simulate_linear(
                 g[i] = mul(l2, w[i])
             for r in range(here):
                 for j in range(batch if batch > 0 else rows):
-                    row = j
-                    if batch > 0:
-                        row = np.int64(np.uint64(sample_words[r * batch + j]) * np.uint64(rows) >> _U32)
+                    row = pick_row(sample_words[r * batch + j], rows) if batch > 0 else j
                     add_row_gradient(row, r * d, d, loss, width, weight, features, offsets, w, g)
             add_noise(noise, sigma, t, n, lanes, c0, c1, k0, k1, noise_words, more, second, g)
             if check:
-                squared_norms(here, d, g, norms)
-                keep_largest(here, first, norms, MAX_SAMPLED_GRADIENT2, limits)
-                limit_low = np.float32(low) if rounding != FULL else mul(np.float32(low), step)
-                limit_high = np.float32(high) if rounding != FULL else mul(np.float32(high), step)
-                rate = rates[t - 1] if rounding != FULL else full_rates[t - 1]
-                norms[:] = 0.0
-                count_exceeded(rounding, n, rate, limit_low, limit_high, g, code, w, d, norms)
-                for r in range(here):
-                    limits[first + r, EXCEEDED] += norms[r]
+                check_move(
+                    rounding,
+                    here,
+                    d,
+                    first,
+                    rates[t - 1],
+                    full_rates[t - 1],
+                    step,
+                    low,
+                    high,
+                    g,
+                    code,
+                    w,
+                    norms,
+                    limits,
+                )
             move_all(
                 rounding,
                 n,

@@ -31,14 +31,6 @@ ELASTIC, HUBER, SATURATING = 0, 1, 2
 FULL, NEAREST, STOCHASTIC = 0, 1, 2
 NOISE_NONE, NOISE_TWO_POINT, NOISE_UNIFORM, NOISE_NORMAL = 0, 1, 2, 3
 
-VALUE, DISTANCE2, GRADIENT2, MEAN_VALUE, MEAN_GRADIENT2 = range(5)
-"""Columns of the checkpoint records."""
-EXCEEDED, MAX_SAMPLED_GRADIENT2, MAX_GRADIENT2, MAX_DISTANCE2 = range(4)
-"""Columns of the executed assumptions."""
-
-FLUSH_STEPS = 32
-"""Steps summed in float32 before the sum moves into float64."""
-
 _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -66,7 +58,7 @@ def loss_value(kind: int, e: np.float32, a: np.float32, b: np.float32) -> np.flo
     if kind == HUBER:
         inner = mul(mul(mul(_HALF, a), e), e)
         outer = mul(mul(a, b), np.float32(abs(e) - mul(_HALF, b)))
-        return inner if abs(e) <= b else outer
+        return np.float32(inner if abs(e) <= b else outer)
     square = mul(e, e)
     return np.float32(mul(mul(_HALF, a), square) / np.float32(_ONE + square))
 
@@ -77,7 +69,7 @@ def loss_slope(kind: int, e: np.float32, a: np.float32, b: np.float32) -> np.flo
     if kind == ELASTIC:
         return np.float32(mul(a, e) + (b if e >= _ZERO else -b))
     if kind == HUBER:
-        return mul(a, saturate(e, -b, b))
+        return np.float32(mul(a, saturate(e, -b, b)))
     base = np.float32(_ONE + mul(e, e))
     return np.float32(mul(a, e) / mul(base, base))
 
@@ -197,39 +189,6 @@ def move_full(
 
 
 @scalar
-def count_exceeded(
-    rounding: int,
-    n: int,
-    rate: np.float32,
-    low: np.float32,
-    high: np.float32,
-    g: NDArray[np.float32],
-    code: NDArray[np.int32],
-    w: NDArray[np.float32],
-    d: int,
-    exceeded: NDArray[np.float64],
-) -> None:
-    """Count, run by run, the coordinates whose update leaves ``[low, high]`` (codes, or values in full precision)."""
-    for r in range(n // d):
-        count = 0
-        for i in range(r * d, (r + 1) * d):
-            move = mul(-rate, g[i])
-            here = w[i] if rounding == FULL else np.float32(code[i])
-            count += 1 if move < np.float32(low - here) or move > np.float32(high - here) else 0
-        exceeded[r] += count
-
-
-@scalar
-def squared_norms(runs: int, d: int, v: NDArray[np.float32], out: NDArray[np.float64]) -> None:
-    """``out[r]`` = squared norm of run r's `d` entries of `v`."""
-    for r in range(runs):
-        total = 0.0
-        for j in range(r * d, (r + 1) * d):
-            total += np.float64(v[j]) * np.float64(v[j])
-        out[r] = total
-
-
-@scalar
 def move_all(
     rounding: int,
     n: int,
@@ -267,43 +226,3 @@ def place_start(
     for i in range(n):
         code[i] = start[i % d]
         w[i] = mul(np.float32(code[i]), step)
-
-
-@scalar
-def keep_largest(runs: int, first: int, norms: NDArray[np.float64], column: int, limits: NDArray[np.float64]) -> None:
-    """``limits[first + r, column]`` becomes at least ``norms[r]``."""
-    for r in range(runs):
-        limits[first + r, column] = max(limits[first + r, column], norms[r])
-
-
-@scalar
-def add_values(
-    kind: int,
-    n: int,
-    w: NDArray[np.float32],
-    a: NDArray[np.float32],
-    b: NDArray[np.float32],
-    target: NDArray[np.float32],
-    recent: NDArray[np.float32],
-) -> None:
-    """Add the loss of each coordinate to `recent`."""
-    if kind == ELASTIC:
-        for i in range(n):
-            recent[i] += loss_value(ELASTIC, np.float32(w[i] - target[i]), a[i], b[i])
-    elif kind == HUBER:
-        for i in range(n):
-            recent[i] += loss_value(HUBER, np.float32(w[i] - target[i]), a[i], b[i])
-    else:
-        for i in range(n):
-            recent[i] += loss_value(SATURATING, np.float32(w[i] - target[i]), a[i], b[i])
-
-
-@scalar
-def flush(runs: int, d: int, recent: NDArray[np.float32], total: NDArray[np.float64]) -> None:
-    """Move the float32 sums of the last few steps into the float64 sum of each run."""
-    for r in range(runs):
-        here = 0.0
-        for j in range(r * d, (r + 1) * d):
-            here += np.float64(recent[j])
-            recent[j] = _ZERO
-        total[r] += here

@@ -140,7 +140,7 @@ def sum_duplicates(
             for j in range(d):
                 largest = max(largest, peak[j])
             # largest < 2**exponent and count <= 2**spread, so the sum of the integers stays within 2**62.
-            exponent = max(np.int64(largest >> np.int32(23)), 1) - 126
+            exponent = max(int(largest >> np.int32(23)), 1) - 126
             spread = 0
             while (1 << spread) < count:
                 spread += 1

@@ -1,0 +1,96 @@
+r"""D2: deterministic rounding, convex f, learning rate c/sqrt(t): the rate is lost.
+
+Proof. D1's step divided by 2 eta_t before summing; Abel summation as in S2 gives (D^2/(2c) + c G^2)/sqrt(T).
+The rounding term is D min(sqrt(d) step/2, eta_t |g|)/eta_t = D min(sqrt(d) step sqrt(t)/(2c), G) at step t.
+It grows like sqrt(T) until every update is below half a step; from there on it is the vacuous G D.
+
+Measured exactly (one Markov chain a coordinate). The control holds DR to the bound that SR obeys (S2).
+"""
+
+from __future__ import annotations
+
+import math
+
+from alpt_ref.theory import bounds, stalling
+from alpt_ref.theory.setting import Schedule
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product
+
+from ._instances import ALONG, CONVEX, RELATIVE, instance, measured_average
+
+
+def grid(budget: str) -> list[Cell]:
+    full = budget == "full"
+    return product(
+        problem=["kink", "bowl", "huber", "elastic"],
+        sigma=[0.0, 0.5],
+        d=[1, 3, 8] if full else [1, 3],
+        reach=[0.3, 0.9, 3.0, 10.0, 30.0] if full else [0.45, 3.0, 20.0],
+        longest=[100_000 if full else 5_000],
+    )
+
+
+def horizons(cell: Cell) -> list[int]:
+    return [1, 10, 100, 1_000, int(cell["longest"])]
+
+
+def constants(cell: Cell) -> Constants:
+    known = instance(cell).constants()
+    return {**known, "c": known["eta"]}
+
+
+def bound(cell: Cell, constants: Constants) -> list[float]:
+    known = {key: constants[key] for key in ("c", "step_size", "D", "G", "dim")}
+    return [stalling.dr_convex_sqrt(T=T, **known) for T in horizons(cell)]
+
+
+def stochastic_bound(cell: Cell, constants: Constants) -> list[float]:
+    known = {key: constants[key] for key in ("c", "step_size", "D", "G", "dim")}
+    return [bounds.sr_convex_sqrt(T=T, **known) for T in horizons(cell)]
+
+
+def vacuous(cell: Cell, constants: Constants) -> list[float]:
+    """D2 without its growing term: the rate that DR would have if it did not stall."""
+    best = constants["D"] ** 2 / (2 * constants["c"]) + constants["c"] * constants["G"] ** 2
+    return [best / math.sqrt(T) for T in horizons(cell)]
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    made = instance(cell)
+    run = made.evolve(Schedule("inverse-sqrt", made.eta), int(cell["longest"]), "dr")
+    return measured_average(run, made, horizons(cell))
+
+
+CLAIM = Claim(
+    id="d2",
+    title="Deterministic rounding, convex, learning rate c/√t",
+    statement=(
+        r"$\eta_t = c/\sqrt{t}:\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq"
+        r" \frac{D^2/(2c) + cG^2}{\sqrt{T}}"
+        r" + \frac{D}{T}\sum_{t=1}^{T} \min\left(\frac{\sqrt{d}\,\Delta\sqrt{t}}{2c},\; G\right)$"
+    ),
+    plain=(
+        "DR, f convex, eta_t = c/sqrt(t): (1/T) sum_t E f(w_t) - f* <= (D^2/(2c) + c G^2)/sqrt(T)"
+        " + (D/T) sum_t min(sqrt(d) Delta sqrt(t)/(2c), G); the last term grows like sqrt(T) up to G D"
+    ),
+    source=RELATIVE,
+    kind="upper",
+    grid=grid,
+    constants=constants,
+    bound=bound,
+    measure=measure,
+    assumptions=(CONVEX, *ALONG),
+    control=(
+        Control(
+            "held-to-s2",
+            "DR held to the bound of SR (S2)",
+            bound=stochastic_bound,
+            where=lambda cell: cell["reach"] < 0.5 and cell["sigma"] == 0.0,
+        ),
+        Control(
+            "no-growing-term",
+            "the bound without the term that grows like sqrt(T)",
+            bound=vacuous,
+            where=lambda cell: cell["reach"] < 5 and cell["sigma"] == 0.0,
+        ),
+    ),
+)

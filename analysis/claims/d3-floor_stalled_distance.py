@@ -1,0 +1,92 @@
+r"""D3 on a quadratic: how far from the minimum DR stops, and why that grows as the learning rate shrinks.
+
+Proof. Updates are eta lambda |e|, so every grid point with eta lambda |e| < step/2 is fixed: radius step/(2 eta lambda).
+From outside, no move crosses to the other side (it is at most eta lambda |e| + step/2), and the last one is of one step
+for eta lambda <= 1/2: a start outside ends within (radius - step, radius], so its loss is about step^2/(8 eta^2 lambda).
+
+That loss is reached only from outside; a start inside the radius stays where it is. The measured chain has no noise,
+so its path is followed to the end code by code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.theory import Chain, Grid, Noise, quadratic
+from alpt_ref.theory.stalling import dr_quadratic_stall
+from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
+
+from ._instances import RELATIVE
+
+BITS = 9
+MAP_STARTS = tuple(range(0, 251, 5))
+
+
+def cells(budget: str) -> list[Cell]:
+    count = 49 if budget == "full" else 25
+    rates = [float(f"{rate:.6g}") for rate in np.geomspace(0.0025, 0.5, count)]
+    return product(eta=rates, curvature=[1.0, 0.3] if budget == "full" else [1.0], off_grid=[0.3])
+
+
+def last_codes(cell: Cell) -> tuple[Grid, NDArray[np.int64]]:
+    """The code at which each code ends: the map of one update, squared until nothing changes."""
+    grid = Grid(1.0, BITS)
+    chain = Chain(quadratic(cell["curvature"], cell["off_grid"]), grid, Noise(), "dr")
+    after = np.asarray(chain.transition_matrix(cell["eta"]).argmax(axis=1)).ravel().astype(np.int64)
+    while not np.array_equal(after, after[after]):
+        after = after[after]
+    return grid, after
+
+
+def constants(cell: Cell) -> Constants:
+    nearest, farthest, loss = dr_quadratic_stall(eta=cell["eta"], curvature=cell["curvature"], step_size=1.0)
+    return {"nearest": nearest, "farthest": farthest, "loss": loss}
+
+
+def bound(cell: Cell, constants: Constants) -> Any:
+    return constants["nearest"], constants["farthest"]
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    grid, end = last_codes(cell)
+    error = np.abs(grid.values - cell["off_grid"])
+    final = np.abs(grid.values[end] - cell["off_grid"])
+    if broken == "stochastic":
+        chain = Chain(quadratic(cell["curvature"], cell["off_grid"]), grid, Noise(), "sr")
+        final[:] = float(chain.stationary(cell["eta"]) @ error)
+    sides = [grid.low_code, grid.high_code]
+    starts = [code - grid.low_code for code in sides]
+    extra = {"starts": np.array(MAP_STARTS), "final": final[np.array(MAP_STARTS) - grid.low_code]}
+    value = [float(final[start]) for start in starts]
+    observed = {"start": float(error[starts].min())}
+    return exact(value, rtol=1e-12, labels=["from below", "from above"], observed=observed, extra=extra)
+
+
+def _outside(cell: Cell, constants: Constants, seen: Constants) -> bool:
+    return bool(seen["start"] > constants["farthest"])
+
+
+CLAIM = Claim(
+    id="d3-floor",
+    title="Where deterministic rounding stalls on a quadratic: farther out for smaller learning rates",
+    statement=(
+        r"$\frac{\Delta}{2\eta\lambda} - \Delta \;\leq\; \lim_t |w_t - w^*| \;\leq\; \frac{\Delta}{2\eta\lambda}$"
+        "\nfrom every start outside; loss up to "
+        r"$\Delta^2/(8\eta^2\lambda)$"
+    ),
+    plain=(
+        "f = lambda/2 (w - w*)^2, eta lambda <= 1/2, no noise, start farther away than Delta/(2 eta lambda): DR stops"
+        " between Delta/(2 eta lambda) - Delta and Delta/(2 eta lambda) from w*"
+    ),
+    source=RELATIVE,
+    kind="identity",
+    grid=cells,
+    constants=constants,
+    bound=bound,
+    measure=measure,
+    assumptions=(Assumption("the start lies outside the stalled region", _outside, along_run=True),),
+    control=Control("stochastic", "SR in place of DR: its mean distance does not depend on the learning rate"),
+)

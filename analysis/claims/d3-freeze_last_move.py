@@ -1,0 +1,83 @@
+r"""D3 under c/sqrt(t): the step from which deterministic rounding can no longer move anything.
+
+Proof. A coordinate moves at step t only if eta_t |g_i| >= step/2, that is t <= (2 c |g_i|/step)^2.
+With |g_i| <= g_max over the box nothing moves from the first t > (2 c g_max/step)^2 on, whatever happened before.
+It is exact for b|w| away from its minimum (|g| = b all the way); a tie stays on the way down and moves on the way up.
+
+Stated with the largest gradient *of the whole run*; "first t > (2 c max|g_i|/Delta)^2" with the gradient of one moment
+holds only while the iterate stands still. Measured: the step from which the codes never change again.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from alpt_ref.theory import Grid, Noise, Schedule
+from alpt_ref.theory.problems import Separable, absolute, huber, quadratic
+from alpt_ref.theory.stalling import dr_freeze_step
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+
+from ._instances import RELATIVE
+
+BITS = 11
+
+
+def cells(budget: str) -> list[Cell]:
+    full = budget == "full"
+    return product(
+        problem=["kink", "bowl", "huber"],
+        c=[1.0, 2.5, 5.0, 10.0, 20.0] if full else [2.5, 10.0],
+        side=["below", "above"],
+    )
+
+
+def problem(cell: Cell) -> Separable:
+    made = {"kink": absolute(1.0, 0.0), "bowl": quadratic(1.0 / 1024.0, 0.3), "huber": huber(0.01, 50.0, 0.3)}
+    return made[cell["problem"]]
+
+
+def constants(cell: Cell) -> Constants:
+    known = problem(cell).constants(Grid(1.0, BITS), Noise())
+    return {"c": cell["c"], "gradient_max": known.g_max, "step_size": 1.0}
+
+
+def bound(cell: Cell, constants: Constants) -> int:
+    return dr_freeze_step(**constants)
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    grid, one = Grid(1.0, BITS), problem(cell)
+    horizon = 2 * dr_freeze_step(**constants(cell)) + 50
+    words = np.random.Generator(np.random.Philox(key=seed)).random(horizon)
+    slopes = one.gradient(grid.values[:, None])[:, 0]
+    code = grid.low_code if cell["side"] == "below" else grid.high_code
+    frozen = 1
+    for t, eta in enumerate(Schedule("inverse-sqrt", cell["c"]).rates(horizon).tolist(), start=1):
+        target = min(max(code - eta * float(slopes[code - grid.low_code]), grid.low_code), grid.high_code)
+        new = math.floor(target + (float(words[t - 1]) if broken == "stochastic" else 0.5))
+        frozen = t + 1 if new != code else frozen
+        code = new
+    return exact(frozen, rtol=0.0, extra={"final": float(code), "horizon": horizon})
+
+
+CLAIM = Claim(
+    id="d3-freeze",
+    title="With c/√t deterministic rounding freezes at a step known beforehand",
+    statement=r"$w_t = w_{t+1} = \ldots\quad$ for all $\;t > \left(2c\,\max_i |g_i| / \Delta\right)^2$",
+    plain=(
+        "DR with eta_t = c/sqrt(t), no noise: no code changes from the first step t > (2 c g_max/Delta)^2 on, g_max the"
+        " largest |g_i| over the box; reached by |w| away from its minimum"
+    ),
+    source=RELATIVE,
+    kind="upper",
+    grid=cells,
+    constants=constants,
+    bound=bound,
+    measure=measure,
+    control=(
+        Control("stochastic", "SR in place of DR: it keeps moving"),
+        Control("shrunk", "freezing a tenth earlier", shrink=0.9, where=lambda cell: cell["problem"] == "kink"),
+    ),
+)

@@ -1,0 +1,117 @@
+r"""D3: which codes deterministic rounding leaves where they are, exactly.
+
+Proof. In steps the update is u = eta g/step and DR(k - u) = k + floor(1/2 - u).
+The floor is zero iff -1/2 < u <= 1/2: a tie that would move down stays, one that would move up moves (ties go up).
+At the ends of the range the outward side is free, because the update is clipped before it is rounded.
+
+The usual short form "fixed iff |u| < 1/2" is wrong at ties and at the ends; it is one of the controls. Three
+implementations are compared with the rule, code by code: the exact chain, the Monte Carlo kernel and the LPT table.
+All numbers are dyadic, so ties occur and float32 is exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.tables import make_table
+from alpt_ref.theory import Chain, Grid, Noise, Schedule, Separable, quadratic, simulate
+from alpt_ref.theory.stalling import dr_is_fixed
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+
+from ._instances import RELATIVE
+
+CURVATURE = 1.0
+
+
+def cells(budget: str) -> list[Cell]:
+    full = budget == "full"
+    return product(
+        bits=[2, 4, 8] if full else [4, 8],
+        step=[0.25, 1.0] if full else [0.25],
+        log2_eta=[-1, -2, -3, -5, -7] if full else [-1, -3, -6],
+        quarters=[-7, -1, 0, 2, 5] if full else [0, 1, -6],
+    )
+
+
+def setting(cell: Cell) -> tuple[Grid, float, float]:
+    """Grid, learning rate, and the minimum, a whole number of quarter steps."""
+    grid = Grid(cell["step"], cell["bits"])
+    minimum = float(np.clip(cell["quarters"] / 4, grid.low_code, grid.high_code)) * cell["step"]
+    return grid, 2.0 ** cell["log2_eta"], minimum
+
+
+def by_chain(problem: Separable, grid: Grid, eta: float, rounding: Any) -> NDArray[np.bool_]:
+    matrix = Chain(problem, grid, Noise(), rounding).transition_matrix(eta)
+    return np.asarray(matrix.diagonal() == 1.0)
+
+
+def by_kernel(problem: Separable, grid: Grid, eta: float, rounding: Any, seed: int) -> NDArray[np.bool_]:
+    """One update of a problem with one coordinate a code, each started at its own code."""
+    codes = grid.codes
+    many = quadratic(np.full(len(codes), CURVATURE), np.full(len(codes), problem.minimum[0]))
+    schedule = Schedule("constant", eta)
+    runs = simulate(many, grid, schedule, steps=2, runs=8, start=codes, rounding=rounding, seed=seed)
+    return np.asarray((runs.final == grid.values.astype(np.float32)).all(axis=0))
+
+
+def by_table(problem: Separable, grid: Grid, eta: float, rounding: str, seed: int) -> NDArray[np.bool_]:
+    """One SGD step of an LPT table with one row a code."""
+    start = grid.values.astype(np.float32)[:, None]
+    table = make_table(
+        "lpt", len(start), 1, bits=grid.bits, rounding=rounding, optimizer="sgd", lr=eta, seed=seed, weights=start,
+        granularity="table", init_step=grid.step_size,
+    )  # fmt: skip
+    before = np.asarray(table.codes())
+    gradient = problem.gradient(start.astype(np.float64)).astype(np.float32)
+    table.apply_gradients(np.arange(len(start)), gradient)
+    return np.asarray(before == table.codes())[:, 0]
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    grid, eta, minimum = setting(cell)
+    problem = quadratic(CURVATURE, minimum)
+    gradient = problem.gradient(grid.values[:, None])[:, 0]
+    rule = dr_is_fixed(grid.codes, gradient, eta, grid)
+    if broken == "short-rule":
+        rule = np.abs(eta * gradient / grid.step_size) < 0.5
+    rounding = "sr" if broken == "stochastic" else "dr"
+    found = [
+        by_chain(problem, grid, eta, rounding),
+        by_kernel(problem, grid, eta, rounding, seed),
+        by_table(problem, grid, eta, rounding, seed),
+    ]
+    wrong = [int((one != rule).sum()) for one in found]
+    labels = ("exact chain", "Monte Carlo kernel", "LPT table")
+    return exact(wrong, rtol=0.0, labels=labels, extra={"fixed": int(rule.sum())})
+
+
+def none(cell: Cell, constants: Constants) -> float:
+    return 0.0
+
+
+CLAIM = Claim(
+    id="d3",
+    title="Where deterministic rounding stalls: the fixed points, code by code",
+    statement=(
+        r"$DR(k\Delta - \eta g) = k\Delta \;\Longleftrightarrow\; -\frac{\Delta}{2} < \eta g \leq \frac{\Delta}{2}$"
+        "\nat the smallest (largest) code the lower (upper) end is free"
+    ),
+    plain=(
+        "A code is fixed under DR iff -Delta/2 < eta g <= Delta/2 (ties go up); at the ends of the range the outward"
+        " side is free. Measured: codes of which an implementation disagrees with this rule"
+    ),
+    source=RELATIVE,
+    kind="identity",
+    grid=cells,
+    bound=none,
+    measure=measure,
+    control=(
+        Control("stochastic", "SR in place of DR", where=lambda cell: cell["bits"] == 4),
+        Control(
+            "short-rule", "the rule |eta g| < Delta/2, wrong at ties and at the ends", where=lambda c: c["bits"] == 8
+        ),
+    ),
+)

@@ -1,0 +1,126 @@
+r"""D4: a function on which deterministic rounding keeps its gap for ever and stochastic rounding does not.
+
+Proof. f(w) = G|w| from w_1 = k step, k > 0, eta G <= step/2. DR: the first update is a tie at most, downwards: D3, stays.
+SR: moves are below one step, so E(w'-w*)^2 = (w-w*)^2 - 2 eta G |w| + step eta G (R2, R3 with equality for |u| <= step).
+Telescope: (1/T) sum E f(w_t) <= D1^2/(2 eta T) + step G/2, which DR's constant gap G k step exceeds for large T.
+
+Measured exactly; the curves of SR, DR and full precision are kept for the figures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.theory import Chain, Evolution, Grid, Noise, Schedule, absolute, bounds
+from alpt_ref.theory.markov import ExactRounding
+from alpt_ref.theory.stalling import dr_convex_constant, separation
+from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
+
+from ._instances import RELATIVE
+
+STEP = 1.0 / 16.0
+
+
+def cells(budget: str) -> list[Cell]:
+    full = budget == "full"
+    return product(
+        code=[4, 8, 15, 31] if full else [4, 15],
+        slope=[1.0, 4.0] if full else [1.0],
+        reach=[0.02, 0.05, 0.1, 0.25, 0.5] if full else [0.05, 0.2, 0.5],
+        longest=[200_000 if full else 20_000],
+    )
+
+
+def horizons(cell: Cell) -> list[int]:
+    """From where SR must have come at least half way."""
+    first = int(2 * cell["code"] / cell["reach"])
+    return [T for T in (first, 4 * first, 16 * first) if T <= cell["longest"]]
+
+
+def constants(cell: Cell) -> Constants:
+    return {
+        "eta": cell["reach"] * STEP / cell["slope"],
+        "step_size": STEP,
+        "D1": cell["code"] * STEP,
+        "G1": cell["slope"],
+        "g_max": cell["slope"],
+    }
+
+
+def bound(cell: Cell, constants: Constants) -> list[float]:
+    kept, _ = separation(slope=cell["slope"], code=cell["code"], eta=constants["eta"], step_size=STEP)
+    return [kept - bounds.sr_convex_constant_small_moves(T=T, **constants) for T in horizons(cell)]
+
+
+def evolve(cell: Cell, rounding: ExactRounding) -> Evolution:
+    chain = Chain(absolute(cell["slope"], 0.0), Grid(STEP, 6), Noise(), rounding)
+    rates = Schedule("constant", constants(cell)["eta"]).rates(cell["longest"])
+    return chain.evolve(cell["code"], rates)
+
+
+def full_precision(cell: Cell) -> NDArray[np.float64]:
+    """``f(w_t)`` without rounding: straight down, then to and fro across the kink."""
+    eta, slope, w = constants(cell)["eta"], cell["slope"], cell["code"] * STEP
+    values = []
+    for _ in range(cell["longest"]):
+        values.append(slope * abs(w))
+        w -= eta * slope if w >= 0 else -eta * slope
+    return np.array(values)
+
+
+def averages(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.cumsum(values) / np.arange(1, len(values) + 1))
+
+
+def curves(cell: Cell, sr: Evolution, dr: Evolution) -> dict[str, Any]:
+    """Running averages and bounds at log-spaced horizons, for the figures."""
+    T = np.unique(np.geomspace(1, cell["longest"], 60).astype(np.int64))
+    known = constants(cell)
+    kept = {key: known[key] for key in ("eta", "step_size", "D1")}
+    box = -Grid(STEP, 6).low
+    series = {"SR": averages(sr.value), "DR": averages(dr.value), "full precision": averages(full_precision(cell))}
+    return {
+        "T": T,
+        **{name: values[T - 1] for name, values in series.items()},
+        "S1 bound": [bounds.sr_convex_constant_small_moves(T=int(t), **known) for t in T],
+        "D1 bound": [dr_convex_constant(T=int(t), **kept, D=box, G=cell["slope"], dim=1) for t in T],
+    }
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    sr = evolve(cell, "sr")
+    dr = sr if broken == "stochastic" else evolve(cell, "dr")
+    difference = averages(dr.value) - averages(sr.value)
+    T = horizons(cell)
+    value = [float(difference[t - 1]) for t in T]
+    return exact(value, labels=[f"T = {t}" for t in T], extra=curves(cell, sr, dr))
+
+
+def _small(cell: Cell, constants: Constants) -> bool:
+    return bool(constants["eta"] * cell["slope"] <= 0.5 * STEP)
+
+
+CLAIM = Claim(
+    id="d4",
+    title="Separation: deterministic rounding keeps a gap that stochastic rounding loses",
+    statement=(
+        r"$f(w) = G|w|,\; w_1 = k\Delta,\; \eta G \leq \Delta/2:\quad"
+        r" \frac{1}{T}\sum_{t=1}^{T} \left(E f(w_t^{DR}) - E f(w_t^{SR})\right)"
+        r" \geq Gk\Delta - \frac{(k\Delta)^2}{2\eta T} - \frac{G\Delta}{2}$"
+    ),
+    plain=(
+        "f = G|w| from w_1 = k Delta with eta G <= Delta/2: DR keeps the gap G k Delta for ever, SR's average gap is at"
+        " most (k Delta)^2/(2 eta T) + G Delta/2; so their difference is at least what is left"
+    ),
+    source=RELATIVE,
+    kind="separation",
+    grid=cells,
+    constants=constants,
+    bound=bound,
+    measure=measure,
+    assumptions=(Assumption("eta G <= Delta/2", _small),),
+    control=Control("stochastic", "SR in place of DR: nothing separates a method from itself"),
+)

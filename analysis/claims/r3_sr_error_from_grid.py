@@ -1,0 +1,110 @@
+r"""R3: the error of one rounded update ``u = eta g`` that starts on the grid.
+
+Proof. From a grid point ``frac(v/step) = frac(-u/step)``, so R2 gives ``E eps_i^2 = step^2 p(1-p)`` with ``p = |u_i|/step
+mod 1``: for ``|u_i| <= step`` this is ``step |u_i| - u_i^2``. ``p(1-p) <= min(p, 1-p, 1/4)`` and the distance to the grid
+is at most ``|u_i|``. Sum over i; ``|g|_1 <= sqrt(d) |g|_2`` (Cauchy-Schwarz).
+
+The update is the one that low-precision tables make (`scalar.quantizer.moved_code`), counted over all words.
+Closest published relative: the error term of Li et al. 2017, "Training Quantized Nets: A Deeper Understanding".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.theory.identities import sr_error_from_grid
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+
+from ._rounding import WORD_BIAS, WORD_BITS, count_moves, dyadic, generator_of
+
+DIGITS = 10
+DRAWS = 12
+"""Update vectors a cell."""
+
+
+def grid(budget: str) -> list[Cell]:
+    """One coordinate (an equality), and vectors with updates of a given size in steps (an upper bound)."""
+    quick = budget == "quick"
+    one = product(
+        part=["one"], step_size=[0.1] if quick else [1e-4, 0.1, 3.0], code=[-5, 0] if quick else [-8, -5, 0, 7]
+    )
+    halves = [{"part": "halves", "step_size": 0.1, "d": d} for d in ((4,) if quick else (1, 4, 64))]
+    reach = [0.125, 1.0, 3.0] if quick else [0.015625, 0.125, 0.5, 1.0, 3.0, 20.0]
+    return one + halves + product(part=["vector"], step_size=[0.1], d=[8] if quick else [1, 8, 64], reach=reach)
+
+
+def _one_coordinate(cell: Cell) -> Any:
+    """Updates from -2 to 2 steps, float32 (65,)."""
+    return (np.arange(-32, 33) / 16).astype(np.float32)
+
+
+def updates(cell: Cell) -> Any:
+    """Update vectors in steps, float32 (draws, d); they are part of the cell, not of the seed."""
+    if cell["part"] == "halves":
+        return np.full((1, cell["d"]), 0.5, np.float32)
+    generator = generator_of(cell["d"])
+    return dyadic(generator, DRAWS * cell["d"], -cell["reach"], cell["reach"], DIGITS).reshape(DRAWS, cell["d"])
+
+
+def bound(cell: Cell, constants: Constants) -> Any:
+    """One coordinate: the value itself; vectors: ``min(step |u|_1, d step^2/4)`` and the looser ``sqrt(d) step |u|_2``."""
+    step = cell["step_size"]
+    if cell["part"] == "one":
+        value = sr_error_from_grid(step * _one_coordinate(cell).astype(np.float64), step)
+        return value, value
+    u = step * updates(cell).astype(np.float64)
+    close = np.minimum(step * np.abs(u).sum(axis=1), cell["d"] * step**2 / 4)
+    loose = math.sqrt(cell["d"]) * step * np.sqrt((u**2).sum(axis=1))
+    return -np.inf, np.concatenate([close, loose])
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    """``E eps^2`` over all words, for every coordinate, then summed over the coordinates of a vector."""
+    step = cell["step_size"]
+    u = _one_coordinate(cell)[:, None] if cell["part"] == "one" else updates(cell)
+    code = np.full(u.size, cell.get("code", 1), np.int32)
+    options: dict[str, Any] = {"less": WORD_BIAS if broken == "biased words" else 0}
+    if broken == "off the grid":  # the codes belong to a step size 1.5 times as large: odd ones lie between the points
+        code, options["ratio"] = code | 1, 1.5
+    bias, variance = count_moves(code, u.ravel(), WORD_BITS, stochastic=broken != "nearest rounding", **options)
+    error = step**2 * (variance + bias**2).reshape(u.shape).sum(axis=1)
+    if cell["part"] == "one":
+        return exact(error, rtol=1e-12, atol=1e-15 * step**2, labels=[f"u = {x:g} steps" for x in u[:, 0]])
+    labels = [f"{form}, draw {draw}" for form in ("1-norm", "2-norm") for draw in range(len(u))]
+    return exact(np.concatenate([error, error]), rtol=1e-12, labels=labels)
+
+
+def figure(axes: Any, result: Any) -> None:
+    """Counted error of one coordinate, and the two lines that bound it."""
+    u = np.linspace(-2, 2, 401)
+    axes.plot(u, np.minimum(np.abs(u), 0.25), "k-", label=r"bound $\min(\Delta|u|,\ \Delta^2/4)$")
+    cell = next(one for one in result.cells if one.cell["part"] == "one")
+    values = [point.value / cell.cell["step_size"] ** 2 for point in cell.points]
+    axes.plot(_one_coordinate(cell.cell), values, "o", markersize=3, label=r"SR, all words")
+    axes.set(xlabel=r"update $u$ ($\Delta$)", ylabel=r"$E\,\epsilon^2$ ($\Delta^2$)")
+    axes.legend(fontsize=8)
+
+
+CLAIM = Claim(
+    id="r3",
+    title="error of one rounded update from a grid point",
+    statement=r"$E\,\epsilon_i^2 = \Delta|u_i| - u_i^2$ for $|u_i| \leq \Delta$;  "
+    r"$E\,\|\epsilon\|^2 \leq \min(\Delta\eta\|g\|_1,\ d\Delta^2/4) \leq \sqrt{d}\,\Delta\eta\|g\|_2$",
+    plain="From a grid point, u = eta g: E eps_i^2 = step |u_i| - u_i^2 for |u_i| <= step, periodic beyond; "
+    "E|eps|^2 <= min(step eta |g|_1, d step^2/4) <= sqrt(d) step eta |g|_2.",
+    source="ours; closest published relative: Li et al. 2017",
+    kind="upper",
+    grid=grid,
+    bound=bound,
+    measure=measure,
+    control=(
+        Control("shrunk", "0.99 of the bound, at updates of half a step", 0.99, where=lambda c: c["part"] == "halves"),
+        Control("off the grid", "the update starts between grid points", where=lambda cell: cell["part"] == "vector"),
+        Control("biased words", "every word is 2^-8 too small", where=lambda cell: cell["part"] == "one"),
+        Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["part"] == "one"),
+    ),
+    figure=figure,
+)

@@ -1,0 +1,105 @@
+r"""R7: the rounding errors of different elements, rows, draws and seeds are uncorrelated.
+
+Proof. Every element has its own random word, so given the weights the errors are independent with mean zero (R1):
+``E eps_i eps_j = E eps_i E eps_j = 0``; hence ``E|sum_i eps_i|^2 = sum_i E eps_i^2``, not its d-fold.
+What is tested is the generator behind `quantize`: a counter used twice, or one word for a whole row, keeps every marginal
+law (R1, R2 stay green) and is found here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref import quantizer
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product, sampled
+
+from ._rounding import generator_of
+
+ROWS, RUNS = 2048, 64
+WITHIN = 0.01
+"""Correlation that counts as none."""
+PAIRS = ("next column", "column + 4", "next row", "next draw", "next seed", "row sum")
+
+
+def grid(budget: str) -> list[Cell]:
+    """Widths of a row and bits."""
+    return product(d=[8], bits=[8]) if budget == "quick" else product(d=[5, 8, 64], bits=[2, 4, 8, 16])
+
+
+def bound(cell: Cell, constants: Constants) -> float:
+    """No correlation."""
+    return 0.0
+
+
+def _errors(cell: Cell, x: NDArray[np.float32], key: int, counter: int, broken: str | None) -> NDArray[np.float64]:
+    """``(SR(x) - x)/sd``, float64 (rows, d); every element of a row has the same fraction p."""
+    spec = quantizer.QuantSpec(cell["bits"], "sr")
+    whole = np.floor(x)
+    up = quantizer.quantize(x, 1.0, spec, seed=key, counter=counter) - whole
+    if broken == "one word a row":
+        up = np.repeat(up[:, :1], x.shape[1], axis=1)  # same fraction, same word: the same way
+    p = (x - whole).astype(np.float64)
+    return np.asarray((up - p) / np.sqrt(p * (1.0 - p)))
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    """Mean product of standardised errors for six kinds of pairs, one value a run."""
+    generator = generator_of(seed)
+    values = np.empty((RUNS, len(PAIRS)))
+    top = 1 << (cell["bits"] - 1)
+    for run in range(RUNS):
+        key, counter = (int(word) for word in generator.integers(0, 1 << 50, 2))
+        p = generator.uniform(0.2, 0.8, (ROWS, 1))
+        x = (generator.integers(-top, top - 1, (ROWS, cell["d"])) + p).astype(np.float32)
+        e = _errors(cell, x, key, counter, broken)
+        later = _errors(cell, x, key, counter if broken == "counter not advanced" else counter + 1, broken)
+        other = _errors(cell, x, key + 1, counter, broken)
+        total = e.sum(axis=1)
+        values[run] = (
+            (e[:, 1:] * e[:, :-1]).mean(),
+            (e[:, 4:] * e[:, :-4]).mean(),
+            (e[1:] * e[:-1]).mean(),
+            (e * later).mean(),
+            (e * other).mean(),
+            (total**2 - (e**2).sum(axis=1)).mean() / (cell["d"] * (cell["d"] - 1)),
+        )
+    return sampled(values, labels=PAIRS)
+
+
+def figure(axes: Any, result: Any) -> None:
+    """Correlations with their limits, and what one word a row does."""
+    places = np.arange(len(PAIRS))
+    for cell in result.cells:
+        middle = np.array([point.value for point in cell.points])
+        ends = np.array([[point.value - point.lower, point.upper - point.value] for point in cell.points]).T
+        axes.errorbar(places, middle, yerr=ends, fmt="o", markersize=4, color="#0072B2")
+    for control in result.controls:
+        axes.plot(places, [point.value for point in control.cells[0].points], "x", label=control.name)
+    axes.axhspan(-WITHIN, WITHIN, alpha=0.2, label=f"counts as none: {WITHIN:g}")
+    axes.set_xticks(places, PAIRS, rotation=20)
+    axes.set_ylabel("correlation of rounding errors")
+    axes.set_yscale("symlog", linthresh=2 * WITHIN)
+    axes.legend(fontsize=8)
+
+
+CLAIM = Claim(
+    id="r7",
+    title="rounding errors are uncorrelated",
+    statement=r"$E\,\epsilon_i\epsilon_j = 0$ for $i \neq j$: one random word an element",
+    plain="E eps_i eps_j = 0 for different elements, rows, draws and seeds (one random word an element); "
+    f"found within {WITHIN:g} of zero.",
+    source="ours",
+    kind="identity",
+    grid=grid,
+    bound=bound,
+    margin=WITHIN,
+    measure=measure,
+    control=(
+        Control("one word a row", "every element of a row is rounded with the row's first word"),
+        Control("counter not advanced", "the second draw uses the counter of the first"),
+    ),
+    figure=figure,
+)
