@@ -50,11 +50,11 @@ def bits(value: Any) -> int:
 
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """One of a few words."""
-    if not isinstance(value, str) or value not in allowed:
+    """One of a few words, whatever its case; returned in lower case."""
+    if not isinstance(value, str) or value.lower() not in allowed:
         words = " or ".join(repr(word) for word in allowed)
         raise InputError(f"{name} must be {words}, got {value!r}")
-    return value
+    return value.lower()
 
 
 def float32_matrix(name: str, value: Any, shape: tuple[int | None, int | None] = (None, None)) -> NDArray[np.float32]:

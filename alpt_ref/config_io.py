@@ -85,7 +85,8 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return msgspec.json.encode(value).decode()  # a JSON string is a TOML basic string
+        plain = value.encode("utf-8", "replace").decode()  # a file's name may hold bytes that are no UTF-8
+        return msgspec.json.encode(plain).decode().replace("\x7f", "\\u007f")  # a JSON string is a TOML basic string
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml_value(item) for item in value)}]"
     return repr(value)

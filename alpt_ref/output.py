@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 
+KINDS = {"comparison.json": "a comparison", "verify.json": "a verification", "manifest.json": "encoded data"}
+"""Files that say what a folder holds (a single run's ``config.toml`` is in a comparison's folder, too)."""
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[BinaryIO]:
@@ -30,6 +33,10 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None:  # a full disk is reported without saying where
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -89,6 +96,9 @@ def claim_folder(path: str | Path, marker: str, holds: Callable[[Path], str | No
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"output folder {path} is a file; choose another with --output")
+    for name, kind in KINDS.items():
+        if name != marker and (path / name).exists():
+            raise InputError(f"output folder {path} holds {kind} ({name}); choose another with --output")
     if (path / marker).exists():
         difference = holds(path / marker)
         if difference is not None:

@@ -38,7 +38,7 @@ class QuantSpec:
     def __post_init__(self) -> None:
         """Check both fields."""
         _check.bits(self.bits)
-        _check.choice("rounding", self.rounding, _check.ROUNDINGS)
+        object.__setattr__(self, "rounding", _check.choice("rounding", self.rounding, _check.ROUNDINGS))
 
     @property
     def q_min(self) -> int:
@@ -172,9 +172,14 @@ def require_finite(name: str, values: NDArray[np.float32]) -> None:
 
 
 def _code_matrix(codes: Any) -> Codes:
-    if not isinstance(codes, np.ndarray) or codes.dtype not in (np.int8, np.int16) or codes.ndim != 2:
+    if not isinstance(codes, np.ndarray) or codes.dtype.kind not in "iu" or codes.ndim != 2:
         found = f"{codes.dtype} of shape {codes.shape}" if isinstance(codes, np.ndarray) else type(codes).__name__
-        raise InputError(f"codes must be an int8 or int16 array (n, d), got {found}")
+        raise InputError(f"codes must be an array (n, d) of integers, int8 or int16, got {found}")
+    if codes.dtype not in (np.int8, np.int16):
+        low, high = -(1 << 15), (1 << 15) - 1
+        if codes.size and (codes.min() < low or codes.max() > high):
+            raise InputError(f"codes must be in [{low}, {high}], got {codes.min()} to {codes.max()}")
+        codes = codes.astype(np.int16)
     return np.ascontiguousarray(codes)
 
 

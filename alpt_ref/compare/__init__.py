@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["BITS", "METHODS", "SEEDS", "Comparison", "Row", "Setting", "compare"]
 
 MARKER = "comparison.json"
-FILES = ("results.csv", "results.json", "figure.png", "figure.svg", "cells")
+FILES = ("config.toml", "results.csv", "results.json", "figure.png", "figure.svg", "cells")
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
 
     claim_folder(folder, MARKER, difference, FILES)
     writable_folder(folder / "cells")
-    write_text(folder / "config.toml", dump_toml(config))
     write_json(folder / MARKER, ours)
+    write_text(folder / "config.toml", dump_toml(config))
     return folder
 
 

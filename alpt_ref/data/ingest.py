@@ -95,7 +95,7 @@ def encode_file(
 def _code_columns(reader: TextReader, writer: StoreWriter) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]]]:
     """Labels in RAM; codes as read-only mappings of one temporary file a field."""
     labels: list[NDArray[np.uint8]] = []
-    with contextlib.ExitStack() as files:
+    with writing_to(writer.folder), contextlib.ExitStack() as files:  # closing a file writes, too
         outputs: list[BinaryIO] = []
         for piece in reader:
             with writing_to(writer.folder):

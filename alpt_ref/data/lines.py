@@ -99,7 +99,8 @@ class LineSource:
         """File name (no folder), size and SHA-256, after the pass."""
         if self._raw is None:
             raise RuntimeError("the file has not been read yet")
-        return {"file": self.path.name, "bytes": self._raw.done, "sha256": self._raw.hash.hexdigest()}
+        name = self.path.name.encode("utf-8", "replace").decode()  # bytes of a name that are no UTF-8 become "?"
+        return {"file": name, "bytes": self._raw.done, "sha256": self._raw.hash.hexdigest()}
 
     def _blocks(self) -> Iterator[bytes]:
         """Text in pieces of any length, the next one being read while the caller works on this one."""

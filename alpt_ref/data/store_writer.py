@@ -79,7 +79,8 @@ class ArrayWriter:
     def abandon(self) -> None:
         """Close the file without finishing it."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # a full disk refuses what is still buffered; it is thrown away anyway
+                self._file.close()
 
 
 def array_entry(array: NDArray[Any], dtype: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def make_table(
     InputError
         If an argument is unknown or breaks its rule.
     """
-    _check.choice("method", method, tuple(METHODS))
+    method = _check.choice("method", method, tuple(METHODS))
     known = set(TableSpec.__dataclass_fields__)
     unknown = sorted(set(options) - known)
     if unknown:

@@ -60,8 +60,7 @@ class LowPrecisionTable(EmbeddingTable):
     def __init__(self, spec: TableSpec) -> None:
         if spec.bits is None:
             raise InputError(f"bits must be 2, 4, 8 or 16 for method {self.method!r}, got None")
-        rounding = "sr" if spec.rounding is None else spec.rounding
-        _check.choice("rounding", rounding, _check.ROUNDINGS)
+        rounding = "sr" if spec.rounding is None else _check.choice("rounding", spec.rounding, _check.ROUNDINGS)
         self.quantizer = QuantSpec(spec.bits, rounding)  # type: ignore[arg-type]
         _check.choice("granularity", spec.granularity, GRANULARITIES)
         self._offsets, self._units = self._field_layout(spec)

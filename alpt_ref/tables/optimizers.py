@@ -123,5 +123,5 @@ OPTIMIZERS: dict[str, type[RowOptimizer]] = {"sgd": SGD, "adagrad": RowWiseAdagr
 
 def make_row_optimizer(kind: str, backend: Backend, n: int, d: int) -> RowOptimizer:
     """Row optimiser by name: ``"sgd"``, ``"adagrad"`` or ``"adam"``."""
-    _check.choice("optimizer", kind, tuple(OPTIMIZERS))
+    kind = _check.choice("optimizer", kind, tuple(OPTIMIZERS))
     return OPTIMIZERS[kind](backend, n, d)

@@ -40,9 +40,9 @@ def _value_counter(round_one: Any) -> Any:
         for i in range(lo, hi):
             base = np.int64(np.floor(np.float64(x[i])))
             total, square = np.int64(0), np.int64(0)
-            for k in range(np.int64(1) << bits):
-                word = max(np.int64(k) << (32 - bits), less) - less
-                steps = np.int64(round_one(x[i], low, high, np.uint32(word))) - base
+            for k in range(1 << bits):
+                word = np.uint32(max((k << (32 - bits)) - less, 0))
+                steps = np.int64(round_one(x[i], low, high, word)) - base
                 total += steps
                 square += steps * steps
             sums[i, 0] = total
@@ -61,9 +61,9 @@ def _move_counter(round_one: Any) -> Any:
     ) -> None:  # pragma: no cover - compiled
         for i in range(lo, hi):
             total, square = np.int64(0), np.int64(0)
-            for k in range(np.int64(1) << bits):
-                word = max(np.int64(k) << (32 - bits), less) - less
-                steps = np.int64(round_one(code[i], ratio[i], move[i], stochastic, np.uint32(word))) - base[i]
+            for k in range(1 << bits):
+                word = np.uint32(max((k << (32 - bits)) - less, 0))
+                steps = np.int64(round_one(code[i], ratio[i], move[i], stochastic, word)) - base[i]
                 total += steps
                 square += steps * steps
             sums[i, 0] = total
@@ -106,7 +106,7 @@ def count_moves(
     `code` int32 (n,), `move` float32 (n,) in steps; `ratio` 1 starts on the grid. Without `stochastic` every word
     gives the same code, and the bias is the rounding error.
     """
-    target = code * ratio - move.astype(np.float64)
+    target: Floats = code.astype(np.float64) * ratio - move.astype(np.float64)
     base = np.floor(target).astype(np.int64)
     sums = np.empty((len(code), 2), np.int64)
     ratios = np.full(len(code), ratio, np.float32)

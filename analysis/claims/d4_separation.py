@@ -1,7 +1,7 @@
 r"""D4: a function on which deterministic rounding keeps its gap for ever and stochastic rounding does not.
 
-Proof. f(w) = G|w| from w_1 = k step, k > 0, eta G <= step/2. DR: the first update is a tie at most, downwards: D3, stays.
-SR: moves are below one step, so E(w'-w*)^2 = (w-w*)^2 - 2 eta G |w| + step eta G (R2, R3 with equality for |u| <= step).
+Proof. f(w) = G|w| from w_1 = k step, k > 0, eta G <= step/2. DR: the first update is at most a tie downwards: stays.
+SR: moves are below one step, so E(w' - w*)^2 = (w - w*)^2 - 2 eta G |w| + step eta G (R3, with equality).
 Telescope: (1/T) sum E f(w_t) <= D1^2/(2 eta T) + step G/2, which DR's constant gap G k step exceeds for large T.
 
 Measured exactly; the curves of SR, DR and full precision are kept for the figures.
@@ -37,7 +37,7 @@ def cells(budget: str) -> list[Cell]:
 def horizons(cell: Cell) -> list[int]:
     """From where SR must have come at least half way."""
     first = int(2 * cell["code"] / cell["reach"])
-    return [T for T in (first, 4 * first, 16 * first) if T <= cell["longest"]]
+    return [T for T in (first, 4 * first, 16 * first) if cell["longest"] >= T]
 
 
 def constants(cell: Cell) -> Constants:

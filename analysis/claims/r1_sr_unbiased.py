@@ -1,7 +1,7 @@
 r"""R1: stochastic rounding is unbiased, up to the resolution of its random word.
 
-Proof. In steps let ``x = k + s p`` with ``k = trunc(x)``, ``s`` its sign, ``0 <= p < 1``. The word ``u``, uniform on the
-multiples of ``2^-r`` in [0, 1), sends x to ``k + s`` iff ``u < floor(p 2^32) 2^-32``, so with a probability within
+Proof. In steps let ``x = k + s p`` with ``k = trunc(x)``, ``s`` its sign, ``0 <= p < 1``. The word ``u``, uniform on
+the multiples of ``2^-r`` in [0, 1), sends x to ``k + s`` iff ``u < floor(p 2^32) 2^-32``, so with a probability within
 ``2^-r`` of p; hence ``|E SR(x) - x| <= 2^-r`` steps, and ``E SR(x) = x`` where p has at most r binary digits.
 """
 
@@ -17,7 +17,7 @@ from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact,
 from ._rounding import WORD_BIAS, count_values, generator_of, nearest
 
 PARTS = (0.0625, 0.25, 0.5, 0.8125)
-RUNS, ROWS, COLUMNS = 64, 4096, 16
+RUNS, ROWS, COLUMNS = 64, 32768, 16
 WITHIN = 2.0**-9
 """Bias, in steps, that counts as none where the package draws the words: half of what `WORD_BIAS` does."""
 
@@ -47,7 +47,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     x = generator.uniform(-top, top - 1, count).astype(np.float32)
     x[:2] = -top, top - 1  # the ends of the box belong to it
     if broken == "nearest rounding":
-        bias = nearest(x) - x.astype(np.float64)
+        bias = nearest(x).astype(np.float64) - x.astype(np.float64)
     else:
         less = WORD_BIAS if broken == "biased words" else 0
         bias, _ = count_values(x, cell["code_bits"], cell["word_bits"], less=less)

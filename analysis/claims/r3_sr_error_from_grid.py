@@ -1,8 +1,8 @@
 r"""R3: the error of one rounded update ``u = eta g`` that starts on the grid.
 
-Proof. From a grid point ``frac(v/step) = frac(-u/step)``, so R2 gives ``E eps_i^2 = step^2 p(1-p)`` with ``p = |u_i|/step
-mod 1``: for ``|u_i| <= step`` this is ``step |u_i| - u_i^2``. ``p(1-p) <= min(p, 1-p, 1/4)`` and the distance to the grid
-is at most ``|u_i|``. Sum over i; ``|g|_1 <= sqrt(d) |g|_2`` (Cauchy-Schwarz).
+Proof. From a grid point ``frac(v/step) = frac(-u/step)``, so R2 gives ``E eps_i^2 = step^2 p(1-p)`` with ``p`` the
+fraction of ``|u_i|/step``: ``step |u_i| - u_i^2`` for ``|u_i| <= step``. ``p(1-p) <= min(p, 1-p, 1/4)``, and the
+distance to the grid, ``step min(p, 1-p)``, is at most ``|u_i|``. Sum over i; ``|g|_1 <= sqrt(d) |g|_2`` (Cauchy-Schwarz).
 
 The update is the one that low-precision tables make (`scalar.quantizer.moved_code`), counted over all words.
 Closest published relative: the error term of Li et al. 2017, "Training Quantized Nets: A Deeper Understanding".
@@ -50,7 +50,7 @@ def updates(cell: Cell) -> Any:
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
-    """One coordinate: the value itself; vectors: ``min(step |u|_1, d step^2/4)`` and the looser ``sqrt(d) step |u|_2``."""
+    """The value itself; or ``min(step |u|_1, d step^2/4)`` and the looser ``sqrt(d) step |u|_2`` of each vector."""
     step = cell["step_size"]
     if cell["part"] == "one":
         value = sr_error_from_grid(step * _one_coordinate(cell).astype(np.float64), step)

@@ -50,14 +50,14 @@ def bound(cell: Cell, constants: Constants) -> Any:
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """``|eps|`` in steps for every update, the largest ratio in each binade, or the signed error at ties."""
     if cell["part"] == "moves":
-        u = _moves()
+        u = _moves().astype(np.float64)
         if broken == "floor":
             error = np.floor(-u) + u
         elif broken == "stochastic rounding":
-            error = np.floor(-u) + u + (u != np.floor(u))  # its other neighbour: both happen
-            error = np.maximum(np.abs(error), np.abs(np.floor(-u) + u))
+            below = np.floor(-u) + u
+            error = np.maximum(np.abs(below), np.abs(below + (u != np.floor(u))))  # both neighbours happen
         else:
-            error, _ = count_moves(np.full(len(u), cell["code"], np.int32), u, 0, stochastic=False)
+            error, _ = count_moves(np.full(len(u), cell["code"], np.int32), _moves(), 0, stochastic=False)
         return exact(np.abs(error), rtol=0.0, atol=1e-12, labels=[f"u = {x:g} steps" for x in u])
     if cell["part"] == "ties":
         x = (np.arange(-64, 64) + 0.5).astype(np.float32)

@@ -1,8 +1,9 @@
 r"""R5: the straight-through derivative of a quantised weight by its step size.
 
-Proof. Write ``x = w/step`` and freeze the rounding's offset ``c = DR(clip(x)) - clip(x)`` (straight through): ``Q(step) =
-step (clip(w/step) + c)``. Inside the range ``Q = w + c step``, so ``dQ/dstep = c = DR(x) - x``. Outside c = 0 and clip is an
-end code q, so ``dQ/dstep = q``. Source of the rule: Esser et al., "Learned step size quantization", ICLR 2020.
+Proof. Write ``x = w/step`` and freeze the rounding's offset ``c = DR(clip(x)) - clip(x)`` (straight through):
+``Q(step) = step (clip(w/step) + c)``. Inside the range ``Q = w + c step``, so ``dQ/dstep = c = DR(x) - x``.
+Outside it c = 0 and clip gives an end code q, so ``dQ/dstep = q``.
+Source of the rule: Esser et al., "Learned step size quantization", ICLR 2020.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def weights(cell: Cell) -> NDArray[np.float32]:
     x = np.linspace(-1.5 * half, 1.5 * half, 2 * POINTS + 1) + 0.003
     x = np.concatenate([x, [-0.5, 0.5, 0.25 - half, half - 1.25]])
     x = x[(np.abs(x + half) > 0.01 * half) & (np.abs(x - half + 1) > 0.01 * half)]
-    return (x * np.float32(cell["step_size"])).astype(np.float32)
+    return np.asarray(x * np.float32(cell["step_size"]), dtype=np.float32)
 
 
 def bound(cell: Cell, constants: Constants) -> NDArray[np.float64]:
@@ -88,9 +89,10 @@ def figure(axes: Any, result: Any) -> None:
 CLAIM = Claim(
     id="r5",
     title="step-size derivative, straight through the rounding",
-    statement=r"$\partial Q/\partial\Delta = DR(s) - s$ inside the range, $-2^{m-1}$ below, $2^{m-1}-1$ above, $s = w/\Delta$",
-    plain="dQ/dstep = DR(s) - s inside the range, -2^(m-1) below it, 2^(m-1)-1 above it, s = w/step, m bits; equal to the "
-    "finite difference with the rounding frozen, whatever rounding the weights use.",
+    statement=r"$\partial Q/\partial\Delta = DR(s) - s$ inside the range, $-2^{m-1}$ below, "
+    r"$2^{m-1}-1$ above, $s = w/\Delta$",
+    plain="dQ/dstep = DR(s) - s inside the range, -2^(m-1) below it, 2^(m-1)-1 above it, s = w/step, m bits; equal to "
+    "the finite difference with the rounding frozen, whatever rounding the weights use.",
     source="Esser et al., Learned step size quantization, ICLR 2020",
     kind="identity",
     grid=grid,

@@ -2,8 +2,8 @@ r"""R7: the rounding errors of different elements, rows, draws and seeds are unc
 
 Proof. Every element has its own random word, so given the weights the errors are independent with mean zero (R1):
 ``E eps_i eps_j = E eps_i E eps_j = 0``; hence ``E|sum_i eps_i|^2 = sum_i E eps_i^2``, not its d-fold.
-What is tested is the generator behind `quantize`: a counter used twice, or one word for a whole row, keeps every marginal
-law (R1, R2 stay green) and is found here.
+What is tested is the generator behind `quantize`: a counter used twice, or one word for a whole row, keeps every
+marginal law (R1 and R2 stay green) and is found here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def _errors(cell: Cell, x: NDArray[np.float32], key: int, counter: int, broken: 
     """``(SR(x) - x)/sd``, float64 (rows, d); every element of a row has the same fraction p."""
     spec = quantizer.QuantSpec(cell["bits"], "sr")
     whole = np.floor(x)
-    up = quantizer.quantize(x, 1.0, spec, seed=key, counter=counter) - whole
+    codes = quantizer.quantize(x, 1.0, spec, seed=key, counter=counter)
+    up = codes.astype(np.float64) - whole
     if broken == "one word a row":
         up = np.repeat(up[:, :1], x.shape[1], axis=1)  # same fraction, same word: the same way
     p = (x - whole).astype(np.float64)

@@ -16,7 +16,7 @@ from ...scalar.elementary import log_unit, sigmoid
 from ...scalar.rounding import saturate
 from .montecarlo_measure import check_move
 from .montecarlo_passes import PURPOSE_SAMPLE, add_noise, element_counters, move_all, place_start
-from .philox_wide import fill_words_wide
+from .random import fill_words
 
 SQUARE, ABSOLUTE, HUBER_LOSS, LOGISTIC = 0, 1, 2, 3
 
@@ -183,7 +183,7 @@ def simulate_linear(
             if t == rates.shape[0]:
                 break
             if batch > 0:
-                fill_words_wide((here * batch + 3) // 4, s0, s1, t - 1, PURPOSE_SAMPLE, k0, k1, sample_words)
+                fill_words((here * batch + 3) // 4, s0, s1, t - 1, PURPOSE_SAMPLE, k0, k1, sample_words)
             for i in range(n):
                 g[i] = mul(l2, w[i])
             for r in range(here):

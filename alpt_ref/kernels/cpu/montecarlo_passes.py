@@ -20,7 +20,7 @@ from ..._jit import scalar
 from ...scalar.arith import mul
 from ...scalar.elementary import normal_pair, symmetric_uniform
 from ...scalar.rounding import dr, saturate, sr
-from .philox_wide import fill_words_wide
+from .random import fill_words
 
 PURPOSE_ROUNDING = 16
 PURPOSE_NOISE = 17
@@ -119,18 +119,18 @@ def add_noise(
     index = t - 1
     if noise == NOISE_TWO_POINT:
         if index % 32 == 0:
-            fill_words_wide(lanes, c0, c1, index // 32, PURPOSE_NOISE, k0, k1, words)
+            fill_words(lanes, c0, c1, index // 32, PURPOSE_NOISE, k0, k1, words)
         shift = np.uint32(index % 32)
         for i in range(n):
             g[i] = g[i] + (sigma if np.uint32(np.uint32(words[i] >> shift) & _U1) else -sigma)
     elif noise == NOISE_UNIFORM:
-        fill_words_wide(lanes, c0, c1, index, PURPOSE_NOISE, k0, k1, words)
+        fill_words(lanes, c0, c1, index, PURPOSE_NOISE, k0, k1, words)
         for i in range(n):
             g[i] = g[i] + mul(sigma, symmetric_uniform(words[i]))
     elif noise == NOISE_NORMAL:
         if index % 2 == 0:
-            fill_words_wide(lanes, c0, c1, index // 2, PURPOSE_NOISE, k0, k1, words)
-            fill_words_wide(lanes, c0, c1, index // 2, PURPOSE_ANGLE, k0, k1, more)
+            fill_words(lanes, c0, c1, index // 2, PURPOSE_NOISE, k0, k1, words)
+            fill_words(lanes, c0, c1, index // 2, PURPOSE_ANGLE, k0, k1, more)
             for i in range(n):
                 first, other = normal_pair(words[i], more[i])
                 second[i] = other
@@ -210,7 +210,7 @@ def move_all(
 ) -> None:
     """The update of step `t` for the whole group, by the chosen rounding."""
     if rounding == STOCHASTIC:
-        fill_words_wide(lanes, c0, c1, t - 1, PURPOSE_ROUNDING, k0, k1, words)
+        fill_words(lanes, c0, c1, t - 1, PURPOSE_ROUNDING, k0, k1, words)
         move_stochastic(n, rate, step, low, high, words, g, code, w)
     elif rounding == NEAREST:
         move_nearest(n, rate, step, low, high, g, code, w)

@@ -1,8 +1,8 @@
 r"""D3 on a quadratic: how far from the minimum DR stops, and why that grows as the learning rate shrinks.
 
-Proof. Updates are eta lambda |e|, so every grid point with eta lambda |e| < step/2 is fixed: radius step/(2 eta lambda).
-From outside, no move crosses to the other side (it is at most eta lambda |e| + step/2), and the last one is of one step
-for eta lambda <= 1/2: a start outside ends within (radius - step, radius], so its loss is about step^2/(8 eta^2 lambda).
+Proof. An update is eta lambda |e|: every grid point nearer than the radius R = step/(2 eta lambda) is fixed (D3).
+From outside no move crosses w* (it is at most eta lambda |e| + step/2); for eta lambda <= 1/2 the last is one step.
+So a start outside ends within (R - step, R], with a loss of about step^2/(8 eta^2 lambda).
 
 That loss is reached only from outside; a start inside the radius stays where it is. The measured chain has no noise,
 so its path is followed to the end code by code.
@@ -70,7 +70,7 @@ def _outside(cell: Cell, constants: Constants, seen: Constants) -> bool:
 
 
 CLAIM = Claim(
-    id="d3-floor",
+    id="d3b",
     title="Where deterministic rounding stalls on a quadratic: farther out for smaller learning rates",
     statement=(
         r"$\frac{\Delta}{2\eta\lambda} - \Delta \;\leq\; \lim_t |w_t - w^*| \;\leq\; \frac{\Delta}{2\eta\lambda}$"

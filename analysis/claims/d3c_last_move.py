@@ -63,7 +63,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 
 CLAIM = Claim(
-    id="d3-freeze",
+    id="d3c",
     title="With c/√t deterministic rounding freezes at a step known beforehand",
     statement=r"$w_t = w_{t+1} = \ldots\quad$ for all $\;t > \left(2c\,\max_i |g_i| / \Delta\right)^2$",
     plain=(
