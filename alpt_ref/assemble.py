@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from .catalog import MODELS, TABLES
 from .config import RunConfig
 from .models import make_model
 from .optim import StepSchedule
@@ -26,22 +27,13 @@ def build(config: RunConfig, dataset: ClickDataset) -> tuple[EmbeddingTable, Mod
     start from the same weights.
     """
     settings, seed = config.table, config.train.seed
-    quantised: dict[str, Any] = {}
-    if settings.method != "fp32":
-        quantised = {
-            "bits": settings.bits,
-            "rounding": settings.rounding,
-            "granularity": settings.granularity,
-            "field_offsets": dataset.field_offsets,
-            "init_step": ("range", settings.init_range) if settings.init_step == "range" else settings.init_step,
-            "min_step": settings.min_step,
-        }
-    if settings.method == "alpt":
-        quantised |= {
-            "step_lr": settings.step_lr,
-            "grad_scale": settings.grad_scale,
-            "step_domain": settings.step_domain,
-        }
+    options = {name: getattr(settings, name) for name in TABLES[settings.method].settings}
+    options.pop("two_pass", None)  # how the table is trained, not what it is
+    reach = options.pop("init_range", None)
+    if options.get("init_step") == "range":
+        options["init_step"] = ("range", reach)
+    if "granularity" in options:
+        options["field_offsets"] = dataset.field_offsets
     table = make_table(
         settings.method,
         dataset.n,
@@ -51,14 +43,10 @@ def build(config: RunConfig, dataset: ClickDataset) -> tuple[EmbeddingTable, Mod
         weight_decay=settings.weight_decay,
         init_std=settings.init_std,
         seed=seed,
-        **quantised,
+        **options,
     )
-    options: dict[str, Any] = {}
-    if config.model.kind != "logistic":
-        options = {"hidden": config.model.hidden, "batch_norm": config.model.batch_norm}
-    if config.model.kind == "dcn":
-        options["cross_layers"] = config.model.cross_layers
-    return table, make_model(config.model.kind, dataset.fields, config.model.dim, seed=seed, **options)
+    sizes = {name: getattr(config.model, name) for name in MODELS[config.model.kind].settings}
+    return table, make_model(config.model.kind, dataset.fields, config.model.dim, seed=seed, **sizes)
 
 
 def rates(config: RunConfig, epoch: int) -> dict[str, float]:

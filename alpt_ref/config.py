@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, get_type_hints
 
 import msgspec
 
+from .catalog import MODELS, TABLES, optional_settings
 from .errors import InputError
 
 Rule = tuple[str, Callable[[Any], bool]]
@@ -124,7 +125,7 @@ class ModelConfig(_Section, frozen=True):
 
     section: ClassVar[str] = "model"
     rules: ClassVar[Mapping[str, Rule]] = {
-        "kind": _choice("dcn", "dnn", "logistic"),
+        "kind": _choice(*MODELS),
         "dim": _whole(1, 2**18 - 1),
         "hidden": _WIDTHS,
         "cross_layers": _whole(1),
@@ -148,7 +149,7 @@ class TableConfig(_Section, frozen=True):
 
     section: ClassVar[str] = "table"
     rules: ClassVar[Mapping[str, Rule]] = {
-        "method": _choice("fp32", "lpt", "alpt"),
+        "method": _choice(*TABLES),
         "bits": _choice(2, 4, 8, 16),
         "rounding": _choice("sr", "dr"),
         "optimizer": _choice(*OPTIMIZERS),
@@ -253,10 +254,6 @@ SECTIONS: dict[str, type[_Section]] = {
     "train": TrainConfig,
 }
 
-_ONLY_QUANTISED = ("bits", "rounding", "granularity", "init_step", "init_range", "min_step")
-_ONLY_LEARNED = ("step_lr", "grad_scale", "step_domain", "two_pass")
-
-
 def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     """The settings that can change a result, as JSON-able dicts: no thread count, no setting the method ignores.
 
@@ -266,15 +263,11 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     del plain["data"]
     plain["train"].pop("threads")
     table, model = plain["table"], plain["model"]
-    unused = {"fp32": _ONLY_QUANTISED + _ONLY_LEARNED, "lpt": _ONLY_LEARNED}.get(table["method"], ())
-    if table["init_step"] != "range" and "init_range" not in unused:
-        unused += ("init_range",)
-    for key in unused:
-        table.pop(key)
-    if model["kind"] != "dcn":
-        model.pop("cross_layers")
-    if model["kind"] == "logistic":
-        model.pop("hidden"), model.pop("batch_norm")
+    if table["init_step"] != "range":
+        table.pop("init_range")
+    for settings, name, entries in ((table, "method", TABLES), (model, "kind", MODELS)):
+        for key in set(optional_settings(entries)) - set(entries[settings[name]].settings):
+            settings.pop(key, None)
     return plain
 
 

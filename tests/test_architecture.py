@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 
 # Layers from the ground up: a module may import its own layer and those below it.
 LAYERS: list[set[str]] = [
-    {"errors", "_types", "_memory", "_jit"},
+    {"errors", "_types", "_memory", "_jit", "catalog"},
     {"scalar"},
     {"kernels"},
     {"backend", "_check"},

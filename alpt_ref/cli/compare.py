@@ -56,10 +56,12 @@ def compare_command(
     }
     say = echo_unless(quiet)
     from ..compare import compare
+    from ..compare.grid import make_cells, make_settings
     from ..compare.report import as_text, conclusion
     from ..progress import Progress
     from ..sources import load_dataset
 
+    make_cells(config, make_settings(grid["methods"], grid["bits"]), grid["seeds"])  # refused before data are read
     with Progress(enabled=not quiet) as progress:
         dataset = load_dataset(config.data, progress=progress)
     say(describe(dataset))

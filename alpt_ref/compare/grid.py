@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ..catalog import comparison_labels
 from ..config import RunConfig, config_hash
 from ..errors import InputError
 
-METHODS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
+METHODS = comparison_labels()
 BITS = (8, 4, 2)
 SEEDS = (0, 1, 2, 3, 4)
 

@@ -1,4 +1,4 @@
-"""Click models: logistic regression, DNN, DCN. A new one is a new file and one line in `MODELS`."""
+"""Click models: logistic regression, DNN, DCN. A new one is a new file and one entry in `catalog.MODELS`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._check import choice, whole_number
+from ..catalog import MODELS
 from ..errors import InputError
 from .base import Model
 from .dcn import Dcn
@@ -14,13 +15,7 @@ from .dnn import Dnn
 from .logistic import Logistic
 from .loss import bce_with_logits
 
-MODELS: dict[str, type[Model]] = {
-    "logistic": Logistic,
-    "dnn": Dnn,
-    "dcn": Dcn,
-}
-
-__all__ = ["MODELS", "Dcn", "Dnn", "Logistic", "Model", "bce_with_logits", "make_model"]
+__all__ = ["Dcn", "Dnn", "Logistic", "Model", "bce_with_logits", "make_model"]
 
 
 def make_model(
@@ -46,10 +41,11 @@ def make_model(
     InputError
         For an unknown kind, option or device, or a value out of range.
     """
-    choice("kind", kind, tuple(MODELS))
+    kind = choice("kind", kind, tuple(MODELS))
     seed = whole_number("seed", seed, 0, 1 << 64)
-    allowed = {"logistic": (), "dnn": ("hidden", "batch_norm"), "dcn": ("cross_layers", "hidden", "batch_norm")}[kind]
+    allowed = MODELS[kind].settings
     unknown = sorted(options.keys() - set(allowed))
     if unknown:
         raise InputError(f"unknown option {unknown[0]!r} of a {kind} model; it takes {', '.join(allowed) or 'none'}")
-    return MODELS[kind](fields, dim, seed=seed, dtype=dtype, device=device, **options)  # type: ignore[call-arg]
+    model: Model = MODELS[kind].load()(fields, dim, seed=seed, dtype=dtype, device=device, **options)
+    return model

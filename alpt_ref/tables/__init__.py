@@ -1,23 +1,18 @@
-"""What an embedding layer can be: one file a method, one interface (`base.EmbeddingTable`), one dict of names."""
+"""What an embedding layer can be: one file a method, one interface (`base.EmbeddingTable`), named in `catalog`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .. import _check
+from ..catalog import TABLES
 from ..errors import InputError
 from .alpt import AdaptiveTable
 from .base import EmbeddingTable, TableSpec
 from .full import FullTable
 from .lpt import LowPrecisionTable
 
-METHODS: dict[str, type[EmbeddingTable]] = {
-    "fp32": FullTable,
-    "lpt": LowPrecisionTable,
-    "alpt": AdaptiveTable,
-}
-
-__all__ = ["METHODS", "AdaptiveTable", "EmbeddingTable", "TableSpec", "make_table"]
+__all__ = ["AdaptiveTable", "EmbeddingTable", "FullTable", "LowPrecisionTable", "TableSpec", "make_table"]
 
 
 def make_table(
@@ -55,7 +50,7 @@ def make_table(
     InputError
         If an argument is unknown or breaks its rule.
     """
-    method = _check.choice("method", method, tuple(METHODS))
+    method = _check.choice("method", method, tuple(TABLES))
     known = set(TableSpec.__dataclass_fields__)
     unknown = sorted(set(options) - known)
     if unknown:
@@ -63,4 +58,5 @@ def make_table(
     spec = TableSpec(
         n, d, bits=bits, rounding=rounding, optimizer=optimizer, lr=lr, seed=seed, device=device, **options
     )
-    return METHODS[method](spec)
+    table: EmbeddingTable = TABLES[method].load()(spec)
+    return table

@@ -1,0 +1,90 @@
+r"""D5: what gradient noise does to the bias of deterministic rounding, exactly.
+
+Proof. DR(x) - x is the sawtooth sum_k (-1)^k sin(2 pi k x)/(pi k); averaging over the noise n (in steps) multiplies term
+k by n's characteristic function at 2 pi k: exp(-2 pi^2 k^2 s^2) if normal. A uniform window of width W keeps the rest
+r = frac(W) of a period: r(1-r)/(2W). Two points 2s apart: two half-size jumps a period, peak max(q, 1-q)/2, q = frac(2s).
+
+"Noise of the order of a step or larger un-biases DR" is true only of noise that is *spread out*: with two-point noise
+the bias never falls below a quarter of a step, however large the noise is. The statement here says which is which; the
+control is the short form. Measured as sums of probabilities over the rounding thresholds, not through Fourier series.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.theory import Noise
+from alpt_ref.theory.setting import NoiseKind
+from alpt_ref.theory.stalling import dither_bias_bound
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+
+from ._instances import RELATIVE
+from ._noisy_chain import expected_rounding
+
+RESOLUTION = 1.0 / 4096.0
+JUST = 1e-9
+DITHER = "dither: Gray and Stockham, IEEE Trans. Inf. Theory 39, 1993"
+
+
+def cells(budget: str) -> list[Cell]:
+    count = 60 if budget == "full" else 20
+    sigmas = [float(f"{s:.4g}") for s in np.geomspace(0.02, 3.0, count)]
+    return product(noise=["normal", "uniform", "two-point"], sigma=[*sigmas, 0.5, 1.0])
+
+
+def noise_of(cell: Cell, kind: NoiseKind | None = None) -> Noise:
+    return Noise(kind or cell["noise"], cell["sigma"])
+
+
+def margin(cell: Cell, constants: Constants) -> float:
+    """The supremum is taken over a grid of x."""
+    return 2.0 * RESOLUTION
+
+
+def bound(cell: Cell, constants: Constants) -> Any:
+    peak = dither_bias_bound(noise_of(cell), 1.0, 1.0)
+    low = 0.0 if cell["noise"] == "normal" else peak - margin(cell, constants)
+    return low, peak + (JUST if cell["noise"] == "normal" else margin(cell, constants))
+
+
+def as_if_normal(cell: Cell, constants: Constants) -> Any:
+    return 0.0, dither_bias_bound(noise_of(cell, "normal"), 1.0, 1.0) + JUST
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    noise = noise_of(cell)
+    jumps = np.array([0.5 - noise.sigma, 0.5 + noise.sigma])
+    x = np.concatenate([np.arange(-0.5, 0.5, RESOLUTION), jumps - JUST, jumps + JUST])
+    bias = expected_rounding(x, noise, reach=int(12 * noise.sigma) + 12) - x
+    return exact(float(np.abs(bias).max()), rtol=1e-8, atol=1e-12)
+
+
+CLAIM = Claim(
+    id="d5",
+    title="Dither: which gradient noise removes the bias of deterministic rounding",
+    statement=(
+        r"$\max_x |E\,DR(x + n) - x| \;\leq\; \frac{1}{\pi}\sum_k \frac{1}{k}\,e^{-2\pi^2k^2s^2}$  (normal),"
+        "\n"
+        r"$= \frac{r(1-r)}{2W}$  (uniform of width $W$, $r = W - \lfloor W \rfloor$),"
+        "\n"
+        r"$= \frac{1}{2}\max(q, 1-q) \geq \frac{1}{4}$  (two points $\pm s$, $q = 2s - \lfloor 2s \rfloor$)"
+    ),
+    plain=(
+        "Bias of DR under noise n, in steps: normal of standard deviation s: at most (1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k"
+        " (0.0023 at s = 0.5); uniform of width W: r(1-r)/(2W), r = frac(W), zero for whole W; two points +-s:"
+        " max(q, 1-q)/2, q = frac(2s): never below 1/4, however large the noise"
+    ),
+    source=f"{RELATIVE}; {DITHER}",
+    kind="identity",
+    grid=cells,
+    bound=bound,
+    measure=measure,
+    control=Control(
+        "any-large-noise",
+        "the short form, that any noise of a step or more un-biases DR: two-point noise held to the bound for normal",
+        bound=as_if_normal,
+        where=lambda cell: cell["noise"] == "two-point" and cell["sigma"] >= 1.0,
+    ),
+)
