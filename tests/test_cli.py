@@ -216,3 +216,51 @@ def test_ctrl_c_keeps_finished_runs_and_says_how_to_go_on(run: Caller, tmp_path:
     went_on = run(*args, "--jobs", "1", "--output", "out")
     assert went_on.status == 0, went_on.err
     assert f"18 runs, {kept} finished before" in went_on.err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train", "--data", "x" * 300], "File name too long"),
+        (["data", "encode", "--criteo", "x" * 300, "--output", "y"], "File name too long"),
+        (["compare", "--seeds", "1000000000000"], "--seeds must be at most 10000"),
+        (["train", "--set", "model.hidden=[]"], "model.hidden must be one or more whole numbers"),
+        (["train", "--set", f"train.seed={'9' * 5000}"], "train.seed must be a whole number"),
+        (["train", "--set", f"model.hidden={'[' * 3000}"], "model.hidden must be"),
+        (["train", "--set", "train.seed=1\nfoo=2"], "train.seed must be a whole number"),
+        (["train", "--set", "table.init_std=0"], "table.init_std must be above 0"),
+        (["train", "--set", "table.lr=1e39"], "table.lr must be a finite number above 0 (in float32), got 1e+39"),
+    ],
+)
+def test_extreme_values_are_one_sentence(args: Sequence[str], message: str, run: Caller, tmp_path: Path) -> None:
+    result = run(*args)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert message in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_memory_is_one_sentence(run: Caller) -> None:
+    result = run("train", *TINY, "--quiet", "--set=model.cross_layers=100000000000000")
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert result.err.startswith("Error: out of memory (")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are arbitrary bytes")
+def test_a_file_name_that_is_no_utf8(run: Caller, tmp_path: Path) -> None:
+    name = os.fsdecode(b"clicks\xff.txt")
+    rows = [f"{number // 3 % 2} {number % 7}:1 {number % 5}:1" for number in range(300)]
+    (tmp_path / name).write_text("\n".join(rows) + "\n")
+    options = ["--quiet", "--set=model.hidden=[4]", "--set=train.epochs=1", "--set=train.batch_size=50"]
+    for _ in range(2):  # trained, then read back
+        assert run("train", "--libfm", name, *options, "--output", "run").status == 0
+    compared = run("compare", "--libfm", name, *options, "--seeds=1", "--methods=fp32", "--jobs=1", "--output", "all")
+    assert (compared.status, compared.err) == (0, "")
+
+
+def test_a_comparison_does_not_take_the_folder_of_a_run(run: Caller, tmp_path: Path) -> None:
+    assert run("train", *TINY, "--quiet", "--output=run").status == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    refused = run("compare", *TINY, "--quiet", "--seeds=1", "--output=run")
+    assert refused.status == 2
+    assert "holds a config.toml of unknown origin" in refused.err
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,3 +102,42 @@ def test_wrong_arguments() -> None:
         matmul(a, np.ones((4, 2), np.float32))
     with pytest.raises(InputError, match=r"out must be a C-contiguous float64 array \(3, 2\)"):
         matmul(a, np.ones((4, 2)), np.ones((2, 3)).T)
+
+
+def test_any_python_thread_gets_one_blas_thread_and_the_same_bits() -> None:
+    """From threadpoolctl 3.8 on, only the thread that came first may limit BLAS, unless the right is passed on."""
+    a, b = products((5200, 40, 600), np.float32)[0]
+    expected, before = matmul(a, b), blas_threads()
+    seen: list[Any] = []
+
+    def elsewhere() -> None:
+        with single_threaded_blas():
+            seen.append(blas_threads())
+        seen.append(blas_threads())
+        seen.append(np.array_equal(matmul(a, b), expected))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [{1}, before, True]
+    with single_threaded_blas():
+        assert blas_threads() == {1}
+    assert blas_threads() == before
+
+
+def test_a_limit_entered_in_one_thread_may_be_left_last_in_another() -> None:
+    before, entered, leave = blas_threads(), threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with single_threaded_blas():
+            entered.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=stay)
+    with single_threaded_blas():
+        thread.start()
+        assert entered.wait(30)
+    assert blas_threads() == {1}
+    leave.set()
+    thread.join()
+    assert blas_threads() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,12 @@ from alpt_ref.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.evaluation import evaluate
-from alpt_ref.history import RunResult
+from alpt_ref.history import EpochRecord, RunResult, samples_per_second
+from alpt_ref.models import Model
+from alpt_ref.optim import DenseOptimizer
 from alpt_ref.progress import Progress
 from alpt_ref.train import DivergedError, train
+from tests.tolerances import FLOAT64
 
 METHODS = [("fp32", True), ("lpt", True), ("alpt", True), ("alpt", False)]
 
@@ -271,3 +275,121 @@ def test_snapshot_is_a_copy_and_restore_its_inverse(dataset: ClickDataset) -> No
     assert evaluate(table, model, dataset, "test", batch_size=500) == pytest.approx(
         (result.test_auc, result.test_logloss)
     )
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_a_part_with_one_label_is_refused_before_anything_is_written(part: int, tmp_path: Path) -> None:
+    clicks = synthetic_clicks(rows=400, fields=3, features=30, seed=1)
+    labels = np.where(clicks.split == part, 0, clicks.labels).astype(np.uint8)
+    labels[:2] = clicks.labels[:2]
+    labels[clicks.split == part] = 0
+    wrong = dataclasses.replace(clicks, labels=labels)
+    with pytest.raises(InputError, match=f"only the label 0 in its {('train', 'valid', 'test')[part]} part"):
+        train(small(), wrong, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_setting_that_the_table_refuses_does_not_claim_the_folder(dataset: ClickDataset, tmp_path: Path) -> None:
+    config = small(epochs=1)
+    with pytest.raises(InputError, match="min_step must not exceed"):
+        train(config.replace("table", min_step=1.0), dataset, output=tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+    train(config, dataset, output=tmp_path / "run")
+
+
+@pytest.mark.parametrize("damage", ["empty", "foreign", "list"])
+def test_every_damage_of_a_stored_run_is_one_sentence(damage: str, dataset: ClickDataset, tmp_path: Path) -> None:
+    config = small(epochs=1)
+    train(config, dataset, output=tmp_path)
+    if damage == "empty":
+        (tmp_path / "state.npz").write_bytes(b"")
+    elif damage == "foreign":
+        np.savez(tmp_path / "state.npz", something=np.ones(3))
+    else:
+        (tmp_path / "result.json").write_text("[]")
+    with pytest.raises(InputError, match="is damaged"):
+        train(config, dataset, output=tmp_path)
+
+
+@pytest.mark.parametrize("marker", ["manifest.json", "comparison.json", "verify.json"])
+def test_a_folder_of_another_kind_is_refused(marker: str, dataset: ClickDataset, tmp_path: Path) -> None:
+    (tmp_path / marker).write_text("{}")
+    with pytest.raises(InputError, match=f"holds .* \\({marker}\\); choose another"):
+        train(small(), dataset, output=tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [marker]
+
+
+def test_two_pass_training_calls_the_table_as_algorithm_1_says(
+    dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rates by the schedule in both parts, the number of samples, and running statistics that move in pass 1 only."""
+    calls: list[tuple[str, Any]] = []
+    owner: Any = train_module
+
+    def spied(owner: Any, name: str, note: Any) -> None:
+        original = getattr(owner, name)
+
+        def spy(*args: Any, **kwargs: Any) -> Any:
+            calls.append((name, note(args, kwargs)))
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, spy)
+
+    spied(owner.AdaptiveTable, "begin_update", lambda args, kwargs: kwargs["lr"])
+    spied(owner.AdaptiveTable, "finish_update", lambda args, kwargs: kwargs["batch_size"])
+    spied(DenseOptimizer, "step", lambda args, kwargs: kwargs["lr"])
+    spied(Model, "forward", lambda args, kwargs: kwargs["training"] and kwargs["update_stats"])
+    spied(Model, "backward", lambda args, kwargs: kwargs["params"])
+    config = small("alpt", batch_size=1700, epochs=2, milestones=(1,))
+    train(config, dataset)
+    expected: list[tuple[str, Any]] = []
+    for epoch, rate in ((1, 1.0), (2, 0.1)):
+        for size in (1700, 1500):
+            expected += [("forward", True), ("backward", True), ("begin_update", config.table.lr * rate)]
+            expected += [("step", config.model.lr * rate), ("forward", False), ("backward", False)]
+            expected += [("finish_update", size)]
+        expected += [("forward", False)] * epoch  # one batch validates; the last epoch's is followed by the test
+    assert calls == expected
+
+
+def test_train_loss_is_the_mean_over_rows(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses: list[tuple[float, int]] = []
+    original = train_module.bce_with_logits
+
+    def spy(logits: Any, labels: Any) -> Any:
+        loss, gradient = original(logits, labels)
+        losses.append((loss, len(labels)))
+        return loss, gradient
+
+    monkeypatch.setattr(train_module, "bce_with_logits", spy)
+    result = train(small("lpt", batch_size=3100, epochs=1), dataset)
+    assert [size for _, size in losses] == [3100, 100]
+    mean = sum(loss * size for loss, size in losses) / 3200
+    assert result.history[0].train_loss == pytest.approx(mean, rel=FLOAT64)
+
+
+def test_every_setting_of_the_table_reaches_it(dataset: ClickDataset) -> None:
+    settings: dict[str, Any] = {
+        "method": "alpt", "bits": 4, "rounding": "dr", "optimizer": "sgd", "lr": 0.5, "weight_decay": 0.25,
+        "init_std": 0.125, "granularity": "field", "step_lr": 0.01, "grad_scale": "dq", "step_domain": "log",
+        "min_step": 1e-6,
+    }  # fmt: skip
+    config = small(seed=9).replace("table", **settings, init_step="range", init_range=0.75)
+    spec = build(config, dataset)[0].spec
+    del settings["method"]
+    assert {name: getattr(spec, name) for name in settings} == settings
+    assert (spec.n, spec.d, spec.seed, spec.init_step) == (dataset.n, 4, 9, ("range", 0.75))
+    assert np.array_equal(spec.field_offsets, dataset.field_offsets)
+
+
+def test_batches_depend_on_seed_and_epoch() -> None:
+    rows = np.arange(100)
+    first = {(s, e): next(batches.batch_rows(rows, 20, seed=s, epoch=e)).tobytes() for s in (0, 1) for e in (1, 2)}
+    assert len(set(first.values())) == 4
+
+
+def test_speed_is_the_median_over_epochs() -> None:
+    records = [
+        EpochRecord(k, {}, 0.0, 0.0, 0.0, {}, {"samples_per_s": speed}) for k, speed in enumerate((9.0, 1.0, 2.0))
+    ]
+    assert samples_per_second(records) == 2.0

@@ -61,3 +61,9 @@ SAME_MODEL_AUC = 0.01
 
 DCN_GAIN_AUC = 0.01
 """Absolute: the least that DCN must gain over logistic regression on Frappe; measured 0.017 to 0.019."""
+
+GRID_UNITS = 1e-3
+"""In steps: a code of up to 128 after a chain of float32 operations (relative 4e-6, ratio of step sizes included)."""
+
+STEP_SIZE = 2e-5
+"""Relative: one step-size update, whose gradient is a float32 sum of up to 27 products that may cancel."""

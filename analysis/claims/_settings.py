@@ -15,8 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.theory import Grid, Noise, Runs, Schedule, Separable, absolute, elastic, evolve_separable, huber
-from alpt_ref.theory import quadratic, saturating, simulate
+from alpt_ref.theory import (
+    Grid,
+    Noise,
+    Runs,
+    Schedule,
+    Separable,
+    absolute,
+    elastic,
+    evolve_separable,
+    huber,
+    quadratic,
+    saturating,
+    simulate,
+)
 from alpt_ref.theory.linear import LinearModel, l1_regression, logistic_regression, synthetic_regression
 from alpt_ref.verify import Assumption, Cell, Constants, Measurement, exact, sampled
 
@@ -65,7 +77,7 @@ SETTINGS: dict[str, Callable[[], Setting]] = {
     "kink": lambda: Setting(absolute(1.0, 0.0), Grid(1.0, 2), Noise(), 0),
     "bent kink": lambda: Setting(elastic(0.01, 1.0, 0.0), Grid(1.0, 2), Noise(), 0),
     "noisy bowl": lambda: Setting(quadratic(1.0, 0.0), Grid(1.0, 8), Noise("two-point", 400.0), 0),
-    "bowl at 100": lambda: Setting(quadratic(1.0, 0.0), Grid(1.0, 8), Noise(), 100),
+    "corner bowl": lambda: Setting(quadratic(1.0, 0.0), Grid(1.0, 8), Noise(), -128),
     # one coordinate, where nearest rounding stalls
     "cliff": lambda: Setting(absolute(1.0, 0.0), Grid(1.0, 4), Noise(), 7),
     "far bowl": lambda: Setting(quadratic(1.0, 0.3), Grid(1.0, 5), Noise(), 15),
@@ -75,7 +87,8 @@ SETTINGS: dict[str, Callable[[], Setting]] = {
     "slopes": lambda: Setting(absolute(np.geomspace(1.0, 0.1, 4), _off_grid(4)), _WIDE, _SHAKEN, -32),
     "hubers": lambda: Setting(huber(1.0, 4 * CELL, _off_grid(3)), _WIDE, _SHAKEN, 30),
     "elastics": lambda: Setting(elastic(0.5, 0.25, _off_grid(3)), _WIDE, Noise(), 30),
-    "hollows": lambda: Setting(saturating(np.geomspace(2.0, 0.5, 3), _off_grid(3)), _WIDE, _SHAKEN, 16),
+    "hollows": lambda: Setting(saturating(np.geomspace(2.0, 0.5, 3), _off_grid(3)), _WIDE, Noise(), 16),
+    "inner bowls": lambda: Setting(quadratic(np.geomspace(1.0, 0.3, 4), _off_grid(4)), Grid(CELL, 7), _SHAKEN, 24),
     "sparse": lambda: Setting(absolute(np.r_[1.0, np.full(31, 1 / 64)], np.zeros(32)), Grid(CELL, 5), Noise(), 12),
     # by Monte Carlo
     "logistic": lambda: Setting(synthetic_regression("logistic", ROWS, 4, seed=1, l2=0.05), _WIDE, Noise(), 16),
@@ -87,7 +100,7 @@ SETTINGS: dict[str, Callable[[], Setting]] = {
         huber(1.0, 4 * CELL, _off_grid(3)), Grid(CELL, 8), Noise("normal", 0.5), 30
     ),
     "hollows, uniform noise": lambda: Setting(
-        saturating(np.geomspace(2.0, 0.5, 3), _off_grid(3)), Grid(CELL, 8), Noise("uniform", 0.5), 16
+        saturating(np.geomspace(2.0, 0.5, 3), _off_grid(3)), Grid(CELL, 8), Noise("uniform", 0.1), 16
     ),
 }
 
@@ -98,7 +111,7 @@ def setting(name: str) -> Setting:
     return SETTINGS[name]()
 
 
-def known(cell: Cell, extra_steps: float = 0.0) -> dict[str, Any]:
+def known(cell: Cell) -> dict[str, Any]:
     """Constants of the cell's problem: as the bounds name them, and ``eta``, the rate of the first update.
 
     ``reach`` of the cell is the largest first update in steps; without a finite one, the largest slope's.
@@ -124,9 +137,9 @@ def known(cell: Cell, extra_steps: float = 0.0) -> dict[str, Any]:
 
 
 def horizons(cell: Cell) -> list[int]:
-    """Powers of ten up to the cell's T, and T."""
+    """Powers of ten up to the cell's T, and T; from the cell's `first` on."""
     T = int(cell["T"])
-    return [*(10**k for k in range(1, 8) if 10**k < T), T]
+    return [*(10**k for k in range(1, 8) if cell.get("first", 1) <= 10**k < T), T]
 
 
 @dataclass(frozen=True)
@@ -165,8 +178,8 @@ def track(cell: Cell, schedule: Schedule, seed: int, *, broken: str | None = Non
     if gradients is None:  # regression: the kernel keeps the checkpoints alone
         gradients = runs.gradient2.cumsum(axis=0) / np.arange(1, len(runs.checkpoints) + 1)[:, None]
     values = runs.average_value if runs.average_value is not None else runs.value
-    picked = [np.ascontiguousarray(one[rows].T) for one in (values, runs.distance2, gradients)]
-    return Track(False, *picked, _observed(made, runs))
+    value, distance2, gradient2 = (np.ascontiguousarray(one[rows].T) for one in (values, runs.distance2, gradients))
+    return Track(False, value, distance2, gradient2, _observed(made, runs))
 
 
 def _exact_track(made: Setting, problem: Separable, rates: Floats, times: list[int], rounding: str) -> Track:

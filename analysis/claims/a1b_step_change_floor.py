@@ -1,6 +1,6 @@
 r"""A1 in S1: what learned step sizes add to the floor of stochastic rounding.
 
-Proof. v_i lies within eta |g_i| + |k_i| |delta| of the new grid, so by R2 E eps_i^2 <= step' (eta |g_i| + |k_i| |delta|).
+Proof. v_i is within eta |g_i| + |k_i| |delta| of the new grid: by R2 E eps_i^2 <= step' (eta |g_i| + |k_i| |delta|).
 Put this into S1's step |w_{t+1} - w*|^2 and telescope as there: w* is in every box, so clipping still is a projection.
 The extra term is (1/(2 eta T)) sum_t step_{t+1} |delta_t| sum_i |k_{t,i}|; here |k| is replaced by the largest code.
 
@@ -88,8 +88,9 @@ def values_along(cell: Cell, eta: float) -> NDArray[np.float64]:
         x = np.clip((w - eta * one.gradient(w[:, None])[:, 0]) / steps[t + 1], codes[0], codes[-1])
         below = np.minimum(np.floor(x), codes[-1] - 1)
         place = (below - codes[0]).astype(np.int64)
-        up = law * (x - below)
-        law = np.bincount(place, law - up, len(codes)) + np.bincount(place + 1, up, len(codes))
+        up, law, before = law * (x - below), np.zeros(len(codes)), law
+        np.add.at(law, place, before - up)
+        np.add.at(law, place + 1, up)
     return values
 
 
@@ -112,8 +113,8 @@ CLAIM = Claim(
         r"$\; + \;\frac{1}{2\eta T}\sum_{t=1}^{T} \Delta_{t+1}\,|\delta_t|\,\max_i |k_i|$"
     ),
     plain=(
-        "SR, convex f, eta constant, step sizes Delta_{t+1} = Delta_t + delta_t: S1 with the largest step size holds with"
-        " (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i |k_{t,i}| more"
+        "SR, convex f, eta constant, step sizes Delta_{t+1} = Delta_t + delta_t: S1 with the largest step size holds"
+        " with (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i |k_{t,i}| more"
     ),
     source=RELATIVE,
     kind="upper",

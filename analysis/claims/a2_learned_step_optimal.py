@@ -110,9 +110,9 @@ CLAIM = Claim(
         r"$\hat\Delta$: where gradient descent with the straight-through derivative rests"
     ),
     plain=(
-        "Gradient descent on the squared quantisation error with the straight-through derivative of the step size (normal"
-        " and Laplace weights, m = 2..8 bits) ends within 2^-m/4 of the best step size (relative) and within a factor"
-        " 1 + 0.1 * 4^-m of the least error; not at the optimum exactly"
+        "Gradient descent on the squared quantisation error with the straight-through derivative of the step size"
+        " (normal and Laplace weights, m = 2..8 bits) ends within 2^-m/4 of the best step size (relative) and within"
+        " a factor 1 + 0.1 * 4^-m of the least error; not at the optimum exactly"
     ),
     source="ours; the derivative: Esser et al., Learned step size quantization, ICLR 2020",
     kind="upper",

@@ -1,59 +1,67 @@
 r"""A3: which gradient scale keeps the step size's relative update comparable with the weights'.
 
-Proof. With gradients that do not know the rounding errors, grad_step = sum_i grad_w_i r_i, r the derivative R5. Given the
-lengths, the direction is uniform: E|grad_step| = |grad_w| |r| E|u_1|, E|u_1| ~ sqrt(2/(pi d)), |r| ~ sqrt(d) rho_m. So
-(|grad_step|/step)/(|grad_w|/|w|) ~ sqrt(2 d/pi) rho_m sigma/step_m: it grows like sqrt(d), not with the batch b.
+Proof of the sizes. grad_step = sum_i grad_w_i r_i, r of R5; with gradients that do not know the rounding errors, given
+the lengths, E|grad_step| = |grad_w| |r| E|u_1|, u uniform on the sphere: ratio ~ sqrt(2/(pi d)) |r| |w|/step.
+|w|/step ~ sqrt(d) q times what depends on m slowly, |r| ~ sqrt(d): unscaled the ratio grows like sqrt(d) and nearly
+like q, and not with the number b of samples that share the row, since both gradients are sums over them.
 
-Hence 1/sqrt(d q_max) removes the growth with d; with the bits the ratio grows like q/sqrt(m) unscaled (rho_m stays near
-1/sqrt(12), sigma/step_m like q/sqrt(m)) and the scale takes away its square root only. 1/sqrt(b d q_max) falls like
-1/sqrt(b) where b samples share a row, because both gradients are sums over the same samples: it is a smaller learning
-rate in disguise. Measured through `quantize` and `step_gradient` on random rows; slopes in log-log coordinates.
+1/sqrt(d q) (LSQ's argument) leaves a ratio near 1 for every b, d and m. Without a scale it passes 100; 1/sqrt(b d q)
+falls below 1/3 as soon as several samples share a row (claim a3b). Both are the controls. Measured through
+`step_gradient` at the best step size for the weights; the random-gradient model is the assumption.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from alpt_ref.quantizer import QuantSpec, step_gradient
-from alpt_ref.theory.learned_step import best_step_size
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product, sampled
 
-AXES: dict[str, list[int]] = {"d": [4, 8, 16, 32, 64, 128], "b": [1, 4, 16, 64, 256], "q": [2, 4, 8, 16]}
-DEFAULT = {"d": 16, "b": 16, "bits": 4}
-SCALES = ("none", "dq", "bdq")
-SLOPES = {
-    "d": {"none": 0.5, "dq": 0.0, "bdq": 0.0},
-    "b": {"none": 0.0, "dq": 0.0, "bdq": -0.5},
-}
-WIDTH = 0.04
+from ._relative_update import SCALES, ratios, scale_of
+
+RANGE = (1 / 3, 3 / 2)
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(axis=["d", "b", "bits"], scale=list(SCALES), rows=[8192 if budget == "full" else 1024])
+    full = budget == "full"
+    return product(
+        bits=[2, 4, 8],
+        d=[4, 8, 16, 32, 64, 128] if full else [4, 16, 128],
+        b=[1, 4, 16, 64, 256] if full else [1, 16],
+        rows=[16384 if full else 4096],
+    )
 
 
-def scale_of(scale: str, d: int, b: int, bits: int) -> float:
-    q = (1 << (bits - 1)) - 1
-    return {"none": 1.0, "dq": 1.0 / math.sqrt(d * q), "bdq": 1.0 / math.sqrt(b * d * q)}[scale]
+def bound(cell: Cell, constants: Constants) -> Any:
+    return RANGE
 
 
-@functools.cache
-def best(bits: int) -> float:
-    """Best step size for standard normal weights."""
-    return best_step_size(bits)
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    size = int(cell["d"]), int(cell["b"]), int(cell["bits"])
+    raw = ratios(cell["rows"], *size, np.random.Generator(np.random.Philox(key=seed)))
+    means = {scale: float(raw.mean()) * scale_of(scale, *size) for scale in SCALES}
+    return sampled(raw * scale_of(broken or "dq", *size), extra={"means": means})
 
 
-def ratios(rows: int, d: int, b: int, bits: int, scale: str, generator: np.random.Generator) -> NDArray[np.float64]:
-    """``(|grad_step| g/step)/(|grad_w|/|w|)`` of each row: standard normal weights, gradients summed over b samples."""
-    w = generator.standard_normal((rows, d), dtype=np.float32)
-    # b independent standard normal gradients a row add up to one of variance b
-    gradient = (math.sqrt(b) * generator.standard_normal((rows, d))).astype(np.float32)
-    step = best(bits)
-    by_step = step_gradient(w, gradient, step, QuantSpec(bits, "dr")).astype(np.float64)
-    relative_w = np.linalg.norm(gradient, axis=1) / np.linalg.norm(w, axis=1)
-    return np.asarray(scale_of(scale, d, b, bits) * np.abs(by_step) / step / relative_w)
+CLAIM = Claim(
+    id="a3",
+    title="The gradient scale 1/√(d q) keeps the step size's relative update near the weights'",
+    statement=(
+        r"$\frac{1}{3} \;\leq\; E\,\frac{g\,|\nabla_\Delta|/\Delta}{\|\nabla_w\|/\|w\|} \;\leq\; \frac{3}{2},\quad"
+        r" g = 1/\sqrt{d\,(2^{m-1}-1)}$,  for every $b, d, m$"
+    ),
+    plain=(
+        "With gradient scale g = 1/sqrt(d q_max) the mean of (g |grad_step|/step)/(|grad_w|/|w|) lies between 1/3 and"
+        " 3/2 for every d, m and number b of samples of the row (random gradients, normal weights, best step size)"
+    ),
+    source="ours; the scale and its argument: Esser et al., Learned step size quantization, ICLR 2020",
+    kind="equivalence",
+    grid=cells,
+    bound=bound,
+    measure=measure,
+    control=(
+        Control("none", "no gradient scale", where=lambda cell: cell["d"] > 4),
+        Control("bdq", "the scale 1/sqrt(b d q_max)", where=lambda cell: cell["b"] >= 16),
+    ),
+)

@@ -20,8 +20,11 @@ from alpt_ref.theory.stalling import dr_quadratic_stall
 from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instances import RELATIVE
+from ._pictures import along
 
 BITS = 9
+REACH, NEAR = 256, 60
+"""Codes on each side of 0, and those whose share of all starts is kept: where DR ends when it starts anywhere."""
 MAP_STARTS = tuple(range(0, 251, 5))
 
 
@@ -59,7 +62,10 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
         final[:] = float(chain.stationary(cell["eta"]) @ error)
     sides = [grid.low_code, grid.high_code]
     starts = [code - grid.low_code for code in sides]
+    near = slice(REACH - NEAR, REACH + NEAR + 1)
+    ends = np.bincount(end, minlength=len(end))[near] / len(end)
     extra = {"starts": np.array(MAP_STARTS), "final": final[np.array(MAP_STARTS) - grid.low_code]}
+    extra |= {"ends": ends, "codes": grid.values[near]}
     value = [float(final[start]) for start in starts]
     observed = {"start": float(error[starts].min())}
     return exact(value, rtol=1e-12, labels=["from below", "from above"], observed=observed, extra=extra)
@@ -89,4 +95,5 @@ CLAIM = Claim(
     measure=measure,
     assumptions=(Assumption("the start lies outside the stalled region", _outside, along_run=True),),
     control=Control("stochastic", "SR in place of DR: its mean distance does not depend on the learning rate"),
+    figure=along("eta", r"learning rate $\eta$", "final distance (steps)", "curvature"),
 )

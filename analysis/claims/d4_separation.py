@@ -20,6 +20,7 @@ from alpt_ref.theory.stalling import dr_convex_constant, separation
 from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instances import RELATIVE
+from ._pictures import over_time
 
 STEP = 1.0 / 16.0
 
@@ -123,4 +124,5 @@ CLAIM = Claim(
     measure=measure,
     assumptions=(Assumption("eta G <= Delta/2", _small),),
     control=Control("stochastic", "SR in place of DR: nothing separates a method from itself"),
+    figure=over_time(0, "SR", "DR", "full precision", "S1 bound", "D1 bound"),
 )

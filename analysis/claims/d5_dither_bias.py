@@ -1,8 +1,9 @@
 r"""D5: what gradient noise does to the bias of deterministic rounding, exactly.
 
-Proof. DR(x) - x is the sawtooth sum_k (-1)^k sin(2 pi k x)/(pi k); averaging over the noise n (in steps) multiplies term
-k by n's characteristic function at 2 pi k: exp(-2 pi^2 k^2 s^2) if normal. A uniform window of width W keeps the rest
-r = frac(W) of a period: r(1-r)/(2W). Two points 2s apart: two half-size jumps a period, peak max(q, 1-q)/2, q = frac(2s).
+Proof. DR(x) - x is the sawtooth sum_k (-1)^k sin(2 pi k x)/(pi k); averaging over the noise n (in steps) multiplies
+term k by n's characteristic function at 2 pi k: exp(-2 pi^2 k^2 s^2) if normal. A uniform window of width W keeps the
+rest r = frac(W) of a period: r(1-r)/(2W). Two points 2s apart: two jumps of 1/2 a period, peak max(q, 1-q)/2 with
+q = frac(2s).
 
 "Noise of the order of a step or larger un-biases DR" is true only of noise that is *spread out*: with two-point noise
 the bias never falls below a quarter of a step, however large the noise is. The statement here says which is which; the
@@ -22,6 +23,7 @@ from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact,
 
 from ._instances import RELATIVE
 from ._noisy_chain import expected_rounding
+from ._pictures import along
 
 RESOLUTION = 1.0 / 4096.0
 JUST = 1e-9
@@ -29,7 +31,7 @@ DITHER = "dither: Gray and Stockham, IEEE Trans. Inf. Theory 39, 1993"
 
 
 def cells(budget: str) -> list[Cell]:
-    count = 60 if budget == "full" else 20
+    count = 200 if budget == "full" else 60
     sigmas = [float(f"{s:.4g}") for s in np.geomspace(0.02, 3.0, count)]
     return product(noise=["normal", "uniform", "two-point"], sigma=[*sigmas, 0.5, 1.0])
 
@@ -72,8 +74,8 @@ CLAIM = Claim(
         r"$= \frac{1}{2}\max(q, 1-q) \geq \frac{1}{4}$  (two points $\pm s$, $q = 2s - \lfloor 2s \rfloor$)"
     ),
     plain=(
-        "Bias of DR under noise n, in steps: normal of standard deviation s: at most (1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k"
-        " (0.0023 at s = 0.5); uniform of width W: r(1-r)/(2W), r = frac(W), zero for whole W; two points +-s:"
+        "Bias of DR under noise n, in steps: normal of standard deviation s: at most (1/pi) sum_k exp(-2 pi^2 k^2 s^2)"
+        "/k (0.0023 at s = 0.5); uniform of width W: r(1-r)/(2W), r = frac(W), zero for whole W; two points +-s:"
         " max(q, 1-q)/2, q = frac(2s): never below 1/4, however large the noise"
     ),
     source=f"{RELATIVE}; {DITHER}",
@@ -87,4 +89,5 @@ CLAIM = Claim(
         bound=as_if_normal,
         where=lambda cell: cell["noise"] == "two-point" and cell["sigma"] >= 1.0,
     ),
+    figure=along("sigma", "noise (steps)", "largest bias of DR (steps)", "noise"),
 )

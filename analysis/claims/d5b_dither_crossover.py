@@ -24,6 +24,7 @@ from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact,
 
 from ._instances import RELATIVE
 from ._noisy_chain import NoisyQuadratic, fourier
+from ._pictures import along
 
 START, MINIMUM = -60, 0.3
 KINDS: tuple[NoiseKind, ...] = ("normal", "uniform", "two-point")
@@ -39,7 +40,7 @@ def cells(budget: str) -> list[Cell]:
 
 
 def updates(cell: Cell) -> int:
-    return math.ceil(TIME_CONSTANTS / cell["rate"])
+    return math.ceil(TIME_CONSTANTS / float(cell["rate"]))
 
 
 def of(cell: Cell, kind: NoiseKind, sigma: float) -> NoisyQuadratic:
@@ -61,8 +62,8 @@ def quiet_bound(cell: Cell) -> tuple[float, float]:
 
 def loud_bound(cell: Cell) -> tuple[float, float]:
     """Ends of DR's squared error over the other ends of SR's."""
-    q = 1.0 - cell["rate"]
-    kept, sigma2, start2 = 1.0 - q * q, cell["sigma"] ** 2, (START - MINIMUM) ** 2
+    q = 1.0 - float(cell["rate"])
+    kept, sigma2, start2 = 1.0 - q * q, float(cell["sigma"]) ** 2, (START - MINIMUM) ** 2
     bias, wave, variance = fourier(cell["sigma"])
 
     def root(level: float, drift: float) -> float:  # the m > 0 with kept m^2 - 2 drift m - level = 0
@@ -117,9 +118,9 @@ CLAIM = Claim(
         r"$\approx \frac{s^2 + 1/12}{s^2 + 1/6} < 1$  for normal noise of $s \geq 1/2$ steps"
     ),
     plain=(
-        "Quadratic, update noise n of standard deviation s in steps. If |n| <= a < 1/2: E|w_DR - w*|^2/E|w_SR - w*|^2 >="
-        " ((1/2 - a)/(eta lambda) - 1)^2 (1 - (1 - eta lambda)^2)/(s^2 + 1/4), far above 1. Normal noise with s >= 1/2:"
-        " (s^2 + 1/12)/(s^2 + 1/6) up to terms of order exp(-2 pi^2 s^2), below 1: there DR is the better"
+        "Quadratic, update noise n of standard deviation s in steps. If |n| <= a < 1/2: E|w_DR - w*|^2/E|w_SR - w*|^2"
+        " >= ((1/2 - a)/(eta lambda) - 1)^2 (1 - (1 - eta lambda)^2)/(s^2 + 1/4), far above 1. Normal noise with s >="
+        " 1/2: (s^2 + 1/12)/(s^2 + 1/6) up to terms of order exp(-2 pi^2 s^2), below 1: there DR is the better"
     ),
     source=RELATIVE,
     kind="identity",
@@ -135,4 +136,5 @@ CLAIM = Claim(
             where=lambda cell: cell["side"] == "loud",
         ),
     ),
+    figure=along("sigma", "noise (steps)", "squared error, DR over SR", "rate"),
 )

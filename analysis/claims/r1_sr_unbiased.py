@@ -43,7 +43,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     top = 1 << (cell["code_bits"] - 1)
     if cell["words"] == "drawn":
         return _drawn(cell, generator, broken)
-    count = {10: 256, 16: 64, 20: 32, 24: 16, 32: 2}[cell["word_bits"]]
+    count = {10: 256, 16: 64, 20: 32, 24: 16, 32: 8}[cell["word_bits"]]
     x = generator.uniform(-top, top - 1, count).astype(np.float32)
     x[:2] = -top, top - 1  # the ends of the box belong to it
     if broken == "nearest rounding":

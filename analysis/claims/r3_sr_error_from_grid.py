@@ -2,7 +2,7 @@ r"""R3: the error of one rounded update ``u = eta g`` that starts on the grid.
 
 Proof. From a grid point ``frac(v/step) = frac(-u/step)``, so R2 gives ``E eps_i^2 = step^2 p(1-p)`` with ``p`` the
 fraction of ``|u_i|/step``: ``step |u_i| - u_i^2`` for ``|u_i| <= step``. ``p(1-p) <= min(p, 1-p, 1/4)``, and the
-distance to the grid, ``step min(p, 1-p)``, is at most ``|u_i|``. Sum over i; ``|g|_1 <= sqrt(d) |g|_2`` (Cauchy-Schwarz).
+distance to the grid, ``step min(p, 1-p)``, is at most ``|u_i|``. Sum over i; ``|g|_1 <= sqrt(d) |g|_2``.
 
 The update is the one that low-precision tables make (`scalar.quantizer.moved_code`), counted over all words.
 Closest published relative: the error term of Li et al. 2017, "Training Quantized Nets: A Deeper Understanding".

@@ -18,7 +18,8 @@ from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, produc
 
 from ._rounding import generator_of
 
-ROWS, RUNS = 2048, 64
+RUNS, PRODUCTS = 64, 8192
+"""Runs, and the fewest products of pairs in each run's mean."""
 WITHIN = 0.01
 """Correlation that counts as none."""
 PAIRS = ("next column", "column + 4", "next row", "next draw", "next seed", "row sum")
@@ -50,11 +51,11 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """Mean product of standardised errors for six kinds of pairs, one value a run."""
     generator = generator_of(seed)
     values = np.empty((RUNS, len(PAIRS)))
-    top = 1 << (cell["bits"] - 1)
+    top, rows = 1 << (cell["bits"] - 1), max(PRODUCTS // (cell["d"] - 4), 512)
     for run in range(RUNS):
         key, counter = (int(word) for word in generator.integers(0, 1 << 50, 2))
-        p = generator.uniform(0.2, 0.8, (ROWS, 1))
-        x = (generator.integers(-top, top - 1, (ROWS, cell["d"])) + p).astype(np.float32)
+        p = generator.uniform(0.2, 0.8, (rows, 1))
+        x = (generator.integers(-top, top - 1, (rows, cell["d"])) + p).astype(np.float32)
         e = _errors(cell, x, key, counter, broken)
         later = _errors(cell, x, key, counter if broken == "counter not advanced" else counter + 1, broken)
         other = _errors(cell, x, key + 1, counter, broken)

@@ -1,9 +1,9 @@
 r"""S1: stochastic rounding, convex f, constant learning rate: a floor that does not grow as the learning rate shrinks.
 
-Proof. ``|w' - w*|^2 = |v - w*|^2 + 2 <eps, v - w*> + |eps|^2``; ``E eps = 0`` given v (R1), clipping only brings v closer,
-and R3 bounds ``E|eps|^2``: ``2 eta (E f(w_t) - f*) <= a_t - a_{t+1} + eta^2 G^2 + eta min(step E|g|_1, d step^2/(4 eta))``,
-``a_t = E|w_t - w*|^2``. Sum over t = 1..T, drop ``a_{T+1}``, divide by ``2 eta T``. Sparse form: ``G1 >= E|g_t|_1`` stands
-for ``sqrt(d) G``. Updates below a step: ``eta G^2/2`` goes, as ``u^2 + E eps^2 = step |u|`` (R3 with equality).
+Proof. ``|w' - w*|^2 = |v - w*|^2 + 2 <eps, v - w*> + |eps|^2``; ``E eps = 0`` given v (R1), clipping brings v closer,
+R3 bounds ``E|eps|^2``: with ``a_t = E|w_t - w*|^2``, ``2 eta (E f(w_t) - f*) <= a_t - a_{t+1} + eta^2 G^2 + min(eta
+step E|g|_1, d step^2/4)``. Sum over t = 1..T, drop ``a_{T+1}``, divide by ``2 eta T``. Sparse form: ``G1 >= E|g_t|_1``
+for ``sqrt(d) G``. Updates below a step: ``eta G^2/2`` goes, as ``u^2 + E eps^2 = step |u|`` (R3).
 
 The bound is proved here; its closest published relative is in Li et al. 2017.
 """

@@ -1,8 +1,8 @@
 r"""S2: stochastic rounding, convex f, learning rate ``c/sqrt(t)``: the full-precision rate, down to the floor.
 
-Proof. Divide the one-step inequality of S1 by ``2 eta_t`` before summing. Abel summation: ``sum (a_t - a_{t+1})/(2 eta_t) <=
-D^2/(2 eta_T)``, as ``1/eta_t`` grows and ``a_t <= D^2``. ``sum_t eta_t <= 2 c sqrt(T)``; the rounding term is at most
-``step E|g|_1/2`` a step. With the sums left exact the bound holds for every learning rate that never grows.
+Proof. Divide the one-step inequality of S1 by ``2 eta_t`` before summing. Abel summation: ``sum (a_t - a_{t+1})/(2
+eta_t) <= D^2/(2 eta_T)``, as ``1/eta_t`` grows and ``a_t <= D^2``. ``sum_t eta_t <= 2 c sqrt(T)``; the rounding term
+is at most ``step E|g|_1/2`` a step. With the sums left exact the bound holds for every learning rate that never grows.
 
 The bound is proved here; its closest published relative is in Li et al. 2017.
 """

@@ -30,6 +30,7 @@ from .pairs import Difference, Runs, differences, means, run_pairs, write_about,
 
 RATIOS = "0.1,0.25,0.5,1,2,4"
 REFERENCE = str(FP32)
+NAMES = {"auc": "test AUC", "logloss": "test logloss"}
 STYLE: dict[str, dict[str, Any]] = {
     "sr": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "dr": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
@@ -45,10 +46,19 @@ class Point(NamedTuple):
     ratio: float
 
 
+def parse_ratios(text: str) -> list[float]:
+    """``"2,0.1"`` -> [0.1, 2.0]."""
+    try:
+        ratios = sorted({float(part) for part in text.split(",")})
+    except ValueError:
+        ratios = []
+    if not ratios or not all(0 < ratio < float("inf") for ratio in ratios):
+        raise InputError(f"--ratios must be a comma-separated list of finite numbers above 0, got {text!r}")
+    return ratios
+
+
 def make_sweep(base: RunConfig, method: str, bits: Sequence[int], ratios: Sequence[float]) -> dict[str, RunConfig]:
     """FP32 and every point's configuration, by name."""
-    if not ratios or min(ratios) <= 0:
-        raise InputError(f"--ratios must all be above 0, got {', '.join(map(str, ratios)) or 'none'}")
     variants = {REFERENCE: configure(base, FP32)}
     for one in points(bits, ratios):
         config = configure(base, Setting(f"{method}-{one.rounding}", one.bits))
@@ -66,8 +76,8 @@ def name_of(method: str, point: Point) -> str:
     return f"{method}-{point.rounding} {point.bits}-bit eta/Delta={point.ratio:g}"
 
 
-def draw(method: str, bits: Sequence[int], ratios: Sequence[float], runs: Runs, path: Path) -> None:
-    """Three columns: AUC against FP32, stalled share, clipped share; one row for each number of bits."""
+def draw(method: str, bits: Sequence[int], ratios: Sequence[float], metric: str, runs: Runs, path: Path) -> None:
+    """One row of axes for each number of bits: the metric against FP32, and the shares undone and clipped."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -75,20 +85,22 @@ def draw(method: str, bits: Sequence[int], ratios: Sequence[float], runs: Runs, 
     against = {
         line["first"]: line
         for line in differences(runs, [Difference(one, REFERENCE) for one in runs if one != REFERENCE])
-        if line["metric"] == "logloss"
+        if line["metric"] == metric
     }
     table = {line["variant"]: line for line in means(runs)}
-    with matplotlib.rc_context({"font.size": 7, "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.0}):
+    with matplotlib.rc_context(
+        {"font.size": 7, "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.0, "xtick.labelsize": 6}
+    ):
         figure = Figure(figsize=(3.5, 0.5 + 1.25 * len(bits)), layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(len(bits), 2, sharex=True, squeeze=False)
+        grid = figure.subplots(len(bits), 2, sharex=True, sharey="col", squeeze=False)
         for (left, right), one in zip(grid, bits, strict=True):
             for rounding in ("sr", "dr"):
                 names = [name_of(method, Point(one, rounding, ratio)) for ratio in ratios]
                 _curve(left, ratios, [against[name] for name in names if name in against], rounding)
                 _shares(right, ratios, [table[name] for name in names], rounding)
             left.axhline(0, color="black", linewidth=0.6)
-            left.set_ylabel(f"{one} bits\nlogloss - FP32")
+            left.set_ylabel(f"{one} bits\n{NAMES[metric]} - FP32")
             left.set_yscale("symlog", linthresh=0.01)
             right.set_ylabel("share of updates")
             right.set_ylim(-0.04, 1.04)
@@ -115,7 +127,7 @@ def _curve(axes: Any, ratios: Sequence[float], lines: Sequence[dict[str, Any]], 
 
 def _shares(axes: Any, ratios: Sequence[float], lines: Sequence[dict[str, Any]], rounding: str) -> None:
     style, name = STYLE[rounding], rounding.upper()
-    axes.plot(ratios, [line["stalled_share"] for line in lines], markersize=3, label=f"{name}, undone", **style)
+    axes.plot(ratios, [line["stalled_share"] for line in lines], markersize=3, label=f"{name}, code kept", **style)
     faint = {**style, "marker": "+" if rounding == "sr" else "x", "alpha": 0.7}
     axes.plot(ratios, [line["clipped_share"] for line in lines], markersize=4, label=f"{name}, clipped", **faint)
 
@@ -128,17 +140,27 @@ def _shares(axes: Any, ratios: Sequence[float], lines: Sequence[dict[str, Any]],
 @click.option("--ratios", default=RATIOS, show_default=True, help="Values of eta/Delta.")
 @click.option("--decay", is_flag=True, help="Keep the learning-rate schedule; eta is then its first value.")
 @click.option("--splits", default=5, show_default=True, type=click.IntRange(min=2), help="Number of splits (seeds).")
+@click.option("--metric", default="auc", show_default=True, type=click.Choice(list(NAMES)), help="In the figure.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Runs at a time.")
 @click.option("--output", default="runs/eta-over-delta", show_default=True, metavar="FOLDER")
 @click.option("--name", default="eta-over-delta", show_default=True, help="Beginning of the results' names.")
 def main(
-    method: str, bits: str, ratios: str, decay: bool, splits: int, jobs: int, output: str, name: str, **options: Any
+    method: str,
+    bits: str,
+    ratios: str,
+    decay: bool,
+    splits: int,
+    metric: str,
+    jobs: int,
+    output: str,
+    name: str,
+    **options: Any,
 ) -> None:
     try:
         base = make_config(options)
         if not decay:
             base = base.replace("train", milestones=())
-        widths, values = comma_list(bits, "--bits", int), sorted(comma_list(ratios, "--ratios", float))
+        widths, values = comma_list(bits, "--bits", int), parse_ratios(ratios)
         variants = make_sweep(base, method, widths, values)
         folder, seeds = Path(output), range(splits)
         runs = run_pairs(variants, base.data, seeds, folder, jobs=jobs, say=lambda text: click.echo(text, err=True))
@@ -151,7 +173,7 @@ def main(
     write_csv(folder / f"{name}.csv", means(runs))
     write_csv(folder / f"{name}-differences.csv", differences(runs, pairs))
     write_about(folder / f"{name}-about.json", "analysis.experiments.eta_over_delta", base, seeds)
-    draw(method, widths, values, runs, folder / f"{name}.png")
+    draw(method, widths, values, metric, runs, folder / f"{name}.png")
     click.echo((folder / f"{name}-differences.csv").read_text())
 
 

@@ -18,7 +18,7 @@ import click
 
 from alpt_ref.cli.options import comma_list, config_options, data_options, make_config
 from alpt_ref.compare.grid import FP32, Setting, configure, make_settings
-from alpt_ref.config import RunConfig, config_hash
+from alpt_ref.config import RunConfig, canonical
 from alpt_ref.config_io import apply_overrides
 from alpt_ref.errors import AlptError, InputError
 
@@ -41,22 +41,19 @@ def make_grid(
 ) -> tuple[dict[str, RunConfig], list[Difference]]:
     """Every setting under every combination of changes, by name, and what is compared with what.
 
-    FP32 is run once for all combinations that do not concern it.
+    A name holds the changes that its method has a use for; a setting that none of them concerns is there once.
     """
     variants: dict[str, RunConfig] = {}
     pairs: list[Difference] = []
-    references: dict[str, str] = {}
     for change in changes:
         config = apply_overrides(base, change)
-        suffix = "".join(f" {text.partition('.')[2]}" for text in change)
         names: dict[Setting, str] = {}
         for setting in settings:
             variant = configure(config, setting)
-            name = f"{setting}{suffix}"
-            if setting == FP32:
-                name = references.setdefault(config_hash(variant), name if variants else str(setting))
-            names[setting] = name
-            variants[name] = variant
+            used = canonical(variant)
+            own = [text for text in change if text.split("=")[0].split(".")[1] in used.get(text.split(".")[0], ())]
+            names[setting] = " ".join([str(setting), *(text.split(".", 1)[1] for text in own)])
+            variants[names[setting]] = variant
         pairs += [Difference(names[first], names[second]) for first, second in _contrasts(settings)]
     return variants, pairs
 

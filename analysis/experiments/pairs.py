@@ -2,7 +2,9 @@
 
 Every variant sees the same split, weights and order of a seed, so differences are taken seed by seed, and their
 intervals cover both the scatter of training and the scatter of the test rows. (``alpt-ref compare`` keeps one split:
-its intervals say nothing about other test rows.) Finished runs are kept and found again, as in ``alpt-ref compare``.
+its intervals say nothing about other test rows.) Splits of the same rows overlap, so the plain t-interval speaks of
+further splits of these rows; the wider one of Nadeau and Bengio (2003) is given for further rows of the same source.
+Finished runs are kept and found again, as in ``alpt-ref compare``.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +32,8 @@ from alpt_ref.sources import encode
 from analysis.benchmarks.harness import machine
 
 METRICS = ("auc", "logloss")
+TEST_TO_TRAIN = 1 / 8
+"""Test rows per training row of the 8:1:1 split."""
 Runs = Mapping[str, Mapping[int, RunResult]]
 """Variant -> seed -> result; a run that diverged is absent."""
 
@@ -124,8 +129,9 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def differences(runs: Runs, pairs: Iterable[Difference]) -> list[dict[str, Any]]:
     """One line a pair and metric: paired difference, 95 % half-width, p-value of "no difference" (raw and Holm's).
 
+    ``half_width_new_rows`` allows for the overlap of the splits: ``sqrt(1 + pairs * TEST_TO_TRAIN)`` times wider.
     ``equivalent_within`` is the larger end, in absolute value, of the 90 % interval: two one-sided t-tests at the 5 %
-    level (TOST) find the two variants equivalent for every margin above it.
+    level (TOST) find the two variants equivalent for every margin above it; ``..._new_rows`` again allows for overlap.
     """
     lines: list[dict[str, Any]] = []
     for pair in dict.fromkeys(pairs):
@@ -138,17 +144,20 @@ def differences(runs: Runs, pairs: Iterable[Difference]) -> list[dict[str, Any]]
             ]
             if len(values) < 2:
                 continue
-            wide, narrow = t_interval(values), t_interval(values, 0.90)
+            wide, narrow = t_interval(values).half_width or 0.0, t_interval(values, 0.90).half_width or 0.0
+            overlap, middle = math.sqrt(1 + len(values) * TEST_TO_TRAIN), sum(values) / len(values)
             lines.append(
                 {
                     "first": pair.first,
                     "second": pair.second,
                     "metric": metric,
                     "pairs": len(values),
-                    "difference": wide.mean,
-                    "half_width": wide.half_width,
+                    "difference": middle,
+                    "half_width": wide,
+                    "half_width_new_rows": wide * overlap,
                     "p_value": paired_p_value(values),
-                    "equivalent_within": abs(narrow.mean) + (narrow.half_width or 0.0),
+                    "equivalent_within": abs(middle) + narrow,
+                    "equivalent_within_new_rows": abs(middle) + narrow * overlap,
                 }
             )
     for metric in METRICS:

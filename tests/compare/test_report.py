@@ -36,7 +36,7 @@ def run(setting: Setting, seed: int, auc: float, logloss: float = 0.5) -> RunRes
         valid_logloss=logloss,
         test_auc=auc,
         test_logloss=logloss,
-        training_bytes=2 * serving,
+        training_bytes=serving + 5000,
         serving_bytes=serving,
         samples_per_s=1000.0 + seed,
         history=(epoch,),
@@ -61,7 +61,7 @@ def test_summary_is_paired() -> None:
     assert sr8.difference["auc"].half_width == pytest.approx(4.302652729911275 * 0.001 / 3**0.5, rel=1e-6)
     assert dr2.difference["auc"].mean == pytest.approx(-0.099, rel=CLOSED_FORM)
     assert fp32.difference == {}
-    assert (dr2.serving_ratio, dr2.samples_per_s, dr2.training_bytes) == (8.0, 1001.0, 1600)
+    assert (dr2.serving_ratio, dr2.samples_per_s, dr2.training_bytes) == (8.0, 1001.0, 5800)
     # Holm: the smaller of two p-values doubles; t = 0.099 √3 / 0.001 with 2 degrees: p = 1 - t / sqrt(2 + t²)
     t = 0.099 * 3**0.5 / 0.001
     assert dr2.p_value["auc"] == pytest.approx(2 * (1 - t / (2 + t * t) ** 0.5), rel=1e-6)

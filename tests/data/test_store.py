@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ import pytest
 from alpt_ref.data import ClickDataset, describe, describe_text, load, synthetic_clicks
 from alpt_ref.data.splits import random_split, split_counts
 from alpt_ref.data.store import fingerprint_of
+from alpt_ref.data.store_writer import StoreWriter, writing_to
 from alpt_ref.errors import InputError
 
 from .files import folder_bytes
@@ -311,3 +314,28 @@ def test_bad_split(split: Any) -> None:
 def test_bad_seed(seed: Any) -> None:
     with pytest.raises(InputError, match="seed must"):
         random_split(10, seed=seed)
+
+
+def test_a_disk_that_is_full_to_the_end_leaves_nothing(tmp_path: Path) -> None:
+    """What a refused write leaves in a buffer is refused again when the file is closed."""
+
+    class Full(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill() -> None:
+        with StoreWriter(tmp_path / "store") as writer:
+            labels, split = writer.array("labels.npy", (3,)), writer.array("split.npy", (3,))
+            for array in (labels, split):
+                array._file.close()
+                array._file = io.BufferedWriter(Full())
+            with writing_to(tmp_path / "store"):
+                labels.append(np.zeros(3, np.uint8))
+                labels.close()
+
+    with pytest.raises(InputError, match="No space left on device"):
+        fill()
+    assert list(tmp_path.iterdir()) == []

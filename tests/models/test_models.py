@@ -208,3 +208,8 @@ def test_bad_batches_are_one_sentence() -> None:
     model.forward(np.ones((4, 6)), training=True)
     with pytest.raises(InputError, match=r"dlogits must be float64 \(4,\), got float64 \(3,\)"):
         model.backward(np.ones(3))
+
+
+def test_seeds_above_two_to_the_63_are_told_apart() -> None:
+    weights = [make_model("dnn", 2, 3, hidden=(4,), seed=2**64 - k).params["mlp.0.linear.weight"] for k in (1, 2, 3)]
+    assert len({array.tobytes() for array in weights}) == 3

@@ -1,0 +1,69 @@
+r"""C1: the floor of stochastic rounding against the step size.
+
+Proof. Noise with |eta g| <= step: excess loss step E|g|/4 (X3), E|g| = sigma where sigma exceeds the slopes: power 1.
+|w| from a grid point at its minimum: half the time one step away (`tightness`), loss slope step/2: power 1.
+Smooth and without noise the law is SR(w*) (X2): lambda/2 step^2 theta(1-theta), power **2**.
+
+So "the floor is proportional to the step size" needs gradients that do not vanish at the minimum (noise, or a kink); a
+smooth problem without noise does better. Exact stationary laws over a fixed box; w* = 1/3 keeps theta(1-theta) = 2/9.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+
+from ._floors import EXACT_WIDTH, FLOORS, floor_bound, grid_of, stationary_loss
+from ._instances import RELATIVE
+from ._pictures import slopes
+
+
+def cells(budget: str) -> list[Cell]:
+    return product(problem=list(FLOORS), bits=[[4, 11 if budget == "full" else 9]])
+
+
+def rate(bits: int) -> float:
+    """One learning rate for all step sizes: no update exceeds the smallest of them."""
+    return grid_of(bits).step_size / 8.0
+
+
+def bound(cell: Cell, constants: Constants) -> Any:
+    power = FLOORS[cell["problem"]].power
+    return power - EXACT_WIDTH, power + EXACT_WIDTH
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    floor, eta = FLOORS[cell["problem"]], rate(cell["bits"][1])
+    grids = [grid_of(bits) for bits in range(cell["bits"][0], cell["bits"][1] + 1)]
+    losses = [stationary_loss(floor, grid, eta, "dr" if broken else "sr")[0] for grid in grids]
+    steps = [grid.step_size for grid in grids]
+    extra = {"bound": np.array([floor_bound(floor, grid, eta) for grid in grids]), "eta": eta}
+    return curve(steps, losses, extra=extra)
+
+
+CLAIM = Claim(
+    id="c1",
+    title="Scaling: the floor of stochastic rounding against the step size",
+    statement=(
+        r"$\lim_t E f(w_t) - f^* \propto \Delta^p:\quad p = 1$  with gradient noise or a kink,"
+        r"  $p = 2$  smooth and without noise"
+    ),
+    plain=(
+        "SR's floor as a power of the step size: 1 where gradients do not vanish at the minimum (noise, kink), 2 for a"
+        " smooth problem without noise; declared window: steps from 1/4 to 1/128 (quick) of a box from -2 to 2"
+    ),
+    source=RELATIVE,
+    kind="rate",
+    grid=cells,
+    bound=bound,
+    measure=measure,
+    control=Control(
+        "deterministic",
+        "DR in place of SR: it does not leave its start, whatever the step",
+        where=lambda cell: cell["problem"] != "smooth",
+    ),
+    figure=slopes("problem", r"step size $\Delta$", "stationary excess loss"),
+)

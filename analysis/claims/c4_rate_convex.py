@@ -1,0 +1,70 @@
+r"""C4: the average gap of stochastic rounding falls like T^(-1/2), learning rate c/sqrt(t), until it meets the floor.
+
+Proof. Upper: S2. Lower, |w| with updates eta_t > step: the iterate crosses the kink and back, at a mean distance of a
+constant times eta_t ~ t^(-1/2), and the average of t^(-1/2) over 1..T is 2 T^(-1/2) up to 1/T.
+When eta_t falls below a step the gap settles at the floor slope step/2 (S2's last term, reached by |w|): power 0.
+
+Two declared windows, one on each side. The control keeps the learning rate constant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.theory import Chain, Grid, Noise, Schedule, absolute, bounds
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+
+from ._instances import RELATIVE
+from ._pictures import slopes
+
+SETTING: dict[str, dict[str, Any]] = {
+    "before": {"step": 2.0**-10, "bits": 12, "c": 1.0, "window": (30, 3_000), "power": -0.5, "width": 0.06},
+    "after": {"step": 2.0**-2, "bits": 4, "c": 0.25, "window": (3_000, 300_000), "power": 0.0, "width": 0.06},
+}
+SIGMA = 0.5
+
+
+def cells(budget: str) -> list[Cell]:
+    return product(side=list(SETTING), sigma=[0.0, SIGMA] if budget == "full" else [SIGMA])
+
+
+def bound(cell: Cell, constants: Constants) -> Any:
+    of = SETTING[cell["side"]]
+    return of["power"] - of["width"], of["power"] + of["width"]
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    of, noise = SETTING[cell["side"]], Noise("two-point", cell["sigma"]) if cell["sigma"] else Noise()
+    grid, problem, last = Grid(of["step"], of["bits"]), absolute(1.0, 0.0), of["window"][1]
+    schedule = Schedule("constant", of["c"] / 4) if broken else Schedule("inverse-sqrt", of["c"])
+    run = Chain(problem, grid, noise).evolve(0, schedule.rates(last))
+    averages = np.cumsum(run.value) / np.arange(1, last + 1)
+    known = problem.constants(grid, noise)
+    T = np.unique(np.geomspace(1, last, 60).astype(np.int64))
+    s2 = {"c": of["c"], "step_size": of["step"], "D": known.D, "G": known.G, "dim": 1}
+    bound_at = np.array([bounds.sr_convex_sqrt(T=int(t), **s2) for t in T])
+    extra = {"T": T, "average": averages[T - 1], "bound": bound_at, "floor": 0.5 * of["step"] * known.G1}
+    return curve(T, averages[T - 1], window=of["window"], extra=extra)
+
+
+CLAIM = Claim(
+    id="c4",
+    title="Scaling: stochastic rounding, convex: T^(-1/2) until the floor",
+    statement=(
+        r"$\eta_t = c/\sqrt{t}:\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \propto T^{-1/2}$  while"
+        r" $\eta_t > \Delta$,  $\;\propto T^{\,0}$  after"
+    ),
+    plain=(
+        "SR on |w|, learning rate c/sqrt(t): the average gap falls like T^(-1/2) while updates exceed a step (window"
+        " T = 30 to 3,000) and is constant at the floor (window T = 3,000 to 300,000 with a coarser step)"
+    ),
+    source=RELATIVE,
+    kind="rate",
+    grid=cells,
+    bound=bound,
+    measure=measure,
+    control=Control("constant-rate", "a constant learning rate", where=lambda cell: cell["side"] == "before"),
+    figure=slopes("side", "$T$", "average gap"),
+)

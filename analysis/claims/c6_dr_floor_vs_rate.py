@@ -1,0 +1,60 @@
+r"""C6: the floor of deterministic rounding on a quadratic grows like 1/eta^2 as the learning rate shrinks.
+
+Proof. D3: from outside DR stops in (R - step, R], R = step/(2 eta lambda), so the loss lambda/2 e^2 is within
+lambda/2 (R - step)^2 and lambda/2 R^2 = step^2/(8 eta^2 lambda): power -2 while R is many steps.
+(From inside R it does not move at all: the power is that of starts from outside.) The control rounds stochastically.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.theory import Grid, quadratic
+from alpt_ref.theory.stalling import dr_quadratic_stall
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+
+from ._floors import FLOORS, Floor, stationary_loss
+from ._instances import RELATIVE
+from ._pictures import slopes
+
+WIDTH = 0.1
+STEP = 1.0 / 32.0
+
+
+def cells(budget: str) -> list[Cell]:
+    full = budget == "full"
+    return product(curvature=[1.0, 0.5] if full else [1.0], bits=[11 if full else 9], count=[60 if full else 30])
+
+
+def bound(cell: Cell, constants: Constants) -> Any:
+    return -2.0 - WIDTH, -2.0 + WIDTH
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    grid = Grid(STEP, cell["bits"])
+    floor = Floor(quadratic(cell["curvature"], 0.3 * STEP), FLOORS["smooth"].noise, 0.0)
+    farthest = 0.8 * grid.high_code
+    eta = np.geomspace(0.5 / farthest, 0.05, cell["count"]) / cell["curvature"]
+    losses = [stationary_loss(floor, grid, float(rate), "sr" if broken else "dr")[0] for rate in eta]
+    stall = [dr_quadratic_stall(eta=float(r), curvature=cell["curvature"], step_size=STEP)[2] for r in eta]
+    return curve(eta, losses, extra={"bound": np.array(stall)})
+
+
+CLAIM = Claim(
+    id="c6",
+    title="Scaling: the floor of deterministic rounding against the learning rate",
+    statement=r"$f = \frac{\lambda}{2}(w - w^*)^2$, DR from outside:  $\;\lim_t f(w_t) - f^* \propto \eta^{-2}$",
+    plain=(
+        "DR on a quadratic from far away: the loss at which it stops as a power of the learning rate: -2 (window:"
+        " stalled radius from 10 steps to 80 % of the box)"
+    ),
+    source=RELATIVE,
+    kind="rate",
+    grid=cells,
+    bound=bound,
+    measure=measure,
+    control=Control("stochastic", "SR in place of DR: power 0"),
+    figure=slopes("curvature", r"learning rate $\eta$", "loss at which DR stops"),
+)

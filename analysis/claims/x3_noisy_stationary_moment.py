@@ -1,0 +1,144 @@
+r"""X3: with gradient noise the stationary second moment of SR on a quadratic is ``step E|g|/(2 lambda)``.
+
+Proof. For ``|u| = eta |g| <= step``, ``u^2 + E eps^2 = step |u|`` (R3), so ``E[(w' - w*)^2 | w] = e^2 - 2 eta lambda
+e^2 + step eta E|g|``. Take expectations under the stationary law and divide by ``2 eta lambda``. The excess loss is
+then ``lambda/2`` of it, ``step E|g|/4``: half of the floor ``step E|g|/2`` that S1 allows to updates below one step.
+
+The factor 2 compares with that sharp floor. S1's general floor has ``G >= E|g|`` and ``eta G^2/2`` more, and is nearly
+reached by ``|w|`` (S1); so among quadratics the floor is tight up to 2, among convex functions up to 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
+from alpt_ref.theory.identities import noisy_quadratic_second_moment
+from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
+
+CURVATURE, THETA = 2.0, 0.3
+DIGITS = 1e-10
+WITHIN = 0.05
+LABELS = ("second moment / (step E|g|/(2 lambda))", "excess loss / (step E|g|/2)", "second moment, closed form")
+
+
+def grid(budget: str) -> list[Cell]:
+    """Noise in slopes of one step, largest update in steps, step sizes, exactly; and by simulation."""
+    quick = budget == "quick"
+    sigma = [0.4, 3.0, 20.0] if quick else [0.1, 0.4, 1.0, 3.0, 10.0, 20.0, 40.0]
+    reach = [0.1, 1.0] if quick else [0.02, 0.1, 0.5, 1.0]
+    counted = product(engine=["exact"], sigma=sigma, reach=reach, step_size=[0.1] if quick else [1e-4, 0.1, 8.0])
+    runs = 20_000 if quick else 100_000
+    return counted + product(engine=["runs"], sigma=[20.0], reach=[1.0], step_size=[0.1], runs=[runs])
+
+
+def _setting(cell: Cell) -> tuple[Any, Grid, Noise]:
+    """A minimum between grid points in a box so wide that the law's mass at its ends is below 1e-14."""
+    step = cell["step_size"]
+    box = Grid(step, 8)
+    return quadratic(CURVATURE, THETA * step), box, Noise("two-point", CURVATURE * step * cell["sigma"])
+
+
+def constants(cell: Cell) -> Constants:
+    """The learning rate that makes an update of the largest likely gradient `reach` steps: ten deviations out."""
+    step, sigma = cell["step_size"], cell["sigma"]
+    spread = np.sqrt(max(sigma, 1.0) / 2.0)  # of the stationary law, in steps
+    eta = cell["reach"] / (CURVATURE * (sigma + 10.0 * spread))
+    return {"eta": float(eta), "sigma": CURVATURE * step * sigma, "curvature": CURVATURE, "step_size": step}
+
+
+def bound(cell: Cell, constants: Constants) -> Any:
+    """Ratios 1 and 1/2; the closed form ``step sigma/(2 lambda)`` where the noise exceeds every likely slope."""
+    ratios = [1.0, 0.5]
+    if cell["sigma"] >= 20.0:  # then |g| has the mean sigma: two-point noise, slopes below it
+        ratios.append(_closed(constants))
+    return np.array(ratios)
+
+
+def _closed(constants: Constants) -> float:
+    step = constants["step_size"]
+    moment = noisy_quadratic_second_moment(
+        mean_abs_gradient=constants["sigma"], curvature=constants["curvature"], step_size=step
+    )
+    return float(moment / step**2)
+
+
+def margin(cell: Cell, constants: Constants) -> float:
+    """None where the law is exact; else relative to the closed form, the only number compared."""
+    return 0.0 if cell["engine"] == "exact" else WITHIN * max(_closed(constants), 1.0)
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    """Second moment and ``E|g|`` under the stationary law; in steps squared where compared with the closed form."""
+    problem, box, noise = _setting(cell)
+    eta, step = float(constants(cell)["eta"]), box.step_size
+    dr = broken == "nearest rounding"
+    if cell["engine"] == "runs":
+        return _simulated(cell, seed, eta, dr)
+    chain = Chain(problem, box, noise, "dr" if dr else "sr", 8 if broken == "8-bit words" else None)
+    law = chain.stationary(eta, 0)
+    error = box.values - float(problem.minimum[0])
+    second = float(law @ error**2)
+    size = float(law @ noise.absolute_mean(CURVATURE * error))
+    largest = CURVATURE * np.abs(error[law > 1e-14]).max() + noise.sigma
+    observed = {"move": eta * largest / step, "clipped": float(chain.evolve(law, [eta]).clipped[0])}
+    values = [second / (step * size / (2 * CURVATURE)), CURVATURE / 2 * second / (step * size / 2)]
+    if cell["sigma"] >= 20.0:
+        values.append(second / step**2)
+    return exact(values, rtol=DIGITS, labels=LABELS[: len(values)], observed=observed)
+
+
+def _simulated(cell: Cell, seed: int, eta: float, dr: bool) -> Measurement:
+    problem, box, noise = _setting(cell)
+    steps = 20 + int(10 / (eta * CURVATURE))  # longer than it takes to forget the start
+    runs = simulate(problem, box, Schedule("constant", eta), steps=steps, runs=cell["runs"], start=0, noise=noise,
+                    rounding="dr" if dr else "sr", check=True, seed=seed)  # fmt: skip
+    second = runs.distance2[-1] / box.step_size**2
+    scale = _closed(constants(cell))
+    observed = {
+        "move": eta * float(np.sqrt(runs.max_sampled_gradient2.max())) / box.step_size,
+        "clipped": float(runs.exceeded.sum()),
+    }
+    # E|g| is sigma here, so that all three numbers are one moment
+    return sampled(np.stack([second / scale, second / scale / 2, second], axis=1), labels=LABELS, observed=observed)
+
+
+def figure(axes: Any, result: Any) -> None:
+    """Second moment over ``step E|g|/(2 lambda)`` against the noise: one for SR, not for DR."""
+    for name, cells in (("SR", result.cells), ("control: DR", result.controls[0].cells)):
+        chosen = [cell for cell in cells if cell.points and cell.cell["engine"] == "exact"]
+        x = [cell.cell["sigma"] for cell in chosen]
+        mark = "o" if name == "SR" else "x"
+        axes.plot(x, [cell.points[0].value for cell in chosen], mark, fillstyle="none", label=name)
+    axes.axhline(1.0, color="k")
+    axes.set(xscale="log", xlabel=r"noise $\sigma/(\lambda\Delta)$",
+             ylabel=r"$E(w-w^*)^2\ /\ \frac{\Delta E|g|}{2\lambda}$")  # fmt: skip
+    axes.legend(fontsize=8)
+
+
+CLAIM = Claim(
+    id="x3",
+    title="stationary second moment of SR on a noisy quadratic",
+    statement=r"$E(w-w^*)^2 = \frac{\Delta\,E|g|}{2\lambda}$ and excess loss $\frac{\Delta\,E|g|}{4}$, "
+    r"while $|\eta g| \leq \Delta$",
+    plain="f = lambda/2 (w - w*)^2 with gradient noise, |eta g| <= step, nothing clipped: stationary E(w - w*)^2 = "
+    "step E|g|/(2 lambda), excess loss step E|g|/4, half of the floor step E|g|/2 of S1. To ten digits.",
+    source="ours",
+    kind="identity",
+    grid=grid,
+    constants=constants,
+    bound=bound,
+    margin=margin,
+    measure=measure,
+    assumptions=(
+        Assumption("|eta g| <= step along the run", lambda cell, constants, seen: seen["move"] <= 1.0, along_run=True),
+        Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] <= 1e-13, along_run=True),
+    ),
+    control=(
+        Control("nearest rounding", "DR in place of SR"),
+        Control("8-bit words", "random words of 8 bits", where=lambda cell: cell["engine"] == "exact"),
+    ),
+    figure=figure,
+)

@@ -1,0 +1,87 @@
+"""Gradient noise as dither: the bias of DR (D5), and where SR stops being the better of the two (D5b)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.verify.figures import Figure
+from alpt_ref.verify.results import CellResult, ClaimResult
+
+from ._style import BLUE, GREEN, ORANGE, Row, extra, panels, rows_of
+
+NOISES = {
+    "normal": {"color": BLUE, "marker": "o", "linestyle": "-"},
+    "uniform": {"color": GREEN, "marker": "^", "linestyle": "--"},
+    "two-point": {"color": ORANGE, "marker": "s", "linestyle": ":"},
+}
+LEAST = 1e-5
+
+
+def bias_panel(axes: Any, result: ClaimResult) -> list[Row]:
+    rows: list[Row] = []
+    for noise, style in NOISES.items():
+        cells = sorted(
+            (c for c in result.cells if c.cell["noise"] == noise and c.points), key=lambda c: c.cell["sigma"]
+        )
+        x, value = [c.cell["sigma"] for c in cells], np.array([c.points[0].value for c in cells])
+        bound = np.array([c.points[0].high for c in cells])
+        axes.plot(x, np.maximum(value, LEAST / 10), markersize=4, markerfacecolor="white", markevery=4, label=noise,
+                  **style)  # fmt: skip
+        rows += rows_of("a", noise, x, value=value, low=[c.points[0].low for c in cells], high=bound)
+    axes.axhline(0.25, color="0.4", linewidth=0.8)
+    axes.text(0.022, 0.17, "1/4", fontsize=7, color="0.3")
+    axes.set(xscale="log", yscale="log", ylim=(LEAST, 1.5), xlabel=r"noise $\eta\sigma/\Delta$",
+             ylabel="largest bias of DR (steps)")  # fmt: skip
+    axes.legend(fontsize=8, loc="lower left")
+    return rows
+
+
+def sweeps(result: ClaimResult) -> list[CellResult]:
+    return [cell for cell in result.cells if "sweep" in extra(cell)]
+
+
+def ratio_panel(axes: Any, result: ClaimResult) -> list[Row]:
+    cell = min(sweeps(result), key=lambda c: float(c.cell["rate"]))
+    kept, rows = extra(cell), list[Row]()
+    for noise in ("normal", "two-point"):
+        style = {**NOISES[noise], "marker": ""}
+        axes.plot(kept["sweep"], kept[f"sweep {noise}"], label=f"{noise} noise", **style)
+        rows += rows_of("b", noise, kept["sweep"], value=kept[f"sweep {noise}"])
+    same = [c for c in result.cells if c.points and c.cell["rate"] == cell.cell["rate"]]
+    for side, marker, name in (
+        ("quiet", "^", "uniform noise, bar: claimed at least"),
+        ("loud", "o", "normal noise, bar: claimed range"),
+    ):
+        cells = sorted((c for c in same if c.cell["side"] == side), key=lambda c: c.cell["sigma"])
+        x = np.array([max(c.cell["sigma"], kept["sweep"][0]) for c in cells])
+        value, low = (np.array([getattr(c.points[0], key) for c in cells]) for key in ("value", "low"))
+        high = np.array([min(c.points[0].high, 1e9) for c in cells])
+        colour = NOISES["uniform" if side == "quiet" else "normal"]["color"]
+        axes.plot(x, value, linestyle="none", marker=marker, markersize=5, markerfacecolor="white", color=colour,
+                  label=name)  # fmt: skip
+        axes.vlines(x, low, high if side == "loud" else value, color=colour, linewidth=2.5, alpha=0.35)
+        axes.plot(x, low, linestyle="none", marker="_", color=colour, markersize=7)
+        rows += rows_of("b", f"{side} cells", x, value=value, low=low, high=high)
+    smooth = np.geomspace(0.3, kept["sweep"][-1], 60)
+    axes.plot(smooth, (smooth**2 + 1 / 12) / (smooth**2 + 1 / 6), color="black", linestyle="--", linewidth=1,
+              label=r"$(s^2 + 1/12)/(s^2 + 1/6)$")  # fmt: skip
+    axes.axhline(1.0, color="0.3", linewidth=0.8)
+    axes.text(0.021, 1.25, "SR better", fontsize=7, color="0.3")
+    axes.text(0.021, 0.55, "DR better", fontsize=7, color="0.3")
+    axes.set(xscale="log", yscale="log", xlabel=r"noise $s = \eta\sigma/\Delta$",
+             ylabel="squared error, DR over SR")  # fmt: skip
+    axes.set_title(rf"quadratic, $\eta\lambda$ = {cell.cell['rate']:g}", fontsize=9)
+    axes.set_ylim(bottom=3e-4)
+    axes.legend(fontsize=7, loc="lower left")
+    return rows
+
+
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+    figure, axes = panels(2, height=3.1)
+    return figure, bias_panel(axes[0], results["d5"]) + ratio_panel(axes[1], results["d5b"])
+
+
+FIGURE = Figure("dither_crossover", "Gradient noise as dither, and where SR beats DR no longer", ("d5", "d5b"), draw)

@@ -1,0 +1,81 @@
+"""The floor against step size, dimension, learning rate and bits, with slope and bound (C1, C2, C3, C6, C7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alpt_ref.verify.figures import Figure
+from alpt_ref.verify.results import CellResult, ClaimResult
+
+from ._style import (
+    BLUE,
+    BOUND,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    Row,
+    band,
+    cell_where,
+    extra,
+    fitted,
+    panels,
+    rows_of,
+    slope_text,
+)
+
+PROBLEMS = {
+    "noisy": ("noisy quadratic", BLUE, "o"),
+    "kink": ("$|w|$", GREEN, "^"),
+    "smooth": ("quadratic, no noise", PINK, "D"),
+}
+
+
+def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str) -> list[Row]:
+    """Means over runs with their band, the fitted line, and the bound where the claim stored one."""
+    measurement = cell.measurement
+    if measurement is None or measurement.x is None:
+        return []
+    x, mean = measurement.x, measurement.values.mean(axis=0)
+    low = high = None
+    if measurement.runs > 1:
+        low, high = band(axes, x, measurement.values, colour)
+    axes.plot(x, mean, linestyle="none", marker=marker, markersize=4.5, markerfacecolor="white", color=colour,
+              label=f"{name}: {slope_text(cell)}")  # fmt: skip
+    axes.plot(x, fitted(x, mean), color=colour, linewidth=1.0)
+    rows = rows_of(panel, name, x, value=mean, low=low, high=high)
+    rows += rows_of(panel, f"{name}: fitted", x, value=fitted(x, mean))
+    bound = extra(cell).get("bound")
+    if bound is not None and len(bound) == len(x):
+        axes.plot(x, bound, color=colour, **BOUND)
+        rows += rows_of(panel, f"{name}: bound", x, value=bound)
+    return rows
+
+
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+    figure, axes = panels(2, 2, height=2.8)
+    rows: list[Row] = []
+    for key, (name, colour, marker) in PROBLEMS.items():
+        rows += one_curve(axes[0], "a", cell_where(results["c1"], problem=key), name, colour, marker)
+        rows += one_curve(axes[2], "c", cell_where(results["c3"], problem=key), f"SR, {name}", colour, marker)
+    for key, colour, marker in (("dense", BLUE, "o"), ("sparse", ORANGE, "v")):
+        rows += one_curve(axes[1], "b", cell_where(results["c2"], gradient=key), f"{key} gradients", colour, marker)
+    rows += one_curve(axes[2], "c", results["c6"].cells[0], "DR, quadratic", RED, "s")
+    rows += one_curve(axes[3], "d", results["c7"].cells[0], "noisy quadratic", BLUE, "o")
+    labels = (r"step size $\Delta$", "dimension $d$", r"learning rate $\eta$", r"$2^m$ ($m$ bits, fixed range)")
+    for one, label in zip(axes, labels, strict=True):
+        one.plot([], [], color="0.4", label="bound", **BOUND)
+        one.set(xscale="log", yscale="log", xlabel=label, ylabel="excess loss")
+        bottom, top = one.get_ylim()
+        one.set_ylim(bottom, top * (top / bottom) ** 0.45)
+        one.legend(fontsize=6.5, loc="upper left" if one is not axes[2] else "upper right")
+    bits = [int(m) for m in extra(results["c7"].cells[0])["bits"]]
+    axes[3].set_xticks([2.0**m for m in bits], [f"$2^{m}$" for m in bits])
+    axes[3].set_xticks([], minor=True)
+    return figure, rows
+
+
+FIGURE = Figure(
+    "floors", "The floor against step size, dimension, learning rate and bits", ("c1", "c2", "c3", "c6", "c7"), draw
+)

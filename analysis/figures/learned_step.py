@@ -1,0 +1,53 @@
+"""Learned step size against the best one, over bits and distributions (A2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alpt_ref.verify.figures import Figure
+from alpt_ref.verify.results import ClaimResult
+
+from ._style import BLUE, BOUND, ORANGE, Row, extra, panels
+
+LOOKS = {"normal": (BLUE, "o"), "laplace": (ORANGE, "s")}
+LEAST = 1e-10
+
+
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+    figure, (sizes, errors) = panels(2)
+    rows: list[Row] = []
+    for distribution, (colour, marker) in LOOKS.items():
+        cells = [c for c in results["a2"].cells if c.points and c.cell["distribution"] == distribution]
+        cells = sorted(cells, key=lambda c: (c.cell["start"], c.cell["bits"]))
+        cells = [c for c in cells if c.cell["start"] == cells[-1].cell["start"]]
+        bits = [c.cell["bits"] for c in cells]
+        name = "Laplace" if distribution == "laplace" else "normal"
+        sizes.plot(bits, [extra(c)["best"] for c in cells], color=colour, linewidth=1, label=f"best, {name}")
+        sizes.plot(bits, [extra(c)["learned"] for c in cells], linestyle="none", marker=marker, color=colour,
+                   markerfacecolor="white", markersize=5, label=f"learned, {name}")  # fmt: skip
+        for place, (what, fill, dash) in enumerate((("error", "white", "-"), ("step", colour, "--"))):
+            label = f"{'squared error' if what == 'error' else 'step size'}, {name}"
+            values = [max(c.points[place].value, LEAST) for c in cells]
+            errors.plot(bits, values, marker=marker, markersize=4.5, markerfacecolor=fill, color=colour, linestyle=dash,
+                        linewidth=0.8, label=label)  # fmt: skip
+        for c in cells:
+            kept = extra(c)
+            rows.append({
+                "distribution": distribution, "bits": c.cell["bits"], "best": kept["best"], "learned": kept["learned"],
+                "predicted_rest": kept["rest"], "least_error": kept["least"], "error": kept["error"],
+                "excess_error": c.points[0].value, "bound_excess_error": c.points[0].high,
+                "off_best": c.points[1].value, "bound_off_best": c.points[1].high,
+            })  # fmt: skip
+    bits = sorted({row["bits"] for row in rows})
+    for key, shade in (("bound_excess_error", "black"), ("bound_off_best", "0.5")):
+        bound = [next(row[key] for row in rows if row["bits"] == m) for m in bits]
+        errors.plot(bits, bound, color=shade, label="bound, error" if shade == "black" else "bound, step", **BOUND)
+    sizes.set(yscale="log", xlabel="bits $m$", ylabel=r"step size $\Delta$ / scale of $w$")
+    errors.set(yscale="log", xlabel="bits $m$", ylabel="relative excess of the learned step", ylim=(LEAST, 40))
+    sizes.legend(fontsize=8)
+    errors.legend(fontsize=6.5, ncol=2, loc="upper right")
+    return figure, rows
+
+
+FIGURE = Figure("learned_step", "Learned step size against the best one", ("a2",), draw)

@@ -1,0 +1,72 @@
+"""Exact stationary laws: SR around the minimum, whatever the learning rate; DR wherever it stalled (C3, D3b)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.verify.figures import Figure
+from alpt_ref.verify.results import CellResult, ClaimResult
+
+from ._style import BLUE, GREEN, ORANGE, RED, Row, cell_where, extra, nearest, panels, rows_of
+
+MINIMA = {"noisy": 0.3, "kink": 0.0, "smooth": 1.0 / 3.0}
+TITLES = {"smooth": "quadratic, no noise", "noisy": "quadratic, noise", "kink": "$|w|$, no noise"}
+LOOKS = ((BLUE, "o", "-"), (GREEN, "^", "--"), (ORANGE, "v", ":"), (RED, "s", "-."))
+
+
+def law_lines(axes: Any, panel: str, cell: CellResult, reach: float) -> list[Row]:
+    """The law at the smallest, a middle and the largest learning rate, over distance from the minimum in steps."""
+    kept, rows = extra(cell), list[Row]()
+    grid = np.asarray(kept["grid"])
+    step = float(grid[1] - grid[0])
+    distance = (grid - MINIMA[cell.cell["problem"]]) / step
+    near = np.abs(distance) <= reach
+    chosen = sorted({0, len(kept["law_rates"]) // 2, len(kept["law_rates"]) - 1})
+    for place, (colour, marker, dash) in zip(chosen, LOOKS, strict=False):
+        share = kept["law_rates"][place] / kept["law_rates"][-1]
+        law = np.asarray(kept["laws"])[place][near]
+        size = 9 - 2.5 * chosen.index(place)
+        axes.plot(distance[near], law, marker=marker, linestyle=dash if reach > 5 else "none", color=colour,
+                  markerfacecolor="none", markersize=size, linewidth=1,
+                  label=rf"SR, $\eta$ = {share:.2g} $\eta_{{max}}$")  # fmt: skip
+        rows += rows_of(panel, f"SR, eta {kept['law_rates'][place]:.6g}", distance[near], value=law)
+    return rows
+
+
+def stalled(axes: Any, result: ClaimResult, reach: float) -> list[Row]:
+    """Where DR ends, started anywhere: a plateau as wide as its learning rate is small."""
+    rows: list[Row] = []
+    for rate, colour, dash in ((0.05, RED, "-"), (0.02, "black", "--")):
+        cell = nearest(result, eta=rate, curvature=1.0)
+        kept = extra(cell)
+        distance = np.asarray(kept["codes"]) - cell.cell["off_grid"]
+        near = np.abs(distance) <= reach
+        law = np.asarray(kept["ends"])[near]
+        axes.step(distance[near], law, where="mid", color=colour, linestyle=dash, linewidth=1.2,
+                  label=rf"DR, $\eta\lambda$ = {cell.cell['eta']:.2g}")  # fmt: skip
+        rows += rows_of("d", f"DR, eta {cell.cell['eta']}", distance[near], value=law)
+    return rows
+
+
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+    figure, axes = panels(2, 2, height=2.5)
+    rows: list[Row] = []
+    for one, panel, (problem, title), reach in zip(axes, "abc", TITLES.items(), (3.5, 18.0, 3.5), strict=False):
+        rows += law_lines(one, panel, cell_where(results["c3"], problem=problem), reach)
+        one.set_title(title, fontsize=9)
+    rows += stalled(axes[3], results["d3b"], 40.0)
+    axes[3].set_title("  DR, no noise, from a start anywhere", fontsize=9)
+    for one in axes:
+        one.set(xlabel="distance from $w^*$ (steps)", ylabel="probability")
+    for one in axes[:3]:
+        one.set_ylim(top=1.5 * one.get_ylim()[1])
+        one.legend(fontsize=7, loc="upper right")
+    axes[3].set(yscale="log", ylim=(1e-3, 6))
+    axes[3].legend(fontsize=7, loc="upper right")
+    return figure, rows
+
+
+FIGURE = Figure("stationary_laws", "Exact stationary laws of SR, and where DR stalls", ("c3", "d3b"), draw)

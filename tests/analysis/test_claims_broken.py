@@ -1,0 +1,112 @@
+"""Breaking the package's rounding turns the matching claims red, and leaves alone those that do not depend on it.
+
+A compiled function is rebuilt from its own source with one name in it replaced: what the claims then measure is the
+package's code with one defect, all the way from the scalar rule to the kernels behind `quantize`.
+"""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref._jit import scalar
+from alpt_ref.backend import get_backend
+from alpt_ref.kernels.cpu import quantize, random
+from alpt_ref.scalar import quantizer, rounding
+from tests.analysis.test_claims_rsx import verdict
+
+
+def rebuilt(compiled: Any, **names: Any) -> Any:
+    """The jitted function once more, with other functions under these names."""
+    source = compiled.py_func
+    changed = types.FunctionType(source.__code__, {**source.__globals__, **names}, source.__name__)
+    return scalar(changed)
+
+
+def break_stochastic_rounding(patch: pytest.MonkeyPatch, broken: Any) -> None:
+    encode = rebuilt(quantizer.encode_sr, sr=broken)
+    patch.setattr(quantizer, "encode_sr", encode)
+    patch.setattr(quantizer, "moved_code", rebuilt(quantizer.moved_code, sr=broken))
+    patch.setattr(get_backend().kernels, "quantize_sr", rebuilt(quantize.quantize_sr, encode_sr=encode))
+
+
+def biased_word(patch: pytest.MonkeyPatch) -> None:
+    right, less = rounding.sr, np.uint32(1 << 24)
+
+    @scalar
+    def broken(x: np.float32, word: np.uint32) -> np.int32:
+        return right(x, np.uint32(word - min(word, less)))
+
+    break_stochastic_rounding(patch, broken)
+
+
+def floor_for_nearest(patch: pytest.MonkeyPatch) -> None:
+    @scalar
+    def broken(x: np.float32) -> np.int32:
+        whole = np.int32(x)
+        return np.int32(whole - np.int32(1)) if np.float32(whole) > x else whole
+
+    encode, derivative = rebuilt(quantizer.encode_dr, dr=broken), rebuilt(quantizer.step_derivative, dr=broken)
+    patch.setattr(quantizer, "encode_dr", encode)
+    patch.setattr(quantizer, "step_derivative", derivative)
+    patch.setattr(quantizer, "moved_code", rebuilt(quantizer.moved_code, dr=broken))
+    kernels = get_backend().kernels
+    patch.setattr(kernels, "quantize_dr", rebuilt(quantize.quantize_dr, encode_dr=encode))
+    patch.setattr(kernels, "step_gradient", rebuilt(quantize.step_gradient, step_derivative=derivative))
+
+
+def one_word_a_row(patch: pytest.MonkeyPatch) -> None:
+    right = random.close_ranks
+
+    @scalar
+    def broken(words: Any, rows: int, d: int, stride: int) -> None:
+        right(words, rows, d, stride)
+        for i in range(rows):
+            for j in range(1, d):
+                words[i * d + j] = words[i * d]
+
+    patch.setattr(get_backend().kernels, "quantize_sr", rebuilt(quantize.quantize_sr, close_ranks=broken))
+
+
+CASES = [
+    (biased_word, ("r1", "r2", "r3", "r6"), ("r4", "r5", "r7")),
+    (floor_for_nearest, ("r4", "r5"), ("r1", "r2", "r3", "r6")),
+    (one_word_a_row, ("r7",), ("r2", "r3", "r6")),
+]
+
+
+@pytest.mark.parametrize(("defect", "red", "green"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_a_defect_refutes_the_matching_claims(
+    defect: Any, red: tuple[str, ...], green: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    defect(monkeypatch)
+    assert {name: verdict(name, tmp_path).outcome for name in red} == dict.fromkeys(red, "REFUTED")
+    outcomes = {name: [cell.outcome for cell in verdict(name, tmp_path).cells] for name in green}
+    assert {name for name in green if "REFUTED" in outcomes[name]} == set()
+
+
+def test_rebuilding_without_a_defect_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    break_stochastic_rounding(monkeypatch, rounding.sr)
+    names = ("r1", "r2", "r3", "r6", "r7")
+    assert {verdict(name, tmp_path).outcome for name in names} == {"SUPPORTED"}
+
+
+def test_the_generator_itself_is_caught_when_its_words_are_biased(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only the words that `quantize` draws are biased: the counted cells of R1 stay green, the drawn ones do not."""
+    right, less = random.fill_words, np.uint32(1 << 24)
+
+    @scalar
+    def broken(lanes: int, c0: Any, c1: Any, step: int, purpose: int, k0: Any, k1: Any, words: Any) -> None:
+        right(lanes, c0, c1, step, purpose, k0, k1, words)
+        for i in range(4 * lanes):
+            words[i] -= min(words[i], less)
+
+    monkeypatch.setattr(get_backend().kernels, "quantize_sr", rebuilt(quantize.quantize_sr, fill_words=broken))
+    cells = verdict("r1", tmp_path).cells
+    assert {cell.cell["words"]: cell.outcome for cell in cells} == {"all": "SUPPORTED", "drawn": "REFUTED"}

@@ -1,0 +1,104 @@
+"""Claims D1-D5, A1-A3, C1-C7 and M5: each stands in the quick budget, its controls are refuted, its picture is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alpt_ref.verify.picture import claim_picture, formula
+from alpt_ref.verify.results import ClaimResult, Results, save_results
+from alpt_ref.verify.runner import Loaded, load_claims, plan, verify
+
+FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "claims"
+IDS = [
+    "d1", "d2", "d3", "d3b", "d3c", "d4", "d5", "d5b", "a1", "a1b", "a2", "a3", "a3b",
+    "c1", "c2", "c3", "c4", "c5", "c6", "c7", "m5",
+]  # fmt: skip
+TIGHT = {"d1": 0.9, "d2": 0.65, "d3c": 0.999, "a1": 0.9, "a1b": 0.9}
+"""Upper bounds and how near the quick budget comes to them (D2 reaches 0.9 only at longer horizons)."""
+
+
+@pytest.fixture(scope="module")
+def claims() -> dict[str, Loaded]:
+    return load_claims(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def verdicts(claims: dict[str, Loaded], tmp_path_factory: pytest.TempPathFactory) -> dict[str, ClaimResult]:
+    """All verdicts of one quick run, read back from what it stored."""
+    folder = tmp_path_factory.mktemp("verify")
+    save_results(folder, verify([claims[name] for name in IDS], folder, jobs=1))
+    return dict(Results(folder))
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_claim_stands_and_its_controls_fall(name: str, verdicts: dict[str, ClaimResult]) -> None:
+    result = verdicts[name]
+    assert result.outcome == "SUPPORTED", [cell for cell in result.cells if cell.outcome != "SUPPORTED"]
+    assert [control.name for control in result.controls if not control.refuted] == []
+    assert {cell.outcome for cell in result.cells} == {"SUPPORTED"}
+    if name in TIGHT:
+        assert result.tightness is not None
+        assert TIGHT[name] < result.tightness <= 1.0 + 1e-9
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_statement_picture_and_proof_are_there(
+    name: str, claims: dict[str, Loaded], verdicts: dict[str, ClaimResult]
+) -> None:
+    claim = claims[name].claim
+    assert formula(claim.statement).startswith("data:")
+    assert claim.plain
+    assert claim.source.startswith("ours")
+    text = claims[name].file.read_text(encoding="utf-8")
+    assert text.startswith('r"""' + name[:2].upper())
+    assert "\nProof" in text
+    uri, problem = claim_picture(verdicts[name], claim.figure)
+    assert (uri[:26], problem) == ("data:image/svg+xml;base64,", "")
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_full_budget_has_more_to_do_and_can_be_planned(name: str, claims: dict[str, Loaded]) -> None:
+    one = claims[name]
+    assert plan(one, "full", 0).tasks
+    assert one.claim.grid("full") != one.claim.grid("quick") or name == "a1"
+
+
+def test_dither_turns_the_comparison(verdicts: dict[str, ClaimResult]) -> None:
+    """SR wins by far while the noise is small, DR wins when it is half a step."""
+    ratio = {(cell.cell["side"], cell.cell["sigma"]): cell.points[0].value for cell in verdicts["d5b"].cells}
+    assert ratio["quiet", 0.0] > 30.0
+    assert ratio["loud", 0.5] < 0.85
+    assert ratio["loud", 0.5] < ratio["loud", 1.0] < ratio["loud", 2.0] < 1.0
+
+
+def test_the_learned_step_is_near_the_best_but_not_at_it(verdicts: dict[str, ClaimResult]) -> None:
+    found = {(c.cell["distribution"], c.cell["bits"]): c.points for c in verdicts["a2"].cells}
+    assert set(found) == {(name, bits) for name in ("normal", "laplace") for bits in range(2, 9)}
+    assert found["normal", 2][1].value > 0.04
+    assert found["normal", 8][1].value < 1e-4
+
+
+def test_full_precision_stochastic_and_nearest_rounding_come_in_this_order(verdicts: dict[str, ClaimResult]) -> None:
+    for cell in verdicts["d4"].cells:
+        assert cell.measurement is not None
+        kept = cell.measurement.extra
+        assert kept["full precision"][-1] < kept["SR"][-1] < kept["DR"][-1]
+        np.testing.assert_array_equal(kept["DR"], kept["DR"][0])
+
+
+def test_click_data_come_from_a_store_when_one_is_named(
+    claims: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alpt_ref.data.synthetic import synthetic_clicks
+
+    synthetic_clicks(400, fields=3, features=20, seed=2).save(tmp_path / "store")
+    monkeypatch.setenv("ALPT_REF_CLICKS", str(tmp_path / "store"))
+    claim = claims["m5"].claim
+    cell = {**claim.grid("quick")[1], "steps": 200}
+    assert cell["data"].startswith("store ")
+    constants = claim.constants(cell)
+    assert all(assumption.holds(cell, constants) for assumption in claim.assumptions if not assumption.along_run)
+    assert claim.measure(cell, 1).values[:, -1].mean() < claim.bound(cell, constants)[-1]
