@@ -254,6 +254,7 @@ SECTIONS: dict[str, type[_Section]] = {
     "train": TrainConfig,
 }
 
+
 def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     """The settings that can change a result, as JSON-able dicts: no thread count, no setting the method ignores.
 

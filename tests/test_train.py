@@ -354,14 +354,15 @@ def test_two_pass_training_calls_the_table_as_algorithm_1_says(
 
 def test_train_loss_is_the_mean_over_rows(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     losses: list[tuple[float, int]] = []
-    original = train_module.bce_with_logits
+    module: Any = train_module
+    original = module.bce_with_logits
 
     def spy(logits: Any, labels: Any) -> Any:
         loss, gradient = original(logits, labels)
         losses.append((loss, len(labels)))
         return loss, gradient
 
-    monkeypatch.setattr(train_module, "bce_with_logits", spy)
+    monkeypatch.setattr(module, "bce_with_logits", spy)
     result = train(small("lpt", batch_size=3100, epochs=1), dataset)
     assert [size for _, size in losses] == [3100, 100]
     mean = sum(loss * size for loss, size in losses) / 3200

@@ -1,4 +1,4 @@
-"""Means over seeds with Student's t intervals, paired differences, and Holm's correction.
+"""Means over seeds with Student's t intervals, and paired differences.
 
 A comparison runs every method with the same seeds, hence the same initial weights and data order, so differences are
 taken seed by seed: the interval of a paired difference leaves out the scatter that the two methods share.
@@ -46,17 +46,3 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
     if deviation == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * stats.t.sf(abs(mean) / (deviation / n**0.5), n - 1))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given: all claims together err with at most the level.
-
-    The k-th smallest of m (k from 0) is multiplied by m - k, kept rising, and cut at 1.
-    """
-    m = len(p_values)
-    adjusted = [0.0] * m
-    largest = 0.0
-    for rank, position in enumerate(sorted(range(m), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (m - rank) * p_values[position]))
-        adjusted[position] = largest
-    return adjusted

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from ..history import RunResult
+from ..verify.stats import holm
 from .grid import FP32, Setting
-from .statistics import Interval, holm, paired_p_value, t_interval
+from .statistics import Interval, paired_p_value, t_interval
 
 METRICS = ("auc", "logloss")
 
@@ -51,7 +52,7 @@ def _adjusted(results: Results, metric: str) -> dict[Setting, float]:
     """Holm-corrected p-values of all settings that have one."""
     raw = {one: paired_p_value(_differences(results, one, metric)) for one in results if one != FP32}
     known = {one: p for one, p in raw.items() if p is not None}
-    return dict(zip(known, holm(list(known.values())), strict=True))
+    return dict(zip(known, holm(list(known.values())).tolist(), strict=True))
 
 
 def summarise(results: Results, failures: Mapping[Setting, Sequence[str]], seeds: int) -> tuple[Row, ...]:

@@ -174,7 +174,8 @@ def main() -> None:
     grads[...] = rng.standard_normal(grads.shape) * 1e-3
     unique = int(np.mean([len(np.unique(ids)) for ids, _ in batches]))
     print(
-        f"{options.rows:,} rows x {DIM}, batch {options.batch:,} x {options.fields} {options.ids} ids, {unique:,} unique"
+        f"{options.rows:,} rows x {DIM}, batch {options.batch:,} x {options.fields} {options.ids} ids, "
+        f"{unique:,} unique"
     )
 
     n = options.rows

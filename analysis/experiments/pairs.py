@@ -23,12 +23,13 @@ import msgspec
 
 from alpt_ref.compare.cell import Task, cell_key, load_cell
 from alpt_ref.compare.runner import run_tasks
-from alpt_ref.compare.statistics import holm, paired_p_value, t_interval
+from alpt_ref.compare.statistics import paired_p_value, t_interval
 from alpt_ref.config import DataConfig, RunConfig
 from alpt_ref.data import ClickDataset
 from alpt_ref.history import RunResult
 from alpt_ref.output import writable_folder, write_json, write_text
 from alpt_ref.sources import encode
+from alpt_ref.verify.stats import holm
 from analysis.benchmarks.harness import machine
 
 METRICS = ("auc", "logloss")
@@ -162,7 +163,7 @@ def differences(runs: Runs, pairs: Iterable[Difference]) -> list[dict[str, Any]]
             )
     for metric in METRICS:
         ours = [line for line in lines if line["metric"] == metric]
-        for line, adjusted in zip(ours, holm([line["p_value"] for line in ours]), strict=True):
+        for line, adjusted in zip(ours, holm([line["p_value"] for line in ours]).tolist(), strict=True):
             line["p_holm"] = adjusted
     return lines
 

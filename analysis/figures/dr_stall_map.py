@@ -44,6 +44,8 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
     right.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta\lambda$", ylabel="DR stops at distance (steps)")
     right.legend(fontsize=8)
     rows = [row for k, start in enumerate(starts) for row in rows_of("a", f"start {start:g}", eta, value=final[k])]
+    for panel in "ab":
+        rows += rows_of(panel, "step/(2 eta lambda)", eta, value=radius)
     return figure, rows + rows_of("b", "DR, from the end of the box", eta, value=values, low=low, high=radius)
 
 

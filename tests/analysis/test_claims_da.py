@@ -1,4 +1,4 @@
-"""Claims D1-D5, A1-A3, C1-C7 and M5: each stands in the quick budget, its controls are refuted, its picture is drawn."""
+"""Claims D1-D5, A1-A3, C1-C7 and M5: each stands in the quick budget, its controls fall, its picture is drawn."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from alpt_ref.verify.picture import claim_picture, formula
-from alpt_ref.verify.results import ClaimResult, Results, save_results
-from alpt_ref.verify.runner import Loaded, load_claims, plan, verify
+from alpt_ref.verify.results import ClaimResult, Results
+from alpt_ref.verify.runner import Loaded, load_claims, plan
 
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "claims"
 IDS = [
@@ -26,11 +26,13 @@ def claims() -> dict[str, Loaded]:
 
 
 @pytest.fixture(scope="module")
-def verdicts(claims: dict[str, Loaded], tmp_path_factory: pytest.TempPathFactory) -> dict[str, ClaimResult]:
+def verdicts(stored: Path) -> dict[str, ClaimResult]:
     """All verdicts of one quick run, read back from what it stored."""
-    folder = tmp_path_factory.mktemp("verify")
-    save_results(folder, verify([claims[name] for name in IDS], folder, jobs=1))
-    return dict(Results(folder))
+    return dict(Results(stored))
+
+
+def test_no_claim_is_left_out(verdicts: dict[str, ClaimResult]) -> None:
+    assert set(verdicts) == set(IDS)
 
 
 @pytest.mark.parametrize("name", IDS)

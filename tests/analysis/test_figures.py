@@ -10,8 +10,7 @@ import pytest
 
 from alpt_ref.verify.figures import Figure, draw_figures, load_figures
 from alpt_ref.verify.picture import paper_style
-from alpt_ref.verify.results import Results, save_results
-from alpt_ref.verify.runner import load_claims, verify
+from alpt_ref.verify.results import Results
 
 ROOT = Path(__file__).resolve().parents[2] / "analysis"
 FIGURES = {figure.id: figure for figure in load_figures(ROOT / "figures")}
@@ -19,18 +18,16 @@ NEEDED = {"sr_vs_dr_over_t", "floors", "dr_stall_map", "dither_crossover", "stat
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Verdicts on every claim that a figure names, and the drawn figures beside them."""
-    folder = tmp_path_factory.mktemp("verify")
-    claims = load_claims(ROOT / "claims")
-    names = sorted({name for figure in FIGURES.values() for name in figure.claims})
-    save_results(folder, verify([claims[name] for name in names], folder, jobs=1))
-    (folder / "figures").mkdir()
-    assert set(draw_figures(list(FIGURES.values()), Results(folder), folder / "figures")) == set(FIGURES)
+def output(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with every figure."""
+    folder = tmp_path_factory.mktemp("figures")
+    assert set(draw_figures(list(FIGURES.values()), Results(stored), folder)) == set(FIGURES)
     return folder
 
 
-def drawn(figure: Figure, stored: Path) -> tuple[list[tuple[str, np.ndarray, np.ndarray]], list[dict[str, str]]]:
+def drawn(
+    figure: Figure, stored: Path, output: Path
+) -> tuple[list[tuple[str, np.ndarray, np.ndarray]], list[dict[str, str]]]:
     """Lines with data of a fresh drawing, (panel, x, y), and the rows of the stored table."""
     results = Results(stored)
     with paper_style():
@@ -40,7 +37,7 @@ def drawn(figure: Figure, stored: Path) -> tuple[list[tuple[str, np.ndarray, np.
         for place, axes in enumerate(picture.axes)
         for one in axes.lines
     ]
-    with (stored / "figures" / f"{figure.id}.csv").open() as stream:
+    with (output / f"{figure.id}.csv").open() as stream:
         return lines, list(csv.DictReader(stream))
 
 
@@ -49,11 +46,10 @@ def test_the_figures_of_the_paper_are_all_there() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES))
-def test_files_and_index_are_written(name: str, stored: Path) -> None:
-    folder = stored / "figures"
-    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in (folder / f"{name}.svg").read_bytes()
-    assert f"**{name}**" in (folder / "INDEX.md").read_text()
+def test_files_and_index_are_written(name: str, output: Path) -> None:
+    assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in (output / f"{name}.svg").read_bytes()
+    assert f"**{name}**" in (output / "INDEX.md").read_text()
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES))
@@ -76,9 +72,9 @@ def test_axes_are_labelled_and_text_does_not_leave_the_picture(name: str, stored
 
 
 @pytest.mark.parametrize("name", sorted(set(FIGURES) - {"learned_step"}))
-def test_the_table_holds_the_points_that_are_drawn(name: str, stored: Path) -> None:
+def test_the_table_holds_the_points_that_are_drawn(name: str, stored: Path, output: Path) -> None:
     """Most points of the lines with at least three points are rows of the table (guides and envelopes are not)."""
-    lines, rows = drawn(FIGURES[name], stored)
+    lines, rows = drawn(FIGURES[name], stored, output)
     known = {(row["panel"], f"{float(row['x']):.9g}", f"{float(row['value']):.9g}") for row in rows}
     long = [line for line in lines if len(line[1]) >= 3]
     found = [(panel, f"{a:.9g}", f"{b:.9g}") in known for panel, x, y in long for a, b in zip(x, y, strict=True)]
@@ -87,8 +83,8 @@ def test_the_table_holds_the_points_that_are_drawn(name: str, stored: Path) -> N
     assert len(rows) >= sum(found) / 2
 
 
-def test_the_table_of_learned_steps_is_complete(stored: Path) -> None:
-    _, rows = drawn(FIGURES["learned_step"], stored)
+def test_the_table_of_learned_steps_is_complete(stored: Path, output: Path) -> None:
+    _, rows = drawn(FIGURES["learned_step"], stored, output)
     assert {(row["distribution"], int(row["bits"])) for row in rows} == {
         (name, bits) for name in ("normal", "laplace") for bits in range(2, 9)
     }

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from alpt_ref.compare.statistics import holm, paired_p_value, t_interval
+from alpt_ref.compare.statistics import paired_p_value, t_interval
 from tests.tolerances import CLOSED_FORM
 
 
@@ -41,10 +41,3 @@ def test_paired_p_value_without_scatter() -> None:
     assert paired_p_value([0.5, 0.5]) == 0.0
     assert paired_p_value([0.5]) is None
     assert paired_p_value([]) is None
-
-
-def test_holm_by_hand() -> None:
-    # sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1: 0.04, 0.06, 0.06 (kept rising), 0.06
-    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06], rel=CLOSED_FORM)
-    assert holm([0.9, 0.6]) == [1.0, 1.0]
-    assert holm([]) == []

@@ -195,6 +195,8 @@ def test_runs_without_scatter_count_as_known() -> None:
 
 
 def test_holm_by_hand() -> None:
+    assert holm([0.9, 0.6]).tolist() == [1.0, 1.0]
+    assert holm([]).tolist() == []
     assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm_levels([0.01, 0.04, 0.03, 0.005], 0.05).tolist() == pytest.approx([0.05 / 3, 0.025, 0.025, 0.0125])
     assert holm([]).size == holm_levels([], 0.05).size == 0
