@@ -63,6 +63,17 @@ def auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
 def logloss(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
     """Mean negative log-likelihood in nats, in float64, of probabilities clipped to [1e-15, 1 - 1e-15].
 
+    Parameters
+    ----------
+    labels : array (rows,)
+        0 or 1.
+    probabilities : array (rows,)
+        Of a click, in [0, 1].
+
+    Returns
+    -------
+    float
+
     Raises
     ------
     InputError

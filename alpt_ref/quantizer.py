@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import _check
 from ._jit import run_rows
+from ._memory import aligned_empty
 from ._types import Codes
 from .backend import get_backend
 from .errors import InputError
@@ -30,6 +31,11 @@ class QuantSpec:
         Width of a code; codes are ``-2**(bits-1)`` to ``2**(bits-1) - 1``.
     rounding : {"sr", "dr"}
         Stochastic or deterministic (nearest, ties up) rounding.
+
+    Raises
+    ------
+    InputError
+        If a field is none of these values.
     """
 
     bits: int
@@ -152,7 +158,7 @@ def quantize(
     counter = _check.whole_number("counter", counter, 0, MAX_STEPS)
     if w.shape[1] >= MAX_COLUMNS:
         raise InputError(f"w must have fewer than {MAX_COLUMNS} columns, got {w.shape[1]}")
-    codes = cast(Codes, np.empty(w.shape, spec.dtype))
+    codes = cast(Codes, aligned_empty(w.shape, spec.dtype))
     if spec.rounding == "dr":
         bad = run_rows(backend.kernels.quantize_dr, len(w), w, steps, spec.bits, codes, grain=_grain(w.shape[1]))
     else:
@@ -165,7 +171,7 @@ def quantize(
 
 def require_finite(name: str, values: NDArray[np.float32]) -> None:
     """Raise `InputError` with the place of the first NaN or infinity of a float32 array (rows, columns)."""
-    counts = run_rows(get_backend().kernels.count_not_finite, len(values), values, grain=_grain(values.shape[1]))
+    counts = run_rows(get_backend().kernels.any_not_finite, len(values), values, grain=_grain(values.shape[1]))
     if any(counts):
         row, column = (int(index[0]) for index in np.nonzero(~np.isfinite(values)))
         raise InputError(f"{name} must be finite, got {values[row, column]} at row {row}, column {column}")
@@ -195,6 +201,12 @@ def dequantize(codes: Codes, step: Any) -> NDArray[np.float32]:
     Returns
     -------
     float32 array (n, d)
+        Infinite where ``step * code`` exceeds float32.
+
+    Raises
+    ------
+    InputError
+        If `codes` has another dtype or number of dimensions, or `step` is not finite and positive.
     """
     codes = _code_matrix(codes)
     steps = _check.step_sizes(step, codes.shape[0])
@@ -215,11 +227,18 @@ def step_gradient(w: NDArray[np.float32], grad: NDArray[np.float32], step: Any, 
     w, grad : float32 array (n, d)
         Weights before quantisation, and the loss gradient at the quantised values.
     step : float or array (n,)
+        Step size, finite and positive.
     spec : QuantSpec
 
     Returns
     -------
     float32 array (n,)
+
+    Raises
+    ------
+    InputError
+        If `w` or `grad` is not float32 of one shape (n, d) or holds NaN or infinity, or `step` is not finite and
+        positive.
     """
     if not isinstance(spec, QuantSpec):
         raise InputError(f"spec must be a QuantSpec, for example QuantSpec(8, 'sr'), got {spec!r}")
@@ -280,6 +299,11 @@ def unpack(words: NDArray[np.uint32], bits: int, d: int) -> Codes:
     Returns
     -------
     int8 array (n, d) up to 8 bits, int16 array (n, d) for 16 bits
+
+    Raises
+    ------
+    InputError
+        If `words` is not uint32 with as many columns as `d` codes of `bits` bits need.
     """
     bits = _check.bits(bits)
     d = _check.whole_number("d", d, 0, MAX_COLUMNS)

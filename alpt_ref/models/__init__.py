@@ -36,6 +36,11 @@ def make_model(
     **options
         ``hidden`` and ``batch_norm`` (dnn, dcn), ``cross_layers`` (dcn).
 
+    Returns
+    -------
+    Model
+        With `forward` (embeddings to logits) and `backward` (gradient of the logits to gradients).
+
     Raises
     ------
     InputError

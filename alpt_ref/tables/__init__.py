@@ -33,6 +33,10 @@ def make_table(
     Parameters
     ----------
     method : {"fp32", "lpt", "alpt"}
+    n : int
+        Features, in ``[1, 2**48)``.
+    d : int
+        Embedding dimension, in ``[1, 2**18)``.
     bits : {2, 4, 8, 16}, optional
         Code width (LPT, ALPT).
     rounding : {"sr", "dr"}, optional
@@ -40,10 +44,16 @@ def make_table(
     optimizer : {"adam", "adagrad", "sgd"}
         Lazy Adam, row-wise Adagrad or SGD.
     lr : float
+        Learning rate of the rows.
     seed : int
         Of initial weights and stochastic rounding, in ``[0, 2**64)``.
     **options
         The other fields of `TableSpec`.
+
+    Returns
+    -------
+    EmbeddingTable
+        With `lookup`, `apply_gradients`, `codes`, `step_size`, `nbytes`, `state`.
 
     Raises
     ------

@@ -184,7 +184,7 @@ class EmbeddingTable(ABC):
 
     def _checked_gradients(self, grads: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
         grads = _check.float32_matrix("grads", grads, (rows, self.d))
-        if any(run_rows(self.backend.kernels.count_not_finite, rows, grads, grain=GRAIN)):
+        if any(run_rows(self.backend.kernels.any_not_finite, rows, grads, grain=GRAIN)):
             place = int(np.flatnonzero(~np.isfinite(grads).all(axis=1))[0])
             raise TrainingError(
                 f"grads must be finite, got NaN or infinity at position {place} of table update {self._updates}; "
@@ -195,7 +195,7 @@ class EmbeddingTable(ABC):
     def _summed(self, plan: Plan, grads: NDArray[np.float32]) -> NDArray[np.float32]:
         summed = sum_gradients(self.backend, plan, grads)
         if len(plan) < len(plan.order) and any(
-            run_rows(self.backend.kernels.count_not_finite, len(plan), summed, grain=GRAIN)
+            run_rows(self.backend.kernels.any_not_finite, len(plan), summed, grain=GRAIN)
         ):
             row = int(plan.rows[np.flatnonzero(~np.isfinite(summed).all(axis=1))[0]])
             raise TrainingError(

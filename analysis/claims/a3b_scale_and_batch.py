@@ -22,7 +22,10 @@ WIDTH = 0.06
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(scale=list(SCALES), bits=[2, 4, 8] if budget == "full" else [4], d=[16], rows=[4096])
+    cells = product(scale=list(SCALES), bits=[4], d=[16], rows=[4096])
+    if budget == "full":  # eight bits: few weights lie beyond the range, and these weigh much
+        cells += product(scale=list(SCALES), bits=[2, 8], d=[16], rows=[65536])
+    return cells
 
 
 def bound(cell: Cell, constants: Constants) -> Any:

@@ -22,7 +22,7 @@ from ._pictures import slopes
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(problem=list(FLOORS), bits=[[4, 11 if budget == "full" else 9]])
+    return product(problem=list(FLOORS), bits=[[3 if budget == "full" else 4, 9]])
 
 
 def rate(bits: int) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.theory import Chain, Grid, Noise, quadratic
 from alpt_ref.theory.stalling import dr_quadratic_stall
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact
 
 from ._instances import RELATIVE
 from ._pictures import along
@@ -30,8 +30,9 @@ MAP_STARTS = tuple(range(0, 251, 5))
 
 def cells(budget: str) -> list[Cell]:
     count = 49 if budget == "full" else 25
-    rates = [float(f"{rate:.6g}") for rate in np.geomspace(0.0025, 0.5, count)]
-    return product(eta=rates, curvature=[1.0, 0.3] if budget == "full" else [1.0], off_grid=[0.3])
+    products = [float(f"{rate:.6g}") for rate in np.geomspace(0.0025, 0.5, count)]
+    curvatures = [1.0, 0.25] if budget == "full" else [1.0]
+    return [{"eta": rate / a, "curvature": a, "off_grid": 0.3} for a in curvatures for rate in products]
 
 
 def last_codes(cell: Cell) -> tuple[Grid, NDArray[np.int64]]:

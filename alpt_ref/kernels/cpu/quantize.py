@@ -15,31 +15,32 @@ from .random import chunk_layout, chunk_rows, close_ranks, fill_words, set_count
 ROWS_A_CHECK = 64
 """Rows whose finiteness is checked while they are in the cache for rounding."""
 
-_LARGEST = np.float32(3.4028234663852886e38)
-
 
 @scalar
-def not_finite(values: Any) -> int:
-    """How many of a flat float32 array are NaN or infinite."""
-    bad = np.int32(0)
-    for t in range(values.size):
-        bad += np.int32(0) if abs(values[t]) <= _LARGEST else np.int32(1)
-    return int(bad)
+def not_finite(values: Any) -> bool:
+    """Whether a flat float32 array holds NaN or infinity: an exponent of all ones, carried into the sign bit."""
+    bits = values.view(np.int32)
+    seen = np.int32(0)
+    for t in range(bits.size):
+        seen |= np.int32(np.int32(bits[t] & np.int32(0x7FFFFFFF)) + np.int32(0x00800000))
+    return seen < np.int32(0)
 
 
 @kernel
-def quantize_dr(lo: Int, hi: Int, w: NDArray[np.float32], step: NDArray[np.float32], bits: Int, codes: Integers) -> int:
+def quantize_dr(
+    lo: Int, hi: Int, w: NDArray[np.float32], step: NDArray[np.float32], bits: Int, codes: Integers
+) -> bool:
     """Codes of rows ``lo..hi`` of `w` (n, d) by nearest rounding; `step` is (n,) or (1,).
 
-    Returns how many weights are not finite: their codes mean nothing, the caller must refuse them.
+    Returns whether a weight is not finite: its code means nothing, the caller must refuse it.
     """
     low = np.float32(q_min(bits))
     high = np.float32(q_max(bits))
     each = step.shape[0] > 1
-    bad = 0
+    bad = False
     for start in range(lo, hi, ROWS_A_CHECK):
         end = min(start + ROWS_A_CHECK, hi)
-        bad += not_finite(w[start:end].reshape(-1))
+        bad |= not_finite(w[start:end].reshape(-1))
         for i in range(start, end):
             delta = step[i] if each else step[0]
             for j in range(w.shape[1]):
@@ -60,10 +61,10 @@ def quantize_sr(
     k0: np.uint32,
     k1: np.uint32,
     codes: Integers,
-) -> int:
+) -> bool:
     """Codes of rows ``lo..hi`` of `w` (n, d) by stochastic rounding; row ``i`` draws as row ``row_offset + i``.
 
-    Returns how many weights are not finite: their codes mean nothing, the caller must refuse them.
+    Returns whether a weight is not finite: its code means nothing, the caller must refuse it.
     """
     low = np.float32(q_min(bits))
     high = np.float32(q_max(bits))
@@ -79,7 +80,8 @@ def quantize_sr(
     c1 = np.empty(lanes, np.uint32)
     words = np.empty(4 * lanes, np.uint32)
     deltas = np.empty(rows_a_chunk * d, np.float32)
-    bad = 0
+    one_step = step[0]
+    bad = False
     for start in range(lo, hi, rows_a_chunk):
         end = min(start + rows_a_chunk, hi)
         used = (end - start) * blocks
@@ -87,7 +89,7 @@ def quantize_sr(
         fill_words(used, c0, c1, counter, purpose, k0, k1, words)
         flat_w = w[start:end].reshape(-1)
         flat_codes = codes[start:end].reshape(-1)
-        bad += not_finite(flat_w)
+        bad |= not_finite(flat_w)
         close_ranks(words, end - start, d, 4 * blocks)
         if each:
             for i in range(start, end):
@@ -96,7 +98,7 @@ def quantize_sr(
                 flat_codes[t] = encode_sr(flat_w[t] / deltas[t], low, high, words[t])
         else:
             for t in range(flat_w.size):
-                flat_codes[t] = encode_sr(flat_w[t] / step[0], low, high, words[t])
+                flat_codes[t] = encode_sr(flat_w[t] / one_step, low, high, words[t])
     return bad
 
 

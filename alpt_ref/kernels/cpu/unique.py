@@ -89,8 +89,8 @@ def mark_segments(keys: NDArray[np.int64], rows: NDArray[np.int64], starts: NDAr
 
 
 @kernel
-def count_not_finite(lo: Int, hi: Int, values: NDArray[np.float32]) -> int:
-    """How many of ``values[lo:hi]`` (2-D) are NaN or infinite."""
+def any_not_finite(lo: Int, hi: Int, values: NDArray[np.float32]) -> bool:
+    """Whether ``values[lo:hi]`` (2-D) holds NaN or infinity."""
     return not_finite(values[lo:hi].reshape(-1))
 
 
