@@ -1,9 +1,9 @@
-"""Put measured numbers into README.md: the comparison's table and figure, and the benchmark tables.
+"""Put measured numbers into README.md: verdicts, the comparison's table and figure, and the benchmark tables.
 
     python -m analysis.readme
 
-Runs ``alpt-ref compare`` (about three minutes; seconds if its runs are already in ``runs/compare-synthetic``), copies
-its figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``. A part of README.md stands between
+Runs ``alpt-ref verify`` and ``alpt-ref compare`` (about four minutes; seconds if their results are already in ``runs``),
+copies the comparison's figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``. A part of README.md stands between
 ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
 """
 
@@ -98,12 +98,17 @@ def with_benchmarks(text: str) -> str:
     return text
 
 
+def _output(verb: str) -> str:
+    """What ``alpt-ref VERB`` prints on standard output."""
+    command = [sys.executable, "-m", "alpt_ref", verb]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def main() -> None:
     """Regenerate every part of README.md."""
-    command = [sys.executable, "-m", "alpt_ref", "compare"]
-    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     readme = ROOT / "README.md"
-    text = with_part(readme.read_text(encoding="utf-8"), "table", console(output))
+    text = with_part(readme.read_text(encoding="utf-8"), "verify", f"```text\n{_output('verify').rstrip()}\n```")
+    text = with_part(text, "table", console(_output("compare")))
     readme.write_text(with_benchmarks(text), encoding="utf-8")
     (ROOT / "figures").mkdir(exist_ok=True)
     for source, target in (
