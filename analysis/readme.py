@@ -3,7 +3,8 @@
     python -m analysis.readme
 
 Runs ``alpt-ref verify`` and ``alpt-ref compare`` (about four minutes; seconds if their results are already in ``runs``),
-copies the comparison's figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``. A part of README.md stands between
+copies the comparison's figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``.
+A part of README.md stands between
 ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
 """
 

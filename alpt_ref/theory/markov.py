@@ -219,6 +219,9 @@ def closed_classes(matrix: sparse.csr_array) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(label == c).astype(np.int64) for c in range(count) if not leaving[c]]
 
 
+_LARGE = 1e200
+
+
 def gth(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Stationary law of an irreducible chain, dense (n, n), by elimination without subtraction."""
     a = matrix.copy()
@@ -230,6 +233,8 @@ def gth(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     law[0] = 1.0
     for k in range(1, n):
         law[k] = law[:k] @ a[:k, k]
+        if law[k] > _LARGE:  # a state far likelier than those before it: only proportions matter
+            law[: k + 1] /= law[k]
     return np.asarray(law / law.sum())
 
 

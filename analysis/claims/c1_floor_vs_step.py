@@ -22,7 +22,7 @@ from ._pictures import slopes
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(problem=list(FLOORS), bits=[[3 if budget == "full" else 4, 9]])
+    return product(problem=list(FLOORS), bits=[[4, 10 if budget == "full" else 9]])
 
 
 def rate(bits: int) -> float:
@@ -53,7 +53,7 @@ CLAIM = Claim(
     ),
     plain=(
         "SR's floor as a power of the step size: 1 where gradients do not vanish at the minimum (noise, kink), 2 for a"
-        " smooth problem without noise; declared window: steps from 1/4 to 1/128 (quick) of a box from -2 to 2"
+        " smooth problem without noise; declared window: steps from 1/4 to 1/128 (quick) or 1/256 (full), box -2 to 2"
     ),
     source=RELATIVE,
     kind="rate",

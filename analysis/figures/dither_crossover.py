@@ -69,12 +69,12 @@ def ratio_panel(axes: Any, result: ClaimResult) -> list[Row]:
     axes.plot(smooth, (smooth**2 + 1 / 12) / (smooth**2 + 1 / 6), color="black", linestyle="--", linewidth=1,
               label=r"$(s^2 + 1/12)/(s^2 + 1/6)$")  # fmt: skip
     axes.axhline(1.0, color="0.3", linewidth=0.8)
-    axes.text(0.021, 1.25, "SR better", fontsize=7, color="0.3")
-    axes.text(0.021, 0.55, "DR better", fontsize=7, color="0.3")
+    axes.text(0.021, 1.8, "SR better", fontsize=7, color="0.3")
+    axes.text(0.021, 0.2, "DR better", fontsize=7, color="0.3")
     axes.set(xscale="log", yscale="log", xlabel=r"noise $s = \eta\sigma/\Delta$",
              ylabel="squared error, DR over SR")  # fmt: skip
     axes.set_title(rf"quadratic, $\eta\lambda$ = {cell.cell['rate']:g}", fontsize=9)
-    axes.set_ylim(bottom=3e-4)
+    axes.set_ylim(bottom=2e-6)
     axes.legend(fontsize=7, loc="lower left")
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,8 +69,12 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
         one.plot([], [], color="0.4", label="bound", **BOUND)
         one.set(xscale="log", yscale="log", xlabel=label, ylabel="excess loss")
         bottom, top = one.get_ylim()
-        one.set_ylim(bottom, top * (top / bottom) ** 0.45)
+        one.set_ylim(bottom, top * (top / bottom) ** (0.7 if one is axes[2] else 0.45))  # room for the legend
         one.legend(fontsize=6.5, loc="upper left" if one is not axes[2] else "upper right")
+    steps = cell_where(results["c1"], problem="noisy").measurement
+    if steps is not None and steps.x is not None:
+        axes[0].set_xticks(steps.x, [f"$2^{{{round(math.log2(step))}}}$" for step in steps.x])
+        axes[0].set_xticks([], minor=True)
     bits = [int(m) for m in extra(results["c7"].cells[0])["bits"]]
     axes[3].set_xticks([2.0**m for m in bits], [f"$2^{m}$" for m in bits])
     axes[3].set_xticks([], minor=True)

@@ -23,7 +23,7 @@ def exact_panel(axes: Any, result: ClaimResult) -> list[Row]:
         axes.plot(kept["T"], kept[name], color=colour, label=f"{name} ({'SR' if colour == BLUE else 'DR'})", **BOUND)
         rows += rows_of("a", name, kept["T"], value=kept[name])
     reach = cell.cell["reach"]
-    axes.set_title(f"$f = |w|$, updates {reach:g} of a step (exact)", fontsize=9)
+    axes.set_title(f"$|w|$, moves of {reach:g} step (exact)", fontsize=9)
     axes.set_ylim(min(kept["full precision"]) / 2, 20 * max(kept["DR"]))
     return rows
 

@@ -217,3 +217,18 @@ def test_gth_keeps_tiny_probabilities() -> None:
 def test_bad_arguments_are_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_gth_survives_a_peak_far_likelier_than_the_first_state() -> None:
+    # Birth and death with odds 9 towards the middle: the first state is 10**-572 times as likely, below any float64.
+    n, peak = 1201, 600
+    matrix = np.zeros((n, n))
+    for k in range(n - 1):
+        matrix[k, k + 1] = 0.9 if k < peak else 0.1
+        matrix[k + 1, k] = 0.1 if k + 1 <= peak else 0.9
+    matrix[np.arange(n), np.arange(n)] = 1.0 - matrix.sum(axis=1)
+    law = gth(matrix)
+    assert law.sum() == pytest.approx(1.0, rel=tolerances.TEN_DIGITS)
+    np.testing.assert_allclose(
+        law[peak - 5 : peak + 6], 0.8 * 9.0 ** -np.abs(np.arange(-5.0, 6.0)), rtol=tolerances.TEN_DIGITS
+    )

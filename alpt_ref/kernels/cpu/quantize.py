@@ -23,7 +23,7 @@ def not_finite(values: Any) -> bool:
     seen = np.int32(0)
     for t in range(bits.size):
         seen |= np.int32(np.int32(bits[t] & np.int32(0x7FFFFFFF)) + np.int32(0x00800000))
-    return seen < np.int32(0)
+    return bool(seen < np.int32(0))
 
 
 @kernel
