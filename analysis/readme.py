@@ -2,10 +2,9 @@
 
     python -m analysis.readme
 
-Runs ``alpt-ref verify`` and ``alpt-ref compare`` (about four minutes; seconds if their results are already in ``runs``),
-copies the comparison's figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``.
-A part of README.md stands between
-``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
+Runs ``alpt-ref verify`` and ``alpt-ref compare`` (about four minutes; seconds if their results are in ``runs`` already),
+copies the comparison's figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``. A part of
+README.md stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
 """
 
 from __future__ import annotations

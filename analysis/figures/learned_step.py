@@ -42,7 +42,13 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
     bits = sorted({row["bits"] for row in rows})
     for key, shade in (("bound_excess_error", "black"), ("bound_off_best", "0.5")):
         bound = [next(row[key] for row in rows if row["bits"] == m) for m in bits]
-        errors.plot(bits, bound, color=shade, label="bound, error" if shade == "black" else "bound, step", **BOUND)
+        errors.plot(
+            bits,
+            bound,
+            color=shade,
+            label="declared limit, error" if shade == "black" else "declared limit, step",
+            **BOUND,
+        )
     sizes.set(yscale="log", xlabel="bits $m$", ylabel=r"step size $\Delta$ / scale of $w$")
     errors.set(yscale="log", xlabel="bits $m$", ylabel="relative excess of the learned step", ylim=(LEAST, 40))
     sizes.legend(fontsize=8)
