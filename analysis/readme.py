@@ -2,7 +2,7 @@
 
     python -m analysis.readme
 
-Runs ``alpt-ref verify`` and ``alpt-ref compare`` (about four minutes; seconds if their results are in ``runs`` already),
+Runs ``alpt-ref verify`` and ``alpt-ref compare`` (about three minutes; seconds if ``runs`` holds their results), then
 copies the comparison's figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``. A part of
 README.md stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
 """

@@ -46,7 +46,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
             bits,
             bound,
             color=shade,
-            label="declared limit, error" if shade == "black" else "declared limit, step",
+            label="limit, error" if shade == "black" else "limit, step",
             **BOUND,
         )
     sizes.set(yscale="log", xlabel="bits $m$", ylabel=r"step size $\Delta$ / scale of $w$")
