@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from alpt_ref import InputError, TrainingError, make_table, set_num_threads
 from alpt_ref.kernels import oracle
@@ -16,31 +15,7 @@ from alpt_ref.scalar.philox import PURPOSE_UPDATE
 from alpt_ref.tables import EmbeddingTable
 
 from ..tolerances import ROW_UPDATE
-
-OPTIMIZERS = ["sgd", "adagrad", "adam"]
-LOW_PRECISION = [("lpt", "sr"), ("lpt", "dr"), ("alpt", "sr"), ("alpt", "dr")]
-ALL = [("fp32", None), *LOW_PRECISION]
-
-
-def build(method: str, rounding: str | None, n: int = 60, d: int = 6, **options: Any) -> EmbeddingTable:
-    bits = options.pop("bits", None if method == "fp32" else 8)
-    return make_table(method, n, d, bits=bits, rounding=rounding, **{"seed": 3, **options})
-
-
-def batches(n: int, d: int, count: int = 6, size: int = 40) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    rng = np.random.default_rng(17)
-    return [
-        (rng.integers(0, n // 2, size), (rng.standard_normal((size, d)) * 0.01).astype(np.float32))
-        for _ in range(count)
-    ]
-
-
-def arrays(table: EmbeddingTable) -> dict[str, NDArray[Any]]:
-    return dict(table.state())
-
-
-def same(first: dict[str, NDArray[Any]], second: dict[str, NDArray[Any]]) -> bool:
-    return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
+from .helpers import ALL, OPTIMIZERS, arrays, batches, build, same
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -341,86 +316,3 @@ def test_initial_step_rules(bits: int) -> None:
     values = spread.lookup(np.arange(50))
     inside = np.abs(weights) < 4.0 - 8.0 / 2**bits
     assert np.abs(values - weights)[inside].max() <= 4.0 / 2**bits + 1e-6
-
-
-def test_ids_of_every_integer_type() -> None:
-    table = build("lpt", "sr")
-    expected = table.lookup(np.array([0, 59, 7], np.int64))
-    for dtype in (np.uint8, np.int16, np.uint32, np.int32, np.uint64, ">i4"):
-        assert np.array_equal(table.lookup(np.array([0, 59, 7], dtype)), expected)
-    assert np.array_equal(table.lookup([0, 59, 7]), expected)
-    assert table.lookup(np.array([], np.int64)).shape == (0, 6)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda t: t.lookup(np.array([0, -1])), r"ids must be in \[0, 60\), got -1"),
-        (lambda t: t.lookup(np.array([60])), r"ids must be in \[0, 60\), got 60"),
-        (lambda t: t.lookup(np.array([2**63], np.uint64)), r"ids must be in \[0, 60\)"),
-        (lambda t: t.lookup(np.array([1.0])), "ids must be whole numbers of an integer dtype, got float64"),
-        (lambda t: t.lookup(np.array([True])), "ids must be whole numbers"),
-        (lambda t: t.lookup(np.array([[1]])), "ids must have one dimension"),
-        (lambda t: t.apply_gradients(np.array([1]), np.zeros((2, 6), np.float32)), "grads must have shape"),
-        (lambda t: t.apply_gradients(np.array([1]), np.zeros((1, 6))), "grads must be float32"),
-        (lambda t: t.apply_gradients(np.array([1]), np.zeros((1, 6), np.float32), lr=-1), "lr must be"),
-        (lambda t: t.nbytes("disk"), "what must be 'training' or 'serving'"),
-    ],
-)
-def test_bad_calls_are_one_sentence_and_change_nothing(call: Any, message: str) -> None:
-    table = build("lpt", "sr")
-    before = arrays(table)
-    with pytest.raises(InputError, match=message):
-        call(table)
-    assert same(before, arrays(table))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "options", "message"),
-    [
-        (("lpt", 10, 4), {"bits": 3}, "bits must be 2, 4, 8 or 16, got 3"),
-        (("lpt", 10, 4), {}, "bits must be 2, 4, 8 or 16 for method 'lpt', got None"),
-        (("fp32", 10, 4), {"bits": 8}, "bits and rounding must be left out"),
-        (("lsq2", 10, 4), {}, "method must be 'fp32' or 'lpt' or 'alpt'"),
-        (("lpt", 0, 4), {"bits": 8}, "n must be in"),
-        (("lpt", 10, 4), {"bits": 8, "rounding": "floor"}, "rounding must be 'sr' or 'dr'"),
-        (("lpt", 10, 4), {"bits": 8, "optimizer": "rmsprop"}, "optimizer must be"),
-        (("lpt", 10, 4), {"bits": 8, "init_step": 0.0}, "init_step must be finite and positive, got 0.0"),
-        (("lpt", 10, 4), {"bits": 8, "init_step": float("nan")}, "init_step must be finite and positive"),
-        (("lpt", 10, 4), {"bits": 8, "init_std": 0.0}, "init_step 'lsq' needs initial weights that are not all zero"),
-        (("lpt", 10, 4), {"bits": 8, "granularity": "field"}, "field_offsets"),
-        (("lpt", 10, 4), {"bits": 8, "granularity": "field", "field_offsets": [0, 3]}, "field_offsets must rise"),
-        (("lpt", 10, 4), {"bits": 8, "lrate": 1}, "unknown table option 'lrate'"),
-        (("alpt", 10, 4), {"bits": 8, "grad_scale": "b"}, "grad_scale must be"),
-        (("alpt", 10, 4), {"bits": 8, "min_step": 0}, "min_step must be finite and positive"),
-        (("alpt", 10, 4), {"bits": 8, "min_step": 9.0}, "min_step must not exceed"),
-        (("fp32", 10, 4), {"weights": np.full((10, 4), np.nan, np.float32)}, "weights must be finite"),
-        (("fp32", 10, 4), {"seed": -1}, "seed must be in"),
-        (("fp32", 10, 4), {"device": "cuda"}, "device must be 'cpu'"),
-    ],
-)
-def test_bad_configurations_are_one_sentence(arguments: Any, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        make_table(*arguments, **options)
-
-
-def test_a_pending_update_cannot_be_finished_twice() -> None:
-    table = build("alpt", "sr")
-    ids, grads = batches(60, 6)[0]
-    pending = table.begin_update(ids, grads)  # type: ignore[attr-defined]
-    table.finish_update(pending, grads)  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match="pending must be the unfinished result"):
-        table.finish_update(pending, grads)  # type: ignore[attr-defined]
-
-
-def test_step_counter_beyond_32_bits() -> None:
-    state = build("lpt", "sr").state()
-    ids, grads = batches(60, 6)[0]
-    codes = []
-    for updates in (5, 5 + 2**32, 5):
-        table = build("lpt", "sr")
-        table.load_state({**state, "updates": np.array([updates], np.int64)})
-        table.apply_gradients(ids, grads)
-        codes.append(np.asarray(table.codes()))
-    assert np.array_equal(codes[0], codes[2])
-    assert not np.array_equal(codes[0], codes[1])
