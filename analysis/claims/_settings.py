@@ -240,24 +240,28 @@ ALONG = (
 )
 
 
-def against_time(axes: Any, result: Any) -> None:
-    """What was measured against T, one line a problem, its bound dashed, and nearest rounding where it was run."""
-    shown: dict[str, Any] = {}
-    for cell in result.cells:
-        if cell.points and cell.cell["problem"] not in shown and len(shown) < 5:
-            shown[cell.cell["problem"]] = cell
-    for colour, (name, cell) in enumerate(shown.items()):
-        times = horizons(cell.cell)
-        axes.plot(
-            times, [p.value for p in cell.points[: len(times)]], "o-", markersize=3, color=f"C{colour}", label=name
-        )
-        axes.plot(times, [p.high for p in cell.points[: len(times)]], "--", color=f"C{colour}")
-    for control in result.controls:
-        if control.remeasured and control.cells[0].points:
-            cell = control.cells[0]
-            values = [point.value for point in cell.points[: len(horizons(cell.cell))]]
-            label = f"{cell.cell['problem']}: {control.name}"
-            axes.plot(horizons(cell.cell), values, "x:", color="0.4", label=label)
-    axes.plot([], [], "k--", label="bound")
-    axes.set(xscale="log", yscale="log", xlabel="iterate T")
-    axes.legend(fontsize=7)
+def against_time(ylabel: str, xlabel: str = "iterate T") -> Callable[[Any, Any], None]:
+    """Picture of what was measured against T: a line a problem, its bound dashed, nearest rounding where it was run."""
+
+    def draw(axes: Any, result: Any) -> None:
+        shown: dict[str, Any] = {}
+        for cell in result.cells:
+            if cell.points and cell.cell["problem"] not in shown and len(shown) < 5:
+                shown[cell.cell["problem"]] = cell
+        for colour, (name, cell) in enumerate(shown.items()):
+            times = horizons(cell.cell)
+            axes.plot(
+                times, [p.value for p in cell.points[: len(times)]], "o-", markersize=3, color=f"C{colour}", label=name
+            )
+            axes.plot(times, [p.high for p in cell.points[: len(times)]], "--", color=f"C{colour}")
+        for control in result.controls:
+            if control.remeasured and control.cells[0].points:
+                cell = control.cells[0]
+                values = [point.value for point in cell.points[: len(horizons(cell.cell))]]
+                label = f"{cell.cell['problem']}: {control.name}"
+                axes.plot(horizons(cell.cell), values, "x:", color="0.4", label=label)
+        axes.plot([], [], "k--", label="bound")
+        axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        axes.legend(fontsize=7)
+
+    return draw

@@ -68,12 +68,6 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_value, horizons(cell), forms(cell))
 
 
-def figure(axes: Any, result: Any) -> None:
-    """Average gap against T, bounds dashed."""
-    against_time(axes, result)
-    axes.set_ylabel(r"$\frac{1}{T}\sum_t E f(w_t) - f^*$")
-
-
 CLAIM = Claim(
     id="s1",
     title="SR, convex, constant learning rate",
@@ -93,5 +87,5 @@ CLAIM = Claim(
         Control("no rounding term", "the bound of full precision", bound=no_rounding),
         Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["problem"] == "cliff"),
     ),
-    figure=figure,
+    figure=against_time(r"$\frac{1}{T}\sum_t E f(w_t) - f^*$"),
 )

@@ -61,12 +61,6 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_value, horizons(cell), FORMS)
 
 
-def figure(axes: Any, result: Any) -> None:
-    """Average gap against T, bounds dashed."""
-    against_time(axes, result)
-    axes.set_ylabel(r"$\frac{1}{T}\sum_t E f(w_t) - f^*$")
-
-
 CLAIM = Claim(
     id="s2",
     title="SR, convex, learning rate c/sqrt(t)",
@@ -86,5 +80,5 @@ CLAIM = Claim(
         Control("no rounding term", "the bound of full precision", bound=no_rounding),
         Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["problem"] == "cliff"),
     ),
-    figure=figure,
+    figure=against_time(r"$\frac{1}{T}\sum_t E f(w_t) - f^*$"),
 )

@@ -56,12 +56,6 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_value, horizons(cell), FORMS)
 
 
-def figure(axes: Any, result: Any) -> None:
-    """Average gap against T, bounds dashed."""
-    against_time(axes, result)
-    axes.set_ylabel(r"$\frac{1}{T}\sum_t E f(w_t) - f^*$")
-
-
 CLAIM = Claim(
     id="s3",
     title="SR, strongly convex, learning rate 1/(mu t)",
@@ -80,5 +74,5 @@ CLAIM = Claim(
         Control("no rounding term", "the bound of full precision", bound=no_rounding),
         Control("slower", "a tenth of the learning rate", where=lambda cell: cell["problem"] == "far bowl"),
     ),
-    figure=figure,
+    figure=against_time(r"$\frac{1}{T}\sum_t E f(w_t) - f^*$"),
 )

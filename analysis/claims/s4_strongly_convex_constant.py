@@ -70,12 +70,6 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.distance2, horizons(cell), forms(cell))
 
 
-def figure(axes: Any, result: Any) -> None:
-    """Squared distance against t, bounds dashed."""
-    against_time(axes, result)
-    axes.set(xlabel="iterate t", ylabel=r"$E\|w_t - w^*\|^2$")
-
-
 CLAIM = Claim(
     id="s4",
     title="SR, strongly convex, constant learning rate",
@@ -100,5 +94,5 @@ CLAIM = Claim(
         Control("no rounding term", "the bound of full precision", bound=no_rounding),
         Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["problem"] == "far bowl"),
     ),
-    figure=figure,
+    figure=against_time(r"$E\|w_t - w^*\|^2$", "iterate t"),
 )

@@ -61,12 +61,6 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_gradient2, horizons(cell), FORMS)
 
 
-def figure(axes: Any, result: Any) -> None:
-    """Mean squared gradient against T, bounds dashed."""
-    against_time(axes, result)
-    axes.set_ylabel(r"$\frac{1}{T}\sum_t E\|f'(w_t)\|^2$")
-
-
 CLAIM = Claim(
     id="s5",
     title="SR, smooth, not convex",
@@ -92,5 +86,5 @@ CLAIM = Claim(
         Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["problem"] == "far bowl"),
         Control("no rounding term", "the bound of full precision", bound=no_rounding),
     ),
-    figure=figure,
+    figure=against_time(r"$\frac{1}{T}\sum_t E\|f'(w_t)\|^2$"),
 )

@@ -15,9 +15,7 @@ from alpt_ref.verify.results import CellResult, ClaimResult
 FloatArray = NDArray[np.float64]
 Row = dict[str, Any]
 
-BLUE, RED, GREEN, PINK, ORANGE, BLACK, GREY = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#666666",
-)  # fmt: skip
+BLUE, RED, GREEN, PINK, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
 METHODS: dict[str, dict[str, Any]] = {
     "SR": {"color": BLUE, "marker": "o", "linestyle": "-"},
     "DR": {"color": RED, "marker": "s", "linestyle": "-"},
