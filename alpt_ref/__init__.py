@@ -37,6 +37,8 @@ _HOMES = {
 
 __all__ = ["__version__", *_HOMES]
 
+_EXTRAS = {"CTRClassifier": "sklearn"}  # need an optional dependency, so that ``import *`` must not load them
+
 if TYPE_CHECKING:
     from ._jit import num_threads as num_threads
     from ._jit import set_num_threads as set_num_threads
@@ -59,14 +61,16 @@ if TYPE_CHECKING:
     from .quantizer import quantize as quantize
     from .quantizer import step_gradient as step_gradient
     from .quantizer import unpack as unpack
+    from .sklearn import CTRClassifier as CTRClassifier
     from .tables import make_table as make_table
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module."""
-    if name not in _HOMES:
+    home = _HOMES.get(name) or _EXTRAS.get(name)
+    if home is None:
         raise AttributeError(f"module 'alpt_ref' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    value = getattr(importlib.import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value
 

@@ -57,9 +57,11 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     return value.lower()
 
 
-def float32_matrix(name: str, value: Any, shape: tuple[int | None, int | None] = (None, None)) -> NDArray[np.float32]:
-    """`value` as a C-contiguous native float32 array (rows, columns); never a silent change of precision."""
-    if not isinstance(value, np.ndarray):
+def float32_matrix(
+    name: str, value: Any, shape: tuple[int | None, int | None] = (None, None), xp: Any = np
+) -> NDArray[np.float32]:
+    """`value` as a C-contiguous native float32 array (rows, columns) of `xp`; never a silent change of precision."""
+    if not isinstance(value, xp.ndarray):
         raise InputError(f"{name} must be a NumPy array of float32, got {type(value).__name__}")
     if value.dtype.kind != "f" or value.dtype.itemsize != 4:
         raise InputError(f"{name} must be float32, got {value.dtype}; convert it with {name}.astype(np.float32)")
@@ -69,7 +71,8 @@ def float32_matrix(name: str, value: Any, shape: tuple[int | None, int | None] =
         if wanted is not None and value.shape[axis] != wanted:
             wanted_shape = tuple("any" if size is None else size for size in shape)
             raise InputError(f"{name} must have shape {wanted_shape}, got {value.shape}")
-    return np.ascontiguousarray(value, dtype=np.float32)
+    array: NDArray[np.float32] = xp.ascontiguousarray(value, dtype=np.float32)
+    return array
 
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
@@ -81,23 +84,34 @@ def _as_array(name: str, value: Any) -> NDArray[Any]:
         ) from None
 
 
-def step_sizes(value: Any, rows: int) -> NDArray[np.float32]:
-    """Step size(s) as float32 (1,) or (rows,): finite and positive, also after the conversion to float32."""
+def step_sizes(value: Any, rows: int, xp: Any = np) -> NDArray[np.float32]:
+    """Step size(s) as float32 (1,) or (rows,) of `xp`: finite and positive, also after the conversion to float32."""
     if isinstance(value, (bool, np.bool_, str)):
         raise InputError(f"step must be a number or an array of numbers, got {value!r}")
-    array = _as_array("step", value)
+    array = _as_array("step", value) if xp is np else value
     if array.dtype.kind not in "fiu" or array.ndim > 1:
         raise InputError(f"step must be a number or an array (n,) of numbers, got {array.dtype} of shape {array.shape}")
     if array.ndim == 1 and array.shape[0] != rows:
         raise InputError(f"step must be a number or have one value a row ({rows}), got {array.shape[0]} values")
     with np.errstate(over="ignore", under="ignore"):
-        result = np.ascontiguousarray(np.atleast_1d(array), dtype=np.float32)
-    good = np.isfinite(result) & (result > 0)
+        result: NDArray[np.float32] = xp.ascontiguousarray(xp.atleast_1d(array), dtype=np.float32)
+    good = xp.isfinite(result) & (result > 0)
     if not good.all():
-        where = int(np.flatnonzero(~good)[0])
+        where = int(xp.flatnonzero(~good)[0])
         at = f" at row {where}" if array.ndim == 1 else ""
-        raise InputError(f"step must be finite and positive in float32, got {np.atleast_1d(array)[where]}{at}")
+        raise InputError(f"step must be finite and positive in float32, got {xp.atleast_1d(array)[where]}{at}")
     return result
+
+
+def bag_bounds(bags: Any, ids: int) -> NDArray[np.int64]:
+    """Bag boundaries (bags + 1,): from 0 to the number of ids, never falling."""
+    array = _as_array("bags", bags)
+    if array.dtype.kind not in "iu" or array.ndim != 1 or len(array) < 1:
+        raise InputError(f"bags must be a one-dimensional integer array (bags + 1,), got {array.dtype} {array.shape}")
+    bounds = np.ascontiguousarray(array, np.int64)
+    if bounds[0] != 0 or bounds[-1] != ids or (np.diff(bounds) < 0).any():
+        raise InputError(f"bags must rise from 0 to the number of ids {ids}, got {bounds.tolist()[:8]}")
+    return bounds
 
 
 def id_array(ids: Any, n: int) -> NDArray[np.integer[Any]]:

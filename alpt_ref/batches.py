@@ -22,11 +22,22 @@ class Batch(NamedTuple):
     labels: NDArray[np.uint8]  # (b,)
 
 
-def batch_rows(rows: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
-    """Cut a permutation of `rows`, drawn from (seed, epoch) alone, into batches; a smaller last one is kept."""
+def batch_count(rows: int, batch_size: int) -> int:
+    """Batches of an epoch with this many rows."""
+    return -(-rows // batch_size)
+
+
+def batch_rows(
+    rows: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int, first: int = 0, last: int | None = None
+) -> Iterator[NDArray[np.int64]]:
+    """Cut a permutation of `rows`, drawn from (seed, epoch) alone, into batches; a smaller last one is kept.
+
+    Batches `first` to `last` - 1 are given (default: all); which rows they hold does not depend on that choice.
+    """
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
     order = generator.permutation(rows)
-    for start in range(0, len(order), batch_size):
+    stop = len(order) if last is None else min(last * batch_size, len(order))
+    for start in range(first * batch_size, stop, batch_size):
         yield order[start : start + batch_size]
 
 
@@ -37,8 +48,15 @@ def gather(dataset: ClickDataset, rows: NDArray[np.int64]) -> Batch:
 
 
 def training_batches(
-    dataset: ClickDataset, rows: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int
+    dataset: ClickDataset,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    last: int | None = None,
 ) -> Iterator[Batch]:
     """The epoch's batches. Nothing here depends on the training step, so a caller may gather ahead of it."""
-    for part in batch_rows(rows, batch_size, seed=seed, epoch=epoch):
+    for part in batch_rows(rows, batch_size, seed=seed, epoch=epoch, first=first, last=last):
         yield gather(dataset, part)

@@ -10,7 +10,9 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-_QUANTISED = ("bits", "rounding", "granularity", "init_step", "init_range", "min_step")
+_GRID = ("bits", "granularity", "init_step", "init_range", "min_step")
+_QUANTISED = (*_GRID, "rounding")
+_PRUNING = ("sparsity", "prune_warmup", "prune_epochs", "prune_every")
 _LEARNED = ("step_lr", "grad_scale", "step_domain", "two_pass")
 
 
@@ -26,27 +28,36 @@ class Entry:
         Settings of its configuration section that it reads, beyond those that every part reads.
     roundings : tuple of str
         Roundings that a comparison runs it with; empty for a method without.
+    cuda : str
+        ``home`` of a table's twin on the GPU; empty where there is none.
     """
 
     home: str
     settings: tuple[str, ...] = ()
     roundings: tuple[str, ...] = ()
+    cuda: str = ""
 
-    def load(self) -> Any:
-        """The class."""
-        module, name = self.home.split(":")
+    def load(self, device: str = "cpu") -> Any:
+        """The class, or its twin on the GPU."""
+        module, name = (self.cuda if device == "cuda" else self.home).split(":")
         return getattr(importlib.import_module(f".{module}", __package__), name)
 
 
 TABLES: dict[str, Entry] = {
-    "fp32": Entry("tables.full:FullTable"),
-    "lpt": Entry("tables.lpt:LowPrecisionTable", _QUANTISED, ("dr", "sr")),
-    "alpt": Entry("tables.alpt:AdaptiveTable", _QUANTISED + _LEARNED, ("dr", "sr")),
+    "fp32": Entry("tables.full:FullTable", cuda="tables.cuda:CudaFullTable"),
+    "lpt": Entry("tables.lpt:LowPrecisionTable", _QUANTISED, ("dr", "sr"), "tables.cuda:CudaLowPrecisionTable"),
+    "alpt": Entry("tables.alpt:AdaptiveTable", _QUANTISED + _LEARNED, ("dr", "sr"), "tables.cuda:CudaAdaptiveTable"),
+    "hashing": Entry("tables.hashing:HashedTable", ("hash_ratio",)),
+    "pruning": Entry("tables.pruning:PrunedTable", _PRUNING),
+    "pact": Entry("tables.pact:PactTable", (*_GRID, "clip_lr")),
+    "lsq": Entry("tables.lsq:LsqTable", (*_GRID, "step_lr", "grad_scale", "step_domain")),
 }
 
 MODELS: dict[str, Entry] = {
     "logistic": Entry("models.logistic:Logistic"),
+    "fm": Entry("models.fm:Fm"),
     "dnn": Entry("models.dnn:Dnn", ("hidden", "batch_norm")),
+    "deepfm": Entry("models.deepfm:DeepFm", ("hidden", "batch_norm")),
     "dcn": Entry("models.dcn:Dcn", ("cross_layers", "hidden", "batch_norm")),
 }
 

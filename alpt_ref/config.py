@@ -40,6 +40,7 @@ _FLOAT32_MAX, _FLOAT32_TINY = 3.4e38, 1.5e-45  # the kernels compute in float32:
 _POSITIVE: Rule = ("a finite number above 0 (in float32)", lambda value: _FLOAT32_TINY <= value <= _FLOAT32_MAX)
 _NOT_NEGATIVE: Rule = ("a finite number of at least 0 (in float32)", lambda value: 0 <= value <= _FLOAT32_MAX)
 _FRACTION: Rule = ("a number above 0 and at most 1", lambda value: 0 < value <= 1)
+_EPOCHS: Rule = ("a number from 0 to 1e6", lambda value: 0 <= value <= 1e6)
 _WIDTHS: Rule = (
     "one or more whole numbers from 1 to 2**31 - 1",
     lambda value: len(value) > 0 and all(1 <= width < 2**31 for width in value),
@@ -121,7 +122,11 @@ class DataConfig(_Section, frozen=True):
 
 
 class ModelConfig(_Section, frozen=True):
-    """The dense part: backbone, its sizes and its optimiser. `hidden` and `cross_layers` matter where they exist."""
+    """The dense part: backbone, its sizes and its optimiser. `hidden` and `cross_layers` matter where they exist.
+
+    `dim` is the embedding dimension; for fm and deepfm the number of factors, the linear weight comes on top.
+    `precision` of matrix products on a GPU: with tf32 their factors keep 10 bits of mantissa.
+    """
 
     section: ClassVar[str] = "model"
     rules: ClassVar[Mapping[str, Rule]] = {
@@ -132,6 +137,7 @@ class ModelConfig(_Section, frozen=True):
         "optimizer": _choice("adam", "sgd"),
         "lr": _POSITIVE,
         "weight_decay": _NOT_NEGATIVE,
+        "precision": _choice("float32", "tf32"),
     }
 
     kind: str = "dcn"
@@ -142,10 +148,14 @@ class ModelConfig(_Section, frozen=True):
     optimizer: str = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
+    precision: str = "float32"
 
 
 class TableConfig(_Section, frozen=True):
-    """The embedding table: method, number format and optimiser. Settings that a method does not have are ignored."""
+    """The embedding table: method, number format and optimiser. Settings that a method does not have are ignored.
+
+    Pruning begins after `prune_warmup` epochs and reaches `sparsity` after `prune_epochs` more, fractions included.
+    """
 
     section: ClassVar[str] = "table"
     rules: ClassVar[Mapping[str, Rule]] = {
@@ -163,6 +173,12 @@ class TableConfig(_Section, frozen=True):
         "grad_scale": _choice("bdq", "dq", "none"),
         "step_domain": _choice("linear", "log"),
         "min_step": _optional(_POSITIVE),
+        "clip_lr": _NOT_NEGATIVE,
+        "hash_ratio": _whole(2, 2**31 - 1),
+        "sparsity": ("a number of at least 0 and below 1", lambda value: 0 <= value < 1),
+        "prune_warmup": _EPOCHS,
+        "prune_epochs": _EPOCHS,
+        "prune_every": _whole(1),
     }
 
     method: str = "alpt"
@@ -180,11 +196,22 @@ class TableConfig(_Section, frozen=True):
     step_domain: str = "linear"
     min_step: float | None = None
     two_pass: bool = True
+    clip_lr: float = 1e-3
+    hash_ratio: int = 2
+    sparsity: float = 0.5
+    prune_warmup: float = 0.0
+    prune_epochs: float = 1.0
+    prune_every: int = 10
 
     @property
     def label(self) -> str:
-        """``fp32``, or method and rounding: ``lpt-dr``, ``alpt-sr``."""
-        return self.method if self.method == "fp32" else f"{self.method}-{self.rounding}"
+        """``fp32``, ``lsq``, or method and rounding where it is a setting of the method: ``lpt-dr``, ``alpt-sr``."""
+        return f"{self.method}-{self.rounding}" if "rounding" in TABLES[self.method].settings else self.method
+
+    @property
+    def code_bits(self) -> int | None:
+        """Width of the codes; None for a method without."""
+        return self.bits if "bits" in TABLES[self.method].settings else None
 
 
 class TrainConfig(_Section, frozen=True):
@@ -192,7 +219,7 @@ class TrainConfig(_Section, frozen=True):
 
     `patience`: stop after this many epochs without a better validation AUC (none: run all epochs). `test_epoch`: which
     state is tested, the epoch of the best validation AUC or the last. `threads`: none means all cores; no result
-    depends on it.
+    depends on it. `device`: results on a GPU are reproducible too, but not the CPU's bits.
     """
 
     section: ClassVar[str] = "train"
@@ -206,6 +233,7 @@ class TrainConfig(_Section, frozen=True):
         "test_epoch": _choice("best", "last"),
         "seed": _whole(0),
         "threads": _optional(_whole(1)),
+        "device": _choice("cpu", "cuda"),
     }
 
     batch_size: int = 10_000
@@ -217,6 +245,7 @@ class TrainConfig(_Section, frozen=True):
     test_epoch: str = "best"
     seed: int = 0
     threads: int | None = None
+    device: str = "cpu"
 
 
 class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,10 +263,14 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise InputError(f"{name} must be a {type_.__name__}, got {getattr(self, name)!r}")
         if self.model.kind == "logistic" and self.model.dim != 1:
             raise InputError(f"model.dim must be 1 for model.kind 'logistic', got {self.model.dim}; set model.dim=1")
-        if self.table.method != "fp32" and self.table.init_step == "lsq" and self.table.init_std == 0:
+        has_step = "init_step" in TABLES[self.table.method].settings
+        if has_step and self.table.init_step == "lsq" and self.table.init_std == 0:
             raise InputError(
                 "table.init_std must be above 0 for table.init_step 'lsq', got 0; set table.init_step=range"
             )
+        if self.train.device == "cuda" and not TABLES[self.table.method].cuda:
+            able = ", ".join(name for name, entry in TABLES.items() if entry.cuda)
+            raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
 
@@ -264,6 +297,9 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     del plain["data"]
     plain["train"].pop("threads")
     table, model = plain["table"], plain["model"]
+    if plain["train"]["device"] == "cpu":  # a run has the hash that it had before there was another device
+        plain["train"].pop("device")
+        model.pop("precision")
     if table["init_step"] != "range":
         table.pop("init_range")
     for settings, name, entries in ((table, "method", TABLES), (model, "kind", MODELS)):

@@ -39,7 +39,11 @@ def evaluate(
     """(AUC, mean logloss in nats) of one part of the dataset."""
     rows = dataset.rows_of(part)
     logits = predict_logits(table, model, dataset, rows, batch_size=batch_size)
-    labels = dataset.labels[rows]
+    return score(dataset.labels[rows], logits)
+
+
+def score(labels: NDArray[np.uint8], logits: NDArray[np.float32]) -> tuple[float, float]:
+    """(AUC, mean logloss in nats) of predictions; both NaN or infinite if a logit is."""
     loss = bce_with_logits(logits, labels)[0]
     if not np.isfinite(loss):
         return float("nan"), float(loss)

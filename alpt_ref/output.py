@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 
-KINDS = {"comparison.json": "a comparison", "verify.json": "a verification", "manifest.json": "encoded data"}
+KINDS = {
+    "comparison.json": "a comparison",
+    "verify.json": "a verification",
+    "manifest.json": "encoded data",
+    "checkpoint.json": "a checkpoint",
+    "export.json": "an exported table",
+}
 """Files that say what a folder holds (a single run's ``config.toml`` is in a comparison's folder, too)."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,14 @@ DELAY_S = 2.0
 """Work shorter than this says nothing."""
 INTERVAL_S = 10.0
 """Seconds between two plain lines where there is no terminal."""
+
+
+def _duration(seconds: float) -> str:
+    """``75`` -> ``"1 min 15 s"``."""
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"
 
 
 class Progress:
@@ -73,7 +82,8 @@ class Progress:
         share = f"{100 * self._done / max(self._total, 1):3.0f} %"
         rate = self._done / max(now - self._started, 1e-9)
         speed = f"{rate:,.0f} {self._unit}/s" if rate >= 10 else f"{rate:.2f} {self._unit}/s"
-        print(" · ".join(filter(None, (f"{self._label} {share}", speed, note))), file=self._stream, flush=True)
+        left = f"{_duration((self._total - self._done) / rate)} left" if 0 < self._done < self._total else ""
+        print(" · ".join(filter(None, (f"{self._label} {share}", speed, left, note))), file=self._stream, flush=True)
 
     def close(self) -> None:
         """Take the bar away."""

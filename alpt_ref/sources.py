@@ -11,6 +11,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from .data import ClickDataset, RawClicks
+    from .data.ingest import Step
 
 SYNTHETIC = ("rows", "fields", "features", "exponent", "rank", "linear_std", "interaction_std", "positive_rate", "seed")
 FILES = ("criteo", "avazu", "libfm")
@@ -44,7 +45,7 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
         "libfm": data.read_libfm,
     }
     read = readers[config.source]
-    raw: RawClicks = read(config.path, on_bad_row=config.on_bad_row, progress=_reading(config.path, progress))
+    raw: RawClicks = read(config.path, on_bad_row=config.on_bad_row, progress=reading(config.path, progress))
     return raw.encode(**_options(config, ENCODING))
 
 
@@ -60,14 +61,33 @@ def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None 
             config.path,
             folder,
             on_bad_row=config.on_bad_row,
-            progress=_reading(config.path, progress),
+            progress=_steps(progress),
             **_options(config, ENCODING),
         )
     load_dataset(config).save(folder)
     return data.ClickDataset.open(folder)
 
 
-def _reading(path: str, progress: Progress | None) -> Callable[[int, int, int], None]:
+def _steps(progress: Progress | None) -> Callable[[Step], None]:
+    """Turn the steps of `encode_file` into progress, one bar each."""
+    label, done = "", 0
+
+    def report(step: Step) -> None:
+        nonlocal label, done
+        if progress is None:
+            return
+        if step.label != label:
+            label, done = step.label, 0
+            progress.begin(step.total, label, unit=step.unit)
+        progress.advance(step.done - done, step.note)
+        done = step.done
+        if done >= step.total:
+            progress.close()
+
+    return report
+
+
+def reading(path: str, progress: Progress | None) -> Callable[[int, int, int], None]:
     """Turn the reader's (bytes read, bytes of the file, rows) into progress."""
     done = 0
 

@@ -1,61 +1,51 @@
-"""The training loop: Algorithm 1 around any table, epochs with validation, and the test of the chosen state.
+"""A training run and its folder: start, resume, finish, or read what is there.
 
-One step on a batch with ids (b, fields):
-
-1. look the ids up, forward, logloss, backward: gradients of the dense parameters and of the embeddings;
-2. update table and dense parameters; a two-pass ALPT table instead holds its new rows back in fp32,
-3. runs forward and backward a second time through their deterministic rounding (batch norm's running statistics stay
-   put), moves the step sizes by that gradient, and only then rounds the rows.
+The loop is in `trainer`, what a step does in `engine`. Here is what a run owes its folder: nobody else is in it, it
+belongs to one configuration on one dataset, and whatever happens, what is in it is whole.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import _jit, batches
-from .assemble import State, build, restore, snapshot
-from .assemble import rates as rates_of
-from .config import RunConfig, config_hash
+from . import _check, _jit, checkpoint, durable
+from .assemble import build, restore
+from .checkpoint import CHECKPOINTS, FINAL, Checkpoint
+from .config import RunConfig, canonical, config_hash
 from .config_io import dump_toml, load_toml
-from .errors import InputError, TrainingError
-from .evaluation import evaluate
-from .history import EpochRecord, RunResult, samples_per_second, write_history
+from .engine import DivergedError, make_engine
+from .errors import InputError
+from .history import RunResult, write_history
 from .linalg import single_threaded_blas
-from .models.loss import bce_with_logits
-from .optim import make_dense_optimizer
-from .output import claim_folder, read_json, write_arrays, write_json, write_text
+from .lock import folder_lock
+from .output import claim_folder, read_json, write_json, write_text
 from .progress import Progress
-from .tables.alpt import AdaptiveTable
+from .trainer import StoppedError, Trainer
 
 if TYPE_CHECKING:
     from .data.dataset import ClickDataset
 
-FILES = ("config.toml", "history.jsonl", "result.json", "state.npz")
+__all__ = ["DivergedError", "StoppedError", "require_usable", "train"]
 
-
-class DivergedError(TrainingError):
-    """A loss or gradient became NaN or infinite; `state` and `history` are those of the last good epoch."""
-
-    def __init__(self, message: str, *, epoch: int, step: int) -> None:
-        """Both counted from 1; state and history are filled in by `train`."""
-        super().__init__(message)
-        self.epoch = epoch
-        self.step = step
-        self.state: State = {}
-        self.history: tuple[EpochRecord, ...] = ()
+FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
+LAST_GOOD = "last_good"
 
 
 def train(
-    config: RunConfig, dataset: ClickDataset, *, output: str | Path | None = None, progress: Progress | None = None
+    config: RunConfig,
+    dataset: ClickDataset,
+    *,
+    output: str | Path | None = None,
+    resume: bool = False,
+    checkpoint_every: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Train one table and model, and test the state of the best (or last) epoch.
 
@@ -66,43 +56,63 @@ def train(
     dataset : ClickDataset
         ids (rows, fields) uint32, labels (rows,) uint8 and the split into train, valid and test rows.
     output : folder, optional
-        Receives config.toml, history.jsonl (after every epoch), state.npz and result.json (last). A folder that holds
-        this run's complete result is read instead of training again.
+        Receives config.toml, history.jsonl (after every epoch), the two latest checkpoints, and at the end the tested
+        state and result.json. A folder that holds this run's complete result is read instead of training again.
+    resume : bool
+        Go on from the newest checkpoint in `output` that is whole, with the same bits as if nothing had happened; a
+        folder without one is begun.
+    checkpoint_every : int, optional
+        Steps between two checkpoints; default: one after every epoch.
     progress : Progress, optional
         Shows samples and samples a second; default none.
+    stop : callable, optional
+        Asked after every batch; True keeps a checkpoint and ends with `StoppedError`.
+    say : callable, optional
+        Receives remarks: which checkpoint training goes on from, which was damaged.
 
     Returns
     -------
     RunResult
-        A function of configuration and data alone, bit for bit, but for times.
+        A function of configuration and data alone, bit for bit, but for times; whatever the interruptions.
 
     Raises
     ------
     InputError
-        The folder holds another run or cannot be written, or a part of the split is empty.
+        The folder holds another run, or is in use, or cannot be written; or its unfinished run is not to be resumed,
+        or is one of other data, versions or device; or a part of the split is empty.
     DivergedError
         A loss or gradient is NaN or infinite; names the step and carries the last good epoch's state, which is
-        written to ``last_good.npz`` where `output` is given.
+        written to the checkpoint ``last_good`` where `output` is given.
+    CheckpointError
+        A checkpoint could not be written; those before it are whole.
     """
+    _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
-    folder = None if output is None else _claim(Path(output), config, dataset)
-    if folder is not None and (folder / "result.json").exists():
-        return _restored(folder, config, dataset)
+    device = config.train.device
+    tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
+    progress = progress or Progress(enabled=False)
     with _threads(config.train.threads), single_threaded_blas():
-        trainer = _Trainer(config, dataset, progress or Progress(enabled=False))
-        if folder is not None:  # only now: a setting that table or model refuse must not claim the folder
-            write_text(folder / "config.toml", dump_toml(config))
-        try:
-            result = trainer.run(folder)
-        except DivergedError as error:
-            error.state, error.history = trainer.last_good, tuple(trainer.history)
-            if folder is not None:
-                write_arrays(folder / "last_good.npz", error.state)
-            raise
-    if folder is not None:
-        write_arrays(folder / "state.npz", snapshot(result.table, result.model))
-        write_json(folder / "result.json", result.as_dict())
-    return result
+        if output is None:
+            return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
+        folder = _claim(Path(output), config, dataset)
+        with folder_lock(folder):
+            _claim(folder, config, dataset)  # again: another process may have been here before the lock was ours
+            if (folder / "result.json").exists():
+                return _restored(folder, config, dataset)
+            begun = _begun(folder, resume, say or (lambda text: None))
+            _require_same(begun, dataset, device)
+            tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
+            tools["history_file"] = folder / "history.jsonl"
+            trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
+            return _run(folder, trainer, begun)
+
+
+def _check_options(output: str | Path | None, resume: bool, checkpoint_every: int | None) -> None:
+    for name, given in (("resume", resume), ("checkpoint_every", checkpoint_every is not None)):
+        if given and output is None:
+            raise InputError(f"{name} needs an output folder; name it with --output")
+    if checkpoint_every is not None:
+        _check.whole_number("checkpoint_every", checkpoint_every, 1)
 
 
 def require_usable(dataset: ClickDataset) -> None:
@@ -118,143 +128,26 @@ def require_usable(dataset: ClickDataset) -> None:
             )
 
 
-class _Trainer:
-    """Table, model and optimiser of one run, and what has been measured so far."""
-
-    def __init__(self, config: RunConfig, dataset: ClickDataset, progress: Progress) -> None:
-        self.config, self.dataset, self.progress = config, dataset, progress
-        self.table, self.model = build(config, dataset)
-        self.dense = make_dense_optimizer(
-            config.model.optimizer, lr=config.model.lr, weight_decay=config.model.weight_decay
-        )
-        self.two_pass = self.table if isinstance(self.table, AdaptiveTable) and config.table.two_pass else None
-        self.history: list[EpochRecord] = []
-        self.step_number = 0
-        self.last_good = snapshot(self.table, self.model)
-
-    def run(self, folder: Path | None) -> RunResult:
-        settings = self.config.train
-        rows = self.dataset.rows_of("train")
-        self.progress.begin(settings.epochs * len(rows), "training", unit="samples")
-        best = self.last_good
-        for epoch in range(1, settings.epochs + 1):
-            self.history.append(self._epoch(epoch, rows))
-            self.last_good = snapshot(self.table, self.model)
-            if folder is not None:
-                write_history(folder / "history.jsonl", self.history)
-            if settings.test_epoch == "last" or _best_epoch(self.history) == epoch:
-                best = self.last_good
-            if settings.patience is not None and epoch - _best_epoch(self.history) >= settings.patience:
-                break
-        self.progress.close()
-        restore(best, self.table, self.model)
-        return self._result()
-
-    def _epoch(self, epoch: int, rows: NDArray[np.int64]) -> EpochRecord:
-        settings = self.config.train
-        rates = rates_of(self.config, epoch)
-        self.table.statistics(reset=True)
-        started, total = time.perf_counter(), 0.0
-        note = f"epoch {epoch}/{settings.epochs}"
-        for batch in batches.training_batches(self.dataset, rows, settings.batch_size, seed=settings.seed, epoch=epoch):
-            self.step_number += 1
-            try:
-                loss = self._step(batch, rates)
-            except DivergedError:
-                raise
-            except TrainingError as error:  # the table found it: name the step here
-                raise self._diverged(str(error)) from error
-            total += loss * len(batch.labels)
-            self.progress.advance(len(batch.labels), f"{note} · loss {loss:.4f}")
-        seconds = time.perf_counter() - started
-        started = time.perf_counter()
-        valid = evaluate(self.table, self.model, self.dataset, "valid", batch_size=settings.eval_batch_size)
-        self._require_finite("validation logloss", valid[1])
-        return EpochRecord(
-            epoch=epoch,
-            lr=rates,
-            train_loss=total / len(rows),
-            valid_auc=valid[0],
-            valid_logloss=valid[1],
-            table={name: float(value) for name, value in self.table.statistics(reset=True).items()},
-            timing={
-                "seconds": seconds,
-                "evaluation_seconds": time.perf_counter() - started,
-                "samples_per_s": len(rows) / seconds,
-            },
-        )
-
-    def _step(self, batch: batches.Batch, rates: dict[str, float]) -> float:
-        table, model, b = self.table, self.model, len(batch.labels)
-        ids = batch.ids.reshape(-1)
-        loss, grads = self._pass(table.lookup(ids), batch.labels)
-        if self.two_pass is None:
-            table.apply_gradients(ids, grads, lr=rates["table"], batch_size=b)
-            self.dense.step(model.params, model.grads, lr=rates["dense"])
-            return loss
-        pending = self.two_pass.begin_update(ids, grads, lr=rates["table"])
-        self.dense.step(model.params, model.grads, lr=rates["dense"])
-        _, grads = self._pass(self.two_pass.lookup_pending(pending), batch.labels, second=True)
-        self.two_pass.finish_update(pending, grads, batch_size=b)
-        return loss
-
-    def _pass(
-        self, emb: NDArray[np.float32], labels: NDArray[np.uint8], *, second: bool = False
-    ) -> tuple[float, NDArray[np.float32]]:
-        """Forward and backward; returns the loss and the gradient of `emb`, (b * fields, d)."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            logits = self.model.forward(emb.reshape(len(labels), -1), training=True, update_stats=not second)
-            loss, dlogits = bce_with_logits(logits, labels)
-            self._require_finite("loss", loss)
-            grads = self.model.backward(dlogits, params=not second).reshape(emb.shape)
-            flat = grads.reshape(-1)
-            self._require_finite("embedding gradient's squared norm", float(np.dot(flat, flat)))
-        return float(loss), grads
-
-    def _require_finite(self, what: str, value: float) -> None:
-        if not np.isfinite(value):
-            raise self._diverged(f"the {what} is {value}")
-
-    def _diverged(self, reason: str) -> DivergedError:
-        epoch = len(self.history) + 1
-        kept = "the initial state" if epoch == 1 else f"the state after epoch {epoch - 1}"
-        return DivergedError(
-            f"training diverged at step {self.step_number} (epoch {epoch}): {reason}; {kept} is kept; "
-            "lower table.lr or model.lr",
-            epoch=epoch,
-            step=self.step_number,
-        )
-
-    def _result(self) -> RunResult:
-        config, dataset, table = self.config, self.dataset, self.table
-        last = config.train.test_epoch == "last"
-        tested = len(self.history) if last else _best_epoch(self.history)
-        test = evaluate(table, self.model, dataset, "test", batch_size=config.train.eval_batch_size)
-        self._require_finite("test logloss", test[1])
-        return RunResult(
-            label=config.table.label,
-            bits=None if config.table.method == "fp32" else config.table.bits,
-            seed=config.train.seed,
-            config_hash=config_hash(config),
-            dataset=dataset.name,
-            fingerprint=dataset.fingerprint,
-            tested_epoch=tested,
-            valid_auc=self.history[tested - 1].valid_auc,
-            valid_logloss=self.history[tested - 1].valid_logloss,
-            test_auc=test[0],
-            test_logloss=test[1],
-            training_bytes=int(table.nbytes("training")),
-            serving_bytes=int(table.nbytes("serving")),
-            samples_per_s=samples_per_second(self.history),
-            history=tuple(self.history),
-            table=table,
-            model=self.model,
-        )
-
-
-def _best_epoch(history: list[EpochRecord]) -> int:
-    """The first epoch with the highest validation AUC, counted from 1."""
-    return 1 + int(np.argmax([record.valid_auc for record in history]))
+def _run(folder: Path, trainer: Trainer, begun: Checkpoint | None) -> RunResult:
+    """Train to the end and write what a finished run leaves behind, its result last."""
+    if begun is not None:
+        trainer.resume(begun)
+        for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # not begun from
+            durable.remove(later)
+        if trainer.history:
+            write_history(folder / "history.jsonl", trainer.history)
+    durable.clean(folder, folder / CHECKPOINTS)
+    write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a setting that is refused claims nothing
+    try:
+        result = trainer.run()
+    except DivergedError as error:
+        error.state, error.history = trainer.last_good, tuple(trainer.history)
+        kept = trainer.final(error.state, len(error.history), finished=False)
+        checkpoint.write_folder(folder / LAST_GOOD, kept)
+        raise
+    checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
+    write_json(folder / "result.json", result.as_dict())
+    return result
 
 
 @contextmanager
@@ -268,27 +161,99 @@ def _threads(threads: int | None) -> Iterator[None]:
         _jit.set_num_threads(before)
 
 
+# --- whose folder it is ----------------------------------------------------------------------------------------------
+
+
 def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
     """Take the output folder, or raise `InputError` if it belongs to another run."""
 
     def difference(marker: Path) -> str | None:
-        if config_hash(load_toml(marker)) != config_hash(config):
-            return f"another configuration ({marker.name} differs)"
+        there = load_toml(marker)
+        if config_hash(there) != config_hash(config):
+            return f"another configuration ({marker.name} differs: {_changed(canonical(there), canonical(config))})"
         stored = read_json(folder / "result.json")
-        if stored is not None and RunResult.from_dict(stored).fingerprint != dataset.fingerprint:
-            return "the same configuration on other data"
-        return None
+        found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
+        found += [fingerprint for one in checkpoint.list_checkpoints(folder / CHECKPOINTS) if (fingerprint := _of(one))]
+        return "the same configuration on other data" if found and found[0] != dataset.fingerprint else None
 
     return claim_folder(folder, "config.toml", difference, FILES)
+
+
+def _of(one: Path) -> str | None:
+    """Fingerprint of a checkpoint's data; None if it is damaged, which is said where it is read."""
+    try:
+        return str(checkpoint.read_manifest(one)["meta"]["fingerprint"])
+    except InputError:
+        return None
+
+
+def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
+    """``table.bits is 8 there and 4 here, ...``"""
+    names = [(section, key) for section in here for key in {**there.get(section, {}), **here[section]}]
+    values = [(f"{s}.{k}", there.get(s, {}).get(k, "absent"), here[s].get(k, "absent")) for s, k in names]
+    return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
+
+
+def _begun(folder: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint | None:
+    """The newest whole checkpoint, to go on from; None where there is none yet."""
+    found = checkpoint.list_checkpoints(folder / CHECKPOINTS)
+    if not found:
+        if resume:
+            say(f"{folder} holds no checkpoint: training starts at the beginning")
+        return None
+    if not resume:
+        raise InputError(
+            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; go on from there "
+            "with --resume, or delete the folder to start again"
+        )
+    reasons: list[str] = []
+    for path in found:
+        try:
+            content = checkpoint.read_folder(path)
+        except InputError as error:
+            reasons.append(str(error))
+            say(f"{error}; trying the one before")
+            continue
+        say(f"going on from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
+        return content
+    raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
+
+
+def _require_same(begun: Checkpoint | None, dataset: ClickDataset, device: str) -> None:
+    """`InputError` unless going on with these data and programs gives the same bits."""
+    if begun is None:
+        return
+    meta = begun.meta
+    if dataset.files is not None:  # a store's own word is not enough: its arrays may have been edited since
+        dataset = replace(dataset, files=None)
+    if meta["fingerprint"] != dataset.fingerprint:
+        raise InputError(
+            f"dataset {dataset.name!r} is not the one that the checkpoint was trained on: its content has changed; "
+            "bring the old data back, or delete the folder to start again"
+        )
+    if meta.get("device", device) != device:
+        raise InputError(
+            f"the checkpoint was written on device {meta['device']!r}, got {device!r}, which may round differently; "
+            f"go on with --device {meta['device']}"
+        )
+    here = checkpoint.versions()
+    for name in ("alpt_ref", "numpy", "numba"):
+        there = meta.get("versions", {}).get(name)
+        if there != here[name]:
+            raise InputError(
+                f"the checkpoint was written with {name} {there}, this is {here[name]}, which may round differently; "
+                "install that version to go on, or delete the folder to start again"
+            )
 
 
 def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:
     """A finished run, read from its folder."""
     result = RunResult.from_dict(read_json(folder / "result.json") or {})
-    table, model = build(config, dataset)
     try:
-        with (folder / "state.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            restore(dict(stored), table, model)
-    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-        raise InputError(f"{folder / 'state.npz'} is damaged ({error}); delete {folder} to train again") from None
+        content = checkpoint.read_folder(folder / FINAL)
+        table, model = build(config, dataset)
+        state = {name: array for name, array in content.arrays.items() if name.startswith(("table/", "model/"))}
+        restore(state, table, model)
+    except InputError as error:
+        raise InputError(f"the stored state is damaged: {error}; delete {folder} to train again") from None
     return replace(result, table=table, model=model)

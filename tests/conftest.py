@@ -32,6 +32,21 @@ def realdata(request: pytest.FixtureRequest) -> Path:
     return path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked ``gpu``, with the reason, where no CUDA device can be used."""
+    wanted = [item for item in items if item.get_closest_marker("gpu")]
+    if not wanted:
+        return
+    from alpt_ref.backend import get_backend
+    from alpt_ref.errors import InputError
+
+    try:
+        get_backend("cuda")
+    except InputError as error:
+        for item in wanted:
+            item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
 @pytest.fixture
 def threads() -> Iterator[None]:
     """Restore the number of threads after a test that changes it."""

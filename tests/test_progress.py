@@ -27,9 +27,9 @@ def _lines(times: tuple[float, ...], *, enabled: bool = True) -> list[str]:
 
 def test_plain_lines_where_there_is_no_terminal() -> None:
     assert _lines((1.0, 1.9, 2.1, 5.0, 12.0, 12.2, 22.3)) == [
-        "training  10 % · 143 samples/s · epoch 1/2",
-        "training  20 % · 49 samples/s · epoch 1/2",
-        "training  23 % · 31 samples/s · epoch 1/2",
+        "training  10 % · 143 samples/s · 19 s left · epoch 1/2",
+        "training  20 % · 49 samples/s · 49 s left · epoch 1/2",
+        "training  23 % · 31 samples/s · 1 min 14 s left · epoch 1/2",
     ]
 
 

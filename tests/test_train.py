@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref import batches
+from alpt_ref import batches, engine
 from alpt_ref import train as train_module
 from alpt_ref.assemble import build, restore, snapshot
+from alpt_ref.checkpoint import read_checkpoint, write_folder
 from alpt_ref.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.engine import CpuEngine
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.evaluation import evaluate
 from alpt_ref.history import EpochRecord, RunResult, samples_per_second
@@ -23,6 +25,7 @@ from alpt_ref.models import Model
 from alpt_ref.optim import DenseOptimizer
 from alpt_ref.progress import Progress
 from alpt_ref.train import DivergedError, train
+from alpt_ref.trainer import Trainer
 from tests.tolerances import FLOAT64
 
 METHODS = [("fp32", True), ("lpt", True), ("alpt", True), ("alpt", False)]
@@ -40,6 +43,10 @@ def small(method: str = "alpt", two_pass: bool = True, **training: Any) -> RunCo
         table=TableConfig(method=method, bits=8, lr=1e-2, two_pass=two_pass, step_lr=1e-4),
         train=TrainConfig(**(settings | training)),
     )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def fingerprint_of(result: RunResult) -> tuple[Any, ...]:
@@ -135,13 +142,13 @@ def test_the_schedule_reaches_the_updates(dataset: ClickDataset) -> None:
 
 def test_early_stopping_keeps_the_best_epoch(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.6, 0.8, 0.7, 0.7, 0.9])
-    original = evaluate
+    original = CpuEngine.evaluate
 
-    def scripted(table: Any, model: Any, data: Any, part: str, *, batch_size: int) -> tuple[float, float]:
-        real = original(table, model, data, part, batch_size=batch_size)  # type: ignore[arg-type]
+    def scripted(self: CpuEngine, part: Any) -> tuple[float, float]:
+        real = original(self, part)
         return (next(scores), real[1]) if part == "valid" else real
 
-    monkeypatch.setattr(train_module, "evaluate", scripted)
+    monkeypatch.setattr(CpuEngine, "evaluate", scripted)
     config = small("lpt", epochs=5, patience=2)
     result = train(config, dataset)
     assert [record.valid_auc for record in result.history] == [0.6, 0.8, 0.7, 0.7]
@@ -176,7 +183,7 @@ def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_state(
         setattr(model, where, broken)
         return table, model
 
-    monkeypatch.setattr(train_module, "build", poisoned)
+    monkeypatch.setattr(engine, "build", poisoned)
     with pytest.raises(
         TrainingError, match=r"diverged at step 15 \(epoch 2\).*the state after epoch 1 is kept"
     ) as caught:
@@ -185,8 +192,9 @@ def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_state(
     assert (caught.value.epoch, caught.value.step) == (2, 15)
     expected = {name: array.tobytes() for name, array in snapshot(good.table, good.model).items()}
     assert {name: array.tobytes() for name, array in caught.value.state.items()} == expected
-    with np.load(tmp_path / "run" / "last_good.npz") as stored:
-        assert {name: stored[name].tobytes() for name in stored} == expected
+    stored = read_checkpoint(tmp_path / "run" / "last_good")
+    assert {name: array.tobytes() for name, array in stored.arrays.items()} == expected
+    assert (stored.meta["epoch"], stored.meta["step"]) == (1, 11)
     assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 1
     assert not (tmp_path / "run" / "result.json").exists()
 
@@ -200,33 +208,33 @@ def test_output_folder_is_whole_and_a_finished_run_is_not_repeated(
     lines = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert set(lines[0]["timing"]) == {"seconds", "evaluation_seconds", "samples_per_s"}
-    monkeypatch.setattr(train_module._Trainer, "run", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("trained again"))
     again = train(config.replace("train", threads=1), dataset, output=tmp_path / "run")
     assert again == result
     assert fingerprint_of(again) == fingerprint_of(result)
 
 
-def test_an_interrupted_folder_is_started_over(dataset: ClickDataset, tmp_path: Path) -> None:
+def test_a_folder_without_a_checkpoint_is_started_over(dataset: ClickDataset, tmp_path: Path) -> None:
     class Stopped(Progress):
         def advance(self, amount: int, note: str = "") -> None:
-            if note.startswith("epoch 2"):
+            if note.startswith("epoch 1"):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(small(), dataset, output=tmp_path / "run", progress=Stopped(enabled=False))
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.toml", "history.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.toml"]
     assert fingerprint_of(train(small(), dataset, output=tmp_path / "run")) == fingerprint_of(train(small(), dataset))
 
 
 def test_folders_of_others_are_refused_untouched(dataset: ClickDataset, tmp_path: Path) -> None:
     train(small(epochs=1), dataset, output=tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    with pytest.raises(InputError, match=r"run holds a run with another configuration.*--output"):
+    before = contents(tmp_path / "run")
+    with pytest.raises(InputError, match=r"another configuration .*train\.epochs is 1 there and 2 here\).*--output"):
         train(small(epochs=2), dataset, output=tmp_path / "run")
     other = synthetic_clicks(rows=4000, fields=4, features=200, seed=2)
     with pytest.raises(InputError, match="the same configuration on other data"):
         train(small(epochs=1), other, output=tmp_path / "run")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    assert contents(tmp_path / "run") == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "result.json").write_text("{}")
     with pytest.raises(InputError, match=r"holds a result\.json of unknown origin"):
@@ -236,20 +244,13 @@ def test_folders_of_others_are_refused_untouched(dataset: ClickDataset, tmp_path
 def test_an_unwritable_folder_is_refused_before_any_work(
     dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_module, "build", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(engine, "build", lambda *_: pytest.fail("work was done"))
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="file is a file; choose another with --output"):
         train(small(), dataset, output=tmp_path / "file")
     with pytest.raises(InputError, match="cannot be written"):
         train(small(), dataset, output=tmp_path / "file" / "below")
     assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_a_damaged_result_says_so(dataset: ClickDataset, tmp_path: Path) -> None:
-    train(small(epochs=1), dataset, output=tmp_path / "run")
-    (tmp_path / "run" / "state.npz").write_bytes(b"PK\x03\x04 not a zip")
-    with pytest.raises(InputError, match=r"state\.npz is damaged"):
-        train(small(epochs=1), dataset, output=tmp_path / "run")
 
 
 def test_an_empty_part_is_refused(dataset: ClickDataset) -> None:
@@ -297,14 +298,18 @@ def test_a_setting_that_the_table_refuses_does_not_claim_the_folder(dataset: Cli
     train(config, dataset, output=tmp_path / "run")
 
 
-@pytest.mark.parametrize("damage", ["empty", "foreign", "list"])
+@pytest.mark.parametrize("damage", ["empty", "absent", "foreign", "list"])
 def test_every_damage_of_a_stored_run_is_one_sentence(damage: str, dataset: ClickDataset, tmp_path: Path) -> None:
     config = small(epochs=1)
     train(config, dataset, output=tmp_path)
     if damage == "empty":
-        (tmp_path / "state.npz").write_bytes(b"")
-    elif damage == "foreign":
-        np.savez(tmp_path / "state.npz", something=np.ones(3))
+        (tmp_path / "state" / "state.safetensors").write_bytes(b"")
+    elif damage == "absent":
+        (tmp_path / "state" / "state.safetensors").unlink()
+    elif damage == "foreign":  # a whole checkpoint, of another table
+        content = read_checkpoint(tmp_path)
+        content.arrays["table/words"] = content.arrays["table/words"][1:]
+        write_folder(tmp_path / "state", content)
     else:
         (tmp_path / "result.json").write_text("[]")
     with pytest.raises(InputError, match="is damaged"):
@@ -324,7 +329,7 @@ def test_two_pass_training_calls_the_table_as_algorithm_1_says(
 ) -> None:
     """Rates by the schedule in both parts, the number of samples, and running statistics that move in pass 1 only."""
     calls: list[tuple[str, Any]] = []
-    owner: Any = train_module
+    owner: Any = engine
 
     def spied(owner: Any, name: str, note: Any) -> None:
         original = getattr(owner, name)
@@ -354,7 +359,7 @@ def test_two_pass_training_calls_the_table_as_algorithm_1_says(
 
 def test_train_loss_is_the_mean_over_rows(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     losses: list[tuple[float, int]] = []
-    module: Any = train_module
+    module: Any = engine
     original = module.bce_with_logits
 
     def spy(logits: Any, labels: Any) -> Any:

@@ -62,8 +62,27 @@ SAME_MODEL_AUC = 0.01
 DCN_GAIN_AUC = 0.01
 """Absolute: the least that DCN must gain over logistic regression on Frappe; measured 0.017 to 0.019."""
 
+MACHINE_GAIN_AUC = 0.1
+"""Absolute: the least that FM and DeepFM gain over logistic regression on clicks of pairs; measured 0.14 to 0.18."""
+
 GRID_UNITS = 1e-3
 """In steps: a code of up to 128 after a chain of float32 operations (relative 4e-6, ratio of step sizes included)."""
 
 STEP_SIZE = 2e-5
 """Relative: one step-size update, whose gradient is a float32 sum of up to 27 products that may cancel."""
+
+GPU_SUMS = 1e-4
+"""Relative: float32 sums of up to a thousand terms in another order, amplified by batch norm of 33 rows."""
+
+GPU_GRADIENT = 5e-3
+"""Relative, in norm: of 10^6 ReLUs about one has an argument within rounding of zero and opens on one device only; a
+share of 1e-6 of the entries is 1e-3 in norm, here through three layers."""
+
+TF32_VALUE = 1e-2
+"""Relative, in norm: factors of three matrix products in a row rounded to 10 bits of mantissa, 5e-4 each."""
+
+TF32_GRADIENT = 0.15
+"""Relative, in norm: as for GPU_GRADIENT, but a share of 1e-3 of the ReLUs differs, which is 3e-2 in norm a layer."""
+
+GPU_METRIC = 2e-3
+"""Absolute: AUC and logloss after two small epochs on a GPU and on the CPU, whose runs part by rounding."""

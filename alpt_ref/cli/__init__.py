@@ -1,7 +1,7 @@
-"""The command ``alpt-ref``: data · train · compare · verify · figures.
+"""The command ``alpt-ref``: data · train · compare · predict · export · quantize · verify · figures · reproduce · bench.
 
-Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130:
-interrupted, with a sentence on how to go on. A traceback is a bug in this package.
+Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130
+(SIGTERM: 143): interrupted, with a sentence on how to go on. A traceback is a bug in this package.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ import click
 
 from .. import __version__
 from ..errors import AlptError, InputError
+from .bench import bench_command
 from .compare import compare_command
 from .data import data_group
+from .export import export_command
 from .figures import figures_command
+from .predict import predict_command
+from .quantize import quantize_command
+from .reproduce import reproduce_command
 from .train import train_command
 from .verify import verify_command
 
@@ -39,8 +44,13 @@ def cli() -> None:
 cli.add_command(data_group)
 cli.add_command(train_command)
 cli.add_command(compare_command)
+cli.add_command(predict_command)
+cli.add_command(export_command)
+cli.add_command(quantize_command)
 cli.add_command(verify_command)
 cli.add_command(figures_command)
+cli.add_command(reproduce_command)
+cli.add_command(bench_command)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

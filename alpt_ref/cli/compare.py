@@ -28,17 +28,20 @@ from .options import (
     "--methods",
     default="fp32,lpt-dr,lpt-sr,alpt-dr,alpt-sr",
     show_default=True,
-    help="Comma-separated; fp32 is always run, as the reference.",
+    help="Comma-separated: fp32 (always run, as the reference), lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, "
+    "pact, lsq.",
 )
 @click.option("--bits", default="8,4,2", show_default=True, help="Comma-separated: 16, 8, 4, 2.")
 @click.option("--seeds", default="5", show_default=True, help="A number of seeds (0, 1, ...) or a list such as 3,7,9.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Runs at a time, each with cores // jobs threads.  [default: cores]"
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Runs at a time, each with cores // jobs threads.  [default: cores; on a GPU 1]",
 )
 @click.option("--output", metavar="FOLDER", help="Where runs and results go.  [default: runs/compare-DATASET]")
 @run_options
 def compare_command(
-    methods: str, bits: str, seeds: str, jobs: int | None, output: str | None, quiet: bool, device: str, **options: Any
+    methods: str, bits: str, seeds: str, jobs: int | None, output: str | None, quiet: bool, **options: Any
 ) -> None:
     """Compare methods × bits × seeds on one dataset.
 

@@ -8,7 +8,7 @@ import click
 
 from ..config import DataConfig
 from ..errors import InputError
-from .options import data_changes, raw_options
+from .options import Interrupted, data_changes, raw_options
 
 _DEFAULT = DataConfig()
 
@@ -51,6 +51,42 @@ def encode(output: str, quiet: bool, vocabulary: str, seed: int, **options: Any)
     _write(DataConfig(**changes, vocabulary=vocabulary, seed=seed), output, quiet)
 
 
+@data_group.command("generate", short_help="Write raw text with the shape of a public set.")
+@click.option(
+    "--shape", type=click.Choice(["criteo", "avazu"]), required=True, help="Columns and categories of this set."
+)
+@click.option("--rows", type=int, required=True, help="Rows; Criteo has 45,840,617, Avazu 40,428,967.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws everything.")
+@click.option("--output", metavar="FILE", required=True, help="Text file to write; compressed if it ends in .gz.")
+@click.option("--quiet", is_flag=True, help="Print nothing.")
+def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None:
+    """Write raw click text with the columns, categories and click rate of Criteo or Avazu, its contents drawn.
+
+    Row i depends on the shape, the seed and i alone: a shorter file is the beginning of a longer one.
+    """
+    from pathlib import Path
+
+    from ..data.generate import check_generate, write_raw_text
+    from ..output import atomic
+    from ..progress import Progress
+
+    check_generate(shape, rows, seed)
+    path = Path(output)
+    if path.exists():
+        raise InputError(f"--output {path} exists; choose another name or delete it")
+    if not path.parent.is_dir():
+        raise InputError(f"folder {path.parent} of --output does not exist; make it first")
+    try:
+        with Progress(enabled=not quiet) as progress, atomic(path) as out:
+            progress.begin(rows, f"writing {path.name}", unit="rows")
+            gz = path.suffix == ".gz"
+            write_raw_text(out, shape, rows, seed=seed, compress=gz, progress=lambda more: progress.advance(more))
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {path} was not written, the same command begins again") from None
+    if not quiet:
+        click.echo(f"wrote {path}: {rows:,} rows, {path.stat().st_size:,} bytes")
+
+
 @data_group.command("info", short_help="Describe a store.")
 @click.argument("folder")
 @click.option("--verify", is_flag=True, help="Also check every file against its checksum.")
@@ -69,10 +105,17 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
     from ..data import describe_text
     from ..progress import Progress
+    from ..sources import FILES
     from ..sources import encode as write_store
 
-    with Progress(enabled=not quiet) as progress:
-        dataset = write_store(config, output, progress=progress)
+    try:
+        with Progress(enabled=not quiet) as progress:
+            dataset = write_store(config, output, progress=progress)
+    except KeyboardInterrupt:
+        kept = "nothing was kept, the same command begins again"
+        if config.source in FILES:
+            kept = f"finished pieces are kept beside {output}, the same command goes on from there"
+        raise Interrupted(f"interrupted; {kept}") from None
     if not quiet:
         click.echo(describe_text(dataset))
         click.echo(f"wrote {output}")

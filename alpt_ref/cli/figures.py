@@ -19,15 +19,26 @@ from .options import echo_unless
     show_default=True,
     help="What `alpt-ref verify` wrote.",
 )
+@click.option(
+    "--runs",
+    "runs_folder",
+    metavar="DIR",
+    default="runs/reproduce",
+    show_default=True,
+    help="What `alpt-ref reproduce` wrote.",
+)
 @click.option("--figures", "figures_folder", metavar="DIR", help="Folder of figure files.  [default: analysis/figures]")
 @click.option("--output", metavar="DIR", default="figures", show_default=True, help="Where they are written.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the ids.")
-def figures_command(results_folder: str, figures_folder: str | None, output: str, quiet: bool) -> None:
+def figures_command(
+    results_folder: str, runs_folder: str, figures_folder: str | None, output: str, quiet: bool
+) -> None:
     """Write <id>.png, <id>.svg, <id>.csv for every figure, and INDEX.md; nothing is run again.
 
-    A figure whose claims have no stored results is named and left as it was.
+    A figure whose claims or runs have no stored results is named and left as it was.
     """
     from ..output import writable_folder
+    from ..reproduce.stored import INDEX, Stored
     from ..verify.figures import draw_figures, load_figures
     from ..verify.results import Results
 
@@ -35,7 +46,8 @@ def figures_command(results_folder: str, figures_folder: str | None, output: str
     results = Results(Path(results_folder))
     say = echo_unless(quiet)
     folder = writable_folder(output)
-    drawn = draw_figures(figures, results, folder, say)
+    runs = Stored(runs_folder) if (Path(runs_folder) / INDEX).exists() else None
+    drawn = draw_figures(figures, results, folder, say, runs)
     if not drawn:
         raise InputError(f"none of the {len(figures)} figures could be drawn from {results_folder}")
     for name in drawn:

@@ -37,9 +37,12 @@ def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-def _only_cpu(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if value != "cpu":
-        raise InputError(f"device must be 'cpu' in this version, got {value!r}")
+def _usable(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse a device that does not work here, with the reason, before anything is read."""
+    if value not in (None, "cpu"):
+        from ..backend import get_backend
+
+        get_backend(value)
     return value
 
 
@@ -76,7 +79,9 @@ config_options = stack(
 
 run_options = stack(
     click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]"),
-    click.option("--device", default="cpu", show_default=True, callback=_only_cpu, help="Where to compute."),
+    click.option(
+        "--device", metavar="cpu|cuda", callback=_usable, help="Where to compute.  [default: train.device, else cpu]"
+    ),
     click.option("--quiet", is_flag=True, help="Print the result alone."),
 )
 
@@ -116,7 +121,8 @@ def make_config(options: dict[str, Any]) -> RunConfig:
     if options.get("threads") is not None:
         config = config.replace("train", threads=options["threads"])
     options.pop("threads", None)
-    return config
+    device = options.pop("device", None)
+    return config if device is None else config.replace("train", device=device)
 
 
 def comma_list(text: str, option: str, convert: Callable[[str], Any] = str) -> list[Any]:

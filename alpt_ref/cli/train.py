@@ -1,8 +1,11 @@
-"""``alpt-ref train``: one run."""
+"""``alpt-ref train``: one run, and what a signal does to it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -19,33 +22,112 @@ if TYPE_CHECKING:
 @config_options
 @click.option("--seed", type=click.IntRange(min=0), help="Initial weights, order of rows, rounding.  [default: 0]")
 @click.option("--output", metavar="FOLDER", help="Keep result, history and state here.  [default: nothing is kept]")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder, if there is one.")
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help="[default: one checkpoint after every epoch]",
+)
 @run_options
-def train_command(seed: int | None, output: str | None, quiet: bool, device: str, **options: Any) -> None:
+def train_command(
+    seed: int | None,
+    output: str | None,
+    resume: bool,
+    checkpoint_every: int | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Train one embedding table and model, and test it.
 
     Without data arguments the synthetic set is drawn. The method is chosen by settings, for example `--set
     table.method=lpt --set table.bits=4 --set table.rounding=dr` (default: alpt, 8 bits, sr).
 
-    An output folder that holds this run's finished result is read instead of training again.
+    An output folder that holds this run's finished result is read instead of training again. Ctrl-C and SIGTERM keep a
+    checkpoint there; with --resume the same command goes on from it, to the same bits, whatever the number of threads.
     """
+    for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
+        if given and output is None:
+            raise click.UsageError(f"{name} needs an output folder; name it with --output")
     config = make_config(options)
     if seed is not None:
         config = config.replace("train", seed=seed)
     say = echo_unless(quiet)
-    from ..progress import Progress
-    from ..sources import load_dataset
-    from ..train import train
+    with Signals() as signals:
+        from ..progress import Progress
+        from ..sources import load_dataset
+        from ..train import StoppedError, train
 
-    with Progress(enabled=not quiet) as progress:
-        dataset = load_dataset(config.data, progress=progress)
-    say(describe(dataset))
-    say(advice(config, dataset))
-    try:
-        result = train(config, dataset, output=output, progress=Progress(enabled=not quiet))
-    except KeyboardInterrupt:
-        kept = "nothing was kept" if output is None else f"finished epochs are in {output}/history.jsonl"
-        raise Interrupted(f"interrupted; {kept}; the same command trains again from the start") from None
+        try:
+            with Progress(enabled=not quiet) as progress:
+                dataset = load_dataset(config.data, progress=progress)
+            say(describe(dataset))
+            say(advice(config, dataset))
+            signals.gentle = output is not None
+            with Progress(enabled=not quiet) as progress:
+                result = train(
+                    config, dataset, output=output, resume=resume, checkpoint_every=checkpoint_every,
+                    progress=progress, stop=signals, say=say,
+                )  # fmt: skip
+        except StoppedError as error:
+            raise _interrupted(str(error), signals) from None
+        except KeyboardInterrupt:
+            raise _interrupted(f"interrupted; {_way_on(output)}", signals) from None
     click.echo(_report(config, dataset, result, quiet))
+
+
+class Signals:
+    """SIGINT and SIGTERM inside the block: asked gently, training ends after the batch; a second one ends it at once.
+
+    Calling the object tells whether a signal has come.
+    """
+
+    gentle = False
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._before: dict[int, Any] = {}
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.number != 0
+
+    def __enter__(self) -> Self:
+        """Listen, but not to what a parent process had ignored (``nohup``, a job in the background)."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Listen no longer."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        again, self.number = self.number != 0, number
+        if again or not self.gentle:
+            raise KeyboardInterrupt
+        os.write(2, b"\nstopping after this batch; once more stops at once\n")  # print may not be called from here
+
+
+class Terminated(Interrupted):
+    """SIGTERM, with the same sentence."""
+
+    exit_code = 143
+
+
+def _interrupted(message: str, signals: Signals) -> Interrupted:
+    return Terminated(message) if signals.number == signal.SIGTERM else Interrupted(message)
+
+
+def _way_on(output: str | None) -> str:
+    from ..checkpoint import newest_step
+
+    step = None if output is None else newest_step(output)
+    if step is None:
+        return "nothing was kept; the same command trains again from the start"
+    return f"the state after step {step} is in {output}; the same command with --resume goes on from there"
 
 
 def _report(config: RunConfig, dataset: ClickDataset, result: RunResult, quiet: bool) -> str:

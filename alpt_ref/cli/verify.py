@@ -23,6 +23,13 @@ _CLAIMS = click.option(
 @_CLAIMS
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where large simulations run; results are the same.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all sampled cells.")
 @click.option("--output", metavar="DIR", default="runs/verify", show_default=True, help="Cells and report.")
 @click.option("--quiet", is_flag=True, help="Print the verdicts alone.")
@@ -42,6 +49,7 @@ def _verify(
     claims_folder: str | None,
     budget: str,
     jobs: int | None,
+    device: str,
     seed: int,
     output: str,
     quiet: bool,
@@ -53,6 +61,10 @@ def _verify(
     from ..verify.results import failing, save_results
     from ..verify.runner import choose, load_claims, verify
 
+    if device == "cuda":
+        from ..backend import get_backend
+
+        get_backend(device)  # an error now rather than in every cell
     chosen = choose(load_claims(claims_folder), ids)
     own = ("cells", "claims", "report.html", "report.md", "report.json")
     folder = claim_folder(output, MARKER, lambda marker: None, own)
@@ -60,7 +72,14 @@ def _verify(
     say = echo_unless(quiet)
     try:
         results = verify(
-            chosen, folder, budget=budget, seed=seed, jobs=jobs, progress=Progress(enabled=not quiet), say=say
+            chosen,
+            folder,
+            budget=budget,
+            seed=seed,
+            jobs=jobs,
+            device=device,
+            progress=Progress(enabled=not quiet),
+            say=say,
         )
         save_results(folder, results)
         write_report(folder, results, chosen)
@@ -84,6 +103,9 @@ def _table(results: list[ClaimResult]) -> str:
     for result in results:
         reasons = {cell.reason for cell in result.cells if cell.outcome == "ERROR"}
         text += [f"{result.id}: {reason}" for reason in sorted(reasons)]
+        if result.outcome == "NOT_APPLICABLE":
+            text += [f"{result.id}: {reason}" for reason in sorted({cell.reason for cell in result.cells})]
+            continue
         text += [f"{result.id}: control {one.name} {control_text(one)}" for one in result.controls if not one.refuted]
     return "\n".join(text)
 

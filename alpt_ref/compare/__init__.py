@@ -20,7 +20,7 @@ from ..output import claim_folder, read_json, writable_folder, write_json, write
 from ..progress import Progress
 from ..train import require_usable
 from .cell import Task, cell_key, load_cell
-from .grid import BITS, METHODS, SEEDS, Cell, Setting, base_hash, make_cells, make_settings
+from .grid import BITS, DEFAULT_METHODS, METHODS, SEEDS, Cell, Setting, base_hash, make_cells, make_settings
 from .runner import run_tasks
 from .summary import Row, summarise
 
@@ -51,7 +51,7 @@ def compare(
     dataset: ClickDataset,
     output: str | Path,
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] = DEFAULT_METHODS,
     bits: Sequence[int] = BITS,
     seeds: Sequence[int] = SEEDS,
     jobs: int | None = None,
@@ -70,7 +70,7 @@ def compare(
         One JSON file a cell, the dataset's store, and the results. A folder of another configuration or dataset is
         refused; more methods, bits or seeds of the same one are added.
     methods, bits, seeds : sequences
-        The grid; fp32 is always part of it.
+        The grid; fp32 is always part of it. `METHODS` names all methods; hashing and pruning have no bits.
     jobs : int, optional
         Processes, default one a core (``config.train.threads``, or all); each gets cores // jobs threads. With more
         than one, a script that calls this needs the usual ``if __name__ == "__main__":``.
@@ -87,7 +87,8 @@ def compare(
         A worker process died. A run that diverges is no error: it is counted as failed in its row.
     """
     cores = config.train.threads or _jit.num_threads()
-    jobs = cores if jobs is None else jobs
+    if jobs is None:  # runs that share one GPU only wait for each other
+        jobs = 1 if config.train.device == "cuda" else cores
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"jobs must be a whole number of at least 1, got {jobs!r}")
     require_usable(dataset)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import functools
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..config import RunConfig, config_hash
 from ..data.dataset import ClickDataset
@@ -17,11 +20,15 @@ from ..errors import TrainingError
 from ..history import RunResult
 from ..output import read_json, write_json
 from ..train import train
+from .observe import frequencies, observe
 
 _NOT_NUMBERS = (
     "cli/",
     "theory/",
     "verify/",
+    "reproduce/",
+    "compare/cluster.py",
+    "compare/paired.py",
     "compare/report.py",
     "compare/figure.py",
     "compare/summary.py",
@@ -31,12 +38,16 @@ _NOT_NUMBERS = (
 
 
 class Task(NamedTuple):
-    """What a worker process gets: small, picklable; the dataset is memory-mapped from `store`."""
+    """What a worker process gets: small, picklable; the dataset is memory-mapped from `store`.
+
+    With `observed` the file also holds the arrays of `observe`, under the key ``observed``.
+    """
 
     name: str
     config: RunConfig
     store: Path
     file: Path
+    observed: bool = False
 
 
 class Outcome(NamedTuple):
@@ -75,12 +86,29 @@ def _open(store: Path) -> ClickDataset:
     return ClickDataset.open(store)
 
 
-def run_cell(task: Task) -> Outcome:
-    """Train one cell and write its file; divergence is an outcome, anything else unexpected is raised."""
+@functools.lru_cache(maxsize=1)
+def _frequencies(store: Path) -> NDArray[np.int64]:
+    return frequencies(_open(store))
+
+
+def measure_cell(task: Task) -> tuple[dict[str, Any] | None, str]:
+    """Train one cell; the content of its file, or None and why the run diverged."""
     try:
         result = train(task.config, _open(task.store))
     except TrainingError as error:
-        return Outcome(task.name, None, str(error))
+        return None, str(error)
     plain = result.as_dict()
+    return plain | ({"observed": observe(result, _frequencies(task.store))} if task.observed else {}), ""
+
+
+def keep_cell(task: Task, plain: dict[str, Any] | None, failure: str) -> Outcome:
+    """Write what `measure_cell` gave to the cell's file; divergence is an outcome and leaves none."""
+    if plain is None:
+        return Outcome(task.name, None, failure)
     write_json(task.file, plain)
     return Outcome(task.name, RunResult.from_dict(plain), None)
+
+
+def run_cell(task: Task) -> Outcome:
+    """Train one cell and write its file; anything unexpected but divergence is raised."""
+    return keep_cell(task, *measure_cell(task))

@@ -1,7 +1,7 @@
 """The comparison's figure: test AUC against the bytes that serving the table takes.
 
 Methods are told apart by marker and line style, so that the figure survives a greyscale print. Methods of the same
-bits have the same bytes; their points are moved sideways by up to 6 % so that the error bars can be told apart.
+bits have the same bytes; their points are moved sideways by up to 7 % so that the error bars can be told apart.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..catalog import TABLES
 from ..output import atomic
 from .grid import FP32, METHODS
 from .statistics import CONFIDENCE
@@ -23,8 +24,13 @@ STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for t
     "lpt-sr": {"marker": "o", "linestyle": "--", "color": "#56B4E9"},
     "alpt-dr": {"marker": "D", "linestyle": "-.", "color": "#D55E00"},
     "alpt-sr": {"marker": "^", "linestyle": "-", "color": "#0072B2"},
+    "hashing": {"marker": "P", "linestyle": (0, (1, 1)), "color": "#666666"},
+    "pruning": {"marker": "X", "linestyle": (0, (2, 2)), "color": "#666666"},
+    "pact": {"marker": "v", "linestyle": (0, (5, 2)), "color": "#CC79A7"},
+    "lsq": {"marker": "p", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "color": "#009E73"},
 }
-SHIFT = {label: 1 + 0.03 * (place - 2.5) for place, label in enumerate(METHODS) if label != "fp32"}
+_WITH_BITS = [label for label in METHODS if "bits" in TABLES[label.split("-")[0]].settings]
+SHIFT = {label: 1 + 0.026 * (place - (len(_WITH_BITS) - 1) / 2) for place, label in enumerate(_WITH_BITS)}
 
 
 def draw(comparison: Comparison, folder: Path) -> None:
@@ -78,7 +84,8 @@ def _errorbar(axes: Any, label: str, rows: list[Row]) -> None:
 
 
 def _label_bytes(axes: Any, sizes: list[int]) -> None:
-    """Ticks at the sizes that occur, in a unit that keeps numbers short."""
+    """Ticks at the sizes that occur, in a unit that keeps numbers short; no two labels may touch."""
+    sizes = [size for place, size in enumerate(sizes) if not place or size > 1.15 * sizes[place - 1]]
     largest = max(sizes, default=0)
     unit, divisor = next((pair for pair in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if largest >= pair[1]), ("bytes", 1))
     axes.set_xticks(sizes, [f"{size / divisor:.3g}" for size in sizes])

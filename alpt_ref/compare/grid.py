@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..catalog import comparison_labels
+from ..catalog import TABLES, comparison_labels
 from ..config import RunConfig, config_hash
 from ..errors import InputError
 
 METHODS = comparison_labels()
+DEFAULT_METHODS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 BITS = (8, 4, 2)
 SEEDS = (0, 1, 2, 3, 4)
 
 
 class Setting(NamedTuple):
-    """A method and its bits; `bits` is None for fp32."""
+    """A method and its bits; `bits` is None for a float32 method (fp32, hashing, pruning)."""
 
     label: str
     bits: int | None
@@ -40,22 +42,21 @@ class Cell(NamedTuple):
 
 
 def make_settings(methods: Iterable[str], bits: Iterable[int]) -> tuple[Setting, ...]:
-    """Every method at every number of bits; fp32 comes first and is always there, as the reference."""
+    """Every method at every number of bits that it can have; fp32 comes first, always, as the reference."""
     settings = [FP32]
     for label in methods:
         if label not in METHODS:
             raise InputError(f"methods must be among {', '.join(METHODS)}, got {label!r}")
-        if label != "fp32":
-            settings += [Setting(label, one) for one in bits]
+        has_bits = "bits" in TABLES[label.split("-")[0]].settings
+        settings += [Setting(label, one) for one in bits] if has_bits else [Setting(label, None)]
     return tuple(dict.fromkeys(settings))
 
 
 def configure(base: RunConfig, setting: Setting) -> RunConfig:
     """`base` with the setting's method, rounding and bits."""
-    if setting.bits is None:
-        return base.replace("table", method="fp32")
-    method, rounding = setting.label.split("-")
-    return base.replace("table", method=method, rounding=rounding, bits=setting.bits)
+    method, _, rounding = setting.label.partition("-")
+    changes: dict[str, Any] = {"bits": setting.bits, "rounding": rounding}
+    return base.replace("table", method=method, **{name: value for name, value in changes.items() if value})
 
 
 def make_cells(base: RunConfig, settings: Sequence[Setting], seeds: Sequence[int]) -> list[Cell]:
@@ -72,5 +73,6 @@ def make_cells(base: RunConfig, settings: Sequence[Setting], seeds: Sequence[int
 
 def base_hash(base: RunConfig) -> str:
     """Hash of what all cells share: everything but method, bits, rounding and seed."""
-    shared = base.replace("table", method="alpt")
-    return config_hash(shared, without=("table.method", "table.bits", "table.rounding", "train.seed"))
+    without = ("table.method", "table.bits", "table.rounding", "train.seed")
+    hashes = [config_hash(base.replace("table", method=method), without=without) for method in TABLES]
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()

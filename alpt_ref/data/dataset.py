@@ -184,6 +184,7 @@ class ClickDataset:
             names = tuple(str(name) for name in manifest["field_names"])
             sizes = tuple(int(size) for size in manifest["field_sizes"])
             info, name = dict(manifest["info"]), str(manifest["name"])
+            store.check_info(folder, info)
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder / store.MANIFEST} lacks a part; write the store again") from None
         vocabulary = None

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import os
+import stat
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,14 +37,29 @@ class Lines:
     data: bytes
 
 
+def file_name(path: str | Path) -> str:
+    """The name without its folder; bytes that are no UTF-8 become "?"."""
+    return Path(path).name.encode("utf-8", "replace").decode()
+
+
 class _HashedFile(io.RawIOBase):
     """Counts and hashes what is read of the file as it lies on disk."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._file = path.open("rb", buffering=0)
+        self._before = self._state()
         self.hash = hashlib.sha256()
         self.done = 0
+
+    def _state(self) -> tuple[int, int]:
+        status = os.fstat(self._file.fileno())
+        return status.st_size, status.st_mtime_ns
+
+    def changed(self) -> bool:
+        """Whether a file on disk has been written to since it was opened."""
+        regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+        return regular and self._state() != self._before
 
     def readable(self) -> bool:
         return True
@@ -72,7 +88,8 @@ class LineSource:
     Raises
     ------
     InputError
-        The file is missing, a folder, unreadable, cut off or damaged, or has a line of over 64 MiB.
+        The file is missing, a folder, unreadable, cut off or damaged, changes while it is read, or has a line of over
+        64 MiB.
     """
 
     def __init__(self, path: str | Path, chunk_bytes: int = CHUNK_BYTES) -> None:
@@ -99,8 +116,7 @@ class LineSource:
         """File name (no folder), size and SHA-256, after the pass."""
         if self._raw is None:
             raise RuntimeError("the file has not been read yet")
-        name = self.path.name.encode("utf-8", "replace").decode()  # bytes of a name that are no UTF-8 become "?"
-        return {"file": name, "bytes": self._raw.done, "sha256": self._raw.hash.hexdigest()}
+        return {"file": file_name(self.path), "bytes": self._raw.done, "sha256": self._raw.hash.hexdigest()}
 
     def _blocks(self) -> Iterator[bytes]:
         """Text in pieces of any length, the next one being read while the caller works on this one."""
@@ -117,6 +133,8 @@ class LineSource:
             while block := self._result(following):
                 following = ahead.submit(stream.read, self.chunk_bytes)
                 yield block
+            if self._raw.changed():
+                raise InputError(f"{self.path} changed while it was read; wait until it is complete and start again")
 
     def _result(self, following: Any) -> bytes:
         try:

@@ -1,7 +1,7 @@
 """Whole lines of delimited text to labels and dictionary-coded categories; rows that are wrong get a reason.
 
 A `TextFormat` says which columns a file has and how each category comes from its column; Criteo, Avazu and libfm
-are three such formats. Codes are given in the order in which categories first appear in the file.
+are three such formats. Codes count within a piece of the file; `categories` joins the pieces.
 """
 
 from __future__ import annotations
@@ -61,55 +61,35 @@ class TextFormat:
     tidy: Callable[[bytes], bytes] | None = None
 
 
-class FieldEncoder:
-    """Codes of one field: column text -> category -> code, in order of first appearance; -1 for a bad text."""
-
-    def __init__(self, rule: FieldRule) -> None:
-        """Begin without categories."""
-        self.rule = rule
-        self.categories: list[str] = []
-        self._code_of_text: dict[str, int] = {}
-        self._code_of_category: dict[str, int] = {}
-
-    def codes(self, texts: list[str]) -> NDArray[np.int32]:
-        """Codes of distinct texts, in order of first appearance."""
-        known = self._code_of_text
-        codes = np.array([known.get(text, -2) for text in texts], dtype=np.int32)
-        fresh = np.flatnonzero(codes == -2)
-        new = [texts[position] for position in fresh.tolist()]
-        if self.rule.category is None:  # every new text is a new category
-            first = len(self.categories)
-            codes[fresh] = np.arange(first, first + len(new), dtype=np.int32)
-            known.update(zip(new, range(first, first + len(new)), strict=True))
-            self.categories += new
-        else:
-            codes[fresh] = [self._new(text, self.rule.category) for text in new]
-        return codes
-
-    def _new(self, text: str, category_of: Callable[[str], str | None]) -> int:
-        category, code = category_of(text), -1
-        if category is not None:
-            code = self._code_of_category.setdefault(category, len(self.categories))
-            if code == len(self.categories):
-                self.categories.append(category)
-        self._code_of_text[text] = code
-        return code
+Column = tuple[NDArray[np.int32], Any]
+"""Index of each row's text, and the distinct texts as an Arrow array."""
 
 
 @dataclass(frozen=True)
 class CodedRows:
-    """Good rows of a piece: labels uint8 (rows,), codes int32 (fields, rows), one contiguous row a field."""
+    """The good rows of a piece of text.
+
+    Parameters
+    ----------
+    labels : uint8 array (rows,)
+    codes : per field, int32 array (rows,)
+        Index into the field's `categories`.
+    categories : per field, Arrow array of strings
+        Distinct, each of them in use, in order of first appearance.
+    """
 
     labels: NDArray[np.uint8]
-    codes: NDArray[np.int32]
+    codes: tuple[NDArray[np.int32], ...]
+    categories: tuple[Any, ...]
 
 
-def code_lines(
-    layout: TextFormat, encoders: tuple[FieldEncoder, ...], lines: Lines
-) -> tuple[CodedRows, dict[int, str]]:
-    """Parse whole lines; the good rows, and the bad ones as line number -> reason."""
+def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, dict[int, str]]:
+    """Parse whole lines; the good rows, and the bad ones as line number -> reason.
+
+    A function of its arguments alone, so that pieces may be parsed in any order and by any thread.
+    """
     if not lines.data:
-        return CodedRows(np.zeros(0, dtype=np.uint8), np.zeros((len(encoders), 0), dtype=np.int32)), {}
+        return _no_rows(len(layout.fields)), {}
     data, bad = _clean(lines)
     data = data if layout.tidy is None else layout.tidy(data)
     columns, wrong_width = _parse(layout, data)
@@ -119,22 +99,51 @@ def code_lines(
     numbers = np.delete(np.arange(total), list(wrong_width)) + lines.first
 
     label_indices, label_texts = columns[layout.label]
+    label_texts = label_texts.to_pylist()
     values = np.array([layout.label_values.get(text, -1) for text in label_texts], dtype=np.int16)
     labels = values[label_indices] if len(label_texts) else np.zeros(0, dtype=np.int16)
     wants = "label {!r} is not one of " + ", ".join(layout.label_values)
     _report(bad, numbers, labels < 0, lambda row: wants.format(label_texts[label_indices[row]]))
 
-    codes = np.empty((len(encoders), len(labels)), dtype=np.int32)
-    for out, encoder in zip(codes, encoders, strict=True):
-        indices, texts = columns[encoder.rule.column]
-        if len(texts):
-            np.take(encoder.codes(texts), indices, out=out)
-        if encoder.rule.category is not None:
-            _report_field(bad, numbers, out < 0, encoder.rule, indices, texts)
+    coded = []
+    for rule in layout.fields:
+        indices, texts = columns[rule.column]
+        if rule.category is not None:
+            texts, code_of_text = _apply(rule.category, texts.to_pylist())
+            codes = code_of_text[indices] if len(code_of_text) else indices
+            _report_field(bad, numbers, codes < 0, rule, columns[rule.column])
+            indices = codes
+        coded.append((indices, texts))
     if bad:
         good = ~np.isin(numbers, list(bad))
-        labels, codes = labels[good], np.compress(good, codes, axis=1)
-    return CodedRows(labels.astype(np.uint8), codes), bad
+        labels, coded = labels[good], [_only_used(codes[good], texts) for codes, texts in coded]
+    codes_of, categories = zip(*coded, strict=True)
+    return CodedRows(labels.astype(np.uint8), codes_of, categories), bad
+
+
+def _no_rows(fields: int) -> CodedRows:
+    import pyarrow as pa
+
+    codes = tuple(np.zeros(0, dtype=np.int32) for _ in range(fields))
+    return CodedRows(np.zeros(0, dtype=np.uint8), codes, tuple(pa.array([], type=pa.string()) for _ in range(fields)))
+
+
+def _apply(category_of: Callable[[str], str | None], texts: list[str]) -> tuple[Any, NDArray[np.int32]]:
+    """Distinct categories of distinct texts, and the code of each text, -1 for a bad one."""
+    import pyarrow as pa
+
+    code_of: dict[str | None, int] = {None: -1}
+    codes = [code_of.setdefault(category_of(text), len(code_of) - 1) for text in texts]
+    return pa.array(list(code_of)[1:], type=pa.string()), np.array(codes, dtype=np.int32)
+
+
+def _only_used(codes: NDArray[np.int32], texts: Any) -> tuple[NDArray[np.int32], Any]:
+    """Leave out categories that only bad rows have, and number the others by first appearance again."""
+    used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(used), dtype=np.int32)
+    rank[order] = np.arange(len(used), dtype=np.int32)
+    return rank[inverse], texts.take(used[order])
 
 
 def _report(bad: dict[int, str], numbers: NDArray[Any], wrong: NDArray[Any], reason: Callable[[int], str]) -> None:
@@ -147,10 +156,14 @@ def _report_field(
     numbers: NDArray[Any],
     wrong: NDArray[Any],
     rule: FieldRule,
-    indices: NDArray[Any],
-    texts: list[str],
+    column: Column,
 ) -> None:
-    _report(bad, numbers, wrong, lambda row: f"column {rule.column}: {texts[indices[row]][:60]!r} is not {rule.wants}")
+    indices, texts = column
+
+    def reason(row: int) -> str:
+        return f"column {rule.column}: {texts[int(indices[row])].as_py()[:60]!r} is not {rule.wants}"
+
+    _report(bad, numbers, wrong, reason)
 
 
 def _clean(lines: Lines) -> tuple[bytes, dict[int, str]]:
@@ -183,7 +196,8 @@ def _strict_utf8(data: bytes, first: int, bad: dict[int, str]) -> bytes:
         pass
     pieces = data.split(b"\n")
     for row, piece in enumerate(pieces):
-        fixed = piece.decode("utf-8", "replace").encode().replace(BOM, b"?")
+        fixed = piece.decode("utf-8", "replace").encode()
+        fixed = b"?" + fixed[len(BOM) :] if fixed.startswith(BOM) else fixed
         if fixed != piece:
             bad.setdefault(first + row, "bytes that are not UTF-8, or a byte order mark inside the file")
             pieces[row] = fixed
@@ -197,11 +211,8 @@ def _rows_with(data: bytes, byte: bytes) -> list[int]:
     return rows
 
 
-Column = tuple[NDArray[np.int32], list[str]]
-
-
 def _parse(layout: TextFormat, data: bytes) -> tuple[dict[str, Column], dict[int, str]]:
-    """Each needed column as (index of each row's text, distinct texts), and the rows of another width."""
+    """The needed columns by name, and the rows of another width."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -213,7 +224,6 @@ def _parse(layout: TextFormat, data: bytes) -> tuple[dict[str, Column], dict[int
         return "skip"
 
     needed = list(dict.fromkeys([layout.label, *(rule.column for rule in layout.fields)]))
-    text = pa.dictionary(pa.int32(), pa.string())
     table = csv.read_csv(
         pa.BufferReader(data),
         csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=list(layout.columns)),
@@ -226,7 +236,7 @@ def _parse(layout: TextFormat, data: bytes) -> tuple[dict[str, Column], dict[int
         ),
         csv.ConvertOptions(
             check_utf8=False,  # checked in `_clean`, where the line is known
-            column_types=dict.fromkeys(needed, text),
+            column_types=dict.fromkeys(needed, pa.string()),
             include_columns=needed,
             null_values=[],
             strings_can_be_null=False,
@@ -234,13 +244,7 @@ def _parse(layout: TextFormat, data: bytes) -> tuple[dict[str, Column], dict[int
     )
     columns = {}
     for name in needed:
-        chunked = table.column(name)
-        if chunked.num_chunks > 1:
-            chunked = chunked.unify_dictionaries()
-        if len(chunked):
-            array = chunked.combine_chunks()
-            array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
-            columns[name] = (array.indices.to_numpy(zero_copy_only=False), array.dictionary.to_pylist())
-        else:
-            columns[name] = (np.zeros(0, dtype=np.int32), [])
+        texts = pa.concat_arrays(table.column(name).chunks) if len(table) else pa.array([], type=pa.string())
+        coded = texts.dictionary_encode()  # faster than letting the reader make the dictionaries
+        columns[name] = (coded.indices.to_numpy(zero_copy_only=False), coded.dictionary)
     return columns, wrong

@@ -1,12 +1,12 @@
 """Raw clicks in RAM (labels and dictionary-coded categories), and how they become an encoded dataset.
 
-The streaming path (`encode_file`) uses the same functions on columns that lie in temporary files, so that both give the
+The streaming path (`encode_file`) uses the same functions on pieces that lie in temporary files, so that both give the
 same dataset bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .categories import join_categories
 from .dataset import PARTS, ClickDataset
 from .splits import check_seed, random_split, split_counts
-from .text import BadRows, TextReader
-from .vocabulary import Vocabulary, build_vocabulary, check_min_count
+from .text import BadRows, TextReader, parse_piece
+from .vocabulary import build_vocabulary, check_min_count
 
 VocabularyRows = Literal["train", "all"]
 DEFAULT_MIN_COUNT: Mapping[str, int] = {"criteo": 10, "avazu": 2, "libfm": 1, "movielens": 1}
@@ -85,35 +86,40 @@ class RawClicks:
         InputError
             An argument is outside its range.
         """
-        columns = [self.codes[:, number] for number in range(len(self.field_names))]
-        plan = plan_encoding(columns, self.categories, self.field_names, self.info, min_count, vocabulary, split, seed)
-        ids = np.empty((self.rows, len(columns)), dtype=np.uint32)
-        for start, block in iter_ids(columns, plan.global_ids):
-            ids[start : start + len(block)] = block
+        encoding = encoding_info(self.info.get("source", {}).get("kind"), min_count, vocabulary, split, seed)
+        parts = random_split(self.rows, split, seed)
+        encoding["categories_seen"] = [len(texts) for texts in self.categories]
+        counts = [
+            count_codes(self.codes[:, number], parts, vocabulary, len(texts))
+            for number, texts in enumerate(self.categories)
+        ]
+        chosen, global_ids = build_vocabulary(self.field_names, self.categories, counts, encoding["min_count"])
+        ids = np.empty((self.rows, len(self.field_names)), dtype=np.uint32)
+        for number, of_code in enumerate(global_ids):
+            ids[:, number] = of_code[self.codes[:, number]]
         return ClickDataset(
             name or default_name(self.info),
             ids,
             self.labels,
-            plan.split,
+            parts,
             self.field_names,
-            plan.vocabulary.field_sizes,
-            plan.info,
-            plan.vocabulary,
+            chosen.field_sizes,
+            {**self.info, "encoding": encoding},
+            chosen,
         )
 
 
 def read_raw(reader: TextReader) -> RawClicks:
     """Take all rows of a file into RAM."""
-    pieces = list(reader)
-    codes = np.concatenate([piece.codes for piece in pieces], axis=1)
-    return RawClicks(
-        np.concatenate([piece.labels for piece in pieces]),
-        codes.T,
-        tuple(encoder.categories for encoder in reader.encoders),
-        tuple(encoder.rule.name for encoder in reader.encoders),
-        reader.bad_rows,
-        reader.info(),
-    )
+    pieces = list(reader.pieces(parse_piece))
+    labels = np.concatenate([piece.labels for piece in pieces])
+    names = tuple(rule.name for rule in reader.format.fields) if reader.format is not None else ()
+    codes, categories = np.empty((len(names), len(labels)), dtype=np.int32), []
+    for number, out in enumerate(codes):
+        texts, where = join_categories([piece.categories[number] for piece in pieces])
+        np.concatenate([known[piece.codes[number]] for known, piece in zip(where, pieces, strict=True)], out=out)
+        categories.append(texts.to_pylist())
+    return RawClicks(labels, codes.T, tuple(categories), names, reader.bad_rows, reader.info())
 
 
 def check_encoding(min_count: int | None, vocabulary: str, split: tuple[int, int, int], seed: int) -> None:
@@ -126,61 +132,26 @@ def check_encoding(min_count: int | None, vocabulary: str, split: tuple[int, int
     check_seed(seed)
 
 
-@dataclass(frozen=True, eq=False)
-class EncodingPlan:
-    """What is decided before the ids are written."""
-
-    split: NDArray[np.uint8]
-    vocabulary: Vocabulary
-    global_ids: list[NDArray[np.uint32]]
-    info: dict[str, Any]
-
-
-def plan_encoding(
-    columns: Sequence[NDArray[np.int32]],
-    categories: Sequence[Sequence[str]],
-    field_names: tuple[str, ...],
-    info: Mapping[str, Any],
-    min_count: int | None,
-    vocabulary: str,
-    split: tuple[int, int, int],
-    seed: int,
-) -> EncodingPlan:
-    """Split, count, choose the vocabulary; see `RawClicks.encode` for the arguments."""
-    kind = info.get("source", {}).get("kind")
+def encoding_info(
+    kind: str | None, min_count: int | None, vocabulary: str, split: tuple[int, int, int], seed: int
+) -> dict[str, Any]:
+    """The checked arguments of `RawClicks.encode` as they stand in a dataset's info."""
     least = DEFAULT_MIN_COUNT.get(str(kind), 1) if min_count is None else min_count
     check_encoding(min_count, vocabulary, split, seed)
-    rows = len(columns[0])
-    parts = random_split(rows, split, seed)
-    counted = parts == PARTS["train"] if vocabulary == "train" else np.ones(rows, dtype=bool)
-    counts = [_count(column, counted, len(texts)) for column, texts in zip(columns, categories, strict=True)]
-    chosen, global_ids = build_vocabulary(field_names, categories, counts, least)
-    encoding = {
-        "min_count": int(least),
-        "vocabulary": vocabulary,
-        "split": [int(share) for share in split],
-        "seed": int(seed),
-        "categories_seen": [len(texts) for texts in categories],
-    }
-    return EncodingPlan(parts, chosen, global_ids, {**info, "encoding": encoding})
+    shares = [int(share) for share in split]
+    return {"min_count": int(least), "vocabulary": vocabulary, "split": shares, "seed": int(seed)}
 
 
-def _count(column: NDArray[np.int32], counted: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
-    counts = np.zeros(size, dtype=np.int64)
-    step = max(ROWS_AT_ONCE, size)  # a histogram costs its length too
-    for start in range(0, len(column), step):
-        rows = slice(start, start + step)
-        counts += np.bincount(column[rows][counted[rows]], minlength=size)
+def count_codes(codes: NDArray[Any], split: NDArray[np.uint8], vocabulary: str, categories: int) -> NDArray[np.int64]:
+    """How often each code occurs in the rows that define the vocabulary: int64 array (categories,)."""
+    counts = np.zeros(categories, dtype=np.int64)
+    step = max(ROWS_AT_ONCE, categories)  # a histogram costs its length too
+    for start in range(0, len(codes), step):
+        part = codes[start : start + step]
+        if vocabulary == "train":
+            part = part[split[start : start + step] == PARTS["train"]]
+        counts += np.bincount(part, minlength=categories)
     return counts
-
-
-def iter_ids(
-    columns: Sequence[NDArray[np.int32]], global_ids: Sequence[NDArray[np.uint32]]
-) -> Iterator[tuple[int, NDArray[np.uint32]]]:
-    """Blocks of encoded rows in order: (first row, uint32 array (block, fields))."""
-    for start in range(0, len(columns[0]), ROWS_AT_ONCE):
-        parts = [ids[column[start : start + ROWS_AT_ONCE]] for column, ids in zip(columns, global_ids, strict=True)]
-        yield start, np.column_stack(parts)
 
 
 def default_name(info: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ manifest's own canonical text. Nothing in a store is ever unpickled, and no file
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import stat
@@ -30,6 +31,8 @@ ARRAY_DTYPES: Mapping[str, str] = {
     "category_offsets.npy": "<i8",
 }
 """File name -> dtype; the last two hold the vocabulary, which a store may lack."""
+OPTIMA = ("bayes_logloss", "bayes_logloss_expected", "bayes_auc", "main_effects_auc")
+"""Entries of a synthetic set's ``info``: what no model can beat."""
 REQUIRED = ("ids.npy", "labels.npy", "split.npy")
 
 
@@ -102,12 +105,35 @@ def _check_files(folder: Path, files: Any) -> None:
             raise InputError(f"{folder / name} has {size} bytes, its manifest says {entry.get('bytes')!r}")
 
 
+def check_info(folder: Path, info: Mapping[str, Any]) -> None:
+    """InputError unless the parts of a manifest's ``info`` that this package reads have the form that it writes."""
+    bad = info.get("bad_rows", {"count": 0, "examples": []})
+    rules = {
+        "bad_rows": isinstance(bad, dict)
+        and type(bad.get("count")) is int
+        and isinstance(bad.get("examples"), list)
+        and all(isinstance(row, dict) and {"line", "reason"} <= set(row) for row in bad["examples"]),
+        "source": isinstance(info.get("source", ""), (dict, str)),
+        "encoding": isinstance(info.get("encoding", {}), dict),
+        **{key: type(info[key]) in (int, float) for key in OPTIMA if key in info},
+        "bayes_logloss": "bayes_auc" not in info or type(info.get("bayes_logloss")) in (int, float),
+    }
+    for part, right in rules.items():
+        if not right:
+            raise InputError(f"{folder / MANIFEST} has a part info.{part} of unknown form; write the store again")
+
+
 def open_array(folder: Path, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
     """Map one array of a store read-only; its header must agree with the manifest."""
     path = folder / name
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise InputError(
+                f"{path} cannot be mapped: its {entry.get('bytes'):,} bytes exceed the address space that is left; "
+                "raise the limit (ulimit -v counts mapped files, too; memory.max of a control group does not)"
+            ) from None
         raise InputError(f"{path} is not a readable .npy file; write the store again") from None
     same = array.dtype == np.dtype(ARRAY_DTYPES[name]) and list(array.shape) == entry.get("shape")
     if not same or not array.flags.c_contiguous:

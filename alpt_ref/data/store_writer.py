@@ -140,11 +140,12 @@ class StoreWriter:
     Leaving the block without `finish` removes the temporary folder.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        """Check the target; nothing is written yet."""
+    def __init__(self, folder: str | Path, scratch: Path | None = None) -> None:
+        """Check the target; nothing is written yet. `scratch` is a folder to make on the same file system."""
         self.folder = Path(folder).absolute()
-        check_target(self.folder)
-        self.scratch = self.folder.with_name(f".{self.folder.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
+        self.present = check_target(self.folder)
+        """Manifest of the store that is already there."""
+        self.scratch = scratch or self.folder.with_name(f".{self.folder.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
         self._arrays: dict[str, ArrayWriter] = {}
         self._new_parents: list[Path] = []
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from .dataset import PARTS, ClickDataset
-
-_BAYES = ("bayes_logloss", "bayes_logloss_expected", "bayes_auc", "main_effects_auc")
+from .store import OPTIMA
 
 
 def describe(dataset: ClickDataset) -> dict[str, Any]:
@@ -17,8 +16,8 @@ def describe(dataset: ClickDataset) -> dict[str, Any]:
     Returns
     -------
     dict
-        name, rows, fields, n, parts (rows and label rate of train, valid, test; rate None without rows), vocabulary
-        (per field: name and size, out-of-vocabulary id included), checksums (per file) and fingerprint, info.
+        name, rows, label_rate, fields, n, parts (rows and label rate of train, valid, test; rate None without rows),
+        vocabulary (per field: name and size, out-of-vocabulary id included), checksums (per file), fingerprint, info.
     """
     parts = {}
     for part, code in PARTS.items():
@@ -29,6 +28,7 @@ def describe(dataset: ClickDataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "rows": dataset.rows,
+        "label_rate": float(np.mean(dataset.labels, dtype=np.float64)),
         "fields": dataset.fields,
         "n": dataset.n,
         "parts": parts,
@@ -42,7 +42,16 @@ def describe(dataset: ClickDataset) -> dict[str, Any]:
 def describe_text(dataset: ClickDataset) -> str:
     """The same as lines for a terminal."""
     summary = describe(dataset)
-    lines = [f"{summary['name']}: {summary['rows']:,} rows, {summary['fields']} fields, {summary['n']:,} ids"]
+    lines = [
+        f"{summary['name']}: {summary['rows']:,} rows, {summary['fields']} fields, {summary['n']:,} ids, "
+        f"label rate {summary['label_rate']:.4f}"
+    ]
+    source, encoding = dataset.info.get("source"), dataset.info.get("encoding")
+    if isinstance(source, dict) and encoding:
+        lines.append(
+            f"  from {source.get('kind')} file {source.get('file')}, categories with at least "
+            f"{encoding.get('min_count')} of the {'training' if encoding.get('vocabulary') == 'train' else 'data'} rows"
+        )
     for part, figures in summary["parts"].items():
         rate = "" if figures["label_rate"] is None else f", label rate {figures['label_rate']:.4f}"
         lines.append(f"  {part:<6} {figures['rows']:>12,} rows{rate}")
@@ -50,7 +59,7 @@ def describe_text(dataset: ClickDataset) -> str:
     if bad.get("count"):
         lines.append(f"  left out {bad['count']:,} bad rows; the first of them:")
         lines += [f"    line {row['line']}: {row['reason']}" for row in bad["examples"][:5]]
-    lines += [f"  {key} {dataset.info[key]:.5f}" for key in _BAYES if key in dataset.info]
+    lines += [f"  {key} {dataset.info[key]:.5f}" for key in OPTIMA if key in dataset.info]
     lines.append("  ids per field: " + ", ".join(f"{row['field']} {row['size']:,}" for row in summary["vocabulary"]))
     lines += [f"  sha256 {digest}  {name}" for name, digest in summary["checksums"].items()]
     lines.append(f"  fingerprint {summary['fingerprint']}")

@@ -145,26 +145,50 @@ def build_vocabulary(
     list of uint32 arrays
         Per field: global id of each of `categories`.
     """
+    check_min_count(min_count)
+    chosen = [choose_categories(*field, min_count) for field in zip(categories, counts, strict=True)]
+    vocabulary = join_vocabulary(field_names, [texts for texts, _ in chosen])
+    offsets = offsets_of(vocabulary.field_sizes).astype(np.uint32)
+    return vocabulary, [offsets[field] + local for field, (_, local) in enumerate(chosen)]
+
+
+def choose_categories(names: Any, counts: NDArray[np.int64], min_count: int) -> tuple[Any, NDArray[np.uint32]]:
+    """The categories of one field that earn a row.
+
+    Parameters
+    ----------
+    names : sequence of str or Arrow array
+    counts : int64 array (categories,)
+    min_count : int
+
+    Returns
+    -------
+    Arrow array of large strings
+        Texts of local ids 1, 2, …
+    uint32 array (categories,)
+        Local id of each of `names`, 0 where it earns none.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    check_min_count(min_count)
-    blank = pa.array([""], type=pa.large_utf8())
-    texts, local = [], []
-    for names, count in zip(categories, counts, strict=True):
-        kept = np.flatnonzero(count >= min_count)
-        names_kept = pa.array(names, type=pa.large_utf8()).take(pa.array(kept))
-        table = pa.table({"count": count[kept], "text": names_kept})
-        order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")]).to_numpy()
-        texts += [blank, names_kept.take(pa.array(order))]
-        ids = np.zeros(len(count), dtype=np.uint32)
-        ids[kept[order]] = np.arange(1, len(kept) + 1, dtype=np.uint32)
-        local.append(ids)
-    sizes = tuple(1 + int((ids > 0).sum()) for ids in local)
+    kept = np.flatnonzero(counts >= min_count)
+    texts = names if isinstance(names, pa.Array) else pa.array(names, type=pa.large_utf8())
+    texts = texts.take(pa.array(kept))
+    table = pa.table({"count": counts[kept], "text": texts})
+    order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")]).to_numpy()
+    local = np.zeros(len(counts), dtype=np.uint32)
+    local[kept[order]] = np.arange(1, len(kept) + 1, dtype=np.uint32)
+    return texts.take(pa.array(order)), local
+
+
+def join_vocabulary(field_names: tuple[str, ...], texts: Sequence[Any]) -> Vocabulary:
+    """The vocabulary whose fields have the texts (Arrow arrays of large strings) of local ids 1, 2, …"""
+    import pyarrow as pa
+
+    sizes = tuple(1 + len(of_field) for of_field in texts)
     check_fields(field_names, sizes)
-    offsets = offsets_of(sizes).astype(np.uint32)
-    _, starts, data = pa.concat_arrays(texts).buffers()
-    category_offsets = np.frombuffer(starts, dtype=np.int64, count=sum(sizes) + 1).copy()
-    blob = np.frombuffer(data, dtype=np.uint8)[: category_offsets[-1]].copy() if data else np.zeros(0, dtype=np.uint8)
-    vocabulary = Vocabulary(field_names, sizes, blob, category_offsets)
-    return vocabulary, [offsets[field] + ids for field, ids in enumerate(local)]
+    blank = pa.array([""], type=pa.large_utf8())
+    _, starts, data = pa.concat_arrays([part for of_field in texts for part in (blank, of_field)]).buffers()
+    offsets = np.frombuffer(starts, dtype=np.int64, count=sum(sizes) + 1).copy()
+    blob = np.frombuffer(data, dtype=np.uint8)[: offsets[-1]].copy() if data else np.zeros(0, dtype=np.uint8)
+    return Vocabulary(field_names, sizes, blob, offsets)

@@ -1,4 +1,4 @@
-"""Click models: logistic regression, DNN, DCN. A new one is a new file and one entry in `catalog.MODELS`."""
+"""Click models: logistic regression, FM, DNN, DeepFM, DCN. A new one is a file and an entry in `catalog.MODELS`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from ..catalog import MODELS
 from ..errors import InputError
 from .base import Model
 from .dcn import Dcn
+from .deepfm import DeepFm
 from .dnn import Dnn
+from .fm import Fm
 from .logistic import Logistic
 from .loss import bce_with_logits
 
-__all__ = ["Dcn", "Dnn", "Logistic", "Model", "bce_with_logits", "make_model"]
+__all__ = ["Dcn", "DeepFm", "Dnn", "Fm", "Logistic", "Model", "bce_with_logits", "make_model"]
 
 
 def make_model(
@@ -25,16 +27,18 @@ def make_model(
 
     Parameters
     ----------
-    kind : "logistic", "dnn" or "dcn"
+    kind : "logistic", "fm", "dnn", "deepfm" or "dcn"
     fields, dim : int
-        Embeddings a sample and their width (1 for logistic).
+        Embeddings a sample and their dimension: 1 for logistic; the number of factors for fm and deepfm, whose table
+        has one column more, the linear weights. ``model.width`` is what the table needs.
     seed : int
         Of the initial weights, in [0, 2^64).
     dtype : float32 or float64
         float64 serves gradient checks.
-    device : "cpu"
+    device : "cpu" or "cuda"
+        On a GPU arrays are CuPy's, and float32 only.
     **options
-        ``hidden`` and ``batch_norm`` (dnn, dcn), ``cross_layers`` (dcn).
+        ``hidden`` and ``batch_norm`` (dnn, deepfm, dcn), ``cross_layers`` (dcn).
 
     Returns
     -------

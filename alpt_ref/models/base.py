@@ -20,12 +20,14 @@ from .ops import Array, make_ops
 
 
 class Model(ABC):
-    """A click model on ``fields`` embeddings of width ``dim`` a sample.
+    """A click model on ``fields`` embeddings of width ``dim`` a sample (or what `table_dim` makes of it).
 
     Arrays that `forward` and `backward` return are buffers of the model: valid until its next call of either.
 
     Attributes
     ----------
+    width : int
+        Columns of the embedding table that the model reads.
     params, grads : dict of arrays
         The same names and shapes; `backward` overwrites the arrays of `grads` in place.
     buffers : dict of arrays
@@ -36,6 +38,7 @@ class Model(ABC):
 
     def __init__(self, fields: int, dim: int, *, dtype: Any, device: str) -> None:
         self.fields, self.dim = whole_number("fields", fields, 1), whole_number("dim", dim, 1)
+        self.width = self.table_dim(self.dim)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.ops = make_ops(device, self.dtype)
         self.params: dict[str, Array] = {}
@@ -43,12 +46,17 @@ class Model(ABC):
         self.buffers: dict[str, Array] = {}
         self._input: Array | None = None  # of the last training forward; backward consumes it
 
+    @classmethod
+    def table_dim(cls, dim: int) -> int:
+        """Columns that the embedding table of a model with this `dim` must have."""
+        return dim
+
     def forward(self, emb: Array, *, training: bool, update_stats: bool = True) -> Array:
         """Logits of a batch.
 
         Parameters
         ----------
-        emb : array (b, fields * dim) or (b, fields, dim)
+        emb : array (b, fields * width) or (b, fields, width)
             C-contiguous, of the model's dtype. Until `backward` has run it must not change.
         training : bool
             Use the batch's own statistics in batch norm and keep what `backward` needs.
@@ -84,7 +92,7 @@ class Model(ABC):
 
         Returns
         -------
-        array (b, fields, dim)
+        array (b, fields, width)
             Gradient of the embeddings, valid until the next call.
 
         Raises
@@ -99,22 +107,22 @@ class Model(ABC):
             raise InputError(f"dlogits must be {self.dtype} {(len(x),)}, got {dlogits.dtype} {dlogits.shape}")
         self._input = None
         demb = self.ops.workspace.take("demb", x.shape)
-        self._backward(x, np.ascontiguousarray(dlogits), demb, params)
-        return demb.reshape(len(x), self.fields, self.dim)
+        self._backward(x, self.ops.contiguous(dlogits), demb, params)
+        return demb.reshape(len(x), self.fields, self.width)
 
     @abstractmethod
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
-        """Write the logits (b,) of x (b, fields * dim)."""
+        """Write the logits (b,) of x (b, fields * width)."""
 
     @abstractmethod
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
         """Write the gradient of x into `demb` and, with ``params``, the arrays of `grads`."""
 
     def _checked(self, emb: Array) -> Array:
-        shapes = (emb.shape[1:] == (self.fields, self.dim), emb.shape[1:] == (self.fields * self.dim,))
+        shapes = (emb.shape[1:] == (self.fields, self.width), emb.shape[1:] == (self.fields * self.width,))
         if not any(shapes) or len(emb) < 1:
             raise InputError(
-                f"emb must have shape (b, {self.fields * self.dim}) or (b, {self.fields}, {self.dim}) with b >= 1, "
+                f"emb must have shape (b, {self.fields * self.width}) or (b, {self.fields}, {self.width}) with b >= 1, "
                 f"got {emb.shape}"
             )
         if emb.dtype != self.dtype or not emb.flags.c_contiguous:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from .layers import Arrays, glorot
-from .ops import Array, CpuOps
+from .ops_base import Array, Ops
 
 
 class CrossNetwork:
@@ -29,7 +29,7 @@ class CrossNetwork:
     """
 
     def __init__(
-        self, inputs: int, layers: int, rng: np.random.Generator, ops: CpuOps, params: Arrays, grads: Arrays
+        self, inputs: int, layers: int, rng: np.random.Generator, ops: Ops, params: Arrays, grads: Arrays
     ) -> None:
         self.ops = ops
         params["cross.weight"] = ops.from_host(glorot(rng, inputs, 1, (layers, inputs)))
@@ -41,26 +41,9 @@ class CrossNetwork:
     def forward(self, x: Array, output_weight: Array, logits: Array) -> None:
         """Add ``x_L . output_weight`` to `logits` (b,)."""
         weight, bias = self.params["cross.weight"], self.params["cross.bias"]
-        take, units = self.ops.workspace.take, len(weight) + 1
-        self.vectors = take("cross.vectors", (units, x.shape[1]))
-        self.vectors[:-1], self.vectors[-1] = weight, output_weight
-        self.betas = np.zeros_like(self.vectors, dtype=np.float64)
-        np.cumsum(bias, axis=0, out=self.betas[1:])
-        self.constants = (self.betas * self.vectors).sum(axis=1).astype(self.ops.dtype)
-        self.dots = take("cross.dots", (len(x), units))
-        self.ops.cross_forward(x, self.vectors, self.constants, self.dots, logits)
+        self.saved = self.ops.cross_forward(x, weight, bias, output_weight, logits)
 
     def backward(self, x: Array, dlogits: Array, dx: Array, doutput: Array | None) -> None:
         """Add the gradient of x to `dx`; with `doutput` (n,) given, write it and the layers' gradients."""
-        params = doutput is not None
-        dvectors, dconstants = self.ops.cross_backward(
-            x, self.vectors, self.constants, self.dots, dlogits, dx, params=params
-        )
-        if doutput is None:
-            return
-        dvectors += dconstants[:, None] * self.betas
-        self.grads["cross.weight"][...] = dvectors[:-1]
-        doutput[...] = dvectors[-1]
-        dbetas = dconstants[:, None] * self.vectors
-        # db_k sums dbeta_l over l > k: a running sum from the last layer down
-        self.grads["cross.bias"][...] = np.cumsum(dbetas[:0:-1], axis=0)[::-1]
+        grads = None if doutput is None else (self.grads["cross.weight"], self.grads["cross.bias"], doutput)
+        self.ops.cross_backward(x, self.saved, dlogits, dx, grads)

@@ -13,7 +13,7 @@ import numpy as np
 from .._check import whole_number
 from ..errors import InputError
 from .base import Model
-from .layers import Mlp, glorot
+from .layers import Mlp, Output, glorot
 from .ops import Array
 
 HIDDEN = (1024, 512, 256)
@@ -44,8 +44,7 @@ class Dnn(Model):
     seed : int
         Of the initial weights (Philox; drawn in float64, in the order of `params`).
     dtype : float32 or float64
-    device : str
-        Only ``"cpu"``.
+    device : "cpu" or "cuda"
     """
 
     kind: ClassVar[str] = "dnn"
@@ -70,21 +69,16 @@ class Dnn(Model):
         for name in ("output.weight", "output.bias"):
             self.grads[name] = self.ops.zeros(self.params[name].shape)
 
+    def _output(self) -> Output:
+        """The output unit; its weights for the MLP are the last ones."""
+        deep = self.mlp.widths[-1]
+        name = "output.weight"
+        return Output(self.params[name][-deep:], self.params["output.bias"], self.grads[name][-deep:])
+
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
-        self._deep = self.mlp.forward(x, training, update_stats)
-        logits[...] = self.params["output.bias"]
-        self.ops.add_row_dots(self._deep, self._deep_part(self.params["output.weight"]), logits)
+        self.mlp.forward(x, self._output(), logits, training, update_stats)
 
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
-        weight, dweight = self.params["output.weight"], self.grads["output.weight"]
-        ddeep = self.mlp.gradient_buffer(len(self.mlp.layers) - 1, len(x))
-        self.ops.row_dots_backward(
-            dlogits, self._deep, self._deep_part(weight), ddeep, self._deep_part(dweight) if params else None
-        )
         if params:
             self.ops.sum(dlogits, self.grads["output.bias"])
-        self.mlp.backward(demb, params)
-
-    def _deep_part(self, output: Array) -> Array:
-        """The part of the output weights that belongs to the MLP: all of them, or the last ones."""
-        return output[-self.mlp.widths[-1] :]
+        self.mlp.backward(dlogits, self._output(), demb, params)

@@ -10,17 +10,14 @@ noise of its zero gradient. Running statistics follow PyTorch: momentum 0.1, unb
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .ops import Array, CpuOps
+from .ops_base import EPS, Array, Norm, Ops
 
-EPS = 1e-5
-"""Added to the variance in batch norm."""
-MOMENTUM = 0.1
-"""Weight of the newest batch in the running statistics."""
+__all__ = ["EPS", "Hidden", "Mlp", "Output", "glorot"]
 
 Arrays = dict[str, Array]
 
@@ -31,6 +28,14 @@ def glorot(rng: np.random.Generator, inputs: int, outputs: int, shape: tuple[int
     return rng.uniform(-bound, bound, shape)
 
 
+class Output(NamedTuple):
+    """The output unit on a layer: its weights (out,), bias (1,), and where the gradient of the weights goes."""
+
+    weight: Array
+    bias: Array
+    dweight: Array
+
+
 class Hidden:
     """One hidden layer ``i`` of an MLP: linear, batch norm or bias, ReLU.
 
@@ -38,7 +43,7 @@ class Hidden:
     """
 
     def __init__(
-        self, index: int, inputs: int, outputs: int, batch_norm: bool, rng: np.random.Generator, ops: CpuOps,
+        self, index: int, inputs: int, outputs: int, batch_norm: bool, rng: np.random.Generator, ops: Ops,
         params: Arrays, grads: Arrays, buffers: Arrays,
     ) -> None:  # fmt: skip
         self.ops, self.outputs, self.batch_norm = ops, outputs, batch_norm
@@ -59,62 +64,71 @@ class Hidden:
     def _param(self, key: str) -> Array:
         return self.params[f"{self.name}.{key}"]
 
+    def _norm(self) -> Norm:
+        params, grads, buffers, name = self.params, self.grads, self.buffers, f"{self.name}.norm"
+        return Norm(
+            name, params[f"{name}.weight"], params[f"{name}.bias"],
+            buffers[f"{name}.running_mean"], buffers[f"{name}.running_var"],
+            grads[f"{name}.weight"], grads[f"{name}.bias"],
+        )  # fmt: skip
+
+    def _linear(self, x: Array) -> Array:
+        self.x = x
+        z = self.ops.workspace.take(f"{self.name}.z", (len(x), self.outputs))
+        return self.ops.matmul(x, self._param("linear.weight"), z)
+
     def forward(self, x: Array, training: bool, update_stats: bool) -> Array:
         """Activations (b, out), kept for `backward`."""
-        take, shape = self.ops.workspace.take, (len(x), self.outputs)
-        z = self.ops.matmul(x, self._param("linear.weight"), take(f"{self.name}.z", shape))
+        z = self._linear(x)
         if not self.batch_norm:
             self.ops.bias_relu(z, self._param("linear.bias"))
-            self.x, self.y = x, z
+            self.y = z
             return z
-        mean, variance = self._statistics(z, training, update_stats)
-        inverse_std = 1.0 / np.sqrt(variance + EPS)
-        scale = self._param("norm.weight") * inverse_std
-        shift = self._param("norm.bias") - mean * scale
-        self.scale, self.shift, self.mean, self.inverse_std = (
-            array.astype(self.ops.dtype) for array in (scale, shift, mean, inverse_std)
-        )
-        y = take(f"{self.name}.y", shape) if training else z
-        self.ops.scale_shift_relu(z, self.scale, self.shift, y)
-        self.x, self.z, self.y = x, z, y
+        y: Array = self.ops.workspace.take(f"{self.name}.y", z.shape) if training else z
+        self.saved = self.ops.norm_relu(z, self._norm(), y, training=training, update_stats=update_stats)
+        self.z = z
         return y
 
-    def _statistics(self, z: Array, training: bool, update_stats: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Mean and variance (float64) to normalise with; a batch of one row leaves the running variance alone."""
-        running_mean = self.buffers[f"{self.name}.norm.running_mean"]
-        running_var = self.buffers[f"{self.name}.norm.running_var"]
-        if not training:
-            return running_mean.astype(np.float64), running_var.astype(np.float64)
-        mean, variance = self.ops.column_moments(z)
-        if update_stats:
-            running_mean[...] = (1.0 - MOMENTUM) * running_mean + MOMENTUM * mean
-            if len(z) > 1:
-                unbiased = variance * (len(z) / (len(z) - 1))
-                running_var[...] = (1.0 - MOMENTUM) * running_var + MOMENTUM * unbiased
-        return mean, variance
+    def forward_output(self, x: Array, output: Output, logits: Array, training: bool, update_stats: bool) -> None:
+        """Activations and the output unit on them in one: ``logits = bias + activations . weight``."""
+        if not self.batch_norm:
+            self.ops.output(self.forward(x, training, update_stats), output.weight, output.bias, logits)
+            return
+        self.z = self._linear(x)
+        self.saved = self.ops.norm_relu_output(
+            self.z, self._norm(), output.weight, output.bias, logits, training=training, update_stats=update_stats
+        )
 
     def backward(self, dy: Array, dx: Array, params: bool) -> None:
         """Turn `dy` (b, out) into the gradient of z in place, then write that of the input into `dx`."""
         if self.batch_norm:
-            dweight, dbias = self.ops.norm_relu_backward(
-                dy, self.z, self.scale, self.shift, self.mean, self.inverse_std
-            )
-            if params:
-                self.grads[f"{self.name}.norm.weight"][...] = dweight
-                self.grads[f"{self.name}.norm.bias"][...] = dbias
+            self.ops.norm_relu_backward(dy, self.z, self._norm(), self.saved, params=params)
         else:
-            dbias_ = self.grads[f"{self.name}.linear.bias"] if params else None
-            self.ops.bias_relu_backward(dy, self.y, dbias_)
+            dbias = self.grads[f"{self.name}.linear.bias"] if params else None
+            self.ops.bias_relu_backward(dy, self.y, dbias)
+        self._linear_backward(dy, dx, params)
+
+    def backward_output(self, dlogits: Array, output: Output, dz: Array, dx: Array, params: bool) -> None:
+        """Backward of `forward_output`; `dz` (b, out) is scratch."""
+        dweight = output.dweight if params else None
+        if not self.batch_norm:
+            self.ops.output_backward(dlogits, self.y, output.weight, dz, dweight)
+            self.backward(dz, dx, params)
+            return
+        self.ops.norm_relu_output_backward(dlogits, self.z, self._norm(), output.weight, self.saved, dz, dweight)
+        self._linear_backward(dz, dx, params)
+
+    def _linear_backward(self, dz: Array, dx: Array, params: bool) -> None:
         if params:
-            self.ops.matmul(self.x.T, dy, self.grads[f"{self.name}.linear.weight"])
-        self.ops.matmul(dy, self._param("linear.weight").T, dx)
+            self.ops.matmul(self.x.T, dz, self.grads[f"{self.name}.linear.weight"])
+        self.ops.matmul(dz, self._param("linear.weight").T, dx)
 
 
 class Mlp:
     """A chain of hidden layers; gradients between them use two buffers in turn."""
 
     def __init__(
-        self, inputs: int, hidden: tuple[int, ...], batch_norm: bool, rng: np.random.Generator, ops: CpuOps,
+        self, inputs: int, hidden: tuple[int, ...], batch_norm: bool, rng: np.random.Generator, ops: Ops,
         params: Arrays, grads: Arrays, buffers: Arrays,
     ) -> None:  # fmt: skip
         self.ops, self.widths = ops, (inputs, *hidden)
@@ -123,19 +137,23 @@ class Mlp:
             for i, width in enumerate(hidden)
         ]
 
-    def forward(self, x: Array, training: bool, update_stats: bool) -> Array:
-        """Activations of the last layer."""
-        for layer in self.layers:
+    def forward(self, x: Array, output: Output, logits: Array, training: bool, update_stats: bool) -> None:
+        """``logits = bias + MLP(x) . weight``."""
+        for layer in self.layers[:-1]:
             x = layer.forward(x, training, update_stats)
-        return x
+        self.layers[-1].forward_output(x, output, logits, training, update_stats)
 
-    def gradient_buffer(self, index: int, rows: int) -> Array:
+    def _gradient_buffer(self, index: int, rows: int) -> Array:
         """The buffer for the gradient of layer `index`'s output."""
-        return self.ops.workspace.take(f"mlp gradient {index % 2}", (rows, self.widths[index + 1]))
+        buffer: Array = self.ops.workspace.take(f"mlp gradient {index % 2}", (rows, self.widths[index + 1]))
+        return buffer
 
-    def backward(self, dx: Array, params: bool) -> None:
-        """From the gradient in ``gradient_buffer(last)`` to that of the input, written into `dx`."""
+    def backward(self, dlogits: Array, output: Output, dx: Array, params: bool) -> None:
+        """Write the gradient of the input into `dx`; with `params` also those of the layers and ``output.dweight``."""
         for index in reversed(range(len(self.layers))):
-            dy = self.gradient_buffer(index, len(dx))
-            below = self.gradient_buffer(index - 1, len(dx)) if index else dx
-            self.layers[index].backward(dy, below, params)
+            dy = self._gradient_buffer(index, len(dx))
+            below = self._gradient_buffer(index - 1, len(dx)) if index else dx
+            if index == len(self.layers) - 1:
+                self.layers[index].backward_output(dlogits, output, dy, below, params)
+            else:
+                self.layers[index].backward(dy, below, params)

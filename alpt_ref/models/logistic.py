@@ -31,10 +31,9 @@ class Logistic(Model):
         self.grads["bias"] = self.ops.zeros((1,))
 
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
-        x.sum(axis=1, out=logits)
-        logits += self.params["bias"]
+        self.ops.row_sums(x, self.params["bias"], logits)
 
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
-        demb[...] = dlogits[:, None]
+        self.ops.spread(dlogits, demb)
         if params:
             self.ops.sum(dlogits, self.grads["bias"])

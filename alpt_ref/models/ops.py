@@ -1,75 +1,109 @@
-"""What the models need of a device: arrays, matrix products and the fused passes between them.
-
-Layers call only these methods, so that another device is one more class with the same methods. `CpuOps` runs NumPy
-arrays through `alpt_ref.linalg` and the kernels of `alpt_ref.kernels.cpu.dense`.
-"""
+"""The dense operations of the models on the CPU: NumPy arrays, `alpt_ref.linalg`, kernels of `kernels.cpu`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _check
 from .._jit import run_rows
 from .._memory import aligned_empty
 from ..errors import InputError
 from ..kernels.cpu import dense as kernels
+from ..kernels.cpu import fm as fm_kernels
 from ..linalg import matmul
+from .ops_base import EPS, MOMENTUM, Array, Norm, Ops, Workspace
 
-Array = NDArray[np.floating[Any]]
-
-
-class Workspace:
-    """Named buffers that live from step to step; asking for a smaller shape returns the start of the same memory."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self._memory: dict[str, Array] = {}
-
-    def take(self, name: str, shape: tuple[int, ...]) -> Array:
-        """The buffer `name` with this shape; its contents are whatever was there."""
-        size = int(np.prod(shape))
-        memory = self._memory.get(name)
-        if memory is None or memory.size < size:
-            memory = self._memory[name] = aligned_empty(size, self.dtype)
-        return memory[:size].reshape(shape)
+__all__ = ["Array", "CpuOps", "Ops", "make_ops"]
 
 
-class CpuOps:
+class SavedNorm(NamedTuple):
+    """How a batch was normalised: ``BN(z) = scale z + shift``; `y` only of the last layer."""
+
+    scale: Array
+    shift: Array
+    mean: Array
+    inverse_std: Array
+    y: Array
+
+
+class SavedCross(NamedTuple):
+    """Cross layers and output unit as `alpt_ref.models.cross` writes them: vectors (L + 1, n), beta, c, x . vectors."""
+
+    vectors: Array
+    betas: NDArray[np.float64]
+    constants: Array
+    dots: Array
+
+
+class CpuOps(Ops):
     """The dense operations on NumPy arrays of one dtype (float32; float64 for gradient checks)."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self.workspace = Workspace(dtype)
+        self.workspace = Workspace(dtype, aligned_empty)
 
     def zeros(self, shape: tuple[int, ...]) -> Array:
-        """A new array of zeros."""
+        """See `Ops.zeros`."""
         return np.zeros(shape, self.dtype)
 
     def from_host(self, array: NDArray[Any]) -> Array:
-        """A NumPy array as an array of this device and dtype (a copy)."""
+        """See `Ops.from_host`."""
         return np.array(array, self.dtype, order="C")
 
     def to_host(self, array: Array) -> NDArray[Any]:
-        """A copy of `array` as a NumPy array."""
+        """See `Ops.to_host`."""
         return np.array(array)
 
+    def contiguous(self, array: Array) -> Array:
+        """See `Ops.contiguous`."""
+        return np.ascontiguousarray(array)
+
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
-        """``out = a @ b``; either factor may be a transposed view."""
+        """See `Ops.matmul`."""
         return matmul(a, b, out, scratch=self._scratch)
 
     def _scratch(self, shape: tuple[int, ...]) -> Array:
-        return self.workspace.take("matmul parts", shape)
+        scratch: Array = self.workspace.take("matmul parts", shape)
+        return scratch
 
     def _parts(self, name: str, rows: int, *columns: int) -> Array:
-        return self.workspace.take(f"parts {name}", (kernels.block_count(rows), *columns))
+        parts: Array = self.workspace.take(f"parts {name}", (kernels.block_count(rows), *columns))
+        return parts
 
     @staticmethod
     def _sum(parts: Array, out: Array) -> None:
         kernels.sum_parts(0, out.size, parts.reshape(len(parts), -1), out.reshape(-1))
 
-    # --- batch norm + ReLU -----------------------------------------------------------------------------------------
+    # --- batch norm + ReLU -------------------------------------------------------------------------------------------
+
+    def norm_relu(self, z: Array, norm: Norm, y: Array, *, training: bool, update_stats: bool) -> SavedNorm:
+        """See `Ops.norm_relu`."""
+        mean, variance = self._statistics(z, norm, training, update_stats)
+        inverse_std = 1.0 / np.sqrt(variance + EPS)
+        scale = norm.weight * inverse_std
+        shift = norm.bias - mean * scale
+        kept = [array.astype(self.dtype) for array in (scale, shift, mean, inverse_std)]
+        saved = SavedNorm(kept[0], kept[1], kept[2], kept[3], y)
+        run_rows(kernels.scale_shift_relu, len(z), z, saved.scale, saved.shift, y)
+        return saved
+
+    def _statistics(
+        self, z: Array, norm: Norm, training: bool, update_stats: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and variance (float64) to normalise with."""
+        running_mean, running_var = norm.running_mean, norm.running_var
+        if not training:
+            return running_mean.astype(np.float64), running_var.astype(np.float64)
+        mean, variance = self.column_moments(z)
+        if update_stats:
+            running_mean[...] = (1.0 - MOMENTUM) * running_mean + MOMENTUM * mean
+            if len(z) > 1:
+                unbiased = variance * (len(z) / (len(z) - 1))
+                running_var[...] = (1.0 - MOMENTUM) * running_var + MOMENTUM * unbiased
+        return mean, variance
 
     def column_moments(self, z: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and biased variance of every column of `z` (rows, n): two float64 arrays (n,)."""
@@ -80,87 +114,149 @@ class CpuOps:
         kernels.combine_moments(rows, means, squares, mean, variance)
         return mean, variance
 
-    def scale_shift_relu(self, z: Array, scale: Array, shift: Array, y: Array) -> None:
-        """``y = max(scale * z + shift, 0)``; `y` may be `z`."""
-        run_rows(kernels.scale_shift_relu, len(z), z, scale, shift, y)
-
-    def norm_relu_backward(
-        self, dy: Array, z: Array, scale: Array, shift: Array, mean: Array, inverse_std: Array
-    ) -> tuple[Array, Array]:
-        """In place `dy` -> gradient of `z` through batch norm (batch statistics) and ReLU.
-
-        Returns the gradients of the norm's weight and bias.
-        """
+    def norm_relu_backward(self, dy: Array, z: Array, norm: Norm, saved: SavedNorm, *, params: bool) -> None:
+        """See `Ops.norm_relu_backward`."""
         rows, columns = z.shape
+        how = (saved.scale, saved.shift, saved.mean)
         sums, products = self._parts("means", rows, columns), self._parts("squares", rows, columns)
-        run_rows(kernels.norm_relu_backward_sums, len(sums), dy, z, scale, shift, mean, sums, products, grain=1)
-        dbias, dweight = np.empty_like(mean), np.empty_like(mean)
+        run_rows(kernels.norm_relu_backward_sums, len(sums), dy, z, *how, sums, products, grain=1)
+        dbias, dweight = np.empty_like(saved.mean), np.empty_like(saved.mean)
         self._sum(sums, dbias)
         self._sum(products, dweight)
-        dweight *= inverse_std
+        dweight *= saved.inverse_std
         rows_ = self.dtype.type(rows)
-        offset, slope = scale * (dbias / rows_), scale * inverse_std * (dweight / rows_)
-        run_rows(kernels.norm_relu_backward, rows, dy, z, scale, shift, mean, offset, slope)
-        return dweight, dbias
+        offset, slope = saved.scale * (dbias / rows_), saved.scale * saved.inverse_std * (dweight / rows_)
+        run_rows(kernels.norm_relu_backward, rows, dy, z, *how, offset, slope)
+        if params:
+            norm.dweight[...] = dweight
+            norm.dbias[...] = dbias
 
-    # --- bias + ReLU -----------------------------------------------------------------------------------------------
+    def norm_relu_output(
+        self, z: Array, norm: Norm, weight: Array, bias: Array, logits: Array, *, training: bool, update_stats: bool
+    ) -> SavedNorm:
+        """See `Ops.norm_relu_output`."""
+        y = self.workspace.take("last layer", z.shape) if training else z
+        saved = self.norm_relu(z, norm, y, training=training, update_stats=update_stats)
+        self.output(y, weight, bias, logits)
+        return saved
+
+    def norm_relu_output_backward(
+        self, dlogits: Array, z: Array, norm: Norm, weight: Array, saved: SavedNorm, dz: Array, dweight: Array | None
+    ) -> None:
+        """See `Ops.norm_relu_output_backward`."""
+        self.output_backward(dlogits, saved.y, weight, dz, dweight)
+        self.norm_relu_backward(dz, z, norm, saved, params=dweight is not None)
+
+    # --- bias + ReLU -------------------------------------------------------------------------------------------------
 
     def bias_relu(self, z: Array, bias: Array) -> None:
-        """In place ``z = max(z + bias, 0)``."""
+        """See `Ops.bias_relu`."""
         run_rows(kernels.bias_relu, len(z), z, bias)
 
     def bias_relu_backward(self, dy: Array, y: Array, dbias: Array | None) -> None:
-        """In place `dy` -> gradient before the ReLU; its column sums into `dbias`."""
+        """See `Ops.bias_relu_backward`."""
         sums = self._parts("means", *y.shape)
         run_rows(kernels.bias_relu_backward, len(sums), dy, y, sums, grain=1)
         if dbias is not None:
             self._sum(sums, dbias)
 
-    # --- output unit and cross layers ------------------------------------------------------------------------------
+    # --- output unit and cross layers --------------------------------------------------------------------------------
 
-    def add_row_dots(self, x: Array, w: Array, out: Array) -> None:
-        """``out[i] += x[i] . w``."""
-        dots = self.workspace.take("row dots", (len(x), 1))
-        out += self.matmul(x, w[:, None], dots)[:, 0]
+    def output(self, x: Array, weight: Array, bias: Array, logits: Array) -> None:
+        """See `Ops.output`."""
+        logits[...] = bias
+        logits += self.matmul(x, weight[:, None], self.workspace.take("row dots", (len(x), 1)))[:, 0]
 
-    def row_dots_backward(self, dout: Array, x: Array, w: Array, dx: Array, dw: Array | None) -> None:
-        """``dx[i] = dout[i] * w`` and ``dw = sum of dout[i] * x[i]``."""
+    def output_backward(self, dlogits: Array, x: Array, weight: Array, dx: Array, dweight: Array | None) -> None:
+        """See `Ops.output_backward`."""
         sums = self._parts("means", *x.shape)
-        run_rows(kernels.row_dots_backward, len(sums), dout, x, w, dx, sums, grain=1)
-        if dw is not None:
-            self._sum(sums, dw)
+        run_rows(kernels.row_dots_backward, len(sums), dlogits, x, weight, dx, sums, grain=1)
+        if dweight is not None:
+            self._sum(sums, dweight)
 
     def sum(self, x: Array, out: Array) -> None:
-        """Sum of all elements of `x` into ``out[0]`` (NumPy's pairwise order, one thread)."""
+        """See `Ops.sum` (NumPy's pairwise order, one thread)."""
         out[0] = x.sum(dtype=np.float64)
 
-    def cross_forward(self, x: Array, vectors: Array, constants: Array, dots: Array, out: Array) -> None:
-        """Cross layers with their output unit added to `out` (rows,); leaves ``x @ vectors.T`` in `dots`."""
+    def row_sums(self, x: Array, bias: Array, out: Array) -> None:
+        """See `Ops.row_sums`."""
+        x.sum(axis=1, out=out)
+        out += bias
+
+    def spread(self, dout: Array, dx: Array) -> None:
+        """See `Ops.spread`."""
+        dx[...] = dout[:, None]
+
+    def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> SavedCross:
+        """See `Ops.cross_forward`."""
+        take, units = self.workspace.take, len(weight) + 1
+        vectors = take("cross.vectors", (units, x.shape[1]))
+        vectors[:-1], vectors[-1] = weight, output
+        betas = np.zeros_like(vectors, dtype=np.float64)
+        np.cumsum(bias, axis=0, out=betas[1:])
+        constants = (betas * vectors).sum(axis=1).astype(self.dtype)
+        dots = take("cross.dots", (len(x), units))
         self.matmul(x, vectors.T, dots)
-        run_rows(kernels.cross_forward, len(x), dots, constants, out)
+        run_rows(kernels.cross_forward, len(x), dots, constants, logits)
+        return SavedCross(vectors, betas, constants, dots)
 
     def cross_backward(
-        self, x: Array, vectors: Array, constants: Array, dots: Array, dout: Array, dx: Array, *, params: bool
-    ) -> tuple[Array, Array]:
-        """Add the gradient of x to `dx`; return those of vectors (L + 1, n) and constants (L + 1,)."""
+        self, x: Array, saved: SavedCross, dlogits: Array, dx: Array, grads: tuple[Array, Array, Array] | None
+    ) -> None:
+        """See `Ops.cross_backward`."""
+        vectors, betas, constants, dots = saved
         rows, units = dots.shape
         dvectors, dconstants = self._parts("vectors", rows, *vectors.shape), self._parts("constants", rows, units)
         alphas, ddots = self._parts("alphas", rows, units), self._parts("ddots", rows, units)
         run_rows(
-            kernels.cross_backward, len(dvectors), x, vectors, constants, dots, dout, alphas, ddots, dx,
-            dvectors, dconstants, params, grain=1,
+            kernels.cross_backward, len(dvectors), x, vectors, constants, dots, dlogits, alphas, ddots, dx,
+            dvectors, dconstants, grads is not None, grain=1,
         )  # fmt: skip
+        if grads is None:
+            return
+        dweight, dbias, doutput = grads
         dvector, dconstant = np.empty_like(vectors), np.empty_like(constants)
-        if params:
-            self._sum(dvectors, dvector)
-            self._sum(dconstants, dconstant)
-        return dvector, dconstant
+        self._sum(dvectors, dvector)
+        self._sum(dconstants, dconstant)
+        dvector += dconstant[:, None] * betas
+        dweight[...], doutput[...] = dvector[:-1], dvector[-1]
+        dbetas = dconstant[:, None] * vectors
+        # db_k sums dbeta_l over l > k: a running sum from the last layer down
+        dbias[...] = np.cumsum(dbetas[:0:-1], axis=0)[::-1]
+
+    # --- factorisation machine: x and dx (rows, fields * (k + 1)), a field's k factors and then its linear weight ----
+
+    def fm_forward(self, x: Array, fields: int, sums: Array, out: Array) -> None:
+        """Add linear and pairwise term to `out` (rows,); leaves the sum of each row's factors in `sums` (rows, k)."""
+        pairs = self.workspace.take("fm pairs", sums.shape)
+        run_rows(fm_kernels.fm_forward, len(x), x.reshape(len(x), fields, -1), sums, pairs, out)
+
+    def fm_backward(self, x: Array, fields: int, sums: Array, dout: Array, dx: Array) -> None:
+        """Write the gradient of x into `dx`, from that of the logits, `dout` (rows,), and `sums` of `fm_forward`."""
+        shape = (len(x), fields, -1)
+        run_rows(fm_kernels.fm_backward, len(x), x.reshape(shape), sums, dout, dx.reshape(shape))
+
+    def fm_factors(self, x: Array, fields: int, out: Array) -> None:
+        """Copy the factors of x, without the linear weights, into `out` (rows, fields * k)."""
+        shape = (len(x), fields, -1)
+        run_rows(fm_kernels.fm_factors, len(x), x.reshape(shape), out.reshape(shape))
+
+    def fm_add_factors(self, dfactors: Array, fields: int, dx: Array) -> None:
+        """Add a gradient of the factors, `dfactors` (rows, fields * k), to `dx`."""
+        shape = (len(dx), fields, -1)
+        run_rows(fm_kernels.fm_add_factors, len(dx), dfactors.reshape(shape), dx.reshape(shape))
 
 
-def make_ops(device: str, dtype: np.dtype[Any]) -> CpuOps:
-    """The operations of a device; raises `InputError` for an unknown one."""
-    if device != "cpu":
-        raise InputError(f"device must be 'cpu', got {device!r}")
+def make_ops(device: str, dtype: np.dtype[Any]) -> Ops:
+    """The operations of a device; raises `InputError` for an unknown one or a dtype that it does not have."""
+    _check.choice("device", device, ("cpu", "cuda"))
     if dtype not in (np.float32, np.float64):
         raise InputError(f"dtype must be float32 or float64, got {dtype}")
-    return CpuOps(dtype)
+    if device == "cpu":
+        return CpuOps(dtype)
+    from ..backend import get_backend
+
+    backend = get_backend(device)  # before the import, which needs numba-cuda
+    from .ops_cuda import CudaOps
+
+    return CudaOps(dtype, backend)

@@ -11,6 +11,8 @@ Source of the normal pair: Box and Muller, "A note on the generation of random n
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .._jit import scalar
@@ -127,7 +129,7 @@ def normal_pair(word_0: np.uint32, word_1: np.uint32) -> tuple[np.float32, np.fl
     ``[-1/2, 1/2)`` from the top 24 bits of the second.
     """
     u = mul(np.float32(np.uint32(np.uint32(word_0 >> _U8) + _U1)), _TO_UNIT_24)
-    radius = np.float32(np.sqrt(mul(_MINUS_TWO, log_unit(u))))
+    radius = np.float32(math.sqrt(mul(_MINUS_TWO, log_unit(u))))
     angle = np.uint32(word_1 >> _U8)
     y = np.float32(mul(np.float32(np.uint32(angle & _LOW_22)), _TO_UNIT_22) - _HALF)
     z = mul(y, y)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._jit import scalar
 from .._types import Int
+from .arith import mul
 from .rounding import dr, saturate, sr
 
 _ONE = np.int32(1)
@@ -42,8 +43,8 @@ def encode_sr(x: np.float32, low: np.float32, high: np.float32, word: np.uint32)
 
 @scalar
 def decode(code: np.int32, step: np.float32) -> np.float32:
-    """Value of a code: ``step * code`` in float32."""
-    return np.float32(np.float32(code) * step)
+    """Value of a code: ``step * code`` in float32, rounded before it is added to anything."""
+    return np.float32(mul(np.float32(code), step))
 
 
 @scalar
@@ -57,6 +58,15 @@ def step_derivative(x: np.float32, low: np.float32, high: np.float32) -> np.floa
     if x > high:
         return high
     return np.float32(np.float32(dr(x)) - x)
+
+
+@scalar
+def grid_shift(
+    code: np.int32, ratio: np.float32, move: np.float32, step: np.float32, decay: np.float32
+) -> np.float32:
+    """``move / step + decay * code * ratio``: a move in weight units and decoupled decay, in units of `step`."""
+    kept = np.float32(np.float32(code) * ratio)
+    return np.float32(np.float32(move / step) + mul(decay, kept))
 
 
 @scalar

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _check
+from ..backend import get_backend
 from ..catalog import TABLES
 from ..errors import InputError
 from .alpt import AdaptiveTable
@@ -32,13 +33,13 @@ def make_table(
 
     Parameters
     ----------
-    method : {"fp32", "lpt", "alpt"}
+    method : {"fp32", "lpt", "alpt", "hashing", "pruning", "pact", "lsq"}
     n : int
         Features, in ``[1, 2**48)``.
     d : int
         Embedding dimension, in ``[1, 2**18)``.
     bits : {2, 4, 8, 16}, optional
-        Code width (LPT, ALPT).
+        Code width (LPT, ALPT, PACT, LSQ).
     rounding : {"sr", "dr"}, optional
         Default ``"sr"`` for LPT and ALPT.
     optimizer : {"adam", "adagrad", "sgd"}
@@ -68,5 +69,8 @@ def make_table(
     spec = TableSpec(
         n, d, bits=bits, rounding=rounding, optimizer=optimizer, lr=lr, seed=seed, device=device, **options
     )
-    table: EmbeddingTable = TABLES[method].load()(spec)
+    if get_backend(device).name == "cuda" and not TABLES[method].cuda:
+        able = ", ".join(name for name, entry in TABLES.items() if entry.cuda)
+        raise InputError(f"method {method!r} runs on device 'cpu' only; on 'cuda' there are {able}")
+    table: EmbeddingTable = TABLES[method].load(device)(spec)
     return table

@@ -25,7 +25,6 @@ from .._memory import aligned_empty
 from ..errors import InputError, TrainingError
 from .base import GRAIN, TableSpec
 from .lpt import LowPrecisionTable
-from .optimizers import make_row_optimizer
 from .plan import Plan
 
 GRAD_SCALES = ("bdq", "dq", "none")
@@ -59,11 +58,11 @@ class AdaptiveTable(LowPrecisionTable):
             _check.number("min_step", spec.min_step, positive=True)
         super().__init__(spec)
         self.step_lr = float(spec.step_lr)
-        floor = float(self._step[0]) / 100 if spec.min_step is None else spec.min_step
+        floor = float(self._first_step) / 100 if spec.min_step is None else spec.min_step
         self.min_step = max(np.float32(floor), np.finfo(np.float32).smallest_subnormal)  # never 0: steps divide
-        if self.min_step > self._step[0]:
-            raise InputError(f"min_step must not exceed the initial step size {self._step[0]}, got {spec.min_step}")
-        self._step_optimizer = make_row_optimizer(spec.optimizer, self.backend, len(self._step), 1)
+        if self.min_step > self._first_step:
+            raise InputError(f"min_step must not exceed the initial step size {self._first_step}, got {spec.min_step}")
+        self._step_optimizer = self._make_optimizer(len(self._step), 1)
         self._floor_hits = 0
         self._pending: PendingUpdate | None = None
 
@@ -131,21 +130,25 @@ class AdaptiveTable(LowPrecisionTable):
 
     def _move_steps(self, plan: Plan, gradient: NDArray[np.float32], lr: float) -> None:
         """Step-size update of the touched units; the learning-rate schedule scales `step_lr` as it scales `lr`."""
+        self._require_finite_step_gradient(gradient)
         units, gradient = self._unit_gradient(plan, gradient)
         log_domain = self.spec.step_domain == "log"
         if log_domain:  # derivative by log(step)
             gradient *= self._step[units]
-        if not np.isfinite(gradient).all():
-            raise TrainingError(
-                f"the step-size gradient must be finite, it overflowed in table update {self._updates}; lower the "
-                "learning rate or scale the loss"
-            )
+        self._require_finite_step_gradient(gradient)
         moves = gradient.reshape(-1, 1)
         rate = self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)
         self._step_optimizer.moves(units, moves, rate)
         if self.step_lr > 0:
             flat = moves.reshape(-1)
             self._floor_hits += self.backend.kernels.move_steps(units, flat, log_domain, self.min_step, self._step)
+
+    def _require_finite_step_gradient(self, gradient: NDArray[np.float32]) -> None:
+        if not np.isfinite(gradient).all():
+            raise TrainingError(
+                f"the step-size gradient must be finite, it overflowed in table update {self._updates}; lower the "
+                "learning rate or scale the loss"
+            )
 
     def _unit_gradient(
         self, plan: Plan, gradient: NDArray[np.float32]
@@ -154,10 +157,11 @@ class AdaptiveTable(LowPrecisionTable):
         if self._units < 0:
             return plan.rows, gradient
         unit = np.searchsorted(self._offsets, plan.rows, side="right") - 1
-        total = np.zeros(self._units, np.float64)
-        self.backend.kernels.sum_units(gradient, unit, total)
-        touched = np.unique(unit)
-        return touched, total[touched].astype(np.float32)
+        peak, count = np.zeros(self._units, np.int32), np.zeros(self._units, np.int64)
+        total = np.empty(self._units, np.float32)
+        self.backend.kernels.sum_units(gradient, unit, peak, count, np.zeros(self._units, np.int64), total)
+        touched = np.flatnonzero(count)
+        return touched, total[touched]
 
     def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
         optimizer = {f"step_optimizer.{name}": array for name, array in self._step_optimizer.state().items()}
@@ -175,3 +179,11 @@ class AdaptiveTable(LowPrecisionTable):
         if reset:
             self._floor_hits = 0
         return figures
+
+    def counters(self) -> NDArray[np.int64]:
+        """See `EmbeddingTable.counters`."""
+        return np.append(super().counters(), np.int64(self._floor_hits))
+
+    def _load_counters(self, counts: NDArray[np.int64]) -> None:
+        super()._load_counters(counts[:-1])
+        self._floor_hits = int(counts[-1])

@@ -20,7 +20,7 @@ from .._types import Codes
 from ..backend import get_backend
 from ..errors import InputError, TrainingError
 from ..scalar.philox import MAX_COLUMNS, MAX_ROWS
-from .optimizers import make_row_optimizer
+from .optimizers import RowOptimizer, make_row_optimizer
 from .plan import Plan, make_plan, sum_gradients
 
 GRAIN = 1024
@@ -54,6 +54,13 @@ class TableSpec:
     step_lr, grad_scale, step_domain, min_step
         Of the learned step size (ALPT): its learning rate; ``"bdq"`` 1/sqrt(b d q_max), ``"dq"`` 1/sqrt(d q_max) or
         ``"none"``; ``"linear"`` or ``"log"``; the floor (default: a hundredth of the initial step size).
+    clip_lr : float
+        Learning rate of the learned clip (PACT).
+    hash_ratio : int
+        Features that share a remainder (hashing).
+    sparsity, prune_start, prune_updates, prune_every
+        Of pruning: the share of weights that is zero in the end; updates before the first pruning; updates from
+        there until that share is reached; updates from one pruning to the next.
     """
 
     n: int
@@ -74,6 +81,12 @@ class TableSpec:
     grad_scale: str = "bdq"
     step_domain: str = "linear"
     min_step: float | None = None
+    clip_lr: float = 1e-3
+    hash_ratio: int = 2
+    sparsity: float = 0.5
+    prune_start: int = 0
+    prune_updates: int = 1000
+    prune_every: int = 10
 
     def __post_init__(self) -> None:
         """Check the fields that every method uses."""
@@ -114,8 +127,11 @@ class EmbeddingTable(ABC):
         self.optimizer = spec.optimizer
         self.lr = float(spec.lr)
         self.backend = get_backend(spec.device)
-        self._optimizer = make_row_optimizer(spec.optimizer, self.backend, self.n, self.d)
+        self._optimizer = self._make_optimizer(self.n, self.d)
         self._updates = 0
+
+    def _make_optimizer(self, rows: int, columns: int) -> RowOptimizer:
+        return make_row_optimizer(self.spec.optimizer, self.backend, rows, columns)
 
     @abstractmethod
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None: ...
@@ -142,6 +158,30 @@ class EmbeddingTable(ABC):
         checked = _check.id_array(ids, self.n)
         out = aligned_empty((checked.shape[0], self.d), np.float32)
         self._lookup(checked, out)
+        return out
+
+    def lookup_pooled(self, ids: Any, bags: Any, mode: str = "sum") -> NDArray[np.float32]:
+        """Sum or mean of the embeddings of each bag of ids (as PyTorch's ``EmbeddingBag``).
+
+        Parameters
+        ----------
+        ids : integer array (len,)
+            Each in ``[0, n)``.
+        bags : integer array (b + 1,)
+            Bag ``g`` holds ``ids[bags[g] : bags[g + 1]]``; from 0 to ``len``, never falling.
+        mode : {"sum", "mean"}
+            An empty bag is zero.
+
+        Returns
+        -------
+        float32 array (b, d)
+            Added in float32 in the order of the ids.
+        """
+        values = self.lookup(ids)
+        bounds = _check.bag_bounds(bags, len(values))
+        mean = _check.choice("mode", mode, ("sum", "mean")) == "mean"
+        out = aligned_empty((len(bounds) - 1, self.d), np.float32)
+        run_rows(self.backend.kernels.pool_rows, len(out), values, bounds, mean, out, weight=bounds)
         return out
 
     def apply_gradients(
@@ -225,7 +265,7 @@ class EmbeddingTable(ABC):
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Copies of all arrays by name, and ``updates`` (int64 (1,)): what `load_state` needs to go on bit for bit."""
-        arrays = {name: array.copy() for name, array in self._state_arrays().items()}
+        arrays = {name: self.backend.to_host(array) for name, array in self._state_arrays().items()}
         return {**arrays, "updates": np.array([self._updates], np.int64)}
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
@@ -241,9 +281,23 @@ class EmbeddingTable(ABC):
                 )
         updates = _check.whole_number("state['updates']", state["updates"][0], 0)
         for name, array in self._state_arrays().items():
-            array[...] = state[name]
+            self.backend.assign(array, state[name])
         self._updates = updates
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """Figures since the last reset, by name; empty for a float32 table."""
         return {}
+
+    def counters(self) -> NDArray[np.int64]:
+        """A copy of the counts that `statistics` is computed from, int64 (k,), for a checkpoint within an epoch."""
+        return np.zeros(0, np.int64)
+
+    def load_counters(self, counts: NDArray[np.int64]) -> None:
+        """Put back what `counters` returned."""
+        own = self.counters()
+        if counts.shape != own.shape or counts.dtype != np.int64:
+            raise InputError(f"counts must be int64 of shape {own.shape}, got {counts.dtype} {counts.shape}")
+        self._load_counters(counts)
+
+    def _load_counters(self, counts: NDArray[np.int64]) -> None:  # noqa: B027  # nothing to do without counts
+        pass

@@ -8,11 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._jit import run_rows
-from .._memory import aligned_empty
 from ..errors import InputError
 from .base import GRAIN, EmbeddingTable, TableSpec
 from .initial import initial_blocks
 from .plan import Plan
+
+
+def require_float32(spec: TableSpec, method: str) -> None:
+    """`InputError` if a width or rounding of codes is given to a method that has none."""
+    if spec.bits is not None or spec.rounding is not None:
+        raise InputError(
+            f"bits and rounding must be left out for method {method!r}, "
+            f"got bits={spec.bits}, rounding={spec.rounding!r}"
+        )
 
 
 class FullTable(EmbeddingTable):
@@ -21,15 +29,14 @@ class FullTable(EmbeddingTable):
     method = "fp32"
 
     def __init__(self, spec: TableSpec) -> None:
-        if spec.bits is not None or spec.rounding is not None:
-            raise InputError(
-                "bits and rounding must be left out for method 'fp32', "
-                f"got bits={spec.bits}, rounding={spec.rounding!r}"
-            )
+        require_float32(spec, self.method)
         super().__init__(spec)
-        self.weights = aligned_empty((self.n, self.d), np.float32)
+        self._allocate()
         for first, block in initial_blocks(self.n, self.d, spec.init_std, spec.seed, spec.weights):
-            self.weights[first : first + len(block)] = block
+            self.backend.assign(self.weights[first : first + len(block)], block)
+
+    def _allocate(self) -> None:
+        self.weights = self.backend.zeros((self.n, self.d), np.float32)
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
         run_rows(self.backend.kernels.lookup_fp32, len(out), ids, self.weights, out, grain=GRAIN)

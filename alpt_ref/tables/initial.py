@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .._jit import num_threads, thread_pool
 
 BLOCK_ROWS = 8192
 """Rows a block; part of the definition of the initial weights: changing it changes them."""
@@ -21,17 +24,25 @@ def initial_blocks(
     Block ``k`` comes from ``Philox(key=[seed, purpose], counter=[0, 0, k, 0])`` and so depends on the seed and its
     place alone.
     """
-    for block, first in enumerate(range(0, n, BLOCK_ROWS)):
-        last = min(first + BLOCK_ROWS, n)
-        if weights is not None:
-            yield first, weights[first:last]
-            continue
-        bits = np.random.Philox(
-            key=np.array([seed, _PURPOSE], np.uint64), counter=np.array([0, 0, block, 0], np.uint64)
-        )
-        values = np.random.Generator(bits).standard_normal((last - first, d), dtype=np.float32)
-        values *= np.float32(std)
-        yield first, values
+    if weights is not None:
+        for first in range(0, n, BLOCK_ROWS):
+            yield first, weights[first : min(first + BLOCK_ROWS, n)]
+        return
+    draw = functools.partial(_draw, n=n, d=d, std=np.float32(std), seed=seed)
+    blocks, ahead = -(-n // BLOCK_ROWS), 2 * num_threads()
+    for group in range(0, blocks, ahead):
+        numbers = range(group, min(group + ahead, blocks))
+        drawn = map(draw, numbers) if num_threads() == 1 else thread_pool().map(draw, numbers)
+        for block, values in zip(numbers, drawn, strict=True):
+            yield block * BLOCK_ROWS, values
+
+
+def _draw(block: int, *, n: int, d: int, std: np.float32, seed: int) -> NDArray[np.float32]:
+    bits = np.random.Philox(key=np.array([seed, _PURPOSE], np.uint64), counter=np.array([0, 0, block, 0], np.uint64))
+    rows = min(BLOCK_ROWS, n - block * BLOCK_ROWS)
+    values = np.random.Generator(bits).standard_normal((rows, d), dtype=np.float32)
+    values *= std
+    return values
 
 
 def mean_magnitude(n: int, d: int, std: float, seed: int, weights: NDArray[np.float32] | None = None) -> float:

@@ -7,6 +7,7 @@ units (`scalar.quantizer.moved_code`), ``R`` stochastic or nearest. Rows outside
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 from .. import _check
 from .._jit import run_rows
-from .._memory import aligned_empty, aligned_zeros
+from .._memory import aligned_empty
 from .._types import Codes
+from ..backend import get_backend
 from ..errors import InputError
 from ..quantizer import QuantSpec, seed_words, unpack, words_per_row
 from ..scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
@@ -68,14 +70,20 @@ class LowPrecisionTable(EmbeddingTable):
         self.rounding = rounding
         self._key = seed_words(spec.seed)
         self._decay_rate = float(spec.weight_decay)
-        self.words = aligned_zeros((self.n, words_per_row(self.quantizer.bits, self.d)), np.uint32)
+        self._first_step = np.float32(initial_step(spec, self.quantizer))
+        if not np.isfinite(self._first_step) or self._first_step <= 0:
+            raise InputError(f"init_step must be finite and positive in float32, got {float(self._first_step)}")
+        self._allocate()
+        self._step[...] = self._first_step
+        if spec.weights is not None or spec.init_std > 0:  # else all codes are zero
+            self._fill()
+
+    def _allocate(self) -> None:
+        """Words and step sizes, and what the kernels need besides."""
+        self.words = self.backend.zeros((self.n, words_per_row(self.quantizer.bits, self.d)), np.uint32)
+        self._step = self.backend.zeros(self.n if self._units < 0 else self._units, np.float32)
         self._whole_bytes = self.d * self.quantizer.bits % 8 == 0
         self._as8, self._as16 = self.words.view(np.int8), self.words.view(np.int16)
-        first_step = np.float32(initial_step(spec, self.quantizer))
-        if not np.isfinite(first_step) or first_step <= 0:
-            raise InputError(f"init_step must be finite and positive in float32, got {float(first_step)}")
-        self._step = np.full(self.n if self._units < 0 else self._units, first_step, np.float32)
-        self._fill(first_step)
         self._counts = np.zeros(4, np.int64)  # elements, with a move, stalled, clipped
 
     @staticmethod
@@ -96,9 +104,14 @@ class LowPrecisionTable(EmbeddingTable):
             raise InputError(f"field_offsets must rise from 0 to n={spec.n}, got {offsets.tolist()[:8]}")
         return offsets, len(offsets) - 1
 
-    def _fill(self, step: np.float32) -> None:
+    def _fill(self) -> None:
         """Quantise the initial weights block by block, by the table's own rounding."""
-        kernels, q, steps = self.backend.kernels, self.quantizer, np.array([step], np.float32)
+        for first, words in self._initial_words():
+            self.words[first : first + len(words)] = words
+
+    def _initial_words(self) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+        """(first row, packed codes) of each block of the initial table."""
+        kernels, q, steps = get_backend().kernels, self.quantizer, np.array([self._first_step], np.float32)
         for first, block in initial_blocks(self.n, self.d, self.spec.init_std, self.spec.seed, self.spec.weights):
             codes = np.empty(block.shape, q.dtype)
             if q.rounding == "dr":
@@ -106,7 +119,9 @@ class LowPrecisionTable(EmbeddingTable):
             else:
                 arguments = (block, steps, q.bits, 0, PURPOSE_INITIAL, first, *self._key, codes)
                 run_rows(kernels.quantize_sr, len(block), *arguments)
-            run_rows(kernels.pack_rows, len(block), codes, q.bits, self.words[first : first + len(block)])
+            words = np.empty((len(block), self.words.shape[1]), np.uint32)
+            run_rows(kernels.pack_rows, len(block), codes, q.bits, words)
+            yield first, words
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
         views = (self.words, self._as8, self._as16)
@@ -182,13 +197,25 @@ class LowPrecisionTable(EmbeddingTable):
         ``clipped_share`` of all updated elements were limited to the code range; ``stalled_share`` of the elements
         with a move other than zero kept their code.
         """
-        elements, moved, stalled, clipped = (int(count) for count in self._counts)
+        figures = self._figures(self._counts, self._step)
         if reset:
             self._counts[:] = 0
+        return figures
+
+    @staticmethod
+    def _figures(counts: NDArray[np.int64], step: NDArray[np.float32]) -> dict[str, float]:
+        elements, moved, stalled, clipped = (int(count) for count in counts)
         return {
             "clipped_share": clipped / max(elements, 1),
             "stalled_share": stalled / max(moved, 1),
-            "step_size_mean": float(self._step.mean(dtype=np.float64)),
-            "step_size_min": float(self._step.min()),
-            "step_size_max": float(self._step.max()),
+            "step_size_mean": float(step.mean(dtype=np.float64)),
+            "step_size_min": float(step.min()),
+            "step_size_max": float(step.max()),
         }
+
+    def counters(self) -> NDArray[np.int64]:
+        """See `EmbeddingTable.counters`."""
+        return self._counts.copy()
+
+    def _load_counters(self, counts: NDArray[np.int64]) -> None:
+        self._counts[...] = counts

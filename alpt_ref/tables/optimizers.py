@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from .. import _check
 from .._jit import run_rows
-from .._memory import aligned_zeros
 from ..backend import Backend
 
 GRAIN = 1024
@@ -63,7 +62,7 @@ class RowWiseAdagrad(RowOptimizer):
     def __init__(self, backend: Backend, n: int, d: int, *, eps: float = 1e-8) -> None:
         super().__init__(backend, n, d)
         self.eps = np.float32(eps)
-        self.accumulator = aligned_zeros(n, np.float32)
+        self.accumulator = backend.zeros(n, np.float32)
 
     def moves(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
         """See `RowOptimizer.moves`."""
@@ -103,9 +102,9 @@ class LazyAdam(RowOptimizer):
         self.betas = (np.float32(b1), np.float32(b2), np.float32(1.0 - b1), np.float32(1.0 - b2))
         self.eps = np.float32(eps)
         self.corrections = adam_corrections(b1, b2)
-        self.first = aligned_zeros((n, d), np.float32)
-        self.second = aligned_zeros((n, d), np.float32)
-        self.count = aligned_zeros(n, np.int32)
+        self.first = backend.zeros((n, d), np.float32)
+        self.second = backend.zeros((n, d), np.float32)
+        self.count = backend.zeros(n, np.int32)
 
     def moves(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
         """See `RowOptimizer.moves`."""

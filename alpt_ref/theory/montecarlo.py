@@ -10,6 +10,7 @@ left the range, the largest squared gradient and the largest distance from the m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,6 +43,8 @@ _LINEAR = {
     "huber": linear_kernel.HUBER_LOSS,
     "logistic": linear_kernel.LOGISTIC,
 }
+default_device = os.environ.get("ALPT_REF_DEVICE", "cpu")
+"""Device of simulations that name none; the processes of ``alpt-ref verify --device cuda`` find it in the variable."""
 GROUP_ELEMENTS = 2048
 """Coordinates that one group of runs holds at a time, so that its buffers stay in the first-level cache."""
 
@@ -96,6 +99,7 @@ def simulate(
     averages: bool = False,
     check: bool = False,
     seed: int = 0,
+    device: str | None = None,
 ) -> Runs:
     """Run low-precision SGD `runs` times from the codes `start` (one, or one a coordinate).
 
@@ -109,11 +113,14 @@ def simulate(
         Also average over all iterates; also watch the assumptions at every iterate. Both cost time.
     seed : int
         Key of the counter-based generator, 0 to 2**64 - 1.
+    device : {"cpu", "cuda"}, optional
+        Where to run; the result is the same in every bit. Without it `default_device` counts, and a simulation too
+        small for a GPU to gain from (see `alpt_ref.theory.montecarlo_cuda.pays`) stays on the CPU.
 
     Raises
     ------
     InputError
-        If an argument breaks its rule; nothing has run then.
+        If an argument breaks its rule, or the device cannot be used here; nothing has run then.
     """
     noise = noise or Noise()
     points = _checkpoints(checkpoints, steps)
@@ -124,29 +131,30 @@ def simulate(
         raise InputError(f"runs must be at least 1 (and runs * d below 2**50), got {runs!r}")
     if isinstance(seed, bool) or not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+    device = _device(device, problem, runs, steps, batch, bool(averages or check))
     rates = schedule.rates(steps)
     scale = noise.largest if noise.kind == "uniform" else noise.sigma
-    common = (
-        code,
-        np.float32(grid.step_size),
-        grid.low_code,
-        grid.high_code,
-        _ROUNDING[rounding],
-        _NOISE[noise.kind],
-        np.float32(scale),
-        (rates / grid.step_size).astype(np.float32),
-        rates.astype(np.float32),
-        points,
-        bool(averages),
-        bool(check),
-        np.uint32(seed & 0xFFFFFFFF),
-        np.uint32(seed >> 32),
-    )
+    settings = {
+        "start": code,
+        "step": np.float32(grid.step_size),
+        "low": grid.low_code,
+        "high": grid.high_code,
+        "rounding": _ROUNDING[rounding],
+        "noise": _NOISE[noise.kind],
+        "sigma": np.float32(scale),
+        "rates": (rates / grid.step_size).astype(np.float32),
+        "full_rates": rates.astype(np.float32),
+        "checkpoints": points,
+        "averages": bool(averages),
+        "check": bool(check),
+        "k0": np.uint32(seed & 0xFFFFFFFF),
+        "k1": np.uint32(seed >> 32),
+    }
     if isinstance(problem, LinearModel):
         if isinstance(batch, bool) or not 0 <= batch <= 1 << 20:
             raise InputError(f"batch must be from 0 (all rows) to {1 << 20}, got {batch!r}")
-        return _linear(problem, runs, batch, common, points, averages, check)
-    return _separable(problem, runs, common, points, averages, check)
+        return _linear(problem, runs, batch, settings, device)
+    return _separable(problem, runs, settings, device)
 
 
 def _group(runs: int, d: int) -> int:
@@ -155,28 +163,38 @@ def _group(runs: int, d: int) -> int:
     return int(min(wanted, max(runs, 4)) + 3) // 4 * 4
 
 
-def _separable(
-    problem: Separable, runs: int, common: tuple[Any, ...], points: NDArray[np.int64], averages: bool, check: bool
-) -> Runs:
-    group = _group(runs, problem.dim)
-    records = np.zeros((len(points), runs, 5))
-    limits = np.zeros((runs, 4))
-    final = np.empty((runs, problem.dim), np.float32)
-    run_rows(
-        separable_kernel.simulate_separable,
-        -(-runs // group),
-        group,
-        runs,
-        _SEPARABLE[problem.kind],
-        problem.curvature.astype(np.float32),
-        problem.shape.astype(np.float32),
-        problem.minimum.astype(np.float32),
-        *common,
-        records,
-        limits,
-        final,
-        grain=1,
-    )
+def _device(
+    device: str | None, problem: Separable | LinearModel, runs: int, steps: int, batch: int, watched: bool
+) -> str:
+    """The device to use: as named, or by default and by size."""
+    chosen = default_device if device is None else device
+    if chosen == "cpu":
+        return chosen
+    if chosen != "cuda":
+        raise InputError(f"device must be 'cpu' or 'cuda', got {chosen!r}")
+    from . import montecarlo_cuda
+
+    rows = 0 if isinstance(problem, Separable) else batch or len(problem.offsets)
+    pays = montecarlo_cuda.pays(runs, problem.dim, steps, rows=rows, watched=watched)
+    return "cuda" if device is not None or pays else "cpu"
+
+
+def _separable(problem: Separable, runs: int, settings: dict[str, Any], device: str) -> Runs:
+    points, averages, check = settings["checkpoints"], settings["averages"], settings["check"]
+    arrays = tuple(array.astype(np.float32) for array in (problem.curvature, problem.shape, problem.minimum))
+    kind = _SEPARABLE[problem.kind]
+    if device == "cuda":
+        from . import montecarlo_cuda
+
+        records, limits, final = montecarlo_cuda.separable(kind, runs, arrays, settings)
+    else:
+        group = _group(runs, problem.dim)
+        records, limits = np.zeros((len(points), runs, 5)), np.zeros((runs, 4))
+        final = np.empty((runs, problem.dim), np.float32)
+        run_rows(
+            separable_kernel.simulate_separable, -(-runs // group), group, runs, kind, *arrays, *settings.values(),
+            records, limits, final, grain=1,
+        )  # fmt: skip
     return Runs(
         checkpoints=points,
         value=records[:, :, measure.VALUE].copy(),
@@ -193,36 +211,24 @@ def _separable(
     )
 
 
-def _linear(
-    problem: LinearModel,
-    runs: int,
-    batch: int,
-    common: tuple[Any, ...],
-    points: NDArray[np.int64],
-    averages: bool,
-    check: bool,
-) -> Runs:
-    group = _group(runs, problem.dim)
-    means = np.zeros((len(points), runs))
-    limits = np.zeros((runs, 4))
-    iterates = np.empty((len(points), runs, problem.dim), np.float32)
-    run_rows(
-        linear_kernel.simulate_linear,
-        -(-runs // group),
-        group,
-        runs,
-        _LINEAR[problem.loss],
-        np.float32(problem.width),
-        np.float32(problem.l2),
-        problem.features.astype(np.float32),
-        problem.offsets.astype(np.float32),
-        batch,
-        *common,
-        means,
-        limits,
-        iterates,
-        grain=1,
-    )
+def _linear(problem: LinearModel, runs: int, batch: int, settings: dict[str, Any], device: str) -> Runs:
+    points, averages, check = settings["checkpoints"], settings["averages"], settings["check"]
+    model = (
+        _LINEAR[problem.loss], np.float32(problem.width), np.float32(problem.l2),
+        problem.features.astype(np.float32), problem.offsets.astype(np.float32), batch,
+    )  # fmt: skip
+    if device == "cuda":
+        from . import montecarlo_cuda
+
+        means, limits, iterates = montecarlo_cuda.linear(model, runs, settings)
+    else:
+        group = _group(runs, problem.dim)
+        means, limits = np.zeros((len(points), runs)), np.zeros((runs, 4))
+        iterates = np.empty((len(points), runs, problem.dim), np.float32)
+        run_rows(
+            linear_kernel.simulate_linear, -(-runs // group), group, runs, *model, *settings.values(), means, limits,
+            iterates, grain=1,
+        )  # fmt: skip
     exact = iterates.astype(np.float64)
     value = np.stack([problem.value(row) for row in exact]) - problem.f_star
     distance2 = np.stack([problem.distance(row) ** 2 for row in exact])

@@ -126,6 +126,7 @@ def verify(
     budget: str = "quick",
     seed: int = 0,
     jobs: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[ClaimResult]:
@@ -138,6 +139,8 @@ def verify(
     budget : {"quick", "full"}
     seed : of all cells; each derives its own from it
     jobs : processes; 1 measures in this process, None takes one a core
+    device : {"cpu", "cuda"}
+        Where large simulations run. Results are the same bits, so what is stored counts for both.
     say : takes remarks: how much is done already, damaged files, failures
 
     Raises
@@ -160,7 +163,7 @@ def verify(
     say(f"{len(plans)} claims, {len(tasks)} cells to measure, controls included; {done_before} are stored already")
     with progress or Progress(enabled=False) as shown:
         shown.begin(len(missing), "verifying", unit="cells")
-        for done in run_tasks(missing, {one.loaded.file: one.loaded.claim for one in plans}, jobs=jobs):
+        for done in run_tasks(missing, {one.loaded.file: one.loaded.claim for one in plans}, jobs=jobs, device=device):
             records[done.task.key] = _keep(store, done, say)
             shown.advance(1, done.task.claim)
 
@@ -189,11 +192,16 @@ def _keep(store: Store, done: Done, say: Callable[[str], None]) -> Record:
     return Record({}, 0.0, None, failure="the stored file could not be read back") if record is None else record
 
 
-def run_tasks(tasks: Sequence[Task], claims: dict[Path, Claim], *, jobs: int | None = None) -> Iterator[Done]:
-    """Run the tasks in spawned processes and yield them as they are done; one process or task: here, in order."""
+def run_tasks(
+    tasks: Sequence[Task], claims: dict[Path, Claim], *, jobs: int | None = None, device: str = "cpu"
+) -> Iterator[Done]:
+    """Run the tasks in spawned processes and yield them as they are done; one process or task: here, in order.
+
+    With a GPU always in spawned processes, which learn of it before they load a claim; they share it.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     jobs = min(jobs or cores, len(tasks))
-    if jobs <= 1:
+    if not tasks or (jobs <= 1 and device == "cpu"):
         for task in tasks:
             yield run_task(task, claims[task.file])
         return
@@ -202,7 +210,7 @@ def run_tasks(tasks: Sequence[Task], claims: dict[Path, Claim], *, jobs: int | N
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=start_worker,
-        initargs=(max(1, cores // jobs),),
+        initargs=(max(1, cores // jobs), device),
     )
     complete = False
     try:

@@ -85,13 +85,14 @@ def _failed(claim: Claim, cell: Cell, constants: Constants, measurement: Measure
     return tuple(names)
 
 
-def start_worker(threads: int) -> None:
-    """Set up a spawned process: its share of the cores, Ctrl-C left to the parent, an end when the parent ends."""
+def start_worker(threads: int, device: str = "cpu") -> None:
+    """Set up a spawned process: its share of the machine, Ctrl-C left to the parent, an end when the parent ends."""
     import signal
     import threading
     from multiprocessing import parent_process
 
-    os.environ["NUMBA_NUM_THREADS"] = str(threads)  # read when a claim first imports compiled code
+    os.environ["NUMBA_NUM_THREADS"] = str(threads)  # both are read when a claim first imports compiled code
+    os.environ["ALPT_REF_DEVICE"] = device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from alpt_ref.cli.options import comma_list, config_options, data_options, make_config
-from alpt_ref.compare.grid import FP32, Setting, configure
-from alpt_ref.config import RunConfig
+from alpt_ref.compare.grid import FP32
+from alpt_ref.compare.sweep import Point, make_sweep, name_of, points
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.output import atomic
 
@@ -38,14 +38,6 @@ STYLE: dict[str, dict[str, Any]] = {
 """Dark blue and lighter orange of Okabe and Ito; line and marker tell them apart in greyscale."""
 
 
-class Point(NamedTuple):
-    """One variant of the sweep."""
-
-    bits: int
-    rounding: str
-    ratio: float
-
-
 def parse_ratios(text: str) -> list[float]:
     """``"2,0.1"`` -> [0.1, 2.0]."""
     try:
@@ -55,25 +47,6 @@ def parse_ratios(text: str) -> list[float]:
     if not ratios or not all(0 < ratio < float("inf") for ratio in ratios):
         raise InputError(f"--ratios must be a comma-separated list of finite numbers above 0, got {text!r}")
     return ratios
-
-
-def make_sweep(base: RunConfig, method: str, bits: Sequence[int], ratios: Sequence[float]) -> dict[str, RunConfig]:
-    """FP32 and every point's configuration, by name."""
-    variants = {REFERENCE: configure(base, FP32)}
-    for one in points(bits, ratios):
-        config = configure(base, Setting(f"{method}-{one.rounding}", one.bits))
-        variants[name_of(method, one)] = config.replace("table", init_step=base.table.lr / one.ratio)
-    return variants
-
-
-def points(bits: Sequence[int], ratios: Sequence[float]) -> list[Point]:
-    """All of the sweep."""
-    return [Point(one, rounding, ratio) for one in bits for ratio in ratios for rounding in ("sr", "dr")]
-
-
-def name_of(method: str, point: Point) -> str:
-    """``lpt-sr 8-bit eta/Delta=0.5``."""
-    return f"{method}-{point.rounding} {point.bits}-bit eta/Delta={point.ratio:g}"
 
 
 def draw(method: str, bits: Sequence[int], ratios: Sequence[float], metric: str, runs: Runs, path: Path) -> None:

@@ -10,45 +10,26 @@ Finished runs are kept and found again, as in ``alpt-ref compare``.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from alpt_ref.compare.cell import Task, cell_key, load_cell
+from alpt_ref.compare.paired import METRICS, Difference, Runs, dataset_store, differences
 from alpt_ref.compare.runner import run_tasks
-from alpt_ref.compare.statistics import paired_p_value, t_interval
+from alpt_ref.compare.statistics import t_interval
 from alpt_ref.config import DataConfig, RunConfig
 from alpt_ref.data import ClickDataset
 from alpt_ref.history import RunResult
 from alpt_ref.output import writable_folder, write_json, write_text
-from alpt_ref.sources import encode
-from alpt_ref.verify.stats import holm
 from analysis.benchmarks.harness import machine
 
-METRICS = ("auc", "logloss")
-TEST_TO_TRAIN = 1 / 8
-"""Test rows per training row of the 8:1:1 split."""
-Runs = Mapping[str, Mapping[int, RunResult]]
-"""Variant -> seed -> result; a run that diverged is absent."""
-
-
-def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
-    """Store of the dataset split (or, if synthetic, drawn) by `seed`; a store given by path keeps its own split."""
-    if data.source == "store":
-        return Path(data.path)
-    config = msgspec.structs.replace(data, seed=seed)
-    name = hashlib.sha256(msgspec.json.encode(config, order="deterministic")).hexdigest()[:16]
-    store = folder / "data" / name
-    if not (store / "manifest.json").exists():
-        encode(config, store)
-    return store
+__all__ = ["Difference", "Runs", "differences", "means", "run_pairs", "write_about", "write_csv"]
 
 
 def run_pairs(
@@ -90,13 +71,6 @@ def run_pairs(
     return {name: dict(sorted(of_seed.items())) for name, of_seed in runs.items()}
 
 
-class Difference(NamedTuple):
-    """Two variants to compare, seed by seed: `first` - `second`."""
-
-    first: str
-    second: str
-
-
 def means(runs: Runs) -> list[dict[str, Any]]:
     """One line a variant: metrics with 95 % half-widths over seeds, and what its table went through."""
     lines = []
@@ -125,47 +99,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
     """Mean of what is there; None where nothing is."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def differences(runs: Runs, pairs: Iterable[Difference]) -> list[dict[str, Any]]:
-    """One line a pair and metric: paired difference, 95 % half-width, p-value of "no difference" (raw and Holm's).
-
-    ``half_width_new_rows`` allows for the overlap of the splits: ``sqrt(1 + pairs * TEST_TO_TRAIN)`` times wider.
-    ``equivalent_within`` is the larger end, in absolute value, of the 90 % interval: two one-sided t-tests at the 5 %
-    level (TOST) find the two variants equivalent for every margin above it; ``..._new_rows`` again allows for overlap.
-    """
-    lines: list[dict[str, Any]] = []
-    for pair in dict.fromkeys(pairs):
-        first, second = runs[pair.first], runs[pair.second]
-        for metric in METRICS:
-            values = [
-                getattr(first[seed], f"test_{metric}") - getattr(second[seed], f"test_{metric}")
-                for seed in first
-                if seed in second
-            ]
-            if len(values) < 2:
-                continue
-            wide, narrow = t_interval(values).half_width or 0.0, t_interval(values, 0.90).half_width or 0.0
-            overlap, middle = math.sqrt(1 + len(values) * TEST_TO_TRAIN), sum(values) / len(values)
-            lines.append(
-                {
-                    "first": pair.first,
-                    "second": pair.second,
-                    "metric": metric,
-                    "pairs": len(values),
-                    "difference": middle,
-                    "half_width": wide,
-                    "half_width_new_rows": wide * overlap,
-                    "p_value": paired_p_value(values),
-                    "equivalent_within": abs(middle) + narrow,
-                    "equivalent_within_new_rows": abs(middle) + narrow * overlap,
-                }
-            )
-    for metric in METRICS:
-        ours = [line for line in lines if line["metric"] == metric]
-        for line, adjusted in zip(ours, holm([line["p_value"] for line in ours]).tolist(), strict=True):
-            line["p_holm"] = adjusted
-    return lines
 
 
 def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from alpt_ref.verify.picture import paper_style
 from alpt_ref.verify.results import Results
 
 ROOT = Path(__file__).resolve().parents[2] / "analysis"
-FIGURES = {figure.id: figure for figure in load_figures(ROOT / "figures")}
+FIGURES = {figure.id: figure for figure in load_figures(ROOT / "figures") if figure.claims}
 NEEDED = {"sr_vs_dr_over_t", "floors", "dr_stall_map", "dither_crossover", "stationary_laws", "learned_step"}
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from alpt_ref import compare as compare_package
+from alpt_ref.cli.compare import compare_command
 from alpt_ref.compare import Comparison, Setting, compare, runner
 from alpt_ref.compare import cell as cell_module
-from alpt_ref.compare.grid import base_hash, configure, make_cells, make_settings
+from alpt_ref.compare.grid import DEFAULT_METHODS, METHODS, base_hash, configure, make_cells, make_settings
 from alpt_ref.config import RunConfig
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError, TrainingError
@@ -49,12 +50,48 @@ def test_the_grid_pairs_every_setting_with_fp32() -> None:
     cells = make_cells(RunConfig(), settings, [3, 1, 3])
     assert [str(cell) for cell in cells[:2]] == ["fp32 seed 3", "alpt-sr 8-bit seed 3"]
     assert len(cells) == 2 * len(settings)
-    with pytest.raises(InputError, match="methods must be among fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, got 'alpt'"):
+    names = "fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, pact, lsq"
+    with pytest.raises(InputError, match=f"methods must be among {names}, got 'alpt'"):
         make_settings(["alpt"], [8])
     with pytest.raises(InputError, match=r"table\.bits must be 2, 4, 8 or 16, got 3"):
         make_cells(RunConfig(), make_settings(["alpt-sr"], [3]), [0])
     with pytest.raises(InputError, match="at least one seed"):
         make_cells(RunConfig(), settings, [])
+
+
+def test_methods_without_bits_have_one_setting() -> None:
+    settings = make_settings(["hashing", "lsq", "pruning", "pact"], [8, 2])
+    names = ["fp32", "hashing", "lsq 8-bit", "lsq 2-bit", "pruning", "pact 8-bit", "pact 2-bit"]
+    assert [str(one) for one in settings] == names
+    for setting in settings:
+        table = configure(RunConfig(), setting).table
+        assert (table.label, table.code_bits) == (setting.label, setting.bits)
+
+
+def test_the_default_methods_are_those_of_the_command() -> None:
+    (option,) = (one for one in compare_command.params if one.name == "methods")
+    assert option.default == ",".join(DEFAULT_METHODS)
+    assert all(label in str(option.to_info_dict()["help"]) for label in METHODS)
+
+
+def test_every_method_is_compared_at_its_own_bytes(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:
+    config = config.replace("table", prune_epochs=0.5, prune_every=2)
+    rows = compare(config, dataset, tmp_path / "out", methods=METHODS, bits=(8,), seeds=(0,), jobs=1).rows
+    bytes_of = {row.setting.label: row.serving_bytes or 0 for row in rows}
+    n = dataset.n
+    packed = n * (4 + 4)  # four codes of 8 bits and a step size a row
+    assert {bytes_of[label] for label in METHODS if "-" in label or label in ("pact", "lsq")} == {packed}
+    sizes = [-(-c // 2) for c in dataset.field_sizes]
+    assert bytes_of["hashing"] == 16 * sum(m + -(-c // m) for m, c in zip(sizes, dataset.field_sizes, strict=True))
+    kept = (bytes_of["pruning"] - n - 4 * (n + 1)) / 4  # less mask and offsets
+    assert 0.4 * 4 * n < kept < 0.6 * 4 * n
+    assert all(not row.failures and 0.4 < row.metric["auc"].mean < 1 for row in rows)
+
+
+def test_a_setting_of_any_method_changes_the_hash_of_the_base() -> None:
+    base = RunConfig()
+    for change in ({"sparsity": 0.9}, {"hash_ratio": 4}, {"clip_lr": 0.1}, {"prune_epochs": 2.0}):
+        assert base_hash(base.replace("table", **change)) != base_hash(base)
 
 
 def test_the_grid_does_not_change_the_hash_of_the_base_and_anything_else_does() -> None:

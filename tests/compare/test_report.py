@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from alpt_ref.compare import Comparison
-from alpt_ref.compare.figure import STYLE, draw
+from alpt_ref.compare.figure import SHIFT, STYLE, _label_bytes, draw
 from alpt_ref.compare.grid import FP32, METHODS, Setting
 from alpt_ref.compare.report import as_csv, as_json, as_text, conclusion, show
 from alpt_ref.compare.statistics import Interval
@@ -120,5 +120,15 @@ def test_figure_is_written_twice_the_same_and_told_apart_without_colour(tmp_path
     draw(comparison(), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
     assert set(STYLE) == set(METHODS)
+    assert max(max(shift, 1 / shift) for shift in SHIFT.values()) < 1.08
     assert len({style["marker"] for style in STYLE.values()}) == len(METHODS)
     assert len({style["linestyle"] for style in STYLE.values()}) == len(METHODS)
+
+
+def test_labels_of_sizes_that_are_close_do_not_touch() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    axes.set_xscale("log", base=2)
+    _label_bytes(axes, [3200, 8000, 14208, 15204, 25600])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["3.2", "8", "14.2", "25.6"]

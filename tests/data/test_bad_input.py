@@ -221,3 +221,13 @@ def test_unwritable_folder(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", GOOD)
     with pytest.raises(InputError, match="cannot write to folder"):
         encode_file("criteo", path, path / "store")
+
+
+@pytest.mark.parametrize("chunk_bytes", [500, 5_000, 1 << 20])
+def test_the_first_fault_in_the_file_is_the_one_reported(tmp_path: Path, chunk_bytes: int) -> None:
+    """A bad row before the place where a gzip file is cut off, whichever of the two was found sooner."""
+    lines = [*random_criteo(20), "damaged", *random_criteo(200, seed=1)]
+    whole = gzip.compress("\n".join(lines).encode())
+    path = write(tmp_path / "clicks", whole[:-40])
+    with pytest.raises(InputError, match="line 21: 1 columns" if chunk_bytes < 1 << 20 else "ends too early"):
+        read_criteo(path, chunk_bytes=chunk_bytes)

@@ -24,14 +24,22 @@ def random_model(kind: str, *, seed: int = 0, **options: Any) -> Model:
 
 def batch(model: Model, rows: int, *, seed: int = 1) -> tuple[Array, Array]:
     rng = np.random.default_rng(seed)
-    emb = rng.standard_normal((rows, model.fields * model.dim)).astype(model.dtype)
+    emb = rng.standard_normal((rows, model.fields * model.width)).astype(model.dtype)
     return emb, (rng.random(rows) < 0.4).astype(np.uint8)
 
 
 def textbook_logits(model: Model, emb: Array) -> Array:
-    """DNN or DCN in float64 as the papers write them, batch statistics in batch norm."""
+    """The model in float64 as its paper writes it, batch statistics in batch norm."""
     p = {name: value.astype(np.float64) for name, value in model.params.items()}
     x0 = emb.reshape(len(emb), -1).astype(np.float64)
+    machine: Any = 0.0
+    if model.kind in ("fm", "deepfm"):  # Rendle 2010, equation 1: every pair by itself
+        v, w = np.split(x0.reshape(len(emb), model.fields, -1), [model.dim], axis=2)
+        pairs = [(f, g) for g in range(model.fields) for f in range(g)]
+        machine = w.sum(axis=(1, 2)) + sum((v[:, f] * v[:, g]).sum(axis=1) for f, g in pairs)
+        x0 = v.reshape(len(emb), -1)
+    if model.kind == "fm":
+        return np.asarray(p["bias"] + machine)
     h, i = x0, 0
     while f"mlp.{i}.linear.weight" in p:
         h = h @ p[f"mlp.{i}.linear.weight"]
@@ -46,5 +54,5 @@ def textbook_logits(model: Model, emb: Array) -> Array:
         for weight, bias in zip(p["cross.weight"], p["cross.bias"], strict=True):
             x = x0 * (x @ weight)[:, None] + bias + x
         h = np.concatenate([x, h], axis=1)
-    logits: Array = h @ p["output.weight"] + p["output.bias"]
+    logits: Array = h @ p["output.weight"] + p["output.bias"] + machine
     return logits

@@ -14,6 +14,10 @@ from tests.tolerances import FLOAT32, FLOAT64, GRADIENT
 STEP = 1e-6
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("logistic", {"dim": 1}),
+    ("fm", {"fields": 4, "dim": 3}),
+    ("fm", {"fields": 1, "dim": 1}),
+    ("deepfm", {"hidden": (5, 4), "batch_norm": True}),
+    ("deepfm", {"hidden": (5,), "batch_norm": False, "fields": 4, "dim": 3}),
     ("dnn", {"hidden": (5, 4), "batch_norm": True}),
     ("dnn", {"hidden": (5, 4), "batch_norm": False}),
     ("dcn", {"hidden": (5, 4), "batch_norm": True, "cross_layers": 3}),
@@ -55,7 +59,7 @@ def _check(name: str, array: Array, gradient: Array, loss: Any) -> None:
 @pytest.mark.parametrize(("kind", "options"), CASES[1:])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_logits_follow_the_textbook(kind: str, options: dict[str, Any], dtype: Any) -> None:
-    model = random_model(kind, dtype=dtype, fields=5, dim=4, **options)
+    model = random_model(kind, **{"fields": 5, "dim": 4} | options, dtype=dtype)
     emb, _ = batch(model, 300)
     expected = textbook_logits(model, emb)
     tolerance = FLOAT64 if dtype == np.float64 else FLOAT32

@@ -45,6 +45,43 @@ def test_training_has_the_same_bits_for_any_number_of_threads(threads: Any, batc
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize(("kind", "options"), [("fm", {}), ("deepfm", {"hidden": (33,), "batch_norm": True})])
+@pytest.mark.parametrize("rows", [3, 1500])
+def test_machines_have_the_same_bits_for_any_number_of_threads(
+    threads: Any, kind: str, options: Any, rows: int
+) -> None:
+    results = []
+    for count in (1, 2, 3):
+        threads(count)
+        results.append(train(make_model(kind, 7, 8, **options), rows, 2))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize(("kind", "width"), [("logistic", 1), ("fm", 5), ("dnn", 4), ("deepfm", 5), ("dcn", 4)])
+def test_factorisation_machines_take_one_column_more(kind: str, width: int) -> None:
+    model = make_model(kind, 3, 1 if kind == "logistic" else 4)
+    assert model.width == width == type(model).table_dim(model.dim)
+    emb, _ = batch(model, 6)
+    model.forward(emb.reshape(6, 3, width), training=True)
+    assert model.backward(np.ones(6, np.float32)).shape == (6, 3, width)
+
+
+def test_pairs_of_factors_of_different_size_do_not_cancel() -> None:
+    """Half of (square of the sum - sum of squares) is 4 here in float32."""
+    model = make_model("fm", 2, 1)
+    emb = np.array([[3000.0, 0.0, 1.3e-3, 0.0]], np.float32)
+    assert model.forward(emb, training=False)[0] == np.float32(3000.0) * np.float32(1.3e-3)
+
+
+def test_the_deep_part_does_not_see_the_linear_weights() -> None:
+    model = random_model("deepfm", hidden=(5,), batch_norm=False)
+    emb, _ = batch(model, 9)
+    before = model.forward(emb, training=False).copy()
+    moved = emb.reshape(9, 3, 3).copy()
+    moved[:, 1, -1] += 2.0  # the linear weight of field 1
+    np.testing.assert_allclose(model.forward(moved, training=False), before + 2.0, rtol=1e-12)
+
+
 def test_same_seed_same_weights_and_another_seed_others() -> None:
     one, same, other = (make_model("dcn", 4, 3, hidden=(6,), seed=seed).state() for seed in (3, 3, 4))
     assert all(np.array_equal(one[name], same[name]) for name in one)
@@ -169,11 +206,11 @@ def test_nan_reaches_the_loss() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "fm"}, "kind must be 'logistic' or 'dnn' or 'dcn', got 'fm'"),
+        ({"kind": "ffm"}, "kind must be 'logistic' or 'fm' or 'dnn' or 'deepfm' or 'dcn', got 'ffm'"),
         ({"fields": 0}, "fields must be at least 1, got 0"),
         ({"dim": 1.5}, "dim must be a whole number, got 1.5"),
         ({"kind": "logistic"}, "dim of a logistic model must be 1"),
-        ({"device": "cuda"}, "device must be 'cpu', got 'cuda'"),
+        ({"device": "tpu"}, "device must be 'cpu' or 'cuda', got 'tpu'"),
         ({"dtype": np.float16}, "dtype must be float32 or float64, got float16"),
         ({"hidden": ()}, "hidden must list at least one layer width"),
         ({"hidden": (8, 0)}, r"hidden\[1\] must be at least 1, got 0"),

@@ -13,19 +13,33 @@ from tests.models.helpers import batch, random_model
 from tests.tolerances import FLOAT64, FLOAT64_TRAJECTORY
 
 torch: Any = pytest.importorskip("torch")
-OPTIONS: dict[str, Any] = {"fields": 5, "dim": 4, "hidden": (9, 6)}
-CASES = [("dnn", True), ("dnn", False), ("dcn", True), ("dcn", False)]
+SIZES: dict[str, Any] = {"fields": 5, "dim": 4}
+DEEP = [
+    (kind, SIZES | {"hidden": (9, 6), "batch_norm": norm})
+    for kind in ("dnn", "deepfm", "dcn")
+    for norm in (True, False)
+]
+CASES: list[tuple[str, dict[str, Any]]] = [("fm", SIZES), *DEEP]
 
 
 class Peer:
     """`model` in PyTorch, parameters under the same names."""
 
     def __init__(self, model: Model) -> None:
+        self.kind, self.fields = model.kind, model.fields
         self.params = {n: torch.tensor(p, requires_grad=True) for n, p in model.params.items()}
         self.buffers = {n: torch.tensor(b) for n, b in model.buffers.items()}
 
     def logits(self, x0: Any) -> Any:
-        p, h, i = self.params, x0, 0
+        p, i, machine = self.params, 0, torch.zeros(())
+        if self.kind in ("fm", "deepfm"):
+            rows = x0.reshape(len(x0), self.fields, -1)
+            v, w = rows[..., :-1], rows[..., -1]
+            machine = w.sum(1) + ((v.sum(1) ** 2) - (v**2).sum(1)).sum(1) / 2  # Rendle 2010, lemma 3.1
+            x0 = v.reshape(len(x0), -1)
+        if self.kind == "fm":
+            return p["bias"] + machine
+        h = x0
         while f"mlp.{i}.linear.weight" in p:
             h = h @ p[f"mlp.{i}.linear.weight"]
             norm = f"mlp.{i}.norm."
@@ -40,7 +54,7 @@ class Peer:
             for weight, bias in zip(p["cross.weight"], p["cross.bias"], strict=True):
                 x = x0 * (x @ weight)[:, None] + bias + x
             h = torch.cat([x, h], dim=1)
-        return h @ p["output.weight"] + p["output.bias"]
+        return h @ p["output.weight"] + p["output.bias"] + machine
 
     def loss(self, x: Any, labels: Any) -> Any:
         y = torch.tensor(labels, dtype=x.dtype)
@@ -52,9 +66,9 @@ def close(ours: Any, theirs: Any, rtol: float, name: str) -> None:
     np.testing.assert_allclose(ours, expected, rtol=rtol, atol=rtol * max(np.abs(expected).max(), 1e-3), err_msg=name)
 
 
-@pytest.mark.parametrize(("kind", "batch_norm"), CASES)
-def test_one_step_agrees(kind: str, batch_norm: bool) -> None:
-    model = random_model(kind, batch_norm=batch_norm, **OPTIONS)
+@pytest.mark.parametrize(("kind", "options"), CASES)
+def test_one_step_agrees(kind: str, options: dict[str, Any]) -> None:
+    model = random_model(kind, **options)
     peer = Peer(model)
     emb, labels = batch(model, 300)
     x = torch.tensor(emb, requires_grad=True)
@@ -70,9 +84,9 @@ def test_one_step_agrees(kind: str, batch_norm: bool) -> None:
         close(value, peer.buffers[name], FLOAT64, name)
 
 
-@pytest.mark.parametrize(("kind", "batch_norm"), CASES)
-def test_twenty_steps_of_adam_agree(kind: str, batch_norm: bool) -> None:
-    model = random_model(kind, batch_norm=batch_norm, **OPTIONS)
+@pytest.mark.parametrize(("kind", "options"), CASES)
+def test_twenty_steps_of_adam_agree(kind: str, options: dict[str, Any]) -> None:
+    model = random_model(kind, **options)
     peer = Peer(model)
     ours = make_dense_optimizer("adam", lr=1e-2, weight_decay=0.01)
     theirs = torch.optim.AdamW(peer.params.values(), lr=1e-2, weight_decay=0.01)

@@ -8,15 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import make_table
+from alpt_ref.catalog import TABLES
 from alpt_ref.tables import EmbeddingTable
 
 OPTIMIZERS = ["sgd", "adagrad", "adam"]
 LOW_PRECISION = [("lpt", "sr"), ("lpt", "dr"), ("alpt", "sr"), ("alpt", "dr")]
-ALL = [("fp32", None), *LOW_PRECISION]
+BASELINES = [("hashing", None), ("pruning", None), ("pact", None), ("lsq", None)]
+ALL = [("fp32", None), *LOW_PRECISION, *BASELINES]
 
 
 def build(method: str, rounding: str | None, n: int = 60, d: int = 6, **options: Any) -> EmbeddingTable:
-    bits = options.pop("bits", None if method == "fp32" else 8)
+    bits = options.pop("bits", 8 if "bits" in TABLES[method].settings else None)
+    if method == "pruning":  # so early and so often that a test of a few updates sees it
+        options = {"prune_every": 2, "prune_updates": 4, **options}
     return make_table(method, n, d, bits=bits, rounding=rounding, **{"seed": 3, **options})
 
 

@@ -65,7 +65,7 @@ def test_bad_calls_are_one_sentence_and_change_nothing(call: Any, message: str) 
         (("alpt", 10, 4), {"bits": 8, "min_step": 9.0}, "min_step must not exceed"),
         (("fp32", 10, 4), {"weights": np.full((10, 4), np.nan, np.float32)}, "weights must be finite"),
         (("fp32", 10, 4), {"seed": -1}, "seed must be in"),
-        (("fp32", 10, 4), {"device": "cuda"}, "device must be 'cpu'"),
+        (("fp32", 10, 4), {"device": "tpu"}, "device must be 'cpu' or 'cuda'"),
     ],
 )
 def test_bad_configurations_are_one_sentence(arguments: Any, options: dict[str, Any], message: str) -> None:

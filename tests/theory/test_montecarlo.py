@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 
 from alpt_ref import _jit
 from alpt_ref.errors import InputError
+from alpt_ref.theory import montecarlo, montecarlo_cuda
 from alpt_ref.theory.linear import synthetic_regression
 from alpt_ref.theory.markov import ExactRounding, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
@@ -168,3 +170,25 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
     options = {"steps": 5, "runs": 4, "start": 0, **change}
     with pytest.raises(InputError, match=message):
         simulate(quadratic(1.0, 0.0), Grid(0.1, 3), Schedule("constant", 0.1), **options)  # type: ignore[arg-type]
+
+
+def test_by_default_a_small_simulation_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(montecarlo, "default_device", "cuda")
+    monkeypatch.setattr(montecarlo_cuda, "require_device", lambda: pytest.fail("the GPU was asked for"))
+    options: dict[str, Any] = {"steps": 5, "runs": 3, "start": 0, "seed": 1}
+    got = simulate(PROBLEMS["huber"], Grid(0.125, 4), Schedule("constant", 0.1), **options)
+    assert got.final.shape == (3, 3)
+
+
+def test_which_simulations_pay_on_a_gpu() -> None:
+    assert montecarlo_cuda.pays(1 << 16, 16, 2000)
+    assert not montecarlo_cuda.pays(1 << 16, 16, 100)  # too little work
+    assert not montecarlo_cuda.pays(16, 16, 10**7)  # too few at once
+    assert montecarlo_cuda.pays(1 << 13, 4, 10**5, watched=True)
+    assert not montecarlo_cuda.pays(1 << 13, 1, 10**6, watched=True)  # four runs a thread
+    assert not montecarlo_cuda.pays(256, 24, 10**4, rows=64)
+
+
+def test_an_unknown_device_is_named() -> None:
+    with pytest.raises(InputError, match="device must be 'cpu' or 'cuda', got 'tpu'"):
+        simulate(PROBLEMS["huber"], Grid(0.125, 4), Schedule("constant", 0.1), steps=2, runs=1, start=0, device="tpu")

@@ -114,6 +114,18 @@ def test_processes_change_nothing(toys: Toys, tmp_path: Path) -> None:
         assert [cell.reason for cell in one[name].cells] == [cell.reason for cell in two[name].cells]
 
 
+def test_processes_learn_of_the_gpu_before_they_load_a_claim(toys: Toys, tmp_path: Path) -> None:
+    folder = toys("good_mean")
+    source = (folder / "good_mean.py").read_text()
+    source = source.replace("    called(cell, broken)", "    called(montecarlo.default_device, broken)")
+    (folder / "good_mean.py").write_text("from alpt_ref.theory import montecarlo\n" + source)
+    (result,) = run(folder, tmp_path / "gpu", jobs=1, device="cuda").values()
+    assert result.outcome == "SUPPORTED"
+    assert {line.split()[0] for line in calls(folder)} == {"cuda"}
+    run(folder, tmp_path / "gpu", jobs=1)  # what was stored counts for the CPU too
+    assert {line.split()[0] for line in calls(folder)} == {"cuda"}
+
+
 def test_an_edited_claim_is_measured_again(toys: Toys, tmp_path: Path) -> None:
     folder = toys("good_mean")
     run(folder, tmp_path / "out")

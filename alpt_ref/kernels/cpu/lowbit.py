@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..._jit import kernel
 from ..._types import Int
 from ...scalar.arith import mul
-from ...scalar.quantizer import decode, moved_code, moved_step_derivative, q_max, q_min
+from ...scalar.fixed_point import fixed_scale, fixed_unit
+from ...scalar.quantizer import decode, grid_shift, moved_code, moved_step_derivative, q_max, q_min
 from ...scalar.update import exp_bounded
 from .quantize import row_sum
 from .random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters
@@ -75,8 +76,7 @@ def requantize_rows(
         chunk_clipped = np.int32(0)
         for t in range(code.size):
             before = code[t]
-            kept = np.float32(np.float32(before) * ratio[t])
-            shift = np.float32(np.float32(move[t] / delta[t]) + mul(decay, kept))
+            shift = grid_shift(before, ratio[t], move[t], delta[t], decay)
             moved = moved_code(before, ratio[t], shift, stochastic, random[t])
             after = min(max(moved, low), high)
             code[t] = after
@@ -112,7 +112,7 @@ def pending_rows(
         delta = step[i]
         for j in range(d):
             code = codes[i, j]
-            move = np.float32(np.float32(moves[i, j] / delta) + mul(decay, np.float32(code)))
+            move = grid_shift(code, np.float32(1.0), moves[i, j], delta, decay)
             moved = moved_code(code, np.float32(1.0), move, False, np.uint32(0))
             values[j] = decode(min(max(moved, low), high), delta)
         for k in range(starts[i], starts[i + 1]):
@@ -142,16 +142,33 @@ def pending_step_gradient(
         delta = step[i]
         for j in range(d):
             code = codes[i, j]
-            move = np.float32(np.float32(moves[i, j] / delta) + mul(decay, np.float32(code)))
+            move = grid_shift(code, np.float32(1.0), moves[i, j], delta, decay)
             products[j] = np.float32(mul(grads[i, j], moved_step_derivative(code, move, low, high)))
         out[i] = row_sum(products, d)
 
 
 @kernel
-def sum_units(gradient: NDArray[np.float32], unit: NDArray[np.int64], total: NDArray[np.float64]) -> None:
-    """Add each row's step-size gradient to its unit, in ascending row order, in float64."""
+def sum_units(
+    gradient: NDArray[np.float32],
+    unit: NDArray[np.int64],
+    peak: NDArray[np.int32],
+    count: NDArray[np.int64],
+    total: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    """``out[k]`` = sum of the step-size gradients of the rows of unit ``k``, the same for every order of the rows.
+
+    `peak`, `count` and `total` (units,) begin at zero; afterwards `count` is the number of rows of each unit.
+    """
     for i in range(gradient.shape[0]):
-        total[unit[i]] += np.float64(gradient[i])
+        k = unit[i]
+        peak[k] = max(peak[k], np.int32(np.float32(gradient[i]).view(np.int32) & np.int32(0x7FFFFFFF)))
+        count[k] += 1
+    for i in range(gradient.shape[0]):
+        k = unit[i]
+        total[k] += np.int64(np.float64(gradient[i]) * fixed_scale(peak[k], count[k]))
+    for k in range(out.shape[0]):
+        out[k] = np.float32(np.float64(total[k]) * fixed_unit(peak[k], count[k]))
 
 
 @kernel

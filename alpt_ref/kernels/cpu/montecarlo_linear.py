@@ -106,7 +106,7 @@ def full_value(
     square = 0.0
     for j in range(first, first + d):
         square += np.float64(w[j]) * np.float64(w[j])
-    return float(total / features.shape[0] + 0.5 * np.float64(l2) * square)
+    return float(total / features.shape[0] + mul(0.5 * np.float64(l2), square))
 
 
 @scalar

@@ -115,7 +115,8 @@ def check_move(
     squared_norms(runs, d, g, norms)
     keep_largest(runs, first, norms, MAX_SAMPLED_GRADIENT2, limits)
     unit = step if rounding == FULL else _ONE
-    norms[:] = 0.0
+    for r in range(runs):
+        norms[r] = 0.0
     count_exceeded(
         rounding,
         runs * d,

@@ -97,6 +97,24 @@ def lookup_codes_ragged(
 
 
 @kernel
+def pool_rows(
+    lo: Int, hi: Int, values: NDArray[np.float32], bags: NDArray[np.int64], mean: bool, out: NDArray[np.float32]
+) -> None:
+    """``out[g]`` = sum (or mean) of ``values[bags[g] : bags[g + 1]]``, added in ascending order."""
+    d = out.shape[1]
+    for g in range(lo, hi):
+        first, last = bags[g], bags[g + 1]
+        for j in range(d):
+            out[g, j] = np.float32(0.0)
+        for i in range(first, last):
+            for j in range(d):
+                out[g, j] += values[i, j]
+        if mean and last > first:
+            for j in range(d):
+                out[g, j] = np.float32(out[g, j] / np.float32(last - first))
+
+
+@kernel
 def sgd_rows(lo: Int, hi: Int, grads: NDArray[np.float32], lr: np.float32) -> None:
     """SGD: the gradient of each unique row becomes ``lr * gradient``, in place."""
     for i in range(lo, hi):

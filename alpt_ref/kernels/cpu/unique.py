@@ -10,13 +10,12 @@ reproducible floating-point summation", ARITH 2013).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._jit import kernel
 from ..._types import Int, Integers
+from ...scalar.fixed_point import fixed_scale, fixed_unit
 from .prefetch import AHEAD, prefetch
 from .quantize import not_finite
 
@@ -139,19 +138,13 @@ def sum_duplicates(
             largest = np.int32(0)
             for j in range(d):
                 largest = max(largest, peak[j])
-            # largest < 2**exponent and count <= 2**spread, so the sum of the integers stays within 2**62.
-            exponent = max(int(largest >> np.int32(23)), 1) - 126
-            spread = 0
-            while (1 << spread) < count:
-                spread += 1
-            shift = 62 - spread - exponent
-            scale = math.ldexp(1.0, shift)
+            scale = fixed_scale(largest, count)
             for j in range(d):
                 total[j] = 0
             for k in range(first, first + count):
                 p = order[k]
                 for j in range(d):
                     total[j] += np.int64(np.float64(grads[p, j]) * scale)
-            back = math.ldexp(1.0, -shift)
+            unit = fixed_unit(largest, count)
             for j in range(d):
-                out[i, j] = np.float32(np.float64(total[j]) * back)
+                out[i, j] = np.float32(np.float64(total[j]) * unit)

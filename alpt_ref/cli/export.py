@@ -1,0 +1,37 @@
+"""``alpt-ref export``: a trained table for other runtimes."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("export", short_help="Write a trained table for PyTorch, FBGEMM or ONNX Runtime.")
+@click.argument("source", metavar="RUN_OR_CHECKPOINT")
+@click.option(
+    "--to",
+    "to",
+    type=click.Choice(["safetensors", "torch", "fbgemm", "onnx"]),
+    required=True,
+    help="Codes and step sizes; the same with a PyTorch module; fused rows; ONNX graphs.",
+)
+@click.option("--output", metavar="FOLDER", required=True, help="Receives the files and export.json.")
+@click.option("--wide", is_flag=True, help="fbgemm: 4- and 2-bit codes as 8-bit rows with float32 scales, exact.")
+@click.option("--quiet", is_flag=True, help="Print nothing.")
+def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -> None:
+    """Write the table of a run for other runtimes, and say how near its values are to `table.lookup`.
+
+    RUN_OR_CHECKPOINT is the output folder of `alpt-ref train`, a checkpoint in it, or the folder of a table that
+    `alpt-ref quantize` wrote. With `--to onnx` the backbone is written, too.
+    """
+    from ..export import export
+
+    facts = export(source, to, output, wide=wide)
+    if quiet:
+        return
+    width = f"{facts['bits']}-bit" if facts["bits"] < 32 else "float32"
+    click.echo(f"table: {facts['n']:,} rows of {facts['d']}, {width}, {facts['table_bytes']:,} bytes")
+    click.echo(f"values: {facts['values']}")
+    if "scope" in facts:
+        click.echo(f"scope: {facts['scope']}")
+    for name, entry in facts["files"].items():
+        click.echo(f"wrote {output}/{name} ({entry['bytes']:,} bytes)")

@@ -1,0 +1,57 @@
+"""``alpt-ref predict``: score clicks with a trained run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..errors import InputError
+from .options import RAW, Interrupted
+
+
+@click.command("predict", short_help="Score clicks with a trained run.")
+@click.argument("run", metavar="RUN_OR_CHECKPOINT")
+@click.option("--data", metavar="FOLDER", help="An encoded store with the run's vocabulary.")
+@click.option("--part", type=click.Choice(["all", "train", "valid", "test"]), default="all", show_default=True)
+@click.option("--criteo", metavar="FILE", help="Criteo click file, with or without labels.")
+@click.option("--avazu", metavar="FILE", help="Avazu click file, with or without the column click.")
+@click.option("--libfm", metavar="FILE", help="libfm / libsvm file, with or without labels.")
+@click.option("--vocabulary", metavar="FOLDER", help="The store that the run was trained on.  [default: the run's own]")
+@click.option("--on-bad-row", type=click.Choice(["error", "skip"]), default="error", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
+@click.option("--output", metavar="FILE.csv", required=True, help="Receives row, label and probability.")
+@click.option("--quiet", is_flag=True, help="Print the result alone.")
+def predict_command(run: str, data: str | None, threads: int | None, output: str, quiet: bool, **options: Any) -> None:
+    """Score a store or a raw click file with a trained run, and print AUC and logloss where there are labels.
+
+    Raw files are encoded with the vocabulary of the run; a category that it does not know counts as
+    out-of-vocabulary. Memory does not grow with the file, but for five bytes a labelled row.
+    """
+    files = {kind: file for kind in RAW if (file := options.pop(kind)) is not None}
+    given = [*(["data"] if data is not None else []), *files]
+    if len(given) != 1:
+        what = f"got {', '.join('--' + name for name in given)}" if given else "got none"
+        raise InputError(f"give one of --data, --criteo, --avazu and --libfm, {what}")
+    from .._jit import set_num_threads
+    from ..predict import predict
+    from ..progress import Progress
+
+    if threads is not None:
+        set_num_threads(threads)
+    kind, file = next(iter(files.items()), (None, None))
+    try:
+        with Progress(enabled=not quiet) as progress:
+            scores = predict(run, output, store=data, kind=kind, file=file, progress=progress, **options)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; nothing was written, the same command starts again") from None
+    left_out = f", left out {scores.bad_rows:,} bad rows" if scores.bad_rows else ""
+    line = f"{scores.rows:,} rows{left_out}, {100 * scores.unseen_share:.2f} % of ids out of vocabulary"
+    if scores.logloss is None:
+        line += "; no labels"
+    else:
+        line += f"; AUC {scores.auc:.5f}" if scores.auc is not None else "; no AUC (labels of one class)"
+        line += f", logloss {scores.logloss:.5f}"
+    click.echo(line)
+    if not quiet:
+        click.echo(f"wrote {output}")

@@ -1,0 +1,51 @@
+"""``alpt-ref quantize``: a float32 table from elsewhere, as codes and step sizes."""
+
+from __future__ import annotations
+
+import click
+
+from .options import Interrupted
+
+
+@click.command("quantize", short_help="Quantise a float32 table (.npy, .safetensors).")
+@click.argument("file", metavar="FILE")
+@click.option("--bits", type=int, default=8, show_default=True, help="16, 8, 4 or 2.")
+@click.option(
+    "--rounding", type=click.Choice(["dr", "sr"]), default="dr", show_default=True, help="Nearest, stochastic."
+)
+@click.option(
+    "--step",
+    default="lsq",
+    show_default=True,
+    help="lsq (one, from the mean magnitude), rowmax (one a row), or a number.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of stochastic rounding.")
+@click.option("--tensor", metavar="NAME", help="Which tensor of a .safetensors file.  [default: its only one]")
+@click.option("--output", metavar="FOLDER", required=True, help="Receives table.safetensors and export.json.")
+@click.option("--quiet", is_flag=True, help="Print nothing.")
+def quantize_command(
+    file: str, bits: int, rounding: str, step: str, seed: int, tensor: str | None, output: str, quiet: bool
+) -> None:
+    """Quantise a float32 table (n, d) and print what that costs; `alpt-ref export` takes the result further."""
+    from ..export.import_table import quantize_file
+    from ..progress import Progress
+
+    try:
+        with Progress(enabled=not quiet) as progress:
+            facts = quantize_file(
+                file, output, bits=bits, rounding=rounding, step=step, seed=seed, tensor=tensor, progress=progress
+            )
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; nothing was written, the same command starts again") from None
+    if quiet:
+        return
+    steps = f"{facts['step_min']:.6g}"
+    if facts["step_max"] > facts["step_min"]:
+        steps += f" to {facts['step_max']:.6g}"
+    click.echo(f"table: {facts['n']:,} rows of {facts['d']}, {bits}-bit {rounding}, step size {steps}")
+    click.echo(
+        f"error: largest {facts['max_abs']:.6g}, rms {facts['rms']:.6g}, {100 * facts['clipped_share']:.3g} % clipped"
+    )
+    ratio = facts["fp32_bytes"] / facts["table_bytes"]
+    click.echo(f"bytes: {facts['table_bytes']:,} instead of {facts['fp32_bytes']:,} ({ratio:.2f}x smaller)")
+    click.echo(f"wrote {output}/table.safetensors")

@@ -1,0 +1,157 @@
+"""``alpt-ref reproduce``: the experiments, the claims, the tables, the figures and one report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError
+from .options import (
+    RAW,
+    Interrupted,
+    data_changes,
+    data_options,
+    echo_unless,
+    run_options,
+    seeds_of,
+)
+
+if TYPE_CHECKING:
+    from ..reproduce import Study
+
+STUDIES = ("small", "criteo", "avazu")
+
+
+@click.command("reproduce", short_help="Reproduce the paper's tables and figures.")
+@data_options
+@click.option(
+    "--preset",
+    type=click.Choice(STUDIES),
+    help="The study.  [default: small, or the paper's protocol on the data given]",
+)
+@click.option("--quick", is_flag=True, help="The small study cut down to about two minutes, to see that all works.")
+@click.option("--config", "config_file", metavar="FILE.toml", help="Settings that all runs share.")
+@click.option(
+    "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Change one of them; may be repeated."
+)
+@click.option("--seeds", help="A number of seeds (0, 1, ...) or a list such as 3,7,9.  [default: the study's]")
+@click.option("--few", type=click.IntRange(min=1), help="Seeds of the tables of variants.  [default: the study's]")
+@click.option("--only", metavar="ID", multiple=True, help="Only this table or figure; may be repeated.")
+@click.option("--tables", "tables_folder", metavar="DIR", help="Folder of table files.  [default: analysis/tables]")
+@click.option("--figures", "figures_folder", metavar="DIR", help="Folder of figure files.  [default: analysis/figures]")
+@click.option("--claims", "claims_folder", metavar="DIR", help="Folder of claim files.  [default: analysis/claims]")
+@click.option("--no-verify", is_flag=True, help="Leave the claims out.")
+@click.option("--redraw", is_flag=True, help="Train nothing: tables, figures and report from the stored runs.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Runs at a time, each with cores // jobs threads.  [default: cores]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Train on the Dask cluster of this scheduler (extra `dist`).")
+@click.option("--output", metavar="FOLDER", default="runs/reproduce", show_default=True, help="Runs and results.")
+@run_options
+@click.pass_context
+def reproduce_command(context: click.Context, /, **options: Any) -> None:
+    """Run every experiment, put every claim to the test, and write all tables, figures and one HTML report.
+
+    Without data arguments it draws synthetic clicks whose Bayes optimum is known. `--preset criteo` and
+    `--preset avazu` with `--data STORE` follow the published protocol on the full sets; `--libfm FILE`, `--criteo FILE`
+    and `--avazu FILE` split the rows at random, each seed in its own way.
+
+    Finished runs are kept, so a study that was stopped goes on where it was and ends in the same tables. Exit status 1
+    if a claim is refuted.
+    """
+    if _reproduce(**options):
+        context.exit(1)
+
+
+def _reproduce(
+    tables_folder: str | None,
+    figures_folder: str | None,
+    claims_folder: str | None,
+    only: tuple[str, ...],
+    no_verify: bool,
+    redraw: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    output: str,
+    quiet: bool,
+    **options: Any,
+) -> bool:
+    """Everything in turn; whether a claim is refuted."""
+    from ..progress import Progress
+    from ..reproduce import Stored, choose, draw, open_folder, train_missing
+    from ..reproduce.report import summary_text, write_report
+    from ..reproduce.table import load_tables
+    from ..reproduce.verdicts import put_to_the_test
+    from ..verify.figures import load_figures
+    from ..verify.results import failing
+
+    say = echo_unless(quiet)
+    study, jobs = make_study(options, jobs)
+    chosen = choose(load_tables(tables_folder), load_figures(figures_folder), only)
+    if redraw:
+        Stored(output)  # an empty folder must not be claimed
+    folder = open_folder(output)
+    try:
+        if not redraw:
+            failures = train_missing(study, chosen, folder, jobs=jobs, scheduler=scheduler, progress=not quiet, say=say)
+            if failures:
+                say(f"{len(failures)} runs diverged and are missing from the tables")
+        tables = draw(folder, chosen, say)
+        shown = Progress(enabled=not quiet)
+        verdicts = [] if no_verify else put_to_the_test(folder, claims_folder, jobs, redraw, shown, say)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; finished runs are in {folder}, the same command goes on from there") from None
+    write_report(folder, tables, chosen.figures, verdicts)
+    click.echo(summary_text(tables, verdicts))
+    say(f"wrote report.html, tables/ and figures/ to {folder}")
+    return failing([one.result for one in verdicts])
+
+
+def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
+    """The study that the options describe, and how many runs go on at a time; takes the options out.
+
+    From weak to strong: preset, TOML file, the data named, ``--set``.
+    """
+    import msgspec
+
+    from .. import _jit
+    from ..config import RunConfig
+    from ..config_io import apply_overrides, load_toml
+    from ..reproduce.study import preset, with_seeds
+
+    name, quick, file = options.pop("preset"), options.pop("quick"), options.pop("config_file")
+    data = data_changes(options)
+    _check(name, quick, data)
+    study = preset("quick" if quick else name or "small")
+    base = RunConfig() if name is None and "source" in data and not quick else study.base
+    if name is None and "source" in data:
+        study = msgspec.structs.replace(study, name="quick-custom" if quick else "custom", seeds=study.seeds[:10])
+    base = load_toml(file, base) if file is not None else base
+    base = base.replace("data", **data) if data else base
+    base = apply_overrides(base, options.pop("overrides"))
+    device = options.pop("device", None)
+    base = base if device is None else base.replace("train", device=device)
+    seeds, few, threads = options.pop("seeds"), options.pop("few"), options.pop("threads")
+    cores = threads or _jit.num_threads()
+    jobs = jobs or (1 if name in ("criteo", "avazu") else cores)
+    rates = study.table_rates if base.table == study.base.table else {**study.table_rates, "adam": base.table.lr}
+    study = msgspec.structs.replace(study, base=base.replace("train", threads=max(1, cores // jobs)), table_rates=rates)
+    if seeds is not None:
+        study = with_seeds(study, tuple(dict.fromkeys(seeds_of(seeds))))
+    if few is not None:
+        study = msgspec.structs.replace(study, few=min(few, len(study.seeds)))
+    return study, jobs
+
+
+def _check(name: str | None, quick: bool, data: dict[str, Any]) -> None:
+    """InputError where the options contradict each other."""
+    if quick and name not in (None, "small"):
+        raise InputError(f"--quick belongs to the small study, got --preset {name}")
+    if name == "small" and "source" in data and data["source"] in (*RAW, "store"):
+        raise InputError("--preset small draws its own data; leave --preset out to use yours")
+    if name in ("criteo", "avazu") and data.get("source") != "store":
+        raise InputError(
+            f"--preset {name} needs --data STORE, the encoded full set; "
+            f"`alpt-ref data encode --{name} FILE --vocabulary all --output STORE` makes it"
+        )

@@ -1,0 +1,197 @@
+"""All cross layers of DCN with their part of the output unit on the GPU; the formulas are in `alpt_ref.models.cross`.
+
+The L layers and the output unit are L + 1 *units*. Kernels that read the batch take four of them at a time, so that a
+row's four dot products and a column's sixteen sums stay in registers: for L = 3 one pass. Arrays over units are padded
+to a multiple of four with units whose vector is zero.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+
+from .reduce import LANES, ROW_LANES, THREADS, WIDTH, block_sum, fold, fold_parts, put4, take4, warp_sum
+from .target import cuda, device, kernel, load4
+
+UNITS = 4
+"""Units of one pass."""
+
+
+@kernel
+def cross_prepare(weight, bias, output, layers, columns, vectors, betas, constants):
+    """Vectors (w_0 .. w_{L-1}, v), beta_l = b_0 + ... + b_{l-1} and c_l = beta_l . vector_l, a unit a block."""
+    unit = cuda.blockIdx.x
+    total = np.float64(0.0)
+    for j in range(cuda.threadIdx.x, columns, THREADS):
+        beta = np.float64(0.0)
+        for layer in range(min(unit, layers)):
+            beta += np.float64(bias[layer * columns + j])
+        vector = np.float32(0)
+        if unit < layers:
+            vector = weight[unit * columns + j]
+        elif unit == layers:
+            vector = output[j]
+        vectors[unit * columns + j] = vector
+        betas[unit * columns + j] = beta
+        total += beta * np.float64(vector)
+    total = block_sum(total)
+    if cuda.threadIdx.x == 0:
+        constants[unit] = np.float32(total)
+
+
+@device
+def dot4(a, b, c, d, vectors, place, left, whole):
+    """One lane's part of a dot product."""
+    v0, v1, v2, v3 = take4(vectors, place, left, whole)
+    return a * v0 + b * v1 + c * v2 + d * v3
+
+
+@kernel
+def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, first, dots, logits):
+    """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`."""
+    lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
+    zero = np.float32(0)
+    start = first * columns
+    for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):
+        i = base + warp
+        d0, d1, d2, d3 = zero, zero, zero, zero
+        if i < rows:
+            for column in range(4 * lane, columns, WIDTH):
+                left = columns - column
+                a, b, c, d = take4(x, i * columns + column, left, whole)
+                d0 += dot4(a, b, c, d, vectors, start + column, left, whole)
+                d1 += dot4(a, b, c, d, vectors, start + columns + column, left, whole)
+                d2 += dot4(a, b, c, d, vectors, start + 2 * columns + column, left, whole)
+                d3 += dot4(a, b, c, d, vectors, start + 3 * columns + column, left, whole)
+        d0, d1, d2, d3 = warp_sum(d0), warp_sum(d1), warp_sum(d2), warp_sum(d3)
+        if lane == 0 and i < rows:
+            place = i * units + first
+            dots[place] = d0
+            dots[place + 1] = d1
+            dots[place + 2] = d2
+            dots[place + 3] = d3
+            if first + UNITS == units:
+                alpha = np.float32(1)
+                for layer in range(layers):
+                    alpha += alpha * dots[i * units + layer] + constants[layer]
+                logits[i] += alpha * dots[i * units + layers] + constants[layers]
+
+
+@kernel
+def cross_scalars(dots, constants, dlogits, rows, layers, units, params, ddots, dconstants):
+    """Of every row ``ddots[i, l]``, the gradient of its dot products; with `params` per block the sums of dc_l.
+
+    A thread takes a row; `ddots` first holds alpha_l.
+    """
+    i = cuda.grid(1)
+    place, inside = i * units, i < rows
+    dalpha = np.float32(0)
+    if inside:
+        alpha = np.float32(1)
+        for layer in range(layers):
+            ddots[place + layer] = alpha
+            alpha += alpha * dots[place + layer] + constants[layer]
+        g = dlogits[i]
+        for unit in range(layers + 1, units):
+            ddots[place + unit] = np.float32(0)
+        ddots[place + layers] = g * alpha
+        dalpha = g
+    for k in range(layers + 1):
+        layer = layers - k
+        if params:
+            total = block_sum(np.float64(dalpha))
+            if cuda.threadIdx.x == 0:
+                dconstants[cuda.blockIdx.x * units + layer] = total
+        if inside:
+            if k == 0:
+                dalpha = dalpha * dots[place + layers]
+            else:
+                ddots[place + layer] = dalpha * ddots[place + layer]
+                dalpha += dalpha * dots[place + layer]
+
+
+@device
+def not_finite(a, b, c, d):
+    """Whether one of four numbers is NaN or infinite."""
+    zero = np.float32(0)
+    return not (a - a == zero and b - b == zero and c - c == zero and d - d == zero)
+
+
+@kernel
+def cross_apply(x, vectors, ddots, rows, columns, span, whole, units, first, params, parts, dx, dvectors, guard, code):
+    """Add ``sum_l ddots[i, l] vectors[l]`` over four units to `dx`; with `params` per row block the sums of dw_l.
+
+    With the last units it also sets ``guard[0] = code`` if `dx` is not finite anywhere.
+    """
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    left = columns - column
+    zero, last = np.float32(0), first + UNITS == units
+    place = first * columns + column
+    a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
+    c0, c1, c2, c3, d0, d1, d2, d3 = zero, zero, zero, zero, zero, zero, zero, zero
+    if left > 0:
+        p0, p1, p2, p3 = take4(vectors, place, left, whole)
+        q0, q1, q2, q3 = take4(vectors, place + columns, left, whole)
+        r0, r1, r2, r3 = take4(vectors, place + 2 * columns, left, whole)
+        s0, s1, s2, s3 = take4(vectors, place + 3 * columns, left, whole)
+        for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
+            e, f, g, h = load4(ddots, i * units + first)
+            y0, y1, y2, y3 = take4(dx, i * columns + column, left, whole)
+            y0 += e * p0 + f * q0 + g * r0 + h * s0
+            y1 += e * p1 + f * q1 + g * r1 + h * s1
+            y2 += e * p2 + f * q2 + g * r2 + h * s2
+            y3 += e * p3 + f * q3 + g * r3 + h * s3
+            put4(dx, i * columns + column, left, whole, y0, y1, y2, y3)
+            if last and not_finite(y0, y1, y2, y3):
+                guard[0] = code
+            if params:
+                y0, y1, y2, y3 = take4(x, i * columns + column, left, whole)
+                a0 += e * y0
+                a1 += e * y1
+                a2 += e * y2
+                a3 += e * y3
+                b0 += f * y0
+                b1 += f * y1
+                b2 += f * y2
+                b3 += f * y3
+                c0 += g * y0
+                c1 += g * y1
+                c2 += g * y2
+                c3 += g * y3
+                d0 += h * y0
+                d1 += h * y1
+                d2 += h * y2
+                d3 += h * y3
+    if params:
+        fold(a0, a1, a2, a3, columns, group, dvectors, (first * parts + part) * columns)
+        fold(b0, b1, b2, b3, columns, group, dvectors, ((first + 1) * parts + part) * columns)
+        fold(c0, c1, c2, c3, columns, group, dvectors, ((first + 2) * parts + part) * columns)
+        fold(d0, d1, d2, d3, columns, group, dvectors, ((first + 3) * parts + part) * columns)
+
+
+@kernel
+def cross_finish(
+    vectors, betas, dvectors, parts, dconstants, blocks, layers, units, columns, dweight, dbias, doutput
+):  # fmt: skip
+    """Gradients of weights, biases and output weights from the partial sums; db_k sums dc_l vector_l over l > k."""
+    column = LANES * cuda.blockIdx.x + cuda.threadIdx.x % LANES
+    below = np.float64(0.0)
+    for k in range(layers + 1):
+        unit = layers - k
+        dconstant = np.float64(0.0)
+        for block in range(cuda.threadIdx.x, blocks, THREADS):
+            dconstant += dconstants[block * units + unit]
+        dconstant = block_sum(dconstant)
+        total = fold_parts(dvectors, unit * parts * columns, parts, columns, column)
+        if cuda.threadIdx.x < LANES and column < columns:
+            gradient = np.float32(total + dconstant * betas[unit * columns + column])
+            if unit == layers:
+                doutput[column] = gradient
+            else:
+                dweight[unit * columns + column] = gradient
+            below += dconstant * np.float64(vectors[unit * columns + column])
+            if unit > 0:
+                dbias[(unit - 1) * columns + column] = np.float32(below)

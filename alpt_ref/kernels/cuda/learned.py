@@ -1,0 +1,445 @@
+"""ALPT on the GPU: rows that have moved but are not rounded yet, their nearest values, the step sizes' move, the rounding.
+
+`begin` advances the optimiser and leaves the moves (unique rows, d) in memory; `pending` looks up ``Q_DR(w; step)`` for
+every position; then the second gradient moves the step sizes and the rows are rounded on the new grid. With one step
+size a row that is one launch, `finish_rows`; with one a field or table it is three, because all rows of a unit must be
+summed before any is rounded: `step_gradients`, `sum_units` (twice) and `move_units`, `round_pending`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ...scalar.arith import mul
+from ...scalar.fixed_point import fixed_scale, fixed_unit
+from ...scalar.quantizer import decode, grid_shift, moved_code, moved_step_derivative
+from ...scalar.update import adagrad_direction, adam_direction, exp_bounded, moment
+from ..cpu.rows import unit_of
+from .team import Layout, code_access, float_access, row_total, team_of
+from .plan import magnitude, unique_rows
+from .target import cuda, device, kernel, load4
+from .update import (
+    BETA1,
+    BETA2,
+    DECAY,
+    EPS,
+    FLOOR,
+    FLOOR_HITS,
+    NO_CODES,
+    NO_STATE,
+    STEP_LR,
+    TAKE1,
+    TAKE2,
+    UPDATES,
+    add_stats,
+    not_finite4,
+    optimizer_moves,
+    optimizer_state,
+    rounded_codes,
+    row_gradient,
+    step_index,
+)
+
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
+_NO_WORD = np.uint32(0)
+_EXPONENT = np.int32(0x7F800000)
+_LAST_COUNT = np.int32(2147483646)
+
+
+@functools.cache
+def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
+    """Kernel: gradients of the unique rows into `moves` (and `kept`), the optimiser's state advances."""
+    team = team_of(d)
+    size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
+    teams, wide = block // size, 4 * block
+    gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
+    advance = optimizer_moves(optimizer, d, layout)
+    _, store = float_access(d)
+
+    @kernel
+    def run(guard, totals, records, order, peaks, sums, summed, grads,
+            first, second, count, corrections, rates, moves, kept):  # type: ignore[no-untyped-def] # fmt: skip
+        spare = cuda.shared.array(wide, np.float32)
+        if guard[0] != 0:
+            return
+        tid = cuda.threadIdx.x
+        lane = tid % size
+        lead = tid - lane
+        column = 4 * lane
+        unique = unique_rows(totals)
+        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
+            u = tile + tid // size
+            active = u < unique and lane < lanes
+            row, old = np.uint32(0), NO_STATE
+            a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
+            if active:
+                row, at, number, among = load4(records, 4 * u)
+                row = np.uint32(row)
+                old = state(row, column, first, second, count)
+                a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
+                if not_finite4(a, b, c, e):
+                    guard[1] = 1
+                if keep_sums:
+                    store(kept, np.int64(u) * d, column, a, b, c, e)
+            a, b, c, e = advance(
+                active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare
+            )
+            if active:
+                store(moves, np.int64(u) * d, column, a, b, c, e)
+            sync()
+
+    return run
+
+
+@functools.cache
+def sum_rows(d: int) -> Any:
+    """Kernel: gradients of the unique rows into `kept` (unique, d); ``guard[1]`` becomes 1 if one is not finite."""
+    team = team_of(d)
+    size, lanes = team.size, team.lanes
+    gradient = row_gradient(d)
+    _, store = float_access(d)
+
+    @kernel
+    def run(guard, totals, records, order, peaks, sums, summed, grads, kept):  # type: ignore[no-untyped-def]
+        thread = cuda.grid(1)
+        lane = thread % size
+        if lane < lanes:
+            for u in range(thread // size, unique_rows(totals), cuda.gridsize(1) // size):
+                _, at, number, among = load4(records, 4 * u)
+                a, b, c, e = gradient(4 * lane, at, number, among, order, peaks, sums, summed, grads)
+                if not_finite4(a, b, c, e):
+                    guard[1] = 1
+                store(kept, np.int64(u) * d, 4 * lane, a, b, c, e)
+
+    return run
+
+
+@functools.cache
+def pending(d: int, bits: int, layout: Layout) -> Any:
+    """Kernel: ``out[i]`` = nearest-rounded value of the moved row of position ``i`` under its present step size."""
+    team = team_of(d)
+    size, lanes = team.size, team.lanes
+    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
+    load, store = float_access(d)
+    low, high = np.int32(-(1 << (bits - 1))), np.int32((1 << (bits - 1)) - 1)
+
+    @device
+    def value(code, move, delta, decay):  # type: ignore[no-untyped-def]
+        moved = moved_code(code, _ONE, grid_shift(code, _ONE, move, delta, decay), False, _NO_WORD)
+        return decode(np.int32(min(max(moved, low), high)), delta)
+
+    @kernel
+    def run(guard, count, inverse, records, moves, items, step, offsets, units, rates, out):  # type: ignore[no-untyped-def]
+        thread = cuda.grid(1)
+        lane = thread % size
+        if guard[0] != 0 or lane >= lanes:
+            return
+        decay = rates[DECAY]
+        for i in range(thread // size, count, cuda.gridsize(1) // size):
+            u = np.int64(inverse[i])
+            row = np.int64(np.uint32(records[4 * u]))
+            delta = step[step_at(row, offsets, units)]
+            a, b, c, e = load_codes(items, row, lane)
+            m0, m1, m2, m3 = load(moves, u * d, 4 * lane)
+            store(
+                out,
+                np.int64(i) * d,
+                4 * lane,
+                value(a, m0, delta, decay),
+                value(b, m1, delta, decay),
+                value(c, m2, delta, decay),
+                value(e, m3, delta, decay),
+            )
+
+    return run
+
+
+@functools.cache
+def step_products(d: int, bits: int) -> Any:
+    """Four terms ``gradient * dQ/dstep`` of a row at its moved weights (theory R5)."""
+    low, high = np.float32(-(1 << (bits - 1))), np.float32((1 << (bits - 1)) - 1)
+
+    @device
+    def one(code, move, gradient, delta, decay):  # type: ignore[no-untyped-def]
+        shift = grid_shift(code, _ONE, move, delta, decay)
+        return np.float32(mul(gradient, moved_step_derivative(code, shift, low, high)))
+
+    @device
+    def products(codes, moves, column, a, b, c, e, delta, decay):  # type: ignore[no-untyped-def]
+        c0, c1, c2, c3 = codes
+        m0, m1, m2, m3 = moves
+        p0 = one(c0, m0, a, delta, decay)
+        p1 = one(c1, m1, b, delta, decay) if column + 1 < d else _ZERO
+        p2 = one(c2, m2, c, delta, decay) if column + 2 < d else _ZERO
+        p3 = one(c3, m3, e, delta, decay) if column + 3 < d else _ZERO
+        return p0, p1, p2, p3
+
+    return products
+
+
+@functools.cache
+def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
+    """A step size's move and new value: ``(new step, was held at the floor)``; advances the optimiser's state.
+
+    `keep` tells which thread writes the state; the state must have been read by all before: `state` gives it.
+    """
+
+    first_stride, first_offset = layout.step_first.stride, layout.step_first.offset
+    second_stride, second_offset = layout.step_second.stride, layout.step_second.offset
+    count_stride, count_offset = layout.step_count.stride, layout.step_count.offset
+
+    @device
+    def state(unit, first, second, count):  # type: ignore[no-untyped-def]
+        if optimizer == "sgd":
+            return _ZERO, _ZERO, np.int32(0)
+        m = first[unit * first_stride + first_offset]
+        if optimizer == "adagrad":
+            return m, _ZERO, np.int32(0)
+        return m, second[unit * second_stride + second_offset], count[unit * count_stride + count_offset]
+
+    @device
+    def move(unit, keep, g, old, m, v, seen, first, second, count, corrections, rates, learns):  # type: ignore[no-untyped-def]
+        rate, eps, floor = rates[STEP_LR], rates[EPS], rates[FLOOR]
+        shift = _ZERO
+        if optimizer == "sgd":
+            shift = np.float32(g * rate)
+        elif optimizer == "adagrad":
+            total = np.float32(m + np.float32(_ZERO + mul(g, g)))
+            shift = np.float32(mul(adagrad_direction(g, total, eps), rate))
+            if keep:
+                first[unit * first_stride + first_offset] = total
+        else:
+            t = np.int32(min(seen, _LAST_COUNT) + np.int32(1))
+            place = 2 * min(np.int64(t), np.int64(corrections.size // 2 - 1))
+            m = moment(m, g, rates[BETA1], rates[TAKE1])
+            v = moment(v, np.float32(mul(g, g)), rates[BETA2], rates[TAKE2])
+            shift = np.float32(mul(adam_direction(m, v, corrections[place], corrections[place + 1], eps), rate))
+            if keep:
+                first[unit * first_stride + first_offset] = m
+                second[unit * second_stride + second_offset] = v
+                count[unit * count_stride + count_offset] = t
+        if learns == 0:
+            return old, np.int32(0)
+        new = np.float32(old * exp_bounded(-shift)) if log_domain else np.float32(old - shift)
+        held = np.int32(0)
+        if not new >= floor:
+            new = floor
+            held = np.int32(1)
+        return new, held
+
+    return state, move
+
+
+@functools.cache
+def finish_rows(
+    d: int, bits: int, optimizer: str, stochastic: bool, log_domain: bool, one_pass: bool, layout: Layout
+) -> Any:
+    """Kernel: step gradient, step move and rounding of the pending rows where each row has its own step size."""
+    team = team_of(d)
+    size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
+    teams, wide = block // size, 4 * block
+    gradient, products, sum_row = row_gradient(d), step_products(d, bits), row_total(d)
+    rounded, (load_codes, _) = rounded_codes(d, bits, stochastic, layout), code_access(d, bits, layout.codes)
+    load, _ = float_access(d)
+    state, move = step_move(optimizer, log_domain, layout)
+    stride, offset = layout.step.stride, layout.step.offset
+
+    @kernel
+    def run(guard, totals, records, order, peaks, sums, summed, grads, moves, items, step,
+            first, second, count, corrections, rates, learns, scale, control, k0, k1, stats):  # type: ignore[no-untyped-def] # fmt: skip
+        spare = cuda.shared.array(wide, np.float32)
+        tally = cuda.shared.array(3, np.int32)
+        if guard[0] != 0:
+            return
+        tid = cuda.threadIdx.x
+        lane = tid % size
+        lead = tid - lane
+        column = 4 * lane
+        unique = unique_rows(totals)
+        updates = control[UPDATES]
+        decay = rates[DECAY]
+        nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
+        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
+            u = tile + tid // size
+            active = u < unique and lane < lanes
+            row, codes = np.uint32(0), NO_CODES
+            old, m, v, t = _ONE, _ZERO, _ZERO, np.int32(0)
+            m0, m1, m2, m3 = _ZERO, _ZERO, _ZERO, _ZERO
+            if active:
+                row, at, number, among = load4(records, 4 * u)
+                row = np.uint32(row)
+                key = np.int64(row)
+                old = step[key * stride + offset]
+                m, v, t = state(key, first, second, count)
+                codes = load_codes(items, row, lane)
+                m0, m1, m2, m3 = load(moves, np.int64(u) * d, column)
+                if one_pass:
+                    a, b, c, e = load(grads, np.int64(u) * d, column)
+                else:
+                    a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
+                p0, p1, p2, p3 = products(codes, (m0, m1, m2, m3), column, a, b, c, e, old, decay)
+                spare[4 * tid] = p0
+                spare[4 * tid + 1] = p1
+                spare[4 * tid + 2] = p2
+                spare[4 * tid + 3] = p3
+            sync()
+            if active:
+                g = np.float32(sum_row(spare, 4 * lead) * scale)
+                if log_domain:
+                    g = np.float32(g * old)
+                if magnitude(g) >= _EXPONENT:
+                    guard[1] = 2
+                else:
+                    new, held = move(
+                        np.int64(row), lane == 0, g, old, m, v, t, first, second, count, corrections, rates, learns
+                    )
+                    if lane == 0:
+                        step[np.int64(row) * stride + offset] = new
+                        if held != 0:
+                            cuda.atomic.add(stats, FLOOR_HITS, np.int64(1))
+                    ratio = np.float32(old / new)
+                    more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, updates, k0, k1)
+                    nonzero += more[0]
+                    stalled += more[1]
+                    clipped += more[2]
+            sync()
+        add_stats(stats, tally, tid, unique, d, nonzero, stalled, clipped)
+
+    return run
+
+
+@functools.cache
+def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
+    """Kernel: scaled step-size gradient of each pending row, ``out[u]``; its magnitude and number to its unit."""
+    team = team_of(d)
+    size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
+    teams, wide = block // size, 4 * block
+    gradient, products, sum_row = row_gradient(d), step_products(d, bits), row_total(d)
+    load_codes, _ = code_access(d, bits, layout.codes)
+    load, _ = float_access(d)
+
+    @kernel
+    def run(guard, totals, records, order, peaks, sums, summed, grads, moves, items, step,
+            offsets, units, rates, scale, out, unit_peak, unit_count):  # type: ignore[no-untyped-def] # fmt: skip
+        spare = cuda.shared.array(wide, np.float32)
+        if guard[0] != 0:
+            return
+        tid = cuda.threadIdx.x
+        lane = tid % size
+        lead = tid - lane
+        column = 4 * lane
+        unique = unique_rows(totals)
+        decay = rates[DECAY]
+        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
+            u = tile + tid // size
+            active = u < unique and lane < lanes
+            unit = np.int64(0)
+            if active:
+                row, at, number, among = load4(records, 4 * u)
+                row = np.uint32(row)
+                if one_pass:
+                    a, b, c, e = load(grads, np.int64(u) * d, column)
+                else:
+                    a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
+                unit = np.int64(unit_of(np.int64(row), offsets, units))
+                codes, moved = load_codes(items, row, lane), load(moves, np.int64(u) * d, column)
+                p0, p1, p2, p3 = products(codes, moved, column, a, b, c, e, step[unit], decay)
+                spare[4 * tid] = p0
+                spare[4 * tid + 1] = p1
+                spare[4 * tid + 2] = p2
+                spare[4 * tid + 3] = p3
+            sync()
+            if active and lane == 0:
+                g = np.float32(sum_row(spare, 4 * lead) * scale)
+                out[u] = g
+                if magnitude(g) >= _EXPONENT:
+                    guard[1] = 2
+                cuda.atomic.max(unit_peak, unit, magnitude(g))
+                cuda.atomic.add(unit_count, unit, np.int64(1))
+            sync()
+
+    return run
+
+
+@kernel
+def sum_units(
+    guard: Any, totals: Any, records: Any, gradient: Any, offsets: Any, units: int, peak: Any, count: Any, total: Any
+) -> None:
+    """Add each row's step-size gradient to its unit as an integer, so that the order cannot matter."""
+    if guard[0] != 0 or guard[1] != 0:
+        return
+    unique = unique_rows(totals)
+    for u in range(cuda.grid(1), unique, cuda.gridsize(1)):
+        unit = np.int64(unit_of(np.int64(np.uint32(records[4 * u])), offsets, units))
+        cuda.atomic.add(total, unit, np.int64(np.float64(gradient[u]) * fixed_scale(peak[unit], count[unit])))
+
+
+@functools.cache
+def move_units(optimizer: str, log_domain: bool) -> Any:
+    """Kernel: new step size of every touched unit; `old` keeps the one before; clears the unit sums."""
+    state, move = step_move(optimizer, log_domain, Layout(per_row=False))
+
+    @kernel
+    def run(guard, units, peak, count, total, step, old, first, second, seen, corrections, rates, learns, stats):  # type: ignore[no-untyped-def]
+        if guard[0] != 0 or guard[1] != 0:
+            return
+        for k in range(cuda.grid(1), units, cuda.gridsize(1)):
+            before = step[k]
+            old[k] = before
+            if count[k] > 0:
+                g = np.float32(np.float64(total[k]) * fixed_unit(peak[k], count[k]))
+                if log_domain:
+                    g = np.float32(g * before)
+                if magnitude(g) >= _EXPONENT:
+                    guard[1] = 2
+                else:
+                    m, v, t = state(k, first, second, seen)
+                    new, held = move(k, True, g, before, m, v, t, first, second, seen, corrections, rates, learns)
+                    step[k] = new
+                    if held != 0:
+                        cuda.atomic.add(stats, FLOOR_HITS, np.int64(1))
+            peak[k] = np.int32(0)
+            count[k] = np.int64(0)
+            total[k] = np.int64(0)
+
+    return run
+
+
+@functools.cache
+def round_pending(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
+    """Kernel: the pending rows rounded on their unit's new grid."""
+    team = team_of(d)
+    size, lanes, block = team.size, team.lanes, team.block
+    rounded, (load_codes, _) = rounded_codes(d, bits, stochastic, layout), code_access(d, bits, layout.codes)
+    load, _ = float_access(d)
+
+    @kernel
+    def run(guard, totals, records, moves, items, step, old, offsets, units, rates, control, k0, k1, stats):  # type: ignore[no-untyped-def]
+        tally = cuda.shared.array(3, np.int32)
+        if guard[0] != 0 or guard[1] != 0:
+            return
+        thread = cuda.grid(1)
+        lane = thread % size
+        unique = unique_rows(totals)
+        updates = control[UPDATES]
+        decay = rates[DECAY]
+        nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
+        if lane < lanes:
+            for u in range(thread // size, unique, cuda.gridsize(1) // size):
+                row = np.uint32(records[4 * u])
+                unit = np.int64(unit_of(np.int64(row), offsets, units))
+                new = step[unit]
+                ratio = np.float32(old[unit] / new)
+                m0, m1, m2, m3 = load(moves, np.int64(u) * d, 4 * lane)
+                codes = load_codes(items, row, lane)
+                more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, updates, k0, k1)
+                nonzero += more[0]
+                stalled += more[1]
+                clipped += more[2]
+        add_stats(stats, tally, cuda.threadIdx.x, unique, d, nonzero, stalled, clipped)
+
+    return run

@@ -1,0 +1,55 @@
+"""Random words on the GPU: one thread, one Philox block; and from a thread's number to row and column block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...scalar.philox import counter_1, philox4x32
+from .target import BLOCK, blocks_for, cuda, device, kernel, launch
+
+MAX_INDEX = 1 << 31
+"""Work items that `split` can take apart."""
+
+
+def divider(divisor: int) -> tuple[np.uint32, np.uint32]:
+    """Multiplier and shift that divide a number below `MAX_INDEX` by `divisor` (1 to 2**31) in `split`.
+
+    With ``s = ceil(log2 divisor)`` and ``m = ceil(2**(31 + s) / divisor)``, ``floor(m g / 2**(31 + s))`` is exact for
+    every ``g < 2**31`` because m is too large by less than ``2**s / divisor`` units (Granlund and Montgomery, 1994).
+    """
+    shift = 31 + (divisor - 1).bit_length()
+    return np.uint32(-(-(1 << shift) // divisor)), np.uint32(shift)
+
+
+@device
+def split(index, divisor, multiplier, shift):  # type: ignore[no-untyped-def]
+    """Quotient and remainder of ``index / divisor``, uint32 both, without a division."""
+    quotient = np.uint32(np.uint64(np.uint64(np.uint32(index)) * np.uint64(multiplier)) >> np.uint64(shift))
+    return quotient, np.uint32(np.uint32(index) - np.uint32(quotient * np.uint32(divisor)))
+
+
+@device
+def block_words(row, block, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """The four words of columns ``4 * block .. 4 * block + 3`` of `row` (int64)."""
+    c0 = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
+    return philox4x32(c0, counter_1(row, block), c2, c3, k0, k1)
+
+
+@kernel
+def _philox_rows(counters, keys, out):  # type: ignore[no-untyped-def]
+    for i in range(cuda.grid(1), counters.shape[0], cuda.gridsize(1)):
+        r0, r1, r2, r3 = philox4x32(
+            counters[i, 0], counters[i, 1], counters[i, 2], counters[i, 3], keys[i, 0], keys[i, 1]
+        )
+        out[i, 0] = r0
+        out[i, 1] = r1
+        out[i, 2] = r2
+        out[i, 3] = r3
+
+
+def philox_rows(counters: Any, keys: Any, out: Any) -> None:
+    """Philox4x32-10 of each row of `counters` (n, 4) with the key of the same row of `keys` (n, 2), all uint32."""
+    if len(out):
+        launch(_philox_rows, blocks_for(len(out)), BLOCK, counters, keys, out)

@@ -1,0 +1,84 @@
+"""Streams, events, pinned memory and free memory by CuPy; stand-ins in the simulator, where nothing is queued."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .target import SIMULATED
+
+
+class _Nothing:
+    """A stream or event of the simulator: nothing is ever queued."""
+
+    def __enter__(self) -> _Nothing:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+    def record(self, stream: Any = None) -> None:
+        pass
+
+    def wait_event(self, event: Any) -> None:
+        pass
+
+
+def new_stream() -> Any:
+    """A stream that does not wait for the default one."""
+    if SIMULATED:
+        return _Nothing()
+    import cupy
+
+    return cupy.cuda.Stream(non_blocking=True)
+
+
+def new_event() -> Any:
+    """An event that keeps no time."""
+    if SIMULATED:
+        return _Nothing()
+    import cupy
+
+    return cupy.cuda.Event(disable_timing=True)
+
+
+def current_stream() -> Any:
+    """The stream that work is queued on."""
+    if SIMULATED:
+        return _Nothing()
+    import cupy
+
+    return cupy.cuda.get_current_stream()
+
+
+def copy_ahead(target: Any, source: NDArray[Any], stream: Any) -> None:
+    """Queue a copy from pinned host memory to a device array of its size on `stream`."""
+    if SIMULATED:
+        target[...] = source
+    else:
+        target.set(source, stream=stream)
+
+
+def pinned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """A host array that the device can read while the host goes on."""
+    if SIMULATED:
+        return np.empty(shape, dtype)
+    import cupy
+
+    size = int(np.prod(shape))
+    memory = cupy.cuda.alloc_pinned_memory(size * np.dtype(dtype).itemsize)
+    return np.frombuffer(memory, dtype, size).reshape(shape)
+
+
+def free_memory() -> int:
+    """Bytes of device memory that nobody uses, blocks that CuPy keeps for reuse included."""
+    if SIMULATED:
+        return 1 << 40
+    import cupy
+
+    return int(cupy.cuda.runtime.memGetInfo()[0]) + int(cupy.get_default_memory_pool().free_bytes())

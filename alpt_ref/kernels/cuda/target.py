@@ -1,0 +1,292 @@
+"""What numba.cuda needs to run the package's scalar functions: decorators, launches, 128-bit accesses, one product.
+
+NVVM contracts ``a * b + c`` into a fused multiply-add and has no switch for it, so `arith.mul` gets a body of its own
+here: a multiplication that is rounded to nearest and never fused. Everything else is the CPU's source, compiled again.
+
+Kernels are launched on CuPy's current stream, so that they queue up behind CuPy's work and can be captured in a CUDA
+graph. Under ``NUMBA_ENABLE_CUDASIM=1`` the same modules run in Numba's simulator on NumPy arrays (tests without a GPU);
+it has neither warps nor vector types nor libdevice, so three functions below have a second, plain body.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
+
+from numba import cuda as _cuda  # noqa: E402
+
+from ..._jit import cache_directory  # noqa: E402
+
+
+class _SimulatedCuda:
+    """The simulator's device module while a kernel runs, else ``numba.cuda``.
+
+    The simulator swaps the module in the globals of one function at a time, which fails when two of its threads enter
+    functions of another module; what this is looks the same to all of them and is never swapped.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        from numba.cuda.simulator import kernel as simulator
+
+        running = simulator._kernel_context
+        return getattr(running, name) if running is not None and hasattr(running, name) else getattr(_cuda, name)
+
+
+cuda: Any = _SimulatedCuda() if SIMULATED else _cuda
+BLOCK = 32 if SIMULATED else 256
+"""Threads a block, unless a kernel says otherwise."""
+
+
+def kernel(function: Callable[..., None] | None = None, *, max_registers: int | None = None) -> Any:
+    """Compile a CUDA kernel: IEEE division and square root, no fastmath; cached on disk as the CPU's kernels are.
+
+    Not cached: a kernel made by a function that closes over anything but plain numbers, since Numba's key for such a
+    closure differs from process to process. `max_registers` a thread lets more threads run at a time.
+    """
+    if function is None:
+        return functools.partial(kernel, max_registers=max_registers)
+    options = {} if SIMULATED else {"max_registers": max_registers}
+    directory = None if SIMULATED else cache_directory()
+    if directory is None or not all(isinstance(cell.cell_contents, int) for cell in function.__closure__ or ()):
+        return cuda.jit(**options)(function)
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(directory)  # read once, while the decorator runs
+    try:
+        return cuda.jit(cache=True, **options)(function)
+    finally:
+        _config.CACHE_DIR = before
+
+
+def device(function: Callable[..., Any]) -> Any:
+    """Compile a function of the device that uses threads, shared memory or atomics (plain maths is ``@scalar``)."""
+    return cuda.jit(device=True)(function)
+
+
+if SIMULATED:
+
+    @device
+    def load4(array, index):  # type: ignore[no-untyped-def]
+        """Four elements from `index`, a multiple of four; one 128-bit load of a 32-bit type."""
+        return array[index], array[index + 1], array[index + 2], array[index + 3]
+
+    @device
+    def store4(array, index, a, b, c, d):  # type: ignore[no-untyped-def]
+        """Store four elements from `index`, a multiple of four; one 128-bit store of a 32-bit type."""
+        array[index] = a
+        array[index + 1] = b
+        array[index + 2] = c
+        array[index + 3] = d
+
+    @device
+    def sync_warp():  # type: ignore[no-untyped-def]
+        """Barrier among the threads of a warp; here of the block, so a kernel must reach it block-uniformly."""
+        cuda.syncthreads()
+
+    @device
+    def claim(room, place, value):  # type: ignore[no-untyped-def]
+        """Take `value` out of the block's counter ``room[place]`` (int64): the sum of what was taken before."""
+        return cuda.atomic.add(room, place, value)
+
+    @device
+    def warp_max(value):  # type: ignore[no-untyped-def]
+        """Largest `value` (int32) in the warp; all threads of the block must call it."""
+        shared = cuda.shared.array(32, np.int32)
+        shared[cuda.threadIdx.x] = value
+        cuda.syncthreads()
+        for k in range(32):
+            value = max(value, shared[k])
+        cuda.syncthreads()
+        return value
+
+    @device
+    def warp_sum_apart(value, apart):  # type: ignore[no-untyped-def]
+        """Sum of `value` (int64) over the threads of the warp that lie a multiple of `apart` away from this one."""
+        shared = cuda.shared.array(32, np.int64)
+        shared[cuda.threadIdx.x] = value
+        cuda.syncthreads()
+        total = np.int64(0)
+        for k in range(cuda.threadIdx.x % apart, 32, apart):
+            total += shared[k]
+        cuda.syncthreads()
+        return total
+
+else:
+    from llvmlite import ir
+    from numba.core import types
+    from numba.cuda import config as _config
+    from numba.cuda import libdevice
+    from numba.cuda.extending import intrinsic, overload
+
+    from ...scalar.arith import mul
+
+    # CuPy exports its stream with every array and Numba would wait for it at each launch; we launch on that stream.
+    _config.CUDA_ARRAY_INTERFACE_SYNC = 0
+    _config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
+    @overload(mul, target="cuda")
+    def _mul_cuda(a: Any, b: Any) -> Callable[[Any, Any], Any]:
+        def single(a: Any, b: Any) -> Any:
+            return libdevice.fmul_rn(a, b)
+
+        def double(a: Any, b: Any) -> Any:
+            return libdevice.dmul_rn(a, b)
+
+        return single if a == types.float32 and b == types.float32 else double
+
+    def _vector(builder: Any, context: Any, array_type: Any, array: Any, index: Any) -> Any:
+        data = context.make_array(array_type)(context, builder, array).data
+        address = builder.gep(data, [index])
+        element = context.get_data_type(array_type.dtype)
+        return builder.bitcast(address, ir.VectorType(element, 4).as_pointer())
+
+    @intrinsic
+    def load4(typing_context: Any, array: Any, index: Any) -> tuple[Any, Callable[..., Any]]:
+        """Four elements from `index`, a multiple of four; one 128-bit load of a 32-bit type."""
+        result = types.UniTuple(array.dtype, 4)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vector = builder.load(_vector(builder, context, signature.args[0], *args), align=16)
+            lanes = [builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(4)]
+            return context.make_tuple(builder, signature.return_type, lanes)
+
+        return result(array, types.intp), generate
+
+    @intrinsic
+    def store4(
+        typing_context: Any, array: Any, index: Any, a: Any, b: Any, c: Any, d: Any
+    ) -> tuple[Any, Callable[..., Any]]:
+        """Store four elements from `index`, a multiple of four; one 128-bit store of a 32-bit type."""
+        one = array.dtype
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            target = _vector(builder, context, signature.args[0], *args[:2])
+            vector = ir.Constant(ir.VectorType(context.get_data_type(one), 4), ir.Undefined)
+            for k in range(4):
+                vector = builder.insert_element(vector, args[2 + k], ir.Constant(ir.IntType(32), k))
+            builder.store(vector, target, align=16)
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, one, one, one, one), generate
+
+    @device
+    def sync_warp():  # type: ignore[no-untyped-def]
+        """Barrier among the threads of a warp."""
+        cuda.syncwarp()
+
+    @device
+    def claim(room, place, value):  # type: ignore[no-untyped-def]
+        """Take `value` out of the block's counter ``room[place]`` (int64): the sum of what was taken before.
+
+        One atomic a warp; all threads of the warp must call it. In which order the warps come is up to the device.
+        """
+        lane = cuda.threadIdx.x & 31
+        total = value
+        for k in range(5):
+            other = cuda.shfl_up_sync(0xFFFFFFFF, total, 1 << k)
+            if lane >= (1 << k):
+                total += other
+        start = np.int64(0)
+        if lane == 31:
+            start = cuda.atomic.add(room, place, total)
+        return cuda.shfl_sync(0xFFFFFFFF, start, 31) + total - value
+
+    @device
+    def warp_max(value):  # type: ignore[no-untyped-def]
+        """Largest `value` (int32) in the warp; all its threads must call it."""
+        for k in range(5):
+            value = max(value, np.int32(cuda.shfl_xor_sync(0xFFFFFFFF, value, 1 << k)))
+        return value
+
+    @device
+    def warp_sum_apart(value, apart):  # type: ignore[no-untyped-def]
+        """Sum of `value` (int64) over the threads of the warp that lie a multiple of `apart` away from this one."""
+        step = apart
+        while step < 32:
+            value += cuda.shfl_xor_sync(0xFFFFFFFF, value, step)
+            step *= 2
+        return value
+
+
+@functools.cache
+def _external_stream(pointer: int) -> Any:
+    return cuda.external_stream(pointer)
+
+
+@functools.cache
+def multiprocessors() -> int:
+    """Multiprocessors of the current device (one in the simulator)."""
+    return 1 if SIMULATED else int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
+
+
+def blocks_for(threads: int, block: int = BLOCK, per_multiprocessor: int = 16) -> int:
+    """Blocks of a grid-stride kernel over `threads` work items: enough to fill the device, not more than needed."""
+    needed = -(-max(int(threads), 1) // block)
+    return max(1, min(needed, multiprocessors() * per_multiprocessor))
+
+
+def launch(function: Any, blocks: int, block: int, *args: Any) -> None:
+    """Run a kernel with this grid on CuPy's current stream; returns at once."""
+    if SIMULATED:
+        from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+        # Not the arrays themselves: the simulator would work on copies and write each back, though some overlap.
+        function[int(blocks), int(block)](*(FakeCUDAArray(one) if isinstance(one, np.ndarray) else one for one in args))
+        return
+    import cupy
+
+    stream = cupy.cuda.get_current_stream().ptr
+    function[int(blocks), int(block), _external_stream(stream)](*args)
+
+
+@functools.cache
+def _side() -> Any:
+    import cupy
+
+    return cupy.cuda.Stream(non_blocking=True)
+
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """Launch what is inside on a second stream, after what is queued so far; `join` waits for it. Can be captured."""
+    if SIMULATED:
+        yield
+        return
+    import cupy
+
+    start = cupy.cuda.Event(disable_timing=True)
+    start.record()
+    _side().wait_event(start)
+    with _side():
+        yield
+
+
+def join() -> None:
+    """Let the current stream go on only when what was launched `beside` it is done."""
+    if SIMULATED:
+        return
+    import cupy
+
+    done = cupy.cuda.Event(disable_timing=True)
+    done.record(_side())
+    cupy.cuda.get_current_stream().wait_event(done)
+
+
+def is_device_array(array: Any) -> bool:
+    """Whether `array` lives on a CUDA device (or is what stands for it in the simulator)."""
+    return isinstance(array, np.ndarray) if SIMULATED else hasattr(array, "__cuda_array_interface__")
+
+
+def array_module() -> Any:
+    """CuPy, or NumPy in the simulator."""
+    if SIMULATED:
+        return np
+    import cupy
+
+    return cupy

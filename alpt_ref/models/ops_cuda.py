@@ -1,0 +1,281 @@
+"""The dense operations of the models on the GPU: CuPy arrays, cuBLAS, kernels of `kernels.cuda`. float32 only.
+
+Every method queues work on CuPy's current stream and returns at once; none allocates once its buffers exist, so a step
+that has run once can be recorded in a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend import Backend
+from ..errors import InputError
+from ..kernels.cuda import cross, dense, fm, rows, steps
+from ..kernels.cuda.blas import matmul
+from ..kernels.cuda.reduce import LANES, THREADS, row_span
+from ..kernels.cuda.target import blocks_for, launch
+from .ops_base import EPS, MOMENTUM, Norm, Ops, Workspace
+
+Array = Any  # of CuPy (of NumPy in Numba's simulator)
+
+
+def address(array: Array) -> int:
+    """Where an array begins."""
+    return int(array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr)
+
+
+class CudaOps(Ops):
+    """See `Ops`.
+
+    Attributes
+    ----------
+    tf32 : bool
+        Let matrix products round their factors to 10 bits of mantissa; off unless set.
+    guard : int32 array (2,)
+        Set where a gradient of the embeddings is not finite (`alpt_ref.kernels.cuda.steps`).
+    """
+
+    def __init__(self, dtype: np.dtype[Any], backend: Backend) -> None:
+        if dtype != np.float32:
+            raise InputError(f"dtype must be float32 on device 'cuda', got {dtype}; float64 runs on --device cpu")
+        self.dtype = dtype
+        self.backend = backend
+        self.workspace = Workspace(dtype, backend.empty, keep=True)
+        self.tf32 = False
+        self.guard: Array = backend.zeros(2, np.int32)
+        self._checked: int | None = None  # address of a gradient that was checked while it was written
+
+    def zeros(self, shape: tuple[int, ...]) -> Array:
+        """See `Ops.zeros`."""
+        return self.backend.zeros(shape, self.dtype)
+
+    def from_host(self, array: Any) -> Array:
+        """See `Ops.from_host`."""
+        return self.backend.from_host(np.ascontiguousarray(array, self.dtype))
+
+    def to_host(self, array: Array) -> Any:
+        """See `Ops.to_host`."""
+        return self.backend.to_host(array)
+
+    def contiguous(self, array: Array) -> Array:
+        """See `Ops.contiguous`."""
+        return self.backend.xp.ascontiguousarray(array)
+
+    def matmul(self, a: Array, b: Array, out: Array) -> Array:
+        """See `Ops.matmul`."""
+        matmul(a, b, out, tf32=self.tf32)
+        return out
+
+    @staticmethod
+    def _whole(columns: int, *arrays: Array) -> bool:
+        """Whether all rows of `columns` elements start on 16 bytes."""
+        return columns % 4 == 0 and all(address(array) % 16 == 0 for array in arrays)
+
+    @staticmethod
+    def _columns(function: Any, shape: tuple[int, ...], *args: Any) -> int:
+        """Launch a column kernel; ``...`` in `args` stands for rows, columns and span. Returns the row blocks."""
+        n_rows, columns = shape
+        span, parts = row_span(n_rows, columns)
+        where = next(place for place, arg in enumerate(args) if arg is ...)
+        blocks = parts * -(-columns // (4 * LANES))
+        launch(function, blocks, THREADS, *args[:where], n_rows, columns, span, *args[where + 1 :])
+        return parts
+
+    @staticmethod
+    def _rows(function: Any, n_rows: int, *args: Any) -> None:
+        """Launch a kernel that gives a row to each warp."""
+        launch(function, blocks_for(n_rows * LANES, THREADS), THREADS, *args)
+
+    @staticmethod
+    def _finish(function: Any, columns: int, *args: Any) -> None:
+        """Launch a kernel that combines partial sums, 32 columns a block."""
+        launch(function, -(-columns // LANES), THREADS, *args)
+
+    def _parts(self, name: str, shape: tuple[int, ...]) -> Array:
+        return self.workspace.take(f"parts {name}", (row_span(*shape)[1] * shape[1],))
+
+    # --- batch norm + ReLU -------------------------------------------------------------------------------------------
+
+    def _normalise(self, z: Array, norm: Norm, training: bool, update_stats: bool) -> Array:
+        """Fill `saved` (see `kernels.cuda.dense`) for this batch or, in inference, from the running statistics."""
+        n_rows, columns = z.shape
+        saved = self.workspace.take(f"{norm.name} saved", (6 * columns,))
+        running = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        if not training:
+            launch(dense.running_scale, -(-columns // THREADS), THREADS, columns, *running, EPS, saved)
+            return saved
+        flat, sums, squares = z.reshape(-1), self._parts("sums", z.shape), self._parts("products", z.shape)
+        parts = self._columns(dense.column_sums, z.shape, flat, ..., self._whole(columns, z), sums, squares)
+        moments = (sums, squares, parts, n_rows, columns, flat, *running, MOMENTUM, EPS, update_stats, saved)
+        self._finish(dense.finish_moments, columns, *moments)
+        return saved
+
+    def norm_relu(self, z: Array, norm: Norm, y: Array, *, training: bool, update_stats: bool) -> Array:
+        """See `Ops.norm_relu`."""
+        saved = self._normalise(z, norm, training, update_stats)
+        whole = self._whole(z.shape[1], z, y)
+        self._columns(dense.scale_shift_relu, z.shape, z.reshape(-1), saved, ..., whole, y.reshape(-1))
+        return saved
+
+    def norm_relu_backward(self, dy: Array, z: Array, norm: Norm, saved: Array, *, params: bool) -> None:
+        """See `Ops.norm_relu_backward`."""
+        flat, whole = (dy.reshape(-1), z.reshape(-1)), self._whole(z.shape[1], dy, z)
+        sums, products = self._parts("sums", z.shape), self._parts("products", z.shape)
+        parts = self._columns(dense.norm_backward_sums, z.shape, *flat, saved, ..., whole, sums, products)
+        self._finish_backward(sums, products, parts, z.shape, norm, saved, params)
+        self._columns(dense.norm_backward, z.shape, *flat, saved, ..., whole)
+
+    def _finish_backward(
+        self, sums: Array, products: Array, parts: int, shape: tuple[int, ...], norm: Norm, saved: Array, params: bool
+    ) -> None:
+        grads = (params, norm.dweight, norm.dbias)
+        self._finish(dense.finish_backward, shape[1], sums, products, parts, *shape, saved, *grads)
+
+    def norm_relu_output(
+        self, z: Array, norm: Norm, weight: Array, bias: Array, logits: Array, *, training: bool, update_stats: bool
+    ) -> Array:
+        """See `Ops.norm_relu_output`."""
+        saved = self._normalise(z, norm, training, update_stats)
+        whole = self._whole(z.shape[1], z, weight)
+        self._rows(dense.norm_relu_output, len(z), z.reshape(-1), saved, weight, bias, *z.shape, whole, logits)
+        return saved
+
+    def norm_relu_output_backward(
+        self, dlogits: Array, z: Array, norm: Norm, weight: Array, saved: Array, dz: Array, dweight: Array | None
+    ) -> None:
+        """See `Ops.norm_relu_output_backward`."""
+        given, whole = (dlogits, z.reshape(-1), saved, weight), self._whole(z.shape[1], z, weight, dz)
+        sums, products, dweights = (self._parts(name, z.shape) for name in ("sums", "products", "weights"))
+        parts = self._columns(dense.output_backward_sums, z.shape, *given, ..., whole, sums, products, dweights)
+        self._finish_backward(sums, products, parts, z.shape, norm, saved, dweight is not None)
+        if dweight is not None:
+            self._finish(rows.finish_sums, z.shape[1], dweights, parts, z.shape[1], dweight)
+        self._columns(dense.output_backward, z.shape, *given, ..., whole, dz.reshape(-1))
+
+    # --- bias + ReLU, output unit, sums ------------------------------------------------------------------------------
+
+    def bias_relu(self, z: Array, bias: Array) -> None:
+        """See `Ops.bias_relu`."""
+        self._columns(rows.bias_relu, z.shape, z.reshape(-1), bias, ..., self._whole(z.shape[1], z, bias))
+
+    def bias_relu_backward(self, dy: Array, y: Array, dbias: Array | None) -> None:
+        """See `Ops.bias_relu_backward`."""
+        sums, whole = self._parts("sums", y.shape), self._whole(y.shape[1], dy, y)
+        parts = self._columns(rows.bias_relu_backward, y.shape, dy.reshape(-1), y.reshape(-1), ..., whole, sums)
+        if dbias is not None:
+            self._finish(rows.finish_sums, y.shape[1], sums, parts, y.shape[1], dbias)
+
+    def output(self, x: Array, weight: Array, bias: Array, logits: Array) -> None:
+        """See `Ops.output`."""
+        whole = self._whole(x.shape[1], x, weight)
+        self._rows(rows.output, len(x), x.reshape(-1), weight, bias, *x.shape, whole, logits)
+
+    def output_backward(self, dlogits: Array, x: Array, weight: Array, dx: Array, dweight: Array | None) -> None:
+        """See `Ops.output_backward`."""
+        sums, whole = self._parts("sums", x.shape), self._whole(x.shape[1], x, weight, dx)
+        given = (dlogits, x.reshape(-1), weight)
+        parts = self._columns(rows.output_backward, x.shape, *given, ..., whole, dx.reshape(-1), sums)
+        if dweight is not None:
+            self._finish(rows.finish_sums, x.shape[1], sums, parts, x.shape[1], dweight)
+
+    def sum(self, x: Array, out: Array) -> None:
+        """See `Ops.sum`."""
+        launch(rows.total_sum, 1, THREADS, x.reshape(-1), x.size, out)
+
+    def row_sums(self, x: Array, bias: Array, out: Array) -> None:
+        """See `Ops.row_sums`."""
+        self._rows(rows.row_sums, len(x), x.reshape(-1), bias, *x.shape, out)
+
+    def spread(self, dout: Array, dx: Array) -> None:
+        """See `Ops.spread`."""
+        self._each(rows.spread, dx.size, dout, dx.size, dx.shape[1], dx.reshape(-1))
+
+    @staticmethod
+    def _each(function: Any, size: int, *args: Any) -> None:
+        """Launch a grid-stride kernel over `size` elements."""
+        launch(function, blocks_for(size, THREADS), THREADS, *args)
+
+    # --- cross layers ------------------------------------------------------------------------------------------------
+
+    def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
+        """See `Ops.cross_forward`."""
+        take, (layers, columns) = self.workspace.take, weight.shape
+        units = cross.UNITS * -(-(layers + 1) // cross.UNITS)
+        vectors, constants = take("cross.vectors", (units * columns,)), take("cross.constants", (units,))
+        betas = take("cross.betas", (units * columns,), np.float64)
+        flat = (weight.reshape(-1), bias.reshape(-1), output)
+        launch(cross.cross_prepare, units, THREADS, *flat, layers, columns, vectors, betas, constants)
+        dots = take("cross.dots", (len(x) * units,))
+        whole = self._whole(columns, x, vectors)
+        for first in range(0, units, cross.UNITS):
+            how = (*x.shape, whole, layers, units, first)
+            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, dots, logits)
+        return vectors, betas, constants, dots, layers, units
+
+    def cross_backward(
+        self, x: Array, saved: Any, dlogits: Array, dx: Array, grads: tuple[Array, Array, Array] | None
+    ) -> None:
+        """See `Ops.cross_backward`. It also checks that `dx` is finite, for `check_finite`."""
+        vectors, betas, constants, dots, layers, units = saved
+        (n_rows, columns), params, take = x.shape, grads is not None, self.workspace.take
+        ddots, blocks = take("cross.ddots", (n_rows * units,)), -(-n_rows // THREADS)
+        dconstants = take("cross.dconstants", (blocks * units,), np.float64)
+        shape = (n_rows, layers, units, params)
+        launch(cross.cross_scalars, blocks, THREADS, dots, constants, dlogits, *shape, ddots, dconstants)
+        parts, whole = row_span(n_rows, columns)[1], self._whole(columns, x, vectors, dx)
+        dvectors = take("cross.dvectors", (units * parts * columns,))
+        for first in range(0, units, cross.UNITS):
+            how = (whole, units, first, params, parts)
+            given = (x.reshape(-1), vectors, ddots, ...)
+            target = (dx.reshape(-1), dvectors, self.guard, steps.BAD_GRADIENT)
+            self._columns(cross.cross_apply, x.shape, *given, *how, *target)
+        self._checked = address(dx)
+        if grads is not None:
+            flat = [array.reshape(-1) for array in grads]
+            sums = (vectors, betas, dvectors, parts, dconstants, blocks)
+            self._finish(cross.cross_finish, columns, *sums, layers, units, columns, *flat)
+
+    # --- factorisation machine ---------------------------------------------------------------------------------------
+
+    def fm_forward(self, x: Array, fields: int, sums: Array, out: Array) -> None:
+        """See `Ops.fm_forward`."""
+        shape = (len(x), fields, sums.shape[1])
+        self._rows(fm.fm_forward, len(x), x.reshape(-1), *shape, sums.reshape(-1), out)
+
+    def fm_backward(self, x: Array, fields: int, sums: Array, dout: Array, dx: Array) -> None:
+        """See `Ops.fm_backward`."""
+        shape = (x.size, fields, sums.shape[1])
+        self._each(fm.fm_backward, x.size, x.reshape(-1), *shape, sums.reshape(-1), dout, dx.reshape(-1))
+
+    def fm_factors(self, x: Array, fields: int, out: Array) -> None:
+        """See `Ops.fm_factors`."""
+        self._each(fm.fm_factors, out.size, x.reshape(-1), out.size, out.shape[1] // fields, out.reshape(-1))
+
+    def fm_add_factors(self, dfactors: Array, fields: int, dx: Array) -> None:
+        """See `Ops.fm_add_factors`."""
+        size = dfactors.size
+        self._each(fm.fm_add_factors, size, dfactors.reshape(-1), size, dfactors.shape[1] // fields, dx.reshape(-1))
+
+    # --- loss and checks of a training step --------------------------------------------------------------------------
+
+    def loss(self, logits: Array, labels: Array, totals: Array, *, add: bool) -> Array:
+        """Gradient of the mean logloss by `logits`; with ``add`` the loss goes into `totals` (`kernels.cuda.steps`).
+
+        The guard is set if the loss is not finite.
+        """
+        n_rows = len(logits)
+        blocks = -(-n_rows // THREADS)
+        take = self.workspace.take
+        dlogits, losses = take("dlogits", (n_rows,)), take("losses", (blocks,), np.float64)
+        launch(steps.bce_with_logits, blocks, THREADS, logits, labels, n_rows, losses, dlogits)
+        launch(steps.finish_loss, 1, THREADS, losses, blocks, n_rows, add, totals, self.guard, steps.BAD_LOSS)
+        return dlogits
+
+    def check_finite(self, gradient: Array) -> None:
+        """Set the guard if an element of `gradient` is not finite, unless that was seen to while it was written."""
+        if self._checked != address(gradient):
+            size = gradient.size
+            self._each(steps.check_finite, size // 4, gradient.reshape(-1), size, self.guard, steps.BAD_GRADIENT)
+        self._checked = None

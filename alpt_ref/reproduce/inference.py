@@ -1,0 +1,95 @@
+"""Sentences that a table adds to its numbers, each computed from the runs: equivalence, regions, gaps, benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..compare.paired import Difference, differences
+from ..compare.statistics import t_interval
+from ..history import RunResult
+from .benchmark import Benchmark, check_benchmark
+from .columns import LEVEL
+from .stored import Runs
+from .table import Line
+
+
+def results_of(runs: Runs, names: Sequence[str]) -> dict[str, dict[int, RunResult]]:
+    """Name -> seed -> result."""
+    return {name: {seed: run.result for seed, run in runs[name].items()} for name in names}
+
+
+def equivalence(runs: Runs, first: str, second: str, margin: float) -> list[str]:
+    """Two one-sided t-tests (TOST) of equal test AUC within `margin`, paired by seed."""
+    lines = differences(results_of(runs, (first, second)), [Difference(first, second)])
+    found = next((line for line in lines if line["metric"] == "auc"), None)
+    names = f"{first.upper()} and {second.upper()}"
+    if found is None:
+        return [f"Fewer than two pairs of runs: nothing can be said on the equivalence of {names}."]
+    within = found["equivalent_within"]
+    verdict = "are equivalent" if within < margin else "are not shown to be equivalent"
+    return [
+        f"{names} {verdict} within {margin:g} AUC (two one-sided t-tests at the {LEVEL:.0%} level, {found['pairs']} "
+        f"pairs: {found['difference']:+.5f}, smallest margin {within:.5f})."
+    ]
+
+
+def gap_to_bayes(runs: Runs, name: str) -> list[str]:
+    """How far a method's test logloss is above the Bayes optimum, where that is known."""
+    gaps = [
+        run.result.test_logloss - runs.data[seed].bayes["logloss"]
+        for seed, run in runs[name].items()
+        if "logloss" in runs.data[seed].bayes
+    ]
+    if not gaps:
+        return []
+    interval = t_interval(gaps)
+    half = "" if interval.half_width is None else f" ± {interval.half_width:.4f}"
+    return [f"{name.upper()} is {interval.mean:.4f}{half} logloss above the Bayes optimum of the test rows."]
+
+
+def regions(runs: Runs, pairs: Mapping[int, Mapping[float, tuple[str, str]]]) -> list[str]:
+    """For each number of bits the values of eta/Delta where SR has the lower logloss, and where DR has (Holm over all).
+
+    `pairs` : bits -> ratio -> names of the SR run and of the DR run.
+    """
+    every = {pair: (bits, ratio) for bits, of in pairs.items() for ratio, pair in of.items()}
+    names = list(dict.fromkeys(name for pair in every for name in pair))
+    lines = differences(results_of(runs, names), [Difference(*pair) for pair in every])
+    tested = {every[line["first"], line["second"]]: line for line in lines if line["metric"] == "logloss"}
+    sentences = []
+    for bits in pairs:
+        ours = {ratio: tested[bits, ratio] for ratio in pairs[bits] if (bits, ratio) in tested}
+        won = [ratio for ratio, line in ours.items() if line["p_holm"] < LEVEL and line["difference"] < 0]
+        lost = [ratio for ratio, line in ours.items() if line["p_holm"] < LEVEL and line["difference"] > 0]
+        open_ = [ratio for ratio in ours if ratio not in won and ratio not in lost]
+        parts = [f"SR is better at η/Δ = {_list(won)}" if won else "SR is nowhere significantly better"]
+        parts += [f"DR at {_list(lost)}"] if lost else []
+        parts += [f"no significant difference at {_list(open_)}"] if open_ else []
+        if ours:
+            sentences.append(f"{bits} bits, logloss: {'; '.join(parts)} (paired, Holm over all bits and ratios).")
+    return sentences
+
+
+def _list(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def benchmark_lines(runs: Runs) -> list[Line]:
+    """The public benchmark's figures, a line a backbone, where rows and vocabulary are the same."""
+    known = _benchmark(runs)[0]
+    if known is None:
+        return []
+    return [
+        Line((f"{kind}, {known.name}",), group="benchmark", fixed={"auc": auc, "logloss": logloss})
+        for kind, (auc, logloss) in known.results.items()
+    ]
+
+
+def benchmark_note(runs: Runs) -> list[str]:
+    """Whether the benchmark's figures are of the same rows and vocabulary."""
+    note = _benchmark(runs)[1]
+    return [note] if note else []
+
+
+def _benchmark(runs: Runs) -> tuple[Benchmark | None, str]:
+    return check_benchmark(runs.study.name, next(iter(runs.data.values())))

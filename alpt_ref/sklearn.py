@@ -1,0 +1,329 @@
+"""`CTRClassifier`: table, backbone and Algorithm 1 as a scikit-learn classifier of categories (extra `sklearn`)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._check import whole_number
+from .config import ModelConfig, RunConfig, TableConfig, TrainConfig
+from .data.columns import Column, ColumnCoder
+from .engine import DivergedError
+from .errors import InputError, TrainingError
+from .learner import Learner
+from .progress import Progress
+from .tables.base import EmbeddingTable
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import assert_all_finite, check_array, check_consistent_length, check_random_state, column_or_1d
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise InputError(
+        f"CTRClassifier needs scikit-learn 1.6 or later ({error}): pip install 'alpt-ref[sklearn]'"
+    ) from None
+
+
+class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Click-through-rate model with an embedding table of low precision.
+
+    Every column of X is a field of categories: texts, numbers by value, and missing values (None, NaN) as a category
+    of their own. A column of numbers with fractions and more than `bins` distinct values is cut into bins of equal
+    counts. What the first call of `fit` or `partial_fit` has not seen shares the column's out-of-vocabulary row.
+
+    Parameters
+    ----------
+    method : {"alpt", "lpt", "fp32"} or another table method
+        How the table is held: codes with learned or fixed step sizes, or float32.
+    bits : {2, 4, 8, 16}
+    rounding : {"sr", "dr"}
+        Stochastic or nearest.
+    model : {"dcn", "dnn", "deepfm", "fm", "logistic"}
+    dim : int
+        Embedding dimension; for deepfm and fm the number of factors; logistic has no use for it.
+    hidden : sequence of int
+        Widths of the MLP's layers (dcn, dnn, deepfm).
+    cross_layers : int
+        Of dcn.
+    batch_norm : bool
+        In the MLP.
+    lr : float
+        Learning rate of table (lazy Adam) and dense part (Adam).
+    step_lr : float
+        Learning rate of the step sizes (alpt).
+    weight_decay : float
+        Decoupled; of the rows in a batch and of the dense part.
+    init_std : float
+        Initial embeddings are N(0, init_std²).
+    init_step : "lsq" or float
+        Initial step size: from the initial embeddings, or a number.
+    epochs : int
+        Passes of `fit`; `partial_fit` makes one. Click models overfit early: on much data one to three are enough.
+    batch_size : int
+    min_count : int
+        Categories seen less often share the out-of-vocabulary row.
+    bins : int
+    random_state : int, RandomState or None
+        Of weights, batches and stochastic rounding. The same number gives the same bits, whatever the threads.
+    verbose : bool
+        Show progress on stderr.
+
+    Attributes
+    ----------
+    classes_ : array (2,)
+        The two labels, ascending; probabilities of the second are those of a click.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+    table_ : EmbeddingTable
+        With `codes`, `step_size` and `nbytes`.
+    loss_curve_ : list of float
+        Mean training logloss of every pass, in nats.
+
+    Examples
+    --------
+    >>> from alpt_ref import CTRClassifier
+    >>> X = [["phone", "de"], ["phone", "fr"], ["laptop", "de"], ["laptop", None]] * 500
+    >>> y = ["click", "click", "none", "none"] * 500
+    >>> clf = CTRClassifier(bits=4, random_state=0).fit(X, y)
+    >>> clf.predict([["phone", None], ["laptop", "it"]]).tolist()
+    ['click', 'none']
+    """
+
+    classes_: NDArray[Any]
+    loss_curve_: list[float]
+    _learner: Learner
+
+    def __init__(
+        self, method: str = "alpt", *, bits: int = 8, rounding: str = "sr", model: str = "dcn", dim: int = 16,
+        hidden: Any = (64, 32), cross_layers: int = 3, batch_norm: bool = True, lr: float = 1e-3,
+        step_lr: float = 2e-5, weight_decay: float = 0.0, init_std: float = 0.003, init_step: float | str = "lsq",
+        epochs: int = 5, batch_size: int = 128, min_count: int = 1, bins: int = 32, random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:  # fmt: skip
+        self.method = method
+        self.bits = bits
+        self.rounding = rounding
+        self.model = model
+        self.dim = dim
+        self.hidden = hidden
+        self.cross_layers = cross_layers
+        self.batch_norm = batch_norm
+        self.lr = lr
+        self.step_lr = step_lr
+        self.weight_decay = weight_decay
+        self.init_std = init_std
+        self.init_step = init_step
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.min_count = min_count
+        self.bins = bins
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Learn vocabulary and model from scratch.
+
+        Parameters
+        ----------
+        X : array, list of rows or DataFrame (rows, columns)
+        y : array (rows,)
+            Labels of two values.
+
+        Raises
+        ------
+        InputError
+            A setting or a value breaks its rule, or y has not two classes; a former fit stays as it was.
+        TrainingError
+            A loss or gradient became NaN or infinite.
+        """
+        columns = self._columns(X, reset=True)
+        y = self._checked_labels(X, y)
+        classes = np.unique(y)
+        if len(classes) != 2:
+            raise InputError(f"y must have two classes, got 1 class: {classes[0]!r}")
+        learner = self._new_learner(columns)
+        return self._train(learner, columns, y, classes, learner.config.train.epochs)
+
+    def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+        """One more pass over these rows in mini-batches.
+
+        The first call, without a `fit` before, fixes settings, vocabulary and bins; later ones leave them as they are.
+
+        Parameters
+        ----------
+        X, y
+            As for `fit`; y may have one label only.
+        classes : array (2,)
+            The two labels; needed in the first call.
+
+        Raises
+        ------
+        InputError
+            As for `fit`, or a label is not among the classes; nothing has changed.
+        TrainingError
+            A loss or gradient became NaN or infinite; the estimator is as before its first fit.
+        """
+        fresh = not self.__sklearn_is_fitted__()
+        columns = self._columns(X, reset=fresh)
+        y = self._checked_labels(X, y)
+        if fresh:
+            if classes is None:
+                raise InputError("classes must be given in the first call of partial_fit: the two labels")
+            known = np.unique(np.asarray(classes))
+            if len(known) != 2:
+                raise InputError(f"classes must be two labels, got {known.tolist()}")
+            learner = self._new_learner(columns)
+        else:
+            known, learner = self.classes_, self._learner
+            if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
+                raise InputError(f"classes must be those of the first call, {known.tolist()}, got {classes!r}")
+        return self._train(learner, columns, y, known, 1)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Logits of the second class, (rows,)."""
+        check_is_fitted(self)
+        return self._learner.logits(self._columns(X, reset=False))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the two classes, (rows, 2)."""
+        logits = self.decision_function(X)
+        decay = np.exp(-np.abs(logits))  # never overflows
+        large, small = 1.0 / (1.0 + decay), decay / (1.0 + decay)
+        click = np.where(logits > 0, large, small)
+        return np.column_stack([np.where(logits > 0, small, large), click])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The more probable label of each row, (rows,)."""
+        logits = self.decision_function(X)
+        labels: NDArray[Any] = self.classes_[(logits > 0).astype(np.intp)]
+        return labels
+
+    @property
+    def table_(self) -> EmbeddingTable:
+        """The embedding table."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError("table_ exists after fit")
+        table: EmbeddingTable = self._learner.engine.table
+        return table
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is something to predict with."""
+        return "_learner" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        """Two classes; categories; missing values are fine."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _checked_labels(self, X: Any, y: Any) -> NDArray[Any]:
+        if y is None:
+            raise InputError("CTRClassifier requires y to be passed, but the target y is None")
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise InputError(f"Only binary classification is supported. The type of the target is {kind}.")
+        check_consistent_length(X, y)
+        return np.asarray(y)
+
+    def _columns(self, X: Any, *, reset: bool) -> list[Column]:
+        """X column by column, after scikit-learn's checks of its shape and of the columns' names."""
+        if hasattr(X, "iloc") and X.ndim == 2:  # a DataFrame: each column has a type of its own
+            check_array(np.broadcast_to(np.False_, X.shape), estimator=self)
+            columns = [_of_series(X.iloc[:, place]) for place in range(X.shape[1])]
+        else:
+            array = _of_rows(X) if isinstance(X, (list, tuple)) else X
+            array = check_array(array, dtype=None, ensure_all_finite=False, estimator=self)
+            columns = list(array.T)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return columns
+
+    def _new_learner(self, columns: list[Column]) -> Learner:
+        bins, min_count = whole_number("bins", self.bins, 2), whole_number("min_count", self.min_count, 1)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        config = self._config(seed)
+        names = getattr(self, "feature_names_in_", range(len(columns)))
+        return Learner(
+            config,
+            [
+                ColumnCoder.of(f"column {name!r} of X", column, bins=bins, min_count=min_count)
+                for name, column in zip(names, columns, strict=True)
+            ],
+        )
+
+    def _config(self, seed: int) -> RunConfig:
+        given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        dim = 1 if given["model"] == "logistic" else given["dim"]
+
+        def section(type_: Any, *names: str, **others: Any) -> Any:
+            return type_(**{name: given[name] for name in names}, **others)
+
+        try:
+            return RunConfig(
+                model=section(
+                    ModelConfig, "hidden", "cross_layers", "batch_norm", "lr", "weight_decay",
+                    kind=given["model"], dim=dim,
+                ),
+                table=section(
+                    TableConfig, "method", "bits", "rounding", "lr", "weight_decay", "init_std", "init_step", "step_lr"
+                ),
+                train=section(TrainConfig, "batch_size", "epochs", milestones=(), seed=seed),
+            )  # fmt: skip
+        except InputError as error:  # the settings have no sections here
+            words = re.sub(
+                r"\b(model)\.kind\b|\b(?:model|table|train)\.(?=\w)", lambda found: found[1] or "", str(error)
+            )
+            raise InputError(words) from None
+
+    def _train(
+        self, learner: Learner, columns: list[Column], y: NDArray[Any], classes: NDArray[Any], epochs: int
+    ) -> Self:
+        clicks = y == classes[1]
+        unknown = ~(clicks | (y == classes[0]))
+        if unknown.any():
+            raise InputError(f"y must hold labels of classes {classes.tolist()} only, got {y[unknown][0]!r}")
+        dataset = learner.dataset(learner.encode(columns), clicks.astype(np.uint8))
+        fresh = learner is not vars(self).get("_learner")
+        try:
+            losses = learner.train(dataset, epochs, Progress(enabled=bool(self.verbose)))
+        except DivergedError as error:
+            if not fresh:
+                del self._learner
+            raise TrainingError(f"training diverged at step {error.step}: {error.__cause__}; lower lr") from None
+        self._learner, self.classes_ = learner, classes
+        self.loss_curve_ = losses if fresh else self.loss_curve_ + losses
+        return self
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars, which searches over settings draw, as Python's own; sequences of them too."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _of_rows(rows: Any) -> NDArray[Any]:
+    """Rows of numbers as they are; others as objects, because NumPy would turn the numbers beside texts into texts."""
+    try:
+        array = np.asarray(rows)
+        return array if array.dtype.kind in "biufc" else np.array(rows, dtype=object)
+    except ValueError:
+        raise InputError("X must be rows of one length, got nested sequences of different lengths") from None
+
+
+def _of_series(series: Any) -> Column:
+    """A DataFrame's column as an array; pandas' own types as Python objects, so that no value changes its type."""
+    if isinstance(series.dtype, np.dtype):
+        return np.asarray(series)
+    column: Column = series.to_numpy(dtype=object, na_value=None)
+    return column

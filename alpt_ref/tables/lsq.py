@@ -1,0 +1,42 @@
+"""LSQ: quantisation-aware training with a learned step size (Esser et al., ICLR 2020).
+
+The step size's gradient is theory R5, ALPT's too; the difference is the float32 table behind it. Step sizes follow the
+settings of ALPT (granularity, initial value, learning rate, gradient scale, domain, floor), so that the two compare.
+Esser et al. scale the gradient by ``1 / sqrt(N q_max)`` for the N weights that share a step size: ``"dq"`` with one
+step size a row.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check
+from .._jit import run_rows
+from .alpt import GRAD_SCALES, STEP_DOMAINS
+from .base import GRAIN, TableSpec
+from .qat import FakeQuantizedTable
+
+
+class LsqTable(FakeQuantizedTable):
+    """Float32 weights read as ``step * code`` with learned step sizes."""
+
+    method = "lsq"
+    learned_name = "step"
+
+    def _rule(self, spec: TableSpec) -> tuple[float, np.float32, int]:
+        _check.choice("grad_scale", spec.grad_scale, GRAD_SCALES)
+        self.log_domain = _check.choice("step_domain", spec.step_domain, STEP_DOMAINS) == "log"
+        return _check.number("step_lr", spec.step_lr), np.float32(1.0), self.quantizer.q_min
+
+    def _gradient_scale(self, batch_size: int) -> float:
+        per_row = self.d * self.quantizer.q_max
+        scales = {"bdq": 1.0 / math.sqrt(batch_size * per_row), "dq": 1.0 / math.sqrt(per_row), "none": 1.0}
+        return scales[self.spec.grad_scale]
+
+    def _pass_back(self, rows: NDArray[np.int64], grads: NDArray[np.float32], out: NDArray[np.float32]) -> list[Any]:
+        arguments = (rows, self.weights, self._learned_of(rows), *self._range, grads, out)
+        return run_rows(self.backend.kernels.lsq_gradients, len(rows), *arguments, grain=GRAIN)

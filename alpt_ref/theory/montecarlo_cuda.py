@@ -1,0 +1,86 @@
+"""The Monte Carlo engine's half for a GPU: which simulations pay there, device arrays, results on the host."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..kernels.cpu import montecarlo_measure as measure
+from ..kernels.cuda.available import require_device
+
+Floats = NDArray[np.float64]
+
+LEAST_UPDATES = 1 << 30
+"""Coordinate updates below which waking a GPU, a second or two a process, costs more than it saves: a core makes some
+10**9 a second."""
+LEAST_ELEMENTS = 1 << 13
+"""Coordinates of all runs below which the GPU's threads wait for themselves: a step takes about 0.2 microseconds."""
+LEAST_GROUPS = 1 << 12
+"""Threads below which the engine that watches every step is no faster than the cores beside the GPU."""
+
+
+def pays(runs: int, d: int, steps: int, *, rows: int = 0, watched: bool = False) -> bool:
+    """Whether a simulation is large enough for a GPU: by its work and by how much of it can run at once.
+
+    `rows` are those of a gradient of a linear model (0: separable), `watched` means averages or checks at every step.
+    """
+    if runs * d * steps * max(rows, 1) < LEAST_UPDATES:
+        return False
+    if rows or watched:
+        return runs * math.gcd(d, 4) // 4 >= LEAST_GROUPS  # a thread owns whole Philox blocks
+    return runs * d >= LEAST_ELEMENTS
+
+
+def separable(
+    kind: int, runs: int, problem: tuple[Any, ...], settings: dict[str, Any]
+) -> tuple[Floats, Floats, NDArray[np.float32]]:
+    """`records` (checkpoints, runs, 5), `limits` (runs, 4) and `final` (runs, d) of the CPU's kernel."""
+    require_device()
+    from ..kernels.cuda import montecarlo, montecarlo_groups
+    from ..kernels.cuda.target import array_module
+
+    xp, count, d = array_module(), len(settings["checkpoints"]), len(problem[0])
+    try:
+        records = xp.zeros((count, runs, 5))
+        if settings["averages"] or settings["check"] or not montecarlo.blocks_fit(count, runs * d):
+            limits, final = xp.zeros((runs, 4)), xp.empty((runs, d), np.float32)
+            montecarlo_groups.run_groups(xp, kind, runs, problem, settings, records, limits, final)
+            return _host(records), _host(limits), _host(final)
+        points = xp.empty((count, runs * d), np.float32)
+        montecarlo.run_blocks(xp, kind, runs, problem, settings, records, points)
+    except MemoryError as error:  # CuPy's is one
+        raise _full(error) from None
+    host = _host(records)
+    seen = np.zeros((runs, 4))
+    seen[:, measure.MAX_GRADIENT2] = host[:, :, measure.GRADIENT2].max(axis=0)
+    seen[:, measure.MAX_DISTANCE2] = host[:, :, measure.DISTANCE2].max(axis=0)
+    return host, seen, _host(points[-1]).reshape(runs, d)
+
+
+def linear(model: tuple[Any, ...], runs: int, settings: dict[str, Any]) -> tuple[Floats, Floats, NDArray[np.float32]]:
+    """`means` (checkpoints, runs), `limits` (runs, 4) and `points` (checkpoints, runs, d) of the CPU's kernel."""
+    require_device()
+    from ..kernels.cuda import montecarlo_linear as kernels
+    from ..kernels.cuda.target import array_module
+
+    xp, count, d = array_module(), len(settings["checkpoints"]), model[3].shape[1]
+    try:
+        means, limits = xp.zeros((count, runs)), xp.zeros((runs, 4))
+        points = xp.empty((count, runs, d), np.float32)
+        kernels.run_linear(xp, model, runs, settings, means, limits, points)
+    except MemoryError as error:
+        raise _full(error) from None
+    return _host(means), _host(limits), _host(points)
+
+
+def _host(array: Any) -> NDArray[Any]:
+    copy: NDArray[Any] = array.get() if hasattr(array, "get") else np.array(array)
+    return copy
+
+
+def _full(error: MemoryError) -> InputError:
+    return InputError(f"the GPU's memory is full ({error}): take fewer runs or checkpoints, or device='cpu'")

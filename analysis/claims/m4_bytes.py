@@ -1,0 +1,124 @@
+r"""M4: the bytes of a table, counted in the arrays that it holds, follow the formula, in serving and in training.
+
+Proof. A row of d codes of m bits takes ceil(d m / 32) words of 4 bytes; one fp32 step size a row takes 4, one a field
+4 F in all, one for the table 4. Where 32 divides d m the ratio to fp32 is 4 d / (d m / 8 + 4) = 32 d / (d m + 32) with
+one step size a row. In training come the optimisers' states: lazy Adam 8 d + 4 a row (two moments, a count) and 12 a
+learned step size, row-wise Adagrad 4 and 4, SGD none.
+
+Tables are made here and their arrays counted; where runs of `alpt-ref reproduce` are stored, what these measured, too.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from alpt_ref.reproduce import StoredRun
+from alpt_ref.reproduce.claims import digest_of, runs_of, study_with
+from alpt_ref.tables import make_table
+from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+
+PLAN = "bits"
+ROWS, FIELDS = 1000, 4
+OF_ROW: dict[str, Callable[[int], int]] = {"adam": lambda d: 8 * d + 4, "adagrad": lambda d: 4, "sgd": lambda d: 0}
+OF_STEP = {"adam": 12, "adagrad": 4, "sgd": 0}
+METHODS, GRANULARITIES = ("lpt", "alpt"), ("row", "field", "table")
+
+
+class Kind(NamedTuple):
+    """What the bytes of a table of low precision depend on, but for its bits."""
+
+    method: str
+    n: int
+    fields: int
+    d: int
+    optimizer: str
+    granularity: str
+
+
+def cells(budget: str) -> list[Cell]:
+    made = product(made=["here"], bits=[2, 4, 8, 16], d=[5, 16, 32] if budget == "full" else [5, 16])
+    found = study_with(PLAN)
+    if found is None:
+        return made
+    return made + product(made=["stored"], runs=[digest_of(found, PLAN)], bits=sorted({16, *found.index.study.bits}))
+
+
+def kinds(cell: Cell) -> list[Kind]:
+    """The tables of a cell."""
+    if cell["made"] == "here":
+        combinations = itertools.product(METHODS, OF_ROW, GRANULARITIES)
+        return [Kind(method, ROWS, FIELDS, cell["d"], *others) for method, *others in combinations]
+    found = []
+    for method in METHODS:
+        seed, run = first_run(method, cell["bits"])
+        data, table = runs_of(PLAN).data[seed], run.config.table
+        dim = run.config.model.dim
+        found.append(Kind(method, data.features, data.fields, dim, table.optimizer, table.granularity))
+    return found
+
+
+def first_run(method: str, bits: int) -> tuple[int, StoredRun]:
+    return next(iter(runs_of(PLAN)[f"{method}-sr {bits}-bit"].items()))
+
+
+def formula(kind: Kind, bits: int, *, counted: bool = True) -> list[float]:
+    """Bytes when serving, in training, and how many times fewer than fp32 when serving."""
+    steps = {"row": kind.n, "field": kind.fields, "table": 1}[kind.granularity] if counted else 0
+    serving = 4 * kind.n * -(-kind.d * bits // 32) + 4 * steps
+    learned = OF_STEP[kind.optimizer] * steps if kind.method == "alpt" else 0
+    return [serving, serving + OF_ROW[kind.optimizer](kind.d) * kind.n + learned, 4 * kind.d * kind.n / serving]
+
+
+def bound(cell: Cell, constants: Constants) -> list[float]:
+    return [value for kind in kinds(cell) for value in formula(kind, cell["bits"])]
+
+
+def without_steps(cell: Cell, constants: Constants) -> list[float]:
+    return [value for kind in kinds(cell) for value in formula(kind, cell["bits"], counted=False)]
+
+
+def held(cell: Cell, kind: Kind) -> tuple[int, int]:
+    """Bytes when serving and in training, counted."""
+    if cell["made"] == "stored":
+        result = first_run(kind.method, cell["bits"])[1].result
+        return result.serving_bytes, result.training_bytes
+    table = make_table(
+        kind.method, kind.n, kind.d, bits=cell["bits"], rounding="sr", optimizer=kind.optimizer, seed=0,
+        granularity=kind.granularity, field_offsets=np.linspace(0, kind.n, kind.fields + 1).astype(np.int64),
+    )  # fmt: skip
+    return table.nbytes("serving"), table.nbytes("training")
+
+
+def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+    values, labels = [], []
+    for kind in kinds(cell):
+        serving, training = held(cell, kind)
+        values += [serving, training, 4 * kind.d * kind.n / serving]
+        name = f"{kind.method} {kind.optimizer} {kind.granularity}"
+        labels += [f"{name}: {what}" for what in ("serving", "training", "ratio")]
+    return exact(values, labels=labels)
+
+
+CLAIM = Claim(
+    id="m4",
+    title="Bytes held in serving and in training follow the formula",
+    statement=(
+        r"serving: $4n\lceil dm/32 \rceil + 4s$; training: with the optimisers' states"
+        "\n"
+        r"one step size a row, $32 \mid dm$:  fp32 / low precision $= 32d/(md + 32)$"
+    ),
+    plain=(
+        "n rows of d codes of m bits with s step sizes hold 4 n ceil(d m / 32) + 4 s bytes, in training 8 d + 4 (lazy"
+        " Adam), 4 (row-wise Adagrad) or 0 (SGD) more a row and 12, 4 or 0 more a learned step size; with one step size"
+        " a row and 32 dividing d m that is 32 d / (m d + 32) times fewer than fp32 in serving"
+    ),
+    kind="identity",
+    grid=cells,
+    bound=bound,
+    measure=measure,
+    control=Control("no-steps", "step sizes not counted", bound=without_steps),
+)

@@ -1,0 +1,103 @@
+"""What the figures about trained models share: means over seeds with intervals, and one look for each method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from alpt_ref.compare.figure import STYLE
+from alpt_ref.compare.statistics import t_interval
+from alpt_ref.history import RunResult
+from alpt_ref.reproduce import Runs, StoredRun
+from alpt_ref.verify.figures import new_figure
+
+WIDTH = 3.4
+"""Inches of a column of print."""
+FONT = 8
+Row = dict[str, Any]
+
+
+class Mean(NamedTuple):
+    """A mean over seeds with the half width of its 95 % t-interval (0 for one seed)."""
+
+    value: float
+    half: float
+    runs: int
+
+
+def mean(numbers: Iterable[float]) -> Mean | None:
+    """None where there are no numbers."""
+    known = list(numbers)
+    if not known:
+        return None
+    interval = t_interval(known)
+    return Mean(interval.mean, interval.half_width or 0.0, interval.n)
+
+
+def over_seeds(runs: Runs, name: str, of: Callable[[RunResult], float]) -> Mean | None:
+    """Mean of a number of each run of a variant."""
+    return mean(of(run.result) for run in runs[name].values())
+
+
+def difference(runs: Runs, first: str, second: str, of: Callable[[RunResult], float]) -> Mean | None:
+    """Mean of first - second, paired by seed."""
+    ours, others = runs[first], runs[second]
+    return mean(of(ours[seed].result) - of(others[seed].result) for seed in ours if seed in others)
+
+
+def by_epoch(found: Mapping[int, StoredRun], of: Callable[[Any], float | None]) -> list[Mean]:
+    """Mean over seeds of a number of each epoch's record."""
+    epochs = min((len(run.result.history) for run in found.values()), default=0)
+    numbers = [[of(run.result.history[epoch]) for run in found.values()] for epoch in range(epochs)]
+    means = [mean(number for number in of_epoch if number is not None) for of_epoch in numbers]
+    return [one for one in means if one is not None]
+
+
+def style(label: str) -> dict[str, Any]:
+    """Marker, line and colour of a method."""
+    marks = dict(STYLE[label])
+    return marks | {"markersize": 6 if label == "fp32" else 4, "markerfacecolor": "white"}
+
+
+def column(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, list[Any]]:
+    """A figure of a column's width, and its axes row by row, lettered if there are several."""
+    figure = new_figure(WIDTH, height)
+    grid = figure.subplots(rows, columns, squeeze=False, **options)
+    axes = list(grid.ravel())
+    for place, one in enumerate(axes):
+        one.tick_params(which="both", labelsize=FONT - 1)
+        if len(axes) > 1:
+            one.set_title(f"({'abcdefghijkl'[place]})", loc="left", fontsize=FONT, fontweight="bold")
+    return figure, axes
+
+
+def label(axes: Any, x: str = "", y: str = "") -> None:
+    """Axis labels in the figure's size."""
+    if x:
+        axes.set_xlabel(x, fontsize=FONT)
+    if y:
+        axes.set_ylabel(y, fontsize=FONT)
+
+
+def legend(figure: Any, axes: Sequence[Any], columns: int) -> None:
+    """One legend below all panels, each name once: nothing of it can lie on the data."""
+    found: dict[str, Any] = {}
+    for one in axes:
+        for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    figure.legend(
+        list(found.values()), list(found), loc="outside lower center", ncols=columns, fontsize=FONT - 1,
+        handlelength=2.6, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def row(panel: str, series: str, x: float, value: Mean) -> Row:
+    """A line of the table behind a figure."""
+    return {
+        "panel": panel,
+        "series": series,
+        "x": x,
+        "value": value.value,
+        "half_width": value.half,
+        "runs": value.runs,
+    }

@@ -1,0 +1,58 @@
+"""Test AUC and logloss against the number of bits, as differences to FP32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import Runs, Study
+from alpt_ref.verify.figures import Figure
+
+from ._runs import Row, column, difference, label, legend, row, style
+
+LABELS = ("lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
+SHIFTS = (-0.09, -0.03, 0.03, 0.09)
+"""Sideways, so that error bars can be told apart."""
+
+
+def name(one: str, bits: int) -> str:
+    return f"{one} {bits}-bit"
+
+
+def widths(study: Study) -> list[int]:
+    return sorted({16, *study.bits})
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    made = {name(one, bits): study.run(one, bits) for bits in widths(study) for one in LABELS}
+    return {"fp32": study.run("fp32"), **made}
+
+
+def draw(found: Runs) -> tuple[Any, list[Row]]:
+    figure, axes = column(4.4, rows=2, sharex=True)
+    places = {bits: place for place, bits in enumerate(widths(found.study))}
+    rows = []
+    panels = (("test AUC − FP32", "test_auc"), ("test logloss − FP32", "test_logloss"))
+    for letter, one, (title, field) in zip("ab", axes, panels, strict=True):
+        for label_, shift in zip(LABELS, SHIFTS, strict=True):
+            means = {
+                bits: difference(found, name(label_, bits), "fp32", lambda run, field=field: float(getattr(run, field)))  # type: ignore[misc]
+                for bits in places
+            }
+            known = {bits: m for bits, m in means.items() if m is not None}
+            one.errorbar(
+                [places[bits] + shift for bits in known], [m.value for m in known.values()],
+                [m.half for m in known.values()], label=label_.upper(), capsize=2, linewidth=1.1, elinewidth=0.8,
+                **style(label_),
+            )  # fmt: skip
+            rows += [row(letter, label_, bits, m) for bits, m in known.items()]
+        one.axhline(0.0, color="black", linewidth=0.7)
+        one.set_xticks(list(places.values()), [str(bits) for bits in places])
+        label(one, y=title)
+    label(axes[-1], x="bits")
+    legend(figure, axes, 4)
+    return figure, rows
+
+
+FIGURE = Figure("accuracy_over_bits", "Test AUC and logloss against FP32 by number of bits", (), draw, runs)

@@ -1,0 +1,58 @@
+"""How the codes spread over training: shares of all codes after a number of epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import Runs, Study
+from alpt_ref.verify.figures import Figure
+
+from ._runs import Row, column, label, legend
+from ._trace import checkpoints, name, traced
+
+LABELS = ("lpt-dr", "lpt-sr", "alpt-sr")
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    return traced(study, LABELS)
+
+
+def shares(found: Runs, variant: str) -> np.ndarray[Any, Any]:
+    """Share of each code, mean over seeds; empty where nothing was observed."""
+    counts = [np.asarray(run.observed["codes"], float) for run in found[variant].values() if "codes" in run.observed]
+    return np.mean([one / one.sum() for one in counts], axis=0) if counts else np.empty(0)
+
+
+def draw(found: Runs) -> tuple[Any, list[Row]]:
+    figure, axes = column(4.9, rows=len(LABELS), sharex=True, sharey=True)
+    bits, after = found.study.trace, checkpoints(found.study)
+    lowest = -(1 << (bits - 1))
+    rows: list[Row] = []
+    for one, label_ in zip(axes, LABELS, strict=True):
+        for place, epochs in enumerate(after):
+            share = shares(found, name(label_, epochs))
+            codes = np.arange(lowest, lowest + len(share))
+            dark = 0.75 * (1 - (place + 1) / len(after))
+            dashes = ("-", "--", ":", "-.")[(len(after) - 1 - place) % 4]
+            one.step(
+                codes, share, where="mid", color=str(dark), linestyle=dashes, label=f"epoch {epochs}", linewidth=1.2
+            )
+            rows += [
+                {"method": label_, "epoch": epochs, "code": int(code), "share": float(value)}
+                for code, value in zip(codes, share, strict=True)
+            ]
+        one.set_title(f"{label_.upper()}, {bits} bits", fontsize=8)
+        one.set_yscale("log")
+    least = min((line["share"] for line in rows if line["share"] > 0), default=1e-3)
+    axes[0].set_ylim(max(least / 2, 1e-6), 1.0)
+    label(axes[len(axes) // 2], y="share of codes")
+    label(axes[-1], x="code")
+    legend(figure, axes, 4)
+    return figure, rows
+
+
+FIGURE = Figure("code_histograms", "Distribution of the codes over training", (), draw, runs)

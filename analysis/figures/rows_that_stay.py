@@ -1,0 +1,60 @@
+"""Rows that no longer move: under nearest rounding their share rises as updates fall below half a step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import Runs, Study
+from alpt_ref.verify.figures import Figure
+
+from ._runs import Mean, Row, by_epoch, column, label, legend, mean, row, style
+from ._trace import checkpoints, name, traced
+
+LABELS = ("lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    return {**traced(study, LABELS), **{label_: study.run(label_, study.trace) for label_ in LABELS}}
+
+
+def unmoved(found: Runs, before: str, after: str) -> Mean | None:
+    """Share of rows whose codes are the same in both runs, mean over seeds."""
+    shares = []
+    for seed, late in found[after].items():
+        early = found[before].get(seed)
+        if early is not None and "digests" in late.observed and "digests" in early.observed:
+            same = np.equal(early.observed["digests"], late.observed["digests"])
+            shares.append(float(same.mean()))
+    return mean(shares)
+
+
+def draw(found: Runs) -> tuple[Any, list[Row]]:
+    figure, axes = column(4.6, rows=2, sharex=True)
+    after, bits = checkpoints(found.study), found.study.trace
+    rows: list[Row] = []
+    for label_ in LABELS:
+        pairs = itertools.pairwise(after)
+        found_ = {late: unmoved(found, name(label_, early), name(label_, late)) for early, late in pairs}
+        stays = {epoch: one for epoch, one in found_.items() if one is not None}
+        kept = dict(enumerate(by_epoch(found[label_], lambda record: record.table.get("stalled_share")), start=1))
+        for letter, one, values in (("a", axes[0], stays), ("b", axes[1], kept)):
+            one.errorbar(
+                list(values), [m.value for m in values.values()], [m.half for m in values.values()],
+                label=f"{label_.upper()}, {bits} bits", capsize=2, linewidth=1.1, elinewidth=0.7, **style(label_),
+            )  # fmt: skip
+            rows += [row(letter, label_, epoch, m) for epoch, m in values.items()]
+    label(axes[0], y="rows that did not move\nsince the last checkpoint")
+    label(axes[1], x="epoch", y="updates that left\nthe code unchanged")
+    for one in axes:
+        one.set_ylim(-0.04, 1.04)
+        one.xaxis.get_major_locator().set_params(integer=True)
+    legend(figure, axes, 2)
+    return figure, rows
+
+
+FIGURE = Figure("rows_that_stay", "Rows that no longer move, and updates that rounding undoes", (), draw, runs)

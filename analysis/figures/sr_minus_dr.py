@@ -1,0 +1,71 @@
+"""Where stochastic rounding wins: test logloss of LPT(SR) - LPT(DR) over eta/Delta, and the updates that DR undoes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alpt_ref.compare.sweep import STALLS_BELOW, Point, make_sweep, name_of
+from alpt_ref.config import RunConfig
+from alpt_ref.history import RunResult
+from alpt_ref.reproduce import Runs, Study
+from alpt_ref.verify.figures import Figure
+
+from ._runs import Row, column, difference, label, legend, over_seeds, row
+
+LOOKS = ("o", "s", "^", "D")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+LINES = ("-", "--", ":", "-.")
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    return make_sweep(study.base.replace("train", milestones=()), "lpt", study.bits, study.ratios)
+
+
+def stalled(run: RunResult) -> float:
+    shares = [record.table["stalled_share"] for record in run.history]
+    return sum(shares) / len(shares)
+
+
+def pair(bits: int, ratio: float) -> tuple[str, str]:
+    return name_of("lpt", Point(bits, "sr", ratio)), name_of("lpt", Point(bits, "dr", ratio))
+
+
+def draw(found: Runs) -> tuple[Any, list[Row]]:
+    figure, axes = column(5.6, rows=3, sharex=True)
+    study, rows = found.study, list[Row]()
+    panels: tuple[tuple[str, Any], ...] = (
+        ("test AUC, SR − DR", lambda run: run.test_auc),
+        ("test logloss, SR − DR", lambda run: run.test_logloss),
+    )
+    for place, bits in enumerate(study.bits):
+        shift = 1 + 0.06 * (place - (len(study.bits) - 1) / 2)  # so that error bars can be told apart
+        look = {"marker": LOOKS[place % 4], "color": COLORS[place % 4], "linestyle": LINES[place % 4]}
+        for letter, one, (title, of) in zip("ab", axes, panels, strict=False):
+            means = {ratio: difference(found, *pair(bits, ratio), of) for ratio in study.ratios}
+            known = {ratio: m for ratio, m in means.items() if m is not None}
+            one.errorbar(
+                [ratio * shift for ratio in known], [m.value for m in known.values()], [m.half for m in known.values()],
+                label=f"{bits} bits", capsize=2, linewidth=1.1, elinewidth=0.7, markersize=4, markerfacecolor="white",
+                **look,
+            )  # fmt: skip
+            label(one, y=title)
+            rows += [row(letter, f"{bits} bits", ratio, m) for ratio, m in known.items()]
+        kept = {ratio: over_seeds(found, name_of("lpt", Point(bits, "dr", ratio)), stalled) for ratio in study.ratios}
+        share = {ratio: m for ratio, m in kept.items() if m is not None}
+        axes[2].plot(list(share), [m.value for m in share.values()], markersize=4, markerfacecolor="white", **look)
+        rows += [row("c", f"{bits} bits", ratio, m) for ratio, m in share.items()]
+    label(axes[2], x=r"$\eta/\Delta$", y="DR: updates undone")
+    axes[2].set_ylim(-0.04, 1.04)
+    for one in axes:
+        one.axvline(STALLS_BELOW, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)), label="DR stalls to the left")
+        one.set_xscale("log")
+        one.set_xticks(list(study.ratios), [f"{ratio:g}" for ratio in study.ratios])
+        one.minorticks_off()
+    for one in axes[:2]:
+        one.axhline(0.0, color="black", linewidth=0.7)
+    legend(figure, axes, 2)
+    return figure, rows
+
+
+FIGURE = Figure("sr_minus_dr", "LPT(SR) against LPT(DR) over the learning rate in steps", (), draw, runs)

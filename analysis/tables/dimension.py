@@ -1,0 +1,41 @@
+"""How embedding dimension and low precision add up: FP32, LPT(SR) and ALPT(SR) at 8 and 4 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import Line, Study, Table
+
+SETTINGS = (("fp32", None), ("lpt-sr", 8), ("alpt-sr", 8), ("lpt-sr", 4), ("alpt-sr", 4))
+
+
+def name(label: str, bits: int | None, dim: int) -> str:
+    return f"{label} {bits or 32}-bit d={dim}"
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    return {
+        name(label, bits, dim): study.run(label, bits).replace("model", dim=dim)
+        for dim in study.dims
+        for label, bits in SETTINGS
+    }
+
+
+def lines(study: Study) -> list[Line]:
+    return [
+        Line((str(dim), label.upper(), str(bits or 32)), name(label, bits, dim), name("fp32", None, dim), str(dim))
+        for dim in study.dims
+        for label, bits in SETTINGS
+    ]
+
+
+TABLE = Table(
+    id="dimension",
+    title="Embedding dimension",
+    heads=("d", "method", "bits"),
+    runs=runs,
+    lines=lines,
+    columns=("auc", "logloss", "auc_difference", "logloss_difference", "serving_ratio", "serving_bytes"),
+    note="Reference: FP32 of the same dimension.",
+)

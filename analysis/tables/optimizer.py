@@ -1,0 +1,55 @@
+"""The optimiser of the table: what it costs in bytes of state, and what low precision loses under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import Line, Study, Table
+
+SETTINGS = (("fp32", None), ("lpt-dr", 8), ("lpt-sr", 8), ("alpt-sr", 8))
+NAMES = {"adam": "lazy Adam", "adagrad": "row-wise Adagrad", "sgd": "SGD"}
+
+
+def name(optimizer: str, label: str) -> str:
+    return f"{optimizer} {label}"
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    return {
+        name(optimizer, label): study.run(label, bits, optimizer=optimizer, lr=rate)
+        for optimizer, rate in study.table_rates.items()
+        for label, bits in SETTINGS
+    }
+
+
+def lines(study: Study) -> list[Line]:
+    return [
+        Line((NAMES[one], f"{rate:g}", label.upper(), str(bits or 32)), name(one, label), name(one, "fp32"), one)
+        for one, rate in study.table_rates.items()
+        for label, bits in SETTINGS
+    ]
+
+
+TABLE = Table(
+    id="optimizer",
+    title="Optimiser of the table, and the bytes of its state",
+    heads=("optimiser", "rate", "method", "bits"),
+    runs=runs,
+    lines=lines,
+    columns=(
+        "auc",
+        "logloss",
+        "auc_difference",
+        "logloss_difference",
+        "code_kept",
+        "clipped",
+        "state_bytes",
+        "training_ratio",
+        "serving_ratio",
+    ),
+    note=(
+        "Reference: FP32 under the same optimiser. Bytes of training alone: what training holds beside the table as it "
+        "is served, here the state of the optimisers of weights and step sizes."
+    ),
+)

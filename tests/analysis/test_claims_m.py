@@ -1,0 +1,128 @@
+"""Claims M1-M4 read stored runs: what these say decides, and without any the claims do not apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import load_tables
+from alpt_ref.reproduce.stored import VARIABLE
+from alpt_ref.verify.results import ClaimResult
+from alpt_ref.verify.runner import load_claims, verify
+from tests.reproduce.fabricated import STUDY, fabricate
+
+ROOT = Path(__file__).resolve().parents[2] / "analysis"
+CLAIMS = load_claims(ROOT / "claims")
+TABLES = [
+    table for table in load_tables(ROOT / "tables") if table.id in ("eta_over_delta", "schedule", "methods", "bits")
+]
+SEEDS = tuple(range(10))
+STUDY_10 = msgspec.structs.replace(STUDY, seeds=SEEDS, few=6, bits=(4, 2))
+
+
+def scatter(seed: int) -> float:
+    """Differs from seed to seed, with mean near 0."""
+    return 1e-4 * ((7 * seed) % 5 - 2)
+
+
+def as_claimed(config: RunConfig) -> dict[str, Any]:
+    """Worlds in which the claims hold: each change moves the logloss by 0.01, with a little scatter by seed."""
+    table, seed = config.table, config.train.seed
+    bits = table.code_bits or 32
+    loss = 0.5 + 0.2 / bits + 0.01 * (table.label.endswith("dr")) - 0.01 * (table.method == "alpt")
+    loss += scatter(seed + bits + len(table.label))
+    auc = 0.7 + scatter(seed + len(table.label)) - 0.1 * (bits == 2)
+    return {"logloss": loss, "auc": auc}
+
+
+def opposite(config: RunConfig) -> dict[str, Any]:
+    """Worlds in which they do not."""
+    table, seed = config.table, config.train.seed
+    better = 0.01 * (table.label.endswith("dr")) - 0.01 * (table.method == "alpt")
+    return {
+        "logloss": 0.5 + 0.2 / (table.code_bits or 32) - better + scatter(seed + len(table.label)),
+        "auc": 0.7 + scatter(seed) - 0.01 * (table.method == "alpt") - 0.1 * (table.code_bits == 2),
+    }
+
+
+def verdict(name: str, folder: Path) -> ClaimResult:
+    return verify([CLAIMS[name]], folder, jobs=1)[0]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Store runs with the numbers of a world and point the claims to them."""
+
+    def make(numbers: Any = None, **options: Any) -> Path:
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "runs"))
+        if numbers is not None:
+            fabricate(tmp_path / "runs", TABLES, numbers, options.pop("study", STUDY_10), **options)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["m1", "m2", "m2b", "m3"])
+def test_what_the_runs_say_is_the_verdict(name: str, world: Callable[..., Path]) -> None:
+    result = verdict(name, world(as_claimed))
+    assert result.outcome == "SUPPORTED", [cell.reason for cell in result.cells]
+    assert all(control.refuted for control in result.controls)
+
+
+@pytest.mark.parametrize("name", ["m1", "m2", "m2b", "m3"])
+def test_a_claim_that_the_runs_contradict_is_refuted(name: str, world: Callable[..., Path]) -> None:
+    assert verdict(name, world(opposite)).outcome == "REFUTED"
+
+
+@pytest.mark.parametrize("name", ["m1", "m2", "m2b", "m3"])
+def test_without_runs_it_does_not_apply(name: str, world: Callable[..., Path]) -> None:
+    result = verdict(name, world())
+    assert result.outcome == "NOT_APPLICABLE"
+    assert [cell.reason for cell in result.cells] == ["does not hold: runs of `alpt-ref reproduce` are stored"]
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("m1", 5), ("m2", 5), ("m2b", 5), ("m3", 10)])
+def test_too_few_pairs_are_not_judged(name: str, pairs: int, world: Callable[..., Path]) -> None:
+    few = msgspec.structs.replace(STUDY_10, seeds=SEEDS[: pairs - 1], few=pairs - 1)
+    result = verdict(name, world(as_claimed, study=few))
+    assert result.outcome == "NOT_APPLICABLE"
+    assert any(f"at least {pairs} pairs of runs" in cell.reason for cell in result.cells)
+
+
+def test_m1_claims_nothing_where_dr_does_not_stall(world: Callable[..., Path]) -> None:
+    result = verdict("m1", world(as_claimed))
+    outcomes = {(cell.cell["bits"], cell.cell["ratio"]): cell.outcome for cell in result.cells}
+    assert outcomes == {
+        (bits, ratio): "SUPPORTED" if ratio < 0.5 else "NOT_APPLICABLE" for bits in (4, 2) for ratio in (0.1, 2.0)
+    }
+
+
+def test_new_runs_are_judged_anew(world: Callable[..., Path]) -> None:
+    folder = world()
+    assert verdict("m2", folder).outcome == "NOT_APPLICABLE"
+    world(as_claimed)
+    assert verdict("m2", folder).outcome == "SUPPORTED"
+
+
+def bytes_of(config: RunConfig) -> dict[str, Any]:
+    """Bytes of 30 rows of 4 numbers with lazy Adam, counted by hand: one word of codes and a step size a row."""
+    alpt = config.table.method == "alpt"
+    return {"serving_bytes": 30 * 8, "training_bytes": 30 * 8 + 30 * 36 + (30 * 12 if alpt else 0)}
+
+
+def test_m4_counts_tables_and_stored_runs(world: Callable[..., Path]) -> None:
+    here = verdict("m4", world())
+    assert here.outcome == "SUPPORTED"
+    assert {cell.cell["made"] for cell in here.cells} == {"here"}
+    eight = msgspec.structs.replace(STUDY_10, bits=(8, 4, 2))
+    folder = world(lambda config: bytes_of(config) if config.table.bits < 16 else {}, study=eight)
+    stored = [cell for cell in verdict("m4", folder).cells if cell.cell["made"] == "stored"]
+    outcomes = {cell.cell["bits"]: cell.outcome for cell in stored}
+    assert outcomes == {2: "SUPPORTED", 4: "SUPPORTED", 8: "SUPPORTED", 16: "REFUTED"}  # 16 bits: fabricated bytes
+    points = {point.label: point.value for cell in stored for point in cell.points if cell.cell["bits"] == 2}
+    assert points["alpt adam row: training"] == 30 * (8 + 36 + 12)

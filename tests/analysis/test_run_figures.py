@@ -1,0 +1,110 @@
+"""Figures about trained models are drawn from stored runs alone; nothing overlaps or leaves the picture."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import PRESETS, Stored, preset
+from alpt_ref.verify.figures import draw_figures, load_figures
+from alpt_ref.verify.picture import paper_style
+from tests.reproduce.fabricated import fabricate
+
+ROOT = Path(__file__).resolve().parents[2] / "analysis"
+FIGURES = {figure.id: figure for figure in load_figures(ROOT / "figures") if figure.runs is not None}
+EXPECTED = {
+    "training_curves", "accuracy_over_bits", "accuracy_over_bytes", "step_size_over_frequency", "code_histograms",
+    "rows_that_stay", "time_and_memory", "sr_minus_dr",
+}  # fmt: skip
+WIDTH = 3.5
+"""Inches: a figure fits into a column of print."""
+
+
+def numbers(config: RunConfig) -> dict[str, Any]:
+    table = config.table
+    worse = 0.01 * (table.label.endswith("dr")) + 0.04 / (table.code_bits or 32)
+    own = 1e-6 * sum(map(ord, table.label))  # no two methods are equal
+    return {"auc": 0.7 - worse + own + 1e-4 * config.train.seed, "training_bytes": 3000 + len(table.label)}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    return fabricate(tmp_path_factory.mktemp("runs"), list(FIGURES.values()), numbers)
+
+
+def test_the_figures_of_the_paper_are_all_there() -> None:
+    assert set(FIGURES) == EXPECTED
+
+
+@pytest.mark.parametrize("study", sorted(PRESETS))
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_every_study_has_runs_for_it(name: str, study: str) -> None:
+    plan = FIGURES[name].runs
+    assert plan is not None
+    assert len(plan(preset(study))) > 0
+
+
+def test_files_and_index_are_written(stored: Stored, tmp_path: Path) -> None:
+    assert set(draw_figures(list(FIGURES.values()), {}, tmp_path, runs=stored)) == set(FIGURES)
+    for name in FIGURES:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        with (tmp_path / f"{name}.csv").open() as stream:
+            assert len(list(csv.DictReader(stream))) > 3
+    assert "From the runs of `alpt-ref reproduce`" in (tmp_path / "INDEX.md").read_text()
+
+
+def test_without_runs_a_figure_is_left_as_it_was(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert draw_figures(list(FIGURES.values()), {}, tmp_path, said.append) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"INDEX.md"}
+    assert all("no stored runs, run 'alpt-ref reproduce'" in one for one in said)
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_nothing_overlaps_or_leaves_the_picture(name: str, stored: Stored) -> None:
+    with paper_style():
+        picture, _ = FIGURES[name].draw(stored.plan(name))
+        picture.canvas.draw()
+    assert picture.get_figwidth() <= WIDTH
+    width, height = picture.canvas.get_width_height()
+    boxes = [axes.get_tightbbox() for axes in picture.axes] + [one.get_window_extent() for one in picture.legends]
+    for box in boxes:
+        assert -1 <= box.x0 <= box.x1 <= width + 1
+        assert -1 <= box.y0 <= box.y1 <= height + 1
+    for place, box in enumerate(boxes):
+        for other in boxes[:place]:
+            apart = box.x1 <= other.x0 or other.x1 <= box.x0 or box.y1 <= other.y0 + 1 or other.y1 <= box.y0 + 1
+            assert apart, f"parts of {name} overlap"
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_series_are_told_apart_without_colour(name: str, stored: Stored) -> None:
+    with paper_style():
+        picture, _ = FIGURES[name].draw(stored.plan(name))
+    for axes in picture.axes:
+        looks: dict[str, tuple[str, str, str]] = {}
+        for line in axes.lines:
+            label = str(line.get_label())
+            if not label.startswith("_") and label != "front":
+                looks[label] = (str(line.get_marker()), str(line.get_linestyle()), "")
+        assert len(set(looks.values())) == len(looks)
+
+
+def test_rows_that_stay_compares_the_same_rows_at_two_checkpoints(stored: Stored) -> None:
+    """The fabricated digests are [epochs, 7]: of two rows one moved, one did not."""
+    _, rows = FIGURES["rows_that_stay"].draw(stored.plan("rows_that_stay"))
+    assert {row["value"] for row in rows if row["panel"] == "a"} == {0.5}
+
+
+def test_the_front_holds_what_nothing_beats(stored: Stored) -> None:
+    _, rows = FIGURES["accuracy_over_bytes"].draw(stored.plan("accuracy_over_bytes"))
+    serving = [row for row in rows if row["panel"] == "a"]
+    assert any(row["front"] for row in serving)
+    assert not all(row["front"] for row in serving)
+    for one in serving:
+        beaten = any(other["x"] <= one["x"] and other["value"] > one["value"] for other in serving)
+        assert one["front"] == (not beaten)

@@ -1,0 +1,119 @@
+"""Division by a known step size: the bits of IEEE division, for random and for the hardest quotients."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def hardest(count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Pairs ``w, step`` whose quotient lies as near to the middle of two float32 numbers as any quotient can.
+
+    With odd integers S (24 bits), r and M = -r / S modulo 2**25, ``W = (M S + r) / 2**25`` is whole and
+    ``W / S = (M + r / S) / 2**25``: M of 25 bits is a middle, missed by r / S.
+    """
+    generator = np.random.Generator(np.random.Philox(key=seed))
+    weights: list[int] = []
+    steps: list[int] = []
+    while len(weights) < count:
+        s = int(generator.integers(1 << 22, 1 << 23)) * 2 + 1
+        r = int(generator.integers(-3, 3)) * 2 + 1
+        middle = -r * pow(s, -1, 1 << 25) % (1 << 25)
+        w = (middle * s + r) >> 25
+        if middle >= 1 << 24 and w >= 1 << 23:
+            assert (middle * s + r) % (1 << 25) == 0
+            weights.append(w)
+            steps.append(s)
+    return np.array(weights, np.float32), np.array(steps, np.float32)
+
+
+SCRIPT = """
+import sys, warnings
+from fractions import Fraction
+import numpy as np
+warnings.simplefilter("ignore")
+from alpt_ref.kernels.cuda.division import fma, known_step, quotient
+
+def nearest(x):
+    # float32 nearest to a Fraction, ties to even: float64 rounds first, so decide among the neighbours exactly
+    guess = np.float32(float(x))
+    near = [np.nextafter(guess, np.float32(s), dtype=np.float32) for s in (-np.inf, np.inf)] + [guess]
+    return min(near, key=lambda y: (abs(Fraction(float(y)) - x), int(np.float32(y).view(np.uint32)) & 1))
+
+generator = np.random.Generator(np.random.Philox(key=1))
+wrong = 0
+for _ in range(2000):
+    a, b, c = (np.float32(v) for v in generator.standard_normal(3))
+    c = np.float32(-a * b) if generator.random() < 0.5 else c
+    wrong += fma(a, b, c) != nearest(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+assert wrong == 0, wrong
+
+steps = [np.float32(s) for s in (1.0, 3.0, 1.9999999, 1.0000001, 0.01, 7e-9, 2.0**-60, 2.0**60)]
+steps += [np.float32(2.0**e) for e in generator.uniform(-60, 60, 200)]
+for step in steps:
+    known = known_step(step)
+    weights = (generator.uniform(-1, 1, 60) * 2.0 ** generator.uniform(-33, 17, 60) * float(step)).astype(np.float32)
+    grid = (np.arange(-130, 130, 0.5) * float(step)).astype(np.float32)  # quotients at and beside ties
+    for w in (*weights, *grid[generator.integers(0, len(grid), 20)]):
+        for near in (w, np.nextafter(w, np.float32(np.inf), dtype=np.float32)):
+            if abs(near) <= known[3] and abs(float(near)) >= float(step) * 2.0**-33:
+                assert quotient(near, *known[:3]) == np.float32(near / step), (near, step)
+from tests.kernels.test_division import hardest
+for w, step in zip(*hardest(3000, 2)):
+    for power in (1.0, 2.0**-20, 2.0**10):
+        w = np.float32(w * np.float32(power))
+        assert quotient(w, *known_step(step)[:3]) == np.float32(w / step), (w, step)
+assert known_step(np.float32(2.0**-61)) is None and known_step(np.float32(2.0**61)) is None
+print("same")
+"""
+
+
+def test_the_quotient_is_that_of_ieee_division() -> None:
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "same"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("step", [0.01, 3.0, 1.9999999, 7e-9])
+def test_every_tie_and_every_neighbour_of_a_tie_on_the_gpu(step: float) -> None:
+    from alpt_ref import QuantSpec, quantize
+
+    centre = (np.arange(-200, 200, 0.5) * step).astype(np.float32).view(np.int32)
+    w = (centre[:, None] + np.arange(-32, 32, dtype=np.int32)).view(np.float32)
+    for rounding in ("dr", "sr"):
+        spec = QuantSpec(8, rounding)  # type: ignore[arg-type]
+        assert np.array_equal(quantize(w, step, spec, device="cuda"), quantize(w, step, spec))
+
+
+@pytest.mark.gpu
+def test_the_hardest_quotients_on_the_gpu() -> None:
+    import cupy
+
+    from alpt_ref.kernels.cuda import division
+    from alpt_ref.kernels.cuda.target import cuda, kernel, launch
+
+    quotient = division.quotient
+
+    @kernel
+    def divide(w, known, out):  # type: ignore[no-untyped-def]
+        i = cuda.grid(1)
+        if i < out.size:
+            out[i] = quotient(w[i], known[i, 0], known[i, 1], known[i, 2])
+
+    w, step = hardest(20_000, 3)
+    known = np.array([division.known_step(one) for one in step], np.float32)
+    out = cupy.zeros(len(w), np.float32)
+    launch(divide, -(-len(w) // 256), 256, cupy.asarray(w), cupy.asarray(known), out)
+    assert np.array_equal(cupy.asnumpy(out), w / step)

@@ -1,0 +1,174 @@
+"""A table says what the stored runs say: means, paired differences, Holm's correction, bold only where significant."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpt_ref.config import RunConfig
+from alpt_ref.errors import InputError
+from alpt_ref.reproduce import LaidOut, Line, Study, Table, load_tables
+from alpt_ref.reproduce.render import as_csv, as_latex, as_markdown, latex_text
+from alpt_ref.reproduce.table import lay_out
+from tests import tolerances
+from tests.reproduce.fabricated import STUDY, fabricate
+
+AUC = {"fp32": (0.70, 0.72, 0.74), "lpt-sr": (0.71, 0.73, 0.75), "lpt-dr": (0.60, 0.65, 0.61)}
+"""Seeds 0 to 2: lpt-sr is 0.01 above fp32 every time, lpt-dr far and irregularly below."""
+
+
+def numbers(config: RunConfig) -> dict[str, Any]:
+    return {"auc": AUC[config.table.label][config.train.seed], "logloss": 0.5}
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    return {label: study.run(label, 8) for label in AUC}
+
+
+def lines(study: Study) -> list[Line]:
+    return [*(Line((label,), label, against="fp32") for label in AUC), Line(("known",), fixed={"auc": 0.9})]
+
+
+def table(**changes: Any) -> Table:
+    options: dict[str, Any] = {
+        "id": "tiny", "title": "Tiny", "heads": ("method",), "runs": runs, "lines": lines, "seeds": "all",
+        "columns": ("auc", "auc_difference", "serving_ratio", "epochs"),
+    }  # fmt: skip
+    return Table(**{**options, **changes})
+
+
+def laid_out(folder: Path, one: Table, **options: Any) -> list[LaidOut]:
+    return lay_out(one, fabricate(folder, [one], numbers, **options).plan("tiny"))
+
+
+def test_means_differences_and_ratios(tmp_path: Path) -> None:
+    part = laid_out(tmp_path, table())[0]
+    auc, difference, ratio, epochs = zip(*part.values, strict=True)
+    assert [round(value.number, 10) for value in auc] == [0.72, 0.73, 0.62, 0.9]
+    quantile = 4.302652729911275  # t(0.975, 2)
+    assert auc[0].half == pytest.approx(quantile * 0.02 / math.sqrt(3), rel=tolerances.CLOSED_FORM)
+    assert difference[0].number is None  # fp32 against itself
+    assert difference[1].number == pytest.approx(0.01)
+    assert difference[1].p == 0.0 or difference[1].star
+    assert difference[2].number == pytest.approx(-0.10)
+    assert [value.number for value in ratio] == [1.0, 4.0, 4.0, None]
+    assert [value.number for value in epochs] == [2.0, 2.0, 2.0, None]
+    assert part.counts == (3, 3, 3, None)
+
+
+def test_p_values_are_corrected_over_the_table(tmp_path: Path) -> None:
+    """Differences to fp32 of lpt-dr: -0.10, -0.07, -0.13; p = 2 P(T2 > t), doubled only if it is the smaller of two."""
+    part = laid_out(tmp_path, table())[0]
+    mean, deviation = 0.10, 0.03
+    t = mean / (deviation / math.sqrt(3))
+    p = 1 - t / math.sqrt(2 + t * t)  # two-sided, two degrees of freedom
+    assert part.values[2][1].p == pytest.approx(p, rel=1e-6)  # the other one is smaller and took the correction
+
+
+def test_the_best_is_bold_only_where_it_differs_from_all_others(tmp_path: Path) -> None:
+    bold = [row[0].bold for row in laid_out(tmp_path / "a", table())[0].values]
+    assert bold == [False, True, False, False]
+    AUC["lpt-sr"] = (0.71, 0.715, 0.75)  # mean still the highest, but no longer surely above fp32
+    try:
+        bold = [row[0].bold for row in laid_out(tmp_path / "b", table())[0].values]
+    finally:
+        AUC["lpt-sr"] = (0.71, 0.73, 0.75)
+    assert bold == [False, False, False, False]
+
+
+def test_one_seed_claims_nothing(tmp_path: Path) -> None:
+    from alpt_ref.reproduce import with_seeds
+
+    part = laid_out(tmp_path, table(), study=with_seeds(STUDY, (1,)))[0]
+    assert [(value.half, value.p, value.bold) for row in part.values for value in row] == [(None, None, False)] * 16
+    assert "One seed allows no interval and no test." in part.notes
+
+
+def test_missing_runs_are_counted_and_pairs_stay_pairs(tmp_path: Path) -> None:
+    part = laid_out(tmp_path, table(), skip=1)[0]  # fp32, seed 0
+    assert part.counts == (2, 3, 3, None)
+    assert part.values[1][1].number == pytest.approx(0.01)
+    assert any(note.startswith("1 runs are missing") for note in part.notes)
+
+
+def test_times_go_to_a_table_of_their_own(tmp_path: Path) -> None:
+    plain, times = laid_out(tmp_path, table(times=("seconds_an_epoch",)))
+    assert (plain.id, times.id) == ("tiny", "tiny_times")
+    assert "seconds" not in as_csv(plain)
+    assert [row[0].number for row in times.values] == [1.0, 1.0, 1.0]
+
+
+def test_columns_without_a_value_are_left_out(tmp_path: Path) -> None:
+    only = table(lines=lambda study: [Line(("fp32",), "fp32", "fp32")], columns=("auc", "auc_difference", "code_kept"))
+    assert laid_out(tmp_path, only)[0].columns == ("auc",)
+
+
+def test_the_three_formats(tmp_path: Path) -> None:
+    part = laid_out(tmp_path, table(note="SR & DR: 50 % of_it"))[0]
+    markdown, latex = as_markdown(part), as_latex(part)
+    assert "| lpt-sr | **0.7300 ± 0.0497** | +0.0100 ± 0.0000* | 4.00 | 2 |" in markdown
+    assert markdown.count("**") == 2
+    rows = list(csv.DictReader(io.StringIO(as_csv(part))))
+    assert [row["runs"] for row in rows] == ["3", "3", "3", ""]
+    assert float(rows[1]["auc"]) == part.values[1][0].number
+    assert rows[0]["auc_difference_p_holm"] == ""
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lrrrr}", r"\textbf{0.7300 $\pm$"):
+        assert rule in latex
+    assert r"SR \& DR: 50 \% of\_it" in latex
+
+
+def test_latex_has_no_markup_left() -> None:
+    assert latex_text("a_b & 50 % {x} ± η/Δ − \\") == (
+        r"a\_b \& 50 \% \{x\} $\pm$ $\eta$/$\Delta$ $-$ \textbackslash{}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"columns": ("acu",)}, "columns must be among auc, .* got 'acu'"),
+        ({"times": ("when",)}, "got 'when'"),
+        ({"seeds": "some"}, "seeds must be 'all' or 'few', got 'some'"),
+    ],
+)
+def test_a_table_that_cannot_be_filled_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        table(**changes)
+
+
+def test_a_line_must_name_a_run_of_the_plan(tmp_path: Path) -> None:
+    wrong = table(lines=lambda study: [Line(("x",), "lpt-rs")])
+    with pytest.raises(InputError, match="table tiny: line 'x' names the unknown run 'lpt-rs'"):
+        laid_out(tmp_path, wrong)
+
+
+def test_what_a_table_file_raises_is_one_sentence(tmp_path: Path) -> None:
+    def broken(study: Study) -> list[Line]:
+        raise ZeroDivisionError("no")
+
+    with pytest.raises(InputError, match=r"table tiny: ZeroDivisionError: no \(test_tables.py:\d+\)"):
+        laid_out(tmp_path / "a", table(lines=broken))
+    with pytest.raises(InputError, match=r"runs of tiny: ZeroDivisionError: no"):
+        laid_out(tmp_path / "b", table(runs=broken))
+
+
+def test_tables_are_found_by_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no tables"):
+        load_tables(tmp_path)
+    source = (
+        "from alpt_ref.reproduce import Table\n"
+        "TABLE = Table(id='{}', title='t', heads=(), runs=lambda s: {{}}, lines=lambda s: [])\n"
+    )
+    (tmp_path / "b.py").write_text(source.format("two"))
+    (tmp_path / "a.py").write_text(source.format("one"))
+    (tmp_path / "_helper.py").write_text("raise SystemExit\n")
+    assert [one.id for one in load_tables(tmp_path)] == ["one", "two"]
+    (tmp_path / "c.py").write_text(source.format("two"))
+    with pytest.raises(InputError, match="another file defines table 'two' too"):
+        load_tables(tmp_path)

@@ -1,0 +1,115 @@
+"""Tables, batches and what comes out of them, for the comparison of the GPU's tables with the CPU's, bit by bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref import make_table
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One table and how it is trained."""
+
+    method: str
+    d: int
+    bits: int | None
+    rounding: str | None
+    optimizer: str
+    two_pass: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        parts = [self.method, self.rounding, f"{self.bits}bit" if self.bits else None, self.optimizer, f"d{self.d}"]
+        more = [f"{key}={value}" for key, value in self.options.items() if key in ("granularity", "step_domain")]
+        return "-".join([part for part in parts if part] + more + (["two-pass"] if self.two_pass else []))
+
+
+LEARNING = {"step_lr": 1e-3}
+SMALL = [
+    Case("lpt", 4, 8, "sr", "adam"),
+    Case("lpt", 5, 4, "dr", "adagrad", options={"weight_decay": 0.1}),
+    Case("lpt", 3, 2, "sr", "sgd", options={"lr": 0.5}),
+    Case("lpt", 6, 16, "sr", "adam"),
+    Case("fp32", 5, None, None, "adam", options={"weight_decay": 0.1}),
+    Case("alpt", 4, 8, "sr", "adam", True, LEARNING),
+    Case("alpt", 5, 4, "sr", "adagrad", True, {**LEARNING, "step_domain": "log"}),
+    Case("alpt", 4, 2, "dr", "sgd", options={"step_lr": 0.1, "lr": 0.5}),
+    Case("alpt", 4, 8, "sr", "adam", True, {**LEARNING, "granularity": "table"}),
+    Case("alpt", 6, 8, "sr", "adagrad", options={**LEARNING, "granularity": "field"}),
+]
+"""Every kernel once, for the simulator."""
+
+
+def batches(case: Case, n: int, sizes: list[int]) -> list[tuple[NDArray[np.int64], Any, Any]]:
+    """(ids, gradients, second gradients); the ids are so skewed that some rows are named very often."""
+    rng = np.random.default_rng(5)
+    made = []
+    for size in sizes:
+        ids = np.minimum(rng.zipf(1.3, size) - 1, n - 1).astype(np.int64)
+        first, second = (
+            (rng.standard_normal((size, case.d)) * rng.choice([1e-6, 1e-2, 10.0], (size, 1))).astype(np.float32)
+            for _ in range(2)
+        )
+        made.append((ids, first, second))
+    return made
+
+
+def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
+    """State, values and counts of the case's table after one update for each size of `sizes`."""
+    options = dict(case.options)
+    if options.get("granularity") == "field":
+        options["field_offsets"] = np.array([0, n // 4, n // 2, n], np.int64)
+    table: Any = make_table(
+        case.method, n, case.d, bits=case.bits, rounding=case.rounding, optimizer=case.optimizer, seed=3,
+        device=device, **options,
+    )  # fmt: skip
+    host = table.backend.to_host
+    found: Arrays = {}
+    for ids, first, second in batches(case, n, sizes):
+        if case.two_pass:
+            pending = table.begin_update(ids, first)
+            found["pending"] = host(table.lookup_pending(pending))
+            table.finish_update(pending, second)
+        else:
+            table.apply_gradients(ids, first)
+    ids = batches(case, n, sizes)[0][0]
+    bags = np.array([0, 2, 2, len(ids)], np.int64)
+    found |= {f"state/{name}": array for name, array in table.state().items()}
+    found |= {"lookup": host(table.lookup(ids)), "mean": host(table.lookup_pooled(ids, bags, "mean"))}
+    found["sum"] = host(table.lookup_pooled(ids, bags))
+    return found | {f"statistics/{name}": np.array(value) for name, value in table.statistics().items()}
+
+
+def differences(expected: Arrays, found: Arrays) -> list[str]:
+    """Names of the arrays that differ in a bit, a shape or a dtype."""
+    return [
+        name
+        for name in sorted(expected.keys() | found.keys())
+        if name not in expected
+        or name not in found
+        or expected[name].dtype != found[name].dtype
+        or expected[name].shape != found[name].shape
+        or np.ascontiguousarray(expected[name]).tobytes() != np.ascontiguousarray(found[name]).tobytes()
+    ]
+
+
+SMALL_ROWS, SMALL_SIZES = 12, [7, 45]
+
+if __name__ == "__main__":  # in a process with Numba's simulator: `python -m tests.tables.cuda_cases FILE.npz`
+    import sys
+
+    np.seterr(over="ignore")  # unsigned integers wrap on purpose
+    everything = {
+        f"{case.name}:{name}": array
+        for case in SMALL
+        for name, array in train(case, "cuda", SMALL_ROWS, SMALL_SIZES).items()
+    }
+    np.savez(sys.argv[1], **everything)  # type: ignore[arg-type]
