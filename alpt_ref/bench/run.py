@@ -71,9 +71,9 @@ def subjects(backend: Backend, size: Size, torch: Any | None) -> Iterator[tuple[
         return cases
 
     def tables() -> Cases:
-        cases = ours.table_cases(backend, size.table_rows, size.batch, size.fields)
+        ids = [zipf_ids(size.table_rows, size.batch, size.fields, seed).reshape(-1) for seed in range(4)]
+        cases = ours.table_cases(backend, size.table_rows, ids)
         if torch is not None:
-            ids = [zipf_ids(size.table_rows, size.batch, size.fields, seed).reshape(-1) for seed in range(4)]
             grads = np.full((size.batch * size.fields, 16), 1e-3, np.float32)
             cases |= peers.table_cases(torch, device, size.table_rows, 16, ids, grads)
         return cases

@@ -122,13 +122,16 @@ def train_missing(
     from .experiments import prepare, run
 
     work = prepare(study, chosen.needs, folder, Progress(enabled=progress), say)
+    comparable = check_benchmark(study.name, next(iter(work.index.data.values())))[1]
+    if comparable:
+        say(comparable)
     return run(work, jobs=jobs, scheduler=scheduler, progress=Progress(enabled=progress), say=say)
 
 
 def draw(folder: Path, chosen: Chosen, say: Say = lambda text: None) -> list[LaidOut]:
     """Lay out every table and draw every figure from the stored runs; nothing is trained.
 
-    Writes ``tables/`` and ``figures/``.
+    Writes ``tables/`` and ``figures/``. What the study was not asked for is left as it was and named through `say`.
 
     Raises
     ------
@@ -140,7 +143,11 @@ def draw(folder: Path, chosen: Chosen, say: Say = lambda text: None) -> list[Lai
     from .table import lay_out
 
     stored = Stored(folder)
-    made = [part for table in chosen.tables for part in lay_out(table, stored.plan(table.id))]
+    for table in chosen.tables:
+        if table.id not in stored:
+            say(f"table {table.id} was not written: no stored runs")
+    ours = [table for table in chosen.tables if table.id in stored]
+    made = [part for table in ours for part in lay_out(table, stored.plan(table.id))]
     tables = writable_folder(folder / "tables")
     for part in made:
         write_table(part, tables)

@@ -107,7 +107,7 @@ def _figure(figure: Figure, folder: Path) -> dict[str, Any]:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     result, claim = verdict.result, verdict.loaded.claim
-    about_runs = bool(result.cells) and "runs" in result.cells[0].cell
+    about_runs = any(isinstance(cell.cell.get("runs"), str) for cell in result.cells)
     picture, _ = claim_picture(result, claim.figure) if about_runs else ("", "")
     return {
         "id": result.id,

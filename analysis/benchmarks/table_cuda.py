@@ -1,7 +1,7 @@
 """Speed of a table step on a GPU, 34 million rows, beside PyTorch's fp32 embedding in the same run.
 
-    python -m analysis.benchmarks.table_cuda [--rows 34000000] [--batch 65536] [--fields 26] [--repeats 15]
-        [--output FILE.json]
+    python -m analysis.benchmarks.table_cuda [--rows 34000000] [--batch 65536] [--fields 26] [--exponent 0.95]
+        [--repeats 15] [--output FILE.json]
 
 Ours: unique rows, sum of duplicate gradients, lazy Adam or SGD, stochastic re-rounding, 8 bits; replayed as a CUDA
 graph of four batches in turn. PyTorch: ``nn.Embedding(sparse=True)`` with SGD and SparseAdam: lookup, backward and
@@ -35,16 +35,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=34_000_000)
     parser.add_argument("--batch", type=int, default=65_536)
     parser.add_argument("--fields", type=int, default=26)
+    parser.add_argument("--exponent", type=float, default=0.95, help="of the Zipf law in each field")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--output")
     options = parser.parse_args()
     backend = get_backend("cuda")
-    ids = [zipf_ids(options.rows, options.batch, options.fields, seed).reshape(-1) for seed in range(BATCHES)]
+    law = (options.rows, options.batch, options.fields)
+    ids = [zipf_ids(*law, seed, exponent=options.exponent).reshape(-1) for seed in range(BATCHES)]
     unique = int(np.mean([len(np.unique(one)) for one in ids]))
     print(f"{options.rows:,} rows x {DIM}, {options.batch:,} x {options.fields} ids, {unique:,} unique")
-    cases = ours.table_cases(
-        backend, options.rows, options.batch, options.fields, DIM, batches=BATCHES, methods=METHODS
-    )
+    cases = ours.table_cases(backend, options.rows, ids, DIM, methods=METHODS)
     torch = peers.torch_module()
     if torch is not None:
         generator = np.random.Generator(np.random.Philox(key=2))
@@ -65,7 +65,7 @@ def main() -> None:
         print(line)
     command = (
         f"python -m analysis.benchmarks.table_cuda --rows {options.rows} --batch {options.batch} "
-        f"--fields {options.fields} --repeats {options.repeats}"
+        f"--fields {options.fields} --exponent {options.exponent} --repeats {options.repeats}"
     )
     write(options.output, command, {**backend.description(), "unique_rows": unique, "cases": results, "times": ratios})
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from alpt_ref.catalog import MODELS
 from alpt_ref.reproduce import StoredRun
 from alpt_ref.reproduce.claims import digest_of, runs_of, study_with
 from alpt_ref.tables import make_table
@@ -56,7 +57,7 @@ def kinds(cell: Cell) -> list[Kind]:
     for method in METHODS:
         seed, run = first_run(method, cell["bits"])
         data, table = runs_of(PLAN).data[seed], run.config.table
-        dim = run.config.model.dim
+        dim = MODELS[run.config.model.kind].load().table_dim(run.config.model.dim)
         found.append(Kind(method, data.features, data.fields, dim, table.optimizer, table.granularity))
     return found
 

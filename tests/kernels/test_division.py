@@ -92,6 +92,7 @@ def test_every_tie_and_every_neighbour_of_a_tie_on_the_gpu(step: float) -> None:
 
     centre = (np.arange(-200, 200, 0.5) * step).astype(np.float32).view(np.int32)
     w = (centre[:, None] + np.arange(-32, 32, dtype=np.int32)).view(np.float32)
+    w = w[np.isfinite(w).all(axis=1)]  # the neighbours of zero's bits on one side are NaN
     for rounding in ("dr", "sr"):
         spec = QuantSpec(8, rounding)  # type: ignore[arg-type]
         assert np.array_equal(quantize(w, step, spec, device="cuda"), quantize(w, step, spec))

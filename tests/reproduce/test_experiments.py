@@ -12,9 +12,9 @@ from alpt_ref.compare import cell as cell_module
 from alpt_ref.config import RunConfig
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.progress import Progress
-from alpt_ref.reproduce import Line, Stored, Study, Table, choose, draw, open_folder, train_missing
+from alpt_ref.reproduce import Line, Stored, Study, Table, choose, draw, open_folder, train_missing, with_seeds
 from alpt_ref.reproduce.experiments import prepare
-from tests.reproduce.fabricated import STUDY
+from tests.reproduce.fabricated import STUDY, fabricate
 
 LABELS = ("fp32", "lpt-sr", "alpt-sr")
 
@@ -169,6 +169,22 @@ def test_a_stored_study_says_what_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "runs.json").write_text("{}")
     with pytest.raises(InputError, match=r"runs.json cannot be used"):
         Stored(tmp_path)
+
+
+def test_the_digest_follows_the_runs(tmp_path: Path) -> None:
+    digests = set()
+    for name, study, skip in (("a", STUDY, 0), ("b", STUDY, 1), ("c", with_seeds(STUDY, (0, 1)), 0)):
+        stored = fabricate(tmp_path / name, TABLES, study=study, skip=skip)
+        digests.add(stored.digest("one"))
+    assert len(digests) == 3
+    assert fabricate(tmp_path / "d", TABLES).digest("one") in digests
+
+
+def test_tables_without_stored_runs_are_named_and_left_as_they_were(tmp_path: Path) -> None:
+    said: list[str] = []
+    fabricate(tmp_path, TABLES[:1])
+    assert [part.id for part in draw(tmp_path, choose(TABLES, ()), said.append)] == ["one"]
+    assert said == ["table two was not written: no stored runs"]
 
 
 def test_unknown_names_and_shared_ids_are_refused() -> None:

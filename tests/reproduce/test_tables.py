@@ -62,23 +62,27 @@ def test_means_differences_and_ratios(tmp_path: Path) -> None:
     assert part.counts == (3, 3, 3, None)
 
 
-def test_p_values_are_corrected_over_the_table(tmp_path: Path) -> None:
-    """Differences to fp32 of lpt-dr: -0.10, -0.07, -0.13; p = 2 P(T2 > t), doubled only if it is the smaller of two."""
+def p_of(mean: float, deviation: float) -> float:
+    """Two-sided p-value of three paired differences: with two degrees of freedom P(|T| > t) = 1 - t / sqrt(2 + t²)."""
+    t = abs(mean) / (deviation / math.sqrt(3))
+    return 1 - t / math.sqrt(2 + t * t)
+
+
+def test_p_values_are_corrected_over_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holm: the smaller of two p-values doubles, the larger stays."""
+    monkeypatch.setitem(AUC, "lpt-sr", (0.710, 0.731, 0.752))  # +0.010, +0.011, +0.012
     part = laid_out(tmp_path, table())[0]
-    mean, deviation = 0.10, 0.03
-    t = mean / (deviation / math.sqrt(3))
-    p = 1 - t / math.sqrt(2 + t * t)  # two-sided, two degrees of freedom
-    assert part.values[2][1].p == pytest.approx(p, rel=1e-6)  # the other one is smaller and took the correction
+    assert part.values[1][1].p == pytest.approx(2 * p_of(0.011, 0.001), rel=1e-6)
+    assert part.values[2][1].p == pytest.approx(p_of(0.10, 0.03), rel=1e-6)  # -0.10, -0.07, -0.13
 
 
-def test_the_best_is_bold_only_where_it_differs_from_all_others(tmp_path: Path) -> None:
+def test_the_best_is_bold_only_where_it_differs_from_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bold = [row[0].bold for row in laid_out(tmp_path / "a", table())[0].values]
     assert bold == [False, True, False, False]
-    AUC["lpt-sr"] = (0.71, 0.715, 0.75)  # mean still the highest, but no longer surely above fp32
-    try:
-        bold = [row[0].bold for row in laid_out(tmp_path / "b", table())[0].values]
-    finally:
-        AUC["lpt-sr"] = (0.71, 0.73, 0.75)
+    monkeypatch.setitem(AUC, "lpt-sr", (0.71, 0.715, 0.75))  # mean still the highest, but no longer surely above fp32
+    bold = [row[0].bold for row in laid_out(tmp_path / "b", table())[0].values]
     assert bold == [False, False, False, False]
 
 

@@ -206,7 +206,7 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
         rate, eps, floor = rates[STEP_LR], rates[EPS], rates[FLOOR]
         shift = _ZERO
         if optimizer == "sgd":
-            shift = np.float32(g * rate)
+            shift = np.float32(mul(g, rate))
         elif optimizer == "adagrad":
             total = np.float32(m + np.float32(_ZERO + mul(g, g)))
             shift = np.float32(mul(adagrad_direction(g, total, eps), rate))
@@ -224,7 +224,7 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
                 count[unit * count_stride + count_offset] = t
         if learns == 0:
             return old, np.int32(0)
-        new = np.float32(old * exp_bounded(-shift)) if log_domain else np.float32(old - shift)
+        new = np.float32(mul(old, exp_bounded(-shift))) if log_domain else np.float32(old - shift)
         held = np.int32(0)
         if not new >= floor:
             new = floor
@@ -288,9 +288,9 @@ def finish_rows(
                 spare[4 * tid + 3] = p3
             sync()
             if active:
-                g = np.float32(sum_row(spare, 4 * lead) * scale)
+                g = np.float32(mul(sum_row(spare, 4 * lead), scale))
                 if log_domain:
-                    g = np.float32(g * old)
+                    g = np.float32(mul(g, old))
                 if magnitude(g) >= _EXPONENT:
                     guard[1] = 2
                 else:
@@ -354,7 +354,7 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
                 spare[4 * tid + 3] = p3
             sync()
             if active and lane == 0:
-                g = np.float32(sum_row(spare, 4 * lead) * scale)
+                g = np.float32(mul(sum_row(spare, 4 * lead), scale))
                 out[u] = g
                 if magnitude(g) >= _EXPONENT:
                     guard[1] = 2
@@ -393,7 +393,7 @@ def move_units(optimizer: str, log_domain: bool) -> Any:
             if count[k] > 0:
                 g = np.float32(np.float64(total[k]) * fixed_unit(peak[k], count[k]))
                 if log_domain:
-                    g = np.float32(g * before)
+                    g = np.float32(mul(g, before))
                 if magnitude(g) >= _EXPONENT:
                     guard[1] = 2
                 else:

@@ -12,12 +12,39 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.quantizer import encode_dr, encode_sr
+from ...scalar.rounding import saturate
 from .division import quotient
 from .random import block_words, split
-from .target import BLOCK, cuda, device, kernel, load4
+from .target import BLOCK, cuda, device, kernel, load4, whole_part
 
 INFINITY = np.float32(np.inf)
+_ZERO = np.float32(0.0)
+_HALF = np.float32(0.5)
+_WORDS = np.float32(4294967296.0)
+_I0 = np.int32(0)
+_I1 = np.int32(1)
+
+
+@device
+def _encode_sr(x, low, high, word):  # type: ignore[no-untyped-def]
+    """`scalar.quantizer.encode_sr` on the magnitude, whose whole part costs an addition in place of two conversions."""
+    x = saturate(x, low, high)
+    size = np.float32(abs(x))
+    whole, count = whole_part(size)
+    count = np.int32(count + (_I1 if word < np.uint32(np.float32(size - whole) * _WORDS) else _I0))
+    return np.int32(-count) if x < _ZERO else count
+
+
+@device
+def _encode_dr(x, low, high):  # type: ignore[no-untyped-def]
+    """`scalar.quantizer.encode_dr` on the magnitude; a tie goes up, towards zero for negative numbers."""
+    x = saturate(x, low, high)
+    size = np.float32(abs(x))
+    whole, count = whole_part(size)
+    rest = np.float32(size - whole)
+    if x < _ZERO:
+        return np.int32(-np.int32(count + (_I1 if rest > _HALF else _I0)))
+    return np.int32(count + (_I1 if rest >= _HALF else _I0))
 
 
 @device
@@ -39,11 +66,11 @@ def _field(  # type: ignore[no-untyped-def]
     if stochastic:
         row, block = split(group, blocks, multiplier, shift)
         r0, r1, r2, r3 = block_words(np.int64(offset + np.int64(row)), block, c2, c3, k0, k1)
-        p, q = encode_sr(a, low, high, r0), encode_sr(b, low, high, r1)
-        r, s = encode_sr(c, low, high, r2), encode_sr(e, low, high, r3)
+        p, q = _encode_sr(a, low, high, r0), _encode_sr(b, low, high, r1)
+        r, s = _encode_sr(c, low, high, r2), _encode_sr(e, low, high, r3)
     else:
-        p, q = encode_dr(a, low, high), encode_dr(b, low, high)
-        r, s = encode_dr(c, low, high), encode_dr(e, low, high)
+        p, q = _encode_dr(a, low, high), _encode_dr(b, low, high)
+        r, s = _encode_dr(c, low, high), _encode_dr(e, low, high)
     mask = np.uint32((1 << bits) - 1)
     return np.uint32(
         np.uint32(np.uint32(p) & mask)

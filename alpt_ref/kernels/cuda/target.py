@@ -85,6 +85,11 @@ if SIMULATED:
         array[index + 3] = d
 
     @device
+    def whole_part(x):  # type: ignore[no-untyped-def]
+        """Whole part of a float32 from 0 to 2**22, as float32 and as int32."""
+        return np.float32(np.trunc(x)), np.int32(x)
+
+    @device
     def sync_warp():  # type: ignore[no-untyped-def]
         """Barrier among the threads of a warp; here of the block, so a kernel must reach it block-uniformly."""
         cuda.syncthreads()
@@ -129,6 +134,7 @@ else:
     # CuPy exports its stream with every array and Numba would wait for it at each launch; we launch on that stream.
     _config.CUDA_ARRAY_INTERFACE_SYNC = 0
     _config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+    _config.CUDA_WARN_ON_IMPLICIT_COPY = 0  # a small host array may be an argument
 
     @overload(mul, target="cuda")
     def _mul_cuda(a: Any, b: Any) -> Callable[[Any, Any], Any]:
@@ -174,6 +180,18 @@ else:
             return context.get_dummy_value()
 
         return types.void(array, types.intp, one, one, one, one), generate
+
+    _TWO_23 = np.float32(8388608.0)
+    _TWO_23_BITS = np.int32(0x4B000000)
+
+    @device
+    def whole_part(x):  # type: ignore[no-untyped-def]
+        """Whole part of a float32 from 0 to 2**22, as float32 and as int32.
+
+        Added to 2**23 and rounded towards zero, a number leaves its whole part in the low bits of the mantissa.
+        """
+        sum_ = libdevice.fadd_rz(x, _TWO_23)
+        return np.float32(sum_ - _TWO_23), np.int32(np.float32(sum_).view(np.int32) - _TWO_23_BITS)
 
     @device
     def sync_warp():  # type: ignore[no-untyped-def]

@@ -125,9 +125,15 @@ def optimizer_moves(optimizer: str, d: int, layout: Layout) -> Any:
         @device
         def moves(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):  # type: ignore[no-untyped-def]
             lr = rates[LR]
-            return np.float32(a * lr), np.float32(b * lr), np.float32(c * lr), np.float32(e * lr)
+            return np.float32(mul(a, lr)), np.float32(mul(b, lr)), np.float32(mul(c, lr)), np.float32(mul(e, lr))
 
     elif optimizer == "adagrad":
+        count_, share = np.float32(d), np.float32(1.0 / d)
+        power_of_two = d & (d - 1) == 0  # a division that the compiler turns into a product, and fuses with the sum
+
+        @device
+        def mean(total):  # type: ignore[no-untyped-def]
+            return np.float32(mul(total, share)) if power_of_two else np.float32(total / count_)
 
         @device
         def moves(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):  # type: ignore[no-untyped-def]
@@ -137,7 +143,7 @@ def optimizer_moves(optimizer: str, d: int, layout: Layout) -> Any:
             spare[4 * tid + 2] = mul(c, c)
             spare[4 * tid + 3] = mul(e, e)
             sync()
-            total = np.float32(old[1] + np.float32(sum_row(spare, 4 * lead) / np.float32(d)))
+            total = np.float32(old[1] + mean(sum_row(spare, 4 * lead)))
             if active and tid == lead:
                 first[np.int64(row) * first_stride + first_offset] = total
             return (
