@@ -99,7 +99,7 @@ def table_cases(
     grads = (generator.standard_normal((len(ids[0]), d)) * 1e-3).astype(np.float32)
     cases: Cases = {}
     for name, (method, bits, optimizer) in (methods or {"8-bit LPT(SR) lazy Adam": ("lpt", 8, "adam")}).items():
-        fixed = {} if bits is None else {"init_step": 1e-3}
+        fixed = {} if bits is None else {"init_step": 1e-3, "init_std": 0.0}
         table = make_table(method, rows, d, bits=bits, optimizer=optimizer, device=backend.name, **fixed)
         make = _table_runs_cpu if backend.name == "cpu" else _table_runs_cuda
         look, update, both = make(backend, table, ids, grads)

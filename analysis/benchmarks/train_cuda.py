@@ -156,6 +156,7 @@ def parts(ours: Ours, repeats: int = 20) -> dict[str, float]:
     engine, b = ours.engine, ours.batch
     table, stream, model = engine._table, engine.stream, engine.model
     feed = engine.feed
+    engine.backend.assign(engine.counters, np.zeros(3, np.int64))  # an epoch has ended: back into its rows
     with stream:
         ids, labels, emb = engine._gather((feed.ids, feed.labels, feed.order), engine.counters, b)
         grads = engine._queue_pass(emb, labels, second=False)

@@ -13,6 +13,8 @@ from alpt_ref.verify.figures import Figure
 
 from ._runs import Row, column, difference, label, legend, over_seeds, row
 
+LINEAR = 0.01
+"""Differences up to this are drawn to scale, larger ones logarithmically."""
 LOOKS = ("o", "s", "^", "D")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 LINES = ("-", "--", ":", "-.")
@@ -33,6 +35,9 @@ def pair(bits: int, ratio: float) -> tuple[str, str]:
 
 def draw(found: Runs) -> tuple[Any, list[Row]]:
     figure, axes = column(5.6, rows=3, sharex=True)
+    for one in axes[:2]:
+        one.set_yscale("symlog", linthresh=LINEAR)  # before the data, so that the limits fit
+        one.margins(y=0.1)
     study, rows = found.study, list[Row]()
     panels: tuple[tuple[str, Any], ...] = (
         ("test AUC, SR − DR", lambda run: run.test_auc),
