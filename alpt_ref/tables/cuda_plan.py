@@ -40,7 +40,7 @@ class CudaPlan:
         self.records = zeros(4 * positions, i32)
         self.order, self.inverse = zeros(positions, i32), zeros(positions if inverts else 1, i32)
         self.medium, self.summed = zeros(2 * medium, i32), zeros(medium * d, np.float32)
-        self.heavy, self.peaks, self.sums = zeros(heavy, i32), zeros(heavy, i32), zeros(heavy * d, np.int64)
+        self.peaks, self.sums = zeros(heavy, i32), zeros(heavy * d, np.int64)
         self.chunks = zeros(4 * self._chunks, i32)
         self.totals = zeros(2, np.int64)
         self._medium, self._inverts, self._team = medium, np.int32(inverts), team_of(d)
@@ -51,7 +51,7 @@ class CudaPlan:
         counting = (self.slots, self.slot_of, self.rank_of, self.totals)
         launch(kernels.insert_ids, blocks, BLOCK, ids, size, self.shift, *counting)
         threads = self.slots.size // kernels.SLOTS_A_THREAD
-        found = (self.records, self.medium, self.heavy, self.chunks, self.totals)
+        found = (self.records, self.medium, self.chunks, self.totals)
         launch(
             kernels.compact, blocks_for(threads, kernels.SLOT_BLOCK), kernels.SLOT_BLOCK, self.slots, self.placed, *found
         )

@@ -87,13 +87,12 @@ def insert_ids(ids: Any, size: int, shift: Any, slots: Any, slot_of: Any, rank_o
 
 @kernel
 def compact(
-    slots: Any, placed: Any, records: Any, medium: Any, heavy: Any, chunks: Any, totals: Any
+    slots: Any, placed: Any, records: Any, medium: Any, chunks: Any, totals: Any
 ) -> None:
     """A record (row, first place, positions, place among medium or heavy rows) for every row in use; clears `slots`.
 
     ``placed[slot]`` is the first place in the high and the index of the record in the low 32 bits. `medium` gets the
-    first place and positions of a medium row, `heavy` the positions of a heavy one, `chunks` (heavy row, first, last,
-    positions) for each piece of it. `SLOT_BLOCK` threads a block.
+    first place and positions of a medium row, `chunks` (heavy row, first, last, positions) for each piece of a heavy one. `SLOT_BLOCK` threads a block.
     """
     room = cuda.shared.array(4, np.int64)
     tid = cuda.threadIdx.x
@@ -126,7 +125,6 @@ def compact(
                 if count > HEAVY:
                     among = np.int32((work >> _20) & _LOW_20)
                     at = work & _LOW_20
-                    heavy[among] = count
                     last = np.int32(first + count)
                     for piece in range((count + CHUNK - 1) // CHUNK):
                         begin = np.int32(first + piece * CHUNK)
@@ -190,16 +188,75 @@ def _group_max(size: int, block: int) -> Any:
 
 
 @functools.cache
+def _sums_of(d: int) -> tuple[Any, Any]:
+    """`peak` and `total` of one thread's columns over positions ``k, k + stride, ...`` below `last` of a row.
+
+    Four gradients are asked for before the first is used, since each lies behind two memory accesses; the numbers of
+    those beyond `last` are the last one's and count for nothing.
+    """
+    load, _ = float_access(d)
+
+    @device
+    def at(order, k, last):  # type: ignore[no-untyped-def]
+        return np.int64(order[min(k, last - 1)]) * d
+
+    @device
+    def largest(a, b, c, e):  # type: ignore[no-untyped-def]
+        return max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(e)))
+
+    @device
+    def peak(order, grads, k, last, stride, column):  # type: ignore[no-untyped-def]
+        found = np.int32(0)
+        while k < last:
+            p0, p1 = at(order, k, last), at(order, k + stride, last)
+            p2, p3 = at(order, k + 2 * stride, last), at(order, k + 3 * stride, last)
+            a0, b0, c0, e0 = load(grads, p0, column)
+            a1, b1, c1, e1 = load(grads, p1, column)
+            a2, b2, c2, e2 = load(grads, p2, column)
+            a3, b3, c3, e3 = load(grads, p3, column)
+            found = max(found, max(largest(a0, b0, c0, e0), largest(a1, b1, c1, e1)))
+            found = max(found, max(largest(a2, b2, c2, e2), largest(a3, b3, c3, e3)))
+            k += 4 * stride
+        return found
+
+    @device
+    def fixed(x, scale):  # type: ignore[no-untyped-def]
+        return np.int64(np.float64(x) * scale)
+
+    @device
+    def total(order, grads, k, last, stride, column, scale):  # type: ignore[no-untyped-def]
+        ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+        while k < last:
+            p0, p1 = at(order, k, last), at(order, k + stride, last)
+            p2, p3 = at(order, k + 2 * stride, last), at(order, k + 3 * stride, last)
+            a0, b0, c0, e0 = load(grads, p0, column)
+            a1, b1, c1, e1 = load(grads, p1, column)
+            a2, b2, c2, e2 = load(grads, p2, column)
+            a3, b3, c3, e3 = load(grads, p3, column)
+            s1 = scale if k + stride < last else 0.0
+            s2 = scale if k + 2 * stride < last else 0.0
+            s3 = scale if k + 3 * stride < last else 0.0
+            ta += (fixed(a0, scale) + fixed(a1, s1)) + (fixed(a2, s2) + fixed(a3, s3))
+            tb += (fixed(b0, scale) + fixed(b1, s1)) + (fixed(b2, s2) + fixed(b3, s3))
+            tc += (fixed(c0, scale) + fixed(c1, s1)) + (fixed(c2, s2) + fixed(c3, s3))
+            te += (fixed(e0, scale) + fixed(e1, s1)) + (fixed(e2, s2) + fixed(e3, s3))
+            k += 4 * stride
+        return ta, tb, tc, te
+
+    return peak, total
+
+
+@functools.cache
 def sum_medium(d: int) -> Any:
     """Kernel: ``summed[m]`` (medium rows * d) = sum of the gradients (len * d) of medium row m; a warp (or team) a row."""
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     group = max(size, 32)
     teams, groups = group // size, block // group
-    load, store = float_access(d)
-    largest = _group_max(size, block)
+    _, store = float_access(d)
+    largest, (peak_of, total_of) = _group_max(size, block), _sums_of(d)
 
-    @kernel(max_registers=64)
+    @kernel
     def run(totals, medium, order, grads, summed):  # type: ignore[no-untyped-def]
         tid = cuda.threadIdx.x
         inside = tid % group
@@ -213,19 +270,12 @@ def sum_medium(d: int) -> Any:
             peak = np.int32(0)
             if active:
                 first, positions = medium[2 * m], medium[2 * m + 1]
-                for k in range(first + team_index, first + positions, teams):
-                    a, b, c, e = load(grads, np.int64(order[k]) * d, column)
-                    peak = max(peak, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(e))))
+                peak = peak_of(order, grads, first + team_index, first + positions, teams, column)
             peak = largest(peak)
             ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
             if active:
                 scale = fixed_scale(peak, positions)
-                for k in range(first + team_index, first + positions, teams):
-                    a, b, c, e = load(grads, np.int64(order[k]) * d, column)
-                    ta += np.int64(np.float64(a) * scale)
-                    tb += np.int64(np.float64(b) * scale)
-                    tc += np.int64(np.float64(c) * scale)
-                    te += np.int64(np.float64(e) * scale)
+                ta, tb, tc, te = total_of(order, grads, first + team_index, first + positions, teams, column, scale)
             if teams > 1:
                 ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
                 tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
@@ -254,7 +304,7 @@ def heavy_peaks(d: int) -> Any:
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     teams = block // size
-    load, _ = float_access(d)
+    peak_of, _ = _sums_of(d)
 
     @kernel
     def run(totals, chunks, order, grads, peaks):  # type: ignore[no-untyped-def]
@@ -268,9 +318,7 @@ def heavy_peaks(d: int) -> Any:
             h, first, last, _ = load4(chunks, 4 * chunk)
             peak = np.int32(0)
             if lane < lanes:
-                for k in range(first + tid // size, last, teams):
-                    a, b, c, e = load(grads, np.int64(order[k]) * d, 4 * lane)
-                    peak = max(peak, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(e))))
+                peak = peak_of(order, grads, first + tid // size, last, teams, 4 * lane)
             cuda.syncthreads()
             peak = warp_max(peak)
             if tid % 32 == 0:
@@ -291,9 +339,9 @@ def heavy_sums(d: int) -> Any:
     wide = max(size, 32)
     folded = block // wide
     room = folded * 4 * size
-    load, _ = float_access(d)
+    _, total_of = _sums_of(d)
 
-    @kernel(max_registers=64)
+    @kernel
     def run(totals, chunks, order, grads, peaks, sums):  # type: ignore[no-untyped-def]
         parts = cuda.shared.array(room, np.int64)
         pieces = int(totals[MULTIPLE] & _LOW_20)
@@ -304,12 +352,7 @@ def heavy_sums(d: int) -> Any:
             scale = fixed_scale(peaks[h], positions)
             ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
             if lane < lanes:
-                for k in range(first + tid // size, last, teams):
-                    a, b, c, e = load(grads, np.int64(order[k]) * d, 4 * lane)
-                    ta += np.int64(np.float64(a) * scale)
-                    tb += np.int64(np.float64(b) * scale)
-                    tc += np.int64(np.float64(c) * scale)
-                    te += np.int64(np.float64(e) * scale)
+                ta, tb, tc, te = total_of(order, grads, first + tid // size, last, teams, 4 * lane, scale)
             if size < 32:
                 ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
                 tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
