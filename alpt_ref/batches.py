@@ -6,13 +6,15 @@ order, whatever order the rows were drawn in, and a memory-mapped dataset is rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .data.dataset import ClickDataset
+from .data.gather import gather_batches
 
 
 class Batch(NamedTuple):
@@ -34,11 +36,13 @@ def batch_rows(
 
     Batches `first` to `last` - 1 are given (default: all); which rows they hold does not depend on that choice.
     """
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
-    order = generator.permutation(rows)
-    stop = len(order) if last is None else min(last * batch_size, len(order))
-    for start in range(first * batch_size, stop, batch_size):
+    order = _order(rows, seed, epoch)[first * batch_size : None if last is None else last * batch_size]
+    for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
+
+
+def _order(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64))).permutation(rows)
 
 
 def gather(dataset: ClickDataset, rows: NDArray[np.int64]) -> Batch:
@@ -56,7 +60,17 @@ def training_batches(
     epoch: int,
     first: int = 0,
     last: int | None = None,
-) -> Iterator[Batch]:
-    """The epoch's batches. Nothing here depends on the training step, so a caller may gather ahead of it."""
-    for part in batch_rows(rows, batch_size, seed=seed, epoch=epoch, first=first, last=last):
-        yield gather(dataset, part)
+) -> Generator[Batch, None, None]:
+    """The epoch's batches. Nothing here depends on the training step, so a caller may gather ahead of it.
+
+    Those of a store on disk, which may be larger than the memory, are gathered many at a time by a thread that reads
+    ahead and ends with the generator; they are the same batches.
+    """
+    if dataset.files is None:
+        for part in batch_rows(rows, batch_size, seed=seed, epoch=epoch, first=first, last=last):
+            yield gather(dataset, part)
+        return
+    order = _order(rows, seed, epoch)[first * batch_size : None if last is None else last * batch_size]
+    with contextlib.closing(gather_batches(dataset, order, batch_size)) as parts:
+        for ids, labels in parts:
+            yield Batch(ids, labels)

@@ -46,7 +46,9 @@ class Entry:
 TABLES: dict[str, Entry] = {
     "fp32": Entry("tables.full:FullTable", cuda="tables.cuda:CudaFullTable"),
     "lpt": Entry("tables.lpt:LowPrecisionTable", _QUANTISED, ("dr", "sr"), "tables.cuda:CudaLowPrecisionTable"),
-    "alpt": Entry("tables.alpt:AdaptiveTable", _QUANTISED + _LEARNED, ("dr", "sr"), "tables.cuda:CudaAdaptiveTable"),
+    "alpt": Entry(
+        "tables.alpt:AdaptiveTable", (*_QUANTISED, *_LEARNED), ("dr", "sr"), "tables.cuda_alpt:CudaAdaptiveTable"
+    ),
     "hashing": Entry("tables.hashing:HashedTable", ("hash_ratio",)),
     "pruning": Entry("tables.pruning:PrunedTable", _PRUNING),
     "pact": Entry("tables.pact:PactTable", (*_GRID, "clip_lr")),

@@ -22,18 +22,21 @@ def folder_lock(folder: Path) -> Iterator[None]:
     path = folder / NAME
     handle = _locked(path)
     try:
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's number
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
-        if os.name == "posix":  # while it is held: whoever opened it before finds another file under the name
+        # While it is held: whoever opened it before finds another file under the name. One that took the place of ours
+        # (a user deleted it, or there are no locks here) belongs to a newer owner.
+        if os.name == "posix" and _same(path, handle):
             path.unlink(missing_ok=True)
         os.close(handle)
 
 
 def _locked(path: Path) -> int:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)  # a link's target stays
         try:
             if not _try_lock(handle):
                 owner = os.read(handle, 32).decode("ascii", "replace").strip()

@@ -82,6 +82,58 @@ def montecarlo_table(figures: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", _machine(figures)])
 
 
+GPU_FILES = ("quantize", "table", "train", "montecarlo", "parity", "capacity")
+GPU_DEVICE = "nvidia_h100"
+
+
+def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The JSON files of the benchmarks on a GPU, by name, as Markdown."""
+    heads = ("training, DCN, 34 million rows", "batch 10,000, M samples/s", "batch 65,536, M samples/s")
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---|"]
+    batches = found["train"]["batch"]
+    for name in batches["10000"]["samples_per_s"]:
+        rates = [batches[batch]["samples_per_s"][name] / 1e6 for batch in ("10000", "65536")]
+        lines.append(f"| {name} | {rates[0]:.2f} | {rates[1]:.2f} |")
+    lines += ["", f"| table step, {found['table']['unique_rows']:,} unique rows of 34 million | ms |", "|---|---|"]
+    cases = found["table"]["cases"]
+    lines += [f"| {name} | {case['milliseconds_a_batch']:.3f} |" for name, case in cases.items()]
+    lines += ["", "| quantisation | G elements/s | share of the copy's bandwidth |", "|---|---|---|"]
+    for name, case in found["quantize"]["cases"].items():
+        lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} | {100 * case['share_of_copy']:.0f} % |")
+    lines += ["", "| Monte Carlo | G coordinate-updates/s |", "|---|---|"]
+    for name, case in found["montecarlo"]["cases"].items():
+        lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} |")
+    capacity = found["capacity"]
+    bits = [*found["parity"]["codes"].values(), found["parity"]["philox_blocks"]]
+    lines += ["", _bounds(batches), ""]
+    lines.append(
+        f"Capacity: {capacity['rows']:,} rows × {capacity['dim']} at 8 bits with {capacity['optimizer']} took "
+        f"{capacity['device_bytes_used'] / 1e9:.1f} GB of {capacity['device_bytes'] / 1e9:.1f} GB (float32 weights "
+        f"alone: {capacity['fp32_weight_bytes'] / 1e9:.0f} GB) and trained {capacity['steps']} steps at "
+        f"{capacity['samples_per_s'] / 1e6:.1f} M samples/s. Parity: {sum(one['different'] for one in bits)} of "
+        f"{sum(one['compared'] for one in bits):,} codes and Philox blocks differ from the CPU's."
+    )
+    train = found["train"]
+    torch = train["machine"]["versions"].get("torch", "not installed")
+    commands = "; ".join(f"`{figures['command']}`" for figures in found.values())
+    lines += ["", f"{train['device']}, PyTorch {torch}, {train['machine']['date']}: {commands}."]
+    return "\n".join(lines)
+
+
+def _bounds(batches: Mapping[str, Any]) -> str:
+    """What a step's time consists of."""
+    sentences = []
+    for batch, figures in batches.items():
+        name, parts = next((name, parts) for name, parts in figures["parts_ms"].items() if "LPT" in name)
+        table = sum(value for part, value in parts.items() if part.startswith("table"))
+        sentences.append(
+            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms a step; "
+            f"matrix products {parts['matrix products']:.2f} ms ({parts['matrix products TFLOP/s']:.0f} TFLOP/s), "
+            f"passes between them {parts['passes between them']:.2f} ms, table {table:.2f} ms."
+        )
+    return " ".join(sentences)
+
+
 BENCHMARKS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "quantize": quantize_table,
     "train_step": train_step_table,
@@ -95,6 +147,10 @@ def with_benchmarks(text: str) -> str:
         file = RESULTS / f"{name}.json"
         if file.exists():
             text = with_part(text, name, table(json.loads(file.read_text(encoding="utf-8"))))
+    files = {name: RESULTS / f"{name}_cuda_{GPU_DEVICE}.json" for name in GPU_FILES}
+    if all(file.exists() for file in files.values()):
+        found = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
+        text = with_part(text, "gpu", gpu_part(found))
     return text
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from alpt_ref.compare.grid import make_settings
+from alpt_ref.compare.sweep import make_sweep
 from alpt_ref.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from alpt_ref.errors import InputError
-from analysis.experiments.eta_over_delta import make_sweep, parse_ratios
+from analysis.experiments.eta_over_delta import parse_ratios
 from analysis.experiments.over_splits import combinations, make_grid
 from analysis.experiments.pairs import Difference, differences, means, run_pairs
 from tests import tolerances

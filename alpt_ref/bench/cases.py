@@ -89,9 +89,7 @@ def _quantize_run(backend: Backend, w: Any, steps: Any, spec: QuantSpec) -> Call
     return captured(backend, run)
 
 
-def table_cases(
-    backend: Backend, rows: int, ids: list[Any], d: int = 16, *, methods: Any = None
-) -> Cases:
+def table_cases(backend: Backend, rows: int, ids: list[Any], d: int = 16, *, methods: Any = None) -> Cases:
     """Lookup, and lookup and update, of tables: all batches of `ids` in one call, replayed as a graph on a GPU."""
     from ..tables import make_table
 
@@ -99,7 +97,7 @@ def table_cases(
     grads = (generator.standard_normal((len(ids[0]), d)) * 1e-3).astype(np.float32)
     cases: Cases = {}
     for name, (method, bits, optimizer) in (methods or {"8-bit LPT(SR) lazy Adam": ("lpt", 8, "adam")}).items():
-        fixed = {} if bits is None else {"init_step": 1e-3, "init_std": 0.0}
+        fixed: dict[str, Any] = {} if bits is None else {"init_step": 1e-3, "init_std": 0.0}
         table = make_table(method, rows, d, bits=bits, optimizer=optimizer, device=backend.name, **fixed)
         make = _table_runs_cpu if backend.name == "cpu" else _table_runs_cuda
         look, update, both = make(backend, table, ids, grads)

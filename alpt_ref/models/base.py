@@ -75,7 +75,7 @@ class Model(ABC):
         """
         x = self._checked(emb)
         self._input = None
-        logits = self.ops.workspace.take("logits", (len(x),))
+        logits: Array = self.ops.workspace.take("logits", (len(x),))
         self._forward(x, logits, training, training and update_stats)
         self._input = x if training else None
         return logits
@@ -108,7 +108,8 @@ class Model(ABC):
         self._input = None
         demb = self.ops.workspace.take("demb", x.shape)
         self._backward(x, self.ops.contiguous(dlogits), demb, params)
-        return demb.reshape(len(x), self.fields, self.width)
+        shaped: Array = demb.reshape(len(x), self.fields, self.width)
+        return shaped
 
     @abstractmethod
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:

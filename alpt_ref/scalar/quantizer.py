@@ -61,9 +61,7 @@ def step_derivative(x: np.float32, low: np.float32, high: np.float32) -> np.floa
 
 
 @scalar
-def grid_shift(
-    code: np.int32, ratio: np.float32, move: np.float32, step: np.float32, decay: np.float32
-) -> np.float32:
+def grid_shift(code: np.int32, ratio: np.float32, move: np.float32, step: np.float32, decay: np.float32) -> np.float32:
     """``move / step + decay * code * ratio``: a move in weight units and decoupled decay, in units of `step`."""
     kept = np.float32(np.float32(code) * ratio)
     return np.float32(np.float32(move / step) + mul(decay, kept))

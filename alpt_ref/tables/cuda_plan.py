@@ -9,6 +9,7 @@ import numpy as np
 from ..backend import Backend
 from ..errors import InputError
 from ..kernels.cuda import plan as kernels
+from ..kernels.cuda import sums
 from ..kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
 from ..kernels.cuda.team import team_of
 
@@ -52,9 +53,8 @@ class CudaPlan:
         launch(kernels.insert_ids, blocks, BLOCK, ids, size, self.shift, *counting)
         threads = self.slots.size // kernels.SLOTS_A_THREAD
         found = (self.records, self.medium, self.chunks, self.totals)
-        launch(
-            kernels.compact, blocks_for(threads, kernels.SLOT_BLOCK), kernels.SLOT_BLOCK, self.slots, self.placed, *found
-        )
+        block = kernels.SLOT_BLOCK
+        launch(kernels.compact, blocks_for(threads, block), block, self.slots, self.placed, *found)
         placing = (self.slot_of, self.rank_of, self.placed, self.order, self.inverse, self._inverts)
         launch(kernels.scatter_positions, blocks, BLOCK, size, *placing)
 
@@ -63,11 +63,11 @@ class CudaPlan:
         block, found = self._team.block, (self.order, grads)
         with beside():  # the two groups of rows have nothing to do with each other
             groups = blocks_for(self._medium * 32, block)
-            launch(kernels.sum_medium(self.d), groups, block, self.totals, self.medium, *found, self.summed)
+            launch(sums.sum_medium(self.d), groups, block, self.totals, self.medium, *found, self.summed)
         d, blocks = np.int64(self.d), blocks_for(self._chunks * block, block)
-        launch(kernels.clear_heavy, blocks_for(self._chunks, BLOCK, 2), BLOCK, self.totals, d, self.peaks, self.sums)
-        launch(kernels.heavy_peaks(self.d), blocks, block, self.totals, self.chunks, *found, self.peaks)
-        launch(kernels.heavy_sums(self.d), blocks, block, self.totals, self.chunks, *found, self.peaks, self.sums)
+        launch(sums.clear_heavy, blocks_for(self._chunks, BLOCK, 2), BLOCK, self.totals, d, self.peaks, self.sums)
+        launch(sums.heavy_peaks(self.d), blocks, block, self.totals, self.chunks, *found, self.peaks)
+        launch(sums.heavy_sums(self.d), blocks, block, self.totals, self.chunks, *found, self.peaks, self.sums)
         join()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,12 +30,17 @@ def initial_blocks(
             yield first, weights[first : min(first + BLOCK_ROWS, n)]
         return
     draw = functools.partial(_draw, n=n, d=d, std=np.float32(std), seed=seed)
-    blocks, ahead = -(-n // BLOCK_ROWS), 2 * num_threads()
-    for group in range(0, blocks, ahead):
-        numbers = range(group, min(group + ahead, blocks))
-        drawn = map(draw, numbers) if num_threads() == 1 else thread_pool().map(draw, numbers)
-        for block, values in zip(numbers, drawn, strict=True):
-            yield block * BLOCK_ROWS, values
+    blocks = -(-n // BLOCK_ROWS)
+    alive = min(num_threads(), 2 + blocks // 64)  # with the one handed out: however many threads, few beside the table
+    if alive == 1:
+        for block in range(blocks):
+            yield block * BLOCK_ROWS, draw(block)
+        return
+    drawn = deque(thread_pool().submit(draw, block) for block in range(min(alive, blocks)))
+    for block in range(blocks):
+        yield block * BLOCK_ROWS, drawn.popleft().result()
+        if block + alive < blocks:
+            drawn.append(thread_pool().submit(draw, block + alive))
 
 
 def _draw(block: int, *, n: int, d: int, std: np.float32, seed: int) -> NDArray[np.float32]:

@@ -178,7 +178,7 @@ class LowPrecisionTable(EmbeddingTable):
     @property
     def step_size(self) -> NDArray[np.float32]:
         """Step sizes, float32 (n,), (fields,) or (1,) by granularity (a read-only view)."""
-        view = self._step.view()
+        view: NDArray[np.float32] = self._step.view()
         view.flags.writeable = False
         return view
 

@@ -90,3 +90,141 @@ def test_the_careful_kernels_fuse_nothing() -> None:
         text = ptx_of(kernel, *arguments)
         assert "fma.rn.f32" not in text
         assert ".f64" not in text
+
+
+I64, W32 = L[::1], W[::1]
+PLAN = (W32, I64, W32, W32, W32, I64, ROW, ROW)  # guard, totals, records, order, peaks, sums, summed, grads
+CODES = (WORDS, ROW, I64, L)  # items of 8-bit codes, step sizes, offsets, units
+STATE = (ROW, ROW, W32, ROW, ROW)  # first, second, count, corrections, rates
+RANDOM = (I64, U, U, I64)  # control, key, stats
+RECORD, GRADIENT = 1, 3  # 128-bit accesses: a row's record; its gradient: one position, a second, a medium row's sum
+MOMENTS = {"sgd": 0, "adagrad": 0, "adam": 4}  # two moments, read and written
+OPTIMIZERS = list(MOMENTS)
+
+
+def layout_of(bits: int | None, optimizer: str, *, row_step: bool = True, learns: bool = False) -> Any:
+    from alpt_ref.backend import get_backend
+    from alpt_ref.tables.cuda_store import Store
+
+    return Store(get_backend("cpu"), 4, 16, bits, optimizer, row_step=row_step, learns_step=learns).layout
+
+
+def assert_exact(text: str) -> None:
+    """No float32 product is fused with a sum and nothing lies in local memory."""
+    assert "fma.rn.f32" not in text
+    assert not re.search(r"\.local", text)
+
+
+def assert_exact_and_wide(text: str, wide: int) -> None:
+    """`assert_exact`, with `wide` 128-bit accesses."""
+    assert_exact(text)
+    assert len(re.findall(r"(?:ld|st)\.global\.v4\.", text)) == wide
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_float32_rows_are_updated_exactly_in_wide_accesses(optimizer: str) -> None:
+    from alpt_ref.kernels.cuda.update import update_weights
+
+    text = ptx_of(update_weights(16, optimizer, layout_of(None, optimizer)), *PLAN, ROW, *STATE)
+    assert_exact_and_wide(text, RECORD + GRADIENT + MOMENTS[optimizer] + 2)
+
+
+@pytest.mark.parametrize("stochastic", [True, False], ids=["sr", "dr"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_codes_are_updated_exactly_in_wide_accesses(optimizer: str, stochastic: bool) -> None:
+    from alpt_ref.kernels.cuda.update import update_codes
+
+    kernel = update_codes(16, 8, optimizer, stochastic, layout_of(8, optimizer))
+    assert_exact_and_wide(ptx_of(kernel, *PLAN, *CODES, *STATE, *RANDOM), RECORD + GRADIENT + MOMENTS[optimizer])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_moves_that_wait_are_exact_and_wide(optimizer: str) -> None:
+    from alpt_ref.kernels.cuda.pending import begin
+
+    kernel = begin(16, optimizer, True, layout_of(8, optimizer, learns=True))
+    assert_exact_and_wide(ptx_of(kernel, *PLAN, *STATE, ROW, ROW), RECORD + GRADIENT + MOMENTS[optimizer] + 2)
+
+
+@pytest.mark.parametrize(  # every two of these choices meet in every way
+    ("stochastic", "log_domain", "one_pass"),
+    [(True, False, False), (False, True, False), (True, True, True), (False, False, True)],
+    ids=["sr-linear-two-passes", "dr-log-two-passes", "sr-log-one-pass", "dr-linear-one-pass"],
+)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_rows_with_learned_steps_are_finished_exactly(
+    optimizer: str, stochastic: bool, log_domain: bool, one_pass: bool
+) -> None:
+    from alpt_ref.kernels.cuda.learned import finish_rows
+
+    kernel = finish_rows(16, 8, optimizer, stochastic, log_domain, one_pass, layout_of(8, optimizer, learns=True))
+    text = ptx_of(kernel, *PLAN, ROW, WORDS, ROW, *STATE, W, F, *RANDOM)
+    assert_exact_and_wide(text, RECORD + 1 + (1 if one_pass else GRADIENT))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("log_domain", [False, True], ids=["linear", "log"])
+def test_step_sizes_of_units_move_exactly(optimizer: str, log_domain: bool) -> None:
+    from alpt_ref.kernels.cuda.learned import move_units
+
+    text = ptx_of(move_units(optimizer, log_domain), W32, L, W32, I64, I64, ROW, ROW, *STATE, W, I64)
+    assert_exact_and_wide(text, 0)
+
+
+@pytest.mark.parametrize("stochastic", [True, False], ids=["sr", "dr"])
+def test_rows_of_units_are_rounded_exactly(stochastic: bool) -> None:
+    from alpt_ref.kernels.cuda.pending import round_pending
+
+    layout = layout_of(8, "adam", row_step=False, learns=True)
+    arguments = (W32, I64, W32, ROW, WORDS, ROW, ROW, I64, L, ROW)
+    assert_exact_and_wide(ptx_of(round_pending(16, 8, stochastic, layout), *arguments, *RANDOM), 1)
+
+
+def test_step_gradients_and_values_of_moved_rows_are_exact_and_wide() -> None:
+    from alpt_ref.kernels.cuda import learned, pending
+
+    units = layout_of(8, "adam", row_step=False, learns=True)
+    step = (*PLAN, ROW, *CODES, ROW, F, ROW, W32, I64)
+    values = (W32, L, W32, W32, ROW, *CODES, ROW, ROW)
+    kernels = [
+        (learned.step_gradients(16, 8, False, units), step, RECORD + GRADIENT + 1),
+        (learned.step_gradients(16, 8, True, units), step, RECORD + 2),
+        (learned.sum_units, (W32, I64, W32, ROW, I64, L, W32, I64, I64), 0),
+        (pending.sum_rows(16), (*PLAN, ROW), RECORD + GRADIENT + 1),
+        (pending.pending(16, 8, layout_of(8, "adam", learns=True)), values, 2),
+    ]
+    for kernel, arguments, wide in kernels:
+        assert_exact_and_wide(ptx_of(kernel, *arguments), wide)
+
+
+def test_looked_up_rows_are_exact_and_wide() -> None:
+    from alpt_ref.kernels.cuda import lookup
+
+    codes, weights = layout_of(8, "adam"), layout_of(None, "adam")
+    kernels = [
+        (lookup.lookup_codes(16, 8, codes), (WORDS, L, *CODES, ROW)),
+        (lookup.lookup_weights(16, weights), (WORDS, L, ROW, ROW)),
+        (lookup.pool_codes(16, 8, True, codes), (WORDS, I64, L, *CODES, ROW)),
+        (lookup.pool_weights(16, True, weights), (WORDS, I64, L, ROW, ROW)),
+    ]
+    for kernel, arguments in kernels:
+        text = ptx_of(kernel, *arguments)
+        stored = re.findall(r"st\.global\.(v4)?", text)
+        assert stored, "a lookup stores its rows"
+        assert set(stored) == {"v4"}
+        assert_exact(text)  # how often it stores is up to the compiler, which unrolls the loop
+
+
+def test_plans_and_sums_of_many_positions_stay_in_registers() -> None:
+    from alpt_ref.kernels.cuda import plan, sums
+
+    totals, order = I64, W32
+    kernels = [
+        (plan.insert_ids, (WORDS, L, U, I64, WORDS, W32, I64), 0),
+        (plan.scatter_positions, (L, WORDS, W32, I64, W32, W32, W), 0),
+        (sums.sum_medium(16), (totals, W32, order, ROW, ROW), 2 * 4 + 1),  # four gradients at a time, twice; the sum
+        (sums.heavy_peaks(16), (totals, W32, order, ROW, W32), 4 + 1),
+        (sums.heavy_sums(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
+    ]
+    for kernel, arguments, wide in kernels:
+        assert_exact_and_wide(ptx_of(kernel, *arguments), wide)

@@ -1,10 +1,10 @@
-"""ALPT on the GPU: rows that have moved but are not rounded yet, their nearest values, the step sizes' move, the rounding.
+"""ALPT's step sizes on the GPU: their gradient at the moved weights, their move, and the rounding that follows it.
 
-`begin` advances the optimiser and leaves the moves (unique rows, d) in memory; `pending` looks up ``Q_DR(w; step)`` for
-every position; then the second gradient moves the step sizes and the rows are rounded on the new grid. With one step
-size a row that is one launch, `finish_rows`; with one a field or table it is three, because all rows of a unit must be
-summed before any is rounded: `step_gradients`, `sum_units` (twice) and `move_units`, `round_pending`.
+With one step size a row that is one launch, `finish_rows`; with one a field or table it is four, because all rows of a
+unit must be summed before any is rounded: `step_gradients`, `sum_units`, `move_units` and `pending.round_pending`.
 """
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -15,147 +15,18 @@ import numpy as np
 
 from ...scalar.arith import mul
 from ...scalar.fixed_point import fixed_scale, fixed_unit
-from ...scalar.quantizer import decode, grid_shift, moved_code, moved_step_derivative
+from ...scalar.quantizer import grid_shift, moved_step_derivative
 from ...scalar.update import adagrad_direction, adam_direction, exp_bounded, moment
 from ..cpu.rows import unit_of
-from .team import Layout, code_access, float_access, row_total, team_of
-from .plan import magnitude, unique_rows
+from .optimizers import BETA1, BETA2, DECAY, EPS, FLOOR, LAST_COUNT, STEP_LR, TAKE1, TAKE2
+from .plan import unique_rows
+from .sums import EXPONENT, magnitude, row_gradient
 from .target import cuda, device, kernel, load4
-from .update import (
-    BETA1,
-    BETA2,
-    DECAY,
-    EPS,
-    FLOOR,
-    FLOOR_HITS,
-    NO_CODES,
-    NO_STATE,
-    STEP_LR,
-    TAKE1,
-    TAKE2,
-    UPDATES,
-    add_stats,
-    not_finite4,
-    optimizer_moves,
-    optimizer_state,
-    rounded_codes,
-    row_gradient,
-    step_index,
-)
+from .team import Layout, code_access, float_access, row_total, team_of
+from .update import FLOOR_HITS, NO_CODES, UPDATES, add_stats, rounded_codes
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
-_NO_WORD = np.uint32(0)
-_EXPONENT = np.int32(0x7F800000)
-_LAST_COUNT = np.int32(2147483646)
-
-
-@functools.cache
-def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
-    """Kernel: gradients of the unique rows into `moves` (and `kept`), the optimiser's state advances."""
-    team = team_of(d)
-    size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
-    teams, wide = block // size, 4 * block
-    gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
-    advance = optimizer_moves(optimizer, d, layout)
-    _, store = float_access(d)
-
-    @kernel
-    def run(guard, totals, records, order, peaks, sums, summed, grads,
-            first, second, count, corrections, rates, moves, kept):  # type: ignore[no-untyped-def] # fmt: skip
-        spare = cuda.shared.array(wide, np.float32)
-        if guard[0] != 0:
-            return
-        tid = cuda.threadIdx.x
-        lane = tid % size
-        lead = tid - lane
-        column = 4 * lane
-        unique = unique_rows(totals)
-        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
-            u = tile + tid // size
-            active = u < unique and lane < lanes
-            row, old = np.uint32(0), NO_STATE
-            a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
-            if active:
-                row, at, number, among = load4(records, 4 * u)
-                row = np.uint32(row)
-                old = state(row, column, first, second, count)
-                a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
-                if not_finite4(a, b, c, e):
-                    guard[1] = 1
-                if keep_sums:
-                    store(kept, np.int64(u) * d, column, a, b, c, e)
-            a, b, c, e = advance(
-                active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare
-            )
-            if active:
-                store(moves, np.int64(u) * d, column, a, b, c, e)
-            sync()
-
-    return run
-
-
-@functools.cache
-def sum_rows(d: int) -> Any:
-    """Kernel: gradients of the unique rows into `kept` (unique, d); ``guard[1]`` becomes 1 if one is not finite."""
-    team = team_of(d)
-    size, lanes = team.size, team.lanes
-    gradient = row_gradient(d)
-    _, store = float_access(d)
-
-    @kernel
-    def run(guard, totals, records, order, peaks, sums, summed, grads, kept):  # type: ignore[no-untyped-def]
-        thread = cuda.grid(1)
-        lane = thread % size
-        if lane < lanes:
-            for u in range(thread // size, unique_rows(totals), cuda.gridsize(1) // size):
-                _, at, number, among = load4(records, 4 * u)
-                a, b, c, e = gradient(4 * lane, at, number, among, order, peaks, sums, summed, grads)
-                if not_finite4(a, b, c, e):
-                    guard[1] = 1
-                store(kept, np.int64(u) * d, 4 * lane, a, b, c, e)
-
-    return run
-
-
-@functools.cache
-def pending(d: int, bits: int, layout: Layout) -> Any:
-    """Kernel: ``out[i]`` = nearest-rounded value of the moved row of position ``i`` under its present step size."""
-    team = team_of(d)
-    size, lanes = team.size, team.lanes
-    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
-    load, store = float_access(d)
-    low, high = np.int32(-(1 << (bits - 1))), np.int32((1 << (bits - 1)) - 1)
-
-    @device
-    def value(code, move, delta, decay):  # type: ignore[no-untyped-def]
-        moved = moved_code(code, _ONE, grid_shift(code, _ONE, move, delta, decay), False, _NO_WORD)
-        return decode(np.int32(min(max(moved, low), high)), delta)
-
-    @kernel
-    def run(guard, count, inverse, records, moves, items, step, offsets, units, rates, out):  # type: ignore[no-untyped-def]
-        thread = cuda.grid(1)
-        lane = thread % size
-        if guard[0] != 0 or lane >= lanes:
-            return
-        decay = rates[DECAY]
-        for i in range(thread // size, count, cuda.gridsize(1) // size):
-            u = np.int64(inverse[i])
-            row = np.int64(np.uint32(records[4 * u]))
-            delta = step[step_at(row, offsets, units)]
-            a, b, c, e = load_codes(items, row, lane)
-            m0, m1, m2, m3 = load(moves, u * d, 4 * lane)
-            store(
-                out,
-                np.int64(i) * d,
-                4 * lane,
-                value(a, m0, delta, decay),
-                value(b, m1, delta, decay),
-                value(c, m2, delta, decay),
-                value(e, m3, delta, decay),
-            )
-
-    return run
 
 
 @functools.cache
@@ -164,12 +35,12 @@ def step_products(d: int, bits: int) -> Any:
     low, high = np.float32(-(1 << (bits - 1))), np.float32((1 << (bits - 1)) - 1)
 
     @device
-    def one(code, move, gradient, delta, decay):  # type: ignore[no-untyped-def]
+    def one(code, move, gradient, delta, decay):
         shift = grid_shift(code, _ONE, move, delta, decay)
         return np.float32(mul(gradient, moved_step_derivative(code, shift, low, high)))
 
     @device
-    def products(codes, moves, column, a, b, c, e, delta, decay):  # type: ignore[no-untyped-def]
+    def products(codes, moves, column, a, b, c, e, delta, decay):
         c0, c1, c2, c3 = codes
         m0, m1, m2, m3 = moves
         p0 = one(c0, m0, a, delta, decay)
@@ -193,7 +64,7 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
     count_stride, count_offset = layout.step_count.stride, layout.step_count.offset
 
     @device
-    def state(unit, first, second, count):  # type: ignore[no-untyped-def]
+    def state(unit, first, second, count):
         if optimizer == "sgd":
             return _ZERO, _ZERO, np.int32(0)
         m = first[unit * first_stride + first_offset]
@@ -202,7 +73,7 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
         return m, second[unit * second_stride + second_offset], count[unit * count_stride + count_offset]
 
     @device
-    def move(unit, keep, g, old, m, v, seen, first, second, count, corrections, rates, learns):  # type: ignore[no-untyped-def]
+    def move(unit, keep, g, old, m, v, seen, first, second, count, corrections, rates, learns):
         rate, eps, floor = rates[STEP_LR], rates[EPS], rates[FLOOR]
         shift = _ZERO
         if optimizer == "sgd":
@@ -213,7 +84,7 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
             if keep:
                 first[unit * first_stride + first_offset] = total
         else:
-            t = np.int32(min(seen, _LAST_COUNT) + np.int32(1))
+            t = np.int32(min(seen, LAST_COUNT) + np.int32(1))
             place = 2 * min(np.int64(t), np.int64(corrections.size // 2 - 1))
             m = moment(m, g, rates[BETA1], rates[TAKE1])
             v = moment(v, np.float32(mul(g, g)), rates[BETA2], rates[TAKE2])
@@ -250,7 +121,7 @@ def finish_rows(
 
     @kernel
     def run(guard, totals, records, order, peaks, sums, summed, grads, moves, items, step,
-            first, second, count, corrections, rates, learns, scale, control, k0, k1, stats):  # type: ignore[no-untyped-def] # fmt: skip
+            first, second, count, corrections, rates, learns, scale, control, k0, k1, stats):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         tally = cuda.shared.array(3, np.int32)
         if guard[0] != 0:
@@ -291,7 +162,7 @@ def finish_rows(
                 g = np.float32(mul(sum_row(spare, 4 * lead), scale))
                 if log_domain:
                     g = np.float32(mul(g, old))
-                if magnitude(g) >= _EXPONENT:
+                if magnitude(g) >= EXPONENT:
                     guard[1] = 2
                 else:
                     new, held = move(
@@ -324,7 +195,7 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
 
     @kernel
     def run(guard, totals, records, order, peaks, sums, summed, grads, moves, items, step,
-            offsets, units, rates, scale, out, unit_peak, unit_count):  # type: ignore[no-untyped-def] # fmt: skip
+            offsets, units, rates, scale, out, unit_peak, unit_count):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
             return
@@ -356,7 +227,7 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
             if active and lane == 0:
                 g = np.float32(mul(sum_row(spare, 4 * lead), scale))
                 out[u] = g
-                if magnitude(g) >= _EXPONENT:
+                if magnitude(g) >= EXPONENT:
                     guard[1] = 2
                 cuda.atomic.max(unit_peak, unit, magnitude(g))
                 cuda.atomic.add(unit_count, unit, np.int64(1))
@@ -384,7 +255,7 @@ def move_units(optimizer: str, log_domain: bool) -> Any:
     state, move = step_move(optimizer, log_domain, Layout(per_row=False))
 
     @kernel
-    def run(guard, units, peak, count, total, step, old, first, second, seen, corrections, rates, learns, stats):  # type: ignore[no-untyped-def]
+    def run(guard, units, peak, count, total, step, old, first, second, seen, corrections, rates, learns, stats):
         if guard[0] != 0 or guard[1] != 0:
             return
         for k in range(cuda.grid(1), units, cuda.gridsize(1)):
@@ -394,7 +265,7 @@ def move_units(optimizer: str, log_domain: bool) -> Any:
                 g = np.float32(np.float64(total[k]) * fixed_unit(peak[k], count[k]))
                 if log_domain:
                     g = np.float32(mul(g, before))
-                if magnitude(g) >= _EXPONENT:
+                if magnitude(g) >= EXPONENT:
                     guard[1] = 2
                 else:
                     m, v, t = state(k, first, second, seen)
@@ -405,41 +276,5 @@ def move_units(optimizer: str, log_domain: bool) -> Any:
             peak[k] = np.int32(0)
             count[k] = np.int64(0)
             total[k] = np.int64(0)
-
-    return run
-
-
-@functools.cache
-def round_pending(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
-    """Kernel: the pending rows rounded on their unit's new grid."""
-    team = team_of(d)
-    size, lanes, block = team.size, team.lanes, team.block
-    rounded, (load_codes, _) = rounded_codes(d, bits, stochastic, layout), code_access(d, bits, layout.codes)
-    load, _ = float_access(d)
-
-    @kernel
-    def run(guard, totals, records, moves, items, step, old, offsets, units, rates, control, k0, k1, stats):  # type: ignore[no-untyped-def]
-        tally = cuda.shared.array(3, np.int32)
-        if guard[0] != 0 or guard[1] != 0:
-            return
-        thread = cuda.grid(1)
-        lane = thread % size
-        unique = unique_rows(totals)
-        updates = control[UPDATES]
-        decay = rates[DECAY]
-        nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
-        if lane < lanes:
-            for u in range(thread // size, unique, cuda.gridsize(1) // size):
-                row = np.uint32(records[4 * u])
-                unit = np.int64(unit_of(np.int64(row), offsets, units))
-                new = step[unit]
-                ratio = np.float32(old[unit] / new)
-                m0, m1, m2, m3 = load(moves, np.int64(u) * d, 4 * lane)
-                codes = load_codes(items, row, lane)
-                more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, updates, k0, k1)
-                nonzero += more[0]
-                stalled += more[1]
-                clipped += more[2]
-        add_stats(stats, tally, cuda.threadIdx.x, unique, d, nonzero, stalled, clipped)
 
     return run

@@ -1,5 +1,7 @@
 """Rows out of a table on the GPU: float32 or decoded codes, one or pooled; and the check that numbers are finite."""
 
+# mypy: disable-error-code="no-untyped-def"
+
 from __future__ import annotations
 
 import functools
@@ -8,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...scalar.quantizer import decode
-from .team import Layout, code_access, float_access, team_of
-from .update import step_index
-from .plan import magnitude
+from .sums import EXPONENT, magnitude
 from .target import cuda, kernel
+from .team import Layout, code_access, float_access, step_index, team_of
 
 _ZERO = np.float32(0.0)
-_EXPONENT = np.int32(0x7F800000)
 
 
 @functools.cache
@@ -26,7 +26,7 @@ def lookup_codes(d: int, bits: int, layout: Layout) -> Any:
     _, store = float_access(d)
 
     @kernel
-    def lookup(ids, count, items, step, offsets, units, out):  # type: ignore[no-untyped-def]
+    def lookup(ids, count, items, step, offsets, units, out):
         thread = cuda.grid(1)
         lane = thread % size
         if lane >= lanes:
@@ -50,7 +50,7 @@ def lookup_weights(d: int, layout: Layout) -> Any:
     stride, offset = layout.weights.stride, layout.weights.offset
 
     @kernel
-    def lookup(ids, count, weights, out):  # type: ignore[no-untyped-def]
+    def lookup(ids, count, weights, out):
         thread = cuda.grid(1)
         lane = thread % size
         if lane >= lanes:
@@ -71,7 +71,7 @@ def pool_codes(d: int, bits: int, mean: bool, layout: Layout) -> Any:
     _, store = float_access(d)
 
     @kernel
-    def pool(ids, bags, count, items, step, offsets, units, out):  # type: ignore[no-untyped-def]
+    def pool(ids, bags, count, items, step, offsets, units, out):
         thread = cuda.grid(1)
         lane = thread % size
         if lane >= lanes:
@@ -102,7 +102,7 @@ def pool_weights(d: int, mean: bool, layout: Layout) -> Any:
     stride, offset = layout.weights.stride, layout.weights.offset
 
     @kernel
-    def pool(ids, bags, count, weights, out):  # type: ignore[no-untyped-def]
+    def pool(ids, bags, count, weights, out):
         thread = cuda.grid(1)
         lane = thread % size
         if lane >= lanes:
@@ -127,5 +127,5 @@ def check_finite(values: Any, size: int, guard: Any, code: Any) -> None:
     bad = np.int32(0)
     for i in range(cuda.grid(1), size, cuda.gridsize(1)):
         bad = max(bad, magnitude(values[i]))
-    if bad >= _EXPONENT:
+    if bad >= EXPONENT:
         cuda.atomic.cas(guard, 0, np.int32(0), code)

@@ -7,23 +7,19 @@ A few launches, none of which waits for the host; how many unique rows there are
 2. `compact` walks the slots, gives each row in use an index and room for its positions, and clears the slot;
 3. `scatter_positions` writes each position to its place: the positions of a row lie together.
 
-Then the gradients: a row with one or two positions is added where it is updated; one with up to `HEAVY` (a *medium* row)
-by one warp in `sum_medium`; a *heavy* one is cut into chunks that many blocks add (`heavy_peaks`, `heavy_sums`).
-
 In which order rows and positions come out depends on timing. No result does: a row's gradient is a sum in integers
-(see `alpt_ref.kernels.cpu.unique`), and every row is updated on its own.
+(`sums`), and every row is updated on its own.
 """
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
-from ...scalar.fixed_point import fixed_scale, fixed_unit
-from .target import SIMULATED, claim, cuda, device, kernel, load4, store4, warp_max, warp_sum_apart
-from .team import float_access, team_of
+from .target import SIMULATED, claim, cuda, device, kernel, store4
 
 EMPTY = np.int64(0)
 """A slot that holds no row; else row + 1 in the high and its number of positions in the low 32 bits."""
@@ -38,22 +34,33 @@ ROWS, MULTIPLE = range(2)
 """Places in `totals`: rows << 32 | positions; medium rows << 40 | heavy rows << 20 | chunks."""
 MAX_POSITIONS = 1 << 23
 """Most ids of one batch: more would not fit the fields of `totals`."""
-_MAGNITUDE = np.int32(0x7FFFFFFF)
 _LOW_32 = np.int64(0xFFFFFFFF)
 _LOW_20 = np.int64(0xFFFFF)
 _32, _20, _40 = np.int64(32), np.int64(20), np.int64(40)
 
 
 @device
-def magnitude(x):  # type: ignore[no-untyped-def]
-    """Bits of ``abs(x)``; for finite float32 they are ordered as the magnitudes are."""
-    return np.int32(np.float32(x).view(np.int32) & _MAGNITUDE)
+def unique_rows(totals):
+    """Number of unique rows of the batch."""
+    return int(totals[ROWS] >> _32)
 
 
 @device
-def unique_rows(totals):  # type: ignore[no-untyped-def]
-    """Number of unique rows of the batch."""
-    return int(totals[ROWS] >> _32)
+def medium_rows(totals):
+    """Number of rows with 3 to `HEAVY` positions."""
+    return int(totals[MULTIPLE] >> _40)
+
+
+@device
+def heavy_rows(totals):
+    """Number of rows with more than `HEAVY` positions."""
+    return int((totals[MULTIPLE] >> _20) & _LOW_20)
+
+
+@device
+def heavy_pieces(totals):
+    """Number of chunks that the heavy rows are cut into."""
+    return int(totals[MULTIPLE] & _LOW_20)
 
 
 @kernel
@@ -86,13 +93,12 @@ def insert_ids(ids: Any, size: int, shift: Any, slots: Any, slot_of: Any, rank_o
 
 
 @kernel
-def compact(
-    slots: Any, placed: Any, records: Any, medium: Any, chunks: Any, totals: Any
-) -> None:
+def compact(slots: Any, placed: Any, records: Any, medium: Any, chunks: Any, totals: Any) -> None:
     """A record (row, first place, positions, place among medium or heavy rows) for every row in use; clears `slots`.
 
     ``placed[slot]`` is the first place in the high and the index of the record in the low 32 bits. `medium` gets the
-    first place and positions of a medium row, `chunks` (heavy row, first, last, positions) for each piece of a heavy one. `SLOT_BLOCK` threads a block.
+    first place and positions of a medium row, `chunks` (heavy row, first, last, positions) for each piece
+    of a heavy one. `SLOT_BLOCK` threads a block.
     """
     room = cuda.shared.array(4, np.int64)
     tid = cuda.threadIdx.x
@@ -140,12 +146,12 @@ def compact(
 
 
 @device
-def _room(found):  # type: ignore[no-untyped-def]
+def _room(found):
     return np.int64((np.int64(1) << _32) + (found & _LOW_32)) if found != EMPTY else np.int64(0)
 
 
 @device
-def _work(found):  # type: ignore[no-untyped-def]
+def _work(found):
     count = found & _LOW_32
     if count > HEAVY:
         return np.int64((np.int64(1) << _20) + (count + CHUNK - 1) // CHUNK)
@@ -162,212 +168,3 @@ def scatter_positions(
         order[(place >> _32) + rank_of[p]] = np.int32(p)
         if inverts != 0:
             inverse[p] = np.int32(place & _LOW_32)
-
-
-@functools.cache
-def _group_max(size: int, block: int) -> Any:
-    """Largest int32 among a warp, or among the `size` threads of a larger team; all threads call it together."""
-    if size <= 32:
-        return warp_max
-    teams = block // size
-
-    @device
-    def largest(value):  # type: ignore[no-untyped-def]
-        shared = cuda.shared.array(teams, np.int32)
-        group = cuda.threadIdx.x // size
-        if cuda.threadIdx.x % size == 0:
-            shared[group] = np.int32(0)
-        cuda.syncthreads()
-        cuda.atomic.max(shared, group, value)
-        cuda.syncthreads()
-        value = shared[group]
-        cuda.syncthreads()
-        return value
-
-    return largest
-
-
-@functools.cache
-def _sums_of(d: int) -> tuple[Any, Any]:
-    """`peak` and `total` of one thread's columns over positions ``k, k + stride, ...`` below `last` of a row.
-
-    Four gradients are asked for before the first is used, since each lies behind two memory accesses; the numbers of
-    those beyond `last` are the last one's and count for nothing.
-    """
-    load, _ = float_access(d)
-
-    @device
-    def at(order, k, last):  # type: ignore[no-untyped-def]
-        return np.int64(order[min(k, last - 1)]) * d
-
-    @device
-    def largest(a, b, c, e):  # type: ignore[no-untyped-def]
-        return max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(e)))
-
-    @device
-    def peak(order, grads, k, last, stride, column):  # type: ignore[no-untyped-def]
-        found = np.int32(0)
-        while k < last:
-            p0, p1 = at(order, k, last), at(order, k + stride, last)
-            p2, p3 = at(order, k + 2 * stride, last), at(order, k + 3 * stride, last)
-            a0, b0, c0, e0 = load(grads, p0, column)
-            a1, b1, c1, e1 = load(grads, p1, column)
-            a2, b2, c2, e2 = load(grads, p2, column)
-            a3, b3, c3, e3 = load(grads, p3, column)
-            found = max(found, max(largest(a0, b0, c0, e0), largest(a1, b1, c1, e1)))
-            found = max(found, max(largest(a2, b2, c2, e2), largest(a3, b3, c3, e3)))
-            k += 4 * stride
-        return found
-
-    @device
-    def fixed(x, scale):  # type: ignore[no-untyped-def]
-        return np.int64(np.float64(x) * scale)
-
-    @device
-    def total(order, grads, k, last, stride, column, scale):  # type: ignore[no-untyped-def]
-        ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-        while k < last:
-            p0, p1 = at(order, k, last), at(order, k + stride, last)
-            p2, p3 = at(order, k + 2 * stride, last), at(order, k + 3 * stride, last)
-            a0, b0, c0, e0 = load(grads, p0, column)
-            a1, b1, c1, e1 = load(grads, p1, column)
-            a2, b2, c2, e2 = load(grads, p2, column)
-            a3, b3, c3, e3 = load(grads, p3, column)
-            s1 = scale if k + stride < last else 0.0
-            s2 = scale if k + 2 * stride < last else 0.0
-            s3 = scale if k + 3 * stride < last else 0.0
-            ta += (fixed(a0, scale) + fixed(a1, s1)) + (fixed(a2, s2) + fixed(a3, s3))
-            tb += (fixed(b0, scale) + fixed(b1, s1)) + (fixed(b2, s2) + fixed(b3, s3))
-            tc += (fixed(c0, scale) + fixed(c1, s1)) + (fixed(c2, s2) + fixed(c3, s3))
-            te += (fixed(e0, scale) + fixed(e1, s1)) + (fixed(e2, s2) + fixed(e3, s3))
-            k += 4 * stride
-        return ta, tb, tc, te
-
-    return peak, total
-
-
-@functools.cache
-def sum_medium(d: int) -> Any:
-    """Kernel: ``summed[m]`` (medium rows * d) = sum of the gradients (len * d) of medium row m; a warp (or team) a row."""
-    team = team_of(d)
-    size, lanes, block = team.size, team.lanes, team.block
-    group = max(size, 32)
-    teams, groups = group // size, block // group
-    _, store = float_access(d)
-    largest, (peak_of, total_of) = _group_max(size, block), _sums_of(d)
-
-    @kernel
-    def run(totals, medium, order, grads, summed):  # type: ignore[no-untyped-def]
-        tid = cuda.threadIdx.x
-        inside = tid % group
-        team_index, lane = inside // size, inside % size
-        column = 4 * lane
-        count = int(totals[MULTIPLE] >> _40)
-        for tile in range(cuda.blockIdx.x * groups, count, cuda.gridDim.x * groups):
-            m = tile + tid // group
-            active = m < count and lane < lanes
-            first, positions = np.int32(0), np.int32(0)
-            peak = np.int32(0)
-            if active:
-                first, positions = medium[2 * m], medium[2 * m + 1]
-                peak = peak_of(order, grads, first + team_index, first + positions, teams, column)
-            peak = largest(peak)
-            ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-            if active:
-                scale = fixed_scale(peak, positions)
-                ta, tb, tc, te = total_of(order, grads, first + team_index, first + positions, teams, column, scale)
-            if teams > 1:
-                ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
-                tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
-            if active and team_index == 0:
-                unit = fixed_unit(peak, positions)
-                a, b = np.float32(np.float64(ta) * unit), np.float32(np.float64(tb) * unit)
-                c, e = np.float32(np.float64(tc) * unit), np.float32(np.float64(te) * unit)
-                store(summed, np.int64(m) * d, column, a, b, c, e)
-
-    return run
-
-
-@kernel
-def clear_heavy(totals: Any, d: int, peaks: Any, sums: Any) -> None:
-    """Peaks and sums of the heavy rows become zero."""
-    count = int((totals[MULTIPLE] >> _20) & _LOW_20)
-    for i in range(cuda.grid(1), count * d, cuda.gridsize(1)):
-        sums[i] = np.int64(0)
-        if i < count:
-            peaks[i] = np.int32(0)
-
-
-@functools.cache
-def heavy_peaks(d: int) -> Any:
-    """Kernel: largest magnitude (as float32 bits) of the gradients (len * d) of each heavy row; a block a chunk."""
-    team = team_of(d)
-    size, lanes, block = team.size, team.lanes, team.block
-    teams = block // size
-    peak_of, _ = _sums_of(d)
-
-    @kernel
-    def run(totals, chunks, order, grads, peaks):  # type: ignore[no-untyped-def]
-        largest = cuda.shared.array(1, np.int32)
-        pieces = int(totals[MULTIPLE] & _LOW_20)
-        tid = cuda.threadIdx.x
-        lane = tid % size
-        for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
-            if tid == 0:
-                largest[0] = np.int32(0)
-            h, first, last, _ = load4(chunks, 4 * chunk)
-            peak = np.int32(0)
-            if lane < lanes:
-                peak = peak_of(order, grads, first + tid // size, last, teams, 4 * lane)
-            cuda.syncthreads()
-            peak = warp_max(peak)
-            if tid % 32 == 0:
-                cuda.atomic.max(largest, 0, peak)
-            cuda.syncthreads()
-            if tid == 0:
-                cuda.atomic.max(peaks, h, largest[0])
-
-    return run
-
-
-@functools.cache
-def heavy_sums(d: int) -> Any:
-    """Kernel: integer sums (heavy rows * d) relative to the peak of each heavy row; a block a chunk."""
-    team = team_of(d)
-    size, lanes, block = team.size, team.lanes, team.block
-    teams = block // size
-    wide = max(size, 32)
-    folded = block // wide
-    room = folded * 4 * size
-    _, total_of = _sums_of(d)
-
-    @kernel
-    def run(totals, chunks, order, grads, peaks, sums):  # type: ignore[no-untyped-def]
-        parts = cuda.shared.array(room, np.int64)
-        pieces = int(totals[MULTIPLE] & _LOW_20)
-        tid = cuda.threadIdx.x
-        lane = tid % size
-        for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
-            h, first, last, positions = load4(chunks, 4 * chunk)
-            scale = fixed_scale(peaks[h], positions)
-            ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-            if lane < lanes:
-                ta, tb, tc, te = total_of(order, grads, first + tid // size, last, teams, 4 * lane, scale)
-            if size < 32:
-                ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
-                tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
-            if tid % wide < size:
-                at = 4 * (size * (tid // wide) + lane)
-                parts[at] = ta
-                parts[at + 1] = tb
-                parts[at + 2] = tc
-                parts[at + 3] = te
-            cuda.syncthreads()
-            for j in range(tid, d, block):
-                total = np.int64(0)
-                for k in range(folded):
-                    total += parts[4 * size * k + j]
-                cuda.atomic.add(sums, np.int64(h) * d + j, total)
-            cuda.syncthreads()
-
-    return run

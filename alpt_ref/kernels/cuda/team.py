@@ -6,6 +6,8 @@ float rows move in 128-bit accesses. The functions are made for one (d, bits), w
 constants.
 """
 
+# mypy: disable-error-code="no-untyped-def"
+
 from __future__ import annotations
 
 import functools
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...scalar.quantizer import sign_extend
+from ..cpu.rows import unit_of
 from .target import SIMULATED, cuda, device, load4, store4, sync_warp
 
 MAX_DIM = 1024
@@ -73,7 +76,7 @@ class Team:
 
 
 @device
-def _sync_block():  # type: ignore[no-untyped-def]
+def _sync_block():
     cuda.syncthreads()
 
 
@@ -93,17 +96,17 @@ def float_access(d: int) -> tuple[Any, Any]:
     if d % 4 == 0:
 
         @device
-        def load(array, base, column):  # type: ignore[no-untyped-def]
+        def load(array, base, column):
             return load4(array, base + column)
 
         @device
-        def store(array, base, column, a, b, c, e):  # type: ignore[no-untyped-def]
+        def store(array, base, column, a, b, c, e):
             store4(array, base + column, a, b, c, e)
 
     else:
 
         @device
-        def load(array, base, column):  # type: ignore[no-untyped-def]
+        def load(array, base, column):
             at = base + column
             a = array[at]
             b = array[at + 1] if column + 1 < d else _ZERO
@@ -112,7 +115,7 @@ def float_access(d: int) -> tuple[Any, Any]:
             return a, b, c, e
 
         @device
-        def store(array, base, column, a, b, c, e):  # type: ignore[no-untyped-def]
+        def store(array, base, column, a, b, c, e):
             at = base + column
             array[at] = a
             if column + 1 < d:
@@ -149,7 +152,7 @@ def code_access(d: int, bits: int, place: Place) -> tuple[Any, Any]:
     if bits == 16:
 
         @device
-        def load(items, row, lane):  # type: ignore[no-untyped-def]
+        def load(items, row, lane):
             at = np.int64(row) * row_items + offset + 2 * lane
             low = np.uint32(items[at])
             high = np.uint32(items[at + 1]) if 4 * lane + 2 <= last else nothing
@@ -161,7 +164,7 @@ def code_access(d: int, bits: int, place: Place) -> tuple[Any, Any]:
             )
 
         @device
-        def store(items, row, lane, a, b, c, e):  # type: ignore[no-untyped-def]
+        def store(items, row, lane, a, b, c, e):
             at = np.int64(row) * row_items + offset + 2 * lane
             second = b if 4 * lane + 1 <= last else np.int32(0)
             items[at] = np.uint32(np.uint32(np.uint32(a) & mask) | np.uint32(np.uint32(second) << half))
@@ -172,7 +175,7 @@ def code_access(d: int, bits: int, place: Place) -> tuple[Any, Any]:
     else:
 
         @device
-        def load(items, row, lane):  # type: ignore[no-untyped-def]
+        def load(items, row, lane):
             word = np.uint32(items[np.int64(row) * row_items + offset + lane])
             return (
                 sign_extend(np.uint32(word << s0), unused),
@@ -182,7 +185,7 @@ def code_access(d: int, bits: int, place: Place) -> tuple[Any, Any]:
             )
 
         @device
-        def store(items, row, lane, a, b, c, e):  # type: ignore[no-untyped-def]
+        def store(items, row, lane, a, b, c, e):
             word = np.uint32(np.uint32(a) & mask)
             if 4 * lane + 1 <= last:
                 word = np.uint32(word | np.uint32(np.uint32(np.uint32(b) & mask) << p1))
@@ -196,6 +199,26 @@ def code_access(d: int, bits: int, place: Place) -> tuple[Any, Any]:
 
 
 @functools.cache
+def step_index(layout: Layout) -> Any:
+    """Where the step size of a table row lies in the array of step sizes."""
+    stride, offset = layout.step.stride, layout.step.offset
+
+    if layout.per_row:
+
+        @device
+        def index(row, offsets, units):
+            return row * stride + offset
+
+    else:
+
+        @device
+        def index(row, offsets, units):
+            return np.int64(unit_of(row, offsets, units))
+
+    return index
+
+
+@functools.cache
 def row_total(d: int) -> Any:
     """``total(shared, first)`` = sum of a row's `d` values in the CPU's order (`kernels.cpu.quantize.row_sum`).
 
@@ -204,7 +227,7 @@ def row_total(d: int) -> Any:
     lanes = -(-d // 4)
 
     @device
-    def total(shared, first):  # type: ignore[no-untyped-def]
+    def total(shared, first):
         s0 = _ZERO
         s1 = _ZERO
         s2 = _ZERO

@@ -1,0 +1,171 @@
+"""ALPT on the GPU between its two gradients: rows that have moved but are not rounded yet.
+
+`begin` advances the optimiser and leaves the moves (unique rows, d) in memory; `pending` looks up ``Q_DR(w; step)`` for
+every position; `round_pending` rounds the rows on the grids that `learned` has made of the second gradient.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ...scalar.quantizer import decode, grid_shift, moved_code
+from ..cpu.rows import unit_of
+from .optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
+from .plan import unique_rows
+from .sums import not_finite4, row_gradient
+from .target import cuda, device, kernel, load4
+from .team import Layout, code_access, float_access, step_index, team_of
+from .update import UPDATES, add_stats, rounded_codes
+
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
+_NO_WORD = np.uint32(0)
+
+
+@functools.cache
+def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
+    """Kernel: gradients of the unique rows into `moves` (and `kept`), the optimiser's state advances."""
+    team = team_of(d)
+    size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
+    teams, wide = block // size, 4 * block
+    gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
+    advance = optimizer_moves(optimizer, d, layout)
+    _, store = float_access(d)
+
+    @kernel
+    def run(guard, totals, records, order, peaks, sums, summed, grads,
+            first, second, count, corrections, rates, moves, kept):  # fmt: skip
+        spare = cuda.shared.array(wide, np.float32)
+        if guard[0] != 0:
+            return
+        tid = cuda.threadIdx.x
+        lane = tid % size
+        lead = tid - lane
+        column = 4 * lane
+        unique = unique_rows(totals)
+        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
+            u = tile + tid // size
+            active = u < unique and lane < lanes
+            row, old = np.uint32(0), NO_STATE
+            a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
+            if active:
+                row, at, number, among = load4(records, 4 * u)
+                row = np.uint32(row)
+                old = state(row, column, first, second, count)
+                a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
+                if not_finite4(a, b, c, e):
+                    guard[1] = 1
+                if keep_sums:
+                    store(kept, np.int64(u) * d, column, a, b, c, e)
+            a, b, c, e = advance(
+                active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare
+            )
+            if active:
+                store(moves, np.int64(u) * d, column, a, b, c, e)
+            sync()
+
+    return run
+
+
+@functools.cache
+def sum_rows(d: int) -> Any:
+    """Kernel: gradients of the unique rows into `kept` (unique, d); ``guard[1]`` becomes 1 if one is not finite."""
+    team = team_of(d)
+    size, lanes = team.size, team.lanes
+    gradient = row_gradient(d)
+    _, store = float_access(d)
+
+    @kernel
+    def run(guard, totals, records, order, peaks, sums, summed, grads, kept):
+        thread = cuda.grid(1)
+        lane = thread % size
+        if lane < lanes:
+            for u in range(thread // size, unique_rows(totals), cuda.gridsize(1) // size):
+                _, at, number, among = load4(records, 4 * u)
+                a, b, c, e = gradient(4 * lane, at, number, among, order, peaks, sums, summed, grads)
+                if not_finite4(a, b, c, e):
+                    guard[1] = 1
+                store(kept, np.int64(u) * d, 4 * lane, a, b, c, e)
+
+    return run
+
+
+@functools.cache
+def pending(d: int, bits: int, layout: Layout) -> Any:
+    """Kernel: ``out[i]`` = nearest-rounded value of the moved row of position ``i`` under its present step size."""
+    team = team_of(d)
+    size, lanes = team.size, team.lanes
+    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
+    load, store = float_access(d)
+    low, high = np.int32(-(1 << (bits - 1))), np.int32((1 << (bits - 1)) - 1)
+
+    @device
+    def value(code, move, delta, decay):
+        moved = moved_code(code, _ONE, grid_shift(code, _ONE, move, delta, decay), False, _NO_WORD)
+        return decode(np.int32(min(max(moved, low), high)), delta)
+
+    @kernel
+    def run(guard, count, inverse, records, moves, items, step, offsets, units, rates, out):
+        thread = cuda.grid(1)
+        lane = thread % size
+        if guard[0] != 0 or lane >= lanes:
+            return
+        decay = rates[DECAY]
+        for i in range(thread // size, count, cuda.gridsize(1) // size):
+            u = np.int64(inverse[i])
+            row = np.int64(np.uint32(records[4 * u]))
+            delta = step[step_at(row, offsets, units)]
+            a, b, c, e = load_codes(items, row, lane)
+            m0, m1, m2, m3 = load(moves, u * d, 4 * lane)
+            store(
+                out,
+                np.int64(i) * d,
+                4 * lane,
+                value(a, m0, delta, decay),
+                value(b, m1, delta, decay),
+                value(c, m2, delta, decay),
+                value(e, m3, delta, decay),
+            )
+
+    return run
+
+
+@functools.cache
+def round_pending(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
+    """Kernel: the pending rows rounded on their unit's new grid."""
+    team = team_of(d)
+    size, lanes = team.size, team.lanes
+    rounded, (load_codes, _) = rounded_codes(d, bits, stochastic, layout), code_access(d, bits, layout.codes)
+    load, _ = float_access(d)
+
+    @kernel
+    def run(guard, totals, records, moves, items, step, old, offsets, units, rates, control, k0, k1, stats):
+        tally = cuda.shared.array(3, np.int32)
+        if guard[0] != 0 or guard[1] != 0:
+            return
+        thread = cuda.grid(1)
+        lane = thread % size
+        unique = unique_rows(totals)
+        updates = control[UPDATES]
+        decay = rates[DECAY]
+        nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
+        if lane < lanes:
+            for u in range(thread // size, unique, cuda.gridsize(1) // size):
+                row = np.uint32(records[4 * u])
+                unit = np.int64(unit_of(np.int64(row), offsets, units))
+                new = step[unit]
+                ratio = np.float32(old[unit] / new)
+                m0, m1, m2, m3 = load(moves, np.int64(u) * d, 4 * lane)
+                codes = load_codes(items, row, lane)
+                more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, updates, k0, k1)
+                nonzero += more[0]
+                stalled += more[1]
+                clipped += more[2]
+        add_stats(stats, tally, cuda.threadIdx.x, unique, d, nonzero, stalled, clipped)
+
+    return run

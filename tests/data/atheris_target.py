@@ -1,0 +1,38 @@
+"""What atheris runs, in a process of its own: ``python -m tests.data.atheris_target KIND FOLDER [libFuzzer options]``.
+
+The same property as `test_fuzz.py`, on bytes that are chosen by the branches which they reach: a reader refuses with
+one sentence, or every line is encoded or reported, whatever the size of the pieces.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["alpt_ref.data"]):
+    from .test_fuzz import READERS, count_lines, outcome
+
+KIND, PATH = sys.argv[1], Path(sys.argv[2]) / "clicks"
+
+
+def one_input(data: bytes) -> None:
+    """Read a file with these bytes; any exception is a finding."""
+    PATH.write_bytes(data)
+    first, second = (
+        outcome(lambda size=size: READERS[KIND](PATH, on_bad_row="skip", chunk_bytes=size))  # type: ignore[misc]
+        for size in (7, 1 << 20)
+    )
+    if isinstance(first, str) or isinstance(second, str):
+        assert first == second
+        return
+    assert first.info == second.info
+    assert first.rows + first.bad_rows.count == first.info["rows_read"]
+    if data[:2] != b"\x1f\x8b":
+        assert first.info["rows_read"] == count_lines(KIND, data)
+
+
+if __name__ == "__main__":
+    atheris.Setup([sys.argv[0], *sys.argv[3:]], one_input)
+    atheris.Fuzz()
