@@ -65,13 +65,13 @@ def cache_directory() -> Path | None:
         sources += sorted((package / folder).rglob("*.py"))
     for source in sources:
         digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes() + b"\0")
-    directory = _cache_root() / digest.hexdigest()[:16]
     try:
+        directory = _cache_root() / digest.hexdigest()[:16]
         directory.mkdir(parents=True, exist_ok=True)
         probe = directory / f".write-{os.getpid()}"
         probe.touch()
         probe.unlink()
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: no home folder is known
         return None
     return directory
 

@@ -13,6 +13,7 @@ that one on an accelerator may run many steps before it reads a loss back.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -168,16 +169,17 @@ class CpuEngine(Engine):
             self.dataset, stretch.rows, settings.batch_size, seed=settings.seed, epoch=stretch.epoch,
             first=stretch.first, last=stretch.last,
         )  # fmt: skip
-        for batch in parts:
-            try:
-                loss = self._step(batch, stretch.rates)
-            except TrainingError as error:  # found here or by the table, which does not know the step
-                step = stretch.steps_before + done + 1
-                raise DivergedError(str(error), epoch=stretch.epoch, step=step) from error
-            total += loss * len(batch.labels)
-            done += 1
-            if on_batches(len(batch.labels), loss):
-                break
+        with contextlib.closing(parts):  # the reader of a store ends here, also where a traceback outlives the error
+            for batch in parts:
+                try:
+                    loss = self._step(batch, stretch.rates)
+                except TrainingError as error:  # found here or by the table, which does not know the step
+                    step = stretch.steps_before + done + 1
+                    raise DivergedError(str(error), epoch=stretch.epoch, step=step) from error
+                total += loss * len(batch.labels)
+                done += 1
+                if on_batches(len(batch.labels), loss):
+                    break
         return total, done
 
     def _step(self, batch: batches.Batch, rates: dict[str, float]) -> float:

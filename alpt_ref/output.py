@@ -61,6 +61,8 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path) -> Any | None:
     """The JSON value in `path`, or None if there is no such file; a damaged file is an `InputError`."""
     path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path} must be a file; move it out of the way")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

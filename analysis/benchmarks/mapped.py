@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -51,7 +50,7 @@ def make_store(folder: Path, rows: int) -> None:
 
 
 def child(folder: Path, case: str, steps: int, batch: int) -> None:
-    """Train and print samples a second, peak memory and bytes read from disk as JSON."""
+    """Train and print samples a second and bytes read from disk as JSON."""
     from alpt_ref.config import ModelConfig, RunConfig, TableConfig, TrainConfig
     from alpt_ref.data import ClickDataset
     from alpt_ref.engine import CpuEngine, Stretch
@@ -81,17 +80,7 @@ def child(folder: Path, case: str, steps: int, batch: int) -> None:
         run(1, 3)  # compiles
         seconds = run(2, steps)
     read = [line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("read_bytes")]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(
-        json.dumps(
-            {
-                "seconds": seconds,
-                "samples_per_s": steps * batch / seconds,
-                "read": int(read[0].split()[1]),
-                "peak": peak,
-            }
-        )
-    )
+    print(json.dumps({"seconds": seconds, "samples_per_s": steps * batch / seconds, "read": int(read[0].split()[1])}))
 
 
 @contextlib.contextmanager
@@ -156,12 +145,7 @@ def main() -> None:
     for name, values in found.items():
         rate = statistics.median(one["samples_per_s"] for one in values)
         share = paired_ratio(seconds, "in memory", name)  # seconds a sample of the one over those of the other
-        results[name] = {
-            "samples_per_s": rate,
-            "share_of_in_memory": share,
-            "bytes_read": values[-1]["read"],
-            "peak_resident_bytes": max(one["peak"] for one in values),
-        }
+        results[name] = {"samples_per_s": rate, "share_of_in_memory": share, "bytes_read": values[-1]["read"]}
         print(
             f"{name:26s} {rate:10,.0f} samples/s   {share:5.2f} of in memory   {values[-1]['read'] / 1e9:.2f} GB read"
         )
