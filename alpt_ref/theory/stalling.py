@@ -57,7 +57,7 @@ def dr_is_fixed(code: ArrayLike, gradient: ArrayLike, eta: float, grid: Grid) ->
     Reference : ours.
     """
     k = np.asarray(code)
-    u = eta * np.asarray(gradient, dtype=np.float64) / grid.step_size
+    u = (eta / grid.step_size) * np.asarray(gradient, dtype=np.float64)  # in this order, as the runs: ties are exact
     return np.asarray(((u <= 0.5) | (k == grid.low_code)) & ((u > -0.5) | (k == grid.high_code)))
 
 
