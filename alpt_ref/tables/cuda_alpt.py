@@ -35,7 +35,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         zeros = self.backend.zeros
         if self._units < 0:
             self._hand_out("step_", self._step_optimizer, 1)
-            self._step_arrays = self._state_views("step_", self._step_optimizer)
+            self._step_arrays = self._state_views()
         else:
             self._step_arrays = self._unit_views()
         units = max(self._units, 1)

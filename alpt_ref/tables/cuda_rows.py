@@ -7,6 +7,7 @@ can be captured in a CUDA graph, and stop updating once ``guard[0]`` is not zero
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import nullcontext
 from typing import Any
 
@@ -41,7 +42,7 @@ class CudaRows(EmbeddingTable):
         self.rates: Any = zeros(9, np.float32)
         self._control: Any = zeros(1, np.int64)
         self._corrections = self._adam_corrections()
-        self._optimizer_arrays = self._state_views("", self._optimizer)
+        self._optimizer_arrays = self._state_views()
         self._team = team_of(self.d)
         self._plan: CudaPlan | None = None
         self._planned = 0
@@ -75,7 +76,7 @@ class CudaRows(EmbeddingTable):
             return self.backend.from_host(self._optimizer.corrections.reshape(-1))
         return self.backend.zeros(2, np.float32)
 
-    def _state_views(self, prefix: str, optimizer: RowOptimizer) -> tuple[Any, ...]:
+    def _state_views(self) -> tuple[Any, ...]:
         """What the kernels take as first, second, count and corrections; `Layout` says where in them."""
         flat = self._store.flat
         floats = flat[np.dtype(np.float32)]
@@ -115,9 +116,9 @@ class CudaRows(EmbeddingTable):
         rates[optimizers.EPS] = getattr(self._optimizer, "eps", 0.0)
         return rates
 
+    @abstractmethod
     def queue_lookup(self, ids: Any, out: Any) -> None:
         """``out`` float32 (len, d) = rows of `ids`, uint32 (len,)."""
-        raise NotImplementedError
 
     def queue_plan(self, ids: Any) -> None:
         """Find the unique rows of `ids`, uint32 (len,); `reserve` must have made room."""
@@ -133,8 +134,8 @@ class CudaRows(EmbeddingTable):
         self._queue_update(flat, batch_size)
         launch(update.advance, 1, 1, self.guard, self._control)
 
-    def _queue_update(self, grads: Any, batch_size: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _queue_update(self, grads: Any, batch_size: int) -> None: ...
 
     def advance(self, steps: int) -> None:
         """Tell the host how many queued updates were made."""
@@ -189,8 +190,8 @@ class CudaRows(EmbeddingTable):
             self._queue_pool(device_ids, self.backend.from_host(bounds), mean, out)
         return out
 
-    def _queue_pool(self, ids: Any, bounds: Any, mean: bool, out: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _queue_pool(self, ids: Any, bounds: Any, mean: bool, out: Any) -> None: ...
 
     def apply_gradients(self, ids: Any, grads: Any, *, lr: float | None = None, batch_size: int | None = None) -> None:
         """See `EmbeddingTable.apply_gradients`; takes host or device arrays."""

@@ -44,22 +44,19 @@ BLOCK = 32 if SIMULATED else 256
 """Threads a block, unless a kernel says otherwise."""
 
 
-def kernel(function: Callable[..., None] | None = None, *, max_registers: int | None = None) -> Any:
+def kernel(function: Callable[..., None]) -> Any:
     """Compile a CUDA kernel: IEEE division and square root, no fastmath; cached on disk as the CPU's kernels are.
 
     Not cached: a kernel made by a function that closes over anything but plain numbers, since Numba's key for such a
-    closure differs from process to process. `max_registers` a thread lets more threads run at a time.
+    closure differs from process to process.
     """
-    if function is None:
-        return functools.partial(kernel, max_registers=max_registers)
-    options = {} if SIMULATED else {"max_registers": max_registers}
     directory = None if SIMULATED else cache_directory()
     if directory is None or not all(isinstance(cell.cell_contents, int) for cell in function.__closure__ or ()):
-        return cuda.jit(**options)(function)
+        return cuda.jit(function)
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(directory)  # read once, while the decorator runs
     try:
-        return cuda.jit(cache=True, **options)(function)
+        return cuda.jit(cache=True)(function)
     finally:
         _config.CACHE_DIR = before
 
@@ -294,11 +291,6 @@ def join() -> None:
     done = cupy.cuda.Event(disable_timing=True)
     done.record(_side())
     cupy.cuda.get_current_stream().wait_event(done)
-
-
-def is_device_array(array: Any) -> bool:
-    """Whether `array` lives on a CUDA device (or is what stands for it in the simulator)."""
-    return isinstance(array, np.ndarray) if SIMULATED else hasattr(array, "__cuda_array_interface__")
 
 
 def array_module() -> Any:
