@@ -85,7 +85,8 @@ class DataConfig(_Section, frozen=True):
     """Where the rows come from and how raw ones are encoded.
 
     `rows` to `positive_rate` shape the synthetic set; `on_bad_row`, `min_count` (none: the format's own) and
-    `vocabulary` the encoding of a raw file; `seed` draws the synthetic set or the split.
+    `vocabulary` the encoding of a raw file; `seed` draws the synthetic set or the split. With `folds` (raw files; 0:
+    none) the rows are cut into as many parts, the same for every seed: part ``seed % folds`` tests, the next validates.
     """
 
     section: ClassVar[str] = "data"
@@ -95,6 +96,7 @@ class DataConfig(_Section, frozen=True):
         "min_count": _optional(_whole(1)),
         "vocabulary": _choice("train", "all"),
         "seed": _whole(0),
+        "folds": ("0 (random splits) or a whole number of at least 3", lambda value: value == 0 or value >= 3),
         "rows": _whole(10),
         "fields": _whole(1),
         "features": _whole(1),
@@ -111,6 +113,7 @@ class DataConfig(_Section, frozen=True):
     min_count: int | None = None
     vocabulary: str = "train"
     seed: int = 0
+    folds: int = 0
     rows: int = 100_000
     fields: int = 10
     features: int = 10_000

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import DataConfig
+from .errors import InputError
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -15,11 +16,21 @@ if TYPE_CHECKING:
 
 SYNTHETIC = ("rows", "fields", "features", "exponent", "rank", "linear_std", "interaction_std", "positive_rate", "seed")
 FILES = ("criteo", "avazu", "libfm")
-ENCODING = ("min_count", "vocabulary", "seed")
+ENCODING = ("min_count", "vocabulary", "seed", "folds")
 
 
 def _options(config: DataConfig, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names}
+
+
+def check_folds(config: DataConfig) -> None:
+    """InputError where `folds` are asked of data that have a split already or are drawn anew for every seed."""
+    if config.folds and config.source not in (*FILES, "movielens"):
+        has = "is drawn anew for every seed" if config.source == "synthetic" else "has its split already"
+        raise InputError(
+            f"data.folds must be 0 for data.source {config.source!r}, which {has}, got {config.folds}; "
+            "folds are for raw files: --criteo, --avazu, --libfm or --dataset movielens"
+        )
 
 
 def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> ClickDataset:
@@ -32,6 +43,7 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
     """
     from . import data
 
+    check_folds(config)
     if config.source == "store":
         return data.load(Path(config.path))
     if config.source == "synthetic":
@@ -53,6 +65,7 @@ def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None 
     """Write the dataset that `config` describes as a store and open it; files are streamed, memory is bounded."""
     from . import data
 
+    check_folds(config)
     if config.source == "synthetic":
         return data.write_synthetic(folder, **_options(config, SYNTHETIC))
     if config.source in FILES:

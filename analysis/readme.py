@@ -1,10 +1,12 @@
-"""Put measured numbers into README.md: verdicts, the comparison's table and figure, and the benchmark tables.
+"""Put measured numbers into README.md: what commands print, what studies found, and the benchmark tables.
 
-    python -m analysis.readme
+    python -m analysis.readme            # everything
+    python -m analysis.readme --stored   # only what is read from files, in a second
 
-Runs ``alpt-ref verify`` and ``alpt-ref compare`` (about three minutes; seconds if ``runs`` holds their results), then
-copies the comparison's figure and CSV to ``figures/``, and reads ``analysis/benchmarks/results/*.json``. A part of
-README.md stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
+Runs ``alpt-ref reproduce --quick``, ``alpt-ref verify`` and ``alpt-ref compare`` (about six minutes; seconds if
+``runs`` holds their results), copies the comparison's figure and CSV to ``figures/``, and reads the studies collected
+in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of README.md stands between
+``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "analysis" / "benchmarks" / "results"
+STUDIES = ROOT / "analysis" / "results"
 WIDTH = 120
 
 
@@ -154,18 +157,98 @@ def with_benchmarks(text: str) -> str:
     return text
 
 
-def _output(verb: str) -> str:
-    """What ``alpt-ref VERB`` prints on standard output."""
-    command = [sys.executable, "-m", "alpt_ref", verb]
+FIRST = ("small", "frappe", "criteo")
+"""Studies in the order of README.md; others follow by name."""
+SHOWN = ("methods", "eta_over_delta")
+"""Tables whose conclusions README.md repeats; those of the others are on the study's own page."""
+
+
+def studies(folder: Path = STUDIES) -> dict[str, dict[str, Any]]:
+    """The summaries of the collected studies by name, in the order of README.md."""
+    found = {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*/summary.json")}
+    names = [*(name for name in FIRST if name in found), *sorted(name for name in found if name not in FIRST)]
+    return {name: found[name] for name in names}
+
+
+def studies_part(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """What every study found: conclusions of the tables in `SHOWN`, counts of verdicts, and the claims on its runs."""
+    if not found:
+        return "No study is stored in this clone; the commands above make and collect them."
+    lines = []
+    for name, one in found.items():
+        outcomes = [claim["verdict"] for claim in one["claims"].values()]
+        counted = ", ".join(f"{outcomes.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(outcomes)))
+        claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not put to the test."
+        lines.append(
+            f"**[{name}](analysis/results/{name}/README.md)**: {', '.join(one['data'])}, {sum(one['rows']):,} rows, "
+            f"{one['runs']:,} runs, {one['seeds']} seeds ({one['few']} in tables of variants). {claims}"
+        )
+        lines += ["", *(line for table in SHOWN for line in _conclusions(name, one, table)), ""]
+    return "\n".join([*lines, *_claims_by_study(found)]).rstrip()
+
+
+def _conclusions(name: str, study: Mapping[str, Any], table: str) -> list[str]:
+    """The conclusions of a table below its title."""
+    if table not in study["conclusions"]:
+        return []
+    one = study["conclusions"][table]
+    sentences = [f"  - {sentence}".replace("*", "\\*") for sentence in one["sentences"]]
+    return [f"- [{one['title']}](analysis/results/{name}/tables/{table}.md)", *sentences]
+
+
+def _claims_by_study(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The claims that are about the runs of a study, one line each."""
+    about = {
+        claim: one["title"] for study in found.values() for claim, one in study["claims"].items() if one["about_runs"]
+    }
+    if not about:
+        return []
+    rows = [
+        [f"{claim}: {title}", *(_verdict(study, claim) for study in found.values())] for claim, title in about.items()
+    ]
+    table = [["claim on the runs", *found], ["---"] * (len(found) + 1), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in table]
+
+
+def _verdict(study: Mapping[str, Any], claim: str) -> str:
+    one = study["claims"].get(claim)
+    return "" if one is None else f"{one['verdict']}: {one['cells']}"
+
+
+def with_stored(text: str) -> str:
+    """`text` with every part that is read from files."""
+    return with_part(with_benchmarks(text), "studies", studies_part(studies()))
+
+
+def closing(output: str) -> str:
+    """The end of what ``alpt-ref reproduce`` prints, after its tables, as a code block."""
+    _, mark, found = output.partition("### What was found\n\n")
+    if not mark:
+        raise SystemExit("alpt-ref reproduce printed no part 'What was found'")
+    lines = []
+    for sentence in found.rstrip().splitlines():
+        indent = "  " if sentence.startswith("- ") else ""
+        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent=indent) or [""]
+    return "\n".join(["```text", mark.rstrip(), "", *lines, "```"])
+
+
+def _output(*arguments: str) -> str:
+    """What ``alpt-ref ARGUMENTS`` prints on standard output."""
+    command = [sys.executable, "-m", "alpt_ref", *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main() -> None:
     """Regenerate every part of README.md."""
     readme = ROOT / "README.md"
-    text = with_part(readme.read_text(encoding="utf-8"), "verify", f"```text\n{_output('verify').rstrip()}\n```")
+    text = with_stored(readme.read_text(encoding="utf-8"))
+    if "--stored" in sys.argv[1:]:
+        readme.write_text(text, encoding="utf-8")
+        return
+    text = with_part(text, "quick", closing(_output("reproduce", "--quick")))
+    text = with_part(text, "verify", f"```text\n{_output('verify').rstrip()}\n```")
     text = with_part(text, "table", console(_output("compare")))
-    readme.write_text(with_benchmarks(text), encoding="utf-8")
+    readme.write_text(text, encoding="utf-8")
     (ROOT / "figures").mkdir(exist_ok=True)
     for source, target in (
         ("figure.png", "compare.png"),

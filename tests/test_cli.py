@@ -18,6 +18,7 @@ import alpt_ref
 from alpt_ref import __version__
 from alpt_ref.cli import main
 from alpt_ref.data import synthetic_clicks
+from tests.data.files import random_criteo
 
 TINY = (
     "--set=data.rows=2000", "--set=data.fields=3", "--set=data.features=60", "--set=model.dim=4",
@@ -175,6 +176,43 @@ def test_a_raw_file_is_encoded_or_trained_on_directly(kind: str, run: Caller, tm
     assert skipped.status == 0, skipped.err
     assert "note: train.batch_size 400 makes 1 step an epoch of 320 rows; --set train.batch_size=3" in skipped.err
     assert "left out 1 bad row" in skipped.err
+
+
+def test_folds_of_a_raw_file(run: Caller, tmp_path: Path) -> None:
+    """Seed s tests on part s mod K; a comparison runs a seed a fold; what cannot be is one sentence."""
+    (tmp_path / "clicks.txt").write_text("\n".join(random_criteo(120)) + "\n")
+    small = [option for option in TINY if "data." not in option]
+    given = ["--criteo", "clicks.txt", "--min-count", "2", *small]
+    first, same, other = (
+        run("train", *given, "--folds", "4", "--seed", seed, "--output", f"run{seed}") for seed in ("1", "5", "2")
+    )
+    assert (first.status, same.status, other.status) == (0, 0, 0), first.err
+    assert "120 rows (60 train, 30 valid, 30 test)" in first.err
+    prints = [json.loads((tmp_path / f"run{seed}" / "result.json").read_text())["fingerprint"] for seed in (1, 5, 2)]
+    assert prints[0] == prints[1] != prints[2]
+    resumed = run("train", "--config", "run1/config.toml", "--output", "run1", "--quiet")
+    assert (resumed.status, resumed.err) == (0, "")
+    (tmp_path / "folds.toml").write_text("[data]\nfolds = 4\n")
+    compared = run("compare", *given, "--config", "folds.toml", "--methods", "fp32", "--jobs", "1", "--output", "c")
+    assert compared.status == 0, compared.err
+    assert "over 4 seeds" in compared.out
+    assert "4-fold cross-validation: every row is a test row once" in compared.out
+    stored = json.loads((tmp_path / "c" / "results.json").read_text())
+    assert [one["fingerprint"] for one in stored["runs"]][1:3] == prints[1:]
+    for arguments, message in (
+        (
+            ["train", *given, "--folds", "2"],
+            "data.folds must be 0 (random splits) or a whole number of at least 3, got 2",
+        ),
+        (["train", *given, "--folds", "121"], "folds must be at most the number of rows, 120, got 121"),
+        (["train", *TINY, "--folds", "4"], "data.folds must be 0 for data.source 'synthetic'"),
+        (["compare", *given, "--folds", "4", "--seeds", "5"], "seeds 0 and 4 both test on fold 0"),
+    ):
+        refused = run(*arguments, "--output", "new")
+        assert (refused.status, refused.out) == (2, "")
+        assert message in refused.err
+        assert refused.err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_compare_prints_a_table_and_writes_results(run: Caller, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import doctest
 import importlib
+import json
 import re
 import shlex
 import tomllib
@@ -19,6 +20,7 @@ from alpt_ref.cli import cli, main
 from alpt_ref.compare.report import HEADER
 from alpt_ref.config import RunConfig
 from alpt_ref.config_io import apply_overrides, update
+from alpt_ref.reproduce import load_tables
 from analysis import readme
 
 ROOT = Path(alpt_ref.__file__).parent.parent
@@ -142,18 +144,20 @@ def test_named_paths_exist(document: str) -> None:
     paths = re.findall(r"(?<![\w/.-])((?:alpt_ref|analysis|tests|\.ci)/[\w./]*)", TEXT[document])
     for path in paths:
         full = ROOT / path.rstrip(".")
-        may_be_absent = path.startswith(("analysis/benchmarks/results/", "analysis/claims", "analysis/figures"))
+        may_be_absent = path.startswith(
+            ("analysis/benchmarks/results/", "analysis/results/", "analysis/claims", "analysis/figures")
+        )
         assert may_be_absent or full.exists(), f"{document} names {path}, which does not exist"
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    for name in ("compare", "test"):
+    for name in ("reproduce", "test"):
         assert re.search(rf"\$\(readme_command {name}\)", script), f".ci/run does not run the command {name}"
         command = marked_command(name)
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -q ")
         assert command not in script, "read it from README.md instead of repeating it"
-    assert marked_command("compare").endswith(".venv/bin/alpt-ref compare")
+    assert marked_command("reproduce").endswith(".venv/bin/alpt-ref reproduce --quick")
     assert marked_command("test").endswith(".venv/bin/python -m pytest")
 
 
@@ -195,8 +199,65 @@ def test_comparison_table_and_figure_come_from_one_run() -> None:
         assert row[8] == f"{int(values['serving_bytes']):,}"
 
 
-def test_benchmark_tables_are_those_of_their_files() -> None:
-    assert readme.with_benchmarks(README) == README, "run python -m analysis.readme"
+def test_parts_from_files_are_those_of_their_files() -> None:
+    assert readme.with_stored(README) == README, "run python -m analysis.readme --stored"
+
+
+def test_main_command_is_shown_with_what_it_prints_at_the_end() -> None:
+    (block,) = blocks(readme.part(README, "quick"), "text")
+    heading, *lines = block.splitlines()
+    titles = [table.title for table in load_tables(ROOT / "analysis" / "tables")]
+    assert heading == "### What was found"
+    assert [line for line in lines if line.removesuffix(":") in titles]
+    assert re.fullmatch(r"\d+ claims: .*\.", lines[-1])
+    assert readme.closing(f"### A table\n\n{block}") == f"```text\n{block.rstrip()}\n```"
+    with pytest.raises(SystemExit, match="What was found"):
+        readme.closing("### A table\n")
+
+
+STUDY: dict[str, Any] = {
+    "data": ["clicks"],
+    "rows": [800, 100, 100],
+    "runs": 1234,
+    "seeds": 9,
+    "few": 5,
+    "conclusions": {
+        "methods": {"title": "All methods", "sentences": ["A* is B."]},
+        "other": {"title": "Other", "sentences": ["Not shown."]},
+    },
+    "claims": {
+        "m1": {"title": "SR | DR", "verdict": "INCONCLUSIVE", "cells": "1 inconclusive", "about_runs": True},
+        "r1": {"title": "unbiased", "verdict": "SUPPORTED", "cells": "5 supported", "about_runs": False},
+    },
+}
+
+
+def test_studies_are_shown_in_order_and_absent_ones_left_out(tmp_path: Path) -> None:
+    for name in ("criteo", "another", "small"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "summary.json").write_text(json.dumps(STUDY), encoding="utf-8")
+    (tmp_path / "README.md").write_text("index")
+    assert list(readme.studies(tmp_path)) == ["small", "criteo", "another"]
+
+
+def test_study_is_told_by_its_own_sentences() -> None:
+    what = "clicks, 1,000 rows, 1,234 runs, 9 seeds (5 in tables of variants)."
+    assert readme.studies_part({"small": STUDY, "old": {**STUDY, "claims": {}}}).splitlines() == [
+        f"**[small](analysis/results/small/README.md)**: {what} 2 claims: 1 INCONCLUSIVE, 1 SUPPORTED.",
+        "",
+        "- [All methods](analysis/results/small/tables/methods.md)",
+        "  - A\\* is B.",
+        "",
+        f"**[old](analysis/results/old/README.md)**: {what} Claims not put to the test.",
+        "",
+        "- [All methods](analysis/results/old/tables/methods.md)",
+        "  - A\\* is B.",
+        "",
+        "| claim on the runs | small | old |",
+        "| --- | --- | --- |",
+        "| m1: SR \\| DR | INCONCLUSIVE: 1 inconclusive |  |",
+    ]
+    assert "No study is stored" in readme.studies_part({})
 
 
 MACHINE: dict[str, Any] = {

@@ -165,6 +165,7 @@ def captured(backend: Backend, run: Run) -> Run:
     def replay() -> None:
         graph.launch(backend.xp.cuda.get_current_stream())
 
+    replay.keeps = run  # type: ignore[attr-defined]  # the arrays that the graph knows by address alone
     return replay
 
 

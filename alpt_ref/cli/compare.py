@@ -32,7 +32,9 @@ from .options import (
     "pact, lsq.",
 )
 @click.option("--bits", default="8,4,2", show_default=True, help="Comma-separated: 16, 8, 4, 2.")
-@click.option("--seeds", default="5", show_default=True, help="A number of seeds (0, 1, ...) or a list such as 3,7,9.")
+@click.option(
+    "--seeds", help="A number of seeds (0, 1, ...) or a list such as 3,7,9.  [default: 5, with --folds one a fold]"
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -41,7 +43,7 @@ from .options import (
 @click.option("--output", metavar="FOLDER", help="Where runs and results go.  [default: runs/compare-DATASET]")
 @run_options
 def compare_command(
-    methods: str, bits: str, seeds: str, jobs: int | None, output: str | None, quiet: bool, **options: Any
+    methods: str, bits: str, seeds: str | None, jobs: int | None, output: str | None, quiet: bool, **options: Any
 ) -> None:
     """Compare methods × bits × seeds on one dataset.
 
@@ -52,10 +54,12 @@ def compare_command(
     Finished runs are kept, so a comparison that was stopped goes on where it was.
     """
     config = make_config(options)
+    if config.data.folds:
+        config = config.replace("data", seed=0)  # the fold that stands for the data; each run has that of its seed
     grid = {
         "methods": comma_list(methods, "--methods"),
         "bits": comma_list(bits, "--bits", int),
-        "seeds": seeds_of(seeds),
+        "seeds": seeds_of(seeds or str(config.data.folds or 5)),
     }
     say = echo_unless(quiet)
     from ..compare import compare

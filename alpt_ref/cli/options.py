@@ -62,7 +62,14 @@ raw_options = stack(
 )
 
 data_options = stack(
-    click.option("--data", metavar="FOLDER", help="An encoded store, as written by `alpt-ref data`."), raw_options
+    click.option("--data", metavar="FOLDER", help="An encoded store, as written by `alpt-ref data`."),
+    raw_options,
+    click.option(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="Cross-validate on a raw file: seed s tests on part s mod K of its rows.  [default: random splits, 8:1:1]",
+    ),
 )
 
 config_options = stack(
@@ -99,7 +106,7 @@ def data_changes(options: dict[str, Any]) -> dict[str, Any]:
         changes = {"source": source, "path": "" if name == "dataset" else str(value)}
         if name != "dataset" and not Path(value).exists():
             raise InputError(f"--{name} {value} does not exist")
-    for key in ("on_bad_row", "min_count"):
+    for key in ("on_bad_row", "min_count", "folds"):
         value = options.pop(key, None)
         if value is not None:
             changes[key] = value

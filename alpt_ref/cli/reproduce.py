@@ -30,12 +30,15 @@ STUDIES = ("small", "criteo", "avazu")
     type=click.Choice(STUDIES),
     help="The study.  [default: small, or the paper's protocol on the data given]",
 )
-@click.option("--quick", is_flag=True, help="The small study cut down to about two minutes, to see that all works.")
+@click.option("--quick", is_flag=True, help="The small study cut down to a few minutes, to see that all works.")
 @click.option("--config", "config_file", metavar="FILE.toml", help="Settings that all runs share.")
 @click.option(
     "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Change one of them; may be repeated."
 )
-@click.option("--seeds", help="A number of seeds (0, 1, ...) or a list such as 3,7,9.  [default: the study's]")
+@click.option(
+    "--seeds",
+    help="A number of seeds (0, 1, ...) or a list such as 3,7,9.  [default: the study's, with --folds one a fold]",
+)
 @click.option("--few", type=click.IntRange(min=1), help="Seeds of the tables of variants.  [default: the study's]")
 @click.option("--only", metavar="ID", multiple=True, help="Only this table or figure; may be repeated.")
 @click.option("--tables", "tables_folder", metavar="DIR", help="Folder of table files.  [default: analysis/tables]")
@@ -55,7 +58,7 @@ def reproduce_command(context: click.Context, /, **options: Any) -> None:
 
     Without data arguments it draws synthetic clicks whose Bayes optimum is known. `--preset criteo` and
     `--preset avazu` with `--data STORE` follow the published protocol on the full sets; `--libfm FILE`, `--criteo FILE`
-    and `--avazu FILE` split the rows at random, each seed in its own way.
+    and `--avazu FILE` split the rows at random, each seed in its own way, or with `--folds K` test on every row once.
 
     Finished runs are kept, so a study that was stopped goes on where it was and ends in the same tables. Exit status 1
     if a claim is refuted.
@@ -104,7 +107,9 @@ def _reproduce(
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command goes on from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
     click.echo(summary_text(tables, verdicts))
-    say(f"wrote report.html, tables/ and figures/ to {folder}")
+    if study.name.startswith("quick"):
+        say("too small to rank methods: it shows that all works; without --quick the same command runs the full study")
+    say(f"open {folder / 'report.html'}: all tables, figures and verdicts on one page; as files in {folder}")
     return failing([one.result for one in verdicts])
 
 
@@ -116,9 +121,11 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     import msgspec
 
     from .. import _jit
+    from ..compare.folds import require_different_folds
     from ..config import RunConfig
     from ..config_io import apply_overrides, load_toml
     from ..reproduce.study import preset, with_seeds
+    from ..sources import check_folds
 
     name, quick, file = options.pop("preset"), options.pop("quick"), options.pop("config_file")
     data = data_changes(options)
@@ -137,8 +144,12 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     jobs = jobs or (1 if name in ("criteo", "avazu") else cores)
     rates = study.table_rates if base.table == study.base.table else {**study.table_rates, "adam": base.table.lr}
     study = msgspec.structs.replace(study, base=base.replace("train", threads=max(1, cores // jobs)), table_rates=rates)
+    check_folds(base.data)
     if seeds is not None:
         study = with_seeds(study, tuple(dict.fromkeys(seeds_of(seeds))))
+    elif base.data.folds:
+        study = with_seeds(study, tuple(range(base.data.folds)))
+    require_different_folds(base.data.folds, study.seeds)
     if few is not None:
         study = msgspec.structs.replace(study, few=min(few, len(study.seeds)))
     return study, jobs

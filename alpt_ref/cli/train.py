@@ -52,6 +52,8 @@ def train_command(
     config = make_config(options)
     if seed is not None:
         config = config.replace("train", seed=seed)
+    if config.data.folds:
+        config = config.replace("data", seed=config.train.seed)
     say = echo_unless(quiet)
     with Signals() as signals:
         from ..progress import Progress

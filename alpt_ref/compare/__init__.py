@@ -6,14 +6,15 @@ where it was, and the same comparison started twice runs nothing the second time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _jit
 from ..config import RunConfig
 from ..config_io import dump_toml
+from ..data.dataset import ClickDataset
 from ..errors import InputError
 from ..history import RunResult
 from ..output import claim_folder, read_json, writable_folder, write_json, write_text
@@ -21,16 +22,14 @@ from ..progress import Progress
 from ..train import require_usable
 from .cell import Task, cell_key, load_cell
 from .grid import BITS, DEFAULT_METHODS, METHODS, SEEDS, Cell, Setting, base_hash, make_cells, make_settings
+from .paired import dataset_store
 from .runner import run_tasks
 from .summary import Row, summarise
-
-if TYPE_CHECKING:
-    from ..data.dataset import ClickDataset
 
 __all__ = ["BITS", "METHODS", "SEEDS", "Comparison", "Row", "Setting", "compare"]
 
 MARKER = "comparison.json"
-FILES = ("config.toml", "results.csv", "results.json", "figure.png", "figure.svg", "cells")
+FILES = ("config.toml", "results.csv", "results.json", "figure.png", "figure.svg", "cells", "data")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Comparison:
     bayes: dict[str, float]
     """Bayes-optimal ``auc`` and ``logloss`` of the test part where the data are synthetic, else empty."""
     folder: Path
+    folds: int = 0
+    """Of cross-validation, the dataset named being that of fold 0; 0: all seeds saw one split."""
 
 
 def compare(
@@ -66,6 +67,7 @@ def compare(
     config : RunConfig
         What all cells share; method, rounding, bits and seed come from the grid.
     dataset : ClickDataset
+        With ``config.data.folds``: that of fold 0; those of the other seeds are made from ``config.data``.
     output : folder
         One JSON file a cell, the dataset's store, and the results. A folder of another configuration or dataset is
         refused; more methods, bits or seeds of the same one are added.
@@ -92,13 +94,21 @@ def compare(
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"jobs must be a whole number of at least 1, got {jobs!r}")
     require_usable(dataset)
+    folds = config.data.folds
+    if folds and dataset.info.get("encoding", {}).get("folds") != folds:
+        raise InputError(f"dataset must be a fold of data.folds={folds}; load it with these settings, or set folds=0")
     settings = make_settings(methods, bits)
     cells = make_cells(config.replace("train", threads=max(1, cores // jobs)), settings, seeds)
     folder = _claim(Path(output), config, dataset)
-    if store is None:
-        store = folder / "dataset"
-        dataset.save(store)
-    tasks = _tasks(cells, dataset.fingerprint, folder, Path(store))
+    shown = progress or Progress(enabled=False)
+    if folds:
+        stores = _folds(config, seeds, folder, shown)
+    else:
+        if store is None:
+            store = folder / "dataset"
+            dataset.save(store)
+        stores = dict.fromkeys(seeds, (Path(store), dataset.fingerprint))
+    tasks = _tasks(cells, stores, folder)
     results: dict[Setting, dict[int, RunResult]] = {setting: {} for setting in settings}
     failures: dict[Setting, list[str]] = {}
     todo = {}
@@ -109,7 +119,7 @@ def compare(
         else:
             results[cell.setting][cell.config.train.seed] = stored
     say(f"{len(cells)} runs, {len(cells) - len(todo)} finished before, {min(jobs, max(len(todo), 1))} at a time")
-    with progress or Progress(enabled=False) as shown:
+    with shown:
         shown.begin(len(todo), "comparing", unit="runs")
         for name, result, failure in run_tasks([task for _, task in todo.values()], jobs=jobs):
             setting, seed = todo[name][0].setting, todo[name][0].config.train.seed
@@ -124,7 +134,7 @@ def compare(
         name: float(dataset.info[f"bayes_{name}"]) for name in ("auc", "logloss") if f"bayes_{name}" in dataset.info
     }
     comparison = Comparison(
-        summarise(ordered, failures, len(unique)), dataset.name, dataset.fingerprint, unique, bayes, folder
+        summarise(ordered, failures, len(unique)), dataset.name, dataset.fingerprint, unique, bayes, folder, folds
     )
     _write(comparison, ordered)
     return comparison
@@ -147,11 +157,28 @@ def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
     return folder
 
 
-def _tasks(cells: Sequence[Cell], fingerprint: str, folder: Path, store: Path) -> list[Task]:
-    return [
-        Task(str(cell), cell.config, store, folder / "cells" / f"{cell_key(cell.config, fingerprint)}.json")
-        for cell in cells
-    ]
+def _folds(config: RunConfig, seeds: Sequence[int], folder: Path, progress: Progress) -> dict[int, tuple[Path, str]]:
+    """Store and fingerprint of the fold of every seed."""
+    stores = {}
+    writable_folder(folder / "data")
+    with progress:
+        progress.begin(len(seeds), "preparing folds", unit="sets")
+        for seed in seeds:
+            store = dataset_store(config.data, seed, folder)
+            dataset = ClickDataset.open(store)
+            require_usable(dataset)
+            stores[seed] = store, dataset.fingerprint
+            progress.advance(1)
+    return stores
+
+
+def _tasks(cells: Sequence[Cell], stores: Mapping[int, tuple[Path, str]], folder: Path) -> list[Task]:
+    tasks = []
+    for cell in cells:
+        store, fingerprint = stores[cell.config.train.seed]
+        name = cell_key(cell.config, fingerprint)
+        tasks.append(Task(str(cell), cell.config, store, folder / "cells" / f"{name}.json"))
+    return tasks
 
 
 def _write(comparison: Comparison, results: dict[Setting, dict[int, RunResult]]) -> None:

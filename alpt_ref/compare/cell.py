@@ -28,6 +28,7 @@ _NOT_NUMBERS = (
     "verify/",
     "reproduce/",
     "compare/cluster.py",
+    "compare/folds.py",
     "compare/paired.py",
     "compare/report.py",
     "compare/figure.py",

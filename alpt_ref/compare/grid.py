@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..catalog import TABLES, comparison_labels
 from ..config import RunConfig, config_hash
 from ..errors import InputError
+from .folds import require_different_folds
 
 METHODS = comparison_labels()
 DEFAULT_METHODS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
@@ -63,6 +64,7 @@ def make_cells(base: RunConfig, settings: Sequence[Setting], seeds: Sequence[int
     """All cells, seed by seed, so that an interrupted comparison has complete pairs."""
     if not seeds:
         raise InputError("seeds must name at least one seed, got none")
+    require_different_folds(base.data.folds, seeds)
     configs = [(setting, configure(base, setting)) for setting in settings]
     return [
         Cell(setting, config.replace("train", seed=seed))

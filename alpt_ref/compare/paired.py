@@ -1,8 +1,8 @@
 """Paired runs over splits: the dataset of a seed, and differences of two variants with their intervals.
 
-Seed s draws the split (of synthetic data, the data) and, in training, the initial weights, the order of the rows and
-the rounding. Every variant sees the same ones, so differences are taken seed by seed, and their intervals cover both
-the scatter of training and the scatter of the test rows.
+Seed s draws the split (of synthetic data, the data; in cross-validation it chooses the fold) and, in training, the
+initial weights, the order of the rows and the rounding. Every variant sees the same ones, so differences are taken seed
+by seed, and their intervals cover both the scatter of training and the scatter of the test rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from ..config import DataConfig
 from ..history import RunResult
-from ..sources import encode
+from ..sources import check_folds, encode
 from ..verify.stats import holm
 from .statistics import paired_p_value, t_interval
 
@@ -29,11 +29,18 @@ Runs = Mapping[str, Mapping[int, RunResult]]
 
 
 def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
-    """Store of the dataset split (or, if synthetic, drawn) by `seed`; a store given by path keeps its own split."""
+    """Store of the dataset split (or, if synthetic, drawn) by `seed`; a store given by path keeps its own split.
+
+    With `data.folds` the seed chooses the fold that is the test part.
+    """
+    check_folds(data)
     if data.source == "store":
         return Path(data.path)
-    config = msgspec.structs.replace(data, seed=seed)
-    name = hashlib.sha256(msgspec.json.encode(config, order="deterministic")).hexdigest()[:16]
+    config = msgspec.structs.replace(data, seed=seed % data.folds if data.folds else seed)
+    plain = msgspec.to_builtins(config)
+    if not config.folds:  # a random split has the name that it had before there were folds
+        del plain["folds"]
+    name = hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]
     store = folder / "data" / name
     if not (store / "manifest.json").exists():
         encode(config, store)
@@ -47,14 +54,16 @@ class Difference(NamedTuple):
     second: str
 
 
-def differences(runs: Runs, pairs: Iterable[Difference]) -> list[dict[str, Any]]:
+def differences(runs: Runs, pairs: Iterable[Difference], *, folds: int = 0) -> list[dict[str, Any]]:
     """One line a pair and metric: paired difference, 95 % half-width, p-value of "no difference" (raw and Holm's).
 
-    ``half_width_new_rows`` allows for the overlap of the splits: ``sqrt(1 + pairs * TEST_TO_TRAIN)`` times wider.
+    ``half_width_new_rows`` allows for the overlap of the splits: ``sqrt(1 + pairs * TEST_TO_TRAIN)`` times wider, with
+    `folds` ``sqrt(1 + pairs / (folds - 2))``, as many test rows as there are to a training row.
     ``equivalent_within`` is the larger end, in absolute value, of the 90 % interval: two one-sided t-tests at the 5 %
     level (TOST) find the two variants equivalent for every margin above it; ``..._new_rows`` again allows for overlap.
     """
     lines: list[dict[str, Any]] = []
+    test_to_train = 1 / (folds - 2) if folds else TEST_TO_TRAIN
     for pair in dict.fromkeys(pairs):
         first, second = runs[pair.first], runs[pair.second]
         for metric in METRICS:
@@ -66,7 +75,7 @@ def differences(runs: Runs, pairs: Iterable[Difference]) -> list[dict[str, Any]]
             if len(values) < 2:
                 continue
             wide, narrow = t_interval(values).half_width or 0.0, t_interval(values, 0.90).half_width or 0.0
-            overlap, middle = math.sqrt(1 + len(values) * TEST_TO_TRAIN), sum(values) / len(values)
+            overlap, middle = math.sqrt(1 + len(values) * test_to_train), sum(values) / len(values)
             lines.append(
                 {
                     "first": pair.first,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..history import RunResult
+from .folds import folds_in_words
 from .grid import FP32, Setting
 from .statistics import CONFIDENCE, Interval
 from .summary import METRICS, Row
@@ -79,10 +80,13 @@ def _notes(comparison: Comparison) -> list[str]:
     if comparison.bayes:
         values = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in comparison.bayes.items())
         notes.append(f"Bayes optimum on the test rows (true probabilities known): {values}.")
+    folds = comparison.folds
+    drawn = "(initial weights, order, rounding)"
+    where = f"{drawn}; {folds_in_words(folds, comparison.seeds)}" if folds else f"{drawn} on one split of the data"
     if many:
         notes.append(
-            f"±: {CONFIDENCE:.0%} t-interval over {len(comparison.seeds)} seeds (initial weights, order, rounding) "
-            "on one split of the data; differences are paired by seed; * differs from FP32 after Holm's correction."
+            f"±: {CONFIDENCE:.0%} t-interval over {len(comparison.seeds)} seeds {where}; "
+            "differences are paired by seed; * differs from FP32 after Holm's correction."
         )
     else:
         notes.append("n/a: one seed allows no interval; give more with --seeds.")
@@ -154,6 +158,7 @@ def as_json(comparison: Comparison, results: Mapping[Setting, Mapping[int, RunRe
         "dataset": comparison.dataset,
         "fingerprint": comparison.fingerprint,
         "seeds": list(comparison.seeds),
+        **({"folds": comparison.folds} if comparison.folds else {}),
         "confidence": CONFIDENCE,
         "bayes": comparison.bayes,
         "conclusion": {metric: conclusion(comparison, metric) for metric in METRICS},

@@ -28,9 +28,9 @@ from .libfm import libfm_format
 from .lines import CHUNK_BYTES, Lines, file_name
 from .parallel import ordered_map, worker_count
 from .parse import TextFormat, code_lines
-from .raw import VocabularyRows, count_codes, default_name, encoding_info
+from .raw import DEFAULT_SPLIT, VocabularyRows, count_codes, default_name, encoding_info
 from .spill import SpilledRows, identity_of, recall, spill
-from .splits import random_split
+from .splits import split_rows
 from .store_writer import StoreWriter, writing_to
 from .text import FormatOf, OnBadRow, TextReader
 from .vocabulary import Vocabulary, choose_categories, join_vocabulary
@@ -58,8 +58,9 @@ def encode_file(
     *,
     min_count: int | None = None,
     vocabulary: VocabularyRows = "train",
-    split: tuple[int, int, int] = (8, 1, 1),
+    split: tuple[int, int, int] = DEFAULT_SPLIT,
     seed: int = 0,
+    folds: int = 0,
     on_bad_row: OnBadRow = "error",
     name: str | None = None,
     chunk_bytes: int = CHUNK_BYTES,
@@ -78,7 +79,7 @@ def encode_file(
     folder : path
         Of the store to write; left alone if it already holds the identical store. Unfinished work lies beside it in
         ``.<name>.ingest``.
-    min_count, vocabulary, split, seed, name
+    min_count, vocabulary, split, seed, folds, name
         As in `RawClicks.encode`.
     on_bad_row, chunk_bytes
         As in `read_criteo`.
@@ -95,7 +96,7 @@ def encode_file(
     """
     if kind not in FILE_KINDS:
         raise InputError(f"kind must be one of {', '.join(FILE_KINDS)}, got {kind!r}")
-    encoding = encoding_info(kind, min_count, vocabulary, split, seed)
+    encoding = encoding_info(kind, min_count, vocabulary, split, seed, folds)
     tell = progress if progress is not None else (lambda step: None)
 
     def reading(done: int, total: int, rows: int) -> None:
@@ -113,7 +114,7 @@ def encode_file(
             pieces = list(reader.pieces(lambda *job: _parse_piece(space.path, *job)))
             assert reader.format is not None
             names = tuple(rule.name for rule in reader.format.fields)
-            parts = random_split(reader.rows, split, seed)
+            parts = split_rows(reader.rows, encoding)
             chosen, seen = _join_fields(space.path, pieces, parts, names, encoding, count, tell)
             info = {**reader.info(), "encoding": {**encoding, "categories_seen": seen}}
             with store:

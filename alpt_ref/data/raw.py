@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .categories import join_categories
 from .dataset import PARTS, ClickDataset
-from .splits import check_seed, random_split, split_counts
+from .splits import check_folds, check_seed, split_counts, split_rows
 from .text import BadRows, TextReader, parse_piece
 from .vocabulary import build_vocabulary, check_min_count
 
@@ -25,6 +25,7 @@ VocabularyRows = Literal["train", "all"]
 DEFAULT_MIN_COUNT: Mapping[str, int] = {"criteo": 10, "avazu": 2, "libfm": 1, "movielens": 1}
 """Least count of a category, by kind of source."""
 ROWS_AT_ONCE = 1 << 17
+DEFAULT_SPLIT = (8, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +63,12 @@ class RawClicks:
         *,
         min_count: int | None = None,
         vocabulary: VocabularyRows = "train",
-        split: tuple[int, int, int] = (8, 1, 1),
+        split: tuple[int, int, int] = DEFAULT_SPLIT,
         seed: int = 0,
+        folds: int = 0,
         name: str | None = None,
     ) -> ClickDataset:
-        """Split the rows at random, build the vocabulary and encode.
+        """Split the rows, build the vocabulary and encode.
 
         Parameters
         ----------
@@ -75,19 +77,21 @@ class RawClicks:
         vocabulary : {"train", "all"}
             Rows whose counts decide; "all" reproduces the public benchmark's vocabulary sizes.
         split : three ints
-            Shares of train, valid and test.
+            Shares of train, valid and test in a random split.
         seed : int
-            Of the random split.
+            Of the random split; with `folds`, part ``seed % folds`` is the test part.
+        folds : int
+            K of K-fold cross-validation, at least 3: see `splits.fold_split`. 0: a random split.
         name : str, optional
             Default: the source file's name, else its kind.
 
         Raises
         ------
         InputError
-            An argument is outside its range.
+            An argument is outside its range, or there are fewer rows than folds.
         """
-        encoding = encoding_info(self.info.get("source", {}).get("kind"), min_count, vocabulary, split, seed)
-        parts = random_split(self.rows, split, seed)
+        encoding = encoding_info(self.info.get("source", {}).get("kind"), min_count, vocabulary, split, seed, folds)
+        parts = split_rows(self.rows, encoding)
         encoding["categories_seen"] = [len(texts) for texts in self.categories]
         counts = [
             count_codes(self.codes[:, number], parts, vocabulary, len(texts))
@@ -122,7 +126,9 @@ def read_raw(reader: TextReader) -> RawClicks:
     return RawClicks(labels, codes.T, tuple(categories), names, reader.bad_rows, reader.info())
 
 
-def check_encoding(min_count: int | None, vocabulary: str, split: tuple[int, int, int], seed: int) -> None:
+def check_encoding(
+    min_count: int | None, vocabulary: str, split: tuple[int, int, int], seed: int, folds: int = 0
+) -> None:
     """InputError where an argument of `RawClicks.encode` is outside its range."""
     if vocabulary not in ("train", "all"):
         raise InputError(f"vocabulary must be 'train' or 'all', got {vocabulary!r}")
@@ -130,16 +136,25 @@ def check_encoding(min_count: int | None, vocabulary: str, split: tuple[int, int
         check_min_count(min_count)
     split_counts(0, split)
     check_seed(seed)
+    if check_folds(folds) and tuple(split) != DEFAULT_SPLIT:
+        raise InputError(f"split must be left out with folds, which set its shares, got {split!r}")
 
 
 def encoding_info(
-    kind: str | None, min_count: int | None, vocabulary: str, split: tuple[int, int, int], seed: int
+    kind: str | None,
+    min_count: int | None,
+    vocabulary: str,
+    split: tuple[int, int, int],
+    seed: int,
+    folds: int = 0,
 ) -> dict[str, Any]:
     """The checked arguments of `RawClicks.encode` as they stand in a dataset's info."""
     least = DEFAULT_MIN_COUNT.get(str(kind), 1) if min_count is None else min_count
-    check_encoding(min_count, vocabulary, split, seed)
-    shares = [int(share) for share in split]
-    return {"min_count": int(least), "vocabulary": vocabulary, "split": shares, "seed": int(seed)}
+    check_encoding(min_count, vocabulary, split, seed, folds)
+    rows = {"min_count": int(least), "vocabulary": vocabulary}
+    if folds:
+        return {**rows, "folds": int(folds), "fold": int(seed % folds)}
+    return {**rows, "split": [int(share) for share in split], "seed": int(seed)}
 
 
 def count_codes(codes: NDArray[Any], split: NDArray[np.uint8], vocabulary: str, categories: int) -> NDArray[np.int64]:

@@ -19,9 +19,11 @@ def _synthetic(**options: Any) -> ClickDataset:
 
 def _movielens(**options: Any) -> ClickDataset:
     from .movielens import read_movielens
-    from .raw import check_encoding
+    from .raw import DEFAULT_SPLIT, check_encoding
 
-    defaults: dict[str, Any] = {"min_count": None, "vocabulary": "train", "split": (8, 1, 1), "seed": 0}
+    defaults: dict[str, Any] = {
+        "min_count": None, "vocabulary": "train", "split": DEFAULT_SPLIT, "seed": 0, "folds": 0,
+    }  # fmt: skip
     unknown = sorted(set(options) - {*defaults, "name"})
     if unknown:
         raise InputError(f"dataset movielens takes {', '.join(defaults)} and name, got {', '.join(unknown)}")

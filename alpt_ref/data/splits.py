@@ -1,8 +1,9 @@
-"""Splits of the rows into training, validation and test part; seeds and the generators they key."""
+"""Splits of the rows into training, validation and test part, at random or by folds; seeds and their generators."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 _STREAM = 0x53504C4954  # second word of the Philox key
+_FOLD_STREAM = 0x464F4C44
+MIN_FOLDS = 3
+"""One part to test on, one to validate on, one to train on."""
 
 
 def check_seed(seed: int) -> int:
@@ -55,3 +59,54 @@ def random_split(rows: int, split: tuple[int, int, int] = (8, 1, 1), seed: int =
     parts = np.repeat(np.arange(3, dtype=np.uint8), split_counts(rows, split))
     keyed_generator(check_seed(seed), _STREAM).shuffle(parts)
     return parts
+
+
+def check_folds(folds: int) -> int:
+    """`folds` as an int, or InputError where it is neither 0 (a random split) nor at least `MIN_FOLDS`."""
+    whole = not isinstance(folds, bool) and isinstance(folds, (int, np.integer))
+    if not whole or (folds != 0 and folds < MIN_FOLDS):
+        raise InputError(f"folds must be 0 (a random split) or a whole number of at least {MIN_FOLDS}, got {folds!r}")
+    return int(folds)
+
+
+def fold_split(rows: int, folds: int, seed: int = 0) -> NDArray[np.uint8]:
+    """K-fold cross-validation: part ``seed % folds`` tests, the next one validates, the others train.
+
+    The rows are cut into `folds` parts, the same for every seed, in an order that depends on `rows` and `folds` alone;
+    sizes differ by at most one. So seeds 0 to ``folds - 1`` test every row exactly once.
+
+    Parameters
+    ----------
+    rows : int
+    folds : int
+        At least 3.
+    seed : int
+
+    Returns
+    -------
+    uint8 array (rows,)
+        0 train, 1 valid, 2 test.
+
+    Raises
+    ------
+    InputError
+        An argument is outside its range, or there are fewer rows than folds.
+    """
+    if check_folds(folds) == 0:
+        raise InputError(f"folds must be a whole number of at least {MIN_FOLDS}, got {folds!r}")
+    if folds > rows:
+        raise InputError(f"folds must be at most the number of rows, {rows:,}, got {folds}; ask for fewer folds")
+    test = check_seed(seed) % folds
+    order = np.resize(np.arange(folds, dtype=np.min_scalar_type(folds - 1)), rows)
+    keyed_generator(0, _FOLD_STREAM).shuffle(order)
+    parts = np.zeros(rows, dtype=np.uint8)
+    parts[order == (test + 1) % folds] = 1
+    parts[order == test] = 2
+    return parts
+
+
+def split_rows(rows: int, encoding: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """The split that a dataset's ``info["encoding"]`` describes: uint8 array (rows,) of 0 train, 1 valid, 2 test."""
+    if "folds" in encoding:
+        return fold_split(rows, encoding["folds"], encoding["fold"])
+    return random_split(rows, encoding["split"], encoding["seed"])

@@ -52,6 +52,8 @@ def describe_text(dataset: ClickDataset) -> str:
             f"  from {source.get('kind')} file {source.get('file')}, categories with at least "
             f"{encoding.get('min_count')} of the {'training' if encoding.get('vocabulary') == 'train' else 'data'} rows"
         )
+    if isinstance(encoding, dict) and "folds" in encoding:
+        lines.append(f"  cross-validation: fold {encoding.get('fold')} of {encoding['folds']} is the test part")
     for part, figures in summary["parts"].items():
         rate = "" if figures["label_rate"] is None else f", label rate {figures['label_rate']:.4f}"
         lines.append(f"  {part:<6} {figures['rows']:>12,} rows{rate}")

@@ -205,7 +205,10 @@ def _finite(value: object) -> bool:
 
 
 def _draw_truth(model: SyntheticModel) -> Truth:
-    """Normal draws, centred under the category probabilities, scaled to the two stated standard deviations."""
+    """Normal draws, centred under the category probabilities, scaled to the two stated standard deviations.
+
+    No matrix products: the order of a BLAS's sums depends on the processor, and the data must not.
+    """
     offsets = offsets_of(model.field_sizes)
     linear = keyed_generator(model.seed, _LINEAR).standard_normal(offsets[-1])
     vectors = keyed_generator(model.seed, _VECTORS).standard_normal((offsets[-1], model.rank))
@@ -217,11 +220,12 @@ def _draw_truth(model: SyntheticModel) -> Truth:
         edges[-1] = 1.0  # rounding must not leave a gap above the last category
         cumulative.append(edges)
         first, rows = offsets[number], slice(offsets[number] + 1, offsets[number + 1])
-        linear[rows] -= weights @ linear[rows]
-        vectors[rows] -= weights @ vectors[rows]
+        linear[rows] -= (weights * linear[rows]).sum()
+        vectors[rows] -= (weights[:, None] * vectors[rows]).sum(axis=0)
         linear[first], vectors[first] = 0.0, 0.0
-        variance += float(weights @ linear[rows] ** 2)
-        covariances.append((vectors[rows] * weights[:, None]).T @ vectors[rows])
+        variance += float((weights * linear[rows] ** 2).sum())
+        weighted = vectors[rows] * weights[:, None]
+        covariances.append(np.stack([(column[:, None] * vectors[rows]).sum(axis=0) for column in weighted.T]))
     # Independent centred fields: Var Σ_{f<g} <v_f, v_g> = Σ_{f<g} tr(C_f C_g) = (|Σ C_f|² - Σ |C_f|²) / 2.
     stacked = np.stack(covariances)
     pairs = 0.5 * float((stacked.sum(axis=0) ** 2).sum() - (stacked**2).sum())

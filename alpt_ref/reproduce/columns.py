@@ -149,10 +149,16 @@ def fill(name: str, lines: Sequence[Line], runs: Runs) -> Filled:
 
 
 def best(name: str, values: Filled, lines: Sequence[Line], runs: Runs) -> Filled:
-    """`values` with the best of each group in bold, where paired tests tell it from all others of the group."""
+    """`values` with the best of each group in bold, where paired tests tell it from all others of the group.
+
+    Holm's correction is over the comparisons of all groups, as that of the differences is over the table: a line in
+    bold beside a difference without a star would contradict it.
+    """
     column, marked = COLUMNS[name], list(values)
     if not column.better:
         return marked
+    sign = 1.0 if column.better == "more" else -1.0
+    tested: dict[tuple[int, int], float | None] = {}
     for group in dict.fromkeys(line.group for line in lines):
         numbers = {
             place: of_seeds(column, line, runs) for place, line in enumerate(lines) if line.run and line.group == group
@@ -160,10 +166,12 @@ def best(name: str, values: Filled, lines: Sequence[Line], runs: Runs) -> Filled
         numbers = {place: of_seed for place, of_seed in numbers.items() if of_seed}
         if len(numbers) < 2:
             continue
-        sign = 1.0 if column.better == "more" else -1.0
         first = max(numbers, key=lambda place: sign * (values[place].number or 0.0))
-        p = [_paired(numbers[first], of_seed) for place, of_seed in numbers.items() if place != first]
-        if all(one is not None for one in p) and holm([one or 0.0 for one in p]).max() < LEVEL:
+        tested |= {(first, place): _paired(numbers[first], numbers[place]) for place in numbers if place != first}
+    known = {pair: p for pair, p in tested.items() if p is not None}
+    corrected = dict(zip(known, holm(list(known.values())).tolist(), strict=True))
+    for first in dict.fromkeys(first for first, _ in tested):
+        if all(corrected.get(pair, 1.0) < LEVEL for pair in tested if pair[0] == first):
             marked[first] = replace(marked[first], bold=True)
     return marked
 

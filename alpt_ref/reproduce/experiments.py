@@ -17,6 +17,7 @@ import msgspec
 
 from ..compare.cell import Outcome, Task, cell_key
 from ..compare.cluster import run_on_cluster
+from ..compare.folds import require_different_folds
 from ..compare.paired import dataset_store
 from ..compare.runner import run_tasks
 from ..config import RunConfig
@@ -70,6 +71,7 @@ def prepare(study: Study, needs: Sequence[Needs], folder: Path, progress: Progre
         The data or a plan cannot be used.
     """
     plans = {one.id: _plan(one, study) for one in needs}
+    require_different_folds(study.base.data.folds, study.seeds)
     cells_folder = writable_folder(folder / "cells")
     _clean(folder)
     seeds = tuple(dict.fromkeys(seed for one in needs for seed in _seeds(one, study)))

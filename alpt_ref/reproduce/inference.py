@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from ..compare.paired import Difference, differences
-from ..compare.statistics import t_interval
+from ..compare.statistics import paired_p_value, t_interval
 from ..history import RunResult
+from ..verify.stats import holm
 from .benchmark import Benchmark, check_benchmark
 from .columns import LEVEL
 from .stored import Runs
 from .table import Line
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def results_of(runs: Runs, names: Sequence[str]) -> dict[str, dict[int, RunResult]]:
@@ -93,3 +97,33 @@ def benchmark_note(runs: Runs) -> list[str]:
 
 def _benchmark(runs: Runs) -> tuple[Benchmark | None, str]:
     return check_benchmark(runs.study.name, next(iter(runs.data.values())))
+
+
+class Estimate(NamedTuple):
+    """Mean of paired differences, half width of its 95 % t-interval, p-value of "the mean is 0" after correction."""
+
+    mean: float
+    half_width: float
+    p: float
+
+    @property
+    def interval(self) -> str:
+        """``+0.0151 ± 0.0027``."""
+        return f"{self.mean:+.4f} ± {self.half_width:.4f}"
+
+    def __str__(self) -> str:
+        """The same, starred where it is significant."""
+        return f"{self.interval}{'*' if self.p < LEVEL else ''}"
+
+
+def estimates(values: Mapping[Key, Sequence[float]]) -> dict[Key, Estimate]:
+    """Estimates with Holm's correction over all of them; what has fewer than two values is left out."""
+    raw = {key: paired_p_value(numbers) for key, numbers in values.items()}
+    known = {key: p for key, p in raw.items() if p is not None}
+    corrected = zip(known, holm(list(known.values())).tolist(), strict=True)
+    return {key: Estimate(*_mean_and_half(values[key]), p) for key, p in corrected}
+
+
+def _mean_and_half(numbers: Sequence[float]) -> tuple[float, float]:
+    interval = t_interval(numbers)
+    return interval.mean, interval.half_width or 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from .table import LaidOut, Line
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\^{}"}
 _LATEX |= {"±": r"$\pm$", "−": "$-$", "η": r"$\eta$", "Δ": r"$\Delta$", "–": "--", "×": r"$\times$", "≤": r"$\leq$"}
 _LATEX |= {"<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}", "≥": r"$\geq$", "…": r"\ldots{}"}
+_LATEX |= {"√": r"$\surd$", "·": r"$\cdot$", "²": "$^2$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$"}
+_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+"""The sign of a number, not the hyphen of a name or of 2e-06."""
 _FORMS: dict[Form, Callable[[float], str]] = {
     "metric": lambda x: f"{x:.4f}",
     "signed": lambda x: f"{x:+.4f}",
@@ -115,6 +119,7 @@ def as_latex(table: LaidOut) -> str:
 
 
 def _cell(text: str) -> str:
+    text = _MINUS.sub("−", text)
     return rf"\textbf{{{latex_text(text[1:])}}}" if text.startswith("\0") else latex_text(text)
 
 

@@ -20,19 +20,31 @@ if TYPE_CHECKING:
 
 __all__ = ["summary_text", "write_report"]
 
+BRIEF = 240
+"""Letters of a conclusion that the command repeats after its tables; longer ones stay below their own."""
+
 
 def summary_text(tables: Sequence[LaidOut], verdicts: Sequence[Verdict]) -> str:
-    """What the command prints: each table with its conclusions, and the count of verdicts."""
+    """What the command prints: each table, then what was found in sentences, and the count of verdicts."""
     from .render import as_markdown
 
     parts = [as_markdown(table, legend=False) for table in tables if not table.suffix]
     legends = dict.fromkeys(note for table in tables for note in table.legend)
     parts.append("\n".join(legends) + "\n")
-    outcomes = [verdict.result.outcome for verdict in verdicts]
-    if outcomes:
-        counted = ", ".join(f"{outcomes.count(name)} {name}" for name in SIGNS if name in outcomes)
-        parts.append(f"{len(outcomes)} claims: {counted}.")
+    found = [(table.table.title, [f"- {one}" for one in table.sentences if len(one) <= BRIEF]) for table in tables]
+    lines = [line for title, sentences in found if sentences for line in (f"{title}:", *sentences)]
+    if lines:
+        parts.append("\n".join(["### What was found", "", *lines]) + "\n")
+    if verdicts:
+        parts.append(f"{len(verdicts)} claims: {_counted(verdicts)}.")
     return "\n".join(parts).rstrip()
+
+
+def _counted(verdicts: Sequence[Verdict]) -> str:
+    """``38 SUPPORTED, 2 INCONCLUSIVE (m1, m2)``: whatever is not supported is named."""
+    ids = {name: [one.result.id for one in verdicts if one.result.outcome == name] for name in SIGNS}
+    named = {name: "" if name == "SUPPORTED" else f" ({', '.join(of)})" for name, of in ids.items() if of}
+    return ", ".join(f"{len(ids[name])} {name}{these}" for name, these in named.items())
 
 
 def write_report(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..compare.folds import folds_in_words
 from ..config import RunConfig
 from ..errors import InputError
 from ..verify.plugin import find_folder, guard, load_attribute, plugin_files
@@ -104,6 +105,11 @@ class LaidOut:
     """The table's own note, and the sentences computed from its runs."""
 
     @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was computed from its runs, without the table's own note."""
+        return tuple(remark for remark in self.remarks if remark != self.table.note) if not self.suffix else ()
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Everything below the table."""
         return (*self.legend, *self.remarks)
@@ -134,13 +140,16 @@ def lay_out(table: Table, runs: Runs) -> list[LaidOut]:
     """The table filled with the stored runs, and its times as a second table where it has some."""
     with guard() as caught:
         lines = (*table.lines(runs.study), *table.beside(runs))
-        sentences = tuple(table.conclude(runs))
     if caught.message:
         raise InputError(f"table {table.id}: {caught.message}")
     for line in lines:
         for name in filter(None, (line.run, line.against)):
             if name not in runs:
                 raise InputError(f"table {table.id}: line {' '.join(line.labels)!r} names the unknown run {name!r}")
+    with guard() as caught:
+        sentences = tuple(table.conclude(runs))
+    if caught.message:
+        raise InputError(f"table {table.id}: {caught.message}")
     remarks = (*((table.note,) if table.note else ()), *sentences)
     parts = [_part(table, "", lines, table.columns, runs, _legend(runs), remarks)]
     if table.times:
@@ -172,7 +181,10 @@ def _legend(runs: Runs) -> tuple[str, ...]:
     names = sorted({one.name for one in runs.data.values()})
     count = len(runs.seeds)
     several = len({one.fingerprint for one in runs.data.values()}) > 1
+    folds = runs.study.base.data.folds
     what = "each with a split (synthetic data: a draw) of its own" if several else "on one split of the data"
+    if folds:
+        what = folds_in_words(folds, runs.seeds)
     notes = [f"Data: {', '.join(names)}; study {runs.study.name}; {count} seed{'s' if count > 1 else ''}, {what}."]
     if count > 1:
         notes.append(

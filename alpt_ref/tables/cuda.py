@@ -6,13 +6,15 @@ bytes and checks are inherited.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Codes
-from ..kernels.cuda import lookup, update
+from ..kernels.cuda import lookup, plan, update
+from ..kernels.cuda.target import beside, join
 from ..kernels.cuda.team import code_dtype
 from ..quantizer import unpack, words_per_row
 from .cuda_rows import CudaRows
@@ -22,7 +24,26 @@ from .lpt import LowPrecisionTable
 _FILL_ROWS = 1 << 19
 
 
-class CudaFullTable(CudaRows, FullTable):
+class OneLaunchRows(CudaRows):
+    """Tables whose update is one launch, which can be split: the rows that need no sums go beside the sums."""
+
+    @abstractmethod
+    def _queue_rows(self, grads: Any, which: int) -> None:
+        """Update rows of one kind (`plan.rows_of`)."""
+
+    def _queue_update(self, grads: Any, batch_size: int) -> None:
+        self._queue_rows(grads, plan.EVERY)
+
+    def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
+        assert self._plan is not None
+        with beside():
+            self._plan.queue_sums(grads)
+        self._queue_rows(grads, plan.DIRECT)
+        join()
+        self._queue_rows(grads, plan.SUMMED)
+
+
+class CudaFullTable(OneLaunchRows, FullTable):
     """`FullTable` on the GPU."""
 
     def _allocate(self) -> None:
@@ -40,14 +61,15 @@ class CudaFullTable(CudaRows, FullTable):
         arguments = (ids, np.int64(ids.size), self._flat_weights, out.reshape(-1))
         self._launch_positions(lookup.lookup_weights(self.d, self._store.layout), ids.size, *arguments)
 
-    def _queue_update(self, grads: Any, batch_size: int) -> None:
+    def _queue_rows(self, grads: Any, which: int) -> None:
         assert self._plan is not None
         kernel = update.update_weights(self.d, self.optimizer, self._store.layout)
+        found = (np.int32(which), self.guard, *self._plan.arguments(which), grads)
         arguments = (self._flat_weights, *self._optimizer_arrays, self.rates)
-        self._launch_rows(kernel, self.guard, *self._plan.arguments, grads, *arguments)
+        self._launch_rows(kernel, *found, *arguments)
 
 
-class CudaLowPrecisionTable(CudaRows, LowPrecisionTable):
+class CudaLowPrecisionTable(OneLaunchRows, LowPrecisionTable):
     """`LowPrecisionTable` on the GPU."""
 
     def _allocate(self) -> None:
@@ -84,11 +106,12 @@ class CudaLowPrecisionTable(CudaRows, LowPrecisionTable):
         arguments = (ids, bounds, np.int64(len(out)), *self._where, out.reshape(-1))
         self._launch_positions(kernel, len(out), *arguments)
 
-    def _queue_update(self, grads: Any, batch_size: int) -> None:
+    def _queue_rows(self, grads: Any, which: int) -> None:
         assert self._plan is not None
         kernel = update.update_codes(self.d, self.quantizer.bits, self.optimizer, self._stochastic, self._layout)
+        found = (np.int32(which), self.guard, *self._plan.arguments(which), grads)
         state = (*self._optimizer_arrays, self.rates, self._control, *self._key, self._stats)
-        self._launch_rows(kernel, self.guard, *self._plan.arguments, grads, *self._where, *state)
+        self._launch_rows(kernel, *found, *self._where, *state)
 
     def _unit_arrays(self) -> list[Any]:
         return [] if self._units < 0 else [self._step]

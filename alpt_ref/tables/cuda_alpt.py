@@ -16,6 +16,7 @@ from ..kernels.cuda.target import BLOCK, blocks_for, launch
 from .alpt import AdaptiveTable
 from .base import TableSpec
 from .cuda import CudaLowPrecisionTable
+from .cuda_rows import CudaRows
 from .optimizers import LazyAdam, RowWiseAdagrad, make_row_optimizer
 
 
@@ -90,7 +91,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         assert self._plan is not None
         kernel = moved.begin(self.d, self.optimizer, keep_sums, self._layout)
         arguments = (*self._optimizer_arrays, self.rates, self._moves, self._kept)
-        self._launch_rows(kernel, self.guard, *self._plan.arguments, grads, *arguments)
+        self._launch_rows(kernel, self.guard, *self._plan.arguments(), grads, *arguments)
 
     def queue_pending(self, out: Any) -> None:
         """``out`` float32 (len, d) = nearest-rounded values of the moved rows, for the planned ids."""
@@ -108,6 +109,9 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._queue_finish(flat, batch_size, one_pass=False)
         launch(update.advance, 1, 1, self.guard, self._control)
 
+    def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
+        CudaRows._queue_sums_and_update(self, grads, batch_size)  # several launches need all sums
+
     def _queue_update(self, grads: Any, batch_size: int) -> None:
         assert self._plan is not None
         if self._kept.size < self._moves.size:
@@ -124,13 +128,13 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
             how = (self.optimizer, self._stochastic, self._log_domain, one_pass, self._layout)
             kernel = learned.finish_rows(d, bits, *how)
             arguments = (self._moves, *self._where[:2], *self._step_arrays, self.rates, self._learns, scale)
-            self._launch_rows(kernel, self.guard, *plan.arguments, grads, *arguments, *random)
+            self._launch_rows(kernel, self.guard, *plan.arguments(), grads, *arguments, *random)
             return
         units = (self._device_offsets, np.int64(self._units))
         sums = (self._unit_peak, self._unit_count)
         arguments = (self._moves, *self._where, self.rates, scale, self._row_gradient, *sums)
         self._launch_rows(
-            learned.step_gradients(d, bits, one_pass, self._layout), self.guard, *plan.arguments, grads, *arguments
+            learned.step_gradients(d, bits, one_pass, self._layout), self.guard, *plan.arguments(), grads, *arguments
         )
         gradient = (plan.totals, plan.records, self._row_gradient, *units, *sums, self._unit_total)
         launch(learned.sum_units, blocks_for(self._planned), BLOCK, self.guard, *gradient)

@@ -129,10 +129,13 @@ class CudaRows(EmbeddingTable):
     def queue_update(self, grads: Any, batch_size: int) -> None:
         """One update of the planned rows by the gradients, float32 (len, d); counts itself."""
         assert self._plan is not None
-        flat = grads.reshape(-1)
-        self._plan.queue_sums(flat)
-        self._queue_update(flat, batch_size)
+        self._queue_sums_and_update(grads.reshape(-1), batch_size)
         launch(update.advance, 1, 1, self.guard, self._control)
+
+    def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
+        assert self._plan is not None
+        self._plan.queue_sums(grads)
+        self._queue_update(grads, batch_size)
 
     @abstractmethod
     def _queue_update(self, grads: Any, batch_size: int) -> None: ...
@@ -221,7 +224,7 @@ class CudaRows(EmbeddingTable):
         launch(lookup.check_finite, blocks_for(flat.size), BLOCK, flat, np.int64(flat.size), self.guard, np.int32(1))
         self._plan.queue_sums(flat)
         summed = self.backend.zeros((self._planned, self.d), np.float32).reshape(-1)
-        found = self._plan.arguments
+        found = self._plan.arguments()
         self._launch_rows(pending.sum_rows(self.d), self.guard, *found, flat, summed)
         first, second = self.backend.to_host(self.guard).tolist()
         self.guard[...] = 0

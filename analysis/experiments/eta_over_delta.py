@@ -144,7 +144,7 @@ def main(
         if one.rounding == "sr":
             pairs.append(Difference(name_of(method, one), name_of(method, one._replace(rounding="dr"))))
     write_csv(folder / f"{name}.csv", means(runs))
-    write_csv(folder / f"{name}-differences.csv", differences(runs, pairs))
+    write_csv(folder / f"{name}-differences.csv", differences(runs, pairs, folds=base.data.folds))
     write_about(folder / f"{name}-about.json", "analysis.experiments.eta_over_delta", base, seeds)
     draw(method, widths, values, metric, runs, folder / f"{name}.png")
     click.echo((folder / f"{name}-differences.csv").read_text())

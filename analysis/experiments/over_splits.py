@@ -88,7 +88,7 @@ def main(
     except AlptError as error:
         raise click.ClickException(str(error)) from None
     write_csv(folder / f"{name}-means.csv", means(runs))
-    write_csv(folder / f"{name}-differences.csv", differences(runs, pairs))
+    write_csv(folder / f"{name}-differences.csv", differences(runs, pairs, folds=base.data.folds))
     write_about(folder / f"{name}-about.json", "analysis.experiments.over_splits", base, seeds)
     for suffix in ("means", "differences"):
         click.echo((folder / f"{name}-{suffix}.csv").read_text())

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from alpt_ref.compare.cell import Task, cell_key, load_cell
+from alpt_ref.compare.folds import require_different_folds
 from alpt_ref.compare.paired import METRICS, Difference, Runs, dataset_store, differences
 from alpt_ref.compare.runner import run_tasks
 from alpt_ref.compare.statistics import t_interval
@@ -42,6 +43,7 @@ def run_pairs(
     say: Callable[[str], None] = lambda text: None,
 ) -> Runs:
     """Run every variant with every seed, as far as not run before."""
+    require_different_folds(data.folds, seeds)
     folder = Path(folder)
     cells = writable_folder(folder / "cells")
     writable_folder(folder / "data")

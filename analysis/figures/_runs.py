@@ -11,9 +11,11 @@ from alpt_ref.history import RunResult
 from alpt_ref.reproduce import Runs, StoredRun
 from alpt_ref.verify.figures import new_figure
 
-WIDTH = 3.4
+WIDTH = 3.3
 """Inches of a column of print."""
 FONT = 8
+LINEAR = 0.01
+"""Differences up to this are drawn to scale; larger ones logarithmically where some are much larger."""
 Row = dict[str, Any]
 
 
@@ -79,15 +81,37 @@ def label(axes: Any, x: str = "", y: str = "") -> None:
         axes.set_ylabel(y, fontsize=FONT)
 
 
-def legend(figure: Any, axes: Sequence[Any], columns: int) -> None:
-    """One legend below all panels, each name once: nothing of it can lie on the data."""
+def intervals(found: Runs, what: str = "bars") -> str:
+    """What bars are, for the legend; "" for one seed, which has no interval."""
+    seeds = len(found.seeds)
+    return f"{what}: 95 % t-intervals over {seeds} seeds" if seeds > 1 else ""
+
+
+def widen(axes: Any) -> None:
+    """A difference axis, drawn to scale near 0 and logarithmically beyond `LINEAR`, if one value dwarfs the others."""
+    reach = max(abs(end) for end in axes.get_ylim())
+    if reach <= 3 * LINEAR:
+        return
+    axes.set_yscale("symlog", linthresh=LINEAR, linscale=2.0)
+    axes.margins(y=0.07)
+    axes.autoscale_view()
+    decades = [LINEAR / 2, *(LINEAR * 10**power for power in range(6) if LINEAR * 10**power <= 10 * reach)]
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in (*(-one for one in reversed(decades)), 0.0, *decades) if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
+    axes.minorticks_off()
+    axes.set_ylabel(f"{axes.get_ylabel()}\n(log scale beyond {LINEAR:g})", fontsize=FONT)
+
+
+def legend(figure: Any, axes: Sequence[Any], columns: int, title: str = "") -> None:
+    """One legend below all panels, each name once: nothing of it can lie on the data; `title` says what bars are."""
     found: dict[str, Any] = {}
     for one in axes:
         for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
     figure.legend(
         list(found.values()), list(found), loc="outside lower center", ncols=columns, fontsize=FONT - 1,
-        handlelength=2.6, columnspacing=1.2,
+        handlelength=2.6, columnspacing=1.2, title=title, title_fontsize=FONT - 1,
     )  # fmt: skip
 
 

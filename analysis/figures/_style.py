@@ -70,7 +70,8 @@ def slope_text(cell: CellResult) -> str:
     """The fitted slope of a curve with its confidence limits, or alone where these agree with it to two digits."""
     point = cell.points[0]
     value, low, high = (round(number, 2) + 0.0 for number in (point.value, point.lower, point.upper))  # no "-0.00"
-    return f"slope {value:.2f}" if high - low < 0.01 else f"slope {value:.2f} [{low:.2f}, {high:.2f}]"
+    text = f"slope {value:.2f}" if high - low < 0.01 else f"slope {value:.2f} [{low:.2f}, {high:.2f}]"
+    return text.replace("-", "−")
 
 
 def fitted(x: FloatArray, mean: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import Runs, Study
 from alpt_ref.verify.figures import Figure
 
-from ._runs import Row, column, label, legend
+from ._runs import FONT, Row, column, label, legend
 from ._trace import checkpoints, name, traced
 
 LABELS = ("lpt-dr", "lpt-sr", "alpt-sr")
@@ -38,18 +38,17 @@ def draw(found: Runs) -> tuple[Any, list[Row]]:
             codes = np.arange(lowest, lowest + len(share))
             dark = 0.75 * (1 - (place + 1) / len(after))
             dashes = ("-", "--", ":", "-.")[(len(after) - 1 - place) % 4]
-            one.step(
-                codes, share, where="mid", color=str(dark), linestyle=dashes, label=f"epoch {epochs}", linewidth=1.2
-            )
+            edges = np.arange(lowest, lowest + len(share) + 1) - 0.5
+            one.stairs(share, edges, baseline=None, color=str(dark), linestyle=dashes, linewidth=1.2,
+                       label=f"epoch {epochs}")  # fmt: skip
             rows += [
                 {"method": label_, "epoch": epochs, "code": int(code), "share": float(value)}
                 for code, value in zip(codes, share, strict=True)
             ]
         one.set_title(f"{label_.upper()}, {bits} bits", fontsize=8)
-        one.set_yscale("log")
-    least = min((line["share"] for line in rows if line["share"] > 0), default=1e-3)
-    axes[0].set_ylim(max(least / 2, 1e-6), 1.0)
-    label(axes[len(axes) // 2], y="share of codes")
+    axes[0].set_ylim(bottom=0.0)
+    axes[0].set_xticks([lowest, lowest // 2, 0, -lowest // 2, -lowest - 1])
+    figure.supylabel("share of all codes, mean over seeds", fontsize=FONT)
     label(axes[-1], x="code")
     legend(figure, axes, 4)
     return figure, rows

@@ -31,11 +31,10 @@ def bias_panel(axes: Any, result: ClaimResult) -> list[Row]:
         axes.plot(x, np.maximum(value, LEAST / 10), markersize=4, markerfacecolor="white", markevery=4, label=noise,
                   **style)  # fmt: skip
         rows += rows_of("a", noise, x, value=value, low=[c.points[0].low for c in cells], high=bound)
-    axes.axhline(0.25, color="0.4", linewidth=0.8)
-    axes.text(0.022, 0.17, "1/4", fontsize=7, color="0.3")
+    axes.axhline(0.25, color="0.4", linewidth=0.8, linestyle="-.", label="least of two-point: 1/4")
     axes.set(xscale="log", yscale="log", ylim=(LEAST, 1.5), xlabel=r"noise $\eta\sigma/\Delta$",
              ylabel="largest bias of DR (steps)")  # fmt: skip
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=7, loc="lower left")
     return rows
 
 

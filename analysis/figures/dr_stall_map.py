@@ -26,7 +26,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
     figure, (left, right) = panels(2)
     mesh = left.pcolormesh(eta, starts, np.maximum(final, 0.3), cmap="cividis", norm="log", shading="nearest",
                            rasterized=True)  # fmt: skip
-    figure.colorbar(mesh, ax=left, label="final distance (steps)")
+    figure.colorbar(mesh, ax=left, label="final distance (steps)", extend="min")
     left.plot(eta, radius, color="white", linewidth=2.5)
     left.plot(eta, radius, color="black", linestyle="--", label=r"$\Delta/(2\eta\lambda)$")
     left.text(0.04, 0.06, "never moves", transform=left.transAxes, fontsize=8, color="black",

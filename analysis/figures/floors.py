@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from alpt_ref.verify.figures import Figure
 from alpt_ref.verify.results import CellResult, ClaimResult
 
@@ -31,6 +33,8 @@ PROBLEMS = {
     "kink": ("$|w|$", GREEN, "^"),
     "smooth": ("quadratic, no noise", PINK, "D"),
 }
+SIZES = {"o": 7.5, "^": 4.0}
+"""Of markers that lie on each other."""
 
 
 def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str) -> list[Row]:
@@ -42,13 +46,16 @@ def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, m
     low = high = None
     if measurement.runs > 1:
         low, high = band(axes, x, measurement.values, colour)
-    axes.plot(x, mean, linestyle="none", marker=marker, markersize=4.5, markerfacecolor="white", color=colour,
-              label=f"{name}: {slope_text(cell)}")  # fmt: skip
+    bound = extra(cell).get("bound")
+    if bound is not None and len(bound) != len(x):
+        bound = None
+    met = ", meets its bound" if bound is not None and np.allclose(bound, mean, rtol=1e-3) else ""
+    axes.plot(x, mean, linestyle="none", marker=marker, markersize=SIZES.get(marker, 4.5), markerfacecolor="none",
+              color=colour, label=f"{name}: {slope_text(cell)}{met}")  # fmt: skip
     axes.plot(x, fitted(x, mean), color=colour, linewidth=1.0)
     rows = rows_of(panel, name, x, value=mean, low=low, high=high)
     rows += rows_of(panel, f"{name}: fitted", x, value=fitted(x, mean))
-    bound = extra(cell).get("bound")
-    if bound is not None and len(bound) == len(x):
+    if bound is not None:
         axes.plot(x, bound, color=colour, **BOUND)
         rows += rows_of(panel, f"{name}: bound", x, value=bound)
     return rows
@@ -82,5 +89,8 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
 
 
 FIGURE = Figure(
-    "floors", "The floor against step size, dimension, learning rate and bits", ("c1", "c2", "c3", "c6", "c7"), draw
+    "floors",
+    "The floor against step size, dimension, learning rate and bits; slopes and band: 95 % intervals over runs",
+    ("c1", "c2", "c3", "c6", "c7"),
+    draw,
 )

@@ -70,4 +70,9 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
     return figure, rows
 
 
-FIGURE = Figure("gradient_scale", "Which gradient scale keeps relative updates comparable", ("a3", "a3b"), draw)
+FIGURE = Figure(
+    "gradient_scale",
+    "Which gradient scale keeps relative updates comparable; slopes and bands: 95 % intervals over runs",
+    ("a3", "a3b"),
+    draw,
+)

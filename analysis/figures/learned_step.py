@@ -10,20 +10,21 @@ from alpt_ref.verify.results import ClaimResult
 
 from ._style import BLUE, BOUND, ORANGE, Row, extra, panels
 
-LOOKS = {"normal": (BLUE, "o"), "laplace": (ORANGE, "s")}
+LOOKS = {"normal": (BLUE, "o", "-"), "laplace": (ORANGE, "s", ":")}
 LEAST = 1e-10
 
 
 def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
     figure, (sizes, errors) = panels(2)
     rows: list[Row] = []
-    for distribution, (colour, marker) in LOOKS.items():
+    for distribution, (colour, marker, line) in LOOKS.items():
         cells = [c for c in results["a2"].cells if c.points and c.cell["distribution"] == distribution]
         cells = sorted(cells, key=lambda c: (c.cell["start"], c.cell["bits"]))
         cells = [c for c in cells if c.cell["start"] == cells[-1].cell["start"]]
         bits = [c.cell["bits"] for c in cells]
         name = "Laplace" if distribution == "laplace" else "normal"
-        sizes.plot(bits, [extra(c)["best"] for c in cells], color=colour, linewidth=1, label=f"best, {name}")
+        sizes.plot(bits, [extra(c)["best"] for c in cells], color=colour, linestyle=line, linewidth=1.2,
+                   label=f"best, {name}")  # fmt: skip
         sizes.plot(bits, [extra(c)["learned"] for c in cells], linestyle="none", marker=marker, color=colour,
                    markerfacecolor="white", markersize=5, label=f"learned, {name}")  # fmt: skip
         for place, (what, fill, dash) in enumerate((("error", "white", "-"), ("step", colour, "--"))):
@@ -46,7 +47,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
             bits,
             bound,
             color=shade,
-            label="limit, error" if shade == "black" else "limit, step",
+            label="claimed limit, error" if shade == "black" else "claimed limit, step",
             **BOUND,
         )
     sizes.set(yscale="log", xlabel="bits $m$", ylabel=r"step size $\Delta$ / scale of $w$")

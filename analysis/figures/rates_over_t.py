@@ -12,14 +12,18 @@ from alpt_ref.verify.results import CellResult, ClaimResult
 
 from ._style import BLUE, BOUND, GREEN, Row, cell_where, extra, panels, rows_of, slope_text
 
+BOUNDS = {"o": "--", "^": "-."}
+"""Dashes of the bound by the marker of its curve."""
 
-def one_cell(axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str) -> list[Row]:
+
+def one_cell(axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str, of: str = "") -> list[Row]:
     kept = extra(cell)
     T, average, bound = (np.asarray(kept[key]) for key in ("T", "average", "bound"))
     begun = T >= 3  # the start lies at the minimum
     axes.plot(T[begun], average[begun], color=colour, marker=marker, markersize=4, markerfacecolor="white", markevery=4,
               linewidth=1, label=f"{name}: {slope_text(cell)}")  # fmt: skip
-    axes.plot(T, bound, color=colour, **BOUND)
+    dashes = BOUNDS[marker]
+    axes.plot(T, bound, color=colour, label=f"bound{of}", **{**BOUND, "linestyle": dashes})
     axes.axhline(kept["floor"], color=colour, linestyle=":", linewidth=1)
     if cell.measurement is not None and cell.measurement.x is not None:
         axes.axvspan(cell.measurement.x[0], cell.measurement.x[-1], color=colour, alpha=0.08, linewidth=0)
@@ -28,16 +32,18 @@ def one_cell(axes: Any, panel: str, cell: CellResult, name: str, colour: str, ma
 
 def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
     figure, axes = panels(2)
-    rows = one_cell(axes[0], "a", cell_where(results["c4"], side="before", sigma=0.5), "fine step", BLUE, "o")
-    rows += one_cell(axes[0], "a", cell_where(results["c4"], side="after", sigma=0.5), "coarse step", GREEN, "^")
-    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"over $1 + \ln T$", BLUE, "o")
+    rows = one_cell(axes[0], "a", cell_where(results["c4"], side="before", sigma=0.5), "fine step", BLUE, "o", ", fine")
+    rows += one_cell(
+        axes[0], "a", cell_where(results["c4"], side="after", sigma=0.5), "coarse step", GREEN, "^", ", coarse"
+    )
+    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"gap; gap$\,/(1 + \ln T)$", BLUE, "o")
     for one, title in zip(axes, (r"$|w|$ with noise, $c/\sqrt{t}$", r"quadratic with noise, $1/(\mu t)$"), strict=True):
-        one.plot([], [], color="0.4", label="bound", **BOUND)
         one.plot([], [], color="0.4", linestyle=":", linewidth=1, label="floor")
-        one.set(xscale="log", yscale="log", xlabel="iterations $T$", ylabel="average gap")
+        one.fill_between([], [], [], color="0.4", alpha=0.15, linewidth=0, label="where the slope is fitted")
+        one.set(xscale="log", yscale="log", xlabel="iterations $T$", ylabel="average gap to $f^*$")
         one.set_title(title, fontsize=9)
         bottom, top = one.get_ylim()
-        one.set_ylim(bottom, top * (top / bottom) ** 0.25)
+        one.set_ylim(bottom, top * (top / bottom) ** 0.4)
         one.legend(fontsize=7, loc="upper right")
     return figure, rows
 

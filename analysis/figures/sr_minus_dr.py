@@ -11,10 +11,8 @@ from alpt_ref.history import RunResult
 from alpt_ref.reproduce import Runs, Study
 from alpt_ref.verify.figures import Figure
 
-from ._runs import Row, column, difference, label, legend, over_seeds, row
+from ._runs import Row, column, difference, intervals, label, legend, over_seeds, row, widen
 
-LINEAR = 0.01
-"""Differences up to this are drawn to scale, larger ones logarithmically."""
 LOOKS = ("o", "s", "^", "D")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 LINES = ("-", "--", ":", "-.")
@@ -34,17 +32,14 @@ def pair(bits: int, ratio: float) -> tuple[str, str]:
 
 
 def draw(found: Runs) -> tuple[Any, list[Row]]:
-    figure, axes = column(5.6, rows=3, sharex=True)
-    for one in axes[:2]:
-        one.set_yscale("symlog", linthresh=LINEAR)  # before the data, so that the limits fit
-        one.margins(y=0.1)
+    figure, axes = column(6.2, rows=3, sharex=True)
     study, rows = found.study, list[Row]()
     panels: tuple[tuple[str, Any], ...] = (
         ("test AUC, SR − DR", lambda run: run.test_auc),
         ("test logloss, SR − DR", lambda run: run.test_logloss),
     )
     for place, bits in enumerate(study.bits):
-        shift = 1 + 0.06 * (place - (len(study.bits) - 1) / 2)  # so that error bars can be told apart
+        shift = 1 + 0.1 * (place - (len(study.bits) - 1) / 2)  # so that error bars can be told apart
         look = {"marker": LOOKS[place % 4], "color": COLORS[place % 4], "linestyle": LINES[place % 4]}
         for letter, one, (title, of) in zip("ab", axes, panels, strict=False):
             means = {ratio: difference(found, *pair(bits, ratio), of) for ratio in study.ratios}
@@ -58,19 +53,29 @@ def draw(found: Runs) -> tuple[Any, list[Row]]:
             rows += [row(letter, f"{bits} bits", ratio, m) for ratio, m in known.items()]
         kept = {ratio: over_seeds(found, name_of("lpt", Point(bits, "dr", ratio)), stalled) for ratio in study.ratios}
         share = {ratio: m for ratio, m in kept.items() if m is not None}
-        axes[2].plot(list(share), [m.value for m in share.values()], markersize=4, markerfacecolor="white", **look)
+        axes[2].errorbar(
+            [ratio * shift for ratio in share], [m.value for m in share.values()], [m.half for m in share.values()],
+            capsize=2, linewidth=1.1, elinewidth=0.7, markersize=4, markerfacecolor="white", **look,
+        )  # fmt: skip
         rows += [row("c", f"{bits} bits", ratio, m) for ratio, m in share.items()]
-    label(axes[2], x=r"$\eta/\Delta$", y="DR: updates undone")
+    label(axes[2], x=r"learning rate over step size, $\eta/\Delta$", y="DR: share of updates\nthat changed no code")
     axes[2].set_ylim(-0.04, 1.04)
     for one in axes:
-        one.axvline(STALLS_BELOW, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)), label="DR stalls to the left")
+        one.axvline(STALLS_BELOW, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)), label=r"$\eta/\Delta$ = 1/2")
         one.set_xscale("log")
         one.set_xticks(list(study.ratios), [f"{ratio:g}" for ratio in study.ratios])
         one.minorticks_off()
     for one in axes[:2]:
         one.axhline(0.0, color="black", linewidth=0.7)
-    legend(figure, axes, 2)
+        widen(one)
+    legend(figure, axes, 2, intervals(found))
     return figure, rows
 
 
-FIGURE = Figure("sr_minus_dr", "LPT(SR) against LPT(DR) over the learning rate in steps", (), draw, runs)
+FIGURE = Figure(
+    "sr_minus_dr",
+    "LPT(SR) less LPT(DR) over the learning rate in steps; left of 1/2, DR undoes a first step of lazy Adam",
+    (),
+    draw,
+    runs,
+)

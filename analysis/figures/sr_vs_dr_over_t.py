@@ -20,7 +20,9 @@ def exact_panel(axes: Any, result: ClaimResult) -> list[Row]:
         line(axes, kept["T"], kept[name], name, style, every=6)
         rows += rows_of("a", name, kept["T"], value=kept[name])
     for name, colour in (("S1 bound", BLUE), ("D1 bound", RED)):
-        axes.plot(kept["T"], kept[name], color=colour, label=f"{name} ({'SR' if colour == BLUE else 'DR'})", **BOUND)
+        dashes = "--" if colour == BLUE else "-."
+        axes.plot(kept["T"], kept[name], color=colour, label=f"{name} ({'SR' if colour == BLUE else 'DR'})",
+                  **{**BOUND, "linestyle": dashes})  # fmt: skip
         rows += rows_of("a", name, kept["T"], value=kept[name])
     reach = cell.cell["reach"]
     axes.set_title(f"$|w|$, moves of {reach:g} step (exact)", fontsize=9)
@@ -49,10 +51,15 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
         one.set(xscale="log", yscale="log", xlabel="iterations $T$")
     axes[0].legend(fontsize=7, loc="lower left")
     axes[1].legend(fontsize=7, ncol=2, loc="upper right")
-    axes[0].set_ylabel(r"average gap $\frac{1}{T}\sum_t E f(w_t) - f^*$")
-    axes[1].set_ylabel("average gap (nats), 95 % band")
+    axes[0].set_ylabel(r"average gap $E f(w_t) - f^*$, $t \leq T$")
+    axes[1].set_ylabel("average gap to $f^*$ (nats)")
     axes[1].set_ylim(top=30 * axes[1].get_ylim()[1] / 10)
     return figure, rows
 
 
-FIGURE = Figure("sr_vs_dr_over_t", "SR, DR and full precision over T, with their bounds", ("d4", "m5"), draw)
+FIGURE = Figure(
+    "sr_vs_dr_over_t",
+    "SR, DR and full precision over T, with their bounds; bands: 95 % intervals over runs",
+    ("d4", "m5"),
+    draw,
+)

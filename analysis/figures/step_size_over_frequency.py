@@ -14,7 +14,7 @@ from alpt_ref.verify.figures import Figure
 from ._runs import Row, column, label, legend
 
 LOOKS = ("o", "s", "^", "D")
-GREYS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 
 def name(bits: int) -> str:
@@ -44,15 +44,15 @@ def draw(found: Runs) -> tuple[Any, list[Row]]:
     for place, bits in enumerate(found.study.bits):
         of = pooled(found, bits)
         x = [count * 1.5 for count in of]
-        look = {"marker": LOOKS[place % 4], "color": GREYS[place % 4], "linestyle": ("-", "--", ":", "-.")[place % 4]}
+        look = {"marker": LOOKS[place % 4], "color": COLORS[place % 4], "linestyle": ("-", "--", ":", "-.")[place % 4]}
         quantiles = np.array(list(of.values())).reshape(-1, 3)
         axes.plot(x, quantiles[:, 1], label=f"{bits} bits", markersize=4, markerfacecolor="white", **look)
         axes.fill_between(x, quantiles[:, 0], quantiles[:, 2], color=look["color"], alpha=0.2, linewidth=0)
         rows += [{"bits": bits, "at_least": count, "q10": q[0], "median": q[1], "q90": q[2]} for count, q in of.items()]
     axes.set_xscale("log")
     axes.set_yscale("log")
-    label(axes, x="occurrences of the row in training", y="step size Δ (median, 10–90 %)")
-    legend(figure, [axes], 4)
+    label(axes, x="occurrences of the row in training", y=r"learned step size $\Delta$")
+    legend(figure, [axes], 4, "median of the rows; band: 10 % to 90 % of them")
     return figure, rows
 
 

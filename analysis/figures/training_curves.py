@@ -9,7 +9,7 @@ from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import Runs, Study
 from alpt_ref.verify.figures import Figure
 
-from ._runs import Mean, Row, by_epoch, column, label, legend, mean, row, style
+from ._runs import Mean, Row, by_epoch, column, intervals, label, legend, mean, row, style
 
 LABELS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 
@@ -21,7 +21,7 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
 def draw(found: Runs) -> tuple[Any, list[Row]]:
     figure, axes = column(5.8, rows=3, sharex=True)
     panels = (("training logloss", "train_loss"), ("validation logloss", "valid_logloss"))
-    rows = []
+    rows, wide = [], max(found.study.base.train.epochs - 1, 1) / 3
     for place, name in enumerate(LABELS):
         bits = "" if name == "fp32" else f", {found.study.trace} bits"
         look = style(name) | ({"linestyle": "-"} if name == "fp32" else {})
@@ -33,14 +33,14 @@ def draw(found: Runs) -> tuple[Any, list[Row]]:
             rows += [row(letter, name, epoch, m) for epoch, m in zip(epochs, means, strict=True)]
         if name != "fp32":
             gaps = over_fp32(found, name)
-            x = [epoch + 0.04 * (place - 2.5) for epoch in gaps]  # so that error bars can be told apart
+            x = [epoch + 0.04 * wide * (place - 2.5) for epoch in gaps]  # so that error bars can be told apart
             y, half = [m.value for m in gaps.values()], [m.half for m in gaps.values()]
             axes[2].errorbar(x, y, half, capsize=2, linewidth=1.1, elinewidth=0.7, **look)
             rows += [row("c", name, epoch, m) for epoch, m in gaps.items()]
     axes[2].axhline(0.0, color="black", linewidth=0.7)
     axes[2].xaxis.get_major_locator().set_params(integer=True)
-    label(axes[2], x="epoch", y="validation − FP32")
-    legend(figure, axes, 2)
+    label(axes[2], x="epoch", y="validation logloss\n− FP32")
+    legend(figure, axes, 2, intervals(found, "curves: means; bars"))
     return figure, rows
 
 

@@ -8,6 +8,8 @@ from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import Line, Runs, Study, Table
 from alpt_ref.reproduce.inference import benchmark_lines, benchmark_note, equivalence, gap_to_bayes
 
+from ._sentences import against_reference
+
 BITS = 8
 MARGIN = 0.001
 """AUC within which two methods count as equal; stated before any run."""
@@ -22,7 +24,10 @@ def lines(study: Study) -> list[Line]:
 
 
 def conclude(found: Runs) -> Sequence[str]:
+    best = found.study.base.train.test_epoch == "best"
     return [
+        f"Epochs: {'until the best validation AUC, whose model is tested' if best else 'all, and the last is tested'}.",
+        *against_reference(found, lines(found.study)),
         *gap_to_bayes(found, "fp32"),
         *equivalence(found, "alpt-sr", "fp32", MARGIN),
         *benchmark_note(found),
@@ -31,7 +36,7 @@ def conclude(found: Runs) -> Sequence[str]:
 
 TABLE = Table(
     id="methods",
-    title=f"All methods, codes of {BITS} bits",
+    title=f"All methods, {BITS}-bit codes where a method has codes",
     heads=("method",),
     runs=runs,
     lines=lines,
@@ -49,8 +54,8 @@ TABLE = Table(
     times=("seconds_an_epoch", "samples_per_s"),
     seeds="all",
     note=(
-        "Reference: FP32. Epochs: until the best validation AUC. Ratios: bytes of the FP32 table divided by those of "
-        "this one, in training with the optimiser's state, in serving without."
+        "Reference: FP32. FP32, hashing and pruning hold float32 numbers, the others codes. Ratios: bytes of the FP32 "
+        "table divided by those of this one, in training with the optimiser's state, in serving without."
     ),
     beside=benchmark_lines,
     conclude=conclude,

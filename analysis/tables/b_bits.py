@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Study, Table
+from alpt_ref.reproduce import Line, Runs, Study, Table
+
+from ._sentences import against_reference, auc_differences, listed, significant
 
 LABELS = ("lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 CHECK = 16
@@ -29,6 +31,29 @@ def lines(study: Study) -> list[Line]:
     return [Line(("FP32", "32"), "fp32", against="fp32"), *made]
 
 
+def conclude(found: Runs) -> Sequence[str]:
+    """The two comparisons of the paper at each number of bits, then everything against FP32."""
+    pairs = {}
+    for bits in found.study.bits:
+        for method in ("lpt", "alpt"):
+            pairs[bits, f"SR − DR with {method.upper()}"] = name(f"{method}-sr", bits), name(f"{method}-dr", bits)
+        for rounding in ("sr", "dr"):
+            words = f"ALPT − LPT with {rounding.upper()}"
+            pairs[bits, words] = name(f"alpt-{rounding}", bits), name(f"lpt-{rounding}", bits)
+    known = auc_differences(found, pairs)
+    sentences = [
+        f"{bits} bits, AUC: {listed({words: known[bits, words] for at, words in known if at == bits})} (paired, Holm "
+        "over all bits)."
+        for bits in found.study.bits
+        if any(at == bits for at, _ in known)
+    ]
+    kinds = list(dict.fromkeys(words for _, words in known))
+    won = {one: [f"{bits}" for bits in found.study.bits if significant(known[bits, one]) > 0] for one in kinds}
+    text = "; ".join(f"{one} at {', '.join(at) + ' bits' if at else 'no number of bits'}" for one, at in won.items())
+    sentences += [f"Significantly above 0: {text}."] if known else []
+    return [*sentences, *against_reference(found, lines(found.study), lambda method, bits: f"{method} {bits}-bit")]
+
+
 TABLE = Table(
     id="bits",
     title="LPT and ALPT with stochastic (SR) and nearest (DR) rounding by number of bits",
@@ -40,4 +65,5 @@ TABLE = Table(
         "Reference: FP32. Code kept: share of non-zero updates that left the code unchanged; clipped: share that met "
         "the end of the code range; both over all epochs."
     ),
+    conclude=conclude,
 )

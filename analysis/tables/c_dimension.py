@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import Line, Study, Table
 
+from ._sentences import against_reference
+
 SETTINGS = (("fp32", None), ("lpt-sr", 8), ("alpt-sr", 8), ("lpt-sr", 4), ("alpt-sr", 4))
 
 
@@ -38,4 +40,7 @@ TABLE = Table(
     lines=lines,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "serving_ratio", "serving_bytes"),
     note="Reference: FP32 of the same dimension.",
+    conclude=lambda found: against_reference(
+        found, lines(found.study), lambda dim, method, bits: f"d = {dim} {method} {bits}-bit"
+    ),
 )

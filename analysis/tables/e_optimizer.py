@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Study, Table
+from alpt_ref.reproduce import Line, Runs, Study, Table
+
+from ._sentences import against_reference, auc_differences, listed
 
 SETTINGS = (("fp32", None), ("lpt-dr", 8), ("lpt-sr", 8), ("alpt-sr", 8))
 NAMES = {"adam": "lazy Adam", "adagrad": "row-wise Adagrad", "sgd": "SGD"}
@@ -31,6 +33,15 @@ def lines(study: Study) -> list[Line]:
     ]
 
 
+def conclude(found: Runs) -> Sequence[str]:
+    """Everything against FP32, and whether stochastic rounding pays under each optimiser."""
+    pairs = {NAMES[one]: (name(one, "lpt-sr"), name(one, "lpt-dr")) for one in found.study.table_rates}
+    known = auc_differences(found, pairs)
+    rounding = [f"LPT, SR − DR in AUC: {listed(known)} (paired, Holm over the optimisers)."] if known else []
+    losses = against_reference(found, lines(found.study), lambda optimizer, rate, method, bits: f"{optimizer} {method}")
+    return [*losses, *rounding]
+
+
 TABLE = Table(
     id="optimizer",
     title="Optimiser of the table, and the bytes of its state",
@@ -52,4 +63,5 @@ TABLE = Table(
         "Reference: FP32 under the same optimiser. Bytes of training alone: what training holds beside the table as it "
         "is served, here the state of the optimisers of weights and step sizes."
     ),
+    conclude=conclude,
 )

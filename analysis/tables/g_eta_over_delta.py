@@ -12,6 +12,8 @@ from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import Line, Runs, Study, Table
 from alpt_ref.reproduce.inference import regions
 
+from ._sentences import auc_differences, significant
+
 METHOD = "lpt"
 
 
@@ -43,7 +45,15 @@ def conclude(found: Runs) -> Sequence[str]:
     pairs = {
         bits: {ratio: (of(bits, "sr", ratio), of(bits, "dr", ratio)) for ratio in study.ratios} for bits in study.bits
     }
-    return regions(found, pairs)
+    known = auc_differences(found, {(bits, ratio): pairs[bits][ratio] for bits in pairs for ratio in pairs[bits]})
+    parts = [
+        f"{bits} bits: {side} at η/Δ = {', '.join(f'{ratio:g}' for ratio in ratios)}"
+        for bits in pairs
+        for side, sign in (("SR", 1), ("DR", -1))
+        if (ratios := [ratio for at, ratio in known if at == bits and significant(known[at, ratio]) == sign])
+    ]
+    auc = [f"Significantly better in AUC: {'; '.join(parts)} (paired, Holm over all bits and ratios)."] if parts else []
+    return [*regions(found, pairs), *auc]
 
 
 TABLE = Table(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Study, Table
+from alpt_ref.reproduce import Line, Runs, Study, Table
+from alpt_ref.reproduce.inference import Estimate
+
+from ._sentences import auc_differences, listed, significant
 
 BITS = (4, 2)
 LABELS = ("lpt-sr", "alpt-sr", "alpt-dr")
@@ -36,6 +39,37 @@ def lines(study: Study) -> list[Line]:
     ]
 
 
+def conclude(found: Runs) -> Sequence[str]:
+    """What learning, rounding and the schedule are worth, and where nearest rounding wins."""
+    pairs = {}
+    for bits in BITS:
+        for one in SCHEDULES:
+            runs_ = {label: name(one, label, bits) for label in LABELS}
+            pairs[bits, f"{one} rate", "ALPT(SR) − LPT(SR)"] = runs_["alpt-sr"], runs_["lpt-sr"]
+            pairs[bits, f"{one} rate", "ALPT(SR) − ALPT(DR)"] = runs_["alpt-sr"], runs_["alpt-dr"]
+        for label in LABELS:
+            first, second = (name(one, label, bits) for one in SCHEDULES)
+            pairs[bits, "decaying − constant rate", label.upper()] = first, second
+    known = auc_differences(found, pairs)
+    sentences = []
+    for bits in BITS:
+        parts: dict[str, dict[str, Estimate]] = {}
+        for at, where, words in known:
+            if at == bits:
+                parts.setdefault(where, {})[words] = known[at, where, words]
+        told = "; ".join(f"{where}: {listed(of)}" for where, of in parts.items())
+        sentences += [f"{bits} bits, AUC. {told} (paired, Holm over both widths)."] if told else []
+    lost = [
+        f"{bits} bits, {where}"
+        for (bits, where, words), one in known.items()
+        if words.endswith("ALPT(DR)") and significant(one) < 0
+    ]
+    where = "; ".join(lost) or "nowhere"
+    return (
+        [*sentences, f"With a learned step nearest rounding is significantly better than SR: {where}."] if known else []
+    )
+
+
 TABLE = Table(
     id="schedule",
     title="Learned against fixed step size under both schedules",
@@ -44,4 +78,5 @@ TABLE = Table(
     lines=lines,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "step_size", "code_kept", "clipped"),
     note="Reference: LPT(SR) at the same bits and schedule.",
+    conclude=conclude,
 )

@@ -94,6 +94,51 @@ def test_series_are_told_apart_without_colour(name: str, stored: Stored) -> None
         assert len(set(looks.values())) == len(looks)
 
 
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"code_histograms"}))
+def test_bars_and_bands_are_named(name: str, stored: Stored) -> None:
+    with paper_style():
+        picture, _ = FIGURES[name].draw(stored.plan(name))
+    said = picture.legends[0].get_title().get_text()
+    seeds = len(stored.plan(name).seeds)
+    assert ("10 % to 90 %" if name == "step_size_over_frequency" else f"95 % t-intervals over {seeds} seeds") in said
+
+
+@pytest.mark.parametrize(("worst", "wide"), [(-0.005, False), (-0.1, True)])
+def test_one_large_difference_does_not_flatten_the_others(worst: float, wide: bool, tmp_path: Path) -> None:
+    """LPT(DR) at 2 bits is far below: the axis is logarithmic there, says so, and shows every point."""
+
+    def of(config: RunConfig) -> dict[str, Any]:
+        lost = worst if config.table.label == "lpt-dr" and config.table.code_bits == 2 else 0.0
+        return {"auc": 0.7 + lost + 1e-5 * config.train.seed * (config.table.code_bits or 1)}
+
+    figure = FIGURES["accuracy_over_bits"]
+    runs = fabricate(tmp_path, [figure], of).plan("accuracy_over_bits")
+    with paper_style():
+        picture, rows = figure.draw(runs)
+    axes = picture.axes[0]
+    assert (axes.get_yscale() == "symlog") == wide
+    assert ("log scale beyond 0.01" in axes.get_ylabel()) == wide
+    low, high = axes.get_ylim()
+    assert all(low < row["value"] < high for row in rows if row["panel"] == "a")
+
+
+def test_methods_of_equal_bytes_stand_side_by_side(stored: Stored) -> None:
+    """The table has the bytes; the picture has them apart by method, and each method's points in one column."""
+    with paper_style():
+        picture, rows = FIGURES["accuracy_over_bytes"].draw(stored.plan("accuracy_over_bytes"))
+    eight = {row["series"]: row["x"] for row in rows if row["panel"] == "a" and row["x"] == 800}
+    assert len(eight) > 3
+    drawn = [line.get_xdata() for line in picture.axes[0].lines if line.get_label() != "front"]
+    places = {float(x) for xs in drawn for x in xs if 600 < x < 1100}
+    assert len(places) == len(eight)
+
+
+def test_times_are_those_of_the_table(stored: Stored) -> None:
+    """Mean over all seeds, as the column has it; fabricated epochs take a second."""
+    _, rows = FIGURES["time_and_memory"].draw(stored.plan("time_and_memory"))
+    assert {(row["seconds_an_epoch"], row["runs"]) for row in rows} == {(1.0, len(stored.index.study.seeds))}
+
+
 def test_rows_that_stay_compares_the_same_rows_at_two_checkpoints(stored: Stored) -> None:
     """The fabricated digests are [epochs, 7]: of two rows one moved, one did not."""
     _, rows = FIGURES["rows_that_stay"].draw(stored.plan("rows_that_stay"))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from alpt_ref.catalog import MODELS, comparison_labels
 from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import PRESETS, LaidOut, Table, load_tables, preset
 from alpt_ref.reproduce.benchmark import BENCHMARKS, check_benchmark
-from alpt_ref.reproduce.stored import Data
+from alpt_ref.reproduce.stored import Data, variant_hash
 from alpt_ref.reproduce.table import lay_out
 from tests.reproduce.fabricated import STUDY, fabricate
 
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "tables"
 TABLES = {table.id: table for table in load_tables(FOLDER)}
 EXPECTED = {"methods", "bits", "dimension", "step_size", "schedule", "optimizer", "backbones", "eta_over_delta"}
+EXPECTED |= {"where_nearest_wins"}
 
 
 def numbers(config: RunConfig) -> dict[str, float]:
@@ -65,6 +68,80 @@ def test_the_region_where_sr_wins_is_named(filled: dict[str, LaidOut]) -> None:
     assert all("SR is better at η/Δ = 0.1, 2 " in sentence for sentence in sentences)
 
 
+NEAREST = TABLES["where_nearest_wins"]
+FIVE = msgspec.structs.replace(STUDY, seeds=(0, 1, 2, 3, 4), few=5)
+
+
+def of_deficit(deficit: Callable[[str, RunConfig], float]) -> Callable[[RunConfig], dict[str, float]]:
+    """Test loglosses with the SR - DR difference that `deficit` gives for a change (a seed's scatter comes on top)."""
+
+    def numbers(config: RunConfig) -> dict[str, float]:
+        table, train, base = config.table, config.train, FIVE.base.train
+        change = "batch" if train.batch_size > base.batch_size else "decay" if train.milestones else "start"
+        change = "range" if table.bits == 8 else change
+        scatter = 1e-4 * (train.seed * (2 if table.rounding == "sr" else 3) % 5)
+        return {"auc": 0.7, "logloss": 0.5 + scatter + (deficit(change, config) if table.rounding == "sr" else 0.0)}
+
+    return numbers
+
+
+def judged(folder: Path, deficit: Callable[[str, RunConfig], float]) -> tuple[list[str], list[str]]:
+    """Sentences of the settings, and of the explanations."""
+    plan = fabricate(folder, [NEAREST], of_deficit(deficit), FIVE).plan(NEAREST.id)
+    sentences = list(NEAREST.conclude(plan))
+    return sentences[:-3], sentences[-3:]
+
+
+def test_what_becomes_of_a_deficit_is_computed(tmp_path: Path) -> None:
+    after = {"start": 0.01, "decay": -0.01, "batch": 0.005, "range": 0.0}
+    settings, (floor, filtered, range_) = judged(tmp_path, lambda change, config: after[change])
+    assert len(settings) == 4
+    # scatter of the differences 0, -1, 3, -3, 1 in 1e-4: standard deviation √5, half width t(0.975, 4) = 2.776
+    assert settings[0].startswith("4 bits, η/Δ = 0.5, logloss SR − DR at a constant rate +0.0100 ± 0.0003*; with a dec")
+    for words in ("decaying rate it reverses: -0.0100", "4× batch it shrinks: +0.0050", "8 bits it vanishes: +0.0000"):
+        assert all(words in sentence for sentence in settings)
+    assert "SR alone -0.0200 ± 0.0000, DR alone +0.0000 ± 0.0000" in settings[0]
+    everywhere = "4 bits η/Δ = 0.5, 4 bits η/Δ = 1, 2 bits η/Δ = 0.5, 2 bits η/Δ = 1"
+    assert floor.startswith(
+        "The runs support a floor of rounding noise that a decaying rate lowers: with a decaying rate"
+    )
+    assert floor.endswith(f"the deficit is gone everywhere (it reverses at {everywhere}).")
+    assert "as a part of the reason" in filtered
+    assert range_.endswith(f"gone everywhere (it vanishes at {everywhere}).")
+
+
+def test_an_explanation_that_the_runs_do_not_support_is_not_claimed(tmp_path: Path) -> None:
+    def deficit(change: str, config: RunConfig) -> float:
+        grown = {"decay": 0.02, "batch": 0.01, "range": 0.0 if config.table.init_step == 0.01 else 0.01}
+        return grown.get(change, 0.01)
+
+    settings, (floor, filtered, range_) = judged(tmp_path, deficit)
+    assert "with a decaying rate it grows: +0.0200" in settings[0]
+    assert floor.startswith("The runs do not support a floor of rounding noise")
+    assert filtered.startswith("The runs do not support gradient noise that nearest rounding filters")
+    assert "it does not change significantly at 4 bits η/Δ = 0.5, 4 bits η/Δ = 1" in filtered
+    assert "support the narrow range of the codes at 2 of 4 settings alone" in range_
+
+
+def test_without_a_deficit_there_is_nothing_to_explain(tmp_path: Path) -> None:
+    settings, explained = judged(tmp_path, lambda change, config: -0.01)
+    assert "with a decaying rate it is: -0.0100" in settings[0]
+    assert all(one.endswith("SR has no significant deficit at a constant rate.") for one in explained)
+    one_seed = fabricate(tmp_path / "one", [NEAREST], study=msgspec.structs.replace(STUDY, seeds=(0,), few=1))
+    assert NEAREST.conclude(one_seed.plan(NEAREST.id)) == []
+
+
+def test_its_constant_runs_are_those_of_the_sweep_over_eta_and_delta() -> None:
+    """So that a study trains them once."""
+    study = preset("small")
+    shared = {variant_hash(config) for config in TABLES["eta_over_delta"].runs(study).values()}
+    ours = NEAREST.runs(study)
+    constant = [name for name in ours if name.endswith("constant rate")]
+    assert len(constant) == 12
+    assert {name for name in ours if variant_hash(ours[name]) in shared} == set(constant)
+    assert len({variant_hash(config) for config in ours.values()}) == len(ours) == 28
+
+
 def test_equivalence_and_distance_to_bayes_are_stated(filled: dict[str, LaidOut]) -> None:
     notes = "\n".join(filled["methods"].notes)
     assert "ALPT-SR and FP32 are not shown to be equivalent within 0.001 AUC" in notes
@@ -89,8 +166,6 @@ def test_benchmark_figures_count_only_for_the_same_rows_and_vocabulary() -> None
 
 @pytest.mark.parametrize(("rows", "shown"), [((36_672_493, 4_584_062, 4_584_062), True), ((320, 40, 40), False)])
 def test_benchmark_lines_stand_beside_ours_or_are_left_out(rows: tuple[int, ...], shown: bool, tmp_path: Path) -> None:
-    import msgspec
-
     table: Table = TABLES["backbones"]
     study = msgspec.structs.replace(STUDY, name="criteo")
     runs = fabricate(tmp_path, [table], numbers, study).plan("backbones")

@@ -68,6 +68,24 @@ def test_figures_of_a_case() -> None:
     assert found == {"seconds": 2.0, "per_second": 5.0, "unit": "ids"}
 
 
+@pytest.mark.parametrize("law", ids.LAWS)
+def test_ids_of_every_law_are_rows_of_the_table_and_repeat(law: str) -> None:
+    drawn = ids.LAWS[law](5000, 800, 26, 3, exponent=ids.EXPONENTS[law])
+    assert drawn.shape == (800, 26)
+    assert drawn.dtype == np.uint32
+    assert drawn.max() < 5000
+    counts = np.sort(np.unique(drawn, return_counts=True)[1])
+    assert counts[-1] > 20 * np.median(counts)
+    assert np.array_equal(drawn, ids.LAWS[law](5000, 800, 26, 3, exponent=ids.EXPONENTS[law]))
+
+
+def test_criteo_ids_keep_to_fields_of_the_published_sizes() -> None:
+    drawn = ids.criteo_ids(sum(ids.CRITEO_FIELDS), 2000, 26, seed=1)
+    ends = np.cumsum(ids.CRITEO_FIELDS)
+    assert (np.searchsorted(ends, drawn, side="right") == np.arange(26)).all()
+    assert len(np.unique(drawn[:, 8])) == 3
+
+
 def test_zipf_ids_stay_in_their_fields_and_favour_few() -> None:
     drawn = ids.zipf_ids(26_000, 5000, 26, seed=0)
     assert drawn.dtype == np.uint32

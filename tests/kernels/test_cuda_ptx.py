@@ -125,7 +125,7 @@ def assert_exact_and_wide(text: str, wide: int) -> None:
 def test_float32_rows_are_updated_exactly_in_wide_accesses(optimizer: str) -> None:
     from alpt_ref.kernels.cuda.update import update_weights
 
-    text = ptx_of(update_weights(16, optimizer, layout_of(None, optimizer)), *PLAN, ROW, *STATE)
+    text = ptx_of(update_weights(16, optimizer, layout_of(None, optimizer)), W, *PLAN, ROW, *STATE)
     assert_exact_and_wide(text, RECORD + GRADIENT + MOMENTS[optimizer] + 2)
 
 
@@ -135,7 +135,7 @@ def test_codes_are_updated_exactly_in_wide_accesses(optimizer: str, stochastic: 
     from alpt_ref.kernels.cuda.update import update_codes
 
     kernel = update_codes(16, 8, optimizer, stochastic, layout_of(8, optimizer))
-    assert_exact_and_wide(ptx_of(kernel, *PLAN, *CODES, *STATE, *RANDOM), RECORD + GRADIENT + MOMENTS[optimizer])
+    assert_exact_and_wide(ptx_of(kernel, W, *PLAN, *CODES, *STATE, *RANDOM), RECORD + GRADIENT + MOMENTS[optimizer])
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -220,11 +220,11 @@ def test_plans_and_sums_of_many_positions_stay_in_registers() -> None:
 
     totals, order = I64, W32
     kernels = [
-        (plan.insert_ids, (WORDS, L, U, I64, WORDS, W32, I64), 0),
-        (plan.scatter_positions, (L, WORDS, W32, I64, W32, W32, W), 0),
-        (sums.sum_medium(16), (totals, W32, order, ROW, ROW), 2 * 4 + 1),  # four gradients at a time, twice; the sum
-        (sums.heavy_peaks(16), (totals, W32, order, ROW, W32), 4 + 1),
-        (sums.heavy_sums(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
+        (plan.insert_ids, (WORDS, L, U, WORDS, W32, WORDS, W32, W32, I64), 1),
+        (plan.scatter_positions, (L, WORDS, W32, WORDS, W32, W32, W, W32), 0),
+        (sums.sum_medium(16), (totals, W32, order, ROW, ROW), 1 + 4 + 1),  # the record, four gradients, the sum
+        (sums.heavy_first(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
+        (sums.heavy_rest(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
     ]
     for kernel, arguments, wide in kernels:
         assert_exact_and_wide(ptx_of(kernel, *arguments), wide)

@@ -15,6 +15,7 @@ from alpt_ref import cli
 from alpt_ref.cli.reproduce import make_study
 from alpt_ref.errors import InputError
 from alpt_ref.reproduce import preset
+from tests.data.files import random_criteo
 
 ROOT = Path(__file__).resolve().parents[2] / "analysis"
 TINY = [
@@ -77,7 +78,7 @@ def test_a_refuted_claim_makes_the_status_1(tmp_path: Path, capsys: pytest.Captu
     arguments = command(tmp_path / "out", claims(tmp_path / "claims", 2.5), "--only=schedule", "--seeds=1")
     status, out, _ = run(capsys, *arguments)
     assert status == 1
-    assert out.rstrip().endswith("1 claims: 1 REFUTED.")
+    assert out.rstrip().endswith("1 claims: 1 REFUTED (c0).")
 
 
 @pytest.mark.slow
@@ -147,9 +148,31 @@ def test_the_study_that_options_describe(tmp_path: Path) -> None:
     study, _ = make_study(options(libfm=str(file), overrides=("train.batch_size=500",)), 1)
     assert (study.name, study.base.data.source, study.base.train.batch_size) == ("custom", "libfm", 500)
     assert study.base.model.hidden == (1024, 512, 256)
+    assert (study.seeds, study.few) == (tuple(range(10)), 5)
+    study, _ = make_study(options(libfm=str(file), folds=7), 1)
+    assert (study.seeds, study.few) == (tuple(range(7)), 5)
     study, jobs = make_study(options(preset="criteo", data=str(tmp_path), threads=8), None)
     assert (study.name, study.base.data.path, jobs, study.base.train.threads) == ("criteo", str(tmp_path), 1, 8)
     assert study.base.train.epochs == 15
+
+
+def test_a_study_over_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "clicks").write_text("\n".join(random_criteo(120)) + "\n")
+    given = ["--criteo", str(tmp_path / "clicks"), "--folds=3", "--min-count=2", "--only=schedule", "--no-verify"]
+    small = [option for option in TINY if "data." not in option]
+    folders = [f"--{kind}={ROOT / kind}" for kind in ("tables", "figures")]
+    arguments = ["reproduce", *given, *small, "--jobs=1", *folders, f"--output={tmp_path / 'out'}", "--quiet"]
+    status, out, err = run(capsys, *arguments)
+    assert (status, err) == (0, "")
+    assert "3 seeds, 3-fold cross-validation: every row is a test row once." in out
+    assert len(list((tmp_path / "out" / "data").iterdir())) == 3
+    status, out, err = run(capsys, *arguments[:-2], f"--output={tmp_path / 'new'}", "--seeds=1,4")
+    assert (status, out) == (2, "")
+    assert "seeds 1 and 4 both test on fold 1" in err
+    status, out, err = run(capsys, "reproduce", "--folds=3", "--quick", f"--output={tmp_path / 'new'}")
+    assert (status, out) == (2, "")
+    assert "data.folds must be 0 for data.source 'synthetic', which is drawn anew" in err
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_study_that_cannot_be() -> None:

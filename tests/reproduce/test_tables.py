@@ -14,6 +14,7 @@ import pytest
 from alpt_ref.config import RunConfig
 from alpt_ref.errors import InputError
 from alpt_ref.reproduce import LaidOut, Line, Study, Table, load_tables
+from alpt_ref.reproduce.inference import estimates
 from alpt_ref.reproduce.render import as_csv, as_latex, as_markdown, latex_text
 from alpt_ref.reproduce.table import lay_out
 from tests import tolerances
@@ -76,6 +77,15 @@ def test_p_values_are_corrected_over_the_table(tmp_path: Path, monkeypatch: pyte
     assert part.values[2][1].p == pytest.approx(p_of(0.10, 0.03), rel=1e-6)  # -0.10, -0.07, -0.13
 
 
+def test_estimates_of_sentences_are_corrected_together() -> None:
+    found = estimates({"small": [0.010, 0.011, 0.012], "large": [0.10, 0.07, 0.13], "alone": [0.5]})
+    assert list(found) == ["small", "large"]
+    assert found["small"].p == pytest.approx(2 * p_of(0.011, 0.001), rel=1e-6)
+    assert found["large"].p == pytest.approx(p_of(0.10, 0.03), rel=1e-6)
+    assert str(found["small"]) == "+0.0110 ± 0.0025*"  # t(0.975, 2) · 0.001 / √3
+    assert str(found["large"]) == found["large"].interval + "*" == "+0.1000 ± 0.0745*"
+
+
 def test_the_best_is_bold_only_where_it_differs_from_all_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +135,13 @@ def test_the_three_formats(tmp_path: Path) -> None:
     for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lrrrr}", r"\textbf{0.7300 $\pm$"):
         assert rule in latex
     assert r"SR \& DR: 50 \% of\_it" in latex
+
+
+def test_latex_has_minus_signs_for_numbers_and_hyphens_for_names(tmp_path: Path) -> None:
+    latex = as_latex(laid_out(tmp_path, table())[0])
+    assert r"lpt-dr & 0.6200" in latex
+    assert r"& $-$0.1000 $\pm$" in latex
+    assert latex_text("1/√(b·d)") == r"1/$\surd$(b$\cdot$d)"
 
 
 def test_latex_has_no_markup_left() -> None:

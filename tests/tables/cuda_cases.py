@@ -24,12 +24,17 @@ class Case:
     optimizer: str
     two_pass: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    queued: bool = False
+    """On the GPU by the calls that only launch, as training does."""
+    sizes: tuple[int, ...] = ()
+    """Of its batches, where they are not those of all cases."""
 
     @property
     def name(self) -> str:
         parts = [self.method, self.rounding, f"{self.bits}bit" if self.bits else None, self.optimizer, f"d{self.d}"]
         more = [f"{key}={value}" for key, value in self.options.items() if key in ("granularity", "step_domain")]
-        return "-".join([part for part in parts if part] + more + (["two-pass"] if self.two_pass else []))
+        more += [word for word, said in (("two-pass", self.two_pass), ("queued", self.queued)) if said]
+        return "-".join([part for part in parts if part] + more)
 
 
 LEARNING = {"step_lr": 1e-3}
@@ -44,6 +49,9 @@ SMALL = [
     Case("alpt", 4, 2, "dr", "sgd", options={"step_lr": 0.1, "lr": 0.5}),
     Case("alpt", 4, 8, "sr", "adam", True, {**LEARNING, "granularity": "table"}),
     Case("alpt", 6, 8, "sr", "adagrad", options={**LEARNING, "granularity": "field"}),
+    Case("lpt", 4, 8, "sr", "adam", queued=True),
+    Case("fp32", 3, None, None, "sgd", queued=True, sizes=(3, 700)),
+    Case("alpt", 4, 4, "dr", "adam", options=LEARNING, queued=True),
 ]
 """Every kernel once, for the simulator."""
 
@@ -65,6 +73,7 @@ def batches(case: Case, n: int, sizes: list[int]) -> list[tuple[NDArray[np.int64
 def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
     """State, values and counts of the case's table after one update for each size of `sizes`."""
     options = dict(case.options)
+    sizes = list(case.sizes) or sizes
     if options.get("granularity") == "field":
         options["field_offsets"] = np.array([0, n // 4, n // 2, n], np.int64)
     table: Any = make_table(
@@ -78,6 +87,11 @@ def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
             pending = table.begin_update(ids, first)
             found["pending"] = host(table.lookup_pending(pending))
             table.finish_update(pending, second)
+        elif case.queued and device == "cuda":
+            table.reserve(max(sizes))
+            table.queue_plan(table.backend.from_host(ids.astype(np.uint32)))
+            table.queue_update(table.backend.from_host(first), len(ids))
+            table.advance(1)
         else:
             table.apply_gradients(ids, first)
     ids = batches(case, n, sizes)[0][0]

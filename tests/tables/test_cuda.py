@@ -60,6 +60,11 @@ LARGE = [
     Case("alpt", 16, 8, "sr", "adam", True, {**LEARNING, "granularity": "field"}),
     Case("alpt", 16, 4, "sr", "sgd", False, {**LEARNING, "granularity": "table", "step_domain": "log"}),
     Case("alpt", 9, 2, "sr", "adagrad", True, {**LEARNING, "granularity": "field", "step_domain": "log"}),
+    Case("lpt", 16, 8, "sr", "adam", queued=True),
+    Case("lpt", 16, 2, "dr", "sgd", queued=True),
+    Case("lpt", 150, 4, "sr", "adagrad", queued=True),
+    Case("fp32", 7, None, None, "adam", queued=True),
+    Case("alpt", 16, 8, "sr", "adam", options=LEARNING, queued=True),
 ]
 
 

@@ -2,10 +2,11 @@
 
 A few launches, none of which waits for the host; how many unique rows there are stays on the device.
 
-1. `insert_ids` finds or claims the slot of each id (linear probing) and counts: every position learns its slot and its
-   rank among the equal ids;
-2. `compact` walks the slots, gives each row in use an index and room for its positions, and clears the slot;
-3. `scatter_positions` writes each position to its place: the positions of a row lie together.
+1. `insert_ids` finds or claims the slot of each id and counts: every position learns its slot and its rank among the
+   equal ids; whoever claims a slot begins the row's record;
+2. `complete_records` gives each row room for its positions, and its slot the place of that room;
+3. `scatter_positions` writes each further position to its place: the positions of a row lie together. First ones are
+   in the record, so that only repeated ids cost random accesses here.
 
 In which order rows and positions come out depends on timing. No result does: a row's gradient is a sum in integers
 (`sums`), and every row is updated on its own.
@@ -19,23 +20,29 @@ from typing import Any
 
 import numpy as np
 
-from .target import SIMULATED, claim, cuda, device, kernel, store4
+from .target import BLOCK, claim, claim_one, cuda, device, kernel, load4, store4
 
-EMPTY = np.int64(0)
-"""A slot that holds no row; else row + 1 in the high and its number of positions in the low 32 bits."""
+EMPTY = np.uint32(0)
+"""Key of a slot that holds no row, else row + 1; after the key comes the number of further positions."""
 HASH = np.uint32(0x9E3779B1)  # nearest prime to 2**32 over the golden ratio (Knuth, TAOCP 3, 6.4)
 HEAVY = 32
 """Most positions of a row that one warp adds by itself."""
 CHUNK = 256
 """Positions of a heavy row that one block adds."""
-SLOT_BLOCK = 32 if SIMULATED else 256
-SLOTS_A_THREAD = 4
+CHUNK_SHIFT = np.int64(CHUNK.bit_length() - 1)
+PLACES = 2 * BLOCK
+"""Places in shared memory for the rows of a block of `insert_ids`."""
+OTHER_HALF = np.uint32(BLOCK)
+PLACE_SHIFT = np.uint32(32 - (PLACES.bit_length() - 1))
+ALONE, NOT_IN = np.uint32(0xFFFFFFFF), np.uint32(0xFFFFFFFE)
+"""Instead of a rank in the block: the place there was another row's; nothing to do."""
 ROWS, MULTIPLE = range(2)
-"""Places in `totals`: rows << 32 | positions; medium rows << 40 | heavy rows << 20 | chunks."""
+"""Places in `totals`: rows << 32 | positions of repeated rows; medium rows << 40 | heavy rows << 20 | chunks."""
 MAX_POSITIONS = 1 << 23
 """Most ids of one batch: more would not fit the fields of `totals`."""
 _LOW_32 = np.int64(0xFFFFFFFF)
 _LOW_20 = np.int64(0xFFFFF)
+_1 = np.uint64(1)
 _32, _20, _40 = np.int64(32), np.int64(20), np.int64(40)
 
 
@@ -63,108 +70,208 @@ def heavy_pieces(totals):
     return int(totals[MULTIPLE] & _LOW_20)
 
 
+EVERY, DIRECT, SUMMED = range(3)
+"""Which rows an update is for: all, those with one or two positions, or those whose sums other kernels make."""
+
+
+@device
+def rows_of(totals, which):
+    """Number of unique rows of that kind; as many of `EVERY` as of `DIRECT`, which skips the others."""
+    return medium_rows(totals) + heavy_rows(totals) if which == SUMMED else unique_rows(totals)
+
+
+@device
+def record_of(records, u, rows, which, medium):
+    """Record of the row at place `u` of `rows` of its kind; no positions where there is none or it is of another kind.
+
+    Of `SUMMED` rows, heavy ones begin at the end of `records`.
+    """
+    row, first, count, among = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+    if u < rows:
+        place = np.int64(u)
+        if which == SUMMED and u >= medium:
+            place = records.size // 4 - 1 - (u - medium)
+        row, first, count, among = load4(records, 4 * place)
+        if which == DIRECT and count > 2:
+            count = np.int32(0)
+    return np.uint32(row), first, count, among
+
+
 @kernel
-def insert_ids(ids: Any, size: int, shift: Any, slots: Any, slot_of: Any, rank_of: Any, totals: Any) -> None:
+def insert_ids(
+    ids: Any, size: int, shift: Any, slots: Any, records: Any, slot_of: Any, rank_of: Any, claimed: Any, totals: Any
+) -> None:
     """Slot of each of the `size` ids and its rank among equal ones; `slots` begins all EMPTY. Clears `totals`.
 
-    `shift` is 32 minus the binary logarithm of the number of slots.
+    `claimed` (1,) begins as 0 and counts the records; a record is the row, its slot, nothing yet, its first position.
+    `shift` is 32 minus the binary logarithm of the number of slots. A block first brings its equal ids together in
+    shared memory: however frequent a row is, its slot sees it once a block. Of two rows that want the same place there,
+    the second goes to the slots by itself. `BLOCK` threads a block.
     """
-    first = cuda.grid(1)
-    if first < totals.size:
-        totals[first] = 0
-    mask = np.uint32(slots.size - 1)
-    for p in range(first, size, cuda.gridsize(1)):
-        row = np.uint32(ids[p])
-        key = np.int64(np.int64(row) + np.int64(1))
-        slot = np.uint32(np.uint32(row * HASH) >> shift)
-        rank = np.int32(-1)
-        while rank < 0:
-            found = slots[slot]
+    keys = cuda.shared.array(PLACES, np.uint32)
+    more = cuda.shared.array(PLACES, np.uint32)
+    room = cuda.shared.array(2, np.int32)
+    tid = np.uint32(cuda.threadIdx.x)
+    if cuda.grid(1) < totals.size:
+        totals[cuda.grid(1)] = 0
+    tile, stride = np.int64(cuda.blockIdx.x) * BLOCK, np.int64(cuda.gridDim.x) * BLOCK
+    while tile < size:
+        keys[tid], keys[tid + OTHER_HALF] = EMPTY, EMPTY
+        more[tid], more[tid + OTHER_HALF] = np.uint32(0), np.uint32(0)
+        if tid == 0:
+            room[0] = np.int32(0)
+        cuda.syncthreads()
+        row, place, rank, p = np.uint32(0), np.uint32(0), NOT_IN, np.uint64(tile) + np.uint64(tid)
+        if tile + np.int64(tid) < size:
+            row = np.uint32(ids[p])
+            key = np.uint32(row + np.uint32(1))
+            place = np.uint32(np.uint32(row * HASH) >> PLACE_SHIFT)
+            found = cuda.atomic.cas(keys, place, EMPTY, key)
             if found == EMPTY:
-                found = cuda.atomic.cas(slots, slot, EMPTY, np.int64((key << _32) + np.int64(1)))
-            if found == EMPTY:
-                rank = np.int32(0)
-            elif (found >> _32) == key:
-                rank = np.int32(np.int64(cuda.atomic.add(slots, slot, np.int64(1))) & _LOW_32)
+                rank = np.uint32(0)
+            elif found == key:
+                rank = np.uint32(cuda.atomic.add(more, place, np.uint32(1)) + np.uint32(1))
             else:
-                slot = np.uint32(np.uint32(slot + np.uint32(1)) & mask)
-        slot_of[p] = slot
-        rank_of[p] = rank
+                rank = ALONE
+        cuda.syncthreads()
+        slot, is_new = np.uint32(0), False
+        if rank == 0 or rank == ALONE:
+            others = more[place] if rank == 0 else np.uint32(0)
+            slot, base, is_new = _insert(row, others, shift, slots)
+            if others > 0:
+                keys[place] = slot
+                more[place] = base
+            slot_of[p] = slot
+            rank_of[p] = np.int32(0) if is_new else np.int32(base)
+            rank = NOT_IN
+        first = claim_one(room, 0, is_new)
+        cuda.syncthreads()
+        if tid == 0:
+            room[1] = np.int32(cuda.atomic.add(claimed, 0, room[0]))
+        if rank != NOT_IN:
+            slot_of[p] = keys[place]
+            rank_of[p] = np.int32(np.uint32(more[place] + rank))
+        cuda.syncthreads()
+        if is_new:
+            store4(records, 4 * np.int64(room[1] + first), np.int32(row), np.int32(slot), np.int32(0), np.int32(p))
+        cuda.syncthreads()
+        tile += stride
+
+
+@device
+def _insert(row, others, shift, slots):
+    """Count a position of `row` and `others` more: its slot, the first one's rank if not new, whether the row is new.
+
+    The others' ranks are that number and 1, 2, ...
+    """
+    mask = np.uint32(slots.size // 2 - 1)
+    key = np.uint32(row + np.uint32(1))
+    slot = np.uint32(np.uint32(row * HASH) >> shift)
+    while True:
+        at = np.uint64(slot) << _1
+        found = slots[at]
+        if found == EMPTY:
+            found = cuda.atomic.cas(slots, at, EMPTY, key)
+        if found == EMPTY:
+            base = cuda.atomic.add(slots, at + _1, others) if others > 0 else np.uint32(0)
+            return slot, np.uint32(base), True
+        if found == key:
+            base = cuda.atomic.add(slots, at + _1, np.uint32(others + np.uint32(1)))
+            return slot, np.uint32(base + np.uint32(1)), False
+        slot = np.uint32(np.uint32(slot + np.uint32(1)) & mask)
 
 
 @kernel
-def compact(slots: Any, placed: Any, records: Any, medium: Any, chunks: Any, totals: Any) -> None:
-    """A record (row, first place, positions, place among medium or heavy rows) for every row in use; clears `slots`.
+def complete_records(
+    claimed: Any, slots: Any, order: Any, records: Any, summed: Any, chunks: Any, totals: Any, every: Any
+) -> None:
+    """Records become the row, its first place, its positions and one number more.
 
-    ``placed[slot]`` is the first place in the high and the index of the record in the low 32 bits. `medium` gets the
-    first place and positions of a medium row, `chunks` (heavy row, first, last, positions) for each piece
-    of a heavy one. `SLOT_BLOCK` threads a block.
+    That number is the first position of a row with one or two, else the row's place among the medium or heavy ones.
+    The slot of a row with several gets its first place as the second word, with `every` each slot the index of its
+    record as the first. `summed` gets the records of medium rows, from its end those of heavy ones, `chunks` (heavy
+    row, first, last, positions) for each piece of a heavy one. `BLOCK` threads a block.
     """
     room = cuda.shared.array(4, np.int64)
     tid = cuda.threadIdx.x
-    tile_slots = SLOT_BLOCK * SLOTS_A_THREAD
-    for tile in range(cuda.blockIdx.x * tile_slots, slots.size, cuda.gridDim.x * tile_slots):
+    unique = np.int64(claimed[0])
+    if cuda.grid(1) == 0:
+        cuda.atomic.add(totals, ROWS, np.int64(unique << _32))
+    tile, stride = np.int64(cuda.blockIdx.x) * BLOCK, np.int64(cuda.gridDim.x) * BLOCK
+    while tile < unique:
         if tid < 2:
             room[tid] = 0
-        slot = tile + SLOTS_A_THREAD * tid
-        s0, s1, s2, s3 = EMPTY, EMPTY, EMPTY, EMPTY
-        if slot < slots.size:
-            s0, s1, s2, s3 = slots[slot], slots[slot + 1], slots[slot + 2], slots[slot + 3]
         cuda.syncthreads()
-        offset = claim(room, 0, _room(s0) + _room(s1) + _room(s2) + _room(s3))
-        more = claim(room, 1, _work(s0) + _work(s1) + _work(s2) + _work(s3))
+        u = np.int64(tile + tid)
+        row, slot, count, among = np.int32(0), np.uint64(0), np.int32(0), np.int32(0)
+        if u < unique:
+            row, found, count, among = load4(records, 4 * u)
+            slot = np.uint64(np.uint32(found)) << _1
+            count = np.int32(np.int32(slots[slot + _1]) + np.int32(1))
+        place = claim(room, 0, np.int64(count) if count > 1 else np.int64(0))
+        work = claim(room, 1, _work(count))
         cuda.syncthreads()
         if tid < 2:
-            room[2 + tid] = cuda.atomic.add(totals, tid, room[tid])
+            room[2 + tid] = cuda.atomic.add(totals, tid, room[tid]) if room[tid] != 0 else np.int64(0)
         cuda.syncthreads()
-        place = np.int64(room[2] + offset)
-        work = np.int64(room[3] + more)
-        for k in range(SLOTS_A_THREAD):
-            found = s0 if k == 0 else (s1 if k == 1 else (s2 if k == 2 else s3))
-            if found != EMPTY:
-                count = np.int32(found & _LOW_32)
-                row = np.int32(np.uint32((found >> _32) - np.int64(1)))
-                u, first = place >> _32, np.int32(place & _LOW_32)
-                placed[slot + k] = np.int64((np.int64(first) << _32) + u)
-                slots[slot + k] = EMPTY
-                among = np.int32(-1)
+        if count > 0:
+            first = np.int32((room[2] & _LOW_32) + place)
+            if every != 0:
+                slots[slot] = np.uint32(u)
+            if count > 1:
+                slots[slot + _1] = np.uint32(first)
+            if count > 2:
+                order[np.uint64(first)] = among
+                work += room[3]
+                among = np.int32(work >> _40)
                 if count > HEAVY:
                     among = np.int32((work >> _20) & _LOW_20)
-                    at = work & _LOW_20
-                    last = np.int32(first + count)
-                    for piece in range((count + CHUNK - 1) // CHUNK):
-                        begin = np.int32(first + piece * CHUNK)
-                        store4(chunks, 4 * (at + piece), among, begin, np.int32(min(begin + CHUNK, last)), count)
-                elif count > 2:
-                    among = np.int32(work >> _40)
-                    medium[2 * among] = first
-                    medium[2 * among + 1] = count
-                store4(records, 4 * u, row, first, count, among)
-                place += _room(found)
-                work += _work(found)
+                    _cut(chunks, work & _LOW_20, among, first, count)
+                at = np.int64(among) if count <= HEAVY else summed.size // 4 - 1 - np.int64(among)
+                store4(summed, 4 * at, row, first, count, among)
+            store4(records, 4 * u, row, first, count, among)
         cuda.syncthreads()
+        tile += stride
 
 
 @device
-def _room(found):
-    return np.int64((np.int64(1) << _32) + (found & _LOW_32)) if found != EMPTY else np.int64(0)
+def _cut(chunks, at, heavy, first, count):
+    """Cut a heavy row's positions into chunks, listed from `at` on."""
+    last = np.int32(first + count)
+    begin = np.int32(first)
+    while begin < last:
+        end = np.int32(begin + CHUNK)
+        store4(chunks, 4 * at, heavy, begin, np.int32(min(end, last)), count)
+        begin = end
+        at += 1
 
 
 @device
-def _work(found):
-    count = found & _LOW_32
+def _work(count):
+    """What a row with `count` positions adds to the second of `totals`."""
     if count > HEAVY:
-        return np.int64((np.int64(1) << _20) + (count + CHUNK - 1) // CHUNK)
+        return np.int64((np.int64(1) << _20) + (np.int64(count + CHUNK - 1) >> CHUNK_SHIFT))
     return np.int64(np.int64(1) << _40) if count > 2 else np.int64(0)
 
 
 @kernel
 def scatter_positions(
-    size: int, slot_of: Any, rank_of: Any, placed: Any, order: Any, inverse: Any, inverts: Any
+    size: int, slot_of: Any, rank_of: Any, slots: Any, order: Any, inverse: Any, inverts: Any, claimed: Any
 ) -> None:
-    """``order[first place of the row + rank] = position``; with `inverts`, ``inverse[position]`` = the row's record."""
-    for p in range(cuda.grid(1), size, cuda.gridsize(1)):
-        place = placed[slot_of[p]]
-        order[(place >> _32) + rank_of[p]] = np.int32(p)
-        if inverts != 0:
-            inverse[p] = np.int32(place & _LOW_32)
+    """``order[first place of the row + rank] = position`` of all but first positions; `claimed` becomes 0 again.
+
+    With `inverts`, ``inverse[position]`` = the row's record, for every position.
+    """
+    first, stride = cuda.grid(1), cuda.gridsize(1)
+    if first == 0:
+        claimed[0] = 0
+    while first < size:
+        p = np.uint64(first)
+        rank = rank_of[p]
+        if rank > 0 or inverts != 0:
+            slot = np.uint64(slot_of[p]) << _1
+            if rank > 0:
+                order[np.uint64(slots[slot + _1]) + np.uint64(rank)] = np.int32(p)
+            if inverts != 0:
+                inverse[p] = np.int32(slots[slot])
+        first += stride

@@ -1,7 +1,8 @@
 """The summed gradient of each unique row on the GPU, in integers where there are more than two: no order matters.
 
 A row with one or two positions is added where it is updated (`row_gradient`); one with up to `plan.HEAVY` (a *medium*
-row) by one warp in `sum_medium`; a *heavy* one is cut into chunks that many blocks add (`heavy_peaks`, `heavy_sums`).
+row) by one warp in `sum_medium`; a *heavy* one by one block in `heavy_first` or, cut into chunks, by many, which there
+find its peak and in `heavy_rest` add.
 The integers are those of the CPU (see `alpt_ref.kernels.cpu.unique`).
 """
 
@@ -10,12 +11,13 @@ The integers are those of the CPU (see `alpt_ref.kernels.cpu.unique`).
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...scalar.fixed_point import fixed_scale, fixed_unit
-from .plan import HEAVY, heavy_pieces, heavy_rows, medium_rows
+from .plan import CHUNK, HEAVY, heavy_pieces, heavy_rows, medium_rows
 from .target import cuda, device, kernel, load4, warp_max, warp_sum_apart
 from .team import float_access, team_of
 
@@ -23,6 +25,8 @@ EXPONENT = np.int32(0x7F800000)
 """Bits of infinity: the magnitudes of NaN and infinity are these or more."""
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _ZERO = np.float32(0.0)
+NOTHING = ((_ZERO,) * 4,) * 4
+"""Stands for four gradients in threads without any."""
 
 
 @device
@@ -61,13 +65,30 @@ def _group_max(size: int, block: int) -> Any:
     return largest
 
 
-@functools.cache
-def _sums_of(d: int) -> tuple[Any, Any]:
-    """`peak` and `total` of one thread's columns over positions ``k, k + stride, ...`` below `last` of a row.
+@dataclass(frozen=True)
+class _Four:
+    """Device functions on the gradients of four positions of a row, ``k, k + stride, ...``, in one thread's columns.
 
-    Four gradients are asked for before the first is used, since each lies behind two memory accesses; the numbers of
-    those beyond `last` are the last one's and count for nothing.
+    Four are asked for before the first is used, since each lies behind two memory accesses; the numbers of those beyond
+    `last` are the last one's and count for nothing.
+
+    Attributes
+    ----------
+    gather : (order, grads, k, last, stride, column) -> 16 numbers
+    peak : (numbers) -> their largest magnitude
+    total : (numbers, k, last, stride, scale) -> four integer sums
+    peaks, totals : the same over all positions from `k` on, gathered anew
     """
+
+    gather: Any
+    peak: Any
+    total: Any
+    peaks: Any
+    totals: Any
+
+
+@functools.cache
+def _four_of(d: int) -> _Four:
     load, _ = float_access(d)
 
     @device
@@ -75,49 +96,56 @@ def _sums_of(d: int) -> tuple[Any, Any]:
         return np.int64(order[min(k, last - 1)]) * d
 
     @device
-    def largest(a, b, c, e):
-        return max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(e)))
+    def gather(order, grads, k, last, stride, column):
+        p0, p1 = at(order, k, last), at(order, k + stride, last)
+        p2, p3 = at(order, k + 2 * stride, last), at(order, k + 3 * stride, last)
+        return load(grads, p0, column), load(grads, p1, column), load(grads, p2, column), load(grads, p3, column)
 
     @device
-    def peak(order, grads, k, last, stride, column):
-        found = np.int32(0)
-        while k < last:
-            p0, p1 = at(order, k, last), at(order, k + stride, last)
-            p2, p3 = at(order, k + 2 * stride, last), at(order, k + 3 * stride, last)
-            a0, b0, c0, e0 = load(grads, p0, column)
-            a1, b1, c1, e1 = load(grads, p1, column)
-            a2, b2, c2, e2 = load(grads, p2, column)
-            a3, b3, c3, e3 = load(grads, p3, column)
-            found = max(found, max(largest(a0, b0, c0, e0), largest(a1, b1, c1, e1)))
-            found = max(found, max(largest(a2, b2, c2, e2), largest(a3, b3, c3, e3)))
-            k += 4 * stride
-        return found
+    def largest(x):
+        return max(max(magnitude(x[0]), magnitude(x[1])), max(magnitude(x[2]), magnitude(x[3])))
+
+    @device
+    def peak(x):
+        return max(max(largest(x[0]), largest(x[1])), max(largest(x[2]), largest(x[3])))
 
     @device
     def fixed(x, scale):
         return np.int64(np.float64(x) * scale)
 
     @device
-    def total(order, grads, k, last, stride, column, scale):
+    def total(x, k, last, stride, scale):
+        s1 = scale if k + stride < last else 0.0
+        s2 = scale if k + 2 * stride < last else 0.0
+        s3 = scale if k + 3 * stride < last else 0.0
+        w, x, y, z = x
+        ta = (fixed(w[0], scale) + fixed(x[0], s1)) + (fixed(y[0], s2) + fixed(z[0], s3))
+        tb = (fixed(w[1], scale) + fixed(x[1], s1)) + (fixed(y[1], s2) + fixed(z[1], s3))
+        tc = (fixed(w[2], scale) + fixed(x[2], s1)) + (fixed(y[2], s2) + fixed(z[2], s3))
+        te = (fixed(w[3], scale) + fixed(x[3], s1)) + (fixed(y[3], s2) + fixed(z[3], s3))
+        return ta, tb, tc, te
+
+    @device
+    def peaks(order, grads, k, last, stride, column):
+        found = np.int32(0)
+        while k < last:
+            found = max(found, peak(gather(order, grads, k, last, stride, column)))
+            k += 4 * stride
+        return found
+
+    @device
+    def totals(order, grads, k, last, stride, column, scale):
         ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
         while k < last:
-            p0, p1 = at(order, k, last), at(order, k + stride, last)
-            p2, p3 = at(order, k + 2 * stride, last), at(order, k + 3 * stride, last)
-            a0, b0, c0, e0 = load(grads, p0, column)
-            a1, b1, c1, e1 = load(grads, p1, column)
-            a2, b2, c2, e2 = load(grads, p2, column)
-            a3, b3, c3, e3 = load(grads, p3, column)
-            s1 = scale if k + stride < last else 0.0
-            s2 = scale if k + 2 * stride < last else 0.0
-            s3 = scale if k + 3 * stride < last else 0.0
-            ta += (fixed(a0, scale) + fixed(a1, s1)) + (fixed(a2, s2) + fixed(a3, s3))
-            tb += (fixed(b0, scale) + fixed(b1, s1)) + (fixed(b2, s2) + fixed(b3, s3))
-            tc += (fixed(c0, scale) + fixed(c1, s1)) + (fixed(c2, s2) + fixed(c3, s3))
-            te += (fixed(e0, scale) + fixed(e1, s1)) + (fixed(e2, s2) + fixed(e3, s3))
+            more = total(gather(order, grads, k, last, stride, column), k, last, stride, scale)
+            ta += more[0]
+            tb += more[1]
+            tc += more[2]
+            te += more[3]
             k += 4 * stride
         return ta, tb, tc, te
 
-    return peak, total
+    return _Four(gather, peak, total, peaks, totals)
 
 
 @functools.cache
@@ -127,11 +155,13 @@ def sum_medium(d: int) -> Any:
     size, lanes, block = team.size, team.lanes, team.block
     group = max(size, 32)
     teams, groups = group // size, block // group
+    at_once = 4 * teams >= HEAVY  # the gradients are read once and kept in registers
     _, store = float_access(d)
-    largest, (peak_of, total_of) = _group_max(size, block), _sums_of(d)
+    largest, four = _group_max(size, block), _four_of(d)
+    gather, peak_of, total_of, peaks_of, totals_of = four.gather, four.peak, four.total, four.peaks, four.totals
 
     @kernel
-    def run(totals, medium, order, grads, summed):
+    def run(totals, records, order, grads, summed):
         tid = cuda.threadIdx.x
         inside = tid % group
         team_index, lane = inside // size, inside % size
@@ -139,17 +169,25 @@ def sum_medium(d: int) -> Any:
         count = medium_rows(totals)
         for tile in range(cuda.blockIdx.x * groups, count, cuda.gridDim.x * groups):
             m = tile + tid // group
-            active = m < count and lane < lanes
-            first, positions = np.int32(0), np.int32(0)
+            first, positions, held = np.int32(0), np.int32(0), NOTHING
             peak = np.int32(0)
+            active = m < count and lane < lanes
             if active:
-                first, positions = medium[2 * m], medium[2 * m + 1]
-                peak = peak_of(order, grads, first + team_index, first + positions, teams, column)
+                _, first, positions, _ = load4(records, 4 * m)
+            k, last = first + team_index, first + positions
+            if active and at_once and k < last:
+                held = gather(order, grads, k, last, teams, column)
+                peak = peak_of(held)
+            elif active and not at_once:
+                peak = peaks_of(order, grads, k, last, teams, column)
             peak = largest(peak)
             ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-            if active:
+            if active and k < last:
                 scale = fixed_scale(peak, positions)
-                ta, tb, tc, te = total_of(order, grads, first + team_index, first + positions, teams, column, scale)
+                if at_once:
+                    ta, tb, tc, te = total_of(held, k, last, teams, scale)
+                else:
+                    ta, tb, tc, te = totals_of(order, grads, k, last, teams, column, scale)
             if teams > 1:
                 ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
                 tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
@@ -173,47 +211,108 @@ def clear_heavy(totals: Any, d: int, peaks: Any, sums: Any) -> None:
 
 
 @functools.cache
-def heavy_peaks(d: int) -> Any:
-    """Kernel: largest magnitude (as float32 bits) of the gradients (len * d) of each heavy row; a block a chunk."""
+def _block_sum(d: int) -> tuple[Any, int]:
+    """``fold(parts, ta, tb, tc, te)``: a block's integer sums into shared memory, and how many numbers that takes.
+
+    The sum of column ``j`` is then that of ``parts[width * k + j]`` over k (`column_sum`).
+    """
+    team = team_of(d)
+    size = team.size
+    wide = max(size, 32)
+
+    @device
+    def fold(parts, ta, tb, tc, te):
+        tid = cuda.threadIdx.x
+        if size < 32:
+            ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
+            tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
+        if tid % wide < size:
+            at = 4 * (size * (tid // wide) + tid % size)
+            parts[at] = ta
+            parts[at + 1] = tb
+            parts[at + 2] = tc
+            parts[at + 3] = te
+        cuda.syncthreads()
+
+    return fold, team.block // wide * 4 * size
+
+
+@device
+def column_sum(parts, width, column):
+    """Sum over ``parts[column], parts[width + column], ...``."""
+    total = np.int64(0)
+    for k in range(column, parts.size, width):
+        total += parts[k]
+    return total
+
+
+@functools.cache
+def heavy_first(d: int) -> Any:
+    """Kernel: of each heavy row the largest magnitude (as float32 bits) and, if it has one chunk, the integer sums.
+
+    A block a chunk, which is read once; the sums (heavy rows * d) are relative to the peak.
+    """
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     teams = block // size
-    peak_of, _ = _sums_of(d)
+    at_once = 4 * teams >= CHUNK
+    (fold, room), four = _block_sum(d), _four_of(d)
+    gather, peak_of, total_of, peaks_of, totals_of = four.gather, four.peak, four.total, four.peaks, four.totals
+    width = 4 * size
 
     @kernel
-    def run(totals, chunks, order, grads, peaks):
-        largest = cuda.shared.array(1, np.int32)
+    def run(totals, chunks, order, grads, peaks, sums):
+        parts = cuda.shared.array(room, np.int64)
+        shared = cuda.shared.array(1, np.int32)
         pieces = heavy_pieces(totals)
         tid = cuda.threadIdx.x
         lane = tid % size
+        column = 4 * lane
         for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
+            h, first, last, positions = load4(chunks, 4 * chunk)
+            k, peak, held = first + tid // size, np.int32(0), NOTHING
             if tid == 0:
-                largest[0] = np.int32(0)
-            h, first, last, _ = load4(chunks, 4 * chunk)
-            peak = np.int32(0)
-            if lane < lanes:
-                peak = peak_of(order, grads, first + tid // size, last, teams, 4 * lane)
+                shared[0] = np.int32(0)
+            if lane < lanes and k < last:
+                if at_once:
+                    held = gather(order, grads, k, last, teams, column)
+                    peak = peak_of(held)
+                else:
+                    peak = peaks_of(order, grads, k, last, teams, column)
             cuda.syncthreads()
             peak = warp_max(peak)
             if tid % 32 == 0:
-                cuda.atomic.max(largest, 0, peak)
+                cuda.atomic.max(shared, 0, peak)
             cuda.syncthreads()
-            if tid == 0:
-                cuda.atomic.max(peaks, h, largest[0])
+            peak = shared[0]
+            if positions <= CHUNK:
+                ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+                if lane < lanes and k < last:
+                    scale = fixed_scale(peak, positions)
+                    if at_once:
+                        ta, tb, tc, te = total_of(held, k, last, teams, scale)
+                    else:
+                        ta, tb, tc, te = totals_of(order, grads, k, last, teams, column, scale)
+                fold(parts, ta, tb, tc, te)
+                for j in range(tid, d, block):
+                    sums[np.int64(h) * d + j] = column_sum(parts, width, j)
+                if tid == 0:
+                    peaks[h] = peak
+            elif tid == 0:
+                cuda.atomic.max(peaks, h, peak)
+            cuda.syncthreads()
 
     return run
 
 
 @functools.cache
-def heavy_sums(d: int) -> Any:
-    """Kernel: integer sums (heavy rows * d) relative to the peak of each heavy row; a block a chunk."""
+def heavy_rest(d: int) -> Any:
+    """Kernel: the integer sums of the heavy rows with several chunks, whose peaks are known; a block a chunk."""
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     teams = block // size
-    wide = max(size, 32)
-    folded = block // wide
-    room = folded * 4 * size
-    _, total_of = _sums_of(d)
+    (fold, room), totals_of = _block_sum(d), _four_of(d).totals
+    width = 4 * size
 
     @kernel
     def run(totals, chunks, order, grads, peaks, sums):
@@ -223,26 +322,15 @@ def heavy_sums(d: int) -> Any:
         lane = tid % size
         for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
             h, first, last, positions = load4(chunks, 4 * chunk)
-            scale = fixed_scale(peaks[h], positions)
-            ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-            if lane < lanes:
-                ta, tb, tc, te = total_of(order, grads, first + tid // size, last, teams, 4 * lane, scale)
-            if size < 32:
-                ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
-                tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
-            if tid % wide < size:
-                at = 4 * (size * (tid // wide) + lane)
-                parts[at] = ta
-                parts[at + 1] = tb
-                parts[at + 2] = tc
-                parts[at + 3] = te
-            cuda.syncthreads()
-            for j in range(tid, d, block):
-                total = np.int64(0)
-                for k in range(folded):
-                    total += parts[4 * size * k + j]
-                cuda.atomic.add(sums, np.int64(h) * d + j, total)
-            cuda.syncthreads()
+            if positions > CHUNK:
+                ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+                if lane < lanes:
+                    scale = fixed_scale(peaks[h], positions)
+                    ta, tb, tc, te = totals_of(order, grads, first + tid // size, last, teams, 4 * lane, scale)
+                fold(parts, ta, tb, tc, te)
+                for j in range(tid, d, block):
+                    cuda.atomic.add(sums, np.int64(h) * d + j, column_sum(parts, width, j))
+                cuda.syncthreads()
 
     return run
 
@@ -255,7 +343,7 @@ def row_gradient(d: int) -> Any:
     @device
     def gradient(column, first, size, among, order, peaks, sums, summed, grads):
         if size <= 2:
-            a, b, c, e = load(grads, np.int64(order[first]) * d, column)
+            a, b, c, e = load(grads, np.int64(among) * d, column)
             if size == 2:
                 a2, b2, c2, e2 = load(grads, np.int64(order[first + 1]) * d, column)
                 a, b, c, e = np.float32(a + a2), np.float32(b + b2), np.float32(c + c2), np.float32(e + e2)

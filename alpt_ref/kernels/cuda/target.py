@@ -44,19 +44,24 @@ BLOCK = 32 if SIMULATED else 256
 """Threads a block, unless a kernel says otherwise."""
 
 
-def kernel(function: Callable[..., None]) -> Any:
+def kernel(function: Callable[..., None] | None = None, *, registers: int | None = None) -> Any:
     """Compile a CUDA kernel: IEEE division and square root, no fastmath; cached on disk as the CPU's kernels are.
+
+    `registers` is the most that a thread may take, so that more of them run at once.
 
     Not cached: a kernel made by a function that closes over anything but plain numbers, since Numba's key for such a
     closure differs from process to process.
     """
+    if function is None:
+        return functools.partial(kernel, registers=registers)
+    options = {} if SIMULATED or registers is None else {"max_registers": registers}
     directory = None if SIMULATED else cache_directory()
     if directory is None or not all(isinstance(cell.cell_contents, int) for cell in function.__closure__ or ()):
-        return cuda.jit(function)
+        return cuda.jit(**options)(function)
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(directory)  # read once, while the decorator runs
     try:
-        return cuda.jit(cache=True)(function)
+        return cuda.jit(cache=True, **options)(function)
     finally:
         _config.CACHE_DIR = before
 
@@ -95,6 +100,11 @@ if SIMULATED:
     def claim(room, place, value):  # type: ignore[no-untyped-def]
         """Take `value` out of the block's counter ``room[place]`` (int64): the sum of what was taken before."""
         return cuda.atomic.add(room, place, value)
+
+    @device
+    def claim_one(room, place, wanted):  # type: ignore[no-untyped-def]
+        """As `claim`, of one where it is `wanted` and else of nothing; the counter is int32."""
+        return cuda.atomic.add(room, place, np.int32(1)) if wanted else np.int32(0)
 
     @device
     def warp_max(value):  # type: ignore[no-untyped-def]
@@ -213,6 +223,18 @@ else:
         return cuda.shfl_sync(0xFFFFFFFF, start, 31) + total - value
 
     @device
+    def claim_one(room, place, wanted):  # type: ignore[no-untyped-def]
+        """As `claim`, of one where it is `wanted` and else of nothing; the counter is int32."""
+        lane = cuda.threadIdx.x & 31
+        votes = np.uint32(cuda.ballot_sync(0xFFFFFFFF, wanted))
+        below = np.uint32(np.uint32(np.uint32(1) << np.uint32(lane)) - np.uint32(1))
+        before = np.int32(cuda.popc(np.uint32(votes & below)))
+        start = np.int32(0)
+        if lane == 0 and votes != 0:
+            start = np.int32(cuda.atomic.add(room, place, np.int32(cuda.popc(votes))))
+        return np.int32(cuda.shfl_sync(0xFFFFFFFF, start, 0)) + before
+
+    @device
     def warp_max(value):  # type: ignore[no-untyped-def]
         """Largest `value` (int32) in the warp; all its threads must call it."""
         for k in range(5):
@@ -264,12 +286,15 @@ def launch(function: Any, blocks: int, block: int, *args: Any) -> None:
 def _side() -> Any:
     import cupy
 
-    return cupy.cuda.Stream(non_blocking=True)
+    return cupy.cuda.Stream(non_blocking=True, priority=-1)
 
 
 @contextmanager
 def beside() -> Iterator[None]:
-    """Launch what is inside on a second stream, after what is queued so far; `join` waits for it. Can be captured."""
+    """Launch what is inside on a second stream, after what is queued so far; `join` waits for it. Can be captured.
+
+    Its blocks come first where multiprocessors are short: what is beside is short and something waits for it.
+    """
     if SIMULATED:
         yield
         return

@@ -22,15 +22,17 @@ from ...scalar.arith import mul
 from ...scalar.philox import PURPOSE_UPDATE, counter_1, counter_2, counter_3, philox4x32
 from ...scalar.quantizer import grid_shift, moved_code
 from .optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
-from .plan import unique_rows
+from .plan import SUMMED, medium_rows, record_of, rows_of
 from .sums import not_finite4, row_gradient
-from .target import cuda, device, kernel, load4
+from .target import cuda, device, kernel
 from .team import Layout, code_access, float_access, step_index, team_of
 
 ELEMENTS, NONZERO, STALLED, CLIPPED, FLOOR_HITS = range(5)
 """Places in `stats` (int64)."""
 UPDATES = 0
 """Place of the update counter in `control` (int64)."""
+REGISTERS = 48
+"""Of an update's thread: five blocks a multiprocessor in place of four, 2 to 3 % faster on an H100."""
 NO_CODES = (np.int32(0), np.int32(0), np.int32(0), np.int32(0))
 """Stands for the codes in threads without a row."""
 _ZERO = np.float32(0.0)
@@ -91,7 +93,7 @@ def add_stats(stats, tally, tid, unique, d, nonzero, stalled, clipped):
 
 @functools.cache
 def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: Layout) -> Any:
-    """Kernel of one LPT step on the unique rows."""
+    """Kernel of one LPT step on the unique rows, or on those of one kind (`plan.rows_of`)."""
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
@@ -99,8 +101,8 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
     moves, rounded = optimizer_moves(optimizer, d, layout), rounded_codes(d, bits, stochastic, layout)
     (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
 
-    @kernel
-    def update(guard, totals, records, order, peaks, sums, summed, grads, items, step, offsets,
+    @kernel(registers=REGISTERS)
+    def update(which, guard, totals, records, order, peaks, sums, summed, grads, items, step, offsets,
                units, first, second, count, corrections, rates, control, k0, k1, stats):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         tally = cuda.shared.array(3, np.int32)
@@ -110,18 +112,18 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
         lane = tid % size
         lead = tid - lane
         column = 4 * lane
-        unique = unique_rows(totals)
+        rows, medium = rows_of(totals, which), medium_rows(totals)
         updates = control[UPDATES]
         decay = rates[DECAY]
         nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
-        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
-            u = tile + tid // size
-            active = u < unique and lane < lanes
-            row, delta, codes, old = np.uint32(0), _ONE, NO_CODES, NO_STATE
+        tile = cuda.blockIdx.x * teams
+        while tile < rows:  # not `range`, which begins with a division
+            row, at, number, among = record_of(records, tile + tid // size, rows, which, medium)
+            tile += cuda.gridDim.x * teams
+            active = number > 0 and lane < lanes
+            delta, codes, old = _ONE, NO_CODES, NO_STATE
             a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
-                row, at, number, among = load4(records, 4 * u)
-                row = np.uint32(row)
                 old = state(row, column, first, second, count)
                 codes = load_codes(items, row, lane)
                 delta = step[step_at(np.int64(row), offsets, units)]
@@ -138,14 +140,15 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
                 stalled += more[1]
                 clipped += more[2]
             sync()
-        add_stats(stats, tally, tid, unique, d, nonzero, stalled, clipped)
+        counted = 0 if which == SUMMED else rows  # the launch for the other rows has counted these
+        add_stats(stats, tally, tid, counted, d, nonzero, stalled, clipped)
 
     return update
 
 
 @functools.cache
 def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
-    """Kernel of one step of a float32 table on the unique rows."""
+    """Kernel of one step of a float32 table on the unique rows, or on those of one kind (`plan.rows_of`)."""
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
@@ -154,8 +157,8 @@ def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
     stride, offset = layout.weights.stride, layout.weights.offset
     load, store = float_access(d)
 
-    @kernel
-    def update(guard, totals, records, order, peaks, sums, summed, grads, weights,
+    @kernel(registers=REGISTERS)
+    def update(which, guard, totals, records, order, peaks, sums, summed, grads, weights,
                first, second, count, corrections, rates):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
@@ -164,17 +167,17 @@ def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
         lane = tid % size
         lead = tid - lane
         column = 4 * lane
-        unique = unique_rows(totals)
+        rows, medium = rows_of(totals, which), medium_rows(totals)
         decay = rates[DECAY]
-        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
-            u = tile + tid // size
-            active = u < unique and lane < lanes
-            row, old = np.uint32(0), NO_STATE
+        tile = cuda.blockIdx.x * teams
+        while tile < rows:  # not `range`, which begins with a division
+            row, at, number, among = record_of(records, tile + tid // size, rows, which, medium)
+            tile += cuda.gridDim.x * teams
+            active = number > 0 and lane < lanes
+            old = NO_STATE
             a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
             w0, w1, w2, w3 = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
-                row, at, number, among = load4(records, 4 * u)
-                row = np.uint32(row)
                 old = state(row, column, first, second, count)
                 w0, w1, w2, w3 = load(weights, np.int64(row) * stride + offset, column)
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)

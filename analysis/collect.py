@@ -1,0 +1,116 @@
+"""Keep what a finished study found: tables, figures, verdicts and one page, small enough for the repository.
+
+    python -m analysis.collect runs/small small
+
+copies from an output folder of `alpt-ref reproduce` to ``analysis/results/small/``. Sentences are those that the tables
+computed from the runs; that the tables on disk are the ones of these runs and this version is checked, and nothing that
+is written may name a path of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from alpt_ref.errors import AlptError, InputError
+from alpt_ref.output import atomic, writable_folder
+from alpt_ref.reproduce import Stored
+from analysis.finished_study import Found, find
+from analysis.study_command import ROOT, portable
+from analysis.study_pages import FORMATS, claims_csv, claims_markdown, page, summary
+
+RESULTS = ROOT / "analysis" / "results"
+MARKER = "summary.json"
+Files = dict[str, bytes]
+
+
+class Refused(click.ClickException):
+    """Bad input: one line, exit status 2."""
+
+    exit_code = 2
+
+
+def contents(found: Found, name: str) -> Files:
+    """Every file by its path below the results of `name`."""
+    files: Files = {}
+    for part in found.tables:
+        for form in FORMATS:
+            files[f"tables/{part.id}.{form}"] = (found.folder / "tables" / f"{part.id}.{form}").read_bytes()
+    for figure in found.figures:
+        for form in ("png", "csv"):
+            source = found.folder / "figures" / f"{figure.id}.{form}"
+            if not source.exists():
+                raise InputError(f"{source} does not exist; first give the same command again")
+            files[f"figures/{figure.id}.{form}"] = source.read_bytes()
+    study = json.loads(msgspec.json.encode(portable(Stored(found.folder).index.study)))
+    data = json.loads(msgspec.json.encode(Stored(found.folder).index.data))
+    files["settings.json"] = _json({"command": found.about["command"], "study": study, "data": data})
+    if found.verdicts:
+        files["claims.csv"] = claims_csv(found).encode()
+        files["claims.md"] = claims_markdown(found).encode()
+    files[MARKER] = _json(summary(found))
+    files["README.md"] = page(found, name).encode()
+    return files
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def check_portable(files: Files, paths: Sequence[Path]) -> None:
+    """Raise `InputError` if a file names one of the paths."""
+    marks = {str(path).encode() for path in paths if len(path.parts) > 1}
+    for name, content in files.items():
+        for mark in marks:
+            if re.search(re.escape(mark) + rb"(?![\w.-])", content):
+                raise InputError(f"{name} would name {mark.decode()}, a path of this machine")
+
+
+def collect(folder: Path, name: str, output: Path = RESULTS) -> Path:
+    """Write everything of a finished study below ``output/name``, in place of what an earlier collection left there.
+
+    Raises
+    ------
+    InputError
+        The study is unfinished or not of this version, the name is none, or the target holds something else.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise InputError(f"NAME must be lower case letters, digits, '-' and '_', got {name!r}")
+    target = output / name
+    if target.exists() and not (target / MARKER).exists():
+        raise InputError(f"{target} exists and is no collected study; give another name, or remove it")
+    found = find(folder)
+    files = contents(found, name)
+    data = Path(Stored(folder).index.study.base.data.path)
+    check_portable(files, [folder.absolute(), folder.resolve(), ROOT, Path.cwd(), Path.home(), data.absolute(), data])
+    for part in ("tables", "figures"):
+        shutil.rmtree(target / part, ignore_errors=True)
+        writable_folder(target / part)
+    for path, content in files.items():
+        with atomic(target / path) as stream:
+            stream.write(content)
+    return target
+
+
+@click.command(help=__doc__, context_settings={"max_content_width": 120})
+@click.argument("study_folder", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.option("--output", default=RESULTS, type=click.Path(path_type=Path), metavar="FOLDER", help="Where it is put.")
+def main(study_folder: Path, name: str, output: Path) -> None:
+    try:
+        target = collect(study_folder, name, output)
+    except AlptError as error:
+        raise Refused(str(error)) from None
+    size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+    click.echo(f"wrote {size / 1e6:.2f} MB to {target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The `alpt-ref reproduce` command that makes a given study, with FILE in place of every path.
+
+A study on disk holds its settings, not the words that were typed. The command is put together from them and then parsed
+as the command line parses it: it counts only if the study that comes out equals the stored one. So it is right also
+where several commands came to the same study; the shortest is named.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from alpt_ref.cli.reproduce import make_study, reproduce_command
+from alpt_ref.config import RunConfig
+from alpt_ref.errors import InputError
+from alpt_ref.reproduce import Stored, Study, load_tables, preset
+from alpt_ref.reproduce.stored import Index
+from alpt_ref.verify.figures import load_figures
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = tuple(sorted((ROOT / "analysis" / "experiments").glob("*.toml")))
+"""Files of settings that come with the package; other files of settings are spelled out by ``--set``."""
+QUICK = {"quick", "quick-custom"}
+
+
+def command_of(folder: Path) -> str:
+    """The shortest command that makes the study stored in a folder.
+
+    Raises
+    ------
+    InputError
+        There is none: the study's settings cannot be given to this version's `alpt-ref reproduce`.
+    """
+    index = Stored(folder).index
+    found = [words for file in (None, *CONFIGS) if (words := _words(index.study, file, folder)) is not None]
+    if not found:
+        raise InputError(
+            f"no options of this version's `alpt-ref reproduce` give the study {index.study.name!r} in {folder}; "
+            "run it again with this version"
+        )
+    rest = [*_chosen(index), *([] if (folder / "verify" / "claims").exists() else ["--no-verify"])]
+    return shlex.join(["alpt-ref", "reproduce", *min(found, key=lambda words: len(shlex.join(words))), *rest])
+
+
+def _words(study: Study, file: Path | None, folder: Path) -> list[str] | None:
+    """Options, with this file of settings, that give the study; None if there are none."""
+    words = _source(study)
+    if file is not None:
+        words += ["--config", file.relative_to(ROOT).as_posix()]
+    try:
+        words += _settings(_parse(words, folder).base, study.base)
+        if study.seeds != _parse(words, folder).seeds:
+            counted = study.seeds == tuple(range(len(study.seeds)))
+            words += ["--seeds", str(len(study.seeds)) if counted else ",".join(map(str, study.seeds))]
+        if _parse(words, folder).few != study.few:
+            words += ["--few", str(study.few)]
+        return words if portable(_parse(words, folder)) == portable(study) else None
+    except InputError:
+        return None
+
+
+def _source(study: Study) -> list[str]:
+    """Options that name the study and its data."""
+    data, named = study.base.data, preset("quick" if study.name in QUICK else "small").base.data
+    words = ["--quick"] if study.name in QUICK else []
+    if study.name in ("criteo", "avazu"):
+        words += ["--preset", study.name]
+    if data.source != named.source or study.name == "quick-custom" or study.name == "custom":
+        words += [f"--{data.source}", "FILE"] if data.path else ["--dataset", data.source]
+    return ["--data" if word == "--store" else word for word in words]
+
+
+def _settings(made: RunConfig, wanted: RunConfig) -> list[str]:
+    """Options for what differs: the data's own where `reproduce` has one of that name, otherwise ``--set``."""
+    own = {str(parameter.name) for parameter in reproduce_command.params}
+    words = []
+    for section in ("data", "model", "table", "train"):
+        here, there = (vars_of(getattr(config, section)) for config in (made, wanted))
+        for key, value in there.items():
+            if value == here[key] or key in ("path", "threads", "seed"):
+                continue
+            text = value if isinstance(value, str) else json.dumps(value)
+            if section == "data" and key in own:
+                words += [f"--{key.replace('_', '-')}", text]
+            else:
+                words += ["--set", f"{section}.{key}={text}"]
+    return words
+
+
+def vars_of(section: msgspec.Struct) -> Mapping[str, Any]:
+    """Fields of a section as plain values."""
+    plain: dict[str, Any] = msgspec.to_builtins(section)
+    return plain
+
+
+def _parse(words: Sequence[str], folder: Path) -> Study:
+    """The study that these options describe; FILE stands for something that exists, and is not read."""
+    given = [str(folder) if word == "FILE" else str(ROOT / word) if word.endswith(".toml") else word for word in words]
+    options = reproduce_command.make_context("reproduce", given).params
+    return make_study(options, options.pop("jobs"))[0]
+
+
+def portable(study: Study) -> Study:
+    """The study without what does not change its numbers: where the data lie, and how many threads train."""
+    path = "FILE" if study.base.data.path else ""
+    return msgspec.structs.replace(study, base=study.base.replace("data", path=path).replace("train", threads=1))
+
+
+def _chosen(index: Index) -> list[str]:
+    """``--only`` for each table and figure, unless the study has them all."""
+    tables, figures = load_tables(ROOT / "analysis" / "tables"), load_figures(ROOT / "analysis" / "figures")
+    every = [*(one.id for one in tables), *(one.id for one in figures if one.runs is not None)]
+    if set(every) <= set(index.plans):
+        return []
+    return [word for name in every if name in index.plans for word in ("--only", name)]

@@ -1,0 +1,147 @@
+"""What is written about a finished study: its page, the verdicts on the claims, and a summary for README.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from alpt_ref.verify.report import SIGNS, bound_text, cell_text, counts_text
+from alpt_ref.verify.results import CellResult, ClaimResult
+from analysis.finished_study import Found, digest_of
+
+FORMATS = ("md", "csv", "tex")
+"""Of a table."""
+
+
+def summary(found: Found) -> dict[str, Any]:
+    """What README.md of the repository takes from a study."""
+    return {
+        **found.about,
+        "conclusions": {
+            part.id: {"title": part.table.title, "sentences": list(part.sentences)}
+            for part in found.tables
+            if part.sentences
+        },
+        "claims": {
+            one.id: {
+                "title": one.title,
+                "verdict": one.outcome,
+                "cells": counts_text(one),
+                "about_runs": one in found.on_runs,
+            }
+            for one in found.verdicts
+        },
+    }
+
+
+def _points(verdict: ClaimResult) -> list[dict[str, Any]]:
+    """A line for each number that a claim on runs compares; one for each cell without numbers."""
+    found: list[dict[str, Any]] = []
+    for cell in verdict.cells:
+        shown = {key: value for key, value in cell.cell.items() if key != "runs"}
+        line = {"cell": cell_text(CellResult(shown, cell.outcome)), "verdict": cell.outcome, "reason": cell.reason}
+        for point in cell.points if digest_of(cell) else ():
+            allowed = {"allowed_from": point.low, "allowed_to": point.high, "allowed": bound_text(point)}
+            limits = {"estimate": point.value, "lower": point.lower, "upper": point.upper}
+            found.append(
+                {**line, "verdict": point.outcome, "label": point.label, **limits, **allowed, "runs": cell.runs}
+            )
+        if not cell.points:
+            found.append(line)
+    return found
+
+
+def claims_csv(found: Found) -> str:
+    """A line for each claim, and for claims on the runs one for each number with its confidence limits."""
+    stream = io.StringIO()
+    heads = ("claim", "title", "cell", "label", "verdict", "estimate", "lower", "upper", "allowed_from", "allowed_to")
+    writer = csv.DictWriter(stream, (*heads, "runs", "reason"), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for one in found.verdicts:
+        whole = {"claim": one.id, "title": one.title, "cell": "all", "verdict": one.outcome, "reason": counts_text(one)}
+        writer.writerow(whole)
+        if one in found.on_runs:
+            writer.writerows({"claim": one.id, "title": one.title, **line} for line in _points(one))
+    return stream.getvalue()
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def claims_markdown(found: Found) -> str:
+    """All verdicts, and the numbers behind those on the study's runs."""
+    lines = ["# Claims", "", _row("claim", "", "verdict", "cells", "controls refuted"), "|---|---|---|---|---|"]
+    for one in found.verdicts:
+        controls = f"{sum(control.refuted for control in one.controls)} of {len(one.controls)}"
+        lines.append(_row(one.id, one.title, one.outcome, counts_text(one), controls))
+    for one in found.on_runs:
+        if one.sampled:
+            lines += ["", f"## {one.id}: {one.outcome}", "", f"{one.text}.", "", *_numbers(one)]
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(verdict: ClaimResult) -> list[str]:
+    """The numbers of a claim as a table; cells without any are counted by reason."""
+    lines = [_row("cell", "estimate", "limits", "allowed", "runs", "verdict"), "|---|---:|---|---|---:|---|"]
+    every = _points(verdict)
+    for line in (one for one in every if "estimate" in one):
+        where = ", ".join(filter(None, (line["cell"], line["label"])))
+        limits = f"{line['lower']:.5g} to {line['upper']:.5g}"
+        lines.append(_row(where, f"{line['estimate']:.5g}", limits, line["allowed"], line["runs"], line["verdict"]))
+    reasons = [f"{one['verdict']}, {one['reason']}" for one in every if "estimate" not in one]
+    rest = [f"{reasons.count(reason)} cells {reason}." for reason in dict.fromkeys(reasons)]
+    note = f"Limits are one-sided confidence limits at level {verdict.alpha:g} over all cells (Holm)."
+    return [*lines, "", " ".join([note, *rest])]
+
+
+def page(found: Found, name: str) -> str:
+    """README.md of the folder: how it was made, what it concluded, where everything is."""
+    about = found.about
+    rows = " / ".join(f"{count:,}" for count in about["rows"])
+    missing = f"; {about['missing']} more diverged or were not finished" if about["missing"] else ""
+    used = ", ".join(f"{library} {version}" for library, version in about["versions"].items())
+    lines = [
+        f"# Study {name}",
+        "",
+        "Written by `python -m analysis.collect` from the output of",
+        "",
+        f"```sh\n{about['command']} --output runs/{name}\n```",
+        "",
+        f"- data: {', '.join(about['data'])}; {sum(about['rows']):,} rows ({rows}), {about['fields']} fields, "
+        f"{about['features']:,} features (first seed)",
+        f"- runs: {about['runs']}{missing}; {about['seeds']} seeds, {about['few']} in tables of variants",
+        f"- last run: {about['date']}",
+        f"- versions: {used}",
+        f"- collected on: {about['machine']['processor']}, {about['machine']['cores']} cores",
+        "",
+        "## What was found",
+    ]
+    for part in found.tables:
+        if part.sentences:
+            lines += ["", f"[{part.table.title}](tables/{part.id}.md):", "", *map(_bullet, part.sentences)]
+    lines += ["", "## Claims", "", *_claims(found), "", "## Tables", ""]
+    for part in found.tables:
+        others = ", ".join(f"[{form}](tables/{part.id}.{form})" for form in FORMATS[1:])
+        timed = ": wall-clock times of one machine" if part.suffix else ""
+        lines.append(f"- [{part.table.title}](tables/{part.id}.md){timed} ({others})")
+    lines += ["", *map(_bullet, dict.fromkeys(note for part in found.tables for note in part.legend))]
+    lines += ["", "## Figures"]
+    for figure in found.figures:
+        lines += ["", f"{figure.title} ([csv](figures/{figure.id}.csv))", "", f"![](figures/{figure.id}.png)"]
+    return "\n".join(lines) + "\n"
+
+
+def _bullet(sentence: str) -> str:
+    return f"- {sentence}".replace("*", "\\*")
+
+
+def _claims(found: Found) -> list[str]:
+    """Counts of verdicts, and the claims on the runs by name."""
+    if not found.verdicts:
+        return ["The claims were not put to the test."]
+    outcomes = [one.outcome for one in found.verdicts]
+    counted = ", ".join(f"{outcomes.count(sign)} {sign}" for sign in SIGNS if sign in outcomes)
+    ours = [f"- {one.id}: {one.title}: {one.outcome} ({counts_text(one)})" for one in found.on_runs]
+    return [f"{len(outcomes)} claims: {counted} ([all](claims.md), [csv](claims.csv)). On these runs:", "", *ours]

@@ -1,0 +1,165 @@
+"""Where nearest rounding wins: what becomes of the deficit of LPT(SR) to LPT(DR) when one thing is changed.
+
+At a few bits and η/Δ of 1/2 or 1 nearest rounding has the lower loss under a constant learning rate. Three explanations
+are put to the test, each by taking away what it rests on: a floor of rounding noise (a decaying rate, which lowers what
+every step adds), gradient noise that nearest rounding filters with its dead zone below Δ/2 (a larger batch), and the
+narrow range of the codes (the same η and Δ at 8 bits: the noise of a step and the dead zone stay as they are).
+
+η is the rate of lazy Adam, whose first step on a row is exactly η. SGD has no such step (it grows with the gradient),
+so that its η/Δ would mean something else, and it is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from alpt_ref.compare.grid import Setting, configure
+from alpt_ref.config import RunConfig
+from alpt_ref.reproduce import Line, Runs, Study, Table
+from alpt_ref.reproduce.columns import LEVEL
+from alpt_ref.reproduce.inference import Estimate, estimates
+
+BITS, WIDE = (4, 2), 8
+RATIOS = (0.5, 1.0)
+BATCHES = 4
+CONSTANT, DECAYING, LARGE = "constant rate", "decaying rate", f"constant rate, {BATCHES}× batch"
+TRAININGS = (CONSTANT, DECAYING, LARGE)
+EXPLANATIONS = {
+    "a decaying rate": "a floor of rounding noise that a decaying rate lowers",
+    f"a {BATCHES}× batch": "gradient noise that nearest rounding filters",
+    f"the range of {WIDE} bits": "the narrow range of the codes",
+}
+"""Change of a case at a constant rate -> what it tests."""
+
+
+class Case(NamedTuple):
+    """Two runs that differ in their rounding alone."""
+
+    bits: int
+    ratio: float
+    training: str
+
+    def name(self, rounding: str) -> str:
+        """Of one of them."""
+        return f"lpt-{rounding} {self.bits}-bit eta/Delta={self.ratio:g}, {self.training}"
+
+    def __str__(self) -> str:
+        """``4 bits η/Δ = 0.5``."""
+        return f"{self.bits} bits η/Δ = {self.ratio:g}"
+
+
+STARTS = [Case(bits, ratio, CONSTANT) for bits in BITS for ratio in RATIOS]
+CASES = [start._replace(training=training) for start in STARTS for training in TRAININGS]
+CASES += [Case(WIDE, ratio, CONSTANT) for ratio in RATIOS]
+
+
+def changed(start: Case) -> dict[str, Case]:
+    """The changes of a case at a constant rate."""
+    cases = (start._replace(training=DECAYING), start._replace(training=LARGE), start._replace(bits=WIDE))
+    return dict(zip(EXPLANATIONS, cases, strict=True))
+
+
+def runs(study: Study) -> Mapping[str, RunConfig]:
+    constant = study.base.replace("train", milestones=())
+    large = constant.replace("train", batch_size=BATCHES * study.base.train.batch_size)
+    base = {CONSTANT: constant, DECAYING: study.base, LARGE: large}
+    return {
+        case.name(rounding): configure(base[case.training], Setting(f"lpt-{rounding}", case.bits)).replace(
+            "table", init_step=study.base.table.lr / case.ratio
+        )
+        for case in CASES
+        for rounding in ("dr", "sr")
+    }
+
+
+def lines(study: Study) -> list[Line]:
+    return [
+        Line(
+            (str(case.bits), f"{case.ratio:g}", case.training, side.upper()),
+            case.name(side),
+            case.name("dr"),
+            f"{case}, {case.training}",
+        )
+        for case in CASES
+        for side in ("dr", "sr")
+    ]
+
+
+def conclude(found: Runs) -> Sequence[str]:
+    """A sentence a case with every change, then one an explanation; Holm's correction over all tests of both."""
+    loss = {name: {seed: run.result.test_logloss for seed, run in of_seed.items()} for name, of_seed in found.items()}
+    deficits = {case: _minus(loss[case.name("sr")], loss[case.name("dr")]) for case in CASES}
+    changes = {
+        (start, words): _minus(deficits[case], deficits[start])
+        for start in STARTS
+        for words, case in changed(start).items()
+    }
+    known = estimates({key: list(of_seed.values()) for key, of_seed in (deficits | changes).items()})
+    sentences: list[str] = []
+    verdicts: dict[str, dict[Case, str]] = {words: {} for words in EXPLANATIONS}
+    for start in STARTS:
+        parts = []
+        for words, case in changed(start).items():
+            if not {start, case, (start, words)} <= set(known):
+                continue
+            word = verdict(known[start], known[case], known[start, words])
+            sides = estimates({s: list(_minus(loss[case.name(s)], loss[start.name(s)]).values()) for s in ("sr", "dr")})
+            own = ", ".join(f"{side.upper()} alone {one.interval}" for side, one in sides.items())
+            parts.append(f"with {words} it {word or 'is'}: {known[case]} (change {known[start, words]}; {own})")
+            if word:
+                verdicts[words][start] = word
+        if parts:
+            head = f"{start.bits} bits, η/Δ = {start.ratio:g}, logloss SR − DR at a constant rate {known[start]}"
+            sentences.append(f"{'; '.join((head, *parts))}.")
+    return [*sentences, *(_judge(words, verdicts[words]) for words in EXPLANATIONS)] if sentences else []
+
+
+def _minus(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
+    return {seed: first[seed] - second[seed] for seed in first if seed in second}
+
+
+def verdict(before: Estimate, after: Estimate, change: Estimate) -> str:
+    """What becomes of the deficit `before`; "" where there is none."""
+    if before.p >= LEVEL or before.mean <= 0:
+        return ""
+    if change.p >= LEVEL:
+        return "does not change significantly"
+    if change.mean > 0:
+        return "grows"
+    if after.p >= LEVEL:
+        return "vanishes"
+    return "reverses" if after.mean < 0 else "shrinks"
+
+
+def _judge(words: str, verdicts: Mapping[Case, str]) -> str:
+    """How far the runs support one explanation."""
+    what = EXPLANATIONS[words]
+    if not verdicts:
+        return f"On {what} the runs say nothing: SR has no significant deficit at a constant rate."
+    gone = sum(word in ("vanishes", "reverses") for word in verdicts.values())
+    less = gone + sum(word == "shrinks" for word in verdicts.values())
+    if gone == len(verdicts):
+        head = f"The runs support {what}: with {words} the deficit is gone everywhere"
+    elif less == len(verdicts):
+        head = f"The runs support {what} as a part of the reason: with {words} the deficit is smaller everywhere"
+    elif less:
+        head = f"The runs support {what} at {less} of {len(verdicts)} settings alone"
+    else:
+        head = f"The runs do not support {what}: with {words} the deficit is nowhere significantly smaller"
+    where = {word: ", ".join(str(case) for case in verdicts if verdicts[case] == word) for word in verdicts.values()}
+    return f"{head} ({'; '.join(f'it {word} at {cases}' for word, cases in where.items())})."
+
+
+TABLE = Table(
+    id="where_nearest_wins",
+    title="LPT(SR) and LPT(DR) where nearest rounding wins: decay, gradient noise, range",
+    heads=("bits", "η/Δ", "training", "rounding"),
+    runs=runs,
+    lines=lines,
+    columns=("auc", "logloss", "auc_difference", "logloss_difference", "code_kept", "clipped"),
+    note="Reference: DR under the same conditions; η/Δ by the initial learning rate. Table and model share the "
+    "decay; a larger batch makes fewer steps in proportion. A deficit vanishes if it changes significantly and is then "
+    "not significantly different from 0 (paired, Holm over all deficits and changes).",
+    conclude=conclude,
+)
