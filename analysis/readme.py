@@ -85,7 +85,7 @@ def montecarlo_table(figures: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", _machine(figures)])
 
 
-GPU_FILES = ("quantize", "table", "train", "montecarlo", "parity", "capacity")
+GPU_FILES = ("quantize", "table", "train", "montecarlo", "parity", "capacity", "verify")
 GPU_DEVICE = "nvidia_h100"
 
 
@@ -97,9 +97,7 @@ def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     for name in batches["10000"]["samples_per_s"]:
         rates = [batches[batch]["samples_per_s"][name] / 1e6 for batch in ("10000", "65536")]
         lines.append(f"| {name} | {rates[0]:.2f} | {rates[1]:.2f} |")
-    lines += ["", f"| table step, {found['table']['unique_rows']:,} unique rows of 34 million | ms |", "|---|---|"]
-    cases = found["table"]["cases"]
-    lines += [f"| {name} | {case['milliseconds_a_batch']:.3f} |" for name, case in cases.items()]
+    lines += ["", *_table_lines(found["table"]["laws"])]
     lines += ["", "| quantisation | G elements/s | share of the copy's bandwidth |", "|---|---|---|"]
     for name, case in found["quantize"]["cases"].items():
         lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} | {100 * case['share_of_copy']:.0f} % |")
@@ -116,11 +114,47 @@ def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
         f"{capacity['samples_per_s'] / 1e6:.1f} M samples/s. Parity: {sum(one['different'] for one in bits)} of "
         f"{sum(one['compared'] for one in bits):,} codes and Philox blocks differ from the CPU's."
     )
+    claims = found["verify"]
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in claims["verdicts"].items())
+    lines[-1] += (
+        f" The {claims['claims']} claims in full ({claims['cells']:,} cells): {claims['seconds']:.0f} s, compilation "
+        f"included; {verdicts}."
+    )
     train = found["train"]
     torch = train["machine"]["versions"].get("torch", "not installed")
     commands = "; ".join(f"`{figures['command']}`" for figures in found.values())
     lines += ["", f"{train['device']}, PyTorch {torch}, {train['machine']['date']}: {commands}."]
     return "\n".join(lines)
+
+
+LAWS = {
+    "table": "one Zipf law over the table",
+    "criteo": "Criteo's field sizes, a Zipf law in each",
+    "fields": "equal fields, a Zipf law in each",
+}
+
+
+def _table_lines(laws: Mapping[str, Any]) -> list[str]:
+    """Milliseconds of a table step under each law of ids, and how often ids repeat under it."""
+    lines = [
+        f"| table step, 34 million rows, ms | {' | '.join(LAWS[law] for law in laws)} |",
+        "|---" * (1 + len(laws)) + "|",
+    ]
+    for name in next(iter(laws.values()))["cases"]:
+        times = [f"{law['cases'][name]['milliseconds_a_batch']:.3f}" for law in laws.values()]
+        lines.append(f"| {name} | {' | '.join(times)} |")
+    for kind in ("SGD", "SparseAdam"):
+        ratios = [f"{law['times'][f'{ADAM} against PyTorch {kind}']:.1f}" for law in laws.values()]
+        lines.append(f"| PyTorch with {kind}, lookup included, over ours: {ADAM} | {' | '.join(ratios)} |")
+    said = (
+        f"{LAWS[name]}: exponent {law['exponent']}, {law['unique_rows']:,} unique rows among {law['ids']:,} ids, "
+        f"the most frequent one {law['most_frequent']:,} times"
+        for name, law in laws.items()
+    )
+    return [*lines, "", f"Ids, {'; '.join(said)}."]
+
+
+ADAM = "table update, 8-bit LPT(SR) lazy Adam"
 
 
 def _bounds(batches: Mapping[str, Any]) -> str:

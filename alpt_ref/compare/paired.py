@@ -54,16 +54,23 @@ class Difference(NamedTuple):
     second: str
 
 
+def overlap(pairs: int, folds: int = 0) -> float:
+    """How much wider an interval over seeds is for new rows, since the seeds' splits share rows (Nadeau, Bengio 2003).
+
+    ``sqrt(1 + pairs * TEST_TO_TRAIN)``, with `folds` ``sqrt(1 + pairs / (folds - 2))``: pairs times test rows over
+    training rows.
+    """
+    return math.sqrt(1 + pairs * (1 / (folds - 2) if folds else TEST_TO_TRAIN))
+
+
 def differences(runs: Runs, pairs: Iterable[Difference], *, folds: int = 0) -> list[dict[str, Any]]:
     """One line a pair and metric: paired difference, 95 % half-width, p-value of "no difference" (raw and Holm's).
 
-    ``half_width_new_rows`` allows for the overlap of the splits: ``sqrt(1 + pairs * TEST_TO_TRAIN)`` times wider, with
-    `folds` ``sqrt(1 + pairs / (folds - 2))``, as many test rows as there are to a training row.
-    ``equivalent_within`` is the larger end, in absolute value, of the 90 % interval: two one-sided t-tests at the 5 %
-    level (TOST) find the two variants equivalent for every margin above it; ``..._new_rows`` again allows for overlap.
+    ``half_width_new_rows`` allows for the overlap of the splits (`overlap`). ``equivalent_within`` is the larger end,
+    in absolute value, of the 90 % interval: two one-sided t-tests at the 5 % level (TOST) find the two variants
+    equivalent for every margin above it; ``..._new_rows`` again allows for overlap.
     """
     lines: list[dict[str, Any]] = []
-    test_to_train = 1 / (folds - 2) if folds else TEST_TO_TRAIN
     for pair in dict.fromkeys(pairs):
         first, second = runs[pair.first], runs[pair.second]
         for metric in METRICS:
@@ -75,7 +82,7 @@ def differences(runs: Runs, pairs: Iterable[Difference], *, folds: int = 0) -> l
             if len(values) < 2:
                 continue
             wide, narrow = t_interval(values).half_width or 0.0, t_interval(values, 0.90).half_width or 0.0
-            overlap, middle = math.sqrt(1 + len(values) * test_to_train), sum(values) / len(values)
+            wider, middle = overlap(len(values), folds), sum(values) / len(values)
             lines.append(
                 {
                     "first": pair.first,
@@ -84,10 +91,10 @@ def differences(runs: Runs, pairs: Iterable[Difference], *, folds: int = 0) -> l
                     "pairs": len(values),
                     "difference": middle,
                     "half_width": wide,
-                    "half_width_new_rows": wide * overlap,
+                    "half_width_new_rows": wide * wider,
                     "p_value": paired_p_value(values),
                     "equivalent_within": abs(middle) + narrow,
-                    "equivalent_within_new_rows": abs(middle) + narrow * overlap,
+                    "equivalent_within_new_rows": abs(middle) + narrow * wider,
                 }
             )
     for metric in METRICS:

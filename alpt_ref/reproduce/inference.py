@@ -23,17 +23,22 @@ def results_of(runs: Runs, names: Sequence[str]) -> dict[str, dict[int, RunResul
 
 
 def equivalence(runs: Runs, first: str, second: str, margin: float) -> list[str]:
-    """Two one-sided t-tests (TOST) of equal test AUC within `margin`, paired by seed."""
-    lines = differences(results_of(runs, (first, second)), [Difference(first, second)])
+    """Two one-sided t-tests (TOST) of equal test AUC within `margin`, paired by seed; for new rows too."""
+    pair = [Difference(first, second)]
+    lines = differences(results_of(runs, (first, second)), pair, folds=runs.study.base.data.folds)
     found = next((line for line in lines if line["metric"] == "auc"), None)
     names = f"{first.upper()} and {second.upper()}"
     if found is None:
         return [f"Fewer than two pairs of runs: nothing can be said on the equivalence of {names}."]
     within = found["equivalent_within"]
     verdict = "are equivalent" if within < margin else "are not shown to be equivalent"
+    tests = f"two one-sided t-tests at the {LEVEL:.0%} level, {found['pairs']} pairs: {found['difference']:+.5f}"
+    if not runs.share_rows:
+        return [f"{names} {verdict} within {margin:g} AUC ({tests}, smallest margin {within:.5f})."]
+    new = found["equivalent_within_new_rows"]
     return [
-        f"{names} {verdict} within {margin:g} AUC (two one-sided t-tests at the {LEVEL:.0%} level, {found['pairs']} "
-        f"pairs: {found['difference']:+.5f}, smallest margin {within:.5f})."
+        f"{names} {verdict} within {margin:g} AUC over splits of these rows ({tests}, smallest margin {within:.5f}); "
+        f"for new rows of the same source the smallest margin is {new:.5f}."
     ]
 
 

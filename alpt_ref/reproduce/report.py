@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["summary_text", "write_report"]
 
-BRIEF = 240
+BRIEF = 320
 """Letters of a conclusion that the command repeats after its tables; longer ones stay below their own."""
 
 

@@ -94,6 +94,11 @@ class Runs(Mapping[str, Mapping[int, StoredRun]]):
         return len(self._runs)
 
     @property
+    def share_rows(self) -> bool:
+        """Whether seeds have different splits of the same rows, so that their runs are not independent."""
+        return self.study.base.data.source != "synthetic" and len({one.fingerprint for one in self.data.values()}) > 1
+
+    @property
     def missing(self) -> int:
         """Runs that should be there and are not."""
         return sum(len(self.seeds) - len(of_seed) for of_seed in self._runs.values())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..compare.folds import folds_in_words
+from ..compare.paired import overlap
 from ..config import RunConfig
 from ..errors import InputError
 from ..verify.plugin import find_folder, guard, load_attribute, plugin_files
@@ -194,6 +195,11 @@ def _legend(runs: Runs) -> tuple[str, ...]:
         )
     else:
         notes.append("One seed allows no interval and no test.")
+    if runs.share_rows:
+        notes.append(
+            "The intervals speak of splits of these rows, which share rows; for new rows of the same source multiply "
+            f"half-widths by {overlap(count, folds):.1f} (Nadeau and Bengio, 2003)."
+        )
     if runs.missing:
         notes.append(f"{runs.missing} runs are missing: they diverged, or were not finished.")
     return tuple(notes)

@@ -92,12 +92,13 @@ def widen(axes: Any) -> None:
     reach = max(abs(end) for end in axes.get_ylim())
     if reach <= 3 * LINEAR:
         return
-    axes.set_yscale("symlog", linthresh=LINEAR, linscale=2.0)
+    axes.set_yscale("symlog", linthresh=LINEAR, linscale=1.0)
     axes.margins(y=0.07)
     axes.autoscale_view()
-    decades = [LINEAR / 2, *(LINEAR * 10**power for power in range(6) if LINEAR * 10**power <= 10 * reach)]
+    beyond = [LINEAR * step * 10**power for power in range(6) for step in (1, 2, 5)]
+    sizes = [LINEAR / 2, *(one for one in beyond if one <= 10 * reach)]
     low, high = axes.get_ylim()
-    ticks = [tick for tick in (*(-one for one in reversed(decades)), 0.0, *decades) if low <= tick <= high]
+    ticks = [tick for tick in (*(-one for one in reversed(sizes)), 0.0, *sizes) if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     axes.minorticks_off()
     axes.set_ylabel(f"{axes.get_ylabel()}\n(log scale beyond {LINEAR:g})", fontsize=FONT)

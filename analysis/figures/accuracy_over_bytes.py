@@ -62,7 +62,7 @@ def draw(found: Runs) -> tuple[Any, list[Row]]:
         scale_bytes(one, low, high)
         label(one, x=f"bytes of the table, {what} (log scale)", y="test AUC − FP32")
         widen(one)
-    legend(figure, axes, 4, intervals(found))
+    legend(figure, axes, 4, f"{intervals(found)}; equal bytes side by side")
     return figure, rows
 
 

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from alpt_ref.config import RunConfig
+from alpt_ref.compare.statistics import t_interval
+from alpt_ref.config import DataConfig, RunConfig
 from alpt_ref.errors import InputError
 from alpt_ref.reproduce import LaidOut, Line, Study, Table, load_tables
-from alpt_ref.reproduce.inference import estimates
+from alpt_ref.reproduce.inference import equivalence, estimates
 from alpt_ref.reproduce.render import as_csv, as_latex, as_markdown, latex_text
 from alpt_ref.reproduce.table import lay_out
 from tests import tolerances
@@ -94,6 +96,27 @@ def test_the_best_is_bold_only_where_it_differs_from_all_others(
     monkeypatch.setitem(AUC, "lpt-sr", (0.71, 0.715, 0.75))  # mean still the highest, but no longer surely above fp32
     bold = [row[0].bold for row in laid_out(tmp_path / "b", table())[0].values]
     assert bold == [False, False, False, False]
+
+
+def test_runs_on_splits_of_the_same_rows_say_so(tmp_path: Path) -> None:
+    """Ten pairs and one test row to eight training rows: half-widths sqrt(1 + 10 / 8) = 1.5 times as wide."""
+    clicks = tmp_path / "clicks.libfm"
+    clicks.write_text("".join(f"{row % 3 == 0:d} {row % 7}:1 {7 + row % 5}:1\n" for row in range(200)))
+    data = DataConfig(source="libfm", path=str(clicks))
+    study = msgspec.structs.replace(STUDY, base=msgspec.structs.replace(STUDY.base, data=data), seeds=tuple(range(10)))
+
+    def close(config: RunConfig) -> dict[str, Any]:
+        return {"auc": 0.7 if config.table.method == "fp32" else 0.7004 + 0.0001 * (config.train.seed % 2)}
+
+    runs = fabricate(tmp_path / "study", [table()], close, study).plan("tiny")
+    assert runs.share_rows
+    (part,) = lay_out(table(), runs)
+    assert any("multiply half-widths by 1.5" in note for note in part.notes)
+    (sentence,) = equivalence(runs, "lpt-sr", "fp32", 0.001)
+    narrow = t_interval([0.0004 + 0.0001 * (seed % 2) for seed in range(10)], 0.90).half_width
+    assert narrow is not None
+    assert f"smallest margin {0.00045 + narrow:.5f})" in sentence
+    assert sentence.endswith(f"new rows of the same source the smallest margin is {0.00045 + 1.5 * narrow:.5f}.")
 
 
 def test_one_seed_claims_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The batch's unique rows on the GPU: a hash table of the batch, not of the table, that empties itself.
+"""The batch's unique rows on the GPU: a hash table of the batch, not of the table.
 
 A few launches, none of which waits for the host; how many unique rows there are stays on the device.
 
