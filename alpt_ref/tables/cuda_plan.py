@@ -8,8 +8,8 @@ import numpy as np
 
 from ..backend import Backend
 from ..errors import InputError
+from ..kernels.cuda import heavy, sums
 from ..kernels.cuda import plan as kernels
-from ..kernels.cuda import sums
 from ..kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
 from ..kernels.cuda.team import team_of
 
@@ -35,16 +35,16 @@ class CudaPlan:
             raise InputError(f"a batch may have at most {kernels.MAX_POSITIONS} ids on device 'cuda', got {positions}")
         slots = 1 << max(7, (positions + positions // 8).bit_length())
         medium = positions // 3 + 1
-        heavy = positions // (kernels.HEAVY + 1) + 1
-        self._chunks = positions // kernels.CHUNK + heavy + 1
+        many = positions // (kernels.HEAVY + 1) + 1
+        self._chunks = positions // kernels.CHUNK + many + 1
         zeros, i32 = backend.zeros, np.int32
         self.shift = np.uint32(32 - (slots.bit_length() - 1))
         self.slots = zeros(2 * slots, np.uint32)
         self.slot_of, self.rank_of = zeros(positions, np.uint32), zeros(positions, i32)
         self.records = zeros(4 * positions, i32)
         self.order, self.inverse = zeros(positions, i32), zeros(positions if inverts else 1, i32)
-        self.sum_records, self.summed = zeros(4 * (medium + heavy), i32), zeros(medium * d, np.float32)
-        self.peaks, self.sums = zeros(heavy, i32), zeros(heavy * d, np.int64)
+        self.sum_records, self.summed = zeros(4 * (medium + many), i32), zeros(medium * d, np.float32)
+        self.peaks, self.sums = zeros(many, i32), zeros(many * d, np.int64)
         self.chunks = zeros(4 * self._chunks, i32)
         self.totals, self.claimed = zeros(2, np.int64), zeros(1, np.int32)
         self._medium, self._inverts, self._team = medium, np.int32(inverts), team_of(d)
@@ -67,10 +67,10 @@ class CudaPlan:
             groups = blocks_for(self._medium * 32, block)
             launch(sums.sum_medium(self.d), groups, block, self.totals, self.sum_records, *found, self.summed)
         d, blocks = np.int64(self.d), blocks_for(self._chunks * block, block)
-        launch(sums.clear_heavy, blocks_for(self._chunks, BLOCK, 2), BLOCK, self.totals, d, self.peaks, self.sums)
-        heavy = (self.totals, self.chunks, *found, self.peaks, self.sums)
-        launch(sums.heavy_first(self.d), blocks, block, *heavy)
-        launch(sums.heavy_rest(self.d), blocks, block, *heavy)
+        launch(heavy.clear_heavy, blocks_for(self._chunks, BLOCK, 2), BLOCK, self.totals, d, self.peaks, self.sums)
+        chunked = (self.totals, self.chunks, *found, self.peaks, self.sums)
+        launch(heavy.heavy_first(self.d), blocks, block, *chunked)
+        launch(heavy.heavy_rest(self.d), blocks, block, *chunked)
         join()
 
     def arguments(self, which: int = kernels.EVERY) -> tuple[Any, ...]:

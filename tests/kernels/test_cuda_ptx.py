@@ -216,15 +216,15 @@ def test_looked_up_rows_are_exact_and_wide() -> None:
 
 
 def test_plans_and_sums_of_many_positions_stay_in_registers() -> None:
-    from alpt_ref.kernels.cuda import plan, sums
+    from alpt_ref.kernels.cuda import heavy, plan, sums
 
     totals, order = I64, W32
     kernels = [
         (plan.insert_ids, (WORDS, L, U, WORDS, W32, WORDS, W32, W32, I64), 1),
         (plan.scatter_positions, (L, WORDS, W32, WORDS, W32, W32, W, W32), 0),
         (sums.sum_medium(16), (totals, W32, order, ROW, ROW), 1 + 4 + 1),  # the record, four gradients, the sum
-        (sums.heavy_first(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
-        (sums.heavy_rest(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
+        (heavy.heavy_first(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
+        (heavy.heavy_rest(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
     ]
     for kernel, arguments, wide in kernels:
         assert_exact_and_wide(ptx_of(kernel, *arguments), wide)

@@ -1,8 +1,7 @@
 """The summed gradient of each unique row on the GPU, in integers where there are more than two: no order matters.
 
 A row with one or two positions is added where it is updated (`row_gradient`); one with up to `plan.HEAVY` (a *medium*
-row) by one warp in `sum_medium`; a *heavy* one by one block in `heavy_first` or, cut into chunks, by many, which there
-find its peak and in `heavy_rest` add.
+row) by one warp in `sum_medium`; a *heavy* one by one block or many (`heavy`).
 The integers are those of the CPU (see `alpt_ref.kernels.cpu.unique`).
 """
 
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...scalar.fixed_point import fixed_scale, fixed_unit
-from .plan import CHUNK, HEAVY, heavy_pieces, heavy_rows, medium_rows
+from .plan import HEAVY, medium_rows
 from .target import cuda, device, kernel, load4, warp_max, warp_sum_apart
 from .team import float_access, team_of
 
@@ -66,7 +65,7 @@ def _group_max(size: int, block: int) -> Any:
 
 
 @dataclass(frozen=True)
-class _Four:
+class Four:
     """Device functions on the gradients of four positions of a row, ``k, k + stride, ...``, in one thread's columns.
 
     Four are asked for before the first is used, since each lies behind two memory accesses; the numbers of those beyond
@@ -88,7 +87,8 @@ class _Four:
 
 
 @functools.cache
-def _four_of(d: int) -> _Four:
+def four_of(d: int) -> Four:
+    """The functions for rows of `d` columns."""
     load, _ = float_access(d)
 
     @device
@@ -145,7 +145,7 @@ def _four_of(d: int) -> _Four:
             k += 4 * stride
         return ta, tb, tc, te
 
-    return _Four(gather, peak, total, peaks, totals)
+    return Four(gather, peak, total, peaks, totals)
 
 
 @functools.cache
@@ -157,7 +157,7 @@ def sum_medium(d: int) -> Any:
     teams, groups = group // size, block // group
     at_once = 4 * teams >= HEAVY  # the gradients are read once and kept in registers
     _, store = float_access(d)
-    largest, four = _group_max(size, block), _four_of(d)
+    largest, four = _group_max(size, block), four_of(d)
     gather, peak_of, total_of, peaks_of, totals_of = four.gather, four.peak, four.total, four.peaks, four.totals
 
     @kernel
@@ -196,141 +196,6 @@ def sum_medium(d: int) -> Any:
                 a, b = np.float32(np.float64(ta) * unit), np.float32(np.float64(tb) * unit)
                 c, e = np.float32(np.float64(tc) * unit), np.float32(np.float64(te) * unit)
                 store(summed, np.int64(m) * d, column, a, b, c, e)
-
-    return run
-
-
-@kernel
-def clear_heavy(totals: Any, d: int, peaks: Any, sums: Any) -> None:
-    """Peaks and sums of the heavy rows become zero."""
-    count = heavy_rows(totals)
-    for i in range(cuda.grid(1), count * d, cuda.gridsize(1)):
-        sums[i] = np.int64(0)
-        if i < count:
-            peaks[i] = np.int32(0)
-
-
-@functools.cache
-def _block_sum(d: int) -> tuple[Any, int]:
-    """``fold(parts, ta, tb, tc, te)``: a block's integer sums into shared memory, and how many numbers that takes.
-
-    The sum of column ``j`` is then that of ``parts[width * k + j]`` over k (`column_sum`).
-    """
-    team = team_of(d)
-    size = team.size
-    wide = max(size, 32)
-
-    @device
-    def fold(parts, ta, tb, tc, te):
-        tid = cuda.threadIdx.x
-        if size < 32:
-            ta, tb = warp_sum_apart(ta, size), warp_sum_apart(tb, size)
-            tc, te = warp_sum_apart(tc, size), warp_sum_apart(te, size)
-        if tid % wide < size:
-            at = 4 * (size * (tid // wide) + tid % size)
-            parts[at] = ta
-            parts[at + 1] = tb
-            parts[at + 2] = tc
-            parts[at + 3] = te
-        cuda.syncthreads()
-
-    return fold, team.block // wide * 4 * size
-
-
-@device
-def column_sum(parts, width, column):
-    """Sum over ``parts[column], parts[width + column], ...``."""
-    total = np.int64(0)
-    for k in range(column, parts.size, width):
-        total += parts[k]
-    return total
-
-
-@functools.cache
-def heavy_first(d: int) -> Any:
-    """Kernel: of each heavy row the largest magnitude (as float32 bits) and, if it has one chunk, the integer sums.
-
-    A block a chunk, which is read once; the sums (heavy rows * d) are relative to the peak.
-    """
-    team = team_of(d)
-    size, lanes, block = team.size, team.lanes, team.block
-    teams = block // size
-    at_once = 4 * teams >= CHUNK
-    (fold, room), four = _block_sum(d), _four_of(d)
-    gather, peak_of, total_of, peaks_of, totals_of = four.gather, four.peak, four.total, four.peaks, four.totals
-    width = 4 * size
-
-    @kernel
-    def run(totals, chunks, order, grads, peaks, sums):
-        parts = cuda.shared.array(room, np.int64)
-        shared = cuda.shared.array(1, np.int32)
-        pieces = heavy_pieces(totals)
-        tid = cuda.threadIdx.x
-        lane = tid % size
-        column = 4 * lane
-        for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
-            h, first, last, positions = load4(chunks, 4 * chunk)
-            k, peak, held = first + tid // size, np.int32(0), NOTHING
-            if tid == 0:
-                shared[0] = np.int32(0)
-            if lane < lanes and k < last:
-                if at_once:
-                    held = gather(order, grads, k, last, teams, column)
-                    peak = peak_of(held)
-                else:
-                    peak = peaks_of(order, grads, k, last, teams, column)
-            cuda.syncthreads()
-            peak = warp_max(peak)
-            if tid % 32 == 0:
-                cuda.atomic.max(shared, 0, peak)
-            cuda.syncthreads()
-            peak = shared[0]
-            if positions <= CHUNK:
-                ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-                if lane < lanes and k < last:
-                    scale = fixed_scale(peak, positions)
-                    if at_once:
-                        ta, tb, tc, te = total_of(held, k, last, teams, scale)
-                    else:
-                        ta, tb, tc, te = totals_of(order, grads, k, last, teams, column, scale)
-                fold(parts, ta, tb, tc, te)
-                for j in range(tid, d, block):
-                    sums[np.int64(h) * d + j] = column_sum(parts, width, j)
-                if tid == 0:
-                    peaks[h] = peak
-            elif tid == 0:
-                cuda.atomic.max(peaks, h, peak)
-            cuda.syncthreads()
-
-    return run
-
-
-@functools.cache
-def heavy_rest(d: int) -> Any:
-    """Kernel: the integer sums of the heavy rows with several chunks, whose peaks are known; a block a chunk."""
-    team = team_of(d)
-    size, lanes, block = team.size, team.lanes, team.block
-    teams = block // size
-    (fold, room), totals_of = _block_sum(d), _four_of(d).totals
-    width = 4 * size
-
-    @kernel
-    def run(totals, chunks, order, grads, peaks, sums):
-        parts = cuda.shared.array(room, np.int64)
-        pieces = heavy_pieces(totals)
-        tid = cuda.threadIdx.x
-        lane = tid % size
-        for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
-            h, first, last, positions = load4(chunks, 4 * chunk)
-            if positions > CHUNK:
-                ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-                if lane < lanes:
-                    scale = fixed_scale(peaks[h], positions)
-                    ta, tb, tc, te = totals_of(order, grads, first + tid // size, last, teams, 4 * lane, scale)
-                fold(parts, ta, tb, tc, te)
-                for j in range(tid, d, block):
-                    cuda.atomic.add(sums, np.int64(h) * d + j, column_sum(parts, width, j))
-                cuda.syncthreads()
 
     return run
 
