@@ -21,7 +21,6 @@ import msgspec
 
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.output import atomic, writable_folder
-from alpt_ref.reproduce import Stored
 from analysis.finished_study import Found, find
 from analysis.study_command import ROOT, portable
 from analysis.study_pages import FORMATS, claims_csv, claims_markdown, page, summary
@@ -49,8 +48,8 @@ def contents(found: Found, name: str) -> Files:
             if not source.exists():
                 raise InputError(f"{source} does not exist; first give the same command again")
             files[f"figures/{figure.id}.{form}"] = source.read_bytes()
-    study = json.loads(msgspec.json.encode(portable(Stored(found.folder).index.study)))
-    data = json.loads(msgspec.json.encode(Stored(found.folder).index.data))
+    study = json.loads(msgspec.json.encode(portable(found.index.study)))
+    data = json.loads(msgspec.json.encode(found.index.data))
     files["settings.json"] = _json({"command": found.about["command"], "study": study, "data": data})
     if found.verdicts:
         files["claims.csv"] = claims_csv(found).encode()
@@ -88,7 +87,7 @@ def collect(folder: Path, name: str, output: Path = RESULTS) -> Path:
         raise InputError(f"{target} exists and is no collected study; give another name, or remove it")
     found = find(folder)
     files = contents(found, name)
-    data = Path(Stored(folder).index.study.base.data.path)
+    data = Path(found.index.study.base.data.path)
     check_portable(files, [folder.absolute(), folder.resolve(), ROOT, Path.cwd(), Path.home(), data.absolute(), data])
     for part in ("tables", "figures"):
         shutil.rmtree(target / part, ignore_errors=True)

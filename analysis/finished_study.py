@@ -14,6 +14,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.output import read_json
 from alpt_ref.reproduce import LaidOut, Stored, load_tables
 from alpt_ref.reproduce.render import as_markdown
+from alpt_ref.reproduce.stored import Index
 from alpt_ref.reproduce.table import lay_out
 from alpt_ref.verify.code_hash import versions
 from alpt_ref.verify.figures import Figure, load_figures
@@ -26,6 +27,7 @@ class Found:
     """A finished study: what it is, its tables and figures, the verdicts on the claims."""
 
     folder: Path
+    index: Index
     about: Mapping[str, Any]
     tables: tuple[LaidOut, ...]
     figures: tuple[Figure, ...]
@@ -59,7 +61,7 @@ def find(folder: Path) -> Found:
         for digest in filter(None, map(digest_of, verdict.cells)):
             if not set(digest.split("-")) <= digests:
                 raise InputError(f"the verdict on {verdict.id} is about other runs; first give the same command again")
-    return Found(folder, _about(stored), tables, figures, verdicts)
+    return Found(folder, stored.index, _about(stored), tables, figures, verdicts)
 
 
 def digest_of(cell: CellResult) -> str:
