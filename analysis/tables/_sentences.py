@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from alpt_ref.reproduce import Line, Runs
-from alpt_ref.reproduce.columns import LEVEL
+from alpt_ref.reproduce.columns import COLUMNS, LEVEL, of_seeds
 from alpt_ref.reproduce.inference import Estimate, estimates
 
 Key = TypeVar("Key", bound=Hashable)
@@ -14,11 +14,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 def auc_differences(found: Runs, pairs: Mapping[Key, tuple[str, str]]) -> dict[Key, Estimate]:
     """First run less second in test AUC, paired by seed, Holm-corrected over all; pairs without runs are absent."""
-    values = {}
-    for key, (first, second) in pairs.items():
-        both = [(run, found[second][seed]) for seed, run in found[first].items() if seed in found[second]]
-        values[key] = [ours.result.test_auc - other.result.test_auc for ours, other in both if ours is not other]
-    return estimates(values)
+    column = COLUMNS["auc_difference"]
+    values = {key: of_seeds(column, Line((), *pair), found) for key, pair in pairs.items()}
+    return estimates({key: list(of_seed.values()) for key, of_seed in values.items()})
 
 
 def significant(one: Estimate) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from alpt_ref.catalog import MODELS
 from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import Line, Runs, Study, Table
-from alpt_ref.reproduce.columns import COLUMNS
+from alpt_ref.reproduce.columns import COLUMNS, of_seeds
 from alpt_ref.reproduce.inference import benchmark_lines, benchmark_note
 
 from ._sentences import against_reference, auc_differences, significant
@@ -89,8 +89,8 @@ def reach(found: Runs, kind: str) -> float:
 
 def clipped(found: Runs, kind: str, setting: str) -> str:
     """Share of the updates that met the end of the code range, as the table has it."""
-    shares = [COLUMNS["clipped"].of_run(run, None) or 0.0 for run in found[name(kind, setting)].values()]
-    return f"{100 * sum(shares) / max(len(shares), 1):.1f} %"
+    shares = of_seeds(COLUMNS["clipped"], Line((), name(kind, setting)), found)
+    return f"{100 * sum(shares.values()) / max(len(shares), 1):.1f} %"
 
 
 TABLE = Table(

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from alpt_ref.compare.grid import Setting, configure
 from alpt_ref.config import RunConfig
 from alpt_ref.reproduce import Line, Runs, Study, Table
-from alpt_ref.reproduce.columns import LEVEL
+from alpt_ref.reproduce.columns import COLUMNS, LEVEL, of_seeds
 from alpt_ref.reproduce.inference import Estimate, estimates
 
 BITS, WIDE = (4, 2), 8
@@ -88,8 +88,7 @@ def lines(study: Study) -> list[Line]:
 
 def conclude(found: Runs) -> Sequence[str]:
     """A sentence a case with every change, then one an explanation; Holm's correction over all tests of both."""
-    loss = {name: {seed: run.result.test_logloss for seed, run in of_seed.items()} for name, of_seed in found.items()}
-    deficits = {case: _minus(loss[case.name("sr")], loss[case.name("dr")]) for case in CASES}
+    deficits = {case: _more_loss(found, case.name("sr"), case.name("dr")) for case in CASES}
     changes = {
         (start, words): _minus(deficits[case], deficits[start])
         for start in STARTS
@@ -104,7 +103,8 @@ def conclude(found: Runs) -> Sequence[str]:
             if not {start, case, (start, words)} <= set(known):
                 continue
             word = verdict(known[start], known[case], known[start, words])
-            sides = estimates({s: list(_minus(loss[case.name(s)], loss[start.name(s)]).values()) for s in ("sr", "dr")})
+            alone = {side: _more_loss(found, case.name(side), start.name(side)) for side in ("sr", "dr")}
+            sides = estimates({side: list(of_seed.values()) for side, of_seed in alone.items()})
             own = ", ".join(f"{side.upper()} alone {one.interval}" for side, one in sides.items())
             parts.append(f"with {words} it {word or 'is'}: {known[case]} (change {known[start, words]}; {own})")
             if word:
@@ -113,6 +113,11 @@ def conclude(found: Runs) -> Sequence[str]:
             head = f"{start.bits} bits, η/Δ = {start.ratio:g}, logloss SR − DR at a constant rate {known[start]}"
             sentences.append(f"{'; '.join((head, *parts))}.")
     return [*sentences, *(_judge(words, verdicts[words]) for words in EXPLANATIONS)] if sentences else []
+
+
+def _more_loss(found: Runs, first: str, second: str) -> dict[int, float]:
+    """Test logloss of the first run less that of the second, by seed."""
+    return of_seeds(COLUMNS["logloss_difference"], Line((), first, second), found)
 
 
 def _minus(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
