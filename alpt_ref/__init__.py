@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from alpt_ref._version import __version__
 
 _HOMES = {
     "QuantSpec": "quantizer",
@@ -25,11 +25,11 @@ _HOMES = {
     "read_avazu": "data",
     "read_libfm": "data",
     "synthetic_clicks": "data",
-    "RunConfig": "config",
-    "auc": "metrics",
-    "logloss": "metrics",
-    "num_threads": "_jit",
-    "set_num_threads": "_jit",
+    "RunConfig": "training.config",
+    "auc": "training.metrics",
+    "logloss": "training.metrics",
+    "num_threads": "kernels.jit",
+    "set_num_threads": "kernels.jit",
     "AlptError": "errors",
     "InputError": "errors",
     "TrainingError": "errors",
@@ -40,29 +40,29 @@ __all__ = ["__version__", *_HOMES]
 _EXTRAS = {"CTRClassifier": "sklearn"}  # need an optional dependency, so that ``import *`` must not load them
 
 if TYPE_CHECKING:
-    from ._jit import num_threads as num_threads
-    from ._jit import set_num_threads as set_num_threads
-    from .config import RunConfig as RunConfig
-    from .data import ClickDataset as ClickDataset
-    from .data import read_avazu as read_avazu
-    from .data import read_criteo as read_criteo
-    from .data import read_libfm as read_libfm
-    from .data import synthetic_clicks as synthetic_clicks
-    from .errors import AlptError as AlptError
-    from .errors import InputError as InputError
-    from .errors import TrainingError as TrainingError
-    from .metrics import auc as auc
-    from .metrics import logloss as logloss
-    from .models import make_model as make_model
-    from .quantizer import QuantSpec as QuantSpec
-    from .quantizer import dequantize as dequantize
-    from .quantizer import pack as pack
-    from .quantizer import philox4x32 as philox4x32
-    from .quantizer import quantize as quantize
-    from .quantizer import step_gradient as step_gradient
-    from .quantizer import unpack as unpack
-    from .sklearn import CTRClassifier as CTRClassifier
-    from .tables import make_table as make_table
+    from alpt_ref.data import ClickDataset as ClickDataset
+    from alpt_ref.data import read_avazu as read_avazu
+    from alpt_ref.data import read_criteo as read_criteo
+    from alpt_ref.data import read_libfm as read_libfm
+    from alpt_ref.data import synthetic_clicks as synthetic_clicks
+    from alpt_ref.errors import AlptError as AlptError
+    from alpt_ref.errors import InputError as InputError
+    from alpt_ref.errors import TrainingError as TrainingError
+    from alpt_ref.kernels.jit import num_threads as num_threads
+    from alpt_ref.kernels.jit import set_num_threads as set_num_threads
+    from alpt_ref.models import make_model as make_model
+    from alpt_ref.quantizer import QuantSpec as QuantSpec
+    from alpt_ref.quantizer import dequantize as dequantize
+    from alpt_ref.quantizer import pack as pack
+    from alpt_ref.quantizer import philox4x32 as philox4x32
+    from alpt_ref.quantizer import quantize as quantize
+    from alpt_ref.quantizer import step_gradient as step_gradient
+    from alpt_ref.quantizer import unpack as unpack
+    from alpt_ref.sklearn import CTRClassifier as CTRClassifier
+    from alpt_ref.tables import make_table as make_table
+    from alpt_ref.training.config import RunConfig as RunConfig
+    from alpt_ref.training.metrics import auc as auc
+    from alpt_ref.training.metrics import logloss as logloss
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """``python -m alpt_ref`` is the command ``alpt-ref``."""
 
-from .cli import main
+from alpt_ref.cli import main
 
 if __name__ == "__main__":
     main()

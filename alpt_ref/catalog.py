@@ -44,10 +44,10 @@ class Entry:
 
 
 TABLES: dict[str, Entry] = {
-    "fp32": Entry("tables.full:FullTable", cuda="tables.cuda:CudaFullTable"),
-    "lpt": Entry("tables.lpt:LowPrecisionTable", _QUANTISED, ("dr", "sr"), "tables.cuda:CudaLowPrecisionTable"),
+    "fp32": Entry("tables.full:FullTable", cuda="tables.cuda.tables:CudaFullTable"),
+    "lpt": Entry("tables.lpt:LowPrecisionTable", _QUANTISED, ("dr", "sr"), "tables.cuda.tables:CudaLowPrecisionTable"),
     "alpt": Entry(
-        "tables.alpt:AdaptiveTable", (*_QUANTISED, *_LEARNED), ("dr", "sr"), "tables.cuda_alpt:CudaAdaptiveTable"
+        "tables.alpt:AdaptiveTable", (*_QUANTISED, *_LEARNED), ("dr", "sr"), "tables.cuda.alpt:CudaAdaptiveTable"
     ),
     "hashing": Entry("tables.hashing:HashedTable", ("hash_ratio",)),
     "pruning": Entry("tables.pruning:PrunedTable", _PRUNING),

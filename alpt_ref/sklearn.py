@@ -8,14 +8,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._check import whole_number
-from .config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from .data.columns import Column, ColumnCoder
-from .engine import DivergedError
-from .errors import InputError, TrainingError
-from .learner import Learner
-from .progress import Progress
-from .tables.base import EmbeddingTable
+from alpt_ref._util.check import whole_number
+from alpt_ref._util.progress import Progress
+from alpt_ref.data.formats.columns import Column, ColumnCoder
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.tables.base import EmbeddingTable
+from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
+from alpt_ref.training.engine import DivergedError
+from alpt_ref.training.learner import Learner
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin

@@ -19,8 +19,8 @@ from typing import Any
 import click
 import msgspec
 
+from alpt_ref._util.files import atomic, writable_folder
 from alpt_ref.errors import AlptError, InputError
-from alpt_ref.output import atomic, writable_folder
 from analysis.finished_study import Found, find
 from analysis.study_command import ROOT, portable
 from analysis.study_pages import FORMATS, claims_csv, claims_markdown, page, summary

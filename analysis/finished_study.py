@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref import __version__
+from alpt_ref._util.files import read_json
 from alpt_ref.bench.timing import machine
 from alpt_ref.errors import InputError
-from alpt_ref.output import read_json
-from alpt_ref.reproduce import LaidOut, Stored, load_tables
-from alpt_ref.reproduce.render import as_markdown
-from alpt_ref.reproduce.stored import Index
-from alpt_ref.reproduce.table import lay_out
-from alpt_ref.verify.code_hash import versions
-from alpt_ref.verify.figures import Figure, load_figures
-from alpt_ref.verify.results import CellResult, ClaimResult, Results
+from alpt_ref.studies.render import as_markdown
+from alpt_ref.studies.reproduce import LaidOut, Stored, load_tables
+from alpt_ref.studies.stored import Index
+from alpt_ref.studies.table import lay_out
+from alpt_ref.verification.code_hash import versions
+from alpt_ref.verification.figures import Figure, load_figures
+from alpt_ref.verification.results import CellResult, ClaimResult, Results
 from analysis.study_command import ROOT, command_of
 
 

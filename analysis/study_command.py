@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from alpt_ref.cli.reproduce import make_study, reproduce_command
-from alpt_ref.config import RunConfig
 from alpt_ref.errors import InputError
-from alpt_ref.reproduce import Stored, Study, load_tables, preset
-from alpt_ref.reproduce.stored import Index
-from alpt_ref.verify.figures import load_figures
+from alpt_ref.studies.reproduce import Stored, Study, load_tables, preset
+from alpt_ref.studies.stored import Index
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.figures import load_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = tuple(sorted((ROOT / "analysis" / "experiments").glob("*.toml")))

@@ -6,8 +6,8 @@ import csv
 import io
 from typing import Any
 
-from alpt_ref.verify.report import SIGNS, bound_text, cell_text, counts_text
-from alpt_ref.verify.results import CellResult, ClaimResult
+from alpt_ref.verification.report import SIGNS, bound_text, cell_text, counts_text
+from alpt_ref.verification.results import CellResult, ClaimResult
 from analysis.finished_study import Found, digest_of
 
 FORMATS = ("md", "csv", "tex")

@@ -37,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     wanted = [item for item in items if item.get_closest_marker("gpu")]
     if not wanted:
         return
-    from alpt_ref.backend import get_backend
     from alpt_ref.errors import InputError
+    from alpt_ref.kernels.backend import get_backend
 
     try:
         get_backend("cuda")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref import _jit
 from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels import jit as _jit
 
 pytest.importorskip("sklearn")
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .run import SIZES, Size, bench, table_of
+from alpt_ref.bench.run import SIZES, Size, bench, table_of
 
 __all__ = ["SIZES", "Size", "bench", "table_of"]

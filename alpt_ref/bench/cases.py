@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..backend import Backend
-from ..quantizer import QuantSpec, quantize, seed_words, words_per_row
+from alpt_ref.kernels.backend import Backend
+from alpt_ref.quantizer import QuantSpec, quantize, seed_words, words_per_row
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _quantize_run(backend: Backend, w: Any, steps: Any, spec: QuantSpec) -> Call
     if backend.name == "cpu":
         step = steps if len(steps) > 1 else float(steps[0])
         return lambda: quantize(w, step, spec, packed=spec.bits < 8)
-    from ..kernels.cuda import quantize as kernels
+    from alpt_ref.kernels.cuda import quantize as kernels
 
     out = backend.empty((w.shape[0], words_per_row(spec.bits, w.shape[1])), np.uint32)
     flags, key = backend.zeros(1, np.int32), seed_words(1)
@@ -91,7 +91,7 @@ def _quantize_run(backend: Backend, w: Any, steps: Any, spec: QuantSpec) -> Call
 
 def table_cases(backend: Backend, rows: int, ids: list[Any], d: int = 16, *, methods: Any = None) -> Cases:
     """Lookup, and lookup and update, of tables: all batches of `ids` in one call, replayed as a graph on a GPU."""
-    from ..tables import make_table
+    from alpt_ref.tables import make_table
 
     generator = np.random.Generator(np.random.Philox(key=2))
     grads = (generator.standard_normal((len(ids[0]), d)) * 1e-3).astype(np.float32)
@@ -174,7 +174,7 @@ NOISES = {"no noise": ("none", 0.0), "uniform noise": ("uniform", 3.0**-0.5), "n
 
 def montecarlo_cases(backend: Backend, runs: int, steps: int, d: int = 16) -> Cases:
     """SR-SGD on a quadratic, the whole call, results on the host included."""
-    from ..theory import Grid, Noise, Schedule, quadratic, simulate
+    from alpt_ref.theory import Grid, Noise, Schedule, quadratic, simulate
 
     problem, grid, schedule = quadratic(np.linspace(0.1, 2.0, d), 0.1), Grid(0.01, 8), Schedule("constant", 0.005)
 
@@ -191,10 +191,10 @@ def montecarlo_cases(backend: Backend, runs: int, steps: int, d: int = 16) -> Ca
 
 def training_cases(backend: Backend, rows: int, features: int, batch: int, steps: int) -> Cases:
     """Training steps of a DCN with an 8-bit LPT table on synthetic clicks, by the engine that `train` uses."""
-    from ..assemble import rates
-    from ..config import PRESETS
-    from ..data import synthetic_clicks
-    from ..engine import Stretch, make_engine
+    from alpt_ref.data import synthetic_clicks
+    from alpt_ref.training.assemble import rates
+    from alpt_ref.training.config import PRESETS
+    from alpt_ref.training.engine import Stretch, make_engine
 
     dataset = synthetic_clicks(rows, fields=24, features=features, seed=1)
     config = PRESETS["quick"].replace("table", method="lpt", bits=8).replace("train", batch_size=batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from .cases import Case, Cases
+from alpt_ref.bench.cases import Case, Cases
 
 
 def torch_module() -> Any | None:

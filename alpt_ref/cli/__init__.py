@@ -14,18 +14,18 @@ from typing import NoReturn
 
 import click
 
-from .. import __version__
-from ..errors import AlptError, InputError
-from .bench import bench_command
-from .compare import compare_command
-from .data import data_group
-from .export import export_command
-from .figures import figures_command
-from .predict import predict_command
-from .quantize import quantize_command
-from .reproduce import reproduce_command
-from .train import train_command
-from .verify import verify_command
+from alpt_ref._version import __version__
+from alpt_ref.cli.bench import bench_command
+from alpt_ref.cli.compare import compare_command
+from alpt_ref.cli.data import data_group
+from alpt_ref.cli.export import export_command
+from alpt_ref.cli.figures import figures_command
+from alpt_ref.cli.predict import predict_command
+from alpt_ref.cli.quantize import quantize_command
+from alpt_ref.cli.reproduce import reproduce_command
+from alpt_ref.cli.train import train_command
+from alpt_ref.cli.verify import verify_command
+from alpt_ref.errors import AlptError, InputError
 
 _BAD_INPUT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _BAD_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS)

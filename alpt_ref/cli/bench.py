@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import Interrupted, echo_unless
+from alpt_ref.cli.options import Interrupted, echo_unless
 
 
 @click.command("bench", short_help="Measure the speed here.")
@@ -18,8 +18,8 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
     import os
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of PyTorch must not spin beside ours
-    from ..bench import bench, table_of
-    from ..output import write_json
+    from alpt_ref._util.files import write_json
+    from alpt_ref.bench import bench, table_of
 
     try:
         report = bench(device, repeats=repeats, with_peers=not no_peers, say=echo_unless(quiet))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import (
+from alpt_ref.cli.options import (
     Interrupted,
     advice,
     comma_list,
@@ -62,11 +62,11 @@ def compare_command(
         "seeds": seeds_of(seeds or str(config.data.folds or 5)),
     }
     say = echo_unless(quiet)
-    from ..compare import compare
-    from ..compare.grid import make_cells, make_settings
-    from ..compare.report import as_text, conclusion
-    from ..progress import Progress
-    from ..sources import load_dataset
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.studies.comparison import compare
+    from alpt_ref.studies.comparison_text import as_text, conclusion
+    from alpt_ref.studies.grid import make_cells, make_settings
+    from alpt_ref.training.sources import load_dataset
 
     make_cells(config, make_settings(grid["methods"], grid["bits"]), grid["seeds"])  # refused before data are read
     with Progress(enabled=not quiet) as progress:

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from ..config import DataConfig
-from ..errors import InputError
-from .options import Interrupted, data_changes, raw_options
+from alpt_ref.cli.options import Interrupted, data_changes, raw_options
+from alpt_ref.errors import InputError
+from alpt_ref.training.config import DataConfig
 
 _DEFAULT = DataConfig()
 
@@ -66,9 +66,9 @@ def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None
     """
     from pathlib import Path
 
-    from ..data.generate import check_generate, write_raw_text
-    from ..output import atomic
-    from ..progress import Progress
+    from alpt_ref._util.files import atomic
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.data.synthetic.generate import check_generate, write_raw_text
 
     check_generate(shape, rows, seed)
     path = Path(output)
@@ -96,17 +96,17 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
     import json
     from pathlib import Path
 
-    from ..data import describe, describe_text, load
+    from alpt_ref.data import describe, describe_text, load
 
     dataset = load(Path(folder), verify=verify)
     click.echo(json.dumps(describe(dataset), indent=2) if as_json else describe_text(dataset))
 
 
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
-    from ..data import describe_text
-    from ..progress import Progress
-    from ..sources import FILES
-    from ..sources import encode as write_store
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.data import describe_text
+    from alpt_ref.training.sources import FILES
+    from alpt_ref.training.sources import encode as write_store
 
     try:
         with Progress(enabled=not quiet) as progress:

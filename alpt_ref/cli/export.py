@@ -23,7 +23,7 @@ def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -
     RUN_OR_CHECKPOINT is the output folder of `alpt-ref train`, a checkpoint in it, or the folder of a table that
     `alpt-ref quantize` wrote. With `--to onnx` the backbone is written, too.
     """
-    from ..export import export
+    from alpt_ref.serving import export
 
     facts = export(source, to, output, wide=wide)
     if quiet:

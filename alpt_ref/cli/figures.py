@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import InputError
-from .options import echo_unless
+from alpt_ref.cli.options import echo_unless
+from alpt_ref.errors import InputError
 
 
 @click.command("figures", short_help="Redraw every figure from stored results.")
@@ -37,10 +37,10 @@ def figures_command(
 
     A figure whose claims or runs have no stored results is named and left as it was.
     """
-    from ..output import writable_folder
-    from ..reproduce.stored import INDEX, Stored
-    from ..verify.figures import draw_figures, load_figures
-    from ..verify.results import Results
+    from alpt_ref._util.files import writable_folder
+    from alpt_ref.studies.stored import INDEX, Stored
+    from alpt_ref.verification.figures import draw_figures, load_figures
+    from alpt_ref.verification.results import Results
 
     figures = load_figures(figures_folder)
     results = Results(Path(results_folder))

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from ..config import PRESETS, RunConfig
-from ..config_io import apply_overrides, load_toml
-from ..errors import InputError
+from alpt_ref.errors import InputError
+from alpt_ref.training.config import PRESETS, RunConfig
+from alpt_ref.training.config_io import apply_overrides, load_toml
 
 F = TypeVar("F", bound=Callable[..., Any])
 RAW = ("criteo", "avazu", "libfm")
@@ -40,7 +40,7 @@ def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 def _usable(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse a device that does not work here, with the reason, before anything is read."""
     if value not in (None, "cpu"):
-        from ..backend import get_backend
+        from alpt_ref.kernels.backend import get_backend
 
         get_backend(value)
     return value

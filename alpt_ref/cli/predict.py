@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from ..errors import InputError
-from .options import RAW, Interrupted
+from alpt_ref.cli.options import RAW, Interrupted
+from alpt_ref.errors import InputError
 
 
 @click.command("predict", short_help="Score clicks with a trained run.")
@@ -33,9 +33,9 @@ def predict_command(run: str, data: str | None, threads: int | None, output: str
     if len(given) != 1:
         what = f"got {', '.join('--' + name for name in given)}" if given else "got none"
         raise InputError(f"give one of --data, --criteo, --avazu and --libfm, {what}")
-    from .._jit import set_num_threads
-    from ..predict import predict
-    from ..progress import Progress
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.kernels.jit import set_num_threads
+    from alpt_ref.serving.predict import predict
 
     if threads is not None:
         set_num_threads(threads)

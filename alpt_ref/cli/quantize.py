@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import Interrupted
+from alpt_ref.cli.options import Interrupted
 
 
 @click.command("quantize", short_help="Quantise a float32 table (.npy, .safetensors).")
@@ -27,8 +27,8 @@ def quantize_command(
     file: str, bits: int, rounding: str, step: str, seed: int, tensor: str | None, output: str, quiet: bool
 ) -> None:
     """Quantise a float32 table (n, d) and print what that costs; `alpt-ref export` takes the result further."""
-    from ..export.import_table import quantize_file
-    from ..progress import Progress
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.serving.import_table import quantize_file
 
     try:
         with Progress(enabled=not quiet) as progress:

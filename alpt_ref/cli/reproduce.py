@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
-from .options import (
-    RAW,
-    Interrupted,
-    data_changes,
-    data_options,
-    echo_unless,
-    run_options,
-    seeds_of,
-)
+from alpt_ref.cli.options import RAW, Interrupted, data_changes, data_options, echo_unless, run_options, seeds_of
+from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
-    from ..reproduce import Study
+    from alpt_ref.studies.reproduce import Study
 
 STUDIES = ("small", "criteo", "avazu")
 
@@ -81,13 +73,13 @@ def _reproduce(
     **options: Any,
 ) -> bool:
     """Everything in turn; whether a claim is refuted."""
-    from ..progress import Progress
-    from ..reproduce import Stored, choose, draw, open_folder, train_missing
-    from ..reproduce.report import summary_text, write_report
-    from ..reproduce.table import load_tables
-    from ..reproduce.verdicts import put_to_the_test
-    from ..verify.figures import load_figures
-    from ..verify.results import failing
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.studies.report import summary_text, write_report
+    from alpt_ref.studies.reproduce import Stored, choose, draw, open_folder, train_missing
+    from alpt_ref.studies.table import load_tables
+    from alpt_ref.studies.verdicts import put_to_the_test
+    from alpt_ref.verification.figures import load_figures
+    from alpt_ref.verification.results import failing
 
     say = echo_unless(quiet)
     study, jobs = make_study(options, jobs)
@@ -120,12 +112,12 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     """
     import msgspec
 
-    from .. import _jit
-    from ..compare.folds import require_different_folds
-    from ..config import RunConfig
-    from ..config_io import apply_overrides, load_toml
-    from ..reproduce.study import preset, with_seeds
-    from ..sources import check_folds
+    from alpt_ref.kernels import jit as _jit
+    from alpt_ref.studies.folds import require_different_folds
+    from alpt_ref.studies.study import preset, with_seeds
+    from alpt_ref.training.config import RunConfig
+    from alpt_ref.training.config_io import apply_overrides, load_toml
+    from alpt_ref.training.sources import check_folds
 
     name, quick, file = options.pop("preset"), options.pop("quick"), options.pop("config_file")
     data = data_changes(options)

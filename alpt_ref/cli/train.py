@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from .options import Interrupted, advice, config_options, data_options, describe, echo_unless, make_config, run_options
+from alpt_ref.cli.options import (
+    Interrupted,
+    advice,
+    config_options,
+    data_options,
+    describe,
+    echo_unless,
+    make_config,
+    run_options,
+)
 
 if TYPE_CHECKING:
-    from ..config import RunConfig
-    from ..data.dataset import ClickDataset
-    from ..history import RunResult
+    from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.config import RunConfig
+    from alpt_ref.training.history import RunResult
 
 
 @click.command("train", short_help="Train one table and model.")
@@ -56,9 +65,9 @@ def train_command(
         config = config.replace("data", seed=config.train.seed)
     say = echo_unless(quiet)
     with Signals() as signals:
-        from ..progress import Progress
-        from ..sources import load_dataset
-        from ..train import StoppedError, train
+        from alpt_ref._util.progress import Progress
+        from alpt_ref.training.sources import load_dataset
+        from alpt_ref.training.train import StoppedError, train
 
         try:
             with Progress(enabled=not quiet) as progress:
@@ -124,7 +133,7 @@ def _interrupted(message: str, signals: Signals) -> Interrupted:
 
 
 def _way_on(output: str | None) -> str:
-    from ..checkpoint import newest_step
+    from alpt_ref.training.checkpoint import newest_step
 
     step = None if output is None else newest_step(output)
     if step is None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Interrupted, echo_unless
+from alpt_ref.cli.options import Interrupted, echo_unless
 
 if TYPE_CHECKING:
-    from ..verify.results import ClaimResult
+    from alpt_ref.verification.results import ClaimResult
 
 MARKER = "verify.json"
 _CLAIMS = click.option(
@@ -55,14 +55,14 @@ def _verify(
     quiet: bool,
 ) -> bool:
     """Run and report; whether something failed."""
-    from ..output import claim_folder, write_json
-    from ..progress import Progress
-    from ..verify.report import write_report
-    from ..verify.results import failing, save_results
-    from ..verify.runner import choose, load_claims, verify
+    from alpt_ref._util.files import claim_folder, write_json
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.verification.report import write_report
+    from alpt_ref.verification.results import failing, save_results
+    from alpt_ref.verification.runner import choose, load_claims, verify
 
     if device == "cuda":
-        from ..backend import get_backend
+        from alpt_ref.kernels.backend import get_backend
 
         get_backend(device)  # an error now rather than in every cell
     chosen = choose(load_claims(claims_folder), ids)
@@ -91,7 +91,7 @@ def _verify(
 
 
 def _table(results: list[ClaimResult]) -> str:
-    from ..verify.report import control_text, counts_text, number
+    from alpt_ref.verification.report import control_text, counts_text, number
 
     header = ("claim", "verdict", "cells", "tightness", "controls")
     lines = [header]
@@ -115,7 +115,7 @@ def _table(results: list[ClaimResult]) -> str:
 @click.pass_context
 def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
     """Print id, kind, source and title of every claim."""
-    from ..verify.runner import load_claims
+    from alpt_ref.verification.runner import load_claims
 
     claims = [loaded.claim for loaded in load_claims(_folder(context, claims_folder)).values()]
     widths = [max(len(getattr(claim, name)) for claim in claims) for name in ("id", "kind")]
@@ -130,7 +130,7 @@ def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
 @click.pass_context
 def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | None) -> None:
     """Print statement, assumptions, test and controls of one claim, and how many cells it has."""
-    from ..verify.runner import choose, load_claims, plan
+    from alpt_ref.verification.runner import choose, load_claims, plan
 
     loaded = choose(load_claims(_folder(context, claims_folder)), [claim_id])[0]
     claim = loaded.claim

@@ -6,38 +6,38 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .avazu import read_avazu as read_avazu
-    from .criteo import read_criteo as read_criteo
-    from .dataset import ClickDataset as ClickDataset
-    from .ingest import encode_file as encode_file
-    from .libfm import read_libfm as read_libfm
-    from .movielens import read_movielens as read_movielens
-    from .raw import RawClicks as RawClicks
-    from .registry import load as load
-    from .summary import describe as describe
-    from .summary import describe_text as describe_text
-    from .synthetic import iter_synthetic_blocks as iter_synthetic_blocks
-    from .synthetic import make_synthetic_model as make_synthetic_model
-    from .synthetic import synthetic_clicks as synthetic_clicks
-    from .synthetic import write_synthetic as write_synthetic
-    from .vocabulary import Vocabulary as Vocabulary
+    from alpt_ref.data.dataset import ClickDataset as ClickDataset
+    from alpt_ref.data.formats.avazu import read_avazu as read_avazu
+    from alpt_ref.data.formats.criteo import read_criteo as read_criteo
+    from alpt_ref.data.formats.libfm import read_libfm as read_libfm
+    from alpt_ref.data.formats.movielens import read_movielens as read_movielens
+    from alpt_ref.data.raw import RawClicks as RawClicks
+    from alpt_ref.data.registry import load as load
+    from alpt_ref.data.store.ingest import encode_file as encode_file
+    from alpt_ref.data.store.summary import describe as describe
+    from alpt_ref.data.store.summary import describe_text as describe_text
+    from alpt_ref.data.synthetic.clicks import iter_synthetic_blocks as iter_synthetic_blocks
+    from alpt_ref.data.synthetic.clicks import make_synthetic_model as make_synthetic_model
+    from alpt_ref.data.synthetic.clicks import synthetic_clicks as synthetic_clicks
+    from alpt_ref.data.synthetic.clicks import write_synthetic as write_synthetic
+    from alpt_ref.data.vocabulary import Vocabulary as Vocabulary
 
 _HOME = {
     "ClickDataset": "dataset",
     "RawClicks": "raw",
     "Vocabulary": "vocabulary",
-    "describe": "summary",
-    "describe_text": "summary",
-    "encode_file": "ingest",
-    "iter_synthetic_blocks": "synthetic",
+    "describe": "store.summary",
+    "describe_text": "store.summary",
+    "encode_file": "store.ingest",
+    "iter_synthetic_blocks": "synthetic.clicks",
     "load": "registry",
-    "make_synthetic_model": "synthetic",
-    "read_avazu": "avazu",
-    "read_criteo": "criteo",
-    "read_libfm": "libfm",
-    "read_movielens": "movielens",
-    "synthetic_clicks": "synthetic",
-    "write_synthetic": "synthetic",
+    "make_synthetic_model": "synthetic.clicks",
+    "read_avazu": "formats.avazu",
+    "read_criteo": "formats.criteo",
+    "read_libfm": "formats.libfm",
+    "read_movielens": "formats.movielens",
+    "synthetic_clicks": "synthetic.clicks",
+    "write_synthetic": "synthetic.clicks",
 }
 __all__ = sorted(_HOME)
 

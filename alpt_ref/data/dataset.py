@@ -10,19 +10,19 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from . import store, store_writer
+from alpt_ref.data.fields import PARTS, Part, check_fields, offsets_of
+from alpt_ref.data.store import reader as store
+from alpt_ref.data.store import writer as store_writer
+from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
-    from .vocabulary import Vocabulary
+    from alpt_ref.data.vocabulary import Vocabulary
 
-Part = Literal["train", "valid", "test"]
-PARTS: Mapping[str, int] = {"train": 0, "valid": 1, "test": 2}
 _ROWS_AT_ONCE = 1 << 18
 
 
@@ -189,7 +189,7 @@ class ClickDataset:
             raise InputError(f"{folder / store.MANIFEST} lacks a part; write the store again") from None
         vocabulary = None
         if "category_bytes.npy" in arrays and "category_offsets.npy" in arrays:
-            from .vocabulary import Vocabulary
+            from alpt_ref.data.vocabulary import Vocabulary
 
             vocabulary = Vocabulary(names, sizes, arrays["category_bytes.npy"], arrays["category_offsets.npy"])
         dataset = cls(
@@ -198,23 +198,6 @@ class ClickDataset:
         if verify:
             dataset.validate()
         return dataset
-
-
-def offsets_of(field_sizes: tuple[int, ...]) -> NDArray[np.int64]:
-    """Running sum of the field sizes with a leading 0, int64 array (fields + 1,)."""
-    return np.concatenate(([0], np.cumsum(field_sizes, dtype=np.int64))).astype(np.int64)
-
-
-def check_fields(field_names: tuple[str, ...], field_sizes: tuple[int, ...]) -> None:
-    """InputError unless names are distinct, sizes positive, and their sum fits a uint32 id."""
-    if len(field_names) != len(field_sizes) or not field_sizes:
-        raise InputError(
-            f"field_names ({len(field_names)}) and field_sizes ({len(field_sizes)}) must agree, at least 1"
-        )
-    if len(set(field_names)) != len(field_names):
-        raise InputError("field_names must be distinct")
-    if min(field_sizes) < 1 or sum(field_sizes) > 2**32 - 1:
-        raise InputError("field_sizes must be at least 1 each and below 2**32 together")
 
 
 def manifest_head(

@@ -14,12 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from .categories import join_categories
-from .dataset import PARTS, ClickDataset
-from .splits import check_folds, check_seed, split_counts, split_rows
-from .text import BadRows, TextReader, parse_piece
-from .vocabulary import build_vocabulary, check_min_count
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.data.fields import PARTS
+from alpt_ref.data.formats.categories import join_categories
+from alpt_ref.data.formats.text import BadRows, TextReader, parse_piece
+from alpt_ref.data.splits import check_folds, check_seed, split_counts, split_rows
+from alpt_ref.data.vocabulary import build_vocabulary, check_min_count
+from alpt_ref.errors import InputError
 
 VocabularyRows = Literal["train", "all"]
 DEFAULT_MIN_COUNT: Mapping[str, int] = {"criteo": 10, "avazu": 2, "libfm": 1, "movielens": 1}

@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import InputError
-from .dataset import ClickDataset
-from .store import MANIFEST
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.data.store.reader import MANIFEST
+from alpt_ref.errors import InputError
 
 
 def _synthetic(**options: Any) -> ClickDataset:
-    from .synthetic import synthetic_clicks
+    from alpt_ref.data.synthetic.clicks import synthetic_clicks
 
     return cast(ClickDataset, synthetic_clicks(**options))
 
 
 def _movielens(**options: Any) -> ClickDataset:
-    from .movielens import read_movielens
-    from .raw import DEFAULT_SPLIT, check_encoding
+    from alpt_ref.data.formats.movielens import read_movielens
+    from alpt_ref.data.raw import DEFAULT_SPLIT, check_encoding
 
     defaults: dict[str, Any] = {
         "min_count": None, "vocabulary": "train", "split": DEFAULT_SPLIT, "seed": 0, "folds": 0,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from alpt_ref.errors import InputError
 
 _STREAM = 0x53504C4954  # second word of the Philox key
 _FOLD_STREAM = 0x464F4C44

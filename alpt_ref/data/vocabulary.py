@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from .dataset import check_fields, offsets_of
+from alpt_ref.data.fields import check_fields, offsets_of
+from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
-    from .raw import RawClicks
+    from alpt_ref.data.raw import RawClicks
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from .._check import choice, whole_number
-from ..catalog import MODELS
-from ..errors import InputError
-from .base import Model
-from .dcn import Dcn
-from .deepfm import DeepFm
-from .dnn import Dnn
-from .fm import Fm
-from .logistic import Logistic
-from .loss import bce_with_logits
+from alpt_ref._util.check import choice, whole_number
+from alpt_ref.catalog import MODELS
+from alpt_ref.errors import InputError
+from alpt_ref.models.base import Model
+from alpt_ref.models.dcn import Dcn
+from alpt_ref.models.deepfm import DeepFm
+from alpt_ref.models.dnn import Dnn
+from alpt_ref.models.fm import Fm
+from alpt_ref.models.logistic import Logistic
+from alpt_ref.models.loss import bce_with_logits
 
 __all__ = ["Dcn", "DeepFm", "Dnn", "Fm", "Logistic", "Model", "bce_with_logits", "make_model"]
 

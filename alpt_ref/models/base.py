@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .._check import whole_number
-from ..errors import InputError
-from .ops import Array, make_ops
+from alpt_ref._util.check import whole_number
+from alpt_ref.errors import InputError
+from alpt_ref.models.ops import Array, make_ops
 
 
 class Model(ABC):

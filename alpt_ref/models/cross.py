@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .layers import Arrays, glorot
-from .ops_base import Array, Ops
+from alpt_ref.models.layers import Arrays, glorot
+from alpt_ref.models.ops_base import Array, Ops
 
 
 class CrossNetwork:

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._check import whole_number
-from .cross import CrossNetwork
-from .dnn import HIDDEN, Dnn
-from .ops import Array
+from alpt_ref._util.check import whole_number
+from alpt_ref.models.cross import CrossNetwork
+from alpt_ref.models.dnn import HIDDEN, Dnn
+from alpt_ref.models.ops import Array
 
 
 class Dcn(Dnn):

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .dnn import Dnn
-from .ops import Array
+from alpt_ref.models.dnn import Dnn
+from alpt_ref.models.ops import Array
 
 
 class DeepFm(Dnn):

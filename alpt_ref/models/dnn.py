@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._check import whole_number
-from ..errors import InputError
-from .base import Model
-from .layers import Mlp, Output, glorot
-from .ops import Array
+from alpt_ref._util.check import whole_number
+from alpt_ref.errors import InputError
+from alpt_ref.models.base import Model
+from alpt_ref.models.layers import Mlp, Output, glorot
+from alpt_ref.models.ops import Array
 
 HIDDEN = (1024, 512, 256)
 """Widths of the hidden layers in the paper's DCN."""

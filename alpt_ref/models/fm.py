@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .base import Model
-from .ops import Array
+from alpt_ref.models.base import Model
+from alpt_ref.models.ops import Array
 
 
 class Fm(Model):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .ops_base import EPS, Array, Norm, Ops
+from alpt_ref.models.ops_base import EPS, Array, Norm, Ops
 
 __all__ = ["EPS", "Hidden", "Mlp", "Output", "glorot"]
 

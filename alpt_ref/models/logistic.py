@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from .base import Model
-from .ops import Array
+from alpt_ref.errors import InputError
+from alpt_ref.models.base import Model
+from alpt_ref.models.ops import Array
 
 
 class Logistic(Model):

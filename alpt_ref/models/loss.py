@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._jit import run_rows
-from ..errors import InputError
-from ..kernels.cpu.dense import bce_with_logits as _kernel
-from ..kernels.cpu.dense import block_count
-from .ops import Array
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.cpu.dense import bce_with_logits as _kernel
+from alpt_ref.kernels.cpu.dense import block_count
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.models.ops import Array
 
 
 def bce_with_logits(logits: Array, labels: NDArray[Any]) -> tuple[float, Array]:

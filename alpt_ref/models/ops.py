@@ -1,4 +1,4 @@
-"""The dense operations of the models on the CPU: NumPy arrays, `alpt_ref.linalg`, kernels of `kernels.cpu`."""
+"""The dense operations of the models on the CPU: NumPy arrays, `alpt_ref.kernels.linalg`, kernels of `kernels.cpu`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .._memory import aligned_empty
-from ..errors import InputError
-from ..kernels.cpu import dense as kernels
-from ..kernels.cpu import fm as fm_kernels
-from ..linalg import matmul
-from .ops_base import EPS, MOMENTUM, Array, Norm, Ops, Workspace
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.cpu import dense as kernels
+from alpt_ref.kernels.cpu import fm as fm_kernels
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.linalg import matmul
+from alpt_ref.kernels.memory import aligned_empty
+from alpt_ref.models.ops_base import EPS, MOMENTUM, Array, Norm, Ops, Workspace
 
 __all__ = ["Array", "CpuOps", "Ops", "make_ops"]
 
@@ -254,9 +254,9 @@ def make_ops(device: str, dtype: np.dtype[Any]) -> Ops:
         raise InputError(f"dtype must be float32 or float64, got {dtype}")
     if device == "cpu":
         return CpuOps(dtype)
-    from ..backend import get_backend
+    from alpt_ref.kernels.backend import get_backend
 
     backend = get_backend(device)  # before the import, which needs numba-cuda
-    from .ops_cuda import CudaOps
+    from alpt_ref.models.ops_cuda import CudaOps
 
     return CudaOps(dtype, backend)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Backend
-from ..errors import InputError
-from ..kernels.cuda import cross, dense, fm, rows, steps
-from ..kernels.cuda.blas import matmul
-from ..kernels.cuda.reduce import LANES, THREADS, row_span
-from ..kernels.cuda.target import blocks_for, launch
-from .ops_base import EPS, MOMENTUM, Norm, Ops, Workspace
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.backend import Backend
+from alpt_ref.kernels.cuda import cross, dense, fm, rows, steps
+from alpt_ref.kernels.cuda.blas import matmul
+from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
+from alpt_ref.kernels.cuda.target import blocks_for, launch
+from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, Ops, Workspace
 
 Array = Any  # of CuPy (of NumPy in Numba's simulator)
 

@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 
-from .._jit import scalar
-from .arith import mul
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.jit import scalar
 
 _MANTISSA = np.int32(0x007FFFFF)
 _SQRT_HALF_BITS = np.int32(0x3F3504F3)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import scalar
-from .._types import Int
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.types import Int
 
 _MANTISSA_32 = np.int32(23)
 _MANTISSA_64 = np.int64(52)

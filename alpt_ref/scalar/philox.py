@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import scalar
-from .._types import Int
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.types import Int
 
 MULTIPLIER_0 = np.uint64(0xD2511F53)
 MULTIPLIER_1 = np.uint64(0xCD9E8D57)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import scalar
-from .._types import Int
-from .arith import mul
-from .rounding import dr, saturate, sr
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.rounding import dr, saturate, sr
+from alpt_ref.scalar.types import Int
 
 _ONE = np.int32(1)
 _FAR = np.float32(4194304.0)

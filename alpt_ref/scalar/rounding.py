@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import scalar
+from alpt_ref.scalar.jit import scalar
 
 _HALF = np.float32(0.5)
 _ZERO = np.float32(0.0)

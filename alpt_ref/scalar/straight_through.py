@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import scalar
-from .quantizer import decode, encode_dr
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.quantizer import decode, encode_dr
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)

@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from .._jit import scalar
-from .arith import mul
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.jit import scalar
 
 
 @scalar

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import _check
-from ..backend import get_backend
-from ..catalog import TABLES
-from ..errors import InputError
-from .alpt import AdaptiveTable
-from .base import EmbeddingTable, TableSpec
-from .full import FullTable
-from .lpt import LowPrecisionTable
+from alpt_ref._util import check as _check
+from alpt_ref.catalog import TABLES
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.backend import get_backend
+from alpt_ref.tables.alpt import AdaptiveTable
+from alpt_ref.tables.base import EmbeddingTable, TableSpec
+from alpt_ref.tables.full import FullTable
+from alpt_ref.tables.lpt import LowPrecisionTable
 
 __all__ = ["AdaptiveTable", "EmbeddingTable", "FullTable", "LowPrecisionTable", "TableSpec", "make_table"]
 

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .._memory import aligned_empty
-from ..errors import InputError, TrainingError
-from .base import GRAIN, TableSpec
-from .lpt import LowPrecisionTable
-from .plan import Plan
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.memory import aligned_empty
+from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.lpt import LowPrecisionTable
+from alpt_ref.tables.plan import Plan
 
 GRAD_SCALES = ("bdq", "dq", "none")
 STEP_DOMAINS = ("linear", "log")

@@ -13,15 +13,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .._memory import aligned_empty
-from .._types import Codes
-from ..backend import get_backend
-from ..errors import InputError, TrainingError
-from ..scalar.philox import MAX_COLUMNS, MAX_ROWS
-from .optimizers import RowOptimizer, make_row_optimizer
-from .plan import Plan, make_plan, sum_gradients
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.memory import aligned_empty
+from alpt_ref.kernels.types import Codes
+from alpt_ref.scalar.philox import MAX_COLUMNS, MAX_ROWS
+from alpt_ref.tables import checks
+from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
+from alpt_ref.tables.plan import Plan, make_plan, sum_gradients
 
 GRAIN = 1024
 MAX_INIT_STD = 1e37
@@ -155,7 +156,7 @@ class EmbeddingTable(ABC):
         -------
         float32 array (len, d)
         """
-        checked = _check.id_array(ids, self.n)
+        checked = checks.id_array(ids, self.n)
         out = aligned_empty((checked.shape[0], self.d), np.float32)
         self._lookup(checked, out)
         return out
@@ -178,7 +179,7 @@ class EmbeddingTable(ABC):
             Added in float32 in the order of the ids.
         """
         values = self.lookup(ids)
-        bounds = _check.bag_bounds(bags, len(values))
+        bounds = checks.bag_bounds(bags, len(values))
         mean = _check.choice("mode", mode, ("sum", "mean")) == "mean"
         out = aligned_empty((len(bounds) - 1, self.d), np.float32)
         run_rows(self.backend.kernels.pool_rows, len(out), values, bounds, mean, out, weight=bounds)
@@ -216,7 +217,7 @@ class EmbeddingTable(ABC):
     def _checked_step(
         self, ids: Any, grads: NDArray[np.float32], lr: float | None, batch_size: int | None
     ) -> tuple[Plan, NDArray[np.float32], float, int]:
-        checked = _check.id_array(ids, self.n)
+        checked = checks.id_array(ids, self.n)
         grads = self._checked_gradients(grads, checked.shape[0])
         rate = self.lr if lr is None else _check.number("lr", lr)
         batch = checked.shape[0] if batch_size is None else _check.whole_number("batch_size", batch_size, 1)

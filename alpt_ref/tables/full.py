@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._jit import run_rows
-from ..errors import InputError
-from .base import GRAIN, EmbeddingTable, TableSpec
-from .initial import initial_blocks
-from .plan import Plan
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
+from alpt_ref.tables.initial import initial_blocks
+from alpt_ref.tables.plan import Plan
 
 
 def require_float32(spec: TableSpec, method: str) -> None:

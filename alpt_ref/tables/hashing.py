@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .._memory import aligned_empty
-from ..errors import InputError, TrainingError
-from .base import GRAIN, EmbeddingTable, TableSpec
-from .full import require_float32
-from .initial import initial_blocks
-from .lpt import LowPrecisionTable
-from .plan import Plan, make_plan, sum_gradients
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.memory import aligned_empty
+from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
+from alpt_ref.tables.full import require_float32
+from alpt_ref.tables.initial import initial_blocks
+from alpt_ref.tables.lpt import LowPrecisionTable
+from alpt_ref.tables.plan import Plan, make_plan, sum_gradients
 
 _PURPOSE = 0x68617368  # keeps these draws apart from all others of the same seed
 

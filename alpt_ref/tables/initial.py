@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .._jit import num_threads, thread_pool
+from alpt_ref.kernels.jit import num_threads, thread_pool
 
 BLOCK_ROWS = 8192
 """Rows a block; part of the definition of the initial weights: changing it changes them."""

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .._memory import aligned_empty
-from .._types import Codes
-from ..backend import get_backend
-from ..errors import InputError
-from ..quantizer import QuantSpec, seed_words, unpack, words_per_row
-from ..scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
-from .base import GRAIN, EmbeddingTable, TableSpec
-from .initial import initial_blocks, mean_magnitude
-from .plan import Plan
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.memory import aligned_empty
+from alpt_ref.kernels.types import Codes
+from alpt_ref.quantizer import QuantSpec, seed_words, unpack, words_per_row
+from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
+from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
+from alpt_ref.tables.initial import initial_blocks, mean_magnitude
+from alpt_ref.tables.plan import Plan
 
 GRANULARITIES = ("row", "field", "table")
 

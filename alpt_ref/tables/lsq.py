@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .alpt import GRAD_SCALES, STEP_DOMAINS
-from .base import GRAIN, TableSpec
-from .qat import FakeQuantizedTable
+from alpt_ref._util import check as _check
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.tables.alpt import GRAD_SCALES, STEP_DOMAINS
+from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.qat import FakeQuantizedTable
 
 
 class LsqTable(FakeQuantizedTable):

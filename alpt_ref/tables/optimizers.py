@@ -14,9 +14,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from ..backend import Backend
+from alpt_ref._util import check as _check
+from alpt_ref.kernels.backend import Backend
+from alpt_ref.kernels.jit import run_rows
 
 GRAIN = 1024
 

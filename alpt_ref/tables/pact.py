@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .base import GRAIN, TableSpec
-from .qat import FakeQuantizedTable
+from alpt_ref._util import check as _check
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.qat import FakeQuantizedTable
 
 
 class PactTable(FakeQuantizedTable):

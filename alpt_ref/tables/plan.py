@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._jit import run_rows
-from .._memory import aligned_empty
-from ..backend import Backend
+from alpt_ref.kernels.backend import Backend
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.memory import aligned_empty
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from ..errors import InputError
-from .base import GRAIN, TableSpec
-from .full import FullTable
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.full import FullTable
 
 LAST_PART = 0.01
 """Share of the way to the target sparsity that is done in one step at the end."""

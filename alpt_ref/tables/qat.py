@@ -15,17 +15,17 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .._jit import run_rows
-from .._memory import aligned_zeros
-from .._types import Codes
-from ..errors import InputError, TrainingError
-from ..quantizer import QuantSpec, words_per_row
-from .base import GRAIN, TableSpec
-from .full import FullTable
-from .lpt import GRANULARITIES, LowPrecisionTable, initial_step
-from .optimizers import make_row_optimizer
-from .plan import Plan
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.memory import aligned_zeros
+from alpt_ref.kernels.types import Codes
+from alpt_ref.quantizer import QuantSpec, words_per_row
+from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.full import FullTable
+from alpt_ref.tables.lpt import GRANULARITIES, LowPrecisionTable, initial_step
+from alpt_ref.tables.optimizers import make_row_optimizer
+from alpt_ref.tables.plan import Plan
 
 
 class FakeQuantizedTable(FullTable):

@@ -13,10 +13,10 @@
 
 from __future__ import annotations
 
-from .markov import Chain, Evolution, evolve_separable
-from .montecarlo import Runs, simulate
-from .problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
-from .setting import Grid, Noise, Schedule
+from alpt_ref.theory.markov import Chain, Evolution, evolve_separable
+from alpt_ref.theory.montecarlo import Runs, simulate
+from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
+from alpt_ref.theory.setting import Grid, Noise, Schedule
 
 __all__ = [
     "Chain",

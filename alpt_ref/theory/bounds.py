@@ -21,8 +21,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
-from .setting import positive
+from alpt_ref.errors import InputError
+from alpt_ref.theory.setting import positive
 
 
 def rounding_rate(eta: float, step_size: float, G: float, dim: int, G1: float | None = None) -> float:

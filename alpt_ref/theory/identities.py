@@ -11,8 +11,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
-from .setting import Grid, positive
+from alpt_ref.errors import InputError
+from alpt_ref.theory.setting import Grid, positive
 
 
 def sr_up_probability(x: float, random_bits: int = 32) -> Fraction:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from ..errors import InputError
-from .setting import Grid, positive
+from alpt_ref.errors import InputError
+from alpt_ref.theory.setting import Grid, positive
 
 Distribution = Literal["normal", "laplace"]
 Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
-from ..errors import InputError
-from .problems import Constants, in_box
-from .setting import Grid, Noise
+from alpt_ref.errors import InputError
+from alpt_ref.theory.problems import Constants, in_box
+from alpt_ref.theory.setting import Grid, Noise
 
 LossKind = Literal["square", "absolute", "huber", "logistic"]
 LOSSES: tuple[LossKind, ...] = ("square", "absolute", "huber", "logistic")

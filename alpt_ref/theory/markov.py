@@ -20,10 +20,10 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-from ..errors import InputError
-from ..kernels.cpu.markov import DISTANCE, DISTANCE2, GRADIENT1, GRADIENT2, LEAVING, VALUE, evolve_chain
-from .problems import Separable
-from .setting import Grid, Noise
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.cpu.markov import DISTANCE, DISTANCE2, GRADIENT1, GRADIENT2, LEAVING, VALUE, evolve_chain
+from alpt_ref.theory.problems import Separable
+from alpt_ref.theory.setting import Grid, Noise
 
 ExactRounding = Literal["sr", "dr"]
 

@@ -18,15 +18,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._jit import run_rows
-from ..errors import InputError
-from ..kernels.cpu import montecarlo as separable_kernel
-from ..kernels.cpu import montecarlo_linear as linear_kernel
-from ..kernels.cpu import montecarlo_measure as measure
-from ..kernels.cpu import montecarlo_passes as passes
-from .linear import LinearModel
-from .problems import Separable
-from .setting import Grid, Noise, Schedule
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.cpu import montecarlo as separable_kernel
+from alpt_ref.kernels.cpu import montecarlo_linear as linear_kernel
+from alpt_ref.kernels.cpu import montecarlo_measure as measure
+from alpt_ref.kernels.cpu import montecarlo_passes as passes
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.theory.linear import LinearModel
+from alpt_ref.theory.problems import Separable
+from alpt_ref.theory.setting import Grid, Noise, Schedule
 
 Rounding = Literal["full", "sr", "dr"]
 _ROUNDING = {"full": passes.FULL, "dr": passes.NEAREST, "sr": passes.STOCHASTIC}
@@ -172,7 +172,7 @@ def _device(
         return chosen
     if chosen != "cuda":
         raise InputError(f"device must be 'cpu' or 'cuda', got {chosen!r}")
-    from . import montecarlo_cuda
+    from alpt_ref.theory import montecarlo_cuda
 
     rows = 0 if isinstance(problem, Separable) else batch or len(problem.offsets)
     pays = montecarlo_cuda.pays(runs, problem.dim, steps, rows=rows, watched=watched)
@@ -184,7 +184,7 @@ def _separable(problem: Separable, runs: int, settings: dict[str, Any], device: 
     arrays = tuple(array.astype(np.float32) for array in (problem.curvature, problem.shape, problem.minimum))
     kind = _SEPARABLE[problem.kind]
     if device == "cuda":
-        from . import montecarlo_cuda
+        from alpt_ref.theory import montecarlo_cuda
 
         records, limits, final = montecarlo_cuda.separable(kind, runs, arrays, settings)
     else:
@@ -218,7 +218,7 @@ def _linear(problem: LinearModel, runs: int, batch: int, settings: dict[str, Any
         problem.features.astype(np.float32), problem.offsets.astype(np.float32), batch,
     )  # fmt: skip
     if device == "cuda":
-        from . import montecarlo_cuda
+        from alpt_ref.theory import montecarlo_cuda
 
         means, limits, iterates = montecarlo_cuda.linear(model, runs, settings)
     else:

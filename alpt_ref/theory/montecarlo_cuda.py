@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..kernels.cpu import montecarlo_measure as measure
-from ..kernels.cuda.available import require_device
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.cpu import montecarlo_measure as measure
+from alpt_ref.kernels.cuda.available import require_device
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +40,8 @@ def separable(
 ) -> tuple[Floats, Floats, NDArray[np.float32]]:
     """`records` (checkpoints, runs, 5), `limits` (runs, 4) and `final` (runs, d) of the CPU's kernel."""
     require_device()
-    from ..kernels.cuda import montecarlo, montecarlo_groups
-    from ..kernels.cuda.target import array_module
+    from alpt_ref.kernels.cuda import montecarlo, montecarlo_groups
+    from alpt_ref.kernels.cuda.target import array_module
 
     xp, count, d = array_module(), len(settings["checkpoints"]), len(problem[0])
     try:
@@ -64,8 +64,8 @@ def separable(
 def linear(model: tuple[Any, ...], runs: int, settings: dict[str, Any]) -> tuple[Floats, Floats, NDArray[np.float32]]:
     """`means` (checkpoints, runs), `limits` (runs, 4) and `points` (checkpoints, runs, d) of the CPU's kernel."""
     require_device()
-    from ..kernels.cuda import montecarlo_linear as kernels
-    from ..kernels.cuda.target import array_module
+    from alpt_ref.kernels.cuda import montecarlo_linear as kernels
+    from alpt_ref.kernels.cuda.target import array_module
 
     xp, count, d = array_module(), len(settings["checkpoints"]), model[3].shape[1]
     try:

@@ -22,8 +22,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
-from .setting import Grid, Noise
+from alpt_ref.errors import InputError
+from alpt_ref.theory.setting import Grid, Noise
 
 SeparableKind = Literal["elastic", "huber", "saturating"]
 _STEEPEST = 1.0 / math.sqrt(3.0)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from alpt_ref.errors import InputError
 
 NoiseKind = Literal["none", "two-point", "uniform", "normal"]
 ScheduleKind = Literal["constant", "inverse-sqrt", "inverse"]

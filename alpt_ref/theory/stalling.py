@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
-from .bounds import _count
-from .setting import Grid, Noise, positive
+from alpt_ref.errors import InputError
+from alpt_ref.theory.bounds import _count
+from alpt_ref.theory.setting import Grid, Noise, positive
 
 
 def dr_convex_constant(*, T: int, eta: float, step_size: float, D1: float, D: float, G: float, dim: int) -> float:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import bounds, stalling
-from .markov import Chain, Evolution
-from .problems import Constants, Separable, absolute, elastic, quadratic
-from .setting import Grid, Noise, Schedule
+from alpt_ref.theory import bounds, stalling
+from alpt_ref.theory.markov import Chain, Evolution
+from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, quadratic
+from alpt_ref.theory.setting import Grid, Noise, Schedule
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.backend import get_backend
-from alpt_ref.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.engine import Stretch, make_engine
+from alpt_ref.kernels.backend import get_backend
+from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
+from alpt_ref.training.engine import Stretch, make_engine
 
 from .harness import write
 from .train_cuda import HIDDEN, clicks

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from alpt_ref.bench.timing import (
-    device_clock,
-    interleaved,
-    machine,
-    medians,
-    paired_ratio,
-    wall_clock,
-    write,
-)
+from alpt_ref.bench.timing import device_clock, interleaved, machine, medians, paired_ratio, wall_clock, write
 
 __all__ = ["device_clock", "interleaved", "machine", "medians", "paired_ratio", "wall_clock", "write"]

@@ -31,7 +31,7 @@ from .harness import write
 def child(text: Path, store: Path, workers: int, min_count: int, die_at: float) -> None:
     """Encode; print seconds and memory as JSON, or die when this share of the text has been read."""
     from alpt_ref.data import encode_file
-    from alpt_ref.data.ingest import Step
+    from alpt_ref.data.store.ingest import Step
 
     begin = time.perf_counter()
     ends: dict[str, float] = {}
@@ -78,7 +78,7 @@ def run(text: Path, store: Path, options: argparse.Namespace, die_at: float = 2.
 
 
 def measure(rows: int, options: argparse.Namespace) -> dict[str, Any]:
-    from alpt_ref.data.generate import write_raw_text
+    from alpt_ref.data.synthetic.generate import write_raw_text
 
     text, store = options.folder / f"criteo-{rows}.txt", options.folder / f"store-{rows}"
     begin = time.perf_counter()

@@ -51,10 +51,10 @@ def make_store(folder: Path, rows: int) -> None:
 
 def child(folder: Path, case: str, steps: int, batch: int) -> None:
     """Train and print samples a second and bytes read from disk as JSON."""
-    from alpt_ref.config import ModelConfig, RunConfig, TableConfig, TrainConfig
     from alpt_ref.data import ClickDataset
-    from alpt_ref.engine import CpuEngine, Stretch
-    from alpt_ref.linalg import single_threaded_blas
+    from alpt_ref.kernels.linalg import single_threaded_blas
+    from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
+    from alpt_ref.training.engine import CpuEngine, Stretch
 
     dataset = ClickDataset.open(folder)
     if case == "memory":

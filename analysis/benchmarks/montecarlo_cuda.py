@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 
-from alpt_ref.backend import get_backend
 from alpt_ref.bench import cases as ours
 from alpt_ref.bench import peers
 from alpt_ref.bench.run import measure
+from alpt_ref.kernels.backend import get_backend
 
 from .harness import write
 

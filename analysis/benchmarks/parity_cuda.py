@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref import QuantSpec, philox4x32, quantize
-from alpt_ref.backend import get_backend
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.theory import Grid, Noise, Schedule, elastic, huber, quadratic, saturating, simulate
 from alpt_ref.theory.linear import synthetic_regression
 

@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle PyTorch threads must
 import numpy as np
 
 from alpt_ref import QuantSpec, num_threads, quantize, set_num_threads
-from alpt_ref._jit import kernel, run_rows
+from alpt_ref.kernels.jit import kernel, run_rows
 
 from .harness import interleaved, medians, paired_ratio, write
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.backend import Backend, get_backend
 from alpt_ref.bench import cases as ours
 from alpt_ref.bench import peers
 from alpt_ref.bench.ids import EXPONENTS, LAWS
 from alpt_ref.bench.run import measure
+from alpt_ref.kernels.backend import Backend, get_backend
 
 from .harness import write
 

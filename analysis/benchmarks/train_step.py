@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import make_model, make_table, num_threads
-from alpt_ref._memory import aligned_empty
-from alpt_ref.linalg import single_threaded_blas
+from alpt_ref.kernels.linalg import single_threaded_blas
+from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.models.loss import bce_with_logits
-from alpt_ref.optim import make_dense_optimizer
+from alpt_ref.models.optim import make_dense_optimizer
 from alpt_ref.tables import AdaptiveTable, EmbeddingTable
 
 from .harness import interleaved, medians, paired_ratio, write

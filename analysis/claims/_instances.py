@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alpt_ref.theory.markov import Evolution, ExactRounding, evolve_separable
 from alpt_ref.theory.problems import Separable, absolute, elastic, huber, quadratic
 from alpt_ref.theory.setting import Grid, Noise, Schedule
-from alpt_ref.verify import Assumption, Cell, Constants, Measurement, exact
+from alpt_ref.verification import Assumption, Cell, Constants, Measurement, exact
 
 STEP = 1.0 / 16.0
 """Step size of the shared grid."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from alpt_ref.reproduce import Study
-from alpt_ref.reproduce.claims import Pair, on_stored_runs
-from alpt_ref.verify import Cell, Claim, Control, product
+from alpt_ref.studies.claims import Pair, on_stored_runs
+from alpt_ref.studies.reproduce import Study
+from alpt_ref.verification import Cell, Claim, Control, product
 
 PLAN = "schedule"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.verify.results import ClaimResult
+from alpt_ref.verification.results import ClaimResult
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")

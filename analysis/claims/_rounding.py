@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._jit import numba, run_rows
+from alpt_ref.kernels.jit import numba, run_rows
 from alpt_ref.scalar import quantizer
 
 Floats32 = NDArray[np.float32]

@@ -30,7 +30,7 @@ from alpt_ref.theory import (
     simulate,
 )
 from alpt_ref.theory.linear import LinearModel, l1_regression, logistic_regression, synthetic_regression
-from alpt_ref.verify import Assumption, Cell, Constants, Measurement, exact, sampled
+from alpt_ref.verification import Assumption, Cell, Constants, Measurement, exact, sampled
 
 Floats = NDArray[np.float64]
 CELL = 0.125

@@ -14,7 +14,7 @@ import numpy as np
 
 from alpt_ref.theory import Grid
 from alpt_ref.theory.identities import sr_variance
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 STEP = 0.5
 

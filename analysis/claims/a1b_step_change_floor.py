@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.theory import Grid, bounds
 from alpt_ref.theory.problems import Separable, absolute, quadratic
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instances import RELATIVE
 

@@ -27,7 +27,7 @@ from alpt_ref.theory.learned_step import (
     straight_through_slope,
     straight_through_step_size,
 )
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 REACH = {"normal": 9.0, "laplace": 25.0}
 ROWS, COLUMNS = 64, 1024

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product, sampled
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product, sampled
 
 from ._relative_update import SCALES, ratios, scale_of
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._pictures import slopes
 from ._relative_update import SCALES, ratios, scale_of

@@ -18,7 +18,7 @@ import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, quadratic
 from alpt_ref.theory.markov import gth
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._floors import EXACT_WIDTH
 from ._instances import RELATIVE

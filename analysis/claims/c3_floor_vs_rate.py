@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._floors import EXACT_WIDTH, FLOORS, RANGE, SIGMA, Floor, floor_bound, grid_of, stationary_loss
 from ._instances import RELATIVE

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, absolute, bounds
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import RELATIVE
 from ._pictures import slopes

@@ -13,7 +13,7 @@ import numpy as np
 
 from alpt_ref.theory import Grid, quadratic
 from alpt_ref.theory.stalling import dr_quadratic_stall
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._floors import FLOORS, Floor, stationary_loss
 from ._instances import RELATIVE

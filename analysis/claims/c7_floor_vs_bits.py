@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Grid, Noise, Schedule, quadratic, simulate
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, curve, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._floors import FLOORS, floor_bound, grid_of, stationary_loss
 from ._instances import RELATIVE

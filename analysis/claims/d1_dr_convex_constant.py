@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from alpt_ref.theory import bounds, stalling
 from alpt_ref.theory.setting import Schedule
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
 from ._instances import ALONG, CONVEX, RELATIVE, instance, measured_average
 

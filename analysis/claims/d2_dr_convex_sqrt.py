@@ -13,7 +13,7 @@ import math
 
 from alpt_ref.theory import bounds, stalling
 from alpt_ref.theory.setting import Schedule
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
 from ._instances import ALONG, CONVEX, RELATIVE, instance, measured_average
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from alpt_ref.tables import make_table
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, Separable, quadratic, simulate
 from alpt_ref.theory.stalling import dr_is_fixed
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instances import RELATIVE
 

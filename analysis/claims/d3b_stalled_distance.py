@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.theory import Chain, Grid, Noise, quadratic
 from alpt_ref.theory.stalling import dr_quadratic_stall
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact
 
 from ._instances import RELATIVE
 from ._pictures import along

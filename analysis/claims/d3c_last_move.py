@@ -17,7 +17,7 @@ import numpy as np
 from alpt_ref.theory import Grid, Noise, Schedule
 from alpt_ref.theory.problems import Separable, absolute, huber, quadratic
 from alpt_ref.theory.stalling import dr_freeze_step
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instances import RELATIVE
 

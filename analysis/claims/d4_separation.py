@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alpt_ref.theory import Chain, Evolution, Grid, Noise, Schedule, absolute, bounds
 from alpt_ref.theory.markov import ExactRounding
 from alpt_ref.theory.stalling import dr_convex_constant, separation
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instances import RELATIVE
 from ._pictures import over_time

@@ -19,7 +19,7 @@ import numpy as np
 from alpt_ref.theory import Noise
 from alpt_ref.theory.setting import NoiseKind
 from alpt_ref.theory.stalling import dither_bias_bound
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instances import RELATIVE
 from ._noisy_chain import expected_rounding

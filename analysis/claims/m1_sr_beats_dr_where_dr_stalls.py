@@ -9,10 +9,10 @@ Data: stored runs of `alpt-ref reproduce`, paired by seed.
 
 from __future__ import annotations
 
-from alpt_ref.compare.sweep import STALLS_BELOW, Point, name_of
-from alpt_ref.reproduce import Study
-from alpt_ref.reproduce.claims import Pair, on_stored_runs
-from alpt_ref.verify import Assumption, Cell, Control, product
+from alpt_ref.studies.claims import Pair, on_stored_runs
+from alpt_ref.studies.reproduce import Study
+from alpt_ref.studies.sweep import STALLS_BELOW, Point, name_of
+from alpt_ref.verification import Assumption, Cell, Control, product
 
 PLAN = "eta_over_delta"
 

@@ -6,8 +6,8 @@ Fewer than ten pairs do not resolve the margin and are not judged. The control i
 
 from __future__ import annotations
 
-from alpt_ref.reproduce.claims import Pair, on_stored_runs
-from alpt_ref.verify import Cell, Control
+from alpt_ref.studies.claims import Pair, on_stored_runs
+from alpt_ref.verification import Cell, Control
 
 MARGIN = 0.001
 

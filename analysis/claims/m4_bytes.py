@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from alpt_ref.catalog import MODELS
-from alpt_ref.reproduce import StoredRun
-from alpt_ref.reproduce.claims import digest_of, runs_of, study_with
+from alpt_ref.studies.claims import digest_of, runs_of, study_with
+from alpt_ref.studies.reproduce import StoredRun
 from alpt_ref.tables import make_table
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 PLAN = "bits"
 ROWS, FIELDS = 1000, 4

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.data.synthetic import synthetic_clicks
+from alpt_ref.data.synthetic.clicks import synthetic_clicks
 from alpt_ref.tables import make_table
 from alpt_ref.theory import bounds
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, product, sampled
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product, sampled
 
 from ._instances import RELATIVE
 from ._pictures import over_time

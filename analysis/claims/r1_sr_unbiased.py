@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref import quantizer
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product, sampled
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 from ._rounding import WORD_BIAS, count_values, generator_of, nearest
 

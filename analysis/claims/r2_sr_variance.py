@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory.identities import sr_variance
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import WORD_BIAS, WORD_BITS, count_values, nearest
 

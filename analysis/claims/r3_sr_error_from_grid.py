@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory.identities import sr_error_from_grid
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import WORD_BIAS, WORD_BITS, count_moves, dyadic, generator_of
 

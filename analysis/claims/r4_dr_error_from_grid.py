@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.theory.identities import dr_error_bound
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import count_moves, nearest
 

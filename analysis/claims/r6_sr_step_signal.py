@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import WORD_BIAS, WORD_BITS, count_values, generator_of, nearest
 

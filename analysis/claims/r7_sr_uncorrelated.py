@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import quantizer
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product, sampled
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product, sampled
 
 from ._rounding import generator_of
 

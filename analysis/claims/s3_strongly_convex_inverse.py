@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
-from alpt_ref.verify import Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
 from ._instances import RELATIVE
 from ._settings import ALONG, STRONGLY, against_time, horizons, known, track

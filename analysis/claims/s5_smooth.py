@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
 
 from ._instances import RELATIVE
 from ._settings import ALONG, against_time, horizons, known, track

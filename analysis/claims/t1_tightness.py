@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 
 from alpt_ref.theory.tightness import Instance, tightness_instances
-from alpt_ref.verify import Cell, Claim, Control, Measurement, exact, product
+from alpt_ref.verification import Cell, Claim, Control, Measurement, exact, product
 
 
 @functools.cache

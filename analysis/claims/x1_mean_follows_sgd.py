@@ -13,7 +13,7 @@ import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
 from alpt_ref.theory.identities import mean_error
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 TIMES = (2, 3, 5, 10, 20, 50, 100)
 START = -14

@@ -13,7 +13,7 @@ import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
 from alpt_ref.theory.identities import quadratic_stationary
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 BITS = 5
 DIGITS = 1e-10

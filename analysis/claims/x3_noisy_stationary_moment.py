@@ -16,7 +16,7 @@ import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
 from alpt_ref.theory.identities import noisy_quadratic_second_moment
-from alpt_ref.verify import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 CURVATURE, THETA = 2.0, 0.3
 DIGITS = 1e-10

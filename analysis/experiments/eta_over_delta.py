@@ -20,11 +20,11 @@ from typing import Any
 
 import click
 
+from alpt_ref._util.files import atomic
 from alpt_ref.cli.options import comma_list, config_options, data_options, make_config
-from alpt_ref.compare.grid import FP32
-from alpt_ref.compare.sweep import Point, make_sweep, name_of, points
 from alpt_ref.errors import AlptError, InputError
-from alpt_ref.output import atomic
+from alpt_ref.studies.grid import FP32
+from alpt_ref.studies.sweep import Point, make_sweep, name_of, points
 
 from .pairs import Difference, Runs, differences, means, run_pairs, write_about, write_csv
 

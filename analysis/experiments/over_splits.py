@@ -17,10 +17,10 @@ from typing import Any
 import click
 
 from alpt_ref.cli.options import comma_list, config_options, data_options, make_config
-from alpt_ref.compare.grid import FP32, Setting, configure, make_settings
-from alpt_ref.config import RunConfig, canonical
-from alpt_ref.config_io import apply_overrides
 from alpt_ref.errors import AlptError, InputError
+from alpt_ref.studies.grid import FP32, Setting, configure, make_settings
+from alpt_ref.training.config import RunConfig, canonical
+from alpt_ref.training.config_io import apply_overrides
 
 from .pairs import Difference, differences, means, run_pairs, write_about, write_csv
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from alpt_ref.compare.figure import STYLE
-from alpt_ref.compare.statistics import t_interval
-from alpt_ref.history import RunResult
-from alpt_ref.reproduce import Runs, StoredRun
-from alpt_ref.verify.figures import new_figure
+from alpt_ref._util.statistics import t_interval
+from alpt_ref.studies.comparison_figure import STYLE
+from alpt_ref.studies.reproduce import Runs, StoredRun
+from alpt_ref.training.history import RunResult
+from alpt_ref.verification.figures import new_figure
 
 WIDTH = 3.3
 """Inches of a column of print."""

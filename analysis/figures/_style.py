@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from alpt_ref.verify.figures import new_figure
-from alpt_ref.verify.results import CellResult, ClaimResult
+from alpt_ref.verification.figures import new_figure
+from alpt_ref.verification.results import CellResult, ClaimResult
 
 FloatArray = NDArray[np.float64]
 Row = dict[str, Any]

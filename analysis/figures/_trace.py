@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Study
+from alpt_ref.studies.reproduce import Study
+from alpt_ref.training.config import RunConfig
 
 
 def name(label: str, epochs: int) -> str:

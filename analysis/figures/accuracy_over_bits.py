@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Runs, Study
-from alpt_ref.verify.figures import Figure
+from alpt_ref.studies.reproduce import Runs, Study
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.figures import Figure
 
 from ._runs import Row, column, difference, intervals, label, legend, row, style, widen
 

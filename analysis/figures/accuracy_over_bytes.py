@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.compare.grid import Setting, make_settings
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Runs, Study
-from alpt_ref.verify.figures import Figure
+from alpt_ref.studies.grid import Setting, make_settings
+from alpt_ref.studies.reproduce import Runs, Study
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.figures import Figure
 
 from ._runs import Mean, Row, column, difference, intervals, label, legend, over_seeds, row, style, widen
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Runs, Study
-from alpt_ref.verify.figures import Figure
+from alpt_ref.studies.reproduce import Runs, Study
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.figures import Figure
 
 from ._runs import FONT, Row, column, label, legend
 from ._trace import checkpoints, name, traced

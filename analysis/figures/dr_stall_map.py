@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.verify.figures import Figure
-from alpt_ref.verify.results import ClaimResult
+from alpt_ref.verification.figures import Figure
+from alpt_ref.verification.results import ClaimResult
 
 from ._style import BOUND, RED, Row, extra, panels, rows_of
 

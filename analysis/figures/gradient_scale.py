@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.verify.figures import Figure
-from alpt_ref.verify.results import ClaimResult
+from alpt_ref.verification.figures import Figure
+from alpt_ref.verification.results import ClaimResult
 
 from ._style import BLUE, BOUND, GREEN, RED, Row, band, extra, panels, rows_of, slope_text
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.verify.figures import Figure
-from alpt_ref.verify.results import CellResult, ClaimResult
+from alpt_ref.verification.figures import Figure
+from alpt_ref.verification.results import CellResult, ClaimResult
 
 from ._style import BLUE, BOUND, GREEN, Row, cell_where, extra, panels, rows_of, slope_text
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.compare.sweep import STALLS_BELOW, Point, make_sweep, name_of
-from alpt_ref.config import RunConfig
-from alpt_ref.history import RunResult
-from alpt_ref.reproduce import Runs, Study
-from alpt_ref.verify.figures import Figure
+from alpt_ref.studies.reproduce import Runs, Study
+from alpt_ref.studies.sweep import STALLS_BELOW, Point, make_sweep, name_of
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.history import RunResult
+from alpt_ref.verification.figures import Figure
 
 from ._runs import Row, column, difference, intervals, label, legend, over_seeds, row, widen
 

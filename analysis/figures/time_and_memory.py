@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Runs, Study
-from alpt_ref.reproduce.columns import seconds_an_epoch
-from alpt_ref.verify.figures import Figure
+from alpt_ref.studies.columns import seconds_an_epoch
+from alpt_ref.studies.reproduce import Runs, Study
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.figures import Figure
 
 from ._runs import Row, column, intervals, label, legend, over_seeds
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from alpt_ref.reproduce import Line, Runs
-from alpt_ref.reproduce.columns import COLUMNS, LEVEL, of_seeds
-from alpt_ref.reproduce.inference import Estimate, estimates
+from alpt_ref.studies.columns import COLUMNS, LEVEL, of_seeds
+from alpt_ref.studies.inference import Estimate, estimates
+from alpt_ref.studies.reproduce import Line, Runs
 
 Key = TypeVar("Key", bound=Hashable)
 

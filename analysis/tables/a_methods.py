@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Runs, Study, Table
-from alpt_ref.reproduce.inference import benchmark_lines, benchmark_note, equivalence, gap_to_bayes
+from alpt_ref.studies.inference import benchmark_lines, benchmark_note, equivalence, gap_to_bayes
+from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.training.config import RunConfig
 
 from ._sentences import against_reference
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Study, Table
+from alpt_ref.studies.reproduce import Line, Study, Table
+from alpt_ref.training.config import RunConfig
 
 from ._sentences import against_reference
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alpt_ref.catalog import MODELS
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Runs, Study, Table
-from alpt_ref.reproduce.columns import COLUMNS, of_seeds
-from alpt_ref.reproduce.inference import benchmark_lines, benchmark_note
+from alpt_ref.studies.columns import COLUMNS, of_seeds
+from alpt_ref.studies.inference import benchmark_lines, benchmark_note
+from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.training.config import RunConfig
 
 from ._sentences import against_reference, auc_differences, significant
 

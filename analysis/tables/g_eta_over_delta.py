@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.compare.sweep import Point, make_sweep, name_of
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Runs, Study, Table
-from alpt_ref.reproduce.inference import regions
+from alpt_ref.studies.inference import regions
+from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.studies.sweep import Point, make_sweep, name_of
+from alpt_ref.training.config import RunConfig
 
 from ._sentences import auc_differences, significant
 

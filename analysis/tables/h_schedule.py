@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Runs, Study, Table
-from alpt_ref.reproduce.inference import Estimate
+from alpt_ref.studies.inference import Estimate
+from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.training.config import RunConfig
 
 from ._sentences import auc_differences, listed, significant
 

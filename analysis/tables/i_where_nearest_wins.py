@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from alpt_ref.compare.grid import Setting, configure
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import Line, Runs, Study, Table
-from alpt_ref.reproduce.columns import COLUMNS, LEVEL, of_seeds
-from alpt_ref.reproduce.inference import Estimate, estimates
+from alpt_ref.studies.columns import COLUMNS, LEVEL, of_seeds
+from alpt_ref.studies.grid import Setting, configure
+from alpt_ref.studies.inference import Estimate, estimates
+from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.training.config import RunConfig
 
 BITS, WIDE = (4, 2), 8
 RATIOS = (0.5, 1.0)

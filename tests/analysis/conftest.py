@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from alpt_ref.verify.results import save_results
-from alpt_ref.verify.runner import load_claims, verify
+from alpt_ref.verification.results import save_results
+from alpt_ref.verification.runner import load_claims, verify
 
 CLAIMS = Path(__file__).resolve().parents[2] / "analysis" / "claims"
 

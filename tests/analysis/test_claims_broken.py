@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref._jit import scalar
-from alpt_ref.backend import get_backend
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cpu import quantize, random
 from alpt_ref.scalar import quantizer, rounding
+from alpt_ref.scalar.jit import scalar
 from tests.analysis.test_claims_rsx import verdict
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alpt_ref.verify.picture import claim_picture, formula
-from alpt_ref.verify.results import ClaimResult, Results
-from alpt_ref.verify.runner import Loaded, load_claims, plan
+from alpt_ref.verification.picture import claim_picture, formula
+from alpt_ref.verification.results import ClaimResult, Results
+from alpt_ref.verification.runner import Loaded, load_claims, plan
 
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "claims"
 IDS = [
@@ -94,7 +94,7 @@ def test_full_precision_stochastic_and_nearest_rounding_come_in_this_order(verdi
 def test_click_data_come_from_a_store_when_one_is_named(
     claims: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from alpt_ref.data.synthetic import synthetic_clicks
+    from alpt_ref.data.synthetic.clicks import synthetic_clicks
 
     synthetic_clicks(400, fields=3, features=20, seed=2).save(tmp_path / "store")
     monkeypatch.setenv("ALPT_REF_CLICKS", str(tmp_path / "store"))

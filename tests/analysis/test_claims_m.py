@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import load_tables
-from alpt_ref.reproduce.stored import VARIABLE
-from alpt_ref.verify.results import ClaimResult
-from alpt_ref.verify.runner import load_claims, verify
-from tests.reproduce.fabricated import STUDY, fabricate
+from alpt_ref.studies.reproduce import load_tables
+from alpt_ref.studies.stored import VARIABLE
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.results import ClaimResult
+from alpt_ref.verification.runner import load_claims, verify
+from tests.studies.fabricated import STUDY, fabricate
 
 ROOT = Path(__file__).resolve().parents[2] / "analysis"
 CLAIMS = load_claims(ROOT / "claims")

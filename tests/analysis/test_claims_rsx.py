@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from alpt_ref.verify.picture import claim_picture, formula
-from alpt_ref.verify.results import ClaimResult
-from alpt_ref.verify.runner import Loaded, plan, verify
-from alpt_ref.verify.task import load_claim
+from alpt_ref.verification.picture import claim_picture, formula
+from alpt_ref.verification.results import ClaimResult
+from alpt_ref.verification.runner import Loaded, plan, verify
+from alpt_ref.verification.task import load_claim
 
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "claims"
 IDS = [*(f"r{i}" for i in range(1, 8)), *(f"s{i}" for i in range(1, 6)), *(f"x{i}" for i in range(1, 4))]

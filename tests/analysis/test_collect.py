@@ -13,17 +13,17 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from alpt_ref._util.progress import Progress
 from alpt_ref.cli.reproduce import make_study, reproduce_command
-from alpt_ref.config import RunConfig
 from alpt_ref.errors import InputError
-from alpt_ref.progress import Progress
-from alpt_ref.reproduce import Stored, Study, choose, draw, load_tables
-from alpt_ref.reproduce.table import lay_out
-from alpt_ref.reproduce.verdicts import put_to_the_test
-from alpt_ref.verify.figures import load_figures
+from alpt_ref.studies.reproduce import Stored, Study, choose, draw, load_tables
+from alpt_ref.studies.table import lay_out
+from alpt_ref.studies.verdicts import put_to_the_test
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.figures import load_figures
 from analysis.collect import check_portable, collect, main
 from analysis.study_command import command_of
-from tests.reproduce.fabricated import STUDY, fabricate
+from tests.studies.fabricated import STUDY, fabricate
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 TINY = (
@@ -32,7 +32,7 @@ TINY = (
 )
 
 CLAIM = """
-from alpt_ref.verify import Claim, Control, exact
+from alpt_ref.verification import Claim, Control, exact
 
 CLAIM = Claim(
     id="c0", title="some", statement="$1 \\\\leq 2$", kind="upper", grid=lambda budget: [{}], bound=lambda c, k: 2.0,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alpt_ref.verify.figures import Figure, draw_figures, load_figures
-from alpt_ref.verify.picture import paper_style
-from alpt_ref.verify.results import Results
+from alpt_ref.verification.figures import Figure, draw_figures, load_figures
+from alpt_ref.verification.picture import paper_style
+from alpt_ref.verification.results import Results
 
 ROOT = Path(__file__).resolve().parents[2] / "analysis"
 FIGURES = {figure.id: figure for figure in load_figures(ROOT / "figures") if figure.claims}

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import PRESETS, Stored, preset
-from alpt_ref.verify.figures import draw_figures, load_figures
-from alpt_ref.verify.picture import paper_style
-from tests.reproduce.fabricated import fabricate
+from alpt_ref.studies.reproduce import PRESETS, Stored, preset
+from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.figures import draw_figures, load_figures
+from alpt_ref.verification.picture import paper_style
+from tests.studies.fabricated import fabricate
 
 ROOT = Path(__file__).resolve().parents[2] / "analysis"
 FIGURES = {figure.id: figure for figure in load_figures(ROOT / "figures") if figure.runs is not None}

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import LaidOut, load_tables
-from alpt_ref.reproduce.render import as_latex
-from alpt_ref.reproduce.table import lay_out
-from tests.reproduce.fabricated import STUDY, fabricate
+from alpt_ref.studies.render import as_latex
+from alpt_ref.studies.reproduce import LaidOut, load_tables
+from alpt_ref.studies.table import lay_out
+from alpt_ref.training.config import RunConfig
+from tests.studies.fabricated import STUDY, fabricate
 
 TABLES = {table.id: table for table in load_tables(Path(__file__).resolve().parents[2] / "analysis" / "tables")}
 

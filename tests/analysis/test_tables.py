@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from alpt_ref.catalog import MODELS, comparison_labels
-from alpt_ref.config import RunConfig
-from alpt_ref.reproduce import PRESETS, LaidOut, Table, load_tables, preset
-from alpt_ref.reproduce.benchmark import BENCHMARKS, check_benchmark
-from alpt_ref.reproduce.stored import Data, variant_hash
-from alpt_ref.reproduce.table import lay_out
-from tests.reproduce.fabricated import STUDY, fabricate
+from alpt_ref.studies.benchmark import BENCHMARKS, check_benchmark
+from alpt_ref.studies.reproduce import PRESETS, LaidOut, Table, load_tables, preset
+from alpt_ref.studies.stored import Data, variant_hash
+from alpt_ref.studies.table import lay_out
+from alpt_ref.training.config import RunConfig
+from tests.studies.fabricated import STUDY, fabricate
 
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "tables"
 TABLES = {table.id: table for table in load_tables(FOLDER)}

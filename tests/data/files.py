@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alpt_ref.data.avazu import HEADER
+from alpt_ref.data.formats.avazu import HEADER
 
 
 def criteo_line(label: object = 0, integers: dict[int, object] | None = None, **categories: str) -> str:

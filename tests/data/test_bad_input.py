@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.data import RawClicks, encode_file, read_avazu, read_criteo, read_libfm
-from alpt_ref.data.avazu import HEADER
+from alpt_ref.data.formats.avazu import HEADER
 from alpt_ref.errors import InputError
 
 from .files import avazu_line, criteo_line, random_criteo, write
@@ -132,7 +132,7 @@ def test_file_without_a_good_row(tmp_path: Path) -> None:
 
 
 def test_one_very_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alpt_ref.data.lines.MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr("alpt_ref.data.formats.lines.MAX_LINE_BYTES", 1000)
     with pytest.raises(InputError, match="line 2: over 1000 bytes"):
         read_criteo(write(tmp_path / "a.txt", GOOD + "\n" + "x" * 5000), chunk_bytes=100)
 

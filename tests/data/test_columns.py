@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpt_ref.data.columns import CategoryError, ColumnCoder
+from alpt_ref.data.formats.columns import CategoryError, ColumnCoder
 from alpt_ref.errors import InputError
 
 VALUES = st.one_of(

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref.data import ClickDataset, encode_file, ingest
-from alpt_ref.data.criteo import CRITEO
-from alpt_ref.data.lines import Lines
-from alpt_ref.data.parse import code_lines
-from alpt_ref.data.spill import recall, spill
-from alpt_ref.data.workspace import Workspace
+from alpt_ref.data import ClickDataset, encode_file
+from alpt_ref.data.formats.criteo import CRITEO
+from alpt_ref.data.formats.lines import Lines
+from alpt_ref.data.formats.parse import code_lines
+from alpt_ref.data.store import ingest
+from alpt_ref.data.store.spill import recall, spill
+from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.errors import InputError
 
 from .files import criteo_line, folder_bytes, write
@@ -27,7 +28,8 @@ CHUNK = 4_000
 
 CHILD = """
 import os, signal, sys
-from alpt_ref.data import encode_file, ingest
+from alpt_ref.data import encode_file
+from alpt_ref.data.store import ingest
 kind, where, calls, path, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
 inner, seen = getattr(ingest, where), 0
 
@@ -72,7 +74,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         firsts.append(lines.first)
         return code_lines(layout, lines)
 
-    monkeypatch.setattr("alpt_ref.data.ingest.code_lines", counted)
+    monkeypatch.setattr("alpt_ref.data.store.ingest.code_lines", counted)
     return firsts
 
 
@@ -156,7 +158,7 @@ def test_two_processes_in_one_folder(tmp_path: Path, clicks: Path) -> None:
             encode(clicks, tmp_path / "store")
         assert sorted(tmp_path.rglob("*")) == before
     holder = subprocess.Popen(
-        [sys.executable, "-c", f"from alpt_ref.data.workspace import Workspace\nimport signal\n"
+        [sys.executable, "-c", f"from alpt_ref.data.store.workspace import Workspace\nimport signal\n"
          f"with Workspace({str(tmp_path / 'store')!r}):\n    print('held', flush=True)\n    signal.pause()"],
         stdout=subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alpt_ref.config import DataConfig
 from alpt_ref.data import describe_text, encode_file, read_criteo, read_libfm
 from alpt_ref.data.splits import fold_split, random_split
 from alpt_ref.errors import InputError
-from alpt_ref.sources import encode, load_dataset
+from alpt_ref.training.config import DataConfig
+from alpt_ref.training.sources import encode, load_dataset
 
 from .files import random_criteo, write
 

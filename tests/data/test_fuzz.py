@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpt_ref.data import ClickDataset, RawClicks, describe_text, encode_file, read_avazu, read_criteo, read_libfm
-from alpt_ref.data.avazu import HEADER
-from alpt_ref.data.store import fingerprint_of
+from alpt_ref.data.formats.avazu import HEADER
+from alpt_ref.data.store.reader import fingerprint_of
 from alpt_ref.errors import InputError
 
 from .files import avazu_line, criteo_line, random_criteo, write

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpt_ref.data import ClickDataset, synthetic_clicks
-from alpt_ref.data.gather import gather_batches
+from alpt_ref.data.store.gather import gather_batches
 from alpt_ref.errors import InputError
 
 

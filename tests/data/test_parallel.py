@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from alpt_ref.data.parallel import ordered_map, worker_count
+from alpt_ref.data.store.parallel import ordered_map, worker_count
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpt_ref.data import ClickDataset, RawClicks, encode_file, read_avazu, read_criteo, read_libfm
-from alpt_ref.data.avazu import CATEGORIES, HEADER
-from alpt_ref.data.criteo import integer_category
+from alpt_ref.data.formats.avazu import CATEGORIES, HEADER
+from alpt_ref.data.formats.criteo import integer_category
 from alpt_ref.errors import InputError
 
 from .files import avazu_line, criteo_line, folder_bytes, random_criteo, write

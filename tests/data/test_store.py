@@ -16,8 +16,8 @@ import pytest
 
 from alpt_ref.data import ClickDataset, describe, describe_text, load, synthetic_clicks
 from alpt_ref.data.splits import random_split, split_counts
-from alpt_ref.data.store import fingerprint_of
-from alpt_ref.data.store_writer import StoreWriter, writing_to
+from alpt_ref.data.store.reader import fingerprint_of
+from alpt_ref.data.store.writer import StoreWriter, writing_to
 from alpt_ref.errors import InputError
 
 from .files import folder_bytes

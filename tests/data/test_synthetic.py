@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from alpt_ref.data import iter_synthetic_blocks, make_synthetic_model, synthetic_clicks, write_synthetic
-from alpt_ref.data.synthetic import default_field_sizes
-from alpt_ref.data.synthetic_model import BLOCK
+from alpt_ref.data.synthetic.clicks import default_field_sizes
+from alpt_ref.data.synthetic.model import BLOCK
 from alpt_ref.errors import InputError
 
 from .. import tolerances

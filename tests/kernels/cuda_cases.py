@@ -78,7 +78,7 @@ def _round_trip(device: str) -> Arrays:
             "words": words,
             "codes": quantizer.unpack(words, 4, 9),
         }
-    from alpt_ref import quantizer_cuda
+    from alpt_ref.quantizer import cuda as quantizer_cuda
 
     words = quantizer_cuda.pack(codes, 4, 2)
     return {
@@ -90,14 +90,14 @@ def _round_trip(device: str) -> Arrays:
 
 
 def _philox(device: str) -> Arrays:
-    from alpt_ref import quantizer
+    from alpt_ref.quantizer import arrays as quantizer
 
     generator = np.random.Generator(np.random.Philox(key=9))
     counters = generator.integers(0, 1 << 32, (33, 4), dtype=np.uint32)
     key = generator.integers(0, 1 << 32, 2, dtype=np.uint32)
     if device == "cpu":
         return {"words": quantizer.philox4x32(counters, key)}
-    from alpt_ref import quantizer_cuda
+    from alpt_ref.quantizer import cuda as quantizer_cuda
 
     return {"words": quantizer_cuda.philox4x32(quantizer._counters_and_keys, counters, key)}
 

@@ -103,8 +103,8 @@ OPTIMIZERS = list(MOMENTS)
 
 
 def layout_of(bits: int | None, optimizer: str, *, row_step: bool = True, learns: bool = False) -> Any:
-    from alpt_ref.backend import get_backend
-    from alpt_ref.tables.cuda_store import Store
+    from alpt_ref.kernels.backend import get_backend
+    from alpt_ref.tables.cuda.store import Store
 
     return Store(get_backend("cpu"), 4, 16, bits, optimizer, row_step=row_step, learns_step=learns).layout
 

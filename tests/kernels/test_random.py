@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref._jit import kernel
 from alpt_ref.kernels import oracle
 from alpt_ref.kernels.cpu.random import close_ranks, fill_words
+from alpt_ref.kernels.jit import kernel
 
 
 @kernel

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpt_ref import set_num_threads
-from alpt_ref.backend import get_backend
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.tables.plan import make_plan, sum_gradients
 
 CPU = get_backend("cpu")

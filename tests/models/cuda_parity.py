@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from alpt_ref.backend import get_backend
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.models import Model, bce_with_logits, make_model
 from tests.models.helpers import Array
 from tests.tolerances import FLOAT32

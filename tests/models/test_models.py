@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref import _jit
 from alpt_ref.catalog import MODELS
 from alpt_ref.errors import InputError
+from alpt_ref.kernels import jit as _jit
 from alpt_ref.models import Model, bce_with_logits, make_model
-from alpt_ref.optim import make_dense_optimizer
+from alpt_ref.models.optim import make_dense_optimizer
 from tests.models.helpers import batch, random_model
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.models import Model, bce_with_logits
-from alpt_ref.optim import make_dense_optimizer
+from alpt_ref.models.optim import make_dense_optimizer
 from tests.models.helpers import batch, random_model
 from tests.tolerances import FLOAT64, FLOAT64_TRAJECTORY
 

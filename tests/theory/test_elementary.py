@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._jit import kernel
+from alpt_ref.kernels.jit import kernel
 from alpt_ref.scalar.elementary import exp_negative, log_unit, sigmoid
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from alpt_ref._jit import kernel
 from alpt_ref.errors import InputError
+from alpt_ref.kernels.jit import kernel
 from alpt_ref.scalar.rounding import sr
 from alpt_ref.theory import identities, learned_step
 from alpt_ref.theory.setting import Grid, Noise

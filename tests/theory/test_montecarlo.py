@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from alpt_ref import _jit
 from alpt_ref.errors import InputError
+from alpt_ref.kernels import jit as _jit
 from alpt_ref.theory import montecarlo, montecarlo_cuda
 from alpt_ref.theory.linear import synthetic_regression
 from alpt_ref.theory.markov import ExactRounding, evolve_separable

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
+from alpt_ref.kernels.jit import kernel
 
 Array = NDArray[Any]
 

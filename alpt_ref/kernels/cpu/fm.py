@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..._jit import kernel
+from alpt_ref.kernels.jit import kernel
 
 Array = NDArray[Any]
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
-from ..._types import Int, Integers
-from ...scalar.arith import mul
-from .prefetch import AHEAD, prefetch
-from .rows import unit_of
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.rows import unit_of
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int, Integers
+from alpt_ref.scalar.arith import mul
 
 
 @kernel

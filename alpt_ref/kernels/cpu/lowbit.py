@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
-from ..._types import Int
-from ...scalar.arith import mul
-from ...scalar.fixed_point import fixed_scale, fixed_unit
-from ...scalar.quantizer import decode, grid_shift, moved_code, moved_step_derivative, q_max, q_min
-from ...scalar.update import exp_bounded
-from .quantize import row_sum
-from .random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters
+from alpt_ref.kernels.cpu.quantize import row_sum
+from alpt_ref.kernels.cpu.random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
+from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code, moved_step_derivative, q_max, q_min
+from alpt_ref.scalar.update import exp_bounded
 
 
 @kernel

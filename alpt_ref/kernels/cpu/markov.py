@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel, scalar
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.scalar.jit import scalar
 
 VALUE, DISTANCE, DISTANCE2, GRADIENT2, GRADIENT1, LEAVING = range(6)
 """Columns of the record of one step."""

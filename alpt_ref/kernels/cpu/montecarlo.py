@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
-from ...scalar.arith import mul
-from .montecarlo_measure import (
+from alpt_ref.kernels.cpu.montecarlo_measure import (
     DISTANCE2,
     FLUSH_STEPS,
     GRADIENT2,
@@ -22,7 +20,9 @@ from .montecarlo_measure import (
     keep_largest,
     squared_norms,
 )
-from .montecarlo_passes import add_noise, element_counters, move_all, place_start, slopes
+from alpt_ref.kernels.cpu.montecarlo_passes import add_noise, element_counters, move_all, place_start, slopes
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.scalar.arith import mul
 
 _ZERO = np.float32(0.0)
 

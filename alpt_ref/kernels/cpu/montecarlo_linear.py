@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel, scalar
-from ...scalar.arith import mul
-from ...scalar.elementary import log_unit, sigmoid
-from ...scalar.rounding import saturate
-from .montecarlo_measure import check_move
-from .montecarlo_passes import PURPOSE_SAMPLE, add_noise, element_counters, move_all, place_start
-from .random import fill_words
+from alpt_ref.kernels.cpu.montecarlo_measure import check_move
+from alpt_ref.kernels.cpu.montecarlo_passes import PURPOSE_SAMPLE, add_noise, element_counters, move_all, place_start
+from alpt_ref.kernels.cpu.random import fill_words
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.elementary import log_unit, sigmoid
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.rounding import saturate
 
 SQUARE, ABSOLUTE, HUBER_LOSS, LOGISTIC = 0, 1, 2, 3
 

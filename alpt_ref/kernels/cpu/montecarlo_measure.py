@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import scalar
-from ...scalar.arith import mul
-from .montecarlo_passes import ELASTIC, FULL, HUBER, SATURATING, loss_value
+from alpt_ref.kernels.cpu.montecarlo_passes import ELASTIC, FULL, HUBER, SATURATING, loss_value
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.jit import scalar
 
 VALUE, DISTANCE2, GRADIENT2, MEAN_VALUE, MEAN_GRADIENT2 = range(5)
 """Columns of the checkpoint records."""

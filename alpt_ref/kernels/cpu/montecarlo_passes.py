@@ -16,11 +16,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import scalar
-from ...scalar.arith import mul
-from ...scalar.elementary import normal_pair, symmetric_uniform
-from ...scalar.rounding import dr, saturate, sr
-from .random import fill_words
+from alpt_ref.kernels.cpu.random import fill_words
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.elementary import normal_pair, symmetric_uniform
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.rounding import dr, saturate, sr
 
 PURPOSE_ROUNDING = 16
 PURPOSE_NOISE = 17

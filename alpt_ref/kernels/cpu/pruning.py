@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
-from ..._types import Int, Integers
-from .prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int, Integers
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 

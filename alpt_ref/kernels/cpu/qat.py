@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
-from ..._types import Int, Integers
-from ...scalar.arith import mul
-from ...scalar.quantizer import encode_dr, step_derivative
-from ...scalar.straight_through import clip_derivative, fake_quantized, passed_gradient
-from .prefetch import AHEAD, prefetch
-from .quantize import row_sum
-from .rows import unit_of
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.quantize import row_sum
+from alpt_ref.kernels.cpu.rows import unit_of
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int, Integers
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.quantizer import encode_dr, step_derivative
+from alpt_ref.scalar.straight_through import clip_derivative, fake_quantized, passed_gradient
 
 
 @kernel

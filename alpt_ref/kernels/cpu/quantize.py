@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel, scalar
-from ..._types import Int, Integers
-from ...scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, sign_extend, step_derivative
-from .random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters_range
+from alpt_ref.kernels.cpu.random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters_range
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int, Integers
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, sign_extend, step_derivative
 
 ROWS_A_CHECK = 64
 """Rows whose finiteness is checked while they are in the cache for rounding."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel, scalar
-from ..._types import Int
-from ...scalar.philox import counter_1, counter_2, counter_3, philox4x32
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int
+from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.philox import counter_1, counter_2, counter_3, philox4x32
 
 CHUNK_LANES = 256
 """Philox calls made in one go: a buffer of 1024 words stays in the first-level cache and fills vector registers."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel, scalar
-from ..._types import Int, Integers
-from .prefetch import AHEAD, prefetch
-from .quantize import pack_row, unpack_row
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.quantize import pack_row, unpack_row
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int, Integers
+from alpt_ref.scalar.jit import scalar
 
 
 @scalar

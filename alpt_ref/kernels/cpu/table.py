@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
-from ..._types import Int, Integers
-from ...scalar.arith import mul
-from ...scalar.quantizer import decode
-from ...scalar.update import adagrad_direction, adam_direction, moment
-from .prefetch import AHEAD, prefetch
-from .quantize import row_sum, unpack_row
-from .rows import read_2, read_4, unit_of
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.quantize import row_sum, unpack_row
+from alpt_ref.kernels.cpu.rows import read_2, read_4, unit_of
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int, Integers
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.quantizer import decode
+from alpt_ref.scalar.update import adagrad_direction, adam_direction, moment
 
 
 @kernel

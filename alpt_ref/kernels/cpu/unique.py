@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._jit import kernel
-from ..._types import Int, Integers
-from ...scalar.fixed_point import fixed_scale, fixed_unit
-from .prefetch import AHEAD, prefetch
-from .quantize import not_finite
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.quantize import not_finite
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int, Integers
+from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
 
 DIGIT_BITS = 11
 BUCKETS = 1 << DIGIT_BITS

@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 
-from ...errors import InputError
+from alpt_ref.errors import InputError
 
 _INSTALL = "install the extra: pip install 'alpt-ref[gpu]'"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .target import SIMULATED
+from alpt_ref.kernels.cuda.target import SIMULATED
 
 WORKSPACE = 32 << 20
 """Bytes of workspace; what cuBLAS's documentation recommends for compute capability 9."""

@@ -11,8 +11,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from .reduce import LANES, ROW_LANES, THREADS, WIDTH, block_sum, fold, fold_parts, put4, take4, warp_sum
-from .target import cuda, device, kernel, load4
+from alpt_ref.kernels.cuda.reduce import (
+    LANES,
+    ROW_LANES,
+    THREADS,
+    WIDTH,
+    block_sum,
+    fold,
+    fold_parts,
+    put4,
+    take4,
+    warp_sum,
+)
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 
 UNITS = 4
 """Units of one pass."""

@@ -16,9 +16,9 @@ import math
 
 import numpy as np
 
-from ...scalar.arith import mul
-from .reduce import LANES, ROW_LANES, WIDTH, fold, fold_parts, put4, take4, warp_sum
-from .target import cuda, device, kernel
+from alpt_ref.kernels.cuda.reduce import LANES, ROW_LANES, WIDTH, fold, fold_parts, put4, take4, warp_sum
+from alpt_ref.kernels.cuda.target import cuda, device, kernel
+from alpt_ref.scalar.arith import mul
 
 # --- batch norm forward -------------------------------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from .target import SIMULATED, device
+from alpt_ref.kernels.cuda.target import SIMULATED, device
+from alpt_ref.scalar.arith import mul
 
 if SIMULATED:
 

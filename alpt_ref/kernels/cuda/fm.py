@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .reduce import LANES, ROW_LANES, warp_sum
-from .target import cuda, kernel
+from alpt_ref.kernels.cuda.reduce import LANES, ROW_LANES, warp_sum
+from alpt_ref.kernels.cuda.target import cuda, kernel
 
 
 @kernel

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.fixed_point import fixed_scale
-from .plan import CHUNK, heavy_pieces, heavy_rows
-from .sums import NOTHING, four_of
-from .target import cuda, device, kernel, load4, warp_max, warp_sum_apart
-from .team import team_of
+from alpt_ref.kernels.cuda.plan import CHUNK, heavy_pieces, heavy_rows
+from alpt_ref.kernels.cuda.sums import NOTHING, four_of
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4, warp_max, warp_sum_apart
+from alpt_ref.kernels.cuda.team import team_of
+from alpt_ref.scalar.fixed_point import fixed_scale
 
 
 @kernel

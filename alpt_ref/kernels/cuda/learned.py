@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from ...scalar.fixed_point import fixed_scale, fixed_unit
-from ...scalar.quantizer import grid_shift, moved_step_derivative
-from ...scalar.update import adagrad_direction, adam_direction, exp_bounded, moment
-from ..cpu.rows import unit_of
-from .optimizers import BETA1, BETA2, DECAY, EPS, FLOOR, LAST_COUNT, STEP_LR, TAKE1, TAKE2
-from .plan import unique_rows
-from .sums import EXPONENT, magnitude, row_gradient
-from .target import cuda, device, kernel, load4
-from .team import Layout, code_access, float_access, row_total, team_of
-from .update import FLOOR_HITS, NO_CODES, UPDATES, add_stats, rounded_codes
+from alpt_ref.kernels.cpu.rows import unit_of
+from alpt_ref.kernels.cuda.optimizers import BETA1, BETA2, DECAY, EPS, FLOOR, LAST_COUNT, STEP_LR, TAKE1, TAKE2
+from alpt_ref.kernels.cuda.plan import unique_rows
+from alpt_ref.kernels.cuda.sums import EXPONENT, magnitude, row_gradient
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
+from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, row_total, team_of
+from alpt_ref.kernels.cuda.update import FLOOR_HITS, NO_CODES, UPDATES, add_stats, rounded_codes
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
+from alpt_ref.scalar.quantizer import grid_shift, moved_step_derivative
+from alpt_ref.scalar.update import adagrad_direction, adam_direction, exp_bounded, moment
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)

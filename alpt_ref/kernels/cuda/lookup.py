@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.quantizer import decode
-from .sums import EXPONENT, magnitude
-from .target import cuda, kernel
-from .team import Layout, code_access, float_access, step_index, team_of
+from alpt_ref.kernels.cuda.sums import EXPONENT, magnitude
+from alpt_ref.kernels.cuda.target import cuda, kernel
+from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_index, team_of
+from alpt_ref.scalar.quantizer import decode
 
 _ZERO = np.float32(0.0)
 

@@ -11,16 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from ...scalar.elementary import normal_pair, symmetric_uniform
-from ...scalar.philox import counter_2, counter_3, philox4x32
-from ...scalar.rounding import dr, saturate, sr
-from ..cpu.montecarlo_measure import (
-    DISTANCE2,
-    GRADIENT2,
-    VALUE,
-)
-from ..cpu.montecarlo_passes import (
+from alpt_ref.kernels.cpu.montecarlo_measure import DISTANCE2, GRADIENT2, VALUE
+from alpt_ref.kernels.cpu.montecarlo_passes import (
     ELASTIC,
     HUBER,
     NEAREST,
@@ -35,7 +27,11 @@ from ..cpu.montecarlo_passes import (
     loss_slope,
     loss_value,
 )
-from .target import blocks_for, cuda, device, kernel, launch
+from alpt_ref.kernels.cuda.target import blocks_for, cuda, device, kernel, launch
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.elementary import normal_pair, symmetric_uniform
+from alpt_ref.scalar.philox import counter_2, counter_3, philox4x32
+from alpt_ref.scalar.rounding import dr, saturate, sr
 
 BLOCK = 128
 _ZERO = np.float32(0.0)

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from ..cpu.montecarlo_measure import (
+from alpt_ref.kernels.cpu.montecarlo_measure import (
     DISTANCE2,
     FLUSH_STEPS,
     GRADIENT2,
@@ -27,9 +26,10 @@ from ..cpu.montecarlo_measure import (
     keep_largest,
     squared_norms,
 )
-from ..cpu.montecarlo_passes import add_noise, element_counters, move_all, place_start, slopes
-from .montecarlo import BLOCK, SCRATCH_BYTES
-from .target import cuda, kernel, launch
+from alpt_ref.kernels.cpu.montecarlo_passes import add_noise, element_counters, move_all, place_start, slopes
+from alpt_ref.kernels.cuda.montecarlo import BLOCK, SCRATCH_BYTES
+from alpt_ref.kernels.cuda.target import cuda, kernel, launch
+from alpt_ref.scalar.arith import mul
 
 _ZERO = np.float32(0.0)
 

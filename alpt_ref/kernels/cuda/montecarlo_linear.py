@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from ...scalar.philox import counter_2, counter_3, philox4x32
-from ..cpu.montecarlo_linear import add_row_gradient, full_value, pick_row
-from ..cpu.montecarlo_measure import check_move
-from ..cpu.montecarlo_passes import PURPOSE_SAMPLE, add_noise, element_counters, move_all, place_start
-from .montecarlo import BLOCK
-from .montecarlo_groups import group_size, workers
-from .target import cuda, device, kernel, launch
+from alpt_ref.kernels.cpu.montecarlo_linear import add_row_gradient, full_value, pick_row
+from alpt_ref.kernels.cpu.montecarlo_measure import check_move
+from alpt_ref.kernels.cpu.montecarlo_passes import PURPOSE_SAMPLE, add_noise, element_counters, move_all, place_start
+from alpt_ref.kernels.cuda.montecarlo import BLOCK
+from alpt_ref.kernels.cuda.montecarlo_groups import group_size, workers
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, launch
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.philox import counter_2, counter_3, philox4x32
 
 _ONE = np.float32(1.0)
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from ...scalar.update import adagrad_direction, adam_direction, moment
-from .target import device
-from .team import Layout, float_access, row_total, team_of
+from alpt_ref.kernels.cuda.target import device
+from alpt_ref.kernels.cuda.team import Layout, float_access, row_total, team_of
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.update import adagrad_direction, adam_direction, moment
 
 LR, DECAY, STEP_LR, BETA1, BETA2, TAKE1, TAKE2, EPS, FLOOR = range(9)
 """Places in `rates` (float32)."""

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.quantizer import decode, grid_shift, moved_code
-from ..cpu.rows import unit_of
-from .optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
-from .plan import unique_rows
-from .sums import not_finite4, row_gradient
-from .target import cuda, device, kernel, load4
-from .team import Layout, code_access, float_access, step_index, team_of
-from .update import UPDATES, add_stats, rounded_codes
+from alpt_ref.kernels.cpu.rows import unit_of
+from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
+from alpt_ref.kernels.cuda.plan import unique_rows
+from alpt_ref.kernels.cuda.sums import not_finite4, row_gradient
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
+from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_index, team_of
+from alpt_ref.kernels.cuda.update import UPDATES, add_stats, rounded_codes
+from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)

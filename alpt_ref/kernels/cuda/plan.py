@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .target import BLOCK, claim, claim_one, cuda, device, kernel, load4, store4
+from alpt_ref.kernels.cuda.target import BLOCK, claim, claim_one, cuda, device, kernel, load4, store4
 
 EMPTY = np.uint32(0)
 """Key of a slot that holds no row, else row + 1; after the key comes the number of further positions."""

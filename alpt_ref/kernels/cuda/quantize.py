@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from ...scalar.philox import counter_2, counter_3
-from ...scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, sign_extend, step_derivative
-from .division import known_step
-from .quantize_fast import INFINITY, fast
-from .random import MAX_INDEX, block_words, divider, split
-from .target import BLOCK, SIMULATED, array_module, blocks_for, cuda, device, kernel, launch
+from alpt_ref.kernels.cuda.division import known_step
+from alpt_ref.kernels.cuda.quantize_fast import INFINITY, fast
+from alpt_ref.kernels.cuda.random import MAX_INDEX, block_words, divider, split
+from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, array_module, blocks_for, cuda, device, kernel, launch
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.philox import counter_2, counter_3
+from alpt_ref.scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, sign_extend, step_derivative
 
 _U0 = np.uint32(0)
 

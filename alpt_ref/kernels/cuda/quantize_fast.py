@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.rounding import saturate
-from .division import quotient
-from .random import block_words, split
-from .target import BLOCK, cuda, device, kernel, load4, whole_part
+from alpt_ref.kernels.cuda.division import quotient
+from alpt_ref.kernels.cuda.random import block_words, split
+from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4, whole_part
+from alpt_ref.scalar.rounding import saturate
 
 INFINITY = np.float32(np.inf)
 _ZERO = np.float32(0.0)

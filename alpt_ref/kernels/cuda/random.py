@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.philox import counter_1, philox4x32
-from .target import BLOCK, blocks_for, cuda, device, kernel, launch
+from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, cuda, device, kernel, launch
+from alpt_ref.scalar.philox import counter_1, philox4x32
 
 MAX_INDEX = 1 << 31
 """Work items that `split` can take apart."""

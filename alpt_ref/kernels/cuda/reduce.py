@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .target import SIMULATED, cuda, device, load4, store4
+from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4, store4
 
 THREADS = 64 if SIMULATED else 256
 """Threads of a block in these kernels (the simulator's are slow)."""

@@ -6,9 +6,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dense import relu
-from .reduce import LANES, ROW_LANES, THREADS, WIDTH, block_sum, fold, fold_parts, put4, take4, warp_sum
-from .target import cuda, kernel
+from alpt_ref.kernels.cuda.dense import relu
+from alpt_ref.kernels.cuda.reduce import (
+    LANES,
+    ROW_LANES,
+    THREADS,
+    WIDTH,
+    block_sum,
+    fold,
+    fold_parts,
+    put4,
+    take4,
+    warp_sum,
+)
+from alpt_ref.kernels.cuda.target import cuda, kernel
 
 
 @kernel

@@ -18,10 +18,10 @@ import math
 
 import numpy as np
 
-from ...scalar.arith import mul
-from .cross import not_finite
-from .reduce import THREADS, block_sum
-from .target import cuda, kernel, load4, store4
+from alpt_ref.kernels.cuda.cross import not_finite
+from alpt_ref.kernels.cuda.reduce import THREADS, block_sum
+from alpt_ref.kernels.cuda.target import cuda, kernel, load4, store4
+from alpt_ref.scalar.arith import mul
 
 BAD_LOSS, BAD_GRADIENT, IN_TABLE = 1, 2, 16
 """Values of ``guard[0]``; from `IN_TABLE` on, less it, the value that a table put into ``guard[1]``."""

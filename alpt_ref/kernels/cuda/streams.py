@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .target import SIMULATED
+from alpt_ref.kernels.cuda.target import SIMULATED
 
 
 class _Nothing:

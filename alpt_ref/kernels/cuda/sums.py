@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.fixed_point import fixed_scale, fixed_unit
-from .plan import HEAVY, medium_rows
-from .target import cuda, device, kernel, load4, warp_max, warp_sum_apart
-from .team import float_access, team_of
+from alpt_ref.kernels.cuda.plan import HEAVY, medium_rows
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4, warp_max, warp_sum_apart
+from alpt_ref.kernels.cuda.team import float_access, team_of
+from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
 
 EXPONENT = np.int32(0x7F800000)
 """Bits of infinity: the magnitudes of NaN and infinity are these or more."""

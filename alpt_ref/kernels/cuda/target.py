@@ -22,7 +22,7 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
 
 from numba import cuda as _cuda  # noqa: E402
 
-from ..._jit import cache_directory  # noqa: E402
+from alpt_ref.kernels.jit import cache_directory  # noqa: E402
 
 
 class _SimulatedCuda:
@@ -136,7 +136,7 @@ else:
     from numba.cuda import libdevice
     from numba.cuda.extending import intrinsic, overload
 
-    from ...scalar.arith import mul
+    from alpt_ref.scalar.arith import mul
 
     # CuPy exports its stream with every array and Numba would wait for it at each launch; we launch on that stream.
     _config.CUDA_ARRAY_INTERFACE_SYNC = 0

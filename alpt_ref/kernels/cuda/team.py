@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.quantizer import sign_extend
-from ..cpu.rows import unit_of
-from .target import SIMULATED, cuda, device, load4, store4, sync_warp
+from alpt_ref.kernels.cpu.rows import unit_of
+from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4, store4, sync_warp
+from alpt_ref.scalar.quantizer import sign_extend
 
 MAX_DIM = 1024
 """Largest embedding dimension on CUDA: a team of 256 threads, one block."""

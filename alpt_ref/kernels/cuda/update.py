@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from ...scalar.arith import mul
-from ...scalar.philox import PURPOSE_UPDATE, counter_1, counter_2, counter_3, philox4x32
-from ...scalar.quantizer import grid_shift, moved_code
-from .optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
-from .plan import SUMMED, medium_rows, record_of, rows_of
-from .sums import not_finite4, row_gradient
-from .target import cuda, device, kernel
-from .team import Layout, code_access, float_access, step_index, team_of
+from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
+from alpt_ref.kernels.cuda.plan import SUMMED, medium_rows, record_of, rows_of
+from alpt_ref.kernels.cuda.sums import not_finite4, row_gradient
+from alpt_ref.kernels.cuda.target import cuda, device, kernel
+from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_index, team_of
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.philox import PURPOSE_UPDATE, counter_1, counter_2, counter_3, philox4x32
+from alpt_ref.scalar.quantizer import grid_shift, moved_code
 
 ELEMENTS, NONZERO, STALLED, CLIPPED, FLOOR_HITS = range(5)
 """Places in `stats` (int64)."""

@@ -1,0 +1,99 @@
+"""Independent tasks in spawned processes: no state is inherited, and a task's numbers do not depend on its process.
+
+Ctrl-C goes to the parent alone (workers ignore it) and ends the workers; a worker whose parent is gone ends itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TypeVar
+
+from alpt_ref.errors import TrainingError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def run_in_processes(
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    *,
+    jobs: int,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[R]:
+    """Call a function with every task in `jobs` spawned processes and yield what it returns, as it comes.
+
+    Parameters
+    ----------
+    function : a module's function
+        It and the tasks are pickled.
+    jobs : number of processes, at most one a task
+    folder : where the tasks write, if they do; temporary files of a worker that had to be ended are taken away there
+    environment : variables that each process sets before it loads anything of the package
+
+    Raises
+    ------
+    TrainingError
+        If a worker process dies.
+    """
+    others = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(
+        min(jobs, len(tasks)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(dict(environment or {}),),
+    )
+    complete = False
+    try:
+        for future in as_completed([executor.submit(function, task) for task in tasks]):
+            yield future.result()
+        complete = True
+    except BrokenProcessPool:
+        kept = f" in {folder}" if folder is not None else ""
+        raise TrainingError(
+            f"a worker process died (out of memory?); what was finished is kept{kept}, "
+            "start again with a smaller --jobs"
+        ) from None
+    finally:
+        executor.shutdown(wait=complete, cancel_futures=True)
+        if not complete:
+            _end(set(multiprocessing.active_children()) - others, folder)
+
+
+def _end(workers: Collection[BaseProcess], folder: Path | None) -> None:
+    """End the workers and take away what they were writing."""
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join()
+        for part in folder.glob(f".*.{worker.pid}.part") if folder is not None else ():
+            part.unlink(missing_ok=True)
+
+
+def _start_worker(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    """Leave as soon as the parent is gone: nobody would read the results."""
+    wait([sentinel])
+    os._exit(1)

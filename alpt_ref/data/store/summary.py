@@ -1,0 +1,69 @@
+"""What a dataset holds, as JSON and as text, for ``alpt-ref data info``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.data.fields import PARTS
+from alpt_ref.data.store.reader import OPTIMA
+
+
+def describe(dataset: ClickDataset) -> dict[str, Any]:
+    """Summary of a dataset as JSON values.
+
+    Returns
+    -------
+    dict
+        name, rows, label_rate, fields, n, parts (rows and label rate of train, valid, test; rate None without rows),
+        vocabulary (per field: name and size, out-of-vocabulary id included), checksums (per file), fingerprint, info.
+    """
+    parts = {}
+    for part, code in PARTS.items():
+        labels = dataset.labels[dataset.split == code]
+        rate = float(np.mean(labels, dtype=np.float64)) if len(labels) else None
+        parts[part] = {"rows": len(labels), "label_rate": rate}
+    sizes = zip(dataset.field_names, dataset.field_sizes, strict=True)
+    return {
+        "name": dataset.name,
+        "rows": dataset.rows,
+        "label_rate": float(np.mean(dataset.labels, dtype=np.float64)),
+        "fields": dataset.fields,
+        "n": dataset.n,
+        "parts": parts,
+        "vocabulary": [{"field": name, "size": size} for name, size in sizes],
+        "checksums": {name: entry["sha256"] for name, entry in dataset.manifest["files"].items()},
+        "fingerprint": dataset.fingerprint,
+        "info": dataset.info,
+    }
+
+
+def describe_text(dataset: ClickDataset) -> str:
+    """The same as lines for a terminal."""
+    summary = describe(dataset)
+    lines = [
+        f"{summary['name']}: {summary['rows']:,} rows, {summary['fields']} fields, {summary['n']:,} ids, "
+        f"label rate {summary['label_rate']:.4f}"
+    ]
+    source, encoding = dataset.info.get("source"), dataset.info.get("encoding")
+    if isinstance(source, dict) and encoding:
+        lines.append(
+            f"  from {source.get('kind')} file {source.get('file')}, categories with at least "
+            f"{encoding.get('min_count')} of the {'training' if encoding.get('vocabulary') == 'train' else 'data'} rows"
+        )
+    if isinstance(encoding, dict) and "folds" in encoding:
+        lines.append(f"  cross-validation: fold {encoding.get('fold')} of {encoding['folds']} is the test part")
+    for part, figures in summary["parts"].items():
+        rate = "" if figures["label_rate"] is None else f", label rate {figures['label_rate']:.4f}"
+        lines.append(f"  {part:<6} {figures['rows']:>12,} rows{rate}")
+    bad = dataset.info.get("bad_rows", {})
+    if bad.get("count"):
+        lines.append(f"  left out {bad['count']:,} bad rows; the first of them:")
+        lines += [f"    line {row['line']}: {row['reason']}" for row in bad["examples"][:5]]
+    lines += [f"  {key} {dataset.info[key]:.5f}" for key in OPTIMA if key in dataset.info]
+    lines.append("  ids per field: " + ", ".join(f"{row['field']} {row['size']:,}" for row in summary["vocabulary"]))
+    lines += [f"  sha256 {digest}  {name}" for name, digest in summary["checksums"].items()]
+    lines.append(f"  fingerprint {summary['fingerprint']}")
+    return "\n".join(lines)

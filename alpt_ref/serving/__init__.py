@@ -1,0 +1,67 @@
+"""The way out: a trained or imported table for other runtimes, one file a format.
+
+A new format is a file with `FILES` (or a rule for them) and `write`, and an entry in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alpt_ref.errors import InputError
+
+FORMATS = ("safetensors", "torch", "fbgemm", "onnx")
+
+
+def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False) -> dict[str, Any]:
+    """Export a run, a checkpoint or a quantised table.
+
+    Parameters
+    ----------
+    path : path
+        See `alpt_ref.serving.source.load`.
+    to : {"safetensors", "torch", "fbgemm", "onnx"}
+        See the module of that name.
+    output : folder
+        Made if absent; an older export of the same kind is replaced.
+    wide : bool
+        With fbgemm: 4- and 2-bit codes as 8-bit rows, whose float32 scales hold every step size.
+
+    Returns
+    -------
+    dict
+        What ``export.json`` holds: the table (``n``, ``d``, ``bits``, ``table_bytes``, ``about``), how far the exported
+        values are from `table.lookup` (``max_abs``, ``max_rel``, and ``values`` in words), and the ``files``.
+
+    Raises
+    ------
+    InputError
+        Nothing to export at `path`, a format that cannot hold it, or a folder that cannot be written. Nothing has been
+        written then.
+    """
+    from alpt_ref.serving import fbgemm, folder, onnx, safetensors, source, torch
+
+    if to not in FORMATS:
+        raise InputError(f"to must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {to!r}")
+    if wide and to != "fbgemm":
+        raise InputError(f"--wide belongs to --to fbgemm, got --to {to}")
+    if to == "onnx":
+        onnx.check()
+    found = source.load(path)
+    table = found.table
+    if to == "fbgemm":
+        fbgemm.check(table, wide=wide)
+    files = {"safetensors": safetensors.FILES, "torch": torch.FILES, "fbgemm": fbgemm.FILES}.get(to)
+    names = onnx.files_of(found.kind) if files is None else files
+    target = folder.claim(output, to, names)
+    (target / folder.MARKER).unlink(missing_ok=True)  # from here on the folder is not whole
+    if to == "safetensors":
+        facts = safetensors.write(table, target)
+    elif to == "torch":
+        facts = torch.write(table, target)
+    elif to == "fbgemm":
+        facts = fbgemm.write(table, target, wide=wide)
+    else:
+        facts = onnx.write(table, target, found.kind, found.dense)
+    about = {"n": table.n, "d": table.d, "bits": table.bits, "table_bytes": table.nbytes(), "about": table.about}
+    return folder.finish(target, to, names, {**about, **facts})

@@ -1,0 +1,60 @@
+"""The folder that an export or a quantised table goes to: ``export.json`` is written last and says that it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from alpt_ref._util.files import read_json, writable_folder, write_json
+from alpt_ref._version import __version__
+from alpt_ref.errors import InputError
+
+MARKER = "export.json"
+
+
+def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
+    """Take `output` for an export to `to`, or raise `InputError`; nothing in it changes yet.
+
+    The folder may be absent, empty, hold an export of the same kind (to be replaced), or what an interrupted one left:
+    nothing but `files`.
+    """
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output folder {folder} is a file; choose another with --output")
+    present = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if MARKER in present:
+        marker = read_json(folder / MARKER)
+        kind = marker.get("to") if isinstance(marker, dict) else None
+        if kind != to:
+            raise InputError(f"output folder {folder} holds an export to {kind}; choose another with --output")
+    foreign = sorted(name for name in present - {MARKER, *files} if not name.endswith(".part"))
+    if foreign:
+        raise InputError(f"output folder {folder} holds other files ({foreign[0]}); choose another with --output")
+    return writable_folder(folder)
+
+
+def finish(folder: Path, to: str, files: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``export.json``: what the export is, and size and SHA-256 of its files; returns what it holds."""
+    content = {"to": to, "version": __version__, **facts, "files": {name: _entry(folder / name) for name in files}}
+    write_json(folder / MARKER, content)
+    return content
+
+
+def verified(folder: Path, name: str) -> Path:
+    """The path of a file of the export in `folder`, after its checksum."""
+    marker: Any = read_json(folder / MARKER)
+    try:
+        listed = marker["files"][name]["sha256"]
+    except (KeyError, TypeError):
+        raise InputError(f"the export in {folder} holds no {name}; name a run, a checkpoint or a table") from None
+    if not (folder / name).is_file() or _entry(folder / name)["sha256"] != listed:
+        raise InputError(f"{folder / name} does not have the checksum in {MARKER}; write it again")
+    return folder / name
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}

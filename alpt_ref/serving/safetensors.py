@@ -1,0 +1,86 @@
+"""Export to safetensors: codes and step sizes as they are, and in the metadata all that is needed to read them.
+
+Tensors of ``table.safetensors``:
+
+- ``codes``: int8 (n, d) at 8 bits, int16 (n, d) at 16; at 4 and 2 bits uint8 (n, ceil(d * bits / 8)), low bits first,
+  each code in two's complement; float32 (n, d) for a float32 table;
+- ``step``: float32 (n,), (fields,) or (1,); with ``fields`` step sizes also ``field_offsets``, int64 (fields + 1,).
+
+A value is ``step * code`` in float32, which is what `table.lookup` returns, bit for bit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alpt_ref._version import __version__
+from alpt_ref.errors import InputError
+from alpt_ref.serving.container import Shapes, reading, tensor_file
+from alpt_ref.serving.table import FLOAT_BITS, ServingTable, packed_columns, packed_type, words_of
+
+FILE = "table.safetensors"
+FILES = (FILE,)
+FORMAT = "alpt_ref table"
+FORMAT_VERSION = "1"
+
+
+def tensors_of(n: int, d: int, bits: int, steps: int, fields: int = 0) -> Shapes:
+    """Types and shapes of the file's tensors."""
+    codes = (np.dtype(packed_type(bits)).str, (n, packed_columns(bits, d)))
+    shapes: dict[str, tuple[str, tuple[int, ...]]] = {"codes": codes}
+    if steps:
+        shapes["step"] = ("<f4", (steps,))
+    if fields:
+        shapes["field_offsets"] = ("<i8", (fields + 1,))
+    return shapes
+
+
+def metadata_of(n: int, d: int, bits: int, about: dict[str, str]) -> dict[str, str]:
+    """The file's metadata: all values are text, as the format wants it."""
+    layout = "rows of codes" if bits >= 8 else "rows of bytes, low bits first, two's complement"
+    facts = {"format": FORMAT, "format_version": FORMAT_VERSION, "version": __version__, "layout": layout}
+    return {**about, **facts, "n": str(n), "d": str(d), "bits": str(bits)}
+
+
+def write(table: ServingTable, folder: Path) -> dict[str, Any]:
+    """Write ``table.safetensors``; returns what the export says about its values."""
+    steps = 0 if table.step is None else len(table.step)
+    fields = steps if table.granularity == "field" else 0
+    shapes = tensors_of(table.n, table.d, table.bits, steps, fields)
+    with tensor_file(folder / FILE, shapes, metadata_of(table.n, table.d, table.bits, table.about)) as file:
+        for first, last in table.blocks():
+            file.append("codes", table.packed(first, last))
+        if table.step is not None:
+            file.append("step", table.step)
+        if fields and table.field_offsets is not None:
+            file.append("field_offsets", table.field_offsets)
+    return {"max_abs": 0.0, "max_rel": 0.0, "values": "step * code in float32 equals table.lookup bit for bit"}
+
+
+def read(path: Path) -> ServingTable:
+    """The table in a file that `write` or ``alpt-ref quantize`` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or not one of these.
+    """
+    with reading(path) as file:
+        meta = file.metadata() or {}
+        if meta.get("format") != FORMAT or meta.get("format_version") != FORMAT_VERSION:
+            raise InputError(f"{path} is no table of this package (format {meta.get('format')!r})")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    known = ("n", "d", "bits", "layout", "format", "format_version", "version")
+    about = {name: text for name, text in meta.items() if name not in known}
+    try:
+        d, bits, codes = int(meta["d"]), int(meta["bits"]), tensors["codes"]
+        expected = tensors_of(int(meta["n"]), d, bits, 0)["codes"]
+        if (codes.dtype, codes.shape) != (np.dtype(expected[0]), expected[1]):
+            raise ValueError(f"codes are {codes.dtype} {codes.shape}")
+        data = codes if bits == FLOAT_BITS else words_of(codes, bits, d)
+        return ServingTable(d, bits, data, tensors.get("step"), tensors.get("field_offsets"), about)
+    except (KeyError, ValueError) as error:  # an InputError is a ValueError
+        raise InputError(f"{path} does not hold what its metadata say ({error}); export it again") from None

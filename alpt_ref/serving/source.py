@@ -1,0 +1,128 @@
+"""What is exported: a run or checkpoint, or a table that was exported or quantised before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.catalog import MODELS
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.data.fields import offsets_of
+from alpt_ref.errors import InputError
+from alpt_ref.models import make_model
+from alpt_ref.quantizer import pack
+from alpt_ref.serving import safetensors
+from alpt_ref.serving.folder import MARKER, verified
+from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
+from alpt_ref.training.assemble import build
+from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
+from alpt_ref.training.config import RunConfig, config_hash
+
+if TYPE_CHECKING:
+    from alpt_ref.models.base import Model
+    from alpt_ref.tables.base import EmbeddingTable
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table and, where it comes from a run, the backbone's kind and parameters."""
+
+    table: ServingTable
+    kind: str | None = None
+    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def load(path: str | Path) -> Source:
+    """The table (and backbone) at `path`.
+
+    Parameters
+    ----------
+    path : path
+        Output folder of a run, a checkpoint's folder, or a folder or file with a table that ``alpt-ref quantize`` or
+        ``alpt-ref export --to safetensors`` wrote.
+
+    Raises
+    ------
+    InputError
+        There is nothing of the kind, or it is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist; name a run, a checkpoint or a quantised table")
+    if path.is_file():
+        return Source(safetensors.read(path))
+    if (path / MARKER).exists():
+        return Source(safetensors.read(verified(path, safetensors.FILE)))
+    checkpoint = read_checkpoint(path)
+    return Source(serving_table(checkpoint), checkpoint.config.model.kind, checkpoint.part("model"))
+
+
+def serving_table(checkpoint: Checkpoint) -> ServingTable:
+    """What a checkpoint needs to answer lookups.
+
+    Codes and step sizes of LPT and ALPT, and float32 weights, are taken as they lie there. The table of any other
+    method is restored: it becomes its codes and step sizes where it has them, else the float32 values of its lookup.
+    """
+    config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
+    about = {"method": config.table.method, "config": config_hash(config), "dataset": str(meta["dataset"])}
+    d, bits = int(meta["d"]), config.table.bits
+    if {"words", "step"} <= arrays.keys():
+        quantised = {"rounding": config.table.rounding, "granularity": config.table.granularity}
+        table = ServingTable(d, bits, arrays["words"], arrays["step"], _owners(config, meta), about | quantised)
+    elif config.table.method == "fp32" and "weights" in arrays:
+        table = ServingTable(d, FLOAT_BITS, arrays["weights"], about=about)
+    else:
+        restored = _restored_table(config, meta, arrays)
+        codes, step = restored.codes(), restored.step_size
+        if codes is not None and step is not None:
+            quantised = {"rounding": "dr", "granularity": config.table.granularity}
+            words = pack(codes, bits)
+            table = ServingTable(d, bits, words, np.array(step), _owners(config, meta), about | quantised)
+        else:
+            table = ServingTable(d, FLOAT_BITS, _looked_up(restored), about=about)
+    if table.n != meta["n"]:
+        raise InputError(f"the checkpoint's table has {table.n} rows, its manifest says {meta['n']}; name another one")
+    return table
+
+
+def _owners(config: RunConfig, meta: Mapping[str, Any]) -> NDArray[np.int64] | None:
+    """Field offsets where step sizes belong to fields."""
+    return field_offsets(meta) if config.table.granularity == "field" else None
+
+
+def field_offsets(meta: Mapping[str, Any]) -> NDArray[np.int64]:
+    """First row of each field, and n."""
+    if not meta.get("field_sizes"):
+        raise InputError("the checkpoint does not say how many rows each field has; train again with this release")
+    return offsets_of(tuple(int(size) for size in meta["field_sizes"]))
+
+
+def _restored_table(config: RunConfig, meta: Mapping[str, Any], arrays: dict[str, NDArray[Any]]) -> EmbeddingTable:
+    """The table as it was trained; a dataset of one row stands for the data, of which only the sizes matter now."""
+    sizes, none = tuple(int(size) for size in meta["field_sizes"]), np.zeros(1, np.uint8)
+    names = tuple(str(name) for name in meta["field_names"])
+    row = offsets_of(sizes)[None, :-1].astype(np.uint32)
+    table, _ = build(config, ClickDataset(str(meta["dataset"]), row, none, none, names, sizes))
+    table.load_state(arrays)
+    return table
+
+
+def _looked_up(table: EmbeddingTable) -> NDArray[np.float32]:
+    values = np.empty((table.n, table.d), np.float32)
+    for first, last in blocks(table.n, table.d):
+        values[first:last] = table.lookup(np.arange(first, last))
+    return values
+
+
+def restored_model(checkpoint: Checkpoint) -> Model:
+    """The backbone with its trained parameters."""
+    settings, kind = checkpoint.config.model, checkpoint.config.model.kind
+    sizes = {name: getattr(settings, name) for name in MODELS[kind].settings}
+    model = make_model(kind, int(checkpoint.meta["fields"]), settings.dim, **sizes)
+    model.load_state(checkpoint.part("model"))
+    return model

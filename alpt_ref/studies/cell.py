@@ -1,0 +1,117 @@
+"""One cell of a comparison: its key, its run, its file.
+
+A finished cell is one JSON file named by the hash of everything that its numbers depend on: configuration, dataset
+fingerprint, the package's sources. A cell that failed leaves no file, so that the next start tries it again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref._util.files import read_json, write_json
+from alpt_ref._util.processes import run_in_processes
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.errors import TrainingError
+from alpt_ref.studies.observe import frequencies, observe
+from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.history import RunResult
+from alpt_ref.training.train import train
+
+_NOT_NUMBERS = ("cli/", "theory/", "verification/", "studies/", "serving/")
+"""Folders that show numbers but cannot change those of a cell, apart from `_OF_A_CELL`."""
+_OF_A_CELL = ("studies/cell.py", "studies/observe.py")
+
+
+class Task(NamedTuple):
+    """What a worker process gets: small, picklable; the dataset is memory-mapped from `store`.
+
+    With `observed` the file also holds the arrays of `observe`, under the key ``observed``.
+    """
+
+    name: str
+    config: RunConfig
+    store: Path
+    file: Path
+    observed: bool = False
+
+
+class Outcome(NamedTuple):
+    """Either a result or, for a run that diverged, the reason."""
+
+    name: str
+    result: RunResult | None
+    failure: str | None
+
+
+@functools.cache
+def code_hash() -> str:
+    """SHA-256 over the package's Python sources, less those that only present results."""
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for source in sorted(package.rglob("*.py")):
+        name = source.relative_to(package).as_posix()
+        if name in _OF_A_CELL or not name.startswith(_NOT_NUMBERS):
+            digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def cell_key(config: RunConfig, fingerprint: str) -> str:
+    """Name of a cell's file: 32 hexadecimal digits."""
+    return hashlib.sha256(f"{config_hash(config)} {fingerprint} {code_hash()}".encode()).hexdigest()[:32]
+
+
+def load_cell(file: Path) -> RunResult | None:
+    """A finished cell, or None."""
+    stored = read_json(file)
+    return None if stored is None else RunResult.from_dict(stored)
+
+
+@functools.lru_cache(maxsize=1)
+def _open(store: Path) -> ClickDataset:
+    return ClickDataset.open(store)
+
+
+@functools.lru_cache(maxsize=1)
+def _frequencies(store: Path) -> NDArray[np.int64]:
+    return frequencies(_open(store))
+
+
+def measure_cell(task: Task) -> tuple[dict[str, Any] | None, str]:
+    """Train one cell; the content of its file, or None and why the run diverged."""
+    try:
+        result = train(task.config, _open(task.store))
+    except TrainingError as error:
+        return None, str(error)
+    plain = result.as_dict()
+    return plain | ({"observed": observe(result, _frequencies(task.store))} if task.observed else {}), ""
+
+
+def keep_cell(task: Task, plain: dict[str, Any] | None, failure: str) -> Outcome:
+    """Write what `measure_cell` gave to the cell's file; divergence is an outcome and leaves none."""
+    if plain is None:
+        return Outcome(task.name, None, failure)
+    write_json(task.file, plain)
+    return Outcome(task.name, RunResult.from_dict(plain), None)
+
+
+def run_cell(task: Task) -> Outcome:
+    """Train one cell and write its file; anything unexpected but divergence is raised."""
+    return keep_cell(task, *measure_cell(task))
+
+
+def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[Outcome]:
+    """Run the cells in `jobs` processes and yield outcomes as they come; with one job here, in order.
+
+    Raises `TrainingError` if a worker process dies.
+    """
+    if jobs == 1 or len(tasks) <= 1:
+        yield from map(run_cell, tasks)
+    else:
+        yield from run_in_processes(run_cell, tasks, jobs=jobs, folder=tasks[0].file.parent)

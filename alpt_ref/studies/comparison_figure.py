@@ -1,0 +1,93 @@
+"""The comparison's figure: test AUC against the bytes that serving the table takes.
+
+Methods are told apart by marker and line style, so that the figure survives a greyscale print. Methods of the same
+bits have the same bytes; their points are moved sideways by up to 7 % so that the error bars can be told apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpt_ref._util.files import atomic
+from alpt_ref._util.statistics import CONFIDENCE
+from alpt_ref.catalog import TABLES
+from alpt_ref.studies.grid import FP32, METHODS
+from alpt_ref.studies.summary import Row
+
+if TYPE_CHECKING:
+    from alpt_ref.studies.comparison import Comparison
+
+STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for the colour-blind
+    "fp32": {"marker": "*", "linestyle": "none", "color": "black", "markersize": 11},
+    "lpt-dr": {"marker": "s", "linestyle": ":", "color": "#E69F00"},
+    "lpt-sr": {"marker": "o", "linestyle": "--", "color": "#56B4E9"},
+    "alpt-dr": {"marker": "D", "linestyle": "-.", "color": "#D55E00"},
+    "alpt-sr": {"marker": "^", "linestyle": "-", "color": "#0072B2"},
+    "hashing": {"marker": "P", "linestyle": (0, (1, 1)), "color": "#666666"},
+    "pruning": {"marker": "X", "linestyle": (0, (2, 2)), "color": "#666666"},
+    "pact": {"marker": "v", "linestyle": (0, (5, 2)), "color": "#CC79A7"},
+    "lsq": {"marker": "p", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "color": "#009E73"},
+}
+_WITH_BITS = [label for label in METHODS if "bits" in TABLES[label.split("-")[0]].settings]
+SHIFT = {label: 1 + 0.026 * (place - (len(_WITH_BITS) - 1) / 2) for place, label in enumerate(_WITH_BITS)}
+
+
+def draw(comparison: Comparison, folder: Path) -> None:
+    """Write figure.png and figure.svg; the same rows give the same bytes."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"svg.hashsalt": "alpt-ref", "svg.fonttype": "path", "font.size": 10}):
+        figure = Figure(figsize=(7.6, 4.4), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        _plot(axes, comparison)
+        for suffix, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
+            with atomic(folder / f"figure.{suffix}") as stream:
+                figure.savefig(stream, format=suffix, **options)
+
+
+def _plot(axes: Any, comparison: Comparison) -> None:
+    rows = [row for row in comparison.rows if row.metric and row.serving_bytes]
+    for label in METHODS:
+        ours = sorted((row for row in rows if row.setting.label == label), key=lambda row: row.serving_bytes or 0)
+        if ours:
+            _errorbar(axes, label, ours)
+    reference = next((row for row in rows if row.setting == FP32), None)
+    if reference is not None:
+        axes.axhline(reference.metric["auc"].mean, color="black", linewidth=0.8, alpha=0.5, label="_fp32")
+    if "auc" in comparison.bayes:
+        axes.axhline(comparison.bayes["auc"], color="grey", linestyle=(0, (1, 3)), label="Bayes optimum")
+    axes.set_xscale("log", base=2)
+    _label_bytes(axes, sorted({row.serving_bytes for row in rows if row.serving_bytes}))
+    axes.set_ylabel("test AUC")
+    seeds = len(comparison.seeds)
+    bars = f"mean and {CONFIDENCE:.0%} t-interval over {seeds} seeds" if seeds > 1 else "one seed"
+    axes.set_title(f"{comparison.dataset}: {bars}", fontsize=10)
+    axes.grid(alpha=0.25)
+    axes.figure.legend(loc="outside right upper", frameon=False, handlelength=3.5)
+
+
+def _errorbar(axes: Any, label: str, rows: list[Row]) -> None:
+    auc = [row.metric["auc"] for row in rows]
+    axes.errorbar(
+        [(row.serving_bytes or 0) * SHIFT.get(label, 1.0) for row in rows],
+        [one.mean for one in auc],
+        yerr=[one.half_width or 0.0 for one in auc],
+        label=label,
+        capsize=3,
+        linewidth=1.2,
+        **STYLE[label],
+    )
+
+
+def _label_bytes(axes: Any, sizes: list[int]) -> None:
+    """Ticks at the sizes that occur, in a unit that keeps numbers short; no two labels may touch."""
+    sizes = [size for place, size in enumerate(sizes) if not place or size > 1.15 * sizes[place - 1]]
+    largest = max(sizes, default=0)
+    unit, divisor = next((pair for pair in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if largest >= pair[1]), ("bytes", 1))
+    axes.set_xticks(sizes, [f"{size / divisor:.3g}" for size in sizes])
+    axes.minorticks_off()
+    axes.set_xlabel(f"bytes of the embedding table when serving ({unit}, log scale)")

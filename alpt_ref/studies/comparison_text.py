@@ -1,0 +1,167 @@
+"""The comparison in words and columns: aligned text for the terminal, CSV, JSON, and one computed conclusion."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from alpt_ref._util.statistics import CONFIDENCE, Interval
+from alpt_ref.studies.folds import folds_in_words
+from alpt_ref.studies.grid import FP32, Setting
+from alpt_ref.studies.summary import METRICS, Row
+from alpt_ref.training.history import RunResult
+
+if TYPE_CHECKING:
+    from alpt_ref.studies.comparison import Comparison
+
+LEVEL = 1 - CONFIDENCE
+NAMES = {"auc": "AUC", "logloss": "logloss"}
+HEADER = (
+    "method", "bits", "runs", "test AUC", "test logloss", "AUC - FP32", "logloss - FP32",
+    "train bytes", "serve bytes", "ratio", "samples/s",
+)  # fmt: skip
+
+
+def show(interval: Interval | None, *, signed: bool = False) -> str:
+    """``0.7512 ± 0.0003``; ``n/a`` for what one seed cannot tell."""
+    if interval is None:
+        return "n/a"
+    mean = f"{interval.mean:{'+' if signed else ''}.4f}"
+    return f"{mean} ± n/a" if interval.half_width is None else f"{mean} ± {interval.half_width:.4f}"
+
+
+def _count(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:,.0f}"
+
+
+def _difference(row: Row, metric: str) -> str:
+    """The paired difference to FP32, starred where it is significant."""
+    if row.setting == FP32:
+        return "reference"
+    p = row.p_value.get(metric)
+    return show(row.difference.get(metric), signed=True) + ("" if p is None else " *" if p < LEVEL else "  ")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.setting.label,
+        "32" if row.setting.bits is None else str(row.setting.bits),
+        f"{row.seeds - len(row.failures)}/{row.seeds}",
+        *(show(row.metric.get(metric)) if row.metric else "failed" for metric in METRICS),
+        *(_difference(row, metric) for metric in METRICS),
+        _count(row.training_bytes),
+        _count(row.serving_bytes),
+        "n/a" if row.serving_ratio is None else f"{row.serving_ratio:.2f}x",
+        _count(row.samples_per_s),
+    )
+
+
+def as_text(comparison: Comparison) -> str:
+    """The table, aligned for a fixed-width font, and what its columns mean."""
+    lines = [HEADER, *(_cells(row) for row in comparison.rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
+    text = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    text.insert(1, "  ".join("-" * width for width in widths))
+    text += [f"failed: {failure}" for row in comparison.rows for failure in row.failures]
+    return "\n".join([*text, "", *_notes(comparison)])
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    many = len(comparison.seeds) > 1
+    notes = []
+    if comparison.bayes:
+        values = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in comparison.bayes.items())
+        notes.append(f"Bayes optimum on the test rows (true probabilities known): {values}.")
+    folds = comparison.folds
+    drawn = "(initial weights, order, rounding)"
+    where = f"{drawn}; {folds_in_words(folds, comparison.seeds)}" if folds else f"{drawn} on one split of the data"
+    if many:
+        notes.append(
+            f"±: {CONFIDENCE:.0%} t-interval over {len(comparison.seeds)} seeds {where}; "
+            "differences are paired by seed; * differs from FP32 after Holm's correction."
+        )
+    else:
+        notes.append("n/a: one seed allows no interval; give more with --seeds.")
+    notes.append(
+        "Bytes and ratio are of the embedding table: train with optimiser state, serve without; ratio to FP32."
+    )
+    return notes
+
+
+def conclusion(comparison: Comparison, metric: str = "auc") -> str:
+    """One sentence that states how the settings differ from FP32, computed from the rows."""
+    others = [row for row in comparison.rows if row.setting != FP32 and metric in row.difference]
+    if not others:
+        return "No setting can be compared with FP32."
+    known = [row for row in others if row.p_value[metric] is not None]
+    if not known:
+        parts = ", ".join(f"{row.setting} {row.difference[metric].mean:+.4f}" for row in others)
+        return f"With one pair of runs a setting no difference to FP32 in test {NAMES[metric]} can be tested: {parts}."
+    differ = [row for row in known if (row.p_value[metric] or 0.0) < LEVEL]
+    alike = [row.difference[metric].mean for row in known if row not in differ]
+    head = (
+        f"{len(differ)} of {len(known)} settings differ from FP32 in test {NAMES[metric]} (paired t-test over "
+        f"{len(comparison.seeds)} seeds, Holm-corrected, {LEVEL:.0%} level)"
+    )
+    if differ:
+        ordered = sorted(differ, key=lambda row: -abs(row.difference[metric].mean))
+        head += ": " + ", ".join(f"{row.setting} ({row.difference[metric].mean:+.4f})" for row in ordered)
+    if not alike:
+        return f"{head}."
+    rest = f"the other {len(alike)}" if differ else f"the {len(alike)}"
+    return f"{head}; the mean differences of {rest} lie between {min(alike):+.4f} and {max(alike):+.4f}."
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """One CSV line; what is unknown is empty."""
+    flat: dict[str, Any] = {
+        "method": row.setting.label,
+        "bits": 32 if row.setting.bits is None else row.setting.bits,
+        "seeds": row.seeds,
+        "failed": len(row.failures),
+    }
+    for metric in METRICS:
+        mean, difference = row.metric.get(metric), row.difference.get(metric)
+        flat[f"test_{metric}"] = None if mean is None else mean.mean
+        flat[f"test_{metric}_half_width"] = None if mean is None else mean.half_width
+        flat[f"{metric}_minus_fp32"] = None if difference is None else difference.mean
+        flat[f"{metric}_minus_fp32_half_width"] = None if difference is None else difference.half_width
+        flat[f"{metric}_minus_fp32_p_holm"] = row.p_value.get(metric)
+    flat["training_bytes"] = row.training_bytes
+    flat["serving_bytes"] = row.serving_bytes
+    flat["serving_ratio"] = row.serving_ratio
+    flat["samples_per_s"] = row.samples_per_s
+    return flat
+
+
+def as_csv(comparison: Comparison) -> str:
+    """One line per setting, full precision."""
+    rows = [_flat(row) for row in comparison.rows]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def as_json(comparison: Comparison, results: Mapping[Setting, Mapping[int, RunResult]]) -> dict[str, Any]:
+    """Rows, the runs behind them, and what they are about."""
+    return {
+        "dataset": comparison.dataset,
+        "fingerprint": comparison.fingerprint,
+        "seeds": list(comparison.seeds),
+        **({"folds": comparison.folds} if comparison.folds else {}),
+        "confidence": CONFIDENCE,
+        "bayes": comparison.bayes,
+        "conclusion": {metric: conclusion(comparison, metric) for metric in METRICS},
+        "rows": [{**_flat(row), "failures": list(row.failures)} for row in comparison.rows],
+        "runs": [run.as_dict() for runs in results.values() for run in runs.values()],
+    }

@@ -1,0 +1,137 @@
+"""One self-contained HTML page: the verdicts, every table, every figure, and what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpt_ref._util.files import write_text
+from alpt_ref.studies.render import heads_of, rows_of
+from alpt_ref.studies.stored import Stored
+from alpt_ref.studies.table import LaidOut
+from alpt_ref.studies.verdicts import Verdict
+from alpt_ref.verification.code_hash import versions
+from alpt_ref.verification.picture import claim_picture, data_uri, formula
+from alpt_ref.verification.report import SIGNS, counts_text, number
+
+if TYPE_CHECKING:
+    from alpt_ref.verification.figures import Figure
+
+__all__ = ["summary_text", "write_report"]
+
+BRIEF = 320
+"""Letters of a conclusion that the command repeats after its tables; longer ones stay below their own."""
+
+
+def summary_text(tables: Sequence[LaidOut], verdicts: Sequence[Verdict]) -> str:
+    """What the command prints: each table, then what was found in sentences, and the count of verdicts."""
+    from alpt_ref.studies.render import as_markdown
+
+    parts = [as_markdown(table, legend=False) for table in tables if not table.suffix]
+    legends = dict.fromkeys(note for table in tables for note in table.legend)
+    parts.append("\n".join(legends) + "\n")
+    found = [(table.table.title, [f"- {one}" for one in table.sentences if len(one) <= BRIEF]) for table in tables]
+    lines = [line for title, sentences in found if sentences for line in (f"{title}:", *sentences)]
+    if lines:
+        parts.append("\n".join(["### What was found", "", *lines]) + "\n")
+    if verdicts:
+        parts.append(f"{len(verdicts)} claims: {_counted(verdicts)}.")
+    return "\n".join(parts).rstrip()
+
+
+def _counted(verdicts: Sequence[Verdict]) -> str:
+    """``38 SUPPORTED, 2 INCONCLUSIVE (m1, m2)``: whatever is not supported is named."""
+    ids = {name: [one.result.id for one in verdicts if one.result.outcome == name] for name in SIGNS}
+    named = {name: "" if name == "SUPPORTED" else f" ({', '.join(of)})" for name, of in ids.items() if of}
+    return ", ".join(f"{len(ids[name])} {name}{these}" for name, these in named.items())
+
+
+def write_report(
+    folder: Path, tables: Sequence[LaidOut], figures: Sequence[Figure], verdicts: Sequence[Verdict]
+) -> None:
+    """Write ``report.html``; pictures are inside it, nothing is loaded from elsewhere."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("alpt_ref.studies", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.jinja").render(
+        study=_study(Stored(folder)),
+        verdicts=[_verdict(one) for one in verdicts],
+        tables=[_table(one) for one in tables],
+        figures=[_figure(one, folder / "figures") for one in figures],
+        signs=SIGNS,
+    )
+    write_text(folder / "report.html", page)
+
+
+def _study(stored: Stored) -> dict[str, Any]:
+    study, data = stored.index.study, stored.index.data
+    first = next(iter(data.values()))
+    settings = study.base
+    rows = [
+        ("study", study.name),
+        ("data", f"{first.name}: {sum(first.parts):,} rows ({' / '.join(f'{part:,}' for part in first.parts)}), "
+                 f"{first.fields} fields, {first.features:,} features"),
+        ("seeds", f"{len(study.seeds)}, {len(study.few_seeds)} for tables of variants"),
+        ("backbone", f"{settings.model.kind}, dimension {settings.model.dim}, hidden {list(settings.model.hidden)}"),
+        ("training", f"{settings.table.optimizer} {settings.table.lr:g}, batches of {settings.train.batch_size:,}, "
+                     f"{settings.train.epochs} epochs, rates × {settings.train.decay_factor:g} after epochs "
+                     f"{', '.join(map(str, settings.train.milestones)) or 'none'}"),
+        ("software", ", ".join(f"{name} {version}" for name, version in versions().items())),
+    ]  # fmt: skip
+    bayes = [one.bayes for one in data.values() if one.bayes]
+    if bayes:
+        means = {name: sum(one[name] for one in bayes) / len(bayes) for name in bayes[0]}
+        rows.append(("Bayes optimum", ", ".join(f"{name} {value:.4f}" for name, value in means.items()) + " (mean)"))
+    return {"name": study.name, "rows": rows}
+
+
+def _table(table: LaidOut) -> dict[str, Any]:
+    groups = [line.group for line in table.lines]
+    return {
+        "id": table.id,
+        "title": table.table.title + (" – times" if table.suffix else ""),
+        "heads": heads_of(table),
+        "labels": len(table.table.heads),
+        "rows": [
+            {"cells": [(text.lstrip("\0"), text.startswith("\0")) for text in cells], "rule": new}
+            for cells, new in zip(rows_of(table, "\0{}".format), _changes(groups), strict=True)
+        ],
+        "notes": table.notes,
+    }
+
+
+def _changes(groups: Sequence[str]) -> list[bool]:
+    return [place > 0 and group != groups[place - 1] for place, group in enumerate(groups)]
+
+
+def _figure(figure: Figure, folder: Path) -> dict[str, Any]:
+    file = folder / f"{figure.id}.svg"
+    source = data_uri(file.read_bytes()) if file.exists() else ""
+    return {"id": figure.id, "title": figure.title, "source": source}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    result, claim = verdict.result, verdict.loaded.claim
+    about_runs = any(isinstance(cell.cell.get("runs"), str) for cell in result.cells)
+    picture, _ = claim_picture(result, claim.figure) if about_runs else ("", "")
+    return {
+        "id": result.id,
+        "title": result.title,
+        "outcome": result.outcome,
+        "sign": SIGNS[result.outcome],
+        "counts": counts_text(result),
+        "tightness": number(result.tightness),
+        "controls": f"{sum(one.refuted for one in result.controls)} of {len(result.controls)}",
+        "about_runs": about_runs,
+        "text": result.text,
+        "formula": formula(result.statement) if about_runs else "",
+        "reasons": sorted({cell.reason for cell in result.cells if cell.reason}),
+        "picture": picture,
+    }

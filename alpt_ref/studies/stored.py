@@ -1,0 +1,177 @@
+"""The runs of a study as they lie on disk: an index, and one file a cell. Tables, figures and claims read nothing else.
+
+``runs.json`` says which plan (a table or figure) needs which runs, under which names, and in which files of ``cells/``
+they are. It is written before the first run, so that a study that was stopped can be looked at, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from alpt_ref._util.files import read_json, write_text
+from alpt_ref.errors import InputError
+from alpt_ref.studies.study import Study
+from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.history import RunResult
+
+INDEX = "runs.json"
+FOLDER = "runs/reproduce"
+"""Where `alpt-ref reproduce` writes by default."""
+VARIABLE = "ALPT_REF_RUNS"
+"""Environment variable that names another folder to the claims on stored runs."""
+
+
+class Data(msgspec.Struct, frozen=True):
+    """The dataset of one seed. `bayes` holds ``auc`` and ``logloss`` of the test part where they are known."""
+
+    name: str
+    fingerprint: str
+    parts: tuple[int, int, int]
+    fields: int
+    features: int
+    bayes: dict[str, float] = {}
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What one table or figure needs: its runs by name, each known by `variant_hash`, and their seeds."""
+
+    runs: dict[str, str]
+    seeds: tuple[int, ...]
+
+
+class Index(msgspec.Struct, frozen=True):
+    """Content of ``runs.json``. `cells`: variant -> seed -> name of the cell's file."""
+
+    study: Study
+    data: dict[int, Data]
+    plans: dict[str, Planned]
+    configs: dict[str, RunConfig]
+    cells: dict[str, dict[int, str]]
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.observe`."""
+
+    config: RunConfig
+    result: RunResult
+    observed: Mapping[str, Any]
+
+
+class Runs(Mapping[str, Mapping[int, StoredRun]]):
+    """The runs of one plan: name -> seed -> run; a run that diverged or is not finished is absent.
+
+    Attributes
+    ----------
+    study : Study
+    seeds : those that every variant should have
+    data : seed -> `Data`
+    """
+
+    def __init__(self, study: Study, seeds: Sequence[int], data: Mapping[int, Data], runs: Mapping[str, Any]) -> None:
+        """`runs` maps names to runs by seed."""
+        self.study, self.seeds, self.data = study, tuple(seeds), data
+        self._runs: Mapping[str, Mapping[int, StoredRun]] = runs
+
+    def __getitem__(self, name: str) -> Mapping[int, StoredRun]:
+        """The finished runs of a variant by seed."""
+        return self._runs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, in the order of the plan."""
+        return iter(self._runs)
+
+    def __len__(self) -> int:
+        """Number of variants."""
+        return len(self._runs)
+
+    @property
+    def share_rows(self) -> bool:
+        """Whether seeds have different splits of the same rows, so that their runs are not independent."""
+        return self.study.base.data.source != "synthetic" and len({one.fingerprint for one in self.data.values()}) > 1
+
+    @property
+    def missing(self) -> int:
+        """Runs that should be there and are not."""
+        return sum(len(self.seeds) - len(of_seed) for of_seed in self._runs.values())
+
+
+def variant_hash(config: RunConfig) -> str:
+    """What a run is but for its seed, 32 hexadecimal digits."""
+    return config_hash(config, without=("train.seed",))[:32]
+
+
+def write_index(folder: Path, index: Index) -> None:
+    """Write ``runs.json`` atomically."""
+    write_text(folder / INDEX, json.dumps(json.loads(msgspec.json.encode(index)), indent=1) + "\n")
+
+
+class Stored:
+    """A study on disk.
+
+    Raises
+    ------
+    InputError
+        The folder holds no study, or a damaged one.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Read the index; cells are read when a plan asks for them, each once."""
+        self.folder = Path(folder)
+        plain = read_json(self.folder / INDEX)
+        if plain is None:
+            raise InputError(f"{self.folder} holds no runs of a study; `alpt-ref reproduce` makes them")
+        try:
+            self.index: Index = msgspec.convert(plain, Index, strict=False)
+        except (msgspec.ValidationError, InputError) as error:
+            raise InputError(
+                f"{self.folder / INDEX} cannot be used ({error}); run `alpt-ref reproduce` again"
+            ) from None
+        self._cells: dict[str, StoredRun | None] = {}
+
+    def __contains__(self, plan: str) -> bool:
+        """Whether runs of the plan were asked for."""
+        return plan in self.index.plans
+
+    def plan(self, name: str) -> Runs:
+        """The runs of one plan, as far as they are finished."""
+        if name not in self:
+            raise InputError(f"{self.folder} holds no runs of {name!r}; run `alpt-ref reproduce` again")
+        planned = self.index.plans[name]
+        runs = {}
+        for variant, key in planned.runs.items():
+            found = {seed: self._cell(key, seed) for seed in planned.seeds}
+            runs[variant] = {seed: run for seed, run in found.items() if run is not None}
+        return Runs(self.index.study, planned.seeds, self.index.data, runs)
+
+    def _cell(self, variant: str, seed: int) -> StoredRun | None:
+        name = self.index.cells[variant][seed]
+        if name not in self._cells:
+            plain = read_json(self.folder / "cells" / f"{name}.json")
+            config = self.index.configs[variant].replace("train", seed=seed)
+            self._cells[name] = plain and StoredRun(config, RunResult.from_dict(plain), plain.get("observed", {}))
+        return self._cells[name]
+
+    def digest(self, plan: str) -> str:
+        """Sixteen digits that change with anything that the plan's runs depend on or with their number."""
+        planned = self.index.plans[plan]
+        names = [self.index.cells[key][seed] for key in planned.runs.values() for seed in planned.seeds]
+        there = [name for name in names if (self.folder / "cells" / f"{name}.json").exists()]
+        return hashlib.sha256(" ".join([self.index.study.name, *there]).encode()).hexdigest()[:16]
+
+
+def stored_runs(plan: str) -> Stored | None:
+    """What a claim reads: the study in ``$ALPT_REF_RUNS`` or ``runs/reproduce``, or None where it lacks that plan."""
+    folder = Path(os.environ.get(VARIABLE) or FOLDER)
+    if not (folder / INDEX).exists():
+        return None
+    found = Stored(folder)
+    return found if plan in found else None

@@ -1,0 +1,1 @@
+"""Tables on a GPU, the bits of those on the CPU."""

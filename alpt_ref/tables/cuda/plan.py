@@ -1,0 +1,83 @@
+"""Buffers and launches of a batch's plan on the GPU: unique rows, their positions, the sums of heavy rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.backend import Backend
+from alpt_ref.kernels.cuda import heavy, sums
+from alpt_ref.kernels.cuda import plan as kernels
+from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
+from alpt_ref.kernels.cuda.team import team_of
+
+
+class CudaPlan:
+    """Unique rows of one batch of at most `positions` ids; nothing here waits for the device.
+
+    Attributes
+    ----------
+    records : int32 array (4 * positions,)
+        Of each unique row, in no particular order: the row (uint32), its first place in `order`, its number of
+        positions, and its only position, the first of two, or its place among the medium or heavy rows. How many there
+        are is on the device, ``totals[0] >> 32``.
+    sum_records : int32 array
+        The records of the rows with more than two positions: medium ones from the front, heavy ones from the end.
+    inverse : int32 array (positions,)
+        Which of them each position of the batch names, if `inverts`.
+    """
+
+    def __init__(self, backend: Backend, positions: int, d: int, *, inverts: bool) -> None:
+        self.positions, self.d = positions, d
+        if positions > kernels.MAX_POSITIONS:
+            raise InputError(f"a batch may have at most {kernels.MAX_POSITIONS} ids on device 'cuda', got {positions}")
+        slots = 1 << max(7, (positions + positions // 8).bit_length())
+        medium = positions // 3 + 1
+        many = positions // (kernels.HEAVY + 1) + 1
+        self._chunks = positions // kernels.CHUNK + many + 1
+        zeros, i32 = backend.zeros, np.int32
+        self.shift = np.uint32(32 - (slots.bit_length() - 1))
+        self.slots = zeros(2 * slots, np.uint32)
+        self.slot_of, self.rank_of = zeros(positions, np.uint32), zeros(positions, i32)
+        self.records = zeros(4 * positions, i32)
+        self.order, self.inverse = zeros(positions, i32), zeros(positions if inverts else 1, i32)
+        self.sum_records, self.summed = zeros(4 * (medium + many), i32), zeros(medium * d, np.float32)
+        self.peaks, self.sums = zeros(many, i32), zeros(many * d, np.int64)
+        self.chunks = zeros(4 * self._chunks, i32)
+        self.totals, self.claimed = zeros(2, np.int64), zeros(1, np.int32)
+        self._medium, self._inverts, self._team = medium, np.int32(inverts), team_of(d)
+
+    def queue(self, ids: Any) -> None:
+        """Group `ids`, uint32 (len,) in range and at most `positions`, by row."""
+        size, positions = np.int64(ids.size), blocks_for(ids.size)
+        found = (self.slot_of, self.rank_of, self.claimed, self.totals)
+        self.slots.fill(0)
+        launch(kernels.insert_ids, positions, BLOCK, ids, size, self.shift, self.slots, self.records, *found)
+        places = (self.order, self.records, self.sum_records, self.chunks, self.totals, self._inverts)
+        launch(kernels.complete_records, positions, BLOCK, self.claimed, self.slots, *places)
+        placing = (self.slots, self.order, self.inverse, self._inverts, self.claimed)
+        launch(kernels.scatter_positions, positions, BLOCK, size, self.slot_of, self.rank_of, *placing)
+
+    def queue_sums(self, grads: Any) -> None:
+        """Add up the gradients, float32 (len * d), of the rows with more than two positions."""
+        block, found = self._team.block, (self.order, grads)
+        with beside():  # the two groups of rows have nothing to do with each other
+            groups = blocks_for(self._medium * 32, block)
+            launch(sums.sum_medium(self.d), groups, block, self.totals, self.sum_records, *found, self.summed)
+        d, blocks = np.int64(self.d), blocks_for(self._chunks * block, block)
+        launch(heavy.clear_heavy, blocks_for(self._chunks, BLOCK, 2), BLOCK, self.totals, d, self.peaks, self.sums)
+        chunked = (self.totals, self.chunks, *found, self.peaks, self.sums)
+        launch(heavy.heavy_first(self.d), blocks, block, *chunked)
+        launch(heavy.heavy_rest(self.d), blocks, block, *chunked)
+        join()
+
+    def arguments(self, which: int = kernels.EVERY) -> tuple[Any, ...]:
+        """What the update kernels read of the plan, from `totals` to `summed`, for all rows or those of one kind."""
+        records = self.sum_records if which == kernels.SUMMED else self.records
+        return (self.totals, records, self.order, self.peaks, self.sums, self.summed)
+
+    def unique(self) -> int:
+        """Number of unique rows of the last batch (waits for the device)."""
+        return int(self.totals[:1].tolist()[0]) >> 32

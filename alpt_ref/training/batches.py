@@ -1,0 +1,76 @@
+"""Mini-batches: a seeded permutation of the training rows, cut into pieces, each piece in ascending row order.
+
+Sorting inside a batch makes a step a function of the *set* of its rows: floating-point sums then run in one fixed
+order, whatever order the rows were drawn in, and a memory-mapped dataset is read forwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.data.store.gather import gather_batches
+
+
+class Batch(NamedTuple):
+    """Ids and labels of a batch's rows."""
+
+    ids: NDArray[np.uint32]  # (b, fields) global feature ids
+    labels: NDArray[np.uint8]  # (b,)
+
+
+def batch_count(rows: int, batch_size: int) -> int:
+    """Batches of an epoch with this many rows."""
+    return -(-rows // batch_size)
+
+
+def batch_rows(
+    rows: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int, first: int = 0, last: int | None = None
+) -> Iterator[NDArray[np.int64]]:
+    """Cut a permutation of `rows`, drawn from (seed, epoch) alone, into batches; a smaller last one is kept.
+
+    Batches `first` to `last` - 1 are given (default: all); which rows they hold does not depend on that choice.
+    """
+    order = _order(rows, seed, epoch)[first * batch_size : None if last is None else last * batch_size]
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def _order(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64))).permutation(rows)
+
+
+def gather(dataset: ClickDataset, rows: NDArray[np.int64]) -> Batch:
+    """Copy the rows' ids and labels out of the dataset, in ascending row order."""
+    rows = np.sort(rows)
+    return Batch(dataset.ids[rows], dataset.labels[rows])
+
+
+def training_batches(
+    dataset: ClickDataset,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    last: int | None = None,
+) -> Generator[Batch, None, None]:
+    """The epoch's batches. Nothing here depends on the training step, so a caller may gather ahead of it.
+
+    Those of a store on disk, which may be larger than the memory, are gathered many at a time by a thread that reads
+    ahead and ends with the generator; they are the same batches.
+    """
+    if dataset.files is None:
+        for part in batch_rows(rows, batch_size, seed=seed, epoch=epoch, first=first, last=last):
+            yield gather(dataset, part)
+        return
+    order = _order(rows, seed, epoch)[first * batch_size : None if last is None else last * batch_size]
+    with contextlib.closing(gather_batches(dataset, order, batch_size)) as parts:
+        for ids, labels in parts:
+            yield Batch(ids, labels)

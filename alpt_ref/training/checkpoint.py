@@ -1,0 +1,283 @@
+"""Checkpoints: everything a run needs to go on bit for bit, or to serve, in one folder that is whole or absent.
+
+A folder holds ``.safetensors`` files and ``checkpoint.json``: configuration, facts about the run, and size and SHA-256
+of every file. It is written under a temporary name, synced and renamed (`durable`): after a kill or a power cut it is
+there whole or not at all. ``timing.json`` has wall-clock times, the only content that two runs of the same
+configuration differ in.
+
+Array names: ``table/...`` and ``model/...`` (what serving needs, and the rows' optimiser state
+``table/optimizer.*``), ``optimizer/...`` (dense part), ``statistics/...``; ``best/...`` and ``last_good/...``, earlier
+states of table and model where they differ; ``vocabulary/...`` in a finished run's final state.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from alpt_ref._util import folders as durable
+from alpt_ref._version import __version__
+from alpt_ref.errors import AlptError, InputError
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.config_io import update
+
+if TYPE_CHECKING:
+    from alpt_ref.data.vocabulary import Vocabulary
+
+FORMAT = "alpt-ref checkpoint"
+VERSION = 1
+MANIFEST = "checkpoint.json"
+TIMING = "timing.json"
+STATE = "state.safetensors"
+OWN_FILE = ("best", "last_good", "vocabulary")
+"""First parts of array names that are kept in a file of their own, the others in `STATE`."""
+FILES = (STATE, *(f"{part}.safetensors" for part in OWN_FILE))
+CHECKPOINTS, FINAL = "checkpoints", "state"
+"""Folders below a run's output folder: one folder a checkpoint; the tested state of a finished run."""
+
+_REQUIRED = {"step": int, "epoch": int, "n": int, "d": int, "fields": int, "dataset": str, "fingerprint": str}
+_NAME = re.compile(r"step-(\d{9,})")
+
+
+class CheckpointError(AlptError, RuntimeError):
+    """A checkpoint could not be written; those before it are whole."""
+
+
+@dataclass
+class Checkpoint:
+    """One moment of a run.
+
+    Attributes
+    ----------
+    config : RunConfig
+        Settings of the run; ``data`` says where the data came from.
+    arrays : dict of arrays
+        By flat name, see the module; any boolean, integer or float dtype and shape.
+    meta : dict
+        JSON values. Always: ``step`` (steps taken), ``epoch`` (epochs finished), ``n``, ``d``, ``fields`` (of the
+        table), ``dataset`` (its name) and ``fingerprint``. From `train` also: ``batch`` (batches of the next epoch that
+        are done), ``finished``, ``device``, ``versions``, ``history``, ``field_names``, ``field_sizes``, ``info`` (of
+        the dataset: source, preprocessing) and ``encoder``: None, or the SHA-256 of the vocabulary's two arrays.
+    timing : dict
+        JSON values, wall-clock times; no result depends on them.
+    """
+
+    config: RunConfig
+    arrays: dict[str, NDArray[Any]]
+    meta: dict[str, Any]
+    timing: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, name: str) -> dict[str, NDArray[Any]]:
+        """Arrays below ``name/`` under the rest of their names."""
+        start = f"{name}/"
+        return {key.removeprefix(start): array for key, array in self.arrays.items() if key.startswith(start)}
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What encodes new raw rows, where this checkpoint carries it (the final state of a run on encoded data)."""
+        arrays = self.part("vocabulary")
+        if not arrays:
+            return None
+        from alpt_ref.data.vocabulary import Vocabulary
+
+        names, sizes = tuple(self.meta["field_names"]), tuple(self.meta["field_sizes"])
+        return Vocabulary(names, sizes, arrays["category_bytes"], arrays["category_offsets"])
+
+
+def versions() -> dict[str, str]:
+    """Versions that the bits of a result may depend on."""
+    import numba
+
+    return {
+        "alpt_ref": __version__,
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "python": platform.python_version(),
+    }
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def write_checkpoint(folder: Path, content: Checkpoint, *, keep: int = 2) -> Path:
+    """Write ``folder/step-<meta["step"]>`` and remove older ones but the `keep` latest.
+
+    Parameters
+    ----------
+    folder : path
+        Of a run's checkpoints (``<output>/checkpoints``); made if absent.
+    content : Checkpoint
+    keep : int
+        At least 1, this one included.
+
+    Returns
+    -------
+    Path
+        The new checkpoint's folder.
+
+    Raises
+    ------
+    InputError
+        An array or a value of `meta` cannot be stored.
+    CheckpointError
+        The disk is full or refuses; the checkpoints before are as they were.
+    """
+    if keep < 1:
+        raise InputError(f"keep must be at least 1, got {keep}")
+    path = write_folder(Path(folder) / f"step-{_checked_meta(content.meta)['step']:09d}", content)
+    for old in [one for one in list_checkpoints(path.parent) if one != path][keep - 1 :]:
+        durable.remove(old)
+    return path
+
+
+def write_folder(path: Path, content: Checkpoint) -> Path:
+    """Write one checkpoint as the folder `path`, in the place of an older one of that name; see `write_checkpoint`."""
+    _checked_meta(content.meta)
+    groups: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in sorted(content.arrays.items()):
+        groups.setdefault(_file_of(name), {})[name] = durable.storable(name, array)
+    try:
+        plain = durable.plain_json({"config": msgspec.to_builtins(content.config), "meta": content.meta})
+        timing = durable.plain_json(content.timing)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"meta and timing must hold plain JSON values only (no NaN, no arrays): {error}") from None
+    try:
+        with durable.new_folder(path) as scratch:
+            files = {file: durable.write_arrays(scratch / file, arrays) for file, arrays in groups.items()}
+            durable.write_json(scratch / TIMING, {"timing": timing})
+            durable.write_json(scratch / MANIFEST, {"format": FORMAT, "version": VERSION, **plain, "files": files})
+    except (OSError, SafetensorError) as error:
+        reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+        raise CheckpointError(
+            f"checkpoint {path} cannot be written ({reason}); earlier ones are whole: make room or mend the folder and "
+            "go on with --resume"
+        ) from error
+    return path
+
+
+def _file_of(name: str) -> str:
+    """The file that holds an array."""
+    part = name.partition("/")[0]
+    return f"{part}.safetensors" if part in OWN_FILE else STATE
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint and verify every checksum.
+
+    Parameters
+    ----------
+    path : path
+        A checkpoint's folder, or a run's output folder: the tested state of a finished run, else the newest checkpoint
+        that is whole.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is damaged or of another format version; the message says which and why.
+    """
+    path = Path(path)
+    if (path / MANIFEST).exists():
+        return read_folder(path)
+    if (path / FINAL).is_dir():
+        return read_folder(path / FINAL)
+    reasons = []
+    for candidate in list_checkpoints(path / CHECKPOINTS):
+        try:
+            return read_folder(candidate)
+        except InputError as error:
+            reasons.append(error)
+    if reasons:
+        raise reasons[0]
+    raise InputError(f"{path} holds no checkpoint; name a checkpoint's folder or an output folder of `alpt-ref train`")
+
+
+def list_checkpoints(folder: Path, *, after: int = -1) -> list[Path]:
+    """Checkpoint folders of a run after a step, latest first; whether they are whole is not looked at."""
+    if not folder.is_dir():
+        return []
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    real = [(step, path) for step, path in found if step > after and path.is_dir() and not path.is_symlink()]
+    return [path for _, path in sorted(real, reverse=True)]
+
+
+def newest_step(output: str | Path) -> int | None:
+    """Step of the latest checkpoint in a run's output folder, or None."""
+    found = list_checkpoints(Path(output) / CHECKPOINTS)
+    return int(found[0].name.removeprefix("step-")) if found else None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """``checkpoint.json``, its own checksum and entries verified; the other files are not opened."""
+    with _damaged(folder):
+        manifest = durable.read_json(folder, MANIFEST)
+    if manifest.get("format") != FORMAT:
+        raise InputError(f"{folder / MANIFEST} is not the manifest of a checkpoint; name another folder")
+    if manifest.get("version") != VERSION:
+        raise InputError(
+            f"checkpoint {folder} has format version {manifest.get('version')!r}, this release reads {VERSION}; "
+            "use the release that wrote it"
+        )
+    with _damaged(folder):
+        durable.verify_json(MANIFEST, manifest)
+        for file, entry in manifest["files"].items():
+            if file not in FILES:  # also refuses "../x", absolute names and anything that is not safetensors
+                raise ValueError(f"{MANIFEST} lists the unknown file {file!r}")
+            if not isinstance(entry["bytes"], int) or not isinstance(entry["sha256"], str):
+                raise ValueError(f"{MANIFEST} has an entry of another form for {file}")
+        _checked_meta(manifest["meta"])
+    return manifest
+
+
+def read_folder(folder: Path) -> Checkpoint:
+    """The checkpoint that this very folder holds; see `read_checkpoint`."""
+    manifest = read_manifest(folder)
+    with _damaged(folder):
+        config = update(RunConfig(), manifest["config"], source=str(folder / MANIFEST))
+        arrays: dict[str, NDArray[Any]] = {}
+        for file, entry in manifest["files"].items():
+            own = durable.read_arrays(folder, file, entry)
+            misplaced = [name for name in own if _file_of(name) != file]
+            if misplaced:
+                raise ValueError(f"{file} holds {misplaced[0]!r}, which belongs elsewhere")
+            arrays |= own
+        timing = durable.read_json(folder, TIMING)
+        durable.verify_json(TIMING, timing)
+        return Checkpoint(config, arrays, manifest["meta"], dict(timing["timing"]))
+
+
+@contextmanager
+def _damaged(folder: Path) -> Iterator[None]:
+    """Whatever a reader stumbles over becomes one sentence."""
+    try:
+        yield
+    except OSError as error:
+        where = Path(error.filename).name if error.filename else "a file"
+        raise InputError(f"checkpoint {folder} is damaged ({where}: {error.strerror or error})") from None
+    except (ValueError, SafetensorError) as error:
+        raise InputError(f"checkpoint {folder} is damaged ({error})") from None
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(f"checkpoint {folder} is damaged ({MANIFEST} or {TIMING} lacks a part)") from None
+    except RecursionError:
+        raise InputError(f"checkpoint {folder} is damaged (nested too deeply)") from None
+
+
+def _checked_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name, kind in _REQUIRED.items():
+        value = meta.get(name)
+        good = isinstance(value, kind) and not isinstance(value, bool)
+        if not good or (isinstance(value, int) and value < 0):
+            raise InputError(f"meta[{name!r}] must be {'a whole number' if kind is int else 'text'}, got {value!r}")
+    return meta

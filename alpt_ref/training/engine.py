@@ -1,0 +1,274 @@
+"""What a run computes with: Algorithm 1 on batches of an epoch, on one device, behind a small interface.
+
+One step on a batch with ids (b, fields):
+
+1. look the ids up, forward, logloss, backward: gradients of the dense parameters and of the embeddings;
+2. update table and dense parameters; a two-pass ALPT table instead holds its new rows back in fp32,
+3. runs forward and backward a second time through their deterministic rounding (batch norm's running statistics stay
+   put), moves the step sizes by that gradient, and only then rounds the rows.
+
+`Engine` is what the trainer knows; `CpuEngine` computes in this process. An engine takes a range of batches at once, so
+that one on an accelerator may run many steps before it reads a loss back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref._util import check as _check
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.backend import get_backend
+from alpt_ref.models.loss import bce_with_logits
+from alpt_ref.models.optim import make_dense_optimizer
+from alpt_ref.tables.alpt import AdaptiveTable
+from alpt_ref.training import batches
+from alpt_ref.training.assemble import State, build, restore, snapshot, split_state
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.evaluation import evaluate
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.models.base import Model
+    from alpt_ref.tables.base import EmbeddingTable
+    from alpt_ref.training.history import EpochRecord
+
+OnBatches = Callable[[int, float | None], bool]
+"""``on_batches(rows, loss)`` after one or more batches: rows since the last call, the latest loss if it is known.
+True asks the engine to stop as soon as it can."""
+
+
+class DivergedError(TrainingError):
+    """A loss or gradient became NaN or infinite; `state` and `history` are those of the last good epoch."""
+
+    def __init__(self, reason: str, *, epoch: int, step: int) -> None:
+        """`reason` in words; `epoch` and `step` counted from 1. `state` and `history` are filled in by `train`."""
+        kept = "the initial state" if epoch == 1 else f"the state after epoch {epoch - 1}"
+        super().__init__(
+            f"training diverged at step {step} (epoch {epoch}): {reason}; {kept} is kept; lower table.lr or model.lr"
+        )
+        self.epoch = epoch
+        self.step = step
+        self.state: State = {}
+        self.history: tuple[EpochRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Batches `first` to `last` - 1 (counted from 0) of one epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    rows : int64 array
+        All training rows of the dataset; ``batches.batch_rows`` cuts them into the epoch's batches.
+    rates : dict
+        Learning rates of the epoch: ``table``, ``dense`` and, for ALPT, ``step``.
+    steps_before : int
+        Steps of the run before batch `first`.
+    loss_sum : float
+        Sum of loss times rows over the epoch's batches before `first`; the stretch goes on adding to it, so that an
+        epoch in several stretches adds in the same order as in one.
+    """
+
+    epoch: int
+    rows: NDArray[np.int64]
+    rates: dict[str, float]
+    first: int
+    last: int
+    steps_before: int
+    loss_sum: float
+
+
+class Engine(ABC):
+    """Table, model and dense optimiser of one run on one device.
+
+    Attributes
+    ----------
+    device : str
+        Its name on the command line; a checkpoint goes on on the same device only.
+    table, model
+        Host objects that hold the current state after `restore` and in `RunResult`; an engine that computes elsewhere
+        brings them up to date there.
+    """
+
+    device: ClassVar[str]
+    table: EmbeddingTable
+    model: Model
+
+    @abstractmethod
+    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
+        """Run a stretch of an epoch.
+
+        Returns
+        -------
+        (float, int)
+            `stretch.loss_sum` plus loss times rows of every batch run, added in order in float64; number of batches
+            run, fewer than asked for only where `on_batches` returned True.
+
+        Raises
+        ------
+        DivergedError
+            Names the step; the engine's state is void then.
+        """
+
+    @abstractmethod
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+        """(AUC, mean logloss in nats) of one part of the dataset in the current state."""
+
+    @abstractmethod
+    def statistics(self) -> dict[str, float]:
+        """The table's figures since the last call; the call resets them."""
+
+    @abstractmethod
+    def snapshot(self) -> State:
+        """Copies of what the table and the model hold: ``table/...``, ``model/...``."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Put a `snapshot` back, here and in `table` and `model`."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """`snapshot` and all else that training goes on from: ``optimizer/...``, ``statistics/counts``."""
+
+    @abstractmethod
+    def load_state(self, state: State) -> None:
+        """Take over a `state` of an engine of the same kind and configuration.
+
+        Raises
+        ------
+        InputError
+            It does not fit; what the engine holds is void then.
+        """
+
+
+class CpuEngine(Engine):
+    """NumPy arrays and compiled loops in this process."""
+
+    device = "cpu"
+
+    def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
+        self.config, self.dataset = config, dataset
+        self.table, self.model = build(config, dataset)
+        dense = config.model
+        self.dense = make_dense_optimizer(dense.optimizer, lr=dense.lr, weight_decay=dense.weight_decay)
+        self._two_pass = self.table if isinstance(self.table, AdaptiveTable) and config.table.two_pass else None
+
+    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
+        """See `Engine.train`."""
+        settings, total, done = self.config.train, stretch.loss_sum, 0
+        parts = batches.training_batches(
+            self.dataset, stretch.rows, settings.batch_size, seed=settings.seed, epoch=stretch.epoch,
+            first=stretch.first, last=stretch.last,
+        )  # fmt: skip
+        with contextlib.closing(parts):  # the reader of a store ends here, also where a traceback outlives the error
+            for batch in parts:
+                try:
+                    loss = self._step(batch, stretch.rates)
+                except TrainingError as error:  # found here or by the table, which does not know the step
+                    step = stretch.steps_before + done + 1
+                    raise DivergedError(str(error), epoch=stretch.epoch, step=step) from error
+                total += loss * len(batch.labels)
+                done += 1
+                if on_batches(len(batch.labels), loss):
+                    break
+        return total, done
+
+    def _step(self, batch: batches.Batch, rates: dict[str, float]) -> float:
+        table, model, b = self.table, self.model, len(batch.labels)
+        ids = batch.ids.reshape(-1)
+        loss, grads = self._pass(table.lookup(ids), batch.labels)
+        if self._two_pass is None:
+            table.apply_gradients(ids, grads, lr=rates["table"], batch_size=b)
+            self.dense.step(model.params, model.grads, lr=rates["dense"])
+            return loss
+        pending = self._two_pass.begin_update(ids, grads, lr=rates["table"])
+        self.dense.step(model.params, model.grads, lr=rates["dense"])
+        _, grads = self._pass(self._two_pass.lookup_pending(pending), batch.labels, second=True)
+        self._two_pass.finish_update(pending, grads, batch_size=b)
+        return loss
+
+    def _pass(
+        self, emb: NDArray[np.float32], labels: NDArray[np.uint8], *, second: bool = False
+    ) -> tuple[float, NDArray[np.float32]]:
+        """Forward and backward; returns the loss and the gradient of `emb`, (b * fields, d)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = self.model.forward(emb.reshape(len(labels), -1), training=True, update_stats=not second)
+            loss, dlogits = bce_with_logits(logits, labels)
+            require_finite("loss", loss)
+            grads = self.model.backward(dlogits, params=not second).reshape(emb.shape)
+            flat = grads.reshape(-1)
+            require_finite("embedding gradient's squared norm", float(np.dot(flat, flat)))
+        return float(loss), grads
+
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+        """See `Engine.evaluate`."""
+        size = self.config.train.eval_batch_size
+        return evaluate(self.table, self.model, self.dataset, part, batch_size=size)
+
+    def statistics(self) -> dict[str, float]:
+        """See `Engine.statistics`."""
+        return self.table.statistics(reset=True)
+
+    def snapshot(self) -> State:
+        """See `Engine.snapshot`."""
+        return snapshot(self.table, self.model)
+
+    def restore(self, state: State) -> None:
+        """See `Engine.restore`."""
+        restore(state, self.table, self.model)
+
+    def state(self) -> State:
+        """See `Engine.state`."""
+        optimizer = {f"optimizer/{name}": array for name, array in self.dense.state().items()}
+        return self.snapshot() | optimizer | {"statistics/counts": self.table.counters()}
+
+    def load_state(self, state: State) -> None:
+        """See `Engine.load_state`."""
+        parts = split_state(state, ("table", "model", "optimizer", "statistics"))
+        self._check_optimizer(parts["optimizer"])
+        if set(parts["statistics"]) != {"counts"}:
+            raise InputError(f"state must hold statistics/counts alone, got {sorted(parts['statistics'])}")
+        self.table.load_state(parts["table"])
+        self.model.load_state(parts["model"])
+        self.dense.load_state(parts["optimizer"])
+        self.table.load_counters(parts["statistics"]["counts"])
+
+    def _check_optimizer(self, given: State) -> None:
+        """The dense optimiser takes any names; those of another model would start from zero in silence."""
+        steps, params = given.get("steps"), self.model.params
+        if steps is None or steps.shape != () or steps.dtype != np.int64 or steps < 0:
+            raise InputError(f"the dense optimizer's state must hold steps, an int64 of at least 0, got {steps!r}")
+        moments = {name.partition("/")[2]: array for name, array in given.items() if name != "steps"}
+        fits = moments.keys() == params.keys() and all(
+            moments[name].dtype == params[name].dtype and moments[name].size == params[name].size for name in params
+        )
+        if moments and not fits:
+            raise InputError(f"the dense optimizer's state must hold moments of {sorted(params)} alone")
+
+
+def require_finite(what: str, value: float) -> None:
+    """`TrainingError` if `value` is NaN or infinite."""
+    if not np.isfinite(value):
+        raise TrainingError(f"the {what} is {value}")
+
+
+ENGINES: dict[str, str] = {"cpu": "engine:CpuEngine", "cuda": "engine_cuda:CudaEngine"}
+"""Device -> ``"module:Class"`` beside this module, called with (config, dataset)."""
+
+
+def make_engine(config: RunConfig, dataset: ClickDataset, device: str = "cpu") -> Engine:
+    """The engine of a device, its table and model at their initial values."""
+    module, name = ENGINES[_check.choice("device", device, tuple(ENGINES))].split(":")
+    get_backend(device)  # says why, where the device cannot be used
+    engine: Engine = getattr(importlib.import_module(f".{module}", __package__), name)(config, dataset)
+    return engine

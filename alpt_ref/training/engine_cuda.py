@@ -1,0 +1,235 @@
+"""The engine on the GPU: a step is queued once, recorded as a CUDA graph, and replayed.
+
+One graph a batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
+ALPT the second forward and backward. Finding the batch's unique rows depends on the ids alone and runs on a branch of
+its own beside the forward pass. Whatever changes from step to step lives in device memory (`kernels.cuda.steps`), so
+nothing is recorded again; the host reads the guard and the loss every `LOOK` steps.
+
+The first step of a batch size runs as it is, which allocates and compiles; the second is recorded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from alpt_ref.kernels.backend import Backend, get_backend
+from alpt_ref.kernels.cuda import steps as kernels
+from alpt_ref.kernels.cuda.reduce import THREADS
+from alpt_ref.kernels.cuda.streams import new_event, new_stream
+from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
+from alpt_ref.models.optim_cuda import CudaDense
+from alpt_ref.training.assemble import State, build
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.engine import CpuEngine, DivergedError, OnBatches, Stretch
+from alpt_ref.training.evaluation import score
+from alpt_ref.training.feed_cuda import make_feed
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+
+LOOK = 100
+"""Steps between two looks at guard and loss."""
+
+REASONS = {
+    kernels.BAD_LOSS: "the loss is NaN or infinite",
+    kernels.BAD_GRADIENT: "a gradient of the embeddings is NaN or infinite",
+    kernels.IN_TABLE + 1: "the sum of a row's gradients overflowed",
+    kernels.IN_TABLE + 2: "the step-size gradient overflowed",
+}
+
+
+class CudaEngine(CpuEngine):
+    """See `Engine`. Table and model hold CuPy arrays; states are NumPy arrays.
+
+    Attributes
+    ----------
+    record : bool
+        Replay recorded steps; without it every step is queued anew (for tests and for taking a step apart).
+    """
+
+    device = "cuda"
+    record = not SIMULATED
+
+    def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
+        self.config, self.dataset = config, dataset
+        self.backend: Backend = get_backend("cuda")
+        self.stream, self._side = new_stream(), new_stream()
+        self._fork, self._join = new_event(), new_event()
+        self._graphs: dict[int, Any] = {}
+        self._ran: set[int] = set()
+        with self.stream:
+            self._build()
+        self.stream.synchronize()
+
+    def _build(self) -> None:
+        config, dataset, zeros = self.config, self.dataset, self.backend.zeros
+        table, model = build(config, dataset, device="cuda")
+        self.table, self.model = table, model
+        self._table = cast(Any, table)  # with its queue_ methods
+        self._ops = cast(Any, model.ops)
+        self._ops.tf32 = config.model.precision == "tf32"
+        self._is_two_pass = table.two_pass_capable and config.table.two_pass
+        self.guard, self.counters = zeros(2, np.int32), zeros(3, np.int64)
+        self.totals, self.rates = zeros(2, np.float64), zeros(1, np.float64)
+        self._table.guard = self._ops.guard = self.guard
+        self.dense: Any = CudaDense(
+            config.model.optimizer, model, self.backend, weight_decay=config.model.weight_decay,
+            counters=self.counters, guard=self.guard, rates=self.rates,
+        )  # fmt: skip
+        self._rows = max(config.train.batch_size, config.train.eval_batch_size)
+        self._ids = zeros(self._rows * dataset.fields, np.uint32)
+        self._labels = zeros(self._rows, np.uint8)
+        self._emb = zeros((self._rows * dataset.fields, table.d), np.float32)
+        positions = config.train.batch_size * dataset.fields
+        self._table.reserve(positions)
+        if table.two_pass_capable and not self._is_two_pass:
+            self._table.reserve_one_pass(positions)
+        self.feed = make_feed(self.backend, dataset, config.train.batch_size, config.train.seed)
+
+    # --- one step ----------------------------------------------------------------------------------------------------
+
+    def _gather(self, source: Any, first: Any, rows: int) -> tuple[Any, Any, Any]:
+        """Queue the batch; returns ids, labels and room for the embeddings."""
+        fields = self.dataset.fields
+        size = rows * fields
+        ids, labels = self._ids[:size], self._labels[:rows]
+        blocks = blocks_for(size, THREADS)
+        launch(kernels.gather_batch, blocks, THREADS, *source, first, fields, size, ids, labels)
+        return ids, labels, self._emb[:size]
+
+    def _queue_step(self, rows: int) -> None:
+        """Queue a step on the batch that ``counters[1]`` names."""
+        table, feed = self._table, self.feed
+        ids, labels, emb = self._gather((feed.ids, feed.labels, feed.order), self.counters, rows)
+        self._fork.record(self.stream)
+        self._side.wait_event(self._fork)
+        with self._side:
+            table.queue_plan(ids)
+            self._join.record(self._side)
+        table.queue_lookup(ids, emb)
+        grads = self._queue_pass(emb, labels, second=False)
+        self.stream.wait_event(self._join)
+        if self._is_two_pass:
+            table.queue_begin(grads)
+            self.dense.queue()
+            table.queue_pending(emb)
+            table.queue_finish(self._queue_pass(emb, labels, second=True), rows)
+        else:
+            table.queue_update(grads, rows)
+            self.dense.queue()
+        launch(kernels.finish_step, 1, 1, rows, feed.period, self.counters, self.guard)
+
+    def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:
+        """Queue forward, loss and backward; returns the gradient of `emb`."""
+        model, ops = self.model, self._ops
+        logits = model.forward(emb.reshape(len(labels), -1), training=True, update_stats=not second)
+        dlogits = ops.loss(logits, labels, self.totals, add=not second)
+        grads = model.backward(dlogits, params=not second)
+        ops.check_finite(grads)
+        return grads.reshape(emb.shape)
+
+    def _run_step(self, rows: int) -> None:
+        """Run a step: as it is the first time, recorded the second, replayed from then on."""
+        graph = self._graphs.get(rows)
+        if graph is None and (rows not in self._ran or not self.record):
+            self._queue_step(rows)
+            self._ran.add(rows)
+            return
+        if graph is None:
+            self.stream.begin_capture()
+            try:
+                self._queue_step(rows)
+            finally:
+                graph = self.stream.end_capture()
+            self._graphs[rows] = graph
+        graph.launch(self.stream)
+
+    # --- a stretch of steps ------------------------------------------------------------------------------------------
+
+    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
+        """See `Engine.train`; `on_batches` is called every `LOOK` steps."""
+        size, rows = self.config.train.batch_size, len(stretch.rows)
+        done = fresh = 0
+        with self.stream:
+            self._begin(stretch)
+            for batch in range(stretch.first, stretch.last):
+                b = min(size, rows - batch * size)
+                self.feed.before(batch)
+                self._run_step(b)
+                self.feed.after(batch)
+                done, fresh = done + 1, fresh + b
+                if done % LOOK == 0 or batch + 1 == stretch.last:
+                    loss = self._look(stretch)
+                    if on_batches(fresh, loss):
+                        break
+                    fresh = 0
+            total = float(self.backend.to_host(self.totals)[0])
+            self._table.advance(done)
+        return total, done
+
+    def _begin(self, stretch: Stretch) -> None:
+        """Put what the steps read into device memory."""
+        assign = self.backend.assign
+        first = self.feed.begin(stretch)
+        counters = self.backend.to_host(self.counters)
+        counters[1:] = first, stretch.steps_before
+        assign(self.counters, counters)
+        assign(self.guard, np.zeros(2, np.int32))
+        assign(self.totals, np.array([stretch.loss_sum, 0.0]))
+        assign(self.rates, np.array([stretch.rates["dense"]]))
+        self._table.set_rates(stretch.rates["table"])
+
+    def _look(self, stretch: Stretch) -> float:
+        """Wait for the steps queued so far; the last loss, or `DivergedError`."""
+        reason = int(self.backend.to_host(self.guard)[0])
+        if reason:
+            step = int(self.backend.to_host(self.counters)[2]) + 1
+            raise DivergedError(REASONS.get(reason, "the table's update failed"), epoch=stretch.epoch, step=step)
+        return float(self.backend.to_host(self.totals)[1])
+
+    # --- evaluation and state ----------------------------------------------------------------------------------------
+
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+        """See `Engine.evaluate`."""
+        rows, size = self.dataset.rows_of(part), self.config.train.eval_batch_size
+        logits = np.empty(len(rows), np.float32)
+        with self.stream:
+            everything = self.backend.zeros(len(rows), np.float32)
+            nothing = self.backend.zeros(3, np.int64)
+            for start in range(0, len(rows), size):
+                end = min(start + size, len(rows))
+                source = self.feed.part(rows[start:end])
+                ids, _, emb = self._gather(source, nothing, end - start)
+                self._table.queue_lookup(ids, emb)
+                everything[start:end] = self.model.forward(emb.reshape(end - start, -1), training=False)
+            logits[...] = self.backend.to_host(everything)
+        return score(self.dataset.labels[rows], logits)
+
+    def statistics(self) -> dict[str, float]:
+        """See `Engine.statistics`."""
+        with self.stream:
+            return super().statistics()
+
+    def snapshot(self) -> State:
+        """See `Engine.snapshot`."""
+        with self.stream:
+            return super().snapshot()
+
+    def restore(self, state: State) -> None:
+        """See `Engine.restore`."""
+        with self.stream:
+            super().restore(state)
+        self.stream.synchronize()
+
+    def state(self) -> State:
+        """See `Engine.state`."""
+        with self.stream:
+            return super().state()
+
+    def load_state(self, state: State) -> None:
+        """See `Engine.load_state`."""
+        with self.stream:
+            super().load_state(state)
+        self.stream.synchronize()

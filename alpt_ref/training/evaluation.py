@@ -1,0 +1,50 @@
+"""Predictions of a trained table and model on a dataset's rows, and their AUC and logloss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.models.loss import bce_with_logits
+from alpt_ref.training.metrics import auc
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.models.base import Model
+    from alpt_ref.tables.base import EmbeddingTable
+
+
+def predict_logits(
+    table: EmbeddingTable, model: Model, dataset: ClickDataset, rows: NDArray[np.int64], *, batch_size: int = 10_000
+) -> NDArray[np.float32]:
+    """Logits, float32 (len(rows),), of the given rows with the running statistics of batch norm."""
+    logits = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), batch_size):
+        ids = dataset.ids[rows[start : start + batch_size]]
+        emb = table.lookup(ids.reshape(-1)).reshape(len(ids), -1)
+        logits[start : start + len(ids)] = model.forward(emb, training=False)
+    return logits
+
+
+def evaluate(
+    table: EmbeddingTable,
+    model: Model,
+    dataset: ClickDataset,
+    part: Literal["train", "valid", "test"],
+    *,
+    batch_size: int,
+) -> tuple[float, float]:
+    """(AUC, mean logloss in nats) of one part of the dataset."""
+    rows = dataset.rows_of(part)
+    logits = predict_logits(table, model, dataset, rows, batch_size=batch_size)
+    return score(dataset.labels[rows], logits)
+
+
+def score(labels: NDArray[np.uint8], logits: NDArray[np.float32]) -> tuple[float, float]:
+    """(AUC, mean logloss in nats) of predictions; both NaN or infinite if a logit is."""
+    loss = bce_with_logits(logits, labels)[0]
+    if not np.isfinite(loss):
+        return float("nan"), float(loss)
+    return float(auc(labels, logits)), float(loss)

@@ -1,0 +1,93 @@
+"""What a run leaves behind: one record per epoch, and a result.
+
+Everything in a record except `timing` is a function of configuration and data alone: two runs with the same seed agree
+in it bit for bit. `timing` is wall-clock time and differs every time, hence its own place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from alpt_ref._util.files import write_text
+from alpt_ref.errors import InputError
+
+
+class EpochRecord(msgspec.Struct, frozen=True):
+    """One epoch: learning rates used, mean training logloss, validation metrics, table statistics, timing.
+
+    `table` holds the shares and counts of ``table.statistics()`` since the epoch began; `timing` holds ``seconds``
+    (training), ``evaluation_seconds`` and ``samples_per_s``.
+    """
+
+    epoch: int
+    lr: dict[str, float]
+    train_loss: float
+    valid_auc: float
+    valid_logloss: float
+    table: dict[str, float]
+    timing: dict[str, float]
+
+    def reproducible(self) -> dict[str, Any]:
+        """The record without `timing`."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        del plain["timing"]
+        return plain
+
+
+def write_history(path: str | Path, history: Iterable[EpochRecord]) -> None:
+    """Write records as JSON lines, atomically."""
+    write_text(path, "".join(msgspec.json.encode(record).decode() + "\n" for record in history))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What one training run measured, with the trained table and model.
+
+    Metrics are those of the state after epoch `tested_epoch`: the one with the best validation AUC, or the last if the
+    configuration says so. Bytes are counted from the table's arrays: `training_bytes` with optimiser state,
+    `serving_bytes` without. `samples_per_s` is the median over epochs of training samples a second.
+    """
+
+    label: str
+    bits: int | None
+    seed: int
+    config_hash: str
+    dataset: str
+    fingerprint: str
+    tested_epoch: int
+    valid_auc: float
+    valid_logloss: float
+    test_auc: float
+    test_logloss: float
+    training_bytes: int
+    serving_bytes: int
+    samples_per_s: float
+    history: tuple[EpochRecord, ...]
+    table: Any = field(default=None, repr=False, compare=False)
+    model: Any = field(default=None, repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The measurements as JSON-able values; table and model are left out."""
+        names = [one.name for one in fields(self) if one.name not in ("table", "model")]
+        plain: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in names})
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> RunResult:
+        """The inverse of `as_dict`; raises `InputError` where something is missing or of the wrong type."""
+        try:
+            result: RunResult = msgspec.convert(plain, cls)
+        except msgspec.ValidationError as error:
+            raise InputError(f"a stored result is damaged ({error}); delete its folder to compute it again") from None
+        return result
+
+
+def samples_per_second(history: Iterable[EpochRecord]) -> float:
+    """Median over epochs of the training samples a second."""
+    return float(median(record.timing["samples_per_s"] for record in history))

@@ -1,0 +1,112 @@
+"""A model of categorical rows in memory: vocabulary, table and backbone, trained pass by pass; pickles as arrays."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref._util.progress import Progress
+from alpt_ref.catalog import MODELS
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.data.fields import offsets_of
+from alpt_ref.data.formats.columns import Column, ColumnCoder
+from alpt_ref.kernels.linalg import single_threaded_blas
+from alpt_ref.models import Model, make_model
+from alpt_ref.training.assemble import rates
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.engine import Stretch, make_engine
+
+PREDICT_ROWS = 4096
+"""Most rows of a batch in prediction."""
+
+
+class Learner:
+    """Vocabulary and engine of a fitted estimator, and how far it has trained; pickles as plain arrays."""
+
+    def __init__(self, config: RunConfig, coders: list[ColumnCoder]) -> None:
+        self.config, self.coders = config, coders
+        self.sizes = tuple(coder.size for coder in coders)
+        self.offsets = offsets_of(self.sizes)[:-1].astype(np.uint32)
+        self.blank = self.dataset(self.offsets[None])  # one row that stands for any data of this vocabulary
+        self.engine: Any = make_engine(config, self.blank)
+        self.epoch = self.steps = 0
+        self.model: Model | None = None  # of float64, for predictions
+        self.lock = threading.Lock()  # a model's buffers serve one caller at a time
+
+    def dataset(self, ids: NDArray[np.uint32], labels: NDArray[np.uint8] | None = None) -> ClickDataset:
+        """Encoded rows, all of them for training."""
+        blank = np.zeros(len(ids), np.uint8)
+        names = tuple(str(place) for place in range(len(self.sizes)))
+        return ClickDataset("X", ids, blank if labels is None else labels, blank, names, self.sizes)
+
+    def encode(self, columns: list[Column]) -> NDArray[np.uint32]:
+        """Global ids of rows, (rows, columns)."""
+        ids = np.empty((len(columns[0]), len(columns)), np.uint32)
+        for place, (coder, column) in enumerate(zip(self.coders, columns, strict=True)):
+            ids[:, place] = self.offsets[place] + coder.encode(column)
+        return ids
+
+    def train(self, dataset: ClickDataset, epochs: int, progress: Progress) -> list[float]:
+        """Pass over the rows `epochs` times; returns the mean logloss of each."""
+        rows, losses = dataset.rows_of("train"), []
+        batches = -(-len(rows) // self.config.train.batch_size)
+        self.model = None
+        progress.begin(epochs * len(rows), "training", unit="samples")
+
+        def advance(done: int, loss: float | None) -> bool:
+            progress.advance(done, "" if loss is None else f"loss {loss:.4f}")
+            return False
+
+        self.engine.dataset = dataset
+        with single_threaded_blas(), progress:
+            for _ in range(epochs):
+                self.epoch += 1
+                stretch = Stretch(
+                    epoch=self.epoch, rows=rows, rates=rates(self.config, self.epoch), first=0, last=batches,
+                    steps_before=self.steps, loss_sum=0.0,
+                )  # fmt: skip
+                total, done = self.engine.train(stretch, advance)
+                self.steps += done
+                losses.append(total / len(rows))
+        self.engine.dataset = self.blank  # the rows need not live as long as the model
+        return losses
+
+    def logits(self, columns: list[Column]) -> NDArray[np.float64]:
+        """Logits of rows, computed in float64 from the float32 weights.
+
+        BLAS rounds a row differently at different places of a batch. In float32 that shows in the seventh digit, and
+        what is predicted for a row should not depend on its neighbours.
+        """
+        ids = self.encode(columns)
+        logits = np.empty(len(ids))
+        with self.lock, single_threaded_blas():
+            if self.model is None:
+                self.model = self._exact_model()
+            for start in range(0, len(ids), PREDICT_ROWS):
+                part = ids[start : start + PREDICT_ROWS]
+                emb = self.engine.table.lookup(part.reshape(-1)).astype(np.float64).reshape(len(part), -1)
+                logits[start : start + len(part)] = self.model.forward(emb, training=False)
+        return logits
+
+    def _exact_model(self) -> Model:
+        settings = self.config.model
+        sizes = {name: getattr(settings, name) for name in MODELS[settings.kind].settings}
+        model = make_model(settings.kind, len(self.sizes), settings.dim, dtype=np.float64, **sizes)
+        model.load_state({name: array.astype(np.float64) for name, array in self.engine.model.state().items()})
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings, vocabulary and the engine's arrays."""
+        return {
+            "config": self.config, "coders": self.coders, "epoch": self.epoch, "steps": self.steps,
+            "state": self.engine.state(),
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the engine anew and put its arrays back."""
+        self.__init__(state["config"], state["coders"])  # type: ignore[misc]
+        self.engine.load_state(state["state"])
+        self.epoch, self.steps = state["epoch"], state["steps"]

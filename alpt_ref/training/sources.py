@@ -1,0 +1,118 @@
+"""From a `DataConfig` to a dataset: draw it, open it, or read and encode it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpt_ref._util.progress import Progress
+from alpt_ref.errors import InputError
+from alpt_ref.training.config import DataConfig
+
+if TYPE_CHECKING:
+    from alpt_ref.data import ClickDataset, RawClicks
+    from alpt_ref.data.store.ingest import Step
+
+SYNTHETIC = ("rows", "fields", "features", "exponent", "rank", "linear_std", "interaction_std", "positive_rate", "seed")
+FILES = ("criteo", "avazu", "libfm")
+ENCODING = ("min_count", "vocabulary", "seed", "folds")
+
+
+def _options(config: DataConfig, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in names}
+
+
+def check_folds(config: DataConfig) -> None:
+    """InputError where `folds` are asked of data that have a split already or are drawn anew for every seed."""
+    if config.folds and config.source not in (*FILES, "movielens"):
+        has = "is drawn anew for every seed" if config.source == "synthetic" else "has its split already"
+        raise InputError(
+            f"data.folds must be 0 for data.source {config.source!r}, which {has}, got {config.folds}; "
+            "folds are for raw files: --criteo, --avazu, --libfm or --dataset movielens"
+        )
+
+
+def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> ClickDataset:
+    """The dataset that `config` describes, in RAM (a store: memory-mapped).
+
+    Raises
+    ------
+    InputError
+        A file is absent or breaks its format's rules; the message names file, line and reason.
+    """
+    from alpt_ref import data
+
+    check_folds(config)
+    if config.source == "store":
+        return data.load(Path(config.path))
+    if config.source == "synthetic":
+        drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
+        return drawn
+    if config.source == "movielens":
+        return data.load("movielens", **_options(config, ENCODING))
+    readers: dict[str, Callable[..., RawClicks]] = {
+        "criteo": data.read_criteo,
+        "avazu": data.read_avazu,
+        "libfm": data.read_libfm,
+    }
+    read = readers[config.source]
+    raw: RawClicks = read(config.path, on_bad_row=config.on_bad_row, progress=reading(config.path, progress))
+    return raw.encode(**_options(config, ENCODING))
+
+
+def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None = None) -> ClickDataset:
+    """Write the dataset that `config` describes as a store and open it; files are streamed, memory is bounded."""
+    from alpt_ref import data
+
+    check_folds(config)
+    if config.source == "synthetic":
+        return data.write_synthetic(folder, **_options(config, SYNTHETIC))
+    if config.source in FILES:
+        return data.encode_file(
+            config.source,
+            config.path,
+            folder,
+            on_bad_row=config.on_bad_row,
+            progress=_steps(progress),
+            **_options(config, ENCODING),
+        )
+    load_dataset(config).save(folder)
+    return data.ClickDataset.open(folder)
+
+
+def _steps(progress: Progress | None) -> Callable[[Step], None]:
+    """Turn the steps of `encode_file` into progress, one bar each."""
+    label, done = "", 0
+
+    def report(step: Step) -> None:
+        nonlocal label, done
+        if progress is None:
+            return
+        if step.label != label:
+            label, done = step.label, 0
+            progress.begin(step.total, label, unit=step.unit)
+        progress.advance(step.done - done, step.note)
+        done = step.done
+        if done >= step.total:
+            progress.close()
+
+    return report
+
+
+def reading(path: str, progress: Progress | None) -> Callable[[int, int, int], None]:
+    """Turn the reader's (bytes read, bytes of the file, rows) into progress."""
+    done = 0
+
+    def report(read: int, total: int, rows: int) -> None:
+        nonlocal done
+        if progress is None:
+            return
+        if done == 0:
+            progress.begin(total, f"reading {Path(path).name}", unit="bytes")
+        progress.advance(read - done, f"{rows:,} rows")
+        done = read
+        if read >= total:
+            progress.close()
+
+    return report

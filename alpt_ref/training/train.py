@@ -1,0 +1,262 @@
+"""A training run and its folder: start, resume, finish, or read what is there.
+
+The loop is in `trainer`, what a step does in `engine`. Here is what a run owes its folder: nobody else is in it, it
+belongs to one configuration on one dataset, and whatever happens, what is in it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpt_ref._util import check as _check
+from alpt_ref._util import folders as durable
+from alpt_ref._util.files import claim_folder, read_json, write_json, write_text
+from alpt_ref._util.lock import folder_lock
+from alpt_ref._util.progress import Progress
+from alpt_ref.errors import InputError
+from alpt_ref.kernels import jit as _jit
+from alpt_ref.kernels.linalg import single_threaded_blas
+from alpt_ref.training import checkpoint
+from alpt_ref.training.assemble import build, restore
+from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
+from alpt_ref.training.config import RunConfig, canonical, config_hash
+from alpt_ref.training.config_io import dump_toml, load_toml
+from alpt_ref.training.engine import DivergedError, make_engine
+from alpt_ref.training.history import RunResult, write_history
+from alpt_ref.training.trainer import StoppedError, Trainer
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+
+__all__ = ["DivergedError", "StoppedError", "require_usable", "train"]
+
+FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
+LAST_GOOD = "last_good"
+
+
+def train(
+    config: RunConfig,
+    dataset: ClickDataset,
+    *,
+    output: str | Path | None = None,
+    resume: bool = False,
+    checkpoint_every: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> RunResult:
+    """Train one table and model, and test the state of the best (or last) epoch.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Everything but the data; ``config.data`` is not read here.
+    dataset : ClickDataset
+        ids (rows, fields) uint32, labels (rows,) uint8 and the split into train, valid and test rows.
+    output : folder, optional
+        Receives config.toml, history.jsonl (after every epoch), the two latest checkpoints, and at the end the tested
+        state and result.json. A folder that holds this run's complete result is read instead of training again.
+    resume : bool
+        Go on from the newest checkpoint in `output` that is whole, with the same bits as if nothing had happened; a
+        folder without one is begun.
+    checkpoint_every : int, optional
+        Steps between two checkpoints; default: one after every epoch.
+    progress : Progress, optional
+        Shows samples and samples a second; default none.
+    stop : callable, optional
+        Asked after every batch; True keeps a checkpoint and ends with `StoppedError`.
+    say : callable, optional
+        Receives remarks: which checkpoint training goes on from, which was damaged.
+
+    Returns
+    -------
+    RunResult
+        A function of configuration and data alone, bit for bit, but for times; whatever the interruptions.
+
+    Raises
+    ------
+    InputError
+        The folder holds another run, or is in use, or cannot be written; or its unfinished run is not to be resumed,
+        or is one of other data, versions or device; or a part of the split is empty.
+    DivergedError
+        A loss or gradient is NaN or infinite; names the step and carries the last good epoch's state, which is
+        written to the checkpoint ``last_good`` where `output` is given.
+    CheckpointError
+        A checkpoint could not be written; those before it are whole.
+    """
+    _check_options(output, resume, checkpoint_every)
+    require_usable(dataset)
+    device = config.train.device
+    tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
+    progress = progress or Progress(enabled=False)
+    with _threads(config.train.threads), single_threaded_blas():
+        if output is None:
+            return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
+        folder = _claim(Path(output), config, dataset)
+        with folder_lock(folder):
+            _claim(folder, config, dataset)  # again: another process may have been here before the lock was ours
+            if (folder / "result.json").exists():
+                return _restored(folder, config, dataset)
+            begun = _begun(folder, resume, say or (lambda text: None))
+            _require_same(begun, dataset, device)
+            tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
+            tools["history_file"] = folder / "history.jsonl"
+            trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
+            return _run(folder, trainer, begun)
+
+
+def _check_options(output: str | Path | None, resume: bool, checkpoint_every: int | None) -> None:
+    for name, given in (("resume", resume), ("checkpoint_every", checkpoint_every is not None)):
+        if given and output is None:
+            raise InputError(f"{name} needs an output folder; name it with --output")
+    if checkpoint_every is not None:
+        _check.whole_number("checkpoint_every", checkpoint_every, 1)
+
+
+def require_usable(dataset: ClickDataset) -> None:
+    """`InputError` unless every part has rows, and those that an AUC is computed on have both labels."""
+    for part in ("train", "valid", "test"):
+        labels = dataset.labels[dataset.split == ("train", "valid", "test").index(part)]
+        if not len(labels):
+            raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
+        if part != "train" and labels.min() == labels.max():
+            raise InputError(
+                f"dataset {dataset.name!r} has only the label {labels[0]} in its {part} part, which has no AUC; "
+                "give it more rows or another split seed"
+            )
+
+
+def _run(folder: Path, trainer: Trainer, begun: Checkpoint | None) -> RunResult:
+    """Train to the end and write what a finished run leaves behind, its result last."""
+    if begun is not None:
+        trainer.resume(begun)
+        for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # not begun from
+            durable.remove(later)
+        if trainer.history:
+            write_history(folder / "history.jsonl", trainer.history)
+    durable.clean(folder, folder / CHECKPOINTS)
+    write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a setting that is refused claims nothing
+    try:
+        result = trainer.run()
+    except DivergedError as error:
+        error.state, error.history = trainer.last_good, tuple(trainer.history)
+        kept = trainer.final(error.state, len(error.history), finished=False)
+        checkpoint.write_folder(folder / LAST_GOOD, kept)
+        raise
+    checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
+    write_json(folder / "result.json", result.as_dict())
+    return result
+
+
+@contextmanager
+def _threads(threads: int | None) -> Iterator[None]:
+    """Use this many threads inside the block (None: as it is)."""
+    before = _jit.num_threads()
+    _jit.set_num_threads(before if threads is None else threads)
+    try:
+        yield
+    finally:
+        _jit.set_num_threads(before)
+
+
+# --- whose folder it is ----------------------------------------------------------------------------------------------
+
+
+def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
+    """Take the output folder, or raise `InputError` if it belongs to another run."""
+
+    def difference(marker: Path) -> str | None:
+        there = load_toml(marker)
+        if config_hash(there) != config_hash(config):
+            return f"another configuration ({marker.name} differs: {_changed(canonical(there), canonical(config))})"
+        stored = read_json(folder / "result.json")
+        found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
+        found += [fingerprint for one in checkpoint.list_checkpoints(folder / CHECKPOINTS) if (fingerprint := _of(one))]
+        return "the same configuration on other data" if found and found[0] != dataset.fingerprint else None
+
+    return claim_folder(folder, "config.toml", difference, FILES)
+
+
+def _of(one: Path) -> str | None:
+    """Fingerprint of a checkpoint's data; None if it is damaged, which is said where it is read."""
+    try:
+        return str(checkpoint.read_manifest(one)["meta"]["fingerprint"])
+    except InputError:
+        return None
+
+
+def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
+    """``table.bits is 8 there and 4 here, ...``"""
+    names = [(section, key) for section in here for key in {**there.get(section, {}), **here[section]}]
+    values = [(f"{s}.{k}", there.get(s, {}).get(k, "absent"), here[s].get(k, "absent")) for s, k in names]
+    return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
+
+
+def _begun(folder: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint | None:
+    """The newest whole checkpoint, to go on from; None where there is none yet."""
+    found = checkpoint.list_checkpoints(folder / CHECKPOINTS)
+    if not found:
+        if resume:
+            say(f"{folder} holds no checkpoint: training starts at the beginning")
+        return None
+    if not resume:
+        raise InputError(
+            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; go on from there "
+            "with --resume, or delete the folder to start again"
+        )
+    reasons: list[str] = []
+    for path in found:
+        try:
+            content = checkpoint.read_folder(path)
+        except InputError as error:
+            reasons.append(str(error))
+            say(f"{error}; trying the one before")
+            continue
+        say(f"going on from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
+        return content
+    raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
+
+
+def _require_same(begun: Checkpoint | None, dataset: ClickDataset, device: str) -> None:
+    """`InputError` unless going on with these data and programs gives the same bits."""
+    if begun is None:
+        return
+    meta = begun.meta
+    if dataset.files is not None:  # a store's own word is not enough: its arrays may have been edited since
+        dataset = replace(dataset, files=None)
+    if meta["fingerprint"] != dataset.fingerprint:
+        raise InputError(
+            f"dataset {dataset.name!r} is not the one that the checkpoint was trained on: its content has changed; "
+            "bring the old data back, or delete the folder to start again"
+        )
+    if meta.get("device", device) != device:
+        raise InputError(
+            f"the checkpoint was written on device {meta['device']!r}, got {device!r}, which may round differently; "
+            f"go on with --device {meta['device']}"
+        )
+    here = checkpoint.versions()
+    for name in ("alpt_ref", "numpy", "numba"):
+        there = meta.get("versions", {}).get(name)
+        if there != here[name]:
+            raise InputError(
+                f"the checkpoint was written with {name} {there}, this is {here[name]}, which may round differently; "
+                "install that version to go on, or delete the folder to start again"
+            )
+
+
+def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:
+    """A finished run, read from its folder."""
+    result = RunResult.from_dict(read_json(folder / "result.json") or {})
+    try:
+        content = checkpoint.read_folder(folder / FINAL)
+        table, model = build(config, dataset)
+        state = {name: array for name, array in content.arrays.items() if name.startswith(("table/", "model/"))}
+        restore(state, table, model)
+    except InputError as error:
+        raise InputError(f"the stored state is damaged: {error}; delete {folder} to train again") from None
+    return replace(result, table=table, model=model)

@@ -1,0 +1,268 @@
+"""The training loop: epochs with validation, checkpoints on the way, and the test of the chosen state.
+
+What happens inside an epoch is the engine's (`engine`); the loop knows how far it has come, what was measured,
+and the earlier states that may still be needed: the last good epoch's and the best one's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from alpt_ref._util.progress import Progress
+from alpt_ref.errors import AlptError, InputError
+from alpt_ref.training import batches
+from alpt_ref.training.assemble import State
+from alpt_ref.training.assemble import rates as rates_of
+from alpt_ref.training.checkpoint import Checkpoint, versions
+from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.engine import DivergedError, Engine, Stretch
+from alpt_ref.training.history import EpochRecord, RunResult, samples_per_second, write_history
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+
+
+class StoppedError(AlptError, RuntimeError):
+    """Training stopped because it was asked to; where the run has a folder, the state is kept in a checkpoint."""
+
+    def __init__(self, epoch: int, step: int, kept: Path | None) -> None:
+        """In which epoch and after which step, counted from 1, and the checkpoint."""
+        how = "nothing is kept" if kept is None else f"{kept} holds its state, the same command with --resume goes on"
+        super().__init__(f"stopped after step {step} (epoch {epoch}); {how}")
+        self.epoch, self.step, self.kept = epoch, step, kept
+
+
+class Trainer:
+    """One run: engine, position, history.
+
+    Parameters
+    ----------
+    config, dataset, engine
+    progress : Progress
+    save : callable, optional
+        Keeps a checkpoint and returns its folder.
+    every : int, optional
+        Steps between two checkpoints; default: one after every epoch.
+    history_file : path, optional
+        Rewritten after every epoch.
+    stop : callable, optional
+        Asked after every batch whether to stop.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: ClickDataset,
+        engine: Engine,
+        progress: Progress,
+        *,
+        save: Callable[[Checkpoint], Path] | None = None,
+        every: int | None = None,
+        history_file: Path | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.config, self.dataset, self.engine, self.progress = config, dataset, engine, progress
+        self.save, self.every, self.history_file, self.stop = save, every, history_file, stop
+        self.rows = dataset.rows_of("train")
+        self.history: list[EpochRecord] = []
+        self.step = 0  # of the run
+        self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0  # of the epoch under way
+        self.last_good = self.best = engine.snapshot()
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def run(self) -> RunResult:
+        """Train to the end, restore the state that the configuration chooses, and test it."""
+        epochs = self.config.train.epochs
+        size = self.config.train.batch_size
+        self.progress.begin(epochs * len(self.rows), "training", unit="samples")
+        self.progress.advance(len(self.history) * len(self.rows) + self.batch * size)
+        while not self._finished():
+            self._epoch(len(self.history) + 1)
+        self.progress.close()
+        self.engine.restore(self.best)
+        return self._result()
+
+    def _finished(self) -> bool:
+        settings, done = self.config.train, len(self.history)
+        out_of_patience = (
+            settings.patience is not None and done > 0 and done - best_epoch(self.history) >= settings.patience
+        )
+        return done >= settings.epochs or out_of_patience
+
+    def _epoch(self, epoch: int) -> None:
+        rates = rates_of(self.config, epoch)
+        self._train(epoch, rates)
+        started = time.perf_counter()
+        valid = self._evaluate("valid")
+        record = EpochRecord(
+            epoch=epoch,
+            lr=rates,
+            train_loss=self.loss_sum / len(self.rows),
+            valid_auc=valid[0],
+            valid_logloss=valid[1],
+            table={name: float(value) for name, value in self.engine.statistics().items()},
+            timing={
+                "seconds": self.seconds,
+                "evaluation_seconds": time.perf_counter() - started,
+                "samples_per_s": len(self.rows) / self.seconds,
+            },
+        )
+        self.history.append(record)
+        self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0
+        self.last_good = self.engine.snapshot()
+        if self.config.train.test_epoch == "last" or best_epoch(self.history) == epoch:
+            self.best = self.last_good
+        if self.history_file is not None:
+            write_history(self.history_file, self.history)
+        kept = self._keep() if self.every is None or self.step % self.every == 0 else None
+        if self.stop() and not self._finished():
+            raise StoppedError(epoch, self.step, kept or self._keep())
+
+    def _train(self, epoch: int, rates: dict[str, float]) -> None:
+        """The epoch's batches from where it stands, with checkpoints between them."""
+        note = f"epoch {epoch}/{self.config.train.epochs}"
+
+        def on_batches(rows: int, loss: float | None) -> bool:
+            self.progress.advance(rows, note if loss is None else f"{note} · loss {loss:.4f}")
+            return self.stop()
+
+        total = batches.batch_count(len(self.rows), self.config.train.batch_size)
+        if self.batch == 0:
+            self.engine.statistics()  # begin counting
+        while self.batch < total:
+            last = total if self.every is None else min(total, self.batch + self.every - self.step % self.every)
+            stretch = Stretch(epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum)
+            started = time.perf_counter()
+            self.loss_sum, done = self.engine.train(stretch, on_batches)
+            self.seconds += time.perf_counter() - started
+            self.batch += done
+            self.step += done
+            if self.batch < total:  # after the last batch the epoch's validation comes first
+                kept = self._keep()
+                if self.stop():
+                    raise StoppedError(epoch, self.step, kept)
+
+    def _evaluate(self, part: Any) -> tuple[float, float]:
+        result = self.engine.evaluate(part)
+        if not np.isfinite(result[1]):
+            name = {"valid": "validation"}.get(part, part)
+            raise DivergedError(f"the {name} logloss is {result[1]}", epoch=len(self.history) + 1, step=self.step)
+        return result
+
+    def _result(self) -> RunResult:
+        config, dataset, table = self.config, self.dataset, self.engine.table
+        tested = self.tested_epoch()
+        test = self._evaluate("test")
+        return RunResult(
+            label=config.table.label,
+            bits=config.table.code_bits,
+            seed=config.train.seed,
+            config_hash=config_hash(config),
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            tested_epoch=tested,
+            valid_auc=self.history[tested - 1].valid_auc,
+            valid_logloss=self.history[tested - 1].valid_logloss,
+            test_auc=test[0],
+            test_logloss=test[1],
+            training_bytes=int(table.nbytes("training")),
+            serving_bytes=int(table.nbytes("serving")),
+            samples_per_s=samples_per_second(self.history),
+            history=tuple(self.history),
+            table=table,
+            model=self.engine.model,
+        )
+
+    def tested_epoch(self) -> int:
+        """The epoch whose state is tested if training ends now."""
+        return len(self.history) if self.config.train.test_epoch == "last" else best_epoch(self.history)
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    def _keep(self) -> Path | None:
+        return None if self.save is None else self.save(self.checkpoint())
+
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands between two batches."""
+        arrays = self.engine.state()
+        if self.history and self.batch > 0:
+            arrays |= {f"last_good/{name}": array for name, array in self.last_good.items()}
+        if self.history and self.best is not self.last_good:
+            arrays |= {f"best/{name}": array for name, array in self.best.items()}
+        timing = {"epochs": [record.timing for record in self.history], "seconds": self.seconds}
+        return self._content(arrays, len(self.history), self.step, timing)
+
+    def final(self, state: State, epoch: int, *, finished: bool) -> Checkpoint:
+        """Table and model alone, after an epoch: what a finished or diverged run leaves behind."""
+        arrays = dict(state)
+        vocabulary = self.dataset.vocabulary
+        if finished and vocabulary is not None:
+            arrays["vocabulary/category_bytes"] = np.asarray(vocabulary.category_bytes)
+            arrays["vocabulary/category_offsets"] = np.asarray(vocabulary.category_offsets)
+        steps = epoch * batches.batch_count(len(self.rows), self.config.train.batch_size)
+        content = self._content(arrays, epoch, steps, {})
+        return replace(content, meta=content.meta | {"finished": finished, "batch": 0, "loss_sum": 0.0})
+
+    def _content(self, arrays: State, epoch: int, step: int, timing: dict[str, Any]) -> Checkpoint:
+        dataset, table = self.dataset, self.engine.table
+        files, parts = dataset.manifest["files"], ("category_bytes", "category_offsets")
+        encoded = dataset.vocabulary is not None
+        meta = {
+            "step": step,
+            "epoch": epoch,
+            "batch": self.batch,
+            "loss_sum": self.loss_sum,
+            "finished": False,
+            "history": [record.reproducible() for record in self.history],
+            "n": table.n,
+            "d": table.d,
+            "fields": dataset.fields,
+            "field_names": list(dataset.field_names),
+            "field_sizes": [int(size) for size in dataset.field_sizes],
+            "dataset": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "info": dataset.info,
+            "encoder": {name: files[f"{name}.npy"]["sha256"] for name in parts} if encoded else None,
+            "device": self.engine.device,
+            "versions": versions(),
+        }
+        settings = self.config.replace("train", threads=None)  # no result depends on them, nor may these bytes
+        return Checkpoint(settings, arrays, meta, timing)
+
+    def resume(self, content: Checkpoint) -> None:
+        """Go back to a `checkpoint` of the same run; `InputError` if it is none."""
+        meta, timing = content.meta, content.timing
+        initial = self.last_good
+        try:
+            records = zip(meta["history"], timing["epochs"], strict=True)
+            history = [msgspec.convert({**plain, "timing": times}, EpochRecord) for plain, times in records]
+            batch, loss_sum, seconds = int(meta["batch"]), float(meta["loss_sum"]), float(timing["seconds"])
+            total = batches.batch_count(len(self.rows), self.config.train.batch_size)
+            if not 0 <= batch < total or meta["step"] != len(history) * total + batch or meta["epoch"] != len(history):
+                raise ValueError("its step, epoch and batch do not belong together")
+            if history and batch > 0 and not content.part("last_good"):
+                raise ValueError("it lacks the last good epoch's state")
+            earlier = {"last_good", "best"}
+            self.engine.load_state({k: v for k, v in content.arrays.items() if k.partition("/")[0] not in earlier})
+        except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+            raise InputError(f"the checkpoint after step {meta['step']} does not fit this run: {error}") from None
+        self.history, self.step = history, int(meta["step"])
+        self.batch, self.loss_sum, self.seconds = batch, loss_sum, seconds
+        if history:
+            self.last_good = content.part("last_good") if batch > 0 else self.engine.snapshot()
+            self.best = content.part("best") or self.last_good
+        else:
+            self.last_good = self.best = initial
+
+
+def best_epoch(history: list[EpochRecord]) -> int:
+    """The first epoch with the highest validation AUC, counted from 1."""
+    return 1 + int(np.argmax([record.valid_auc for record in history]))

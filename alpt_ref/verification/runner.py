@@ -1,0 +1,206 @@
+"""From claims to verdicts: which cells are missing, measured by spawned processes, each stored as soon as it is done.
+
+A run that was stopped goes on where it was: finished cells are read, never measured twice. Verdicts depend neither on
+the number of processes nor on the order in which cells finish.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpt_ref._util.plugin import find_folder, guard, plugin_files
+from alpt_ref._util.processes import available_cores, run_in_processes
+from alpt_ref._util.progress import Progress
+from alpt_ref.errors import InputError
+from alpt_ref.verification.claim import BUDGETS, Cell, Claim, Control
+from alpt_ref.verification.code_hash import code_hash
+from alpt_ref.verification.codec import canonical
+from alpt_ref.verification.judge import Measured, judge
+from alpt_ref.verification.results import ClaimResult
+from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
+from alpt_ref.verification.task import Done, Task, load_claim, run_task
+
+CLAIMS = "analysis/claims"
+
+
+Group = tuple[tuple[Cell, tuple[Task, ...]], ...]
+"""Cells with the tasks of their replicates."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A claim and the file it came from."""
+
+    claim: Claim
+    file: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A claim's work: for the claim itself and for each control, the cells with the tasks of their replicates."""
+
+    loaded: Loaded
+    code: str
+    own: Group
+    controls: tuple[Group, ...]
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every task once: a control that only breaks the bound shares the claim's."""
+        groups = (self.own, *self.controls)
+        return list({task.key: task for group in groups for _, tasks in group for task in tasks}.values())
+
+
+def load_claims(folder: str | Path | None = None) -> dict[str, Loaded]:
+    """All claims of a folder by id, in order of file name (default: ``analysis/claims``)."""
+    where = find_folder(folder, CLAIMS, "--claims")
+    found: dict[str, Loaded] = {}
+    for file in plugin_files(where):
+        claim = load_claim(file.resolve())
+        if claim.id in found:
+            raise InputError(f"{file} and {found[claim.id].file.name} both define claim {claim.id!r}")
+        found[claim.id] = Loaded(claim, file.resolve())
+    if not found:
+        raise InputError(f"{where} holds no claims; a claim is a file <id>_<what>.py that defines CLAIM")
+    return found
+
+
+def choose(claims: dict[str, Loaded], ids: Sequence[str]) -> list[Loaded]:
+    """The named claims in the folder's order, all if none is named; an unknown id is an `InputError`."""
+    for name in ids:
+        if name not in claims:
+            near = difflib.get_close_matches(name.lower(), claims, n=3, cutoff=0.3)
+            hint = f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(claims)}"
+            raise InputError(f"no claim {name!r}; {hint}")
+    return [loaded for name, loaded in claims.items() if not ids or name in ids]
+
+
+def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
+    """The tasks of one claim; raises `InputError` with the file's name where its grid cannot be used."""
+    if budget not in BUDGETS:
+        raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
+    claim = loaded.claim
+    with guard() as caught:
+        code = code_hash(loaded.file)
+        cells = list(claim.grid(budget))
+        texts = [canonical(cell) for cell in cells]
+        if not cells or not all(isinstance(cell, dict) for cell in cells):
+            raise InputError("grid must give at least one cell, each a dict")
+        if len(set(texts)) < len(texts):
+            raise InputError(f"grid gives the cell {next(text for text in texts if texts.count(text) > 1)} twice")
+        replicates = claim.replicates_of(budget)
+        own = _tasks(loaded, cells, "", seed, replicates, code)
+        controls = tuple(_control_tasks(loaded, cells, control, seed, replicates, code) for control in claim.controls)
+    if caught.message:
+        raise InputError(f"{loaded.file}: {caught.message}")
+    return Plan(loaded, code, own, controls)
+
+
+def _control_tasks(loaded: Loaded, cells: list[Cell], control: Control, seed: int, replicates: int, code: str) -> Group:
+    chosen = [cell for cell in cells if control.where is None or control.where(cell)]
+    if not chosen:
+        raise InputError(f"control {control.name!r} applies to no cell of this budget")
+    return _tasks(loaded, chosen, control.name if control.remeasures else "", seed, replicates, code)
+
+
+def _tasks(loaded: Loaded, cells: list[Cell], variant: str, seed: int, replicates: int, code: str) -> Group:
+    name = loaded.claim.id
+    planned = []
+    for cell in cells:
+        seeds = [cell_seed(seed, name, cell, replicate) for replicate in range(replicates)]
+        tasks = [Task(name, loaded.file, cell, s, variant, cell_key(name, cell, s, variant, code)) for s in seeds]
+        planned.append((cell, tuple(tasks)))
+    return tuple(planned)
+
+
+def verify(
+    claims: Sequence[Loaded],
+    folder: Path,
+    *,
+    budget: str = "quick",
+    seed: int = 0,
+    jobs: int | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[ClaimResult]:
+    """Measure what is missing, store it below `folder`, and judge every claim.
+
+    Parameters
+    ----------
+    claims : what `choose` returned
+    folder : existing output folder
+    budget : {"quick", "full"}
+    seed : of all cells; each derives its own from it
+    jobs : processes; 1 measures in this process, None takes one a core
+    device : {"cpu", "cuda"}
+        Where large simulations run. Results are the same bits, so what is stored counts for both.
+    say : takes remarks: how much is done already, damaged files, failures
+
+    Raises
+    ------
+    InputError
+        A claim's grid cannot be used; nothing has been measured.
+    TrainingError
+        A worker process died; finished cells are kept.
+    """
+    plans = [plan(loaded, budget, seed) for loaded in claims]
+    store = Store(folder, say)
+    store.clean()
+    tasks = {task.key: task for one in plans for task in one.tasks}
+    records: dict[str, Record] = {}
+    for key, task in tasks.items():
+        stored = store.load(task.claim, key)
+        records |= {} if stored is None else {key: stored}
+    missing = [task for key, task in tasks.items() if key not in records]
+    done_before = len(tasks) - len(missing)
+    say(f"{len(plans)} claims, {len(tasks)} cells to measure, controls included; {done_before} are stored already")
+    with progress or Progress(enabled=False) as shown:
+        shown.begin(len(missing), "verifying", unit="cells")
+        for done in run_tasks(missing, {one.loaded.file: one.loaded.claim for one in plans}, jobs=jobs, device=device):
+            records[done.task.key] = _keep(store, done, say)
+            shown.advance(1, done.task.claim)
+
+    def measured(group: Group) -> list[Measured]:
+        found = ((cell, [task.key for task in tasks]) for cell, tasks in group)
+        return [Measured(cell, tuple(map(records.__getitem__, keys)), tuple(keys)) for cell, keys in found]
+
+    return [
+        judge(
+            one.loaded.claim, measured(one.own), [measured(group) for group in one.controls],
+            budget=budget, seed=seed, code=one.code,
+        )
+        for one in plans
+    ]  # fmt: skip
+
+
+def _keep(store: Store, done: Done, say: Callable[[str], None]) -> Record:
+    """Store what was measured and read it back, so that a first run judges the very bytes that a later one will."""
+    task = done.task
+    if done.failure:
+        say(f"claim {task.claim}, cell {canonical(task.cell)}: {done.failure}")
+        return Record({}, 0.0, None, failure=done.failure)
+    about = {"claim": task.claim, "cell": task.cell, "seed": task.seed, "variant": task.variant}
+    store.save(task.claim, task.key, about, done.text)
+    record = store.load(task.claim, task.key)
+    return Record({}, 0.0, None, failure="the stored file could not be read back") if record is None else record
+
+
+def run_tasks(
+    tasks: Sequence[Task], claims: dict[Path, Claim], *, jobs: int | None = None, device: str = "cpu"
+) -> Iterator[Done]:
+    """Run the tasks in spawned processes and yield them as they are done; one process or task: here, in order.
+
+    With a GPU always in spawned processes, which learn of it before they load a claim; they share it.
+    """
+    cores = available_cores()
+    jobs = min(jobs or cores, len(tasks))
+    if not tasks or (jobs <= 1 and device == "cpu"):
+        for task in tasks:
+            yield run_task(task, claims[task.file])
+        return
+    environment = {"NUMBA_NUM_THREADS": str(max(1, cores // jobs)), "ALPT_REF_DEVICE": device}
+    yield from run_in_processes(run_task, tasks, jobs=jobs, environment=environment)

@@ -1,0 +1,84 @@
+"""One unit of work: one claim's cell, one seed, one variant. Runs in a worker process that loads the claim by file."""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from alpt_ref._util.plugin import guard, load_attribute
+from alpt_ref.errors import InputError
+from alpt_ref.verification.claim import Cell, Claim, Constants
+from alpt_ref.verification.codec import canonical
+from alpt_ref.verification.measurement import Measurement
+from alpt_ref.verification.store import Record, plain_record
+
+
+class Task(NamedTuple):
+    """What a worker gets: small and picklable. `variant` is the control's name, "" for the claim itself."""
+
+    claim: str
+    file: Path
+    cell: Cell
+    seed: int
+    variant: str
+    key: str
+
+
+class Done(NamedTuple):
+    """What a worker gives back: the record as text for the store, or why there is none."""
+
+    task: Task
+    text: str
+    failure: str
+
+
+def load_claim(file: Path) -> Claim:
+    """The ``CLAIM`` of a file; every way to be wrong is an `InputError` that names the file."""
+    claim = load_attribute(file, "CLAIM")
+    if not isinstance(claim, Claim):
+        raise InputError(f"{file}: CLAIM must be a Claim, got {type(claim).__name__}")
+    if file.stem.split("_", 1)[0] != claim.id or "_" not in file.stem:
+        raise InputError(f"{file}: the file of claim {claim.id!r} must be named {claim.id}_<what>.py")
+    return claim
+
+
+@functools.cache
+def _claim(file: Path) -> Claim:
+    return load_claim(file)
+
+
+def run_task(task: Task, claim: Claim | None = None) -> Done:
+    """Measure, and turn whatever the claim's code raises into a failure in words."""
+    with guard() as caught:
+        record = measure(claim if claim is not None else _claim(task.file), task)
+        return Done(task, canonical(plain_record(record)), "")
+    return Done(task, "", caught.message)
+
+
+def measure(claim: Claim, task: Task) -> Record:
+    """Constants, assumptions that need no run, bound, measurement, assumptions along the run: in this order."""
+    started = time.perf_counter()
+    constants = claim.constants(task.cell)
+    failed = _failed(claim, task.cell, constants, None)
+    if failed:
+        return Record(constants, 0.0, None, failed, time.perf_counter() - started)
+    bound = claim.bound(task.cell, constants)
+    measurement = claim.measure(task.cell, task.seed, broken=task.variant or None)
+    if not isinstance(measurement, Measurement):
+        raise InputError(f"measure must return a Measurement, got {type(measurement).__name__}")
+    failed = _failed(claim, task.cell, constants, measurement)
+    return Record(constants, bound, measurement, failed, time.perf_counter() - started)
+
+
+def _failed(claim: Claim, cell: Cell, constants: Constants, measurement: Measurement | None) -> tuple[str, ...]:
+    """Names of the assumptions that do not hold: those before the run, or those along it."""
+    names = []
+    for assumption in claim.assumptions:
+        if assumption.along_run != (measurement is not None):
+            continue
+        observed = () if measurement is None else (measurement.observed,)
+        if not assumption.holds(cell, constants, *observed):
+            names.append(assumption.name)
+    return tuple(names)

@@ -1,0 +1,231 @@
+"""Scoring: a store gives the run's own figures, a raw file the same rows, whatever is unknown or wrong in it."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref.data import encode_file, synthetic_clicks
+from alpt_ref.data.formats.avazu import HEADER, avazu_format
+from alpt_ref.data.formats.criteo import criteo_format
+from alpt_ref.data.formats.libfm import libfm_format
+from alpt_ref.data.formats.lines import Lines
+from alpt_ref.data.formats.parse import code_lines
+from alpt_ref.data.formats.text import TextReader
+from alpt_ref.data.formats.unlabelled import has_label, without_label
+from alpt_ref.errors import InputError
+from alpt_ref.serving import predict as predict_module
+from alpt_ref.serving.predict import predict
+from alpt_ref.training.checkpoint import read_checkpoint
+from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
+from alpt_ref.training.train import train
+from tests.data.files import avazu_line, random_criteo, write
+
+LINES = random_criteo(400)
+
+
+class Trained:
+    """A store, a run on it, and what the run measured."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = write(folder / "clicks.txt", "\n".join(LINES) + "\n")
+        self.store = folder / "store"
+        self.dataset = encode_file("criteo", self.file, self.store, min_count=2)
+        self.config = RunConfig(
+            data=DataConfig(source="store", path=str(self.store)),
+            model=ModelConfig(kind="dcn", dim=2, hidden=(4,), cross_layers=1),
+            table=TableConfig(init_std=0.1),
+            train=TrainConfig(batch_size=50, eval_batch_size=17, epochs=2),
+        )
+        self.run = folder / "run"
+        self.result = train(self.config, self.dataset, output=self.run)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return Trained(tmp_path_factory.mktemp("trained"))
+
+
+def rows_of(path: Path) -> Any:
+    with path.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_part_of_the_runs_own_store_gives_its_figures_bit_for_bit(trained: Trained, tmp_path: Path) -> None:
+    scores = predict(trained.run, tmp_path / "p.csv", store=trained.store, part="test")
+    assert (scores.auc, scores.logloss) == (trained.result.test_auc, trained.result.test_logloss)
+    rows = trained.dataset.rows_of("test")
+    written = rows_of(tmp_path / "p.csv")
+    assert [int(row["row"]) for row in written] == rows.tolist()
+    assert [int(row["label"]) for row in written] == trained.dataset.labels[rows].tolist()
+    p = np.array([float(row["probability"]) for row in written])
+    y = trained.dataset.labels[rows]
+    assert scores.logloss == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=1e-5)
+
+
+def test_the_raw_file_gives_what_its_store_gives(trained: Trained, tmp_path: Path) -> None:
+    stored = predict(trained.run, tmp_path / "store.csv", store=trained.store)
+    for number, file in enumerate((trained.file, write(tmp_path / "clicks.gz", "\n".join(LINES)))):
+        raw = predict(trained.run, tmp_path / f"{number}.csv", kind="criteo", file=file)
+        assert raw == stored
+        assert (tmp_path / f"{number}.csv").read_bytes() == (tmp_path / "store.csv").read_bytes()
+    assert stored.rows == 400
+    assert 0 < stored.unseen_share < 1  # min_count leaves some out
+
+
+def test_pieces_of_a_file_do_not_change_what_is_scored(trained: Trained) -> None:
+    vocabulary = trained.dataset.vocabulary
+    for chunk_bytes in (700, 1 << 20):
+        reader = TextReader(trained.file, criteo_format, chunk_bytes=chunk_bytes)
+        pieces = list(predict_module._file_pieces(reader, vocabulary, [True]))
+        assert np.array_equal(np.concatenate([piece.ids for piece in pieces]), trained.dataset.ids)
+        assert np.array_equal(np.concatenate([piece.rows for piece in pieces]), np.arange(400))
+        sizes = [len(piece.rows) for piece in predict_module._batches(iter(pieces), 17)]
+        assert sizes == [17] * 23 + [9]
+
+
+def test_a_file_without_labels(trained: Trained, tmp_path: Path) -> None:
+    bare = write(tmp_path / "test.txt", "\n".join(line.partition("\t")[2] for line in LINES))
+    predict(trained.run, tmp_path / "with.csv", kind="criteo", file=trained.file)
+    scores = predict(trained.run, tmp_path / "without.csv", kind="criteo", file=bare)
+    assert (scores.rows, scores.auc, scores.logloss) == (400, None, None)
+    with_labels, without = rows_of(tmp_path / "with.csv"), rows_of(tmp_path / "without.csv")
+    assert [row["probability"] for row in without] == [row["probability"] for row in with_labels]
+    assert list(without[0]) == ["row", "probability"]
+
+
+def test_unseen_categories_take_the_out_of_vocabulary_rows(trained: Trained, tmp_path: Path) -> None:
+    columns = LINES[0].split("\t")
+    strange = "\t".join([*columns[:14], *["never seen"] * 26])
+    scores = predict(trained.run, tmp_path / "p.csv", kind="criteo", file=write(tmp_path / "s.txt", strange))
+    ids = trained.dataset.ids[:1].copy()
+    ids[0, 13:] = trained.dataset.field_offsets[13:-1]
+    embedding = trained.result.table.lookup(ids.reshape(-1)).reshape(1, -1)
+    logit = float(trained.result.model.forward(embedding, training=False)[0])
+    assert float(rows_of(tmp_path / "p.csv")[0]["probability"]) == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-6)
+    expected = (26 + (ids[0, :13] == trained.dataset.field_offsets[:13]).sum()) / 39
+    assert scores.unseen_share == pytest.approx(expected)
+    assert scores.auc is None  # one row, one class
+    assert scores.logloss is not None
+
+
+def test_bad_rows_stop_or_are_counted(trained: Trained, tmp_path: Path) -> None:
+    bad = write(tmp_path / "bad.txt", "\n".join([*LINES[:9], "0\tx", *LINES[9:30]]))
+    with pytest.raises(InputError, match="line 10: 2 columns instead of 40"):
+        predict(trained.run, tmp_path / "p.csv", kind="criteo", file=bad)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.txt"]
+    scores = predict(trained.run, tmp_path / "p.csv", kind="criteo", file=bad, on_bad_row="skip")
+    assert (scores.rows, scores.bad_rows) == (30, 1)
+
+
+def test_a_store_with_other_ids_is_refused_and_one_with_the_vocabulary_is_not(trained: Trained, tmp_path: Path) -> None:
+    other = encode_file("criteo", trained.file, tmp_path / "other", min_count=5)
+    with pytest.raises(InputError, match="was not encoded with the vocabulary of the run"):
+        predict(trained.run, tmp_path / "p.csv", store=tmp_path / "other")
+    assert not (tmp_path / "p.csv").exists()
+    assert other.n != trained.dataset.n
+    again = type(trained.dataset)(
+        "again", trained.dataset.ids[:40], trained.dataset.labels[:40], trained.dataset.split[:40],
+        trained.dataset.field_names, trained.dataset.field_sizes, {}, trained.dataset.vocabulary,
+    )  # fmt: skip
+    again.save(tmp_path / "again")
+    assert predict(trained.run, tmp_path / "p.csv", store=tmp_path / "again").rows == 40
+
+
+def test_a_checkpoint_takes_the_vocabulary_of_the_store(trained: Trained, tmp_path: Path) -> None:
+    checkpoint = sorted((trained.run / "checkpoints").iterdir())[-1]
+    assert read_checkpoint(checkpoint).vocabulary is None
+    assert predict(checkpoint, tmp_path / "p.csv", kind="criteo", file=trained.file).rows == 400
+    moved = tmp_path / "moved"
+    shutil.copytree(trained.store, moved)
+    hidden = trained.store.rename(trained.store.with_name("hidden"))
+    try:
+        with pytest.raises(InputError, match="does not carry its vocabulary"):
+            predict(checkpoint, tmp_path / "q.csv", kind="criteo", file=trained.file)
+        predict(checkpoint, tmp_path / "q.csv", kind="criteo", file=trained.file, vocabulary=moved)
+    finally:
+        hidden.rename(trained.store)
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "q.csv").read_bytes()
+    encode_file("criteo", trained.file, tmp_path / "other", min_count=5)
+    with pytest.raises(InputError, match="does not have the vocabulary of the run"):
+        predict(checkpoint, tmp_path / "q.csv", kind="criteo", file=trained.file, vocabulary=tmp_path / "other")
+
+
+def test_a_run_without_vocabulary_scores_stores_only(tmp_path: Path) -> None:
+    dataset = synthetic_clicks(rows=600, fields=3, features=40)
+    dataset.save(tmp_path / "store")
+    config = RunConfig(
+        model=ModelConfig(kind="logistic", dim=1), train=TrainConfig(batch_size=100, epochs=1, eval_batch_size=50)
+    )
+    result = train(config, dataset, output=tmp_path / "run")
+    scores = predict(tmp_path / "run", tmp_path / "p.csv", store=tmp_path / "store", part="test")
+    assert scores.auc == result.test_auc
+    file = write(tmp_path / "c.txt", "\n".join(LINES))
+    with pytest.raises(InputError, match="no vocabulary of categories"):
+        predict(tmp_path / "run", tmp_path / "p.csv", kind="criteo", file=file)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "needs a store or a raw file"),
+        ({"store": "store", "kind": "criteo", "file": "clicks.txt"}, "needs a store or a raw file"),
+        ({"kind": "criteo", "file": "clicks.txt", "part": "test"}, "part must be all"),
+        ({"store": "store", "part": "rest"}, "part must be all"),
+        ({"kind": "criteo", "file": "absent.txt"}, "absent.txt does not exist"),
+        ({"kind": "libfm", "file": "libfm.txt"}, "has 2 fields"),
+        ({"kind": "criteo", "file": "empty.txt"}, "holds no rows"),
+        ({"store": "absent"}, "does not exist"),
+        ({"kind": "parquet", "file": "clicks.txt"}, "kind must be one of"),
+    ],
+)
+def test_bad_arguments_leave_nothing(options: Any, message: str, trained: Trained, tmp_path: Path) -> None:
+    folder = trained.file.parent
+    write(folder / "libfm.txt", "1 1:1 2:1\n")
+    write(folder / "empty.txt", "")
+    placed = {key: folder / value if key in ("store", "file") else value for key, value in options.items()}
+    with pytest.raises(InputError, match=message):
+        predict(trained.run, tmp_path / "p.csv", **placed)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("output", [".", "absent/p.csv"])
+def test_outputs_that_cannot_be_written(output: str, trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is a folder|does not exist"):
+        predict(trained.run, tmp_path / output, store=trained.store)
+
+
+FILES = {
+    "criteo": (criteo_format, None, LINES[:5], [line.partition("\t")[2] for line in LINES[:5]]),
+    "avazu": (
+        avazu_format,
+        ",".join(HEADER),
+        [avazu_line(site_id=k, click=k % 2) for k in range(5)],
+        None,
+    ),
+    "libfm": (libfm_format, None, ["1 5:1 7:1", "0 5:1  9:1"], ["5:1 7:1", "5:1  9:1 "]),
+}
+
+
+@pytest.mark.parametrize("kind", list(FILES))
+def test_a_format_without_labels_reads_the_same_categories(kind: str) -> None:
+    make, header, lines, bare = FILES[kind]
+    if bare is None:  # Avazu: take the column out, wherever it stands
+        place = HEADER.index("click")
+        bare = [",".join(part for k, part in enumerate(line.split(",")) if k != place) for line in [header, *lines]]
+        bare_header, *bare = bare
+    first, bare_first = (header, bare_header) if header else (lines[0], bare[0])
+    assert has_label(kind, first)
+    assert not has_label(kind, bare_first)
+    rows, bad = code_lines(make(first), Lines(1, ("\n".join(lines) + "\n").encode()))
+    others, others_bad = code_lines(without_label(kind, bare_first), Lines(1, ("\n".join(bare) + "\n").encode()))
+    assert (bad, others_bad) == ({}, {})
+    assert len(others.labels) == len(lines)
+    for ours, theirs in zip(rows.codes, others.codes, strict=True):
+        assert np.array_equal(ours, theirs)
+    assert [texts.to_pylist() for texts in rows.categories] == [texts.to_pylist() for texts in others.categories]

@@ -1,0 +1,43 @@
+"""Intervals, paired tests and Holm's correction against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from alpt_ref._util.statistics import paired_p_value, t_interval
+from tests.tolerances import CLOSED_FORM
+
+
+def test_t_interval_of_three_numbers() -> None:
+    # mean 2, s = 1, t(0.975, 2) = sqrt(2) * 0.95 / sqrt(1 - 0.95²): the quantile of t with 2 degrees is closed-form
+    quantile = math.sqrt(2) * 0.95 / math.sqrt(1 - 0.95**2)
+    interval = t_interval([1.0, 2.0, 3.0])
+    assert (interval.mean, interval.n) == (2.0, 3)
+    assert interval.half_width == pytest.approx(quantile / math.sqrt(3), rel=CLOSED_FORM)
+
+
+def test_t_interval_of_two_numbers_is_a_cauchy_quantile() -> None:
+    interval = t_interval([0.0, 2.0])  # s = √2, t(0.975, 1) = tan(0.475 π)
+    assert interval.half_width == pytest.approx(math.tan(0.475 * math.pi), rel=CLOSED_FORM)
+
+
+def test_one_value_claims_no_interval_and_none_is_an_error() -> None:
+    assert t_interval([0.7]) == (0.7, None, 1)
+    with pytest.raises(ValueError, match="at least one number"):
+        t_interval([])
+
+
+def test_paired_p_value_with_two_degrees_of_freedom() -> None:
+    # differences 1, 2, 3: t = 2√3, and with 2 degrees P(|T| > t) = 1 - t / sqrt(2 + t²)
+    t = 2 * math.sqrt(3)
+    assert paired_p_value([1.0, 2.0, 3.0]) == pytest.approx(1 - t / math.sqrt(2 + t * t), rel=CLOSED_FORM)
+    assert paired_p_value([-1.0, -2.0, -3.0]) == paired_p_value([1.0, 2.0, 3.0])
+
+
+def test_paired_p_value_without_scatter() -> None:
+    assert paired_p_value([0.0, 0.0]) == 1.0
+    assert paired_p_value([0.5, 0.5]) == 0.0
+    assert paired_p_value([0.5]) is None
+    assert paired_p_value([]) is None

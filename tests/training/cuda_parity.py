@@ -1,0 +1,57 @@
+"""A few steps of the GPU's engine against the CPU's,, in the simulator: ``python -m tests.training.cuda_parity``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.training import feed_cuda
+from alpt_ref.training.assemble import rates
+from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
+from alpt_ref.training.engine import Stretch, make_engine
+from tests.tolerances import FLOAT32
+
+
+def clicks() -> ClickDataset:
+    """16 rows to train on, three each to validate and test."""
+    rng = np.random.default_rng(0)
+    ids = np.stack([rng.integers(0, 5, 22), 5 + rng.integers(0, 4, 22)], axis=1).astype(np.uint32)
+    labels = np.resize([0, 1, 1], 22).astype(np.uint8)
+    split = np.repeat([0, 1, 2], [16, 3, 3]).astype(np.uint8)
+    return ClickDataset("tiny", ids, labels, split, ("a", "b"), (5, 4))
+
+
+def run(config: RunConfig, device: str) -> tuple[Any, ...]:
+    """An epoch of three batches, the last one smaller, in two stretches, and what is known then."""
+    dataset = clicks()
+    engine = make_engine(config.replace("train", device=device), dataset, device)
+    rows, rate = dataset.rows_of("train"), rates(config, 1)
+    first = engine.train(Stretch(1, rows, rate, 0, 2, 0, 0.0), lambda done, loss: False)
+    second = engine.train(Stretch(1, rows, rate, 2, 3, 2, first[0]), lambda done, loss: False)
+    return second, engine.evaluate("valid"), engine.state(), engine.statistics()
+
+
+def main() -> None:
+    """Compare a two-pass run with the data on the device and a one-pass run with the data on the host."""
+    model, train = ModelConfig(kind="fm", dim=3), TrainConfig(batch_size=6, eval_batch_size=4)
+    cases = [
+        (0.5, RunConfig(model=model, train=train, table=TableConfig(lr=0.05))),
+        (0.0, RunConfig(model=model, train=train, table=TableConfig(method="lpt", optimizer="sgd", lr=0.05))),
+    ]
+    for share, config in cases:
+        feed_cuda.SHARE = share
+        cpu, gpu = run(config, "cpu"), run(config, "cuda")
+        np.testing.assert_allclose(gpu[0], cpu[0], rtol=FLOAT32)
+        np.testing.assert_allclose(gpu[1], cpu[1], rtol=FLOAT32)
+        assert gpu[2].keys() == cpu[2].keys()
+        for name, array in cpu[2].items():
+            assert (gpu[2][name].dtype, gpu[2][name].shape) == (array.dtype, array.shape), name
+            np.testing.assert_allclose(gpu[2][name], array, rtol=0, atol=FLOAT32, err_msg=name)
+        assert gpu[3] == cpu[3]
+    print("SAME")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Training on the GPU: in Numba's simulator a few steps, on a device (``pytest -m gpu``) recorded ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.data.synthetic.clicks import synthetic_clicks
+from alpt_ref.errors import InputError
+from alpt_ref.training.assemble import rates
+from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig, config_hash
+from alpt_ref.training.engine import DivergedError, Stretch, make_engine
+from tests.tolerances import GPU_METRIC
+
+ROOT = Path(__file__).parents[2]
+TABLES = {
+    "fp32": TableConfig(method="fp32"),
+    "lpt": TableConfig(method="lpt"),
+    "alpt": TableConfig(method="alpt"),
+    "alpt-one-pass": TableConfig(method="alpt", two_pass=False),
+}
+
+
+def test_a_simulated_epoch_follows_the_cpu() -> None:
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, "-W", "ignore", "-m", "tests.training.cuda_parity"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "SAME\n"), done.stderr[-2000:]
+
+
+def test_a_device_and_precision_of_the_gpu_are_part_of_the_hash_and_those_of_the_cpu_are_not() -> None:
+    cpu = RunConfig()
+    gpu = cpu.replace("train", device="cuda")
+    assert config_hash(cpu) == config_hash(cpu.replace("model", precision="tf32"))
+    assert len({config_hash(one) for one in (cpu, gpu, gpu.replace("model", precision="tf32"))}) == 3
+
+
+def test_a_method_without_a_twin_says_where_it_runs() -> None:
+    with pytest.raises(InputError, match=r"table\.method 'hashing' runs on --device cpu; on cuda there are fp32, lpt"):
+        RunConfig(table=TableConfig(method="hashing"), train=TrainConfig(device="cuda"))
+
+
+# --- on a device -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dataset() -> ClickDataset:
+    return synthetic_clicks(rows=30_000, fields=8, features=300, seed=1)
+
+
+def config(name: str, **train: Any) -> RunConfig:
+    model = ModelConfig(dim=8, hidden=(64, 32))
+    settings = {"batch_size": 700, "eval_batch_size": 900, "epochs": 2, "device": "cuda"}
+    return RunConfig(model=model, table=TABLES[name], train=TrainConfig(**(settings | train)))
+
+
+def stretch(settings: RunConfig, dataset: ClickDataset, epoch: int, first: int, last: int, before: Any) -> Stretch:
+    rows = dataset.rows_of("train")
+    batches = -(-len(rows) // settings.train.batch_size)
+    steps = (epoch - 1) * batches + first
+    return Stretch(epoch, rows, rates(settings, epoch), first, min(last, batches), steps, before)
+
+
+def trained(settings: RunConfig, dataset: ClickDataset, *, record: bool = True, cuts: tuple[int, ...] = ()) -> Any:
+    """Two epochs, each in stretches that end at `cuts`; the engine, and loss sums of the epochs."""
+    engine: Any = make_engine(settings, dataset, "cuda")
+    engine.record = record
+    sums = []
+    for epoch in (1, 2):
+        total, first = 0.0, 0
+        for last in (*cuts, 10**6):
+            total, done = engine.train(stretch(settings, dataset, epoch, first, last, total), lambda rows, loss: False)
+            first += done
+        sums.append(total)
+    return engine, sums
+
+
+def assert_same(one: Any, other: Any) -> None:
+    assert one[1] == other[1]
+    a, b = one[0].state(), other[0].state()
+    assert a.keys() == b.keys()
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", TABLES)
+def test_recorded_steps_are_the_bits_of_queued_ones_and_of_another_run(name: str, dataset: ClickDataset) -> None:
+    recorded = trained(config(name), dataset)
+    assert len(recorded[0]._graphs) == 2  # the whole batches, and the last one
+    assert_same(recorded, trained(config(name), dataset, record=False))
+    assert_same(recorded, trained(config(name), dataset))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["lpt", "alpt"])
+def test_stretches_and_a_dataset_in_host_memory_change_no_bit(
+    name: str, dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(config(name), dataset)
+    assert_same(whole, trained(config(name), dataset, cuts=(3, 20)))
+    monkeypatch.setattr("alpt_ref.training.feed_cuda.SHARE", 0.0)
+    assert_same(whole, trained(config(name), dataset, cuts=(5,)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["lpt", "alpt"])
+def test_a_state_goes_on_with_the_same_bits(name: str, dataset: ClickDataset) -> None:
+    settings = config(name)
+    whole, _ = trained(settings, dataset)
+    first: Any = make_engine(settings, dataset, "cuda")
+    first.train(stretch(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
+    second: Any = make_engine(settings, dataset, "cuda")
+    second.load_state(first.state())
+    second.train(stretch(settings, dataset, 2, 0, 10**6, 0.0), lambda rows, loss: False)
+    a, b = whole.snapshot(), second.snapshot()
+    assert all(np.array_equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", TABLES)
+def test_figures_are_those_of_the_cpu(name: str, dataset: ClickDataset) -> None:
+    settings = config(name)
+    gpu, sums = trained(settings, dataset)
+    cpu = make_engine(settings.replace("train", device="cpu"), dataset)
+    for epoch in (1, 2):
+        total, _ = cpu.train(stretch(settings, dataset, epoch, 0, 10**6, 0.0), lambda rows, loss: False)
+        assert abs(total - sums[epoch - 1]) / len(dataset.rows_of("train")) < GPU_METRIC
+    np.testing.assert_allclose(gpu.evaluate("valid"), cpu.evaluate("valid"), rtol=0, atol=GPU_METRIC)
+    assert {key: (value.shape, value.dtype) for key, value in gpu.state().items()} == {
+        key: (value.shape, value.dtype) for key, value in cpu.state().items()
+    }
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["fp32", "lpt", "alpt"])
+def test_divergence_names_the_step(name: str, dataset: ClickDataset) -> None:
+    settings = config(name).replace("model", optimizer="sgd", lr=1e30)
+    engine = make_engine(settings, dataset, "cuda")
+    with pytest.raises(DivergedError, match=r"training diverged at step \d+ \(epoch 1\)") as caught:
+        engine.train(stretch(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
+    assert 1 <= caught.value.step <= 5
+
+
+@pytest.mark.gpu
+def test_training_stops_where_it_is_asked_to(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alpt_ref.training.engine_cuda.LOOK", 10)
+    settings = config("lpt")
+    engine = make_engine(settings, dataset, "cuda")
+    _, done = engine.train(stretch(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: rows == 7000)
+    assert done == 10

@@ -1,0 +1,401 @@
+"""The training loop: reproducible to the bit, guarded against divergence, careful with its output folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref._util.progress import Progress
+from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.models import Model
+from alpt_ref.models.optim import DenseOptimizer
+from alpt_ref.training import batches, engine
+from alpt_ref.training import train as train_module
+from alpt_ref.training.assemble import build, restore, snapshot
+from alpt_ref.training.checkpoint import read_checkpoint, write_folder
+from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
+from alpt_ref.training.engine import CpuEngine
+from alpt_ref.training.evaluation import evaluate
+from alpt_ref.training.history import EpochRecord, RunResult, samples_per_second
+from alpt_ref.training.train import DivergedError, train
+from alpt_ref.training.trainer import Trainer
+from tests.tolerances import FLOAT64
+
+METHODS = [("fp32", True), ("lpt", True), ("alpt", True), ("alpt", False)]
+
+
+@pytest.fixture(scope="module")
+def dataset() -> ClickDataset:
+    return synthetic_clicks(rows=4000, fields=4, features=200, seed=1)
+
+
+def small(method: str = "alpt", two_pass: bool = True, **training: Any) -> RunConfig:
+    settings: dict[str, Any] = {"batch_size": 300, "epochs": 3, "milestones": (2,)}
+    return RunConfig(
+        model=ModelConfig(dim=4, hidden=(16, 8), cross_layers=2),
+        table=TableConfig(method=method, bits=8, lr=1e-2, two_pass=two_pass, step_lr=1e-4),
+        train=TrainConfig(**(settings | training)),
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def fingerprint_of(result: RunResult) -> tuple[Any, ...]:
+    """Everything of a run but its times: history, codes, weights."""
+    state = snapshot(result.table, result.model)
+    return (
+        [record.reproducible() for record in result.history],
+        result.test_auc,
+        result.test_logloss,
+        {name: array.tobytes() for name, array in state.items()},
+        None if result.table.codes() is None else result.table.codes().tobytes(),
+    )
+
+
+@pytest.mark.parametrize(("method", "two_pass"), METHODS)
+def test_same_seed_gives_the_same_bits_whatever_the_threads_and_the_order_in_a_batch(
+    method: str, two_pass: bool, dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small(method, two_pass, epochs=2, batch_size=1600)  # 6,400 ids: enough rows for two threads
+    expected = fingerprint_of(train(config.replace("train", threads=1), dataset))
+    assert fingerprint_of(train(config.replace("train", threads=1), dataset)) == expected
+    assert fingerprint_of(train(config.replace("train", threads=2), dataset)) == expected
+    original = batches.batch_rows
+
+    def shuffled(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        generator = np.random.default_rng(7)
+        for rows in original(*args, **kwargs):
+            other = generator.permutation(rows)
+            assert not np.array_equal(other, rows)
+            yield other
+
+    monkeypatch.setattr(batches, "batch_rows", shuffled)
+    assert fingerprint_of(train(config, dataset)) == expected
+
+
+@pytest.mark.parametrize("method", ["fp32", "alpt"])
+def test_another_seed_gives_other_bits(method: str, dataset: ClickDataset) -> None:
+    config = small(method, epochs=1)
+    one, other = (fingerprint_of(train(config.replace("train", seed=seed), dataset)) for seed in (0, 1))
+    assert one[0] != other[0]
+    assert one[3] != other[3]
+
+
+def test_methods_start_from_the_same_dense_weights(dataset: ClickDataset) -> None:
+    states = [build(small(method), dataset)[1].state() for method in ("fp32", "lpt", "alpt")]
+    for state in states[1:]:
+        assert {name: array.tobytes() for name, array in state.items()} == {
+            name: array.tobytes() for name, array in states[0].items()
+        }
+
+
+def test_every_row_is_visited_once_an_epoch_and_the_last_batch_is_kept() -> None:
+    rows = np.arange(100, 1103)
+    parts = list(batches.batch_rows(rows, 250, seed=3, epoch=2))
+    assert [len(part) for part in parts] == [250, 250, 250, 250, 3]
+    order = np.concatenate(parts)
+    assert np.array_equal(np.sort(order), rows)
+    assert not np.array_equal(order, rows)
+    again = np.concatenate(list(batches.batch_rows(rows, 1003, seed=3, epoch=2)))
+    assert np.array_equal(again, order)  # the permutation does not depend on the batch size
+    assert not np.array_equal(np.concatenate(list(batches.batch_rows(rows, 250, seed=3, epoch=3))), order)
+
+
+def test_it_learns(dataset: ClickDataset) -> None:
+    result = train(small("fp32", epochs=5, milestones=(4,)), dataset)
+    losses = [record.train_loss for record in result.history]
+    assert losses[-1] < losses[0]
+    clicks = dataset.labels[dataset.rows_of("test")].mean()
+    assert result.test_logloss < -(clicks * np.log(clicks) + (1 - clicks) * np.log1p(-clicks))
+    assert result.test_auc > 0.6
+
+
+def test_schedule_divides_all_learning_rates(dataset: ClickDataset) -> None:
+    result = train(small(milestones=(1, 2), decay_factor=0.1), dataset)
+    rates = [record.lr for record in result.history]
+    assert [rate["table"] for rate in rates] == pytest.approx([1e-2, 1e-3, 1e-4])
+    assert [rate["dense"] for rate in rates] == pytest.approx([1e-3, 1e-4, 1e-5])
+    assert [rate["step"] for rate in rates] == pytest.approx([1e-4, 1e-5, 1e-6])
+
+
+def test_the_schedule_reaches_the_updates(dataset: ClickDataset) -> None:
+    """With a factor of 1e-30 nothing may move after the milestone."""
+    config = small("fp32", epochs=2, milestones=(1,), decay_factor=1e-30, test_epoch="last")
+    frozen = train(config, dataset)
+    after_one = train(config.replace("train", epochs=1), dataset)
+    moved = snapshot(frozen.table, frozen.model)
+    for name, array in snapshot(after_one.table, after_one.model).items():
+        if array.dtype.kind == "f" and name in ("table/weights", "model/deep0/weight"):
+            np.testing.assert_array_equal(array, moved[name], err_msg=name)
+    ids = np.arange(dataset.n)
+    np.testing.assert_array_equal(frozen.table.lookup(ids), after_one.table.lookup(ids))
+
+
+def test_early_stopping_keeps_the_best_epoch(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.6, 0.8, 0.7, 0.7, 0.9])
+    original = CpuEngine.evaluate
+
+    def scripted(self: CpuEngine, part: Any) -> tuple[float, float]:
+        real = original(self, part)
+        return (next(scores), real[1]) if part == "valid" else real
+
+    monkeypatch.setattr(CpuEngine, "evaluate", scripted)
+    config = small("lpt", epochs=5, patience=2)
+    result = train(config, dataset)
+    assert [record.valid_auc for record in result.history] == [0.6, 0.8, 0.7, 0.7]
+    assert result.tested_epoch == 2
+    monkeypatch.undo()
+    two = train(config.replace("train", epochs=2, test_epoch="last", patience=None), dataset)
+    assert (result.test_auc, result.test_logloss) == (two.test_auc, two.test_logloss)
+    assert np.array_equal(result.table.codes(), two.table.codes())
+
+
+@pytest.mark.parametrize("where", ["backward", "forward"])
+def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_state(
+    where: str, dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small("lpt", epochs=3)  # 3200 training rows: 11 steps an epoch
+    good = train(config.replace("train", epochs=1, test_epoch="last"), dataset)
+    calls = {"forward": 0, "backward": 0}
+    original = build
+
+    def poisoned(*args: Any) -> Any:
+        table, model = original(*args)
+        real = getattr(model, where)
+
+        def broken(*inputs: Any, **options: Any) -> Any:
+            result = real(*inputs, **options)
+            calls[where] += options.get("training", True)
+            if calls[where] == 15:
+                result = result.copy()
+                result.reshape(-1)[0] = np.nan
+            return result
+
+        setattr(model, where, broken)
+        return table, model
+
+    monkeypatch.setattr(engine, "build", poisoned)
+    with pytest.raises(
+        TrainingError, match=r"diverged at step 15 \(epoch 2\).*the state after epoch 1 is kept"
+    ) as caught:
+        train(config, dataset, output=tmp_path / "run")
+    assert isinstance(caught.value, DivergedError)
+    assert (caught.value.epoch, caught.value.step) == (2, 15)
+    expected = {name: array.tobytes() for name, array in snapshot(good.table, good.model).items()}
+    assert {name: array.tobytes() for name, array in caught.value.state.items()} == expected
+    stored = read_checkpoint(tmp_path / "run" / "last_good")
+    assert {name: array.tobytes() for name, array in stored.arrays.items()} == expected
+    assert (stored.meta["epoch"], stored.meta["step"]) == (1, 11)
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 1
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_output_folder_is_whole_and_a_finished_run_is_not_repeated(
+    dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small()
+    result = train(config, dataset, output=tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(train_module.FILES)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert set(lines[0]["timing"]) == {"seconds", "evaluation_seconds", "samples_per_s"}
+    monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("trained again"))
+    again = train(config.replace("train", threads=1), dataset, output=tmp_path / "run")
+    assert again == result
+    assert fingerprint_of(again) == fingerprint_of(result)
+
+
+def test_a_folder_without_a_checkpoint_is_started_over(dataset: ClickDataset, tmp_path: Path) -> None:
+    class Stopped(Progress):
+        def advance(self, amount: int, note: str = "") -> None:
+            if note.startswith("epoch 1"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(small(), dataset, output=tmp_path / "run", progress=Stopped(enabled=False))
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.toml"]
+    assert fingerprint_of(train(small(), dataset, output=tmp_path / "run")) == fingerprint_of(train(small(), dataset))
+
+
+def test_folders_of_others_are_refused_untouched(dataset: ClickDataset, tmp_path: Path) -> None:
+    train(small(epochs=1), dataset, output=tmp_path / "run")
+    before = contents(tmp_path / "run")
+    with pytest.raises(InputError, match=r"another configuration .*train\.epochs is 1 there and 2 here\).*--output"):
+        train(small(epochs=2), dataset, output=tmp_path / "run")
+    other = synthetic_clicks(rows=4000, fields=4, features=200, seed=2)
+    with pytest.raises(InputError, match="the same configuration on other data"):
+        train(small(epochs=1), other, output=tmp_path / "run")
+    assert contents(tmp_path / "run") == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "result.json").write_text("{}")
+    with pytest.raises(InputError, match=r"holds a result\.json of unknown origin"):
+        train(small(epochs=1), dataset, output=tmp_path / "mine")
+
+
+def test_an_unwritable_folder_is_refused_before_any_work(
+    dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "build", lambda *_: pytest.fail("work was done"))
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file is a file; choose another with --output"):
+        train(small(), dataset, output=tmp_path / "file")
+    with pytest.raises(InputError, match="cannot be written"):
+        train(small(), dataset, output=tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_empty_part_is_refused(dataset: ClickDataset) -> None:
+    split = np.where(dataset.split == 1, 0, dataset.split).astype(np.uint8)
+    empty = ClickDataset(
+        "odd", dataset.ids, dataset.labels, split, dataset.field_names, dataset.field_sizes, dict(dataset.info)
+    )
+    with pytest.raises(InputError, match="'odd' has no rows in its valid part"):
+        train(small(), empty)
+
+
+def test_snapshot_is_a_copy_and_restore_its_inverse(dataset: ClickDataset) -> None:
+    result = train(small(epochs=1), dataset)
+    state = snapshot(result.table, result.model)
+    bits = {name: array.tobytes() for name, array in state.items()}
+    for name, array in snapshot(result.table, result.model).items():
+        assert not np.shares_memory(array, state[name])
+        array[...] = 0
+    assert {name: array.tobytes() for name, array in snapshot(result.table, result.model).items()} == bits
+    table, model = build(small(), dataset)
+    restore(state, table, model)
+    assert {name: array.tobytes() for name, array in snapshot(table, model).items()} == bits
+    assert evaluate(table, model, dataset, "test", batch_size=500) == pytest.approx(
+        (result.test_auc, result.test_logloss)
+    )
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_a_part_with_one_label_is_refused_before_anything_is_written(part: int, tmp_path: Path) -> None:
+    clicks = synthetic_clicks(rows=400, fields=3, features=30, seed=1)
+    labels = np.where(clicks.split == part, 0, clicks.labels).astype(np.uint8)
+    labels[:2] = clicks.labels[:2]
+    labels[clicks.split == part] = 0
+    wrong = dataclasses.replace(clicks, labels=labels)
+    with pytest.raises(InputError, match=f"only the label 0 in its {('train', 'valid', 'test')[part]} part"):
+        train(small(), wrong, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_setting_that_the_table_refuses_does_not_claim_the_folder(dataset: ClickDataset, tmp_path: Path) -> None:
+    config = small(epochs=1)
+    with pytest.raises(InputError, match="min_step must not exceed"):
+        train(config.replace("table", min_step=1.0), dataset, output=tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+    train(config, dataset, output=tmp_path / "run")
+
+
+@pytest.mark.parametrize("damage", ["empty", "absent", "foreign", "list"])
+def test_every_damage_of_a_stored_run_is_one_sentence(damage: str, dataset: ClickDataset, tmp_path: Path) -> None:
+    config = small(epochs=1)
+    train(config, dataset, output=tmp_path)
+    if damage == "empty":
+        (tmp_path / "state" / "state.safetensors").write_bytes(b"")
+    elif damage == "absent":
+        (tmp_path / "state" / "state.safetensors").unlink()
+    elif damage == "foreign":  # a whole checkpoint, of another table
+        content = read_checkpoint(tmp_path)
+        content.arrays["table/words"] = content.arrays["table/words"][1:]
+        write_folder(tmp_path / "state", content)
+    else:
+        (tmp_path / "result.json").write_text("[]")
+    with pytest.raises(InputError, match="is damaged"):
+        train(config, dataset, output=tmp_path)
+
+
+@pytest.mark.parametrize("marker", ["manifest.json", "comparison.json", "verify.json"])
+def test_a_folder_of_another_kind_is_refused(marker: str, dataset: ClickDataset, tmp_path: Path) -> None:
+    (tmp_path / marker).write_text("{}")
+    with pytest.raises(InputError, match=f"holds .* \\({marker}\\); choose another"):
+        train(small(), dataset, output=tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [marker]
+
+
+def test_two_pass_training_calls_the_table_as_algorithm_1_says(
+    dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rates by the schedule in both parts, the number of samples, and running statistics that move in pass 1 only."""
+    calls: list[tuple[str, Any]] = []
+    owner: Any = engine
+
+    def spied(owner: Any, name: str, note: Any) -> None:
+        original = getattr(owner, name)
+
+        def spy(*args: Any, **kwargs: Any) -> Any:
+            calls.append((name, note(args, kwargs)))
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, spy)
+
+    spied(owner.AdaptiveTable, "begin_update", lambda args, kwargs: kwargs["lr"])
+    spied(owner.AdaptiveTable, "finish_update", lambda args, kwargs: kwargs["batch_size"])
+    spied(DenseOptimizer, "step", lambda args, kwargs: kwargs["lr"])
+    spied(Model, "forward", lambda args, kwargs: kwargs["training"] and kwargs["update_stats"])
+    spied(Model, "backward", lambda args, kwargs: kwargs["params"])
+    config = small("alpt", batch_size=1700, epochs=2, milestones=(1,))
+    train(config, dataset)
+    expected: list[tuple[str, Any]] = []
+    for epoch, rate in ((1, 1.0), (2, 0.1)):
+        for size in (1700, 1500):
+            expected += [("forward", True), ("backward", True), ("begin_update", config.table.lr * rate)]
+            expected += [("step", config.model.lr * rate), ("forward", False), ("backward", False)]
+            expected += [("finish_update", size)]
+        expected += [("forward", False)] * epoch  # one batch validates; the last epoch's is followed by the test
+    assert calls == expected
+
+
+def test_train_loss_is_the_mean_over_rows(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses: list[tuple[float, int]] = []
+    module: Any = engine
+    original = module.bce_with_logits
+
+    def spy(logits: Any, labels: Any) -> Any:
+        loss, gradient = original(logits, labels)
+        losses.append((loss, len(labels)))
+        return loss, gradient
+
+    monkeypatch.setattr(module, "bce_with_logits", spy)
+    result = train(small("lpt", batch_size=3100, epochs=1), dataset)
+    assert [size for _, size in losses] == [3100, 100]
+    mean = sum(loss * size for loss, size in losses) / 3200
+    assert result.history[0].train_loss == pytest.approx(mean, rel=FLOAT64)
+
+
+def test_every_setting_of_the_table_reaches_it(dataset: ClickDataset) -> None:
+    settings: dict[str, Any] = {
+        "method": "alpt", "bits": 4, "rounding": "dr", "optimizer": "sgd", "lr": 0.5, "weight_decay": 0.25,
+        "init_std": 0.125, "granularity": "field", "step_lr": 0.01, "grad_scale": "dq", "step_domain": "log",
+        "min_step": 1e-6,
+    }  # fmt: skip
+    config = small(seed=9).replace("table", **settings, init_step="range", init_range=0.75)
+    spec = build(config, dataset)[0].spec
+    del settings["method"]
+    assert {name: getattr(spec, name) for name in settings} == settings
+    assert (spec.n, spec.d, spec.seed, spec.init_step) == (dataset.n, 4, 9, ("range", 0.75))
+    assert np.array_equal(spec.field_offsets, dataset.field_offsets)
+
+
+def test_batches_depend_on_seed_and_epoch() -> None:
+    rows = np.arange(100)
+    first = {(s, e): next(batches.batch_rows(rows, 20, seed=s, epoch=e)).tobytes() for s in (0, 1) for e in (1, 2)}
+    assert len(set(first.values())) == 4
+
+
+def test_speed_is_the_median_over_epochs() -> None:
+    records = [
+        EpochRecord(k, {}, 0.0, 0.0, 0.0, {}, {"samples_per_s": speed}) for k, speed in enumerate((9.0, 1.0, 2.0))
+    ]
+    assert samples_per_second(records) == 2.0

@@ -1,0 +1,106 @@
+"""Figures are redrawn from stored results alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alpt_ref.errors import InputError
+from alpt_ref.verification.figures import draw_figures, load_figures
+from alpt_ref.verification.results import Results, save_results
+from alpt_ref.verification.runner import choose, load_claims, verify
+
+Toys = Callable[..., Path]
+
+GOOD = """
+from alpt_ref.verification.figures import Figure, new_figure
+
+def draw(results):
+    figure = new_figure()
+    axes = figure.add_subplot()
+    rows = [{"mean": cell.cell["mean"], "value": cell.points[0].value, "first": float(cell.measurement.values[0, 0])}
+            for cell in results["good"].cells]
+    axes.plot([row["mean"] for row in rows], [row["value"] for row in rows])
+    return figure, rows
+
+FIGURE = Figure("means", "Means", ("good",), draw)
+"""
+
+
+@pytest.fixture
+def stored(toys: Toys, tmp_path: Path) -> Path:
+    """An output folder with the verdict on one claim, whose claim file is gone."""
+    folder = toys("good_mean")
+    save_results(tmp_path, verify(choose(load_claims(folder), []), tmp_path, jobs=1))
+    (folder / "good_mean.py").unlink()
+    return tmp_path
+
+
+def figures(folder: Path, **sources: str) -> Path:
+    folder.mkdir()
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+    return folder
+
+
+def test_a_figure_is_written_with_its_numbers(stored: Path) -> None:
+    folder, output = figures(stored / "figs", means=GOOD), stored / "figures"
+    output.mkdir()
+    assert draw_figures(load_figures(folder), Results(stored), output) == ["means"]
+    assert (output / "means.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in (output / "means.svg").read_bytes()
+    lines = (output / "means.csv").read_text().splitlines()
+    assert lines[0] == "mean,value,first"
+    assert len(lines) == 4
+    index = (output / "INDEX.md").read_text()
+    assert "From good (SUPPORTED, budget quick, seed 0, code " in index
+    before = {file.name: file.read_bytes() for file in output.iterdir()}
+    draw_figures(load_figures(folder), Results(stored), output)
+    assert {file.name: file.read_bytes() for file in output.iterdir()} == before
+
+
+def test_a_figure_without_results_or_with_a_fault_is_named_and_left(stored: Path) -> None:
+    other = GOOD.replace('"means", "Means", ("good",)', '"other", "Other", ("s9",)')
+    fault = GOOD.replace('"means"', '"fault"').replace("return figure, rows", "return figure, []")
+    said: list[str] = []
+    folder = figures(stored / "figs", means=GOOD, other=other, fault=fault)
+    output = stored / "figures"
+    output.mkdir()
+    (output / "other.png").write_bytes(b"old")
+    assert draw_figures(load_figures(folder), Results(stored), output, said.append) == ["means"]
+    assert said == [
+        "figure fault was not drawn: draw must return the rows behind the figure, got none",
+        "figure other was not drawn: no stored results of s9, run 'alpt-ref verify --claim s9'",
+    ]
+    assert (output / "other.png").read_bytes() == b"old"
+    assert "Not drawn: no stored results of s9" in (output / "INDEX.md").read_text()
+    assert not list(output.glob("fault*"))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("1 / 0", "cannot be loaded: ZeroDivisionError"),
+        ("FIGURE = 1", "FIGURE must be a Figure, got int"),
+        ("", "must define FIGURE"),
+        (GOOD.replace('"means"', '"Means 1"'), "id must be"),
+        (GOOD.replace('("good",)', '"good"'), "claims must be a tuple"),
+    ],
+)
+def test_a_bad_figure_file_is_one_sentence(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_figures(figures(tmp_path / "figs", bad=source))
+
+
+def test_missing_results_are_one_sentence(tmp_path: Path, stored: Path) -> None:
+    with pytest.raises(InputError, match="holds no results of 'alpt-ref verify'"):
+        Results(tmp_path / "nothing")
+    for file in (stored / "cells" / "good").iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match="a stored cell of claim 'good' is missing"):
+        Results(stored)["good"]
+    (stored / "claims" / "good.json").write_text('{"id": "good"}')
+    with pytest.raises(InputError, match="was not written by this version"):
+        Results(stored)["good"]

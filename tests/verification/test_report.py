@@ -1,0 +1,141 @@
+"""The report holds what a reviewer needs, loads nothing, and survives what claims may put into it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from alpt_ref.verification.picture import formula
+from alpt_ref.verification.report import html, markdown, write_report
+from alpt_ref.verification.results import ClaimResult
+from alpt_ref.verification.runner import Loaded, choose, load_claims, verify
+
+from .conftest import write_toys
+
+Toys = Callable[..., Path]
+ALL = ("bad_raises", "blunt_control", "good_mean", "na_domain", "open_mean", "wrong_mean")
+
+
+Verdicts = tuple[Path, list[ClaimResult], list[Loaded]]
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
+    """Every toy claim, verified once for this file: output folder, results, claims."""
+    folder = tmp_path_factory.mktemp("report")
+    chosen = choose(load_claims(write_toys(folder / "claims", *ALL)), [])
+    return folder, verify(chosen, folder, jobs=1), chosen
+
+
+@pytest.fixture(scope="module")
+def page(verdicts: Verdicts) -> str:
+    """The page on every toy claim."""
+    return html(*verdicts[1:])
+
+
+class Resources(HTMLParser):
+    """Collects what a page refers to and what it opens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "data", "srcset", "action")]
+
+
+def test_the_page_is_self_contained(page: str) -> None:
+    parser = Resources()
+    parser.feed(page)
+    assert parser.found
+    assert all(place.startswith(("data:image/svg+xml;base64,", "#")) for place in parser.found)
+    assert not {"script", "link", "iframe", "object"} & set(parser.tags)
+    assert "http" not in re.sub(r'base64,[^"]*', "", page)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_the_page_says_what_a_reviewer_asks(page: str) -> None:
+    section = page[page.index('<section id="good">') : page.index("</section>", page.index('<section id="good">'))]
+    text = " ".join(re.sub(r"<[^>]*>", " ", section).split())
+    for part in (
+        "SUPPORTED",
+        "mean of x ≤ 1",  # the statement, readable without a picture
+        "mean below 5 (executed)",
+        "upper claim: measured at most the bound",
+        "alpha 0.001 over all 3 points (Holm), power 0.95, 400 runs a cell",
+        "would have been refuted with probability 0.95",
+        "shifted , two is added: refuted, as it must be: measured 2",
+        "largest measured / bound 0.",
+        "proved or stated by us (good_mean.py)",
+    ):
+        assert part in text
+    assert section.count("<img src=") == 2  # formula and picture
+
+
+def test_every_outcome_is_shown_in_words(page: str) -> None:
+    rows = dict(re.findall(r'<a href="#(\w+)">.*?class="verdict (\w+)"', page, flags=re.DOTALL))
+    assert rows == {
+        "bad": "ERROR", "blunt": "CONTROL_FAILED", "good": "SUPPORTED", "na": "NOT_APPLICABLE",
+        "open": "INCONCLUSIVE", "wrong": "REFUTED",
+    }  # fmt: skip
+    assert "NOT refuted (SUPPORTED): measured 0.5, allowed ≤ 1" in page
+    assert "ZeroDivisionError: no such quantity" in page
+    assert "does not hold: lr &lt; 1" in page
+
+
+def test_what_a_claim_says_is_escaped(page: str) -> None:
+    assert "mean of x ≤ 1 &lt;script&gt;" in page
+
+
+def test_the_same_results_give_the_same_page(verdicts: Verdicts, page: str) -> None:
+    assert html(*verdicts[1:]) == page
+
+
+def test_files_are_written_with_the_same_verdicts(verdicts: Verdicts) -> None:
+    folder, results, chosen = verdicts
+    write_report(folder, results, chosen)
+    content = json.loads((folder / "report.json").read_text())
+    assert content["failing"] is True
+    assert [claim["outcome"] for claim in content["claims"]] == [result.outcome for result in results]
+    first = content["claims"][2]["cells"][0]["points"][0]
+    assert (first["low"], first["high"]) == (None, 1.0)
+    assert (folder / "report.md").read_text() == markdown(results)
+    assert "| good A mean | SUPPORTED | 3 supported |" in markdown(results)
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_picture_that_fails_is_named_and_stops_nothing(toys: Toys, tmp_path: Path) -> None:
+    source = """
+    from alpt_ref.verification import Claim, Control, exact
+    def draw(axes, result):
+        raise KeyError("no curve")
+    CLAIM = Claim("pic", "t", "s", "upper", lambda b: [{}], lambda c, k: 1.0,
+                  lambda cell, seed, broken=None: exact(0.5), Control("a", "b", shrink=0.1), figure=draw)
+    """
+    chosen: list[Loaded] = choose(load_claims(toys(pic_fails=source)), [])
+    page = html(verify(chosen, tmp_path, jobs=1), chosen)
+    assert "No picture: the claim&#39;s picture failed: KeyError: &#39;no curve&#39; (pic_fails.py:" in page
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        r"$\frac{1}{2}\|x\|_2 \leq \sqrt{d}\,\Delta G$",
+        r"x^2 \le \tfrac{1}{4}",  # no dollars; \le and \tfrac are not matplotlib's
+        "For $x$:\n" + r"$\mathbb{E}\bigl[x\bigr] \ge \lVert y\rVert$",
+    ],
+)
+def test_formulas_become_pictures(statement: str) -> None:
+    assert formula(statement).startswith("data:image/svg+xml;base64,")
+
+
+def test_latex_beyond_the_subset_leaves_the_text_alone() -> None:
+    assert formula(r"$\begin{cases}a\end{cases}$") == ""

@@ -1,0 +1,303 @@
+"""Outcomes of the toy claims, what is stored, and what a second start does."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref.errors import InputError
+from alpt_ref.verification.results import ClaimResult, Results, failing, save_results
+from alpt_ref.verification.runner import choose, load_claims, plan, verify
+from alpt_ref.verification.store import STALE_S, Store, cell_seed
+
+from .conftest import calls
+
+Toys = Callable[..., Path]
+
+
+def run(folder: Path, output: Path, *ids: str, **options: Any) -> dict[str, ClaimResult]:
+    output.mkdir(exist_ok=True)
+    found = verify(choose(load_claims(folder), ids), output, **{"jobs": 1, **options})
+    return {result.id: result for result in found}
+
+
+@pytest.mark.parametrize(
+    ("toy", "outcome", "cells"),
+    [
+        ("good_mean", "SUPPORTED", ["SUPPORTED"] * 3),
+        ("wrong_mean", "REFUTED", ["SUPPORTED", "REFUTED"]),
+        ("open_mean", "INCONCLUSIVE", ["INCONCLUSIVE"]),
+        ("na_domain", "NOT_APPLICABLE", ["NOT_APPLICABLE"] * 2),
+        ("blunt_control", "CONTROL_FAILED", ["SUPPORTED"]),
+        ("bad_raises", "ERROR", ["SUPPORTED", "ERROR"]),
+    ],
+)
+def test_outcomes(toys: Toys, tmp_path: Path, toy: str, outcome: str, cells: list[str]) -> None:
+    (result,) = run(toys(toy), tmp_path / "out").values()
+    assert result.outcome == outcome
+    assert [cell.outcome for cell in result.cells] == cells
+    assert failing([result]) == (outcome in ("REFUTED", "CONTROL_FAILED", "ERROR"))
+
+
+def test_outcomes_agree_with_the_limits_shown(toys: Toys, tmp_path: Path) -> None:
+    for result in run(toys("good_mean", "wrong_mean", "open_mean"), tmp_path / "out").values():
+        for point in result.points:
+            shown = (
+                "REFUTED" if point.lower > point.high else "SUPPORTED" if point.upper <= point.high else "INCONCLUSIVE"
+            )
+            assert point.outcome == shown
+
+
+def test_a_failed_assumption_is_named_and_where_it_can_be_it_is_checked_before_measuring(
+    toys: Toys, tmp_path: Path
+) -> None:
+    folder = toys("na_domain")
+    result = run(folder, tmp_path / "out")["na"]
+    assert [cell.reason for cell in result.cells] == [
+        "does not hold: reach ≤ 5 along the run",
+        "does not hold: lr < 1",
+    ]
+    assert [line for line in calls(folder) if "9.0" in line] == []
+
+
+def test_the_control_sees_the_same_seed_and_the_bound_control_needs_no_run(toys: Toys) -> None:
+    loaded = load_claims(toys("good_mean", "wrong_mean"))
+    good, wrong = plan(loaded["good"], "quick", 0), plan(loaded["wrong"], "quick", 0)
+    own = [task for _, tasks in good.own for task in tasks]
+    broken = [task for _, tasks in good.controls[0] for task in tasks]
+    assert [task.seed for task in own] == [task.seed for task in broken]
+    assert not {task.key for task in own} & {task.key for task in broken}
+    assert wrong.controls[0] == wrong.own
+    assert (len(good.tasks), len(wrong.tasks)) == (6, 2)
+
+
+def test_seeds_depend_on_seed_claim_cell_and_replicate_alone() -> None:
+    seeds = {
+        cell_seed(seed, claim, {"a": a}, replicate)
+        for seed in (0, 1) for claim in ("s1", "s2") for a in (0, 1) for replicate in (0, 1)
+    }  # fmt: skip
+    assert len(seeds) == 16
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert cell_seed(0, "s1", {"a": 1, "b": 2}, 0) == cell_seed(0, "s1", {"b": 2, "a": 1}, 0)
+
+
+def test_a_second_start_measures_nothing_and_ends_alike(toys: Toys, tmp_path: Path) -> None:
+    folder = toys("good_mean")
+    first = run(folder, tmp_path / "out")
+    measured = len(calls(folder))
+    second = run(folder, tmp_path / "out")
+    assert measured == 6
+    assert len(calls(folder)) == measured
+    assert first["good"].points == second["good"].points
+
+
+def test_a_larger_budget_measures_only_its_new_cells(toys: Toys, tmp_path: Path) -> None:
+    folder = toys("good_mean")
+    run(folder, tmp_path / "out")
+    result = run(folder, tmp_path / "out", budget="full")
+    assert len(result["good"].cells) == 4
+    assert len(calls(folder)) == 6 + 2
+
+
+def test_processes_change_nothing(toys: Toys, tmp_path: Path) -> None:
+    folder = toys("good_mean", "bad_raises")
+    one, two = run(folder, tmp_path / "one"), run(folder, tmp_path / "two", jobs=2)
+    for name in ("good", "bad"):
+        assert one[name].points == two[name].points
+        assert [cell.reason for cell in one[name].cells] == [cell.reason for cell in two[name].cells]
+
+
+def test_processes_learn_of_the_gpu_before_they_load_a_claim(toys: Toys, tmp_path: Path) -> None:
+    folder = toys("good_mean")
+    source = (folder / "good_mean.py").read_text()
+    source = source.replace("    called(cell, broken)", "    called(montecarlo.default_device, broken)")
+    (folder / "good_mean.py").write_text("from alpt_ref.theory import montecarlo\n" + source)
+    (result,) = run(folder, tmp_path / "gpu", jobs=1, device="cuda").values()
+    assert result.outcome == "SUPPORTED"
+    assert {line.split()[0] for line in calls(folder)} == {"cuda"}
+    run(folder, tmp_path / "gpu", jobs=1)  # what was stored counts for the CPU too
+    assert {line.split()[0] for line in calls(folder)} == {"cuda"}
+
+
+def test_an_edited_claim_is_measured_again(toys: Toys, tmp_path: Path) -> None:
+    folder = toys("good_mean")
+    run(folder, tmp_path / "out")
+    with (folder / "good_mean.py").open("a") as stream:
+        stream.write("# edited\n")
+    run(folder, tmp_path / "out")
+    assert len(calls(folder)) == 12
+
+
+def test_a_failure_is_named_not_cached_and_tried_again(toys: Toys, tmp_path: Path) -> None:
+    folder, output = toys("bad_raises"), tmp_path / "out"
+    result = run(folder, output)["bad"]
+    assert result.cells[1].reason.startswith("ZeroDivisionError: no such quantity (bad_raises.py:")
+    assert len(list((output / "cells" / "bad").iterdir())) == 2  # the good cell and its control
+    (folder / "repaired").touch()
+    repaired = run(folder, output)["bad"]
+    assert repaired.outcome == "SUPPORTED"
+    assert len(calls(folder)) == 3 + 1
+
+
+def test_a_damaged_file_is_found_and_measured_again(toys: Toys, tmp_path: Path) -> None:
+    folder, output = toys("good_mean"), tmp_path / "out"
+    before = run(folder, output)["good"]
+    files = sorted((output / "cells" / "good").glob("*.json"))
+    files[0].write_bytes(files[0].read_bytes()[:-40])  # cut off
+    content = json.loads(files[1].read_text())
+    content["record"]["constants"]["one"] = 7.0  # well-formed, but not what was written
+    files[1].write_text(json.dumps(content))
+    files[2].write_bytes(files[3].read_bytes())  # another cell under this name
+    said: list[str] = []
+    after = run(folder, output, say=said.append)["good"]
+    assert len(calls(folder)) == 6 + 3
+    assert sum("is damaged and is computed again" in text for text in said) == 3
+    assert before.points == after.points
+
+
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / "cells" / "a" / ".k.json.1.part", tmp_path / "cells" / "a" / ".k.json.2.part"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    new.touch()
+    os.utime(old, (time.time() - 2 * STALE_S,) * 2)
+    Store(tmp_path).clean()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_stored_verdicts_come_back_with_their_arrays(toys: Toys, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    results = run(toys("good_mean", "na_domain"), output)
+    save_results(output, list(results.values()))
+    stored = Results(output)
+    assert sorted(stored) == ["good", "na"]
+    for name, result in results.items():
+        again = stored[name]
+        assert again.points == result.points
+        assert (again.outcome, again.controls[0].refuted) == (result.outcome, result.controls[0].refuted)
+    kept, found = results["good"].cells[0].measurement, stored["good"].cells[0].measurement
+    assert kept is not None
+    assert found is not None
+    assert np.array_equal(kept.values, found.values)
+
+
+def test_replicates_are_measured_with_their_own_seeds_and_pooled(toys: Toys, tmp_path: Path) -> None:
+    folder = toys(
+        pairs_three="""
+        from alpt_ref.verification import Claim, Control, Test, sampled
+        def measure(cell, seed, *, broken=None):
+            return sampled([seed / 2**63])
+        CLAIM = Claim(id="pairs", title="t", statement="x", kind="separation", grid=lambda budget: [{"a": 1}],
+                      bound=lambda cell, constants: 0.0, measure=measure, replicates=lambda budget: 4,
+                      test=Test(alpha=0.2), control=Control("high", "far too high", bound=lambda cell, constants: 9.0))
+        """
+    )
+    (cell,) = run(folder, tmp_path / "out")["pairs"].cells
+    assert cell.runs == len(cell.keys) == 4
+    assert cell.measurement is not None
+    assert len(np.unique(cell.measurement.values)) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "message"),
+    [
+        ("x_syntax", "def broken(:\n", "x_syntax.py cannot be loaded: SyntaxError"),
+        ("x_import", "import no_such_module_here", "x_import.py cannot be loaded: ModuleNotFoundError"),
+        ("x_exit", "raise SystemExit(3)", "x_exit.py cannot be loaded: SystemExit"),
+        ("x_empty", "", "x_empty.py must define CLAIM"),
+        ("x_number", "CLAIM = 3", "CLAIM must be a Claim, got int"),
+        (
+            "y_name",
+            """
+            from alpt_ref.verification import Claim, Control
+            CLAIM = Claim("x", "t", "s", "upper", lambda b: [{}], lambda c, k: 1,
+                          lambda c, s, broken=None: 1, Control("a", "b"))
+            """,
+            "must be named x_<what>.py",
+        ),
+        (
+            "z_kind",
+            """
+            from alpt_ref.verification import Claim, Control
+            CLAIM = Claim("z", "t", "s", "law", lambda b: [{}], lambda c, k: 1,
+                          lambda c, s, broken=None: 1, Control("a", "b"))
+            """,
+            "z_kind.py cannot be loaded: kind must be one of",
+        ),
+    ],
+)
+def test_a_bad_claim_file_is_one_sentence_with_its_name(toys: Toys, name: str, source: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_claims(toys(**{name: source}))
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ("[]", "at least one cell"),
+        ("[{'a': 1}, {'a': 1}]", "twice"),
+        ("[{'f': len}]", "cannot be stored"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_grid_that_cannot_be_used_stops_before_anything_is_measured(
+    toys: Toys, tmp_path: Path, grid: str, message: str
+) -> None:
+    source = f"""
+    from alpt_ref.verification import Claim, Control
+    CLAIM = Claim("x", "t", "s", "upper", lambda b: {grid}, lambda c, k: 1,
+                  lambda c, s, broken=None: 1, Control("a", "b"))
+    """
+    with pytest.raises(InputError, match=message):
+        run(toys("good_mean", x_grid=source), tmp_path / "out")
+    assert not (tmp_path / "out" / "cells").exists()
+
+
+def test_two_files_of_one_claim_are_refused(toys: Toys) -> None:
+    folder = toys("good_mean")
+    (folder / "good_again.py").write_text((folder / "good_mean.py").read_text())
+    with pytest.raises(InputError, match="both define claim 'good'"):
+        load_claims(folder)
+
+
+def test_an_unknown_id_suggests_the_nearest(toys: Toys) -> None:
+    with pytest.raises(InputError, match="no claim 'godo'; nearest: good"):
+        choose(load_claims(toys("good_mean", "open_mean")), ["godo"])
+
+
+def test_helpers_beside_a_claim_can_be_imported(toys: Toys, tmp_path: Path) -> None:
+    folder = toys(
+        _common="VALUE = 0.5",
+        uses_helper="""
+        from alpt_ref.verification import Claim, Control, exact
+        from ._common import VALUE
+        CLAIM = Claim("uses", "t", "s", "upper", lambda b: [{}], lambda c, k: 1.0,
+                      lambda cell, seed, broken=None: exact(VALUE), Control("a", "b", shrink=0.1))
+        """,
+    )
+    assert run(folder, tmp_path / "out")["uses"].outcome == "SUPPORTED"
+
+
+def test_a_broken_helper_that_no_claim_imports_is_one_sentence_too(toys: Toys, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"good_mean\.py: SyntaxError"):
+        run(toys("good_mean", _helper="def broken(:"), tmp_path / "out")
+
+
+def test_no_folder_of_claims_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="is not a folder"):
+        load_claims(tmp_path / "none")
+    with pytest.raises(InputError, match="holds no claims"):
+        load_claims(tmp_path)
+    from alpt_ref._util import plugin
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plugin, "__file__", str(tmp_path / "a" / "b" / "plugin.py"))
+    with pytest.raises(InputError, match="run from a checkout of the repository or give --claims DIR"):
+        load_claims()

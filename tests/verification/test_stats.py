@@ -1,0 +1,213 @@
+"""Calibration: under the null no test alarms more often than alpha; planted violations of the stated size are found.
+
+Simulations of 10,000 experiments with fixed seeds; the Monte Carlo error of each rate is stated by `allowed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from alpt_ref.verification.estimates import Exact, Student, noncentrality
+from alpt_ref.verification.measurement import FloatArray
+from alpt_ref.verification.stats import bounded_mean, holm, holm_levels, mean, slope
+from tests.tolerances import CLOSED_FORM, FALSE_ALARM_SIGMA, POWER_SHORTFALL, SKEWED_TAIL
+
+EXPERIMENTS = 10_000
+Draw = Callable[[np.random.Generator, tuple[int, int]], FloatArray]
+
+SHAPES: dict[str, tuple[Draw, float]] = {  # with standard deviation; all have mean 0
+    "normal": (lambda rng, size: rng.normal(size=size), 1.0),
+    "uniform": (lambda rng, size: rng.random(size) - 0.5, 12**-0.5),
+    "exponential": (lambda rng, size: rng.exponential(size=size) - 1, 1.0),
+    "minus exponential": (lambda rng, size: 1 - rng.exponential(size=size), 1.0),
+}
+
+
+def rng(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=seed))
+
+
+def allowed(alpha: float) -> float:
+    """Alpha plus the stated number of standard errors of a rate over all experiments."""
+    return float(alpha + FALSE_ALARM_SIGMA * (alpha * (1 - alpha) / EXPERIMENTS) ** 0.5)
+
+
+def zeros(value: float = 0.0) -> FloatArray:
+    return np.full(EXPERIMENTS, value)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.01])
+@pytest.mark.parametrize(
+    ("shape", "runs"), [("normal", 5), ("normal", 30), ("normal", 128), ("uniform", 30), ("uniform", 128)]
+)  # below 30 runs the t test claims nearly normal variables alone
+def test_t_errs_at_most_alpha_both_ways(shape: str, runs: int, alpha: float) -> None:
+    found = mean(SHAPES[shape][0](rng(runs), (runs, EXPERIMENTS)))
+    assert (found.p_above(zeros()) <= alpha).mean() <= allowed(alpha)
+    assert (found.p_below(zeros()) <= alpha).mean() <= allowed(alpha)
+
+
+@pytest.mark.parametrize("runs", [30, 256])
+def test_a_skewed_variable_is_not_refuted_more_often_than_alpha(runs: int) -> None:
+    found = mean(SHAPES["exponential"][0](rng(1), (runs, EXPERIMENTS)))
+    assert (found.p_above(zeros()) <= 0.01).mean() <= allowed(0.01)
+
+
+def test_the_skewness_correction_repairs_the_upper_limit() -> None:
+    found = mean(SHAPES["exponential"][0](rng(2), (256, EXPERIMENTS)))
+    plain = Student(found.value, found.error, found.freedom, np.zeros(EXPERIMENTS))
+    assert (found.p_below(zeros()) <= 0.01).mean() <= allowed(SKEWED_TAIL * 0.01)
+    assert (plain.p_below(zeros()) <= 0.01).mean() > allowed(SKEWED_TAIL * 0.01)
+
+
+@pytest.mark.parametrize("how", ["bernstein", "hoeffding"])
+@pytest.mark.parametrize("p", [0.02, 0.5])
+def test_bounded_tests_err_at_most_alpha_for_a_coin(how: str, p: float) -> None:
+    coin = (rng(3).random((40, EXPERIMENTS)) < p).astype(float)
+    found = bounded_mean(coin, 0.0, 1.0, how)
+    assert (found.p_above(zeros(p)) <= 0.05).mean() <= 0.05
+    assert (found.p_below(zeros(p)) <= 0.05).mean() <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("shape", "runs", "alpha"),
+    [("normal", 5, 0.05), *((shape, runs, alpha) for shape in SHAPES for runs, alpha in ((64, 0.001), (256, 0.01)))],
+)
+def test_a_violation_of_the_detectable_size_is_found_with_the_stated_power(shape: str, runs: int, alpha: float) -> None:
+    power, (draw, sigma) = 0.9, SHAPES[shape]
+    skewness = {"exponential": 2.0, "minus exponential": -2.0}.get(shape, 0.0)
+    truth = Student(np.zeros(1), np.array([sigma / runs**0.5]), runs - 1, np.array([skewness / (3 * runs**0.5)]))
+    planted = float(truth.detectable(alpha, power)[0])
+    found = mean(draw(rng(4), (runs, EXPERIMENTS)) + planted)
+    refuted = (found.p_above(zeros()) <= alpha).mean()
+    shortfall = POWER_SHORTFALL if skewness and runs < 256 else 0.0
+    assert refuted >= power - FALSE_ALARM_SIGMA * (power * (1 - power) / EXPERIMENTS) ** 0.5 - shortfall
+
+
+@pytest.mark.parametrize("how", ["bernstein", "hoeffding"])
+def test_bounded_tests_find_a_violation_of_the_detectable_size(how: str) -> None:
+    values = rng(5).beta(2, 6, (200, 2000))
+    stated = bounded_mean(values, 0.0, 1.0, how)
+    bound = 0.25 - stated.detectable(0.01, 0.9)  # the mean of Beta(2, 6) is 1/4
+    assert (stated.p_above(bound) <= 0.01).mean() >= 0.9
+
+
+def test_the_noncentrality_is_that_of_the_noncentral_t() -> None:
+    for freedom, alpha in ((4, 0.001), (50, 0.05), (150, 1e-5)):
+        shift = noncentrality(alpha, 0.9, freedom)
+        critical = scipy_stats.t.isf(alpha, freedom)
+        assert scipy_stats.nct.sf(critical, freedom, shift) == pytest.approx(0.9, abs=1e-5)
+    assert noncentrality(0.01, 0.9, 200) == pytest.approx(noncentrality(0.01, 0.9, 201), rel=0.01)
+
+
+@pytest.mark.parametrize("estimate", ["t", "bernstein", "hoeffding"])
+def test_limits_are_where_the_p_value_is_alpha(estimate: str) -> None:
+    values = rng(6).gamma(2.0, 0.05, (64, 5)).clip(0, 1)
+    found = mean(values) if estimate == "t" else bounded_mean(values, 0.0, 1.0, estimate)
+    lower, upper = found.limits(0.01)
+    assert found.p_above(lower) == pytest.approx(0.01, rel=1e-6)
+    assert found.p_below(upper) == pytest.approx(0.01, rel=1e-6)
+    assert np.all(lower < found.value)
+    assert np.all(found.value < upper)
+
+
+@pytest.mark.parametrize("skew", [-0.1, -1e-18, 0.0, 1e-18, 1e-6, 0.1])
+def test_limits_invert_the_correction_however_small_the_skewness(skew: float) -> None:
+    found = Student(np.array([1.0]), np.array([0.5]), 99, np.array([skew]))
+    lower, upper = found.limits(0.01)
+    assert found.p_above(lower) == pytest.approx(0.01, rel=CLOSED_FORM)
+    assert found.p_below(upper) == pytest.approx(0.01, rel=CLOSED_FORM)
+
+
+def test_two_one_sided_tests_support_equality_only_inside_both_margins() -> None:
+    found = Student(np.array([0.0, 0.09, 0.0]), np.array([0.01, 0.01, 0.06]), 99, np.zeros(3))
+    low, high = np.full(3, -0.1), np.full(3, 0.1)
+    supported = found.p_within(low, high) <= 0.01
+    assert supported.tolist() == [True, False, False]
+    assert np.all(found.p_violated(low, high) > 0.5)
+
+
+@pytest.mark.parametrize("truth", [0.1, -0.1])
+def test_equivalence_errs_at_most_alpha_at_the_margin(truth: float) -> None:
+    found = mean(rng(7).normal(truth, 0.2, (64, EXPERIMENTS)))
+    low, high = zeros(-0.1), zeros(0.1)
+    assert (found.p_within(low, high) <= 0.05).mean() <= allowed(0.05)
+    assert (found.p_violated(low, high) <= 0.05).mean() <= allowed(0.05)
+
+
+def test_a_point_identity_is_refuted_in_at_most_alpha_though_it_can_fail_on_two_sides() -> None:
+    found = mean(rng(13).normal(size=(64, EXPERIMENTS)))
+    assert (found.p_violated(zeros(), zeros()) <= 0.05).mean() <= allowed(0.05)
+
+
+def test_a_slope_of_noisy_power_laws_errs_at_most_alpha() -> None:
+    x, alarms, misses, experiments = np.array([1.0, 2, 4, 8, 16]), 0, 0, 1500
+    noise = rng(8).lognormal(0, 0.3, (experiments, 60, 5))
+    for one in noise:
+        found = slope(x, x**0.5 * one)
+        alarms += int(found.p_above(np.array([0.5]))[0] <= 0.05)
+        misses += int(found.p_below(np.array([0.5]))[0] <= 0.05)
+    limit = 0.05 + FALSE_ALARM_SIGMA * (0.05 * 0.95 / experiments) ** 0.5
+    assert max(alarms, misses) / experiments <= limit
+
+
+def test_a_slope_violation_of_the_detectable_size_is_found() -> None:
+    x, found, experiments = np.array([1.0, 2, 4, 8, 16]), 0, 600
+    weights = np.log(x) - np.log(x).mean()
+    error = (np.exp(0.3**2) - 1) ** 0.5 * (weights**2).sum() ** -0.5 / 200**0.5  # of one log-mean, through the fit
+    planted = noncentrality(0.01, 0.9, 199) * error
+    for one in rng(9).lognormal(0, 0.3, (experiments, 200, 5)):
+        found += int(slope(x, x ** (1 + planted) * one).p_above(np.array([1.0]))[0] <= 0.01)
+    taken_for_bent = 0.01  # then the wider interval is used
+    assert found / experiments >= 0.9 - taken_for_bent - FALSE_ALARM_SIGMA * (0.09 / experiments) ** 0.5
+
+
+def test_an_exact_curve_gives_its_slope_and_a_bent_one_an_interval() -> None:
+    x = np.array([1.0, 2, 4, 8])
+    straight, bent = slope(x, x[None] ** -0.5), slope(x, x[None] ** -0.5 + 0.3)
+    assert straight.value[0] == pytest.approx(-0.5, rel=CLOSED_FORM)
+    assert straight.detectable(0.01, 0.9)[0] < 1e-12 < 0.05 < bent.detectable(0.01, 0.9)[0]
+
+
+def test_a_bent_curve_is_not_taken_for_a_power_law_however_many_its_runs() -> None:
+    x = np.array([1.0, 2, 4, 8, 16])
+    found = slope(x, (x + 0.05 * x**2) * rng(12).lognormal(0, 0.05, (5000, 5)))
+    assert found.freedom == 3
+    assert found.detectable(0.01, 0.9)[0] > 0.1
+
+
+def test_exact_values_are_compared_under_their_tolerance() -> None:
+    found = Exact(np.array([1.0, 1.0 + 1e-12, 1.1, 0.9]), rtol=1e-9)
+    high, low = np.ones(4), np.full(4, -np.inf)
+    assert found.p_violated(low, high).tolist() == [1, 1, 0, 1]
+    assert found.p_within(low, high).tolist() == [0, 0, 1, 0]
+    assert found.p_within(high, high).tolist() == [0, 0, 1, 1]  # an identity
+
+
+def test_runs_without_scatter_count_as_known() -> None:
+    found = mean(np.tile([1.0, 2.0], (50, 1)))
+    low, high = np.full(2, -np.inf), np.full(2, 1.0)
+    assert found.p_violated(low, high).tolist() == [1, 0]
+    assert found.p_within(low, high).tolist() == [0, 1]
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.9, 0.6]).tolist() == [1.0, 1.0]
+    assert holm([]).tolist() == []
+    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm_levels([0.01, 0.04, 0.03, 0.005], 0.05).tolist() == pytest.approx([0.05 / 3, 0.025, 0.025, 0.0125])
+    assert holm([]).size == holm_levels([], 0.05).size == 0
+
+
+def test_holm_levels_decide_as_adjusted_p_values_do() -> None:
+    for p in rng(10).random((500, 7)) ** 4:
+        assert ((p <= holm_levels(p, 0.05)) == (holm(p) <= 0.05)).all()
+
+
+def test_a_family_of_true_claims_is_refuted_in_at_most_alpha() -> None:
+    p = mean(rng(11).normal(size=(40, EXPERIMENTS))).p_above(zeros()).reshape(-1, 10)
+    rate = np.mean([(holm(family) <= 0.05).any() for family in p])
+    assert rate <= 0.05 + FALSE_ALARM_SIGMA * (0.05 * 0.95 / len(p)) ** 0.5
