@@ -3,6 +3,7 @@
 - ``table.onnx``: ``ids`` int64 (N,) -> ``embedding`` float32 (N, d), the bits of `table.lookup`;
 - ``model.onnx``: ``ids`` int64 (batch, fields), global feature ids -> ``logits`` float32 (batch,), the backbone's
   logits but for the order of its float32 sums;
+- an id that is negative or not below n is refused by the runtime, never another row;
 - ``table.bin``: codes and step sizes of both, as external data, which ONNX Runtime maps into memory.
 
 Codes of 8 and 16 bits are int8 and int16. Narrower ones stay packed, since ONNX Runtime's Gather takes no INT4: the
@@ -67,6 +68,9 @@ def files_of(kind: str | None) -> tuple[str, ...]:
 def lookup(graph: Graph, table: ServingTable, places: Mapping[str, Any], ids: str, rank: int) -> str:
     """Add the nodes of a lookup of `ids`, which have `rank` dimensions; the name of their output (..., d)."""
     n, d, bits = table.n, table.d, table.bits
+    # Gather counts negative ids from the end, which would be another feature's row: they become n, which it refuses.
+    negative = graph.add("Less", ids, graph.constant(np.int64(0)))
+    ids = graph.add("Where", negative, graph.constant(np.int64(n)), ids)
     codes = graph.external("codes", packed_type(bits), (n, packed_columns(bits, d)), DATA, *places["codes"])
     gathered = graph.add("Gather", codes, ids, axis=0)
     if bits == FLOAT_BITS:

@@ -1,4 +1,4 @@
-"""Export to PyTorch: ``table.safetensors`` and a module of twenty lines, ``embedding.py``, that reads it.
+"""Export to PyTorch: ``table.safetensors`` and a short module, ``embedding.py``, that reads it.
 
 The module needs torch and safetensors, not this package. Its values are those of `table.lookup` bit for bit.
 """
@@ -32,6 +32,8 @@ class QuantizedEmbedding(torch.nn.Module):
                 self.register_buffer(name, stored.get_tensor(name))
 
     def forward(self, ids):
+        if ids.numel() and (ids.min() < 0 or ids.max() >= len(self.codes)):  # indexing would count -1 from the end
+            raise IndexError(f"ids must be in [0, {len(self.codes)}), got {int(ids.min())} to {int(ids.max())}")
         codes = self.codes[ids]
         if self.bits == 32:
             return codes
