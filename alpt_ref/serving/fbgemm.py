@@ -91,10 +91,10 @@ def fused_rows(codes: NDArray[Any], step: NDArray[np.float32], bits: int, q_min:
     unsigned = (codes.astype(np.int16) - q_min).astype(np.uint8)
     scale: NDArray[Any] = step if bits == 8 else step.astype(np.float16)
     tail = np.stack([scale, scale * scale.dtype.type(q_min)], axis=1).view(np.uint8)
-    return np.concatenate([_packed(unsigned, bits, -q_min), tail], axis=1)
+    return np.concatenate([packed_bytes(unsigned, bits, -q_min), tail], axis=1)
 
 
-def _packed(unsigned: NDArray[np.uint8], bits: int, zero: int) -> NDArray[np.uint8]:
+def packed_bytes(unsigned: NDArray[np.uint8], bits: int, zero: int) -> NDArray[np.uint8]:
     """Several codes a byte, low bits first; `zero` fills the last byte up."""
     per = 8 // bits
     rows, d = unsigned.shape
