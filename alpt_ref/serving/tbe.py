@@ -1,4 +1,4 @@
-"""Export for FBGEMM's inference operator, IntNBitTableBatchedEmbeddingBags (TBE): each row's scale and bias, then codes.
+"""Export for FBGEMM's inference operator IntNBitTableBatchedEmbeddingBags (TBE): scale and bias of a row, then codes.
 
 The operator computes ``scale * u + bias`` with unsigned codes ``u = code - q_min`` and keeps both as float16 at every
 width, before the codes (the rows of `fbgemm`, for PyTorch's bag operators, have them behind). With
@@ -11,7 +11,7 @@ float32, so the operator's value is exactly ``float16(step) * code``: relative d
 
 ``table.safetensors`` holds ``rows`` (uint8): 2 bytes scale, 2 bytes bias, ceil(columns * bits / 8) bytes of codes, low
 bits first, where ``columns`` is d filled up to a multiple of 4 (8 at 2 bits) with zeros, as the operator wants it.
-``embedding.py`` makes the operator from it, on the CPU or a GPU (which aligns rows to 16 bytes: the operator does that),
+``embedding.py`` makes the operator from it, on the CPU or a GPU (where the operator aligns rows to 16 bytes),
 with a bounds check that raises: without it the operator takes row 0 for an id that is out of range. An id of -1 is its
 mark of a pruned row and gives zeros.
 
