@@ -19,7 +19,7 @@ from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
-from alpt_ref.training.assemble import build
+from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
 
