@@ -12,6 +12,8 @@ from alpt_ref._version import __version__
 from alpt_ref.errors import InputError
 
 MARKER = "export.json"
+FORMAT_VERSION = 2
+"""Of ``export.json``; in version 1, unnamed, ``step_size_min`` was ``step_min``, the same for max."""
 
 
 def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
@@ -37,7 +39,13 @@ def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
 
 def finish(folder: Path, to: str, files: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``export.json``: what the export is, and size and SHA-256 of its files; returns what it holds."""
-    content = {"to": to, "version": __version__, **facts, "files": {name: _entry(folder / name) for name in files}}
+    content = {
+        "to": to,
+        "format_version": FORMAT_VERSION,
+        "version": __version__,
+        **facts,
+        "files": {name: _entry(folder / name) for name in files},
+    }
     write_json(folder / MARKER, content)
     return content
 
