@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from alpt_ref._util.lock import folder_lock
+from alpt_ref._util.folders import folder_lock
 from alpt_ref.data.store.writer import writing_to
 from alpt_ref.errors import InputError
 
