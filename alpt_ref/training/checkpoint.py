@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from alpt_ref._util import check as _check
 from alpt_ref._util import folders, sealed
 from alpt_ref._version import __version__
 from alpt_ref.errors import AlptError, InputError
@@ -132,8 +133,7 @@ def write_checkpoint(folder: Path, content: Checkpoint, *, keep: int = 2) -> Pat
     CheckpointError
         The disk is full or refuses; the checkpoints before are as they were.
     """
-    if keep < 1:
-        raise InputError(f"keep must be at least 1, got {keep}")
+    keep = _check.whole_number("keep", keep, 1)
     path = write_folder(Path(folder) / f"step-{_checked_meta(content.meta)['step']:09d}", content)
     for old in [one for one in list_checkpoints(path.parent) if one != path][keep - 1 :]:
         folders.remove(old)
