@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeVar
 
+from alpt_ref._util.files import remove_parts
 from alpt_ref._util.signals import terminated
 from alpt_ref.errors import InputError, TrainingError
 
@@ -91,8 +92,8 @@ def _end(workers: Collection[BaseProcess], folder: Path | None) -> None:
         worker.terminate()
     for worker in workers:
         worker.join()
-        for part in folder.glob(f".*.{worker.pid}.part") if folder is not None else ():
-            part.unlink(missing_ok=True)
+        if folder is not None:
+            remove_parts(folder, pid=worker.pid)
 
 
 def _start_worker(environment: dict[str, str]) -> None:

@@ -192,9 +192,9 @@ def montecarlo_cases(backend: Backend, runs: int, steps: int, d: int = 16) -> Ca
 def training_cases(backend: Backend, rows: int, features: int, batch: int, steps: int) -> Cases:
     """Training steps of a DCN with an 8-bit LPT table on synthetic clicks, by the engine that `train` uses."""
     from alpt_ref.data import synthetic_clicks
-    from alpt_ref.training.assemble import rates
+    from alpt_ref.training.build import rates
     from alpt_ref.training.config import PRESETS
-    from alpt_ref.training.engine import Stretch, make_engine
+    from alpt_ref.training.engine import BatchRange, make_engine
 
     dataset = synthetic_clicks(rows, fields=24, features=features, seed=1)
     config = PRESETS["quick"].replace("table", method="lpt", bits=8).replace("train", batch_size=batch)
@@ -205,7 +205,7 @@ def training_cases(backend: Backend, rows: int, features: int, batch: int, steps
 
     def run() -> None:
         engine.train(
-            Stretch(1, training, rates(config, 1), 0, steps, next(done) * steps, 0.0), lambda rows, loss: False
+            BatchRange(1, training, rates(config, 1), 0, steps, next(done) * steps, 0.0), lambda rows, loss: False
         )
 
     return {f"training, DCN, batch {batch:,}": Case(run, float(steps * batch), "samples")}

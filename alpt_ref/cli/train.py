@@ -24,7 +24,7 @@ from alpt_ref.cli.options import (
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.training.config import RunConfig
-    from alpt_ref.training.history import RunResult
+    from alpt_ref.training.results import RunResult
 
 
 @click.command("train", short_help="Train one table and model.")

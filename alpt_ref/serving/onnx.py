@@ -8,7 +8,7 @@
 
 Codes of 8 and 16 bits are int8 and int16. Narrower ones stay packed, since ONNX Runtime's Gather takes no INT4: the
 graph gathers bytes, shifts and masks them (BitShift, BitwiseAnd, BitwiseXor; opset 18). Step sizes of fields are
-written one a row. Operators: https://onnx.ai/onnx/operators/.
+written one per row. Operators: https://onnx.ai/onnx/operators/.
 """
 
 from __future__ import annotations
@@ -90,17 +90,18 @@ def lookup(graph: Graph, table: ServingTable, places: Mapping[str, Any], ids: st
         if columns != d:
             values = graph.add("Slice", values, *(graph.constant([value]) for value in (0, d, -1)))
     if table.granularity == "table":
-        step = graph.external("step", np.float32, (1,), DATA, *places["step"])
-        return graph.add("Mul", values, step)
-    step = graph.add("Gather", graph.external("step", np.float32, (n,), DATA, *places["step"]), ids, axis=0)
-    return graph.add("Mul", values, graph.add("Unsqueeze", step, graph.constant([-1])))
+        step_size = graph.external("step_size", np.float32, (1,), DATA, *places["step_size"])
+        return graph.add("Mul", values, step_size)
+    each = graph.external("step_size", np.float32, (n,), DATA, *places["step_size"])
+    step_size = graph.add("Gather", each, ids, axis=0)
+    return graph.add("Mul", values, graph.add("Unsqueeze", step_size, graph.constant([-1])))
 
 
 def _write_data(table: ServingTable, path: Path) -> dict[str, tuple[int, int]]:
     """Write ``table.bin`` block by block; (offset, length) of each tensor."""
     places: dict[str, tuple[int, int]] = {}
     with atomic(path) as stream:
-        for name in ("codes", "step"):
+        for name in ("codes", "step_size"):
             start = -(-stream.tell() // ALIGNMENT) * ALIGNMENT
             stream.write(bytes(start - stream.tell()))
             for block in _pieces(table, name):
@@ -112,10 +113,10 @@ def _write_data(table: ServingTable, path: Path) -> dict[str, tuple[int, int]]:
 def _pieces(table: ServingTable, name: str) -> Iterator[NDArray[Any]]:
     if name == "codes":
         yield from (table.packed(first, last) for first, last in table.blocks())
-    elif table.granularity == "table" and table.step is not None:
-        yield table.step
-    elif table.step is not None:
-        yield from (table.steps(np.arange(first, last)) for first, last in table.blocks())
+    elif table.granularity == "table" and table.step_size is not None:
+        yield table.step_size
+    elif table.step_size is not None:
+        yield from (table.step_sizes(np.arange(first, last)) for first, last in table.blocks())
 
 
 def _save(graph: Graph, path: Path) -> None:

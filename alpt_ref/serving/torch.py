@@ -15,7 +15,7 @@ from alpt_ref.serving.table import ServingTable
 MODULE = "embedding.py"
 FILES = (safetensors.FILE, MODULE)
 
-SOURCE = '''"""Embedding table exported by alpt_ref: `QuantizedEmbedding()(ids)` is step * code, float32 (..., d)."""
+SOURCE = '''"""Embedding table exported by alpt_ref: `QuantizedEmbedding()(ids)` is step_size * code (..., d)."""
 
 import pathlib
 
@@ -42,10 +42,10 @@ class QuantizedEmbedding(torch.nn.Module):
             codes = (codes.unsqueeze(-1) >> shifts & (2**self.bits - 1)).flatten(-2)[..., : self.d]
             codes = (codes ^ 2 ** (self.bits - 1)).float() - 2 ** (self.bits - 1)
         if hasattr(self, "field_offsets"):
-            step = self.step[torch.bucketize(ids, self.field_offsets, right=True) - 1]
+            step_size = self.step_size[torch.bucketize(ids, self.field_offsets, right=True) - 1]
         else:
-            step = self.step[ids] if len(self.step) > 1 else self.step.expand(ids.shape)
-        return codes.float() * step.unsqueeze(-1)
+            step_size = self.step_size[ids] if len(self.step_size) > 1 else self.step_size.expand(ids.shape)
+        return codes.float() * step_size.unsqueeze(-1)
 '''
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import Stretch, make_engine
+from alpt_ref.training.engine import BatchRange, make_engine
 
 from .harness import write
 from .train_cuda import HIDDEN, clicks
@@ -49,8 +49,8 @@ def main() -> None:
     def run(first: int, last: int) -> float:
         begin = time.perf_counter()
         rates = {"table": 1e-3, "dense": 1e-3}
-        stretch = Stretch(1, order, rates, first, last, first, 0.0)
-        losses.append(engine.train(stretch, lambda rows, loss: False)[0] / (options.batch * (last - first)))
+        span = BatchRange(1, order, rates, first, last, first, 0.0)
+        losses.append(engine.train(span, lambda rows, loss: False)[0] / (options.batch * (last - first)))
         backend.synchronize()
         return time.perf_counter() - begin
 

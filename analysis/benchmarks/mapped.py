@@ -54,7 +54,7 @@ def child(folder: Path, case: str, steps: int, batch: int) -> None:
     from alpt_ref.data import ClickDataset
     from alpt_ref.kernels.linalg import single_threaded_blas
     from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-    from alpt_ref.training.engine import CpuEngine, Stretch
+    from alpt_ref.training.engine import BatchRange, CpuEngine
 
     dataset = ClickDataset.open(folder)
     if case == "memory":
@@ -72,7 +72,7 @@ def child(folder: Path, case: str, steps: int, batch: int) -> None:
 
     def run(epoch: int, last: int) -> float:
         begin = time.perf_counter()
-        _, done = engine.train(Stretch(epoch, rows, rates, 0, last, 0, 0.0), lambda rows, loss: False)
+        _, done = engine.train(BatchRange(epoch, rows, rates, 0, last, 0, 0.0), lambda rows, loss: False)
         assert done == last
         return time.perf_counter() - begin
 

@@ -25,7 +25,7 @@ from alpt_ref.bench import peers
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import Stretch, make_engine
+from alpt_ref.training.engine import BatchRange, make_engine
 
 from .harness import interleaved, medians, wall_clock, write
 
@@ -71,7 +71,9 @@ class Ours:
         self.epoch += 1
         rates = {"table": 1e-3, "dense": 1e-3, "step": 2e-5}
         before = (self.epoch - 1) * self.steps
-        self.engine.train(Stretch(self.epoch, self.rows, rates, 0, self.steps, before, 0.0), lambda rows, loss: False)
+        self.engine.train(
+            BatchRange(self.epoch, self.rows, rates, 0, self.steps, before, 0.0), lambda rows, loss: False
+        )
 
 
 class Theirs:
@@ -155,10 +157,10 @@ def parts(ours: Ours, repeats: int = 20) -> dict[str, float]:
 
     engine, b = ours.engine, ours.batch
     table, stream, model = engine._table, engine.stream, engine.model
-    feed = engine.feed
+    source = engine.source
     engine.backend.assign(engine.counters, np.zeros(3, np.int64))  # an epoch has ended: back into its rows
     with stream:
-        ids, labels, emb = engine._gather((feed.ids, feed.labels, feed.order), engine.counters, b)
+        ids, labels, emb = engine._gather((source.ids, source.labels, source.order), engine.counters, b)
         grads = engine._queue_pass(emb, labels, second=False)
 
     def dense(matrix_products: bool) -> None:
@@ -178,7 +180,7 @@ def parts(ours: Ours, repeats: int = 20) -> dict[str, float]:
     pieces: dict[str, Callable[[], Any]] = {
         "matrix products": lambda: dense(True),
         "passes between them": lambda: dense(False),
-        "gather the batch": lambda: engine._gather((feed.ids, feed.labels, feed.order), engine.counters, b),
+        "gather the batch": lambda: engine._gather((source.ids, source.labels, source.order), engine.counters, b),
         "table: unique rows": lambda: table.queue_plan(ids),
         "table: lookup": lambda: table.queue_lookup(ids, emb),
         "table: update": update,

@@ -19,14 +19,14 @@ from alpt_ref.training import batches
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
-    from alpt_ref.training.engine import Stretch
+    from alpt_ref.training.engine import BatchRange
 
 SHARE = 0.5
 """Part of the free device memory that a dataset may take."""
 
 
-class Feed(ABC):
-    """Batches of a stretch, one after the other.
+class BatchSource(ABC):
+    """Batches of a span, one after the other.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class Feed(ABC):
     period: int
 
     @abstractmethod
-    def begin(self, stretch: Stretch) -> int:
-        """Prepare a stretch; returns the position in `order` of its first batch."""
+    def begin(self, span: BatchRange) -> int:
+        """Prepare a span; returns the position in `order` of its first batch."""
 
     def before(self, batch: int) -> None:  # noqa: B027  # nothing to do where all is on the device
         """Before the step of this batch is queued."""
@@ -58,7 +58,7 @@ class Feed(ABC):
         """Ids, labels and order that hold just these rows, for an evaluation."""
 
 
-class DeviceFeed(Feed):
+class DeviceBatchSource(BatchSource):
     """The dataset on the device; an epoch's order is uploaded once, the next one drawn meanwhile."""
 
     def __init__(self, backend: Backend, dataset: ClickDataset, batch_size: int, seed: int) -> None:
@@ -75,21 +75,21 @@ class DeviceFeed(Feed):
         """Bytes on the device, the order and its sorting included."""
         return dataset.ids.size * 4 + dataset.rows * (1 + 24)
 
-    def begin(self, stretch: Stretch) -> int:
-        """See `Feed.begin`."""
-        if self._epoch != stretch.epoch:
-            drawn = self._drawn.pop(stretch.epoch, None) or self._draw(stretch, stretch.epoch)
-            self._drawn = {stretch.epoch + 1: self._draw(stretch, stretch.epoch + 1)}
+    def begin(self, span: BatchRange) -> int:
+        """See `BatchSource.begin`."""
+        if self._epoch != span.epoch:
+            drawn = self._drawn.pop(span.epoch, None) or self._draw(span, span.epoch)
+            self._drawn = {span.epoch + 1: self._draw(span, span.epoch + 1)}
             order = self._sorted(self.backend.from_host(drawn.result()))
             if self._epoch is None:
                 self.order, self.period = self.backend.empty(len(order), order.dtype), len(order) + self.batch_size
             self.order[...] = order  # in place: recorded steps read it there
-            self._epoch = stretch.epoch
-        return stretch.first * self.batch_size
+            self._epoch = span.epoch
+        return span.first * self.batch_size
 
-    def _draw(self, stretch: Stretch, epoch: int) -> Future[NDArray[Any]]:
+    def _draw(self, span: BatchRange, epoch: int) -> Future[NDArray[Any]]:
         def draw() -> NDArray[Any]:
-            pieces = batches.batch_rows(stretch.rows, self.batch_size, seed=self.seed, epoch=epoch)
+            pieces = batches.batch_rows(span.rows, self.batch_size, seed=self.seed, epoch=epoch)
             return np.concatenate(list(pieces)).astype(self._kind)
 
         return self._pool.submit(draw)
@@ -104,11 +104,11 @@ class DeviceFeed(Feed):
         return order
 
     def part(self, rows: NDArray[np.int64]) -> tuple[Any, Any, Any]:
-        """See `Feed.part`."""
+        """See `BatchSource.part`."""
         return self.ids, self.labels, self.backend.from_host(rows.astype(self._kind))
 
 
-class HostFeed(Feed):
+class HostBatchSource(BatchSource):
     """The dataset stays in host memory: two pinned chunks and two on the device take turns, copied ahead."""
 
     def __init__(self, backend: Backend, dataset: ClickDataset, batch_size: int, seed: int) -> None:
@@ -122,19 +122,19 @@ class HostFeed(Feed):
         self._copying = new_stream()
         self._copied, self._used = [new_event(), new_event()], [new_event(), new_event()]
 
-    def begin(self, stretch: Stretch) -> int:
-        """See `Feed.begin`."""
+    def begin(self, span: BatchRange) -> int:
+        """See `BatchSource.begin`."""
         current_stream().synchronize()  # earlier steps may still read the chunks
         self._copying.synchronize()
         self._rows = batches.batch_rows(
-            stretch.rows, self.batch_size, seed=self.seed, epoch=stretch.epoch, first=stretch.first, last=stretch.last
+            span.rows, self.batch_size, seed=self.seed, epoch=span.epoch, first=span.first, last=span.last
         )
         for event in (*self._copied, *self._used):
             event.record(current_stream())
-        return stretch.first % 2 * self.batch_size
+        return span.first % 2 * self.batch_size
 
     def before(self, batch: int) -> None:
-        """See `Feed.before`."""
+        """See `BatchSource.before`."""
         slot, fields = batch % 2, self.dataset.fields
         ids, labels = self._chunks[slot]
         self._copied[slot].synchronize()  # the chunk's last copy has been read out of pinned memory
@@ -150,17 +150,17 @@ class HostFeed(Feed):
         current_stream().wait_event(self._copied[slot])
 
     def after(self, batch: int) -> None:
-        """See `Feed.after`."""
+        """See `BatchSource.after`."""
         self._used[batch % 2].record(current_stream())
 
     def part(self, rows: NDArray[np.int64]) -> tuple[Any, Any, Any]:
-        """See `Feed.part`."""
+        """See `BatchSource.part`."""
         ids = self.backend.from_host(self.dataset.ids[rows].reshape(-1))
         labels = self.backend.from_host(self.dataset.labels[rows])
         return ids, labels, self.backend.from_host(np.arange(len(rows), dtype=np.uint32))
 
 
-def make_feed(backend: Backend, dataset: ClickDataset, batch_size: int, seed: int) -> Feed:
-    """`DeviceFeed` if the dataset takes at most half of the device's free memory, else `HostFeed`."""
-    kind = DeviceFeed if DeviceFeed.needs(dataset) <= SHARE * free_memory() else HostFeed
+def make_batch_source(backend: Backend, dataset: ClickDataset, batch_size: int, seed: int) -> BatchSource:
+    """`DeviceBatchSource` if the dataset takes at most half of the device's free memory, else `HostBatchSource`."""
+    kind = DeviceBatchSource if DeviceBatchSource.needs(dataset) <= SHARE * free_memory() else HostBatchSource
     return kind(backend, dataset, batch_size, seed)

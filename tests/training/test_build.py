@@ -7,7 +7,7 @@ import pytest
 
 from alpt_ref.catalog import MODELS
 from alpt_ref.data import ClickDataset, synthetic_clicks
-from alpt_ref.training.assemble import build
+from alpt_ref.training.build import build
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.train import train
 from tests.tolerances import MACHINE_GAIN_AUC
