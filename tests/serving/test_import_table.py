@@ -163,7 +163,7 @@ def test_an_older_result_survives_a_bad_file(weights: NDArray[np.float32], tmp_p
         ({"step_size": "mean"}, "step_size must be lsq, rowmax or a number above 0, got 'mean'"),
         ({"step_size": "-1"}, "step_size must be finite and positive, got -1.0"),
         ({"step_size": "nan"}, "step_size must be finite and positive"),
-        ({"seed": -1}, "seed must be in"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
         ({"tensor": "a"}, "--tensor belongs to .safetensors files"),
     ],
 )
