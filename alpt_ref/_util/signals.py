@@ -22,6 +22,11 @@ def terminated() -> bool:
     return signal.SIGTERM in _seen
 
 
+def forget() -> None:
+    """Start anew: no signal has been seen."""
+    _seen.clear()
+
+
 def interrupted_status() -> int:
     """Exit status of an interrupted command: 143 after SIGTERM, else 130."""
     return 143 if terminated() else 130

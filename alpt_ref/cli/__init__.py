@@ -83,6 +83,7 @@ def run(args: Sequence[str] | None = None) -> int:
 
 def _run(args: Sequence[str] | None) -> int:
     warnings.showwarning = _show_warning
+    signals.forget()
     try:
         result = cli.main(args=None if args is None else list(args), prog_name="alpt-ref", standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -3,10 +3,10 @@
 The operator computes ``scale * u + bias`` with unsigned codes ``u = code - q_min`` and keeps both as float16 at every
 width, before the codes (the rows of `fbgemm`, for PyTorch's bag operators, have them behind). With
 
-    scale = float16(step),    bias = float16(step) * q_min,
+    scale = float16(step_size),    bias = float16(step_size) * q_min,
 
 ``bias`` is exact (``q_min`` is minus a power of two) and the product of 11 and at most 8 significant bits is exact in
-float32, so the operator's value is exactly ``float16(step) * code``: relative difference to `table.lookup` at most
+float32, so the operator's value is exactly ``float16(step_size) * code``: relative difference to `table.lookup` at most
 2**-11 while the step size is at least 2**-14, more below; `fbgemm.difference` measures it.
 
 ``table.safetensors`` holds ``rows`` (uint8): 2 bytes scale, 2 bytes bias, ceil(columns * bits / 8) bytes of codes, low
@@ -75,15 +75,15 @@ def check(table: ServingTable) -> None:
         raise InputError(
             f"--to tbe takes tables of 8, 4 or 2 bits, this one has {table.bits}; use --to safetensors, torch or onnx"
         )
-    assert table.step is not None
+    assert table.step_size is not None
     with np.errstate(over="ignore", under="ignore"):
-        half = table.step.astype(np.float16)
+        half = table.step_size.astype(np.float16)
         good = (half > 0) & np.isfinite(half * np.float16(1 << (table.bits - 1)))
     if not good.all():
         where = int(np.argmin(good))
         raise InputError(
             f"{int((~good).sum())} of {len(good)} step sizes cannot be exported to tbe: number {where}, "
-            f"{table.step[where]:.3g}, is outside what float16 can hold; use --to safetensors, or fbgemm with --wide"
+            f"{table.step_size[where]:.3g}, does not fit float16; use --to safetensors, or fbgemm with --wide"
         )
 
 
@@ -97,21 +97,23 @@ def write(table: ServingTable, folder: Path) -> dict[str, Any]:
     largest = np.zeros(2)
     with tensor_file(folder / FILE, {"rows": ("|u1", (table.n, width))}, metadata) as file:
         for first, last in table.blocks():
-            codes, step = table.codes(first, last), table.steps(np.arange(first, last))
-            file.append("rows", rows_of(codes, step, table.bits, columns))
-            largest = np.maximum(largest, fbgemm.difference(codes, step))
+            codes, step_size = table.codes(first, last), table.step_sizes(np.arange(first, last))
+            file.append("rows", rows_of(codes, step_size, table.bits, columns))
+            largest = np.maximum(largest, fbgemm.difference(codes, step_size))
     write_text(folder / MODULE, SOURCE)
-    words = f"are float16(step) * code: at most {largest[0]:.3g} and, relatively, {largest[1]:.3g} off table.lookup"
+    words = (
+        f"are float16(step_size) * code: at most {largest[0]:.3g} and, relatively, {largest[1]:.3g} off table.lookup"
+    )
     facts = {"row_bytes": width, "columns": columns}
     return {"max_abs": float(largest[0]), "max_rel": float(largest[1]), "values": words, **facts}
 
 
-def rows_of(codes: NDArray[Any], step: NDArray[np.float32], bits: int, columns: int) -> NDArray[np.uint8]:
+def rows_of(codes: NDArray[Any], step_size: NDArray[np.float32], bits: int, columns: int) -> NDArray[np.uint8]:
     """Rows of the format: uint8 (rows, bytes)."""
     filled = np.zeros((len(codes), columns), codes.dtype)
     filled[:, : codes.shape[1]] = codes
     q_min = -(1 << (bits - 1))
     unsigned = (filled.astype(np.int16) - q_min).astype(np.uint8)
-    scale = step.astype(np.float16)
+    scale = step_size.astype(np.float16)
     head = np.stack([scale, scale * np.float16(q_min)], axis=1).view(np.uint8)
     return np.concatenate([head, fbgemm.packed_bytes(unsigned, bits, -q_min)], axis=1)

@@ -19,7 +19,7 @@ from tests.serving.helpers import WIDTHS, N, same_bits, trained
 
 
 def expected(serving: ServingTable) -> Any:
-    step = serving.steps(np.arange(serving.n)).astype(np.float16).astype(np.float32)
+    step = serving.step_sizes(np.arange(serving.n)).astype(np.float16).astype(np.float32)
     return serving.codes(0, serving.n).astype(np.float32) * step[:, None]
 
 
