@@ -60,7 +60,7 @@ def reproduce_command(context: click.Context, /, **options: Any) -> None:
     and `--avazu FILE` split the rows at random, each seed in its own way, or with `--folds K` test on every row once;
     `--study frappe` and `--study criteo` bring the settings for two small real sets.
 
-    Finished runs are kept, so a study that was stopped goes on where it was and ends in the same tables. Exit status 1
+    Finished runs are kept, so a study that was stopped resumes and ends in the same tables. Exit status 1
     if a claim is refuted.
     """
     if _reproduce(**options):
@@ -85,7 +85,7 @@ def _reproduce(
     from alpt_ref.studies.report import summary_text, write_report
     from alpt_ref.studies.reproduce import Stored, choose, draw, open_folder, train_missing
     from alpt_ref.studies.table import load_tables
-    from alpt_ref.studies.verdicts import put_to_the_test
+    from alpt_ref.studies.verdicts import verify_study
     from alpt_ref.verification.figures import load_figures
     from alpt_ref.verification.results import failing
 
@@ -102,9 +102,9 @@ def _reproduce(
                 say(f"{len(failures)} runs diverged and are missing from the tables")
         tables = draw(folder, chosen, say)
         shown = Progress(enabled=not quiet)
-        verdicts = [] if no_verify else put_to_the_test(folder, claims_folder, jobs, redraw, shown, say)
+        verdicts = [] if no_verify else verify_study(folder, claims_folder, jobs, redraw, shown, say)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; finished runs are in {folder}, the same command goes on from there") from None
+        raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
     click.echo(summary_text(tables, verdicts))
     if study.name.startswith("quick"):

@@ -59,7 +59,7 @@ class Index(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.observe`."""
+    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.table_diagnostics`."""
 
     config: RunConfig
     result: RunResult

@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
     loaded: Loaded
 
 
-def put_to_the_test(
+def verify_study(
     folder: Path,
     claims: str | None,
     jobs: int,

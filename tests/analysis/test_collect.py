@@ -17,8 +17,8 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.cli.reproduce import make_study, reproduce_command
 from alpt_ref.errors import InputError
 from alpt_ref.studies.reproduce import Stored, Study, choose, draw, load_tables
-from alpt_ref.studies.table import lay_out
-from alpt_ref.studies.verdicts import put_to_the_test
+from alpt_ref.studies.table import fill_table
+from alpt_ref.studies.verdicts import verify_study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import load_figures
 from analysis.collect import check_portable, collect, main
@@ -75,7 +75,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     m1 = next((ANALYSIS / "claims").glob("m1_*.py"))
     (root / "claims" / m1.name).write_bytes(m1.read_bytes())
     (root / "claims" / "c0_some.py").write_text(CLAIM)
-    put_to_the_test(folder, str(root / "claims"), 1, False, Progress(enabled=False))
+    verify_study(folder, str(root / "claims"), 1, False, Progress(enabled=False))
     return folder
 
 
@@ -97,7 +97,7 @@ def test_page_repeats_every_sentence_and_links_to_every_file(finished: Path, col
     assert f"alpt-ref reproduce {TINY} --only methods --only eta_over_delta --only rows_that_stay --output" in page
     stored = Stored(finished)
     for table in (one for one in load_tables(ANALYSIS / "tables") if one.id in stored):
-        sentences = lay_out(table, stored.plan(table.id))[0].sentences
+        sentences = fill_table(table, stored.plan(table.id))[0].sentences
         assert sentences
         assert all(f"\n- {sentence}\n".replace("*", "\\*") in page for sentence in sentences)
     assert "Reference: FP32" not in page

@@ -13,8 +13,8 @@ import pytest
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.studies import cluster
-from alpt_ref.studies.experiments import prepare
 from alpt_ref.studies.reproduce import choose, draw, open_folder, train_missing
+from alpt_ref.studies.training_plan import prepare
 from tests.studies.fabricated import STUDY
 from tests.studies.test_experiments import TABLES, contents
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref.studies.report import BRIEF, summary_text
-from alpt_ref.studies.reproduce import LaidOut
-from alpt_ref.studies.table import lay_out
+from alpt_ref.studies.reproduce import FilledTable
+from alpt_ref.studies.table import fill_table
 from alpt_ref.studies.verdicts import Verdict
 from alpt_ref.verification.results import ClaimResult
 from tests.studies.fabricated import fabricate
@@ -17,9 +17,9 @@ from tests.studies.test_tables import numbers, table
 SHORT, LONG = "A is better than B.", "C is better than D" + " and E" * BRIEF
 
 
-def parts(folder: Path, **options: Any) -> list[LaidOut]:
+def parts(folder: Path, **options: Any) -> list[FilledTable]:
     one = table(note="Read it thus.", times=("samples_per_s",), **options)
-    return lay_out(one, fabricate(folder, [one], numbers).plan("tiny"))
+    return fill_table(one, fabricate(folder, [one], numbers).plan("tiny"))
 
 
 def test_conclusions_stand_together_at_the_end_and_long_ones_by_their_table(tmp_path: Path) -> None:

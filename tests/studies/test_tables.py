@@ -16,8 +16,8 @@ from alpt_ref._util.statistics import t_interval
 from alpt_ref.errors import InputError
 from alpt_ref.studies.inference import equivalence, estimates
 from alpt_ref.studies.render import as_csv, as_latex, as_markdown, latex_text
-from alpt_ref.studies.reproduce import LaidOut, Line, Study, Table, load_tables
-from alpt_ref.studies.table import lay_out
+from alpt_ref.studies.reproduce import FilledTable, Row, Study, Table, load_tables
+from alpt_ref.studies.table import fill_table
 from alpt_ref.training.config import DataConfig, RunConfig
 from tests import tolerances
 from tests.studies.fabricated import STUDY, fabricate
@@ -34,20 +34,20 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {label: study.run(label, 8) for label in AUC}
 
 
-def lines(study: Study) -> list[Line]:
-    return [*(Line((label,), label, against="fp32") for label in AUC), Line(("known",), fixed={"auc": 0.9})]
+def rows(study: Study) -> list[Row]:
+    return [*(Row((label,), label, reference="fp32") for label in AUC), Row(("known",), fixed={"auc": 0.9})]
 
 
 def table(**changes: Any) -> Table:
     options: dict[str, Any] = {
-        "id": "tiny", "title": "Tiny", "heads": ("method",), "runs": runs, "lines": lines, "seeds": "all",
+        "id": "tiny", "title": "Tiny", "label_columns": ("method",), "runs": runs, "rows": rows, "seeds": "all",
         "columns": ("auc", "auc_difference", "serving_ratio", "epochs"),
     }  # fmt: skip
     return Table(**{**options, **changes})
 
 
-def laid_out(folder: Path, one: Table, **options: Any) -> list[LaidOut]:
-    return lay_out(one, fabricate(folder, [one], numbers, **options).plan("tiny"))
+def laid_out(folder: Path, one: Table, **options: Any) -> list[FilledTable]:
+    return fill_table(one, fabricate(folder, [one], numbers, **options).plan("tiny"))
 
 
 def test_means_differences_and_ratios(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_runs_on_splits_of_the_same_rows_say_so(tmp_path: Path) -> None:
 
     runs = fabricate(tmp_path / "study", [table()], close, study).plan("tiny")
     assert runs.share_rows
-    (part,) = lay_out(table(), runs)
+    (part,) = fill_table(table(), runs)
     assert any("multiply half-widths by 1.5" in note for note in part.notes)
     (sentence,) = equivalence(runs, "lpt-sr", "fp32", 0.001)
     narrow = t_interval([0.0004 + 0.0001 * (seed % 2) for seed in range(10)], 0.90).half_width
@@ -142,7 +142,7 @@ def test_times_go_to_a_table_of_their_own(tmp_path: Path) -> None:
 
 
 def test_columns_without_a_value_are_left_out(tmp_path: Path) -> None:
-    only = table(lines=lambda study: [Line(("fp32",), "fp32", "fp32")], columns=("auc", "auc_difference", "code_kept"))
+    only = table(rows=lambda study: [Row(("fp32",), "fp32", "fp32")], columns=("auc", "auc_difference", "code_kept"))
     assert laid_out(tmp_path, only)[0].columns == ("auc",)
 
 
@@ -187,17 +187,17 @@ def test_a_table_that_cannot_be_filled_is_refused(changes: dict[str, Any], messa
 
 
 def test_a_line_must_name_a_run_of_the_plan(tmp_path: Path) -> None:
-    wrong = table(lines=lambda study: [Line(("x",), "lpt-rs")])
+    wrong = table(rows=lambda study: [Row(("x",), "lpt-rs")])
     with pytest.raises(InputError, match="table tiny: line 'x' names the unknown run 'lpt-rs'"):
         laid_out(tmp_path, wrong)
 
 
 def test_what_a_table_file_raises_is_one_sentence(tmp_path: Path) -> None:
-    def broken(study: Study) -> list[Line]:
+    def broken(study: Study) -> list[Row]:
         raise ZeroDivisionError("no")
 
     with pytest.raises(InputError, match=r"table tiny: ZeroDivisionError: no \(test_tables.py:\d+\)"):
-        laid_out(tmp_path / "a", table(lines=broken))
+        laid_out(tmp_path / "a", table(rows=broken))
     with pytest.raises(InputError, match=r"runs of tiny: ZeroDivisionError: no"):
         laid_out(tmp_path / "b", table(runs=broken))
 
@@ -207,7 +207,7 @@ def test_tables_are_found_by_folder(tmp_path: Path) -> None:
         load_tables(tmp_path)
     source = (
         "from alpt_ref.studies.reproduce import Table\n"
-        "TABLE = Table(id='{}', title='t', heads=(), runs=lambda s: {{}}, lines=lambda s: [])\n"
+        "TABLE = Table(id='{}', title='t', label_columns=(), runs=lambda s: {{}}, rows=lambda s: [])\n"
     )
     (tmp_path / "b.py").write_text(source.format("two"))
     (tmp_path / "a.py").write_text(source.format("one"))

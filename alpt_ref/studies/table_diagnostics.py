@@ -34,7 +34,7 @@ def frequencies(dataset: ClickDataset) -> NDArray[np.int64]:
     return counts
 
 
-def observe(result: RunResult, counts: NDArray[np.int64]) -> dict[str, Any]:
+def table_diagnostics(result: RunResult, counts: NDArray[np.int64]) -> dict[str, Any]:
     """The arrays of a run's table by name, as JSON values; what the method does not have is left out.
 
     Parameters

@@ -11,8 +11,8 @@ import pytest
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.studies import cell as cell_module
-from alpt_ref.studies.experiments import prepare
-from alpt_ref.studies.reproduce import Line, Stored, Study, Table, choose, draw, open_folder, train_missing, with_seeds
+from alpt_ref.studies.reproduce import Row, Stored, Study, Table, choose, draw, open_folder, train_missing, with_seeds
+from alpt_ref.studies.training_plan import prepare
 from alpt_ref.training.config import RunConfig
 from tests.studies.fabricated import STUDY, fabricate
 
@@ -26,9 +26,9 @@ def table(name: str, labels: tuple[str, ...] = LABELS, **changes: Any) -> Table:
     return Table(
         id=name,
         title=name,
-        heads=("method",),
+        label_columns=("method",),
         runs=runs,
-        lines=lambda study: [Line((label,), label, labels[0]) for label in labels],
+        rows=lambda study: [Row((label,), label, labels[0]) for label in labels],
         **changes,
     )
 
@@ -50,9 +50,9 @@ def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return trained
 
 
-def reproduce(folder: Path, study: Study = STUDY, say: Callable[[str], None] = lambda text: None) -> Mapping[str, str]:
+def reproduce(folder: Path, study: Study = STUDY, log: Callable[[str], None] = lambda text: None) -> Mapping[str, str]:
     chosen = choose(TABLES, ())
-    failures = train_missing(study, chosen, open_folder(folder), jobs=1, say=say)
+    failures = train_missing(study, chosen, open_folder(folder), jobs=1, log=log)
     draw(folder, chosen)
     return failures
 
@@ -63,12 +63,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_that_two_tables_name_is_trained_once(tmp_path: Path, count: list[str]) -> None:
     said: list[str] = []
-    reproduce(tmp_path / "out", say=said.append)
+    reproduce(tmp_path / "out", log=said.append)
     assert sorted(count) == sorted(f"{label} {seed}" for label in LABELS for seed in (0, 1, 2))
     assert "2 tables and figures need 9 runs" in said
     before = contents(tmp_path / "out")
     assert set(before) == {f"{name}.{suffix}" for name in ("one", "two") for suffix in ("md", "csv", "tex")}
-    reproduce(tmp_path / "out", say=said.append)
+    reproduce(tmp_path / "out", log=said.append)
     assert len(count) == 9
     assert "9 runs finished before, 0 to go, 1 at a time" in said
     assert contents(tmp_path / "out") == before
@@ -126,7 +126,7 @@ def test_a_diverged_run_is_named_and_missing_and_tried_again(
 
 
 def test_every_seed_has_data_of_its_own_and_the_index_describes_them(tmp_path: Path) -> None:
-    prepare(STUDY, TABLES, tmp_path, Progress(enabled=False), lambda text: None)
+    prepare(STUDY, TABLES, tmp_path, Progress(enabled=False))
     index = Stored(tmp_path).index
     assert index.study == STUDY
     assert len({one.fingerprint for one in index.data.values()}) == 3
@@ -138,11 +138,11 @@ def test_every_seed_has_data_of_its_own_and_the_index_describes_them(tmp_path: P
 
 def test_a_plan_keeps_to_the_studys_data(tmp_path: Path) -> None:
     stray = Table(
-        id="stray", title="", heads=(), runs=lambda study: {"x": study.base.replace("data", rows=10**9)},
-        lines=lambda study: [],
+        id="stray", title="", label_columns=(), runs=lambda study: {"x": study.base.replace("data", rows=10**9)},
+        rows=lambda study: [],
     )  # fmt: skip
-    work = prepare(STUDY, [stray], tmp_path, Progress(enabled=False), lambda text: None)
-    assert {task.config.data.rows for task in work.tasks} == {400}
+    plan = prepare(STUDY, [stray], tmp_path, Progress(enabled=False))
+    assert {task.config.data.rows for task in plan.tasks} == {400}
 
 
 def test_what_a_killed_process_left_is_taken_away(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_what_a_killed_process_left_is_taken_away(tmp_path: Path) -> None:
     for part in (old, new):
         part.touch()
     os.utime(old, (0, 0))
-    prepare(STUDY, TABLES, folder, Progress(enabled=False), lambda text: None)
+    prepare(STUDY, TABLES, folder, Progress(enabled=False))
     assert not old.exists()
     assert new.exists()  # perhaps of a process at work
 
@@ -162,7 +162,7 @@ def test_what_a_killed_process_left_is_taken_away(tmp_path: Path) -> None:
 def test_a_stored_study_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no runs of a study; `alpt-ref reproduce` makes them"):
         Stored(tmp_path)
-    prepare(STUDY, TABLES, tmp_path, Progress(enabled=False), lambda text: None)
+    prepare(STUDY, TABLES, tmp_path, Progress(enabled=False))
     with pytest.raises(InputError, match="holds no runs of 'three'"):
         Stored(tmp_path).plan("three")
     assert Stored(tmp_path).plan("two").missing == 4

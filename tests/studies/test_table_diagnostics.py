@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from alpt_ref.data import ClickDataset
-from alpt_ref.studies.cell import Task, load_cell, run_cell
-from alpt_ref.studies.observe import MAX_DIGESTS, by_frequency, frequencies, observe
+from alpt_ref.studies.cell import TrainingTask, run_cell
+from alpt_ref.studies.table_diagnostics import MAX_DIGESTS, by_frequency, frequencies, table_diagnostics
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.history import RunResult
 from alpt_ref.training.train import train
@@ -41,7 +41,7 @@ def test_bins_hold_rows_met_from_a_power_of_two_to_the_next() -> None:
 @pytest.mark.parametrize("bits", [2, 8])
 def test_codes_digests_and_step_sizes_of_a_trained_table(bits: int, config: RunConfig, dataset: ClickDataset) -> None:
     result, counts = trained(config, dataset, method="alpt", bits=bits), frequencies(dataset)
-    seen, codes = observe(result, counts), result.table.codes()
+    seen, codes = table_diagnostics(result, counts), result.table.codes()
     lowest = -(2 ** (bits - 1))
     assert seen["codes"] == [int((codes == code).sum()) for code in range(lowest, -lowest)]
     met = [row for row in range(dataset.n) if counts[row]]
@@ -51,9 +51,9 @@ def test_codes_digests_and_step_sizes_of_a_trained_table(bits: int, config: RunC
 
 def test_what_a_method_does_not_have_is_left_out(config: RunConfig, dataset: ClickDataset) -> None:
     counts = frequencies(dataset)
-    assert observe(trained(config, dataset, method="fp32"), counts) == {}
-    assert set(observe(trained(config, dataset, method="lpt", bits=16), counts)) == {"digests", "step_size"}
-    assert set(observe(trained(config, dataset, granularity="table"), counts)) == {"codes", "digests"}
+    assert table_diagnostics(trained(config, dataset, method="fp32"), counts) == {}
+    assert set(table_diagnostics(trained(config, dataset, method="lpt", bits=16), counts)) == {"digests", "step_size"}
+    assert set(table_diagnostics(trained(config, dataset, granularity="table"), counts)) == {"codes", "digests"}
 
 
 def test_at_most_so_many_digests_evenly_spread(config: RunConfig, dataset: ClickDataset) -> None:
@@ -68,16 +68,13 @@ def test_at_most_so_many_digests_evenly_spread(config: RunConfig, dataset: Click
             return np.zeros((3 * MAX_DIGESTS, 1), np.int8)
 
     object.__setattr__(result, "table", Many())
-    assert len(observe(result, np.ones(3 * MAX_DIGESTS, np.int64))["digests"]) == MAX_DIGESTS
+    assert len(table_diagnostics(result, np.ones(3 * MAX_DIGESTS, np.int64))["digests"]) == MAX_DIGESTS
 
 
-def test_a_cell_keeps_them_beside_its_result_if_asked(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:
+def test_a_cell_keeps_them_beside_its_result(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:
     dataset.save(tmp_path / "store")
-    for observed in (False, True):
-        file = tmp_path / f"{observed}.json"
-        run_cell(Task("one", config, tmp_path / "store", file, observed))
-        stored = json.loads(file.read_text())
-        assert ("observed" in stored) == observed
-        result = load_cell(file)
-        assert result is not None
-        assert result.label == config.table.label
+    file = tmp_path / "one.json"
+    outcome = run_cell(TrainingTask("one", config, tmp_path / "store", file))
+    stored = json.loads(file.read_text())
+    assert set(stored.pop("observed")) == {"codes", "digests", "step_size"}
+    assert RunResult.from_dict(stored) == outcome.result

@@ -1,4 +1,4 @@
-"""Run what the tables and figures need and nobody has run yet: plans become cells, cells become files.
+"""What the tables and figures of a study need and nobody has run yet: plans become cells, cells become files.
 
 Plans share cells: a run that three tables name is trained once. Cells are independent, so they go to processes here or
 to a cluster, in any order; what they leave depends on none of that.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,21 +20,20 @@ from alpt_ref._util.plugin import guard
 from alpt_ref._util.progress import Progress
 from alpt_ref.data import ClickDataset
 from alpt_ref.errors import InputError
-from alpt_ref.studies.cell import Outcome, Task, cell_key, run_tasks
-from alpt_ref.studies.cluster import run_on_cluster
+from alpt_ref.studies.cell import TrainingTask, cell_key, run_tasks
 from alpt_ref.studies.folds import require_different_folds
-from alpt_ref.studies.paired import dataset_store
+from alpt_ref.studies.seed_data import dataset_store
 from alpt_ref.studies.stored import Data, Index, Planned, variant_hash, write_index
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.train import require_usable
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 STALE_S = 60.0
 """A temporary file or folder this old was left by a process that was killed."""
 
 
-class Needs(Protocol):
+class HasRuns(Protocol):
     """A table or a figure, as far as this module cares."""
 
     @property
@@ -54,15 +53,28 @@ class Needs(Protocol):
 
 
 @dataclass(frozen=True)
-class Work:
+class TrainingPlan:
     """The index of a study and the tasks of all its cells."""
 
     index: Index
-    tasks: tuple[Task, ...]
+    tasks: tuple[TrainingTask, ...]
 
 
-def prepare(study: Study, needs: Sequence[Needs], folder: Path, progress: Progress, say: Say) -> Work:
+def task_name(plan: str, run: str, seed: int) -> str:
+    """``bits: alpt-sr 4-bit, seed 2``: a run as progress and failures name it."""
+    return f"{plan}: {run}, seed {seed}"
+
+
+def prepare(
+    study: Study,
+    needs: Sequence[HasRuns],
+    folder: Path,
+    progress: Progress,
+    stores: Mapping[int, Path] | None = None,
+) -> TrainingPlan:
     """Make the datasets, name every cell, and write the index; nothing is trained.
+
+    `stores` : the dataset of every seed, where it is there already
 
     Raises
     ------
@@ -74,11 +86,13 @@ def prepare(study: Study, needs: Sequence[Needs], folder: Path, progress: Progre
     cells_folder = writable_folder(folder / "cells")
     _clean(folder)
     seeds = tuple(dict.fromkeys(seed for one in needs for seed in _seeds(one, study)))
-    stores = _stores(study, seeds, folder, progress)
-    data = {seed: _describe(store) for seed, store in stores.items()}
+    if stores is None:
+        stores = _stores(study, seeds, folder, progress)
+    described = {store: _describe(store) for store in dict.fromkeys(stores.values())}
+    data = {seed: described[stores[seed]] for seed in seeds}
     configs: dict[str, RunConfig] = {}
     cells: dict[str, dict[int, str]] = {}
-    tasks: dict[str, Task] = {}
+    tasks: dict[str, TrainingTask] = {}
     for seed in seeds:  # seed by seed, so that a study that was stopped has complete pairs
         for one in needs:
             for name, config in plans[one.id].items() if seed in _seeds(one, study) else ():
@@ -87,18 +101,17 @@ def prepare(study: Study, needs: Sequence[Needs], folder: Path, progress: Progre
                 configs.setdefault(variant, config)
                 cells.setdefault(variant, {})[seed] = key
                 file = cells_folder / f"{key}.json"
-                tasks.setdefault(key, Task(f"{one.id}: {name}, seed {seed}", own, stores[seed], file, True))
+                tasks.setdefault(key, TrainingTask(task_name(one.id, name, seed), own, stores[seed], file))
     planned = {
         one.id: Planned({name: variant_hash(config) for name, config in plans[one.id].items()}, _seeds(one, study))
         for one in needs
     }
     index = Index(study, data, planned, configs, cells)
     write_index(folder, index)
-    say(f"{len(needs)} tables and figures need {len(tasks)} runs")
-    return Work(index, tuple(tasks.values()))
+    return TrainingPlan(index, tuple(tasks.values()))
 
 
-def run(work: Work, *, jobs: int, scheduler: str | None, progress: Progress, say: Say) -> dict[str, str]:
+def run(plan: TrainingPlan, *, jobs: int, scheduler: str | None, progress: Progress, log: Log) -> dict[str, str]:
     """Train every cell without a file; returns the failures by task name.
 
     Raises
@@ -106,34 +119,28 @@ def run(work: Work, *, jobs: int, scheduler: str | None, progress: Progress, say
     TrainingError
         A worker process, or the connection to a cluster, died; finished runs are kept.
     """
-    todo = [task for task in work.tasks if not task.file.exists()]
+    todo = [task for task in plan.tasks if not task.file.exists()]
     where = f"on the cluster at {scheduler}" if scheduler else f"{min(jobs, max(len(todo), 1))} at a time"
-    say(f"{len(work.tasks) - len(todo)} runs finished before, {len(todo)} to go, {where}")
+    log(f"{len(plan.tasks) - len(todo)} runs finished before, {len(todo)} to go, {where}")
     failures: dict[str, str] = {}
-    effort = {task.name: _samples(task, work.index) for task in todo}
+    effort = {task.name: _samples(task, plan.index) for task in todo}
     with progress:
         progress.begin(sum(effort.values()), "training", unit="samples")
-        for done, outcome in enumerate(_outcomes(todo, jobs, scheduler), start=1):
+        for done, outcome in enumerate(run_tasks(todo, jobs=jobs, scheduler=scheduler), start=1):
             if outcome.result is None:
                 failures[outcome.name] = outcome.failure or "no reason given"
-                say(f"{outcome.name}: {outcome.failure}")
+                log(f"{outcome.name}: {outcome.failure}")
             progress.advance(effort[outcome.name], f"{done} of {len(todo)} runs")
     return failures
 
 
-def _samples(task: Task, index: Index) -> int:
+def _samples(task: TrainingTask, index: Index) -> int:
     """Samples that a run passes through the model, both passes of a step counted: the time left is judged by them."""
     table, rows = task.config.table, index.data[task.config.train.seed].parts[0]
     return rows * task.config.train.epochs * (2 if table.method == "alpt" and table.two_pass else 1)
 
 
-def _outcomes(todo: Sequence[Task], jobs: int, scheduler: str | None) -> Iterator[Outcome]:
-    if scheduler and todo:
-        return run_on_cluster(todo, scheduler)
-    return run_tasks(todo, jobs=jobs)
-
-
-def _plan(one: Needs, study: Study) -> Mapping[str, RunConfig]:
+def _plan(one: HasRuns, study: Study) -> Mapping[str, RunConfig]:
     """What a table or figure asks for, on the study's data and with its threads."""
     with guard() as caught:
         runs = {} if one.runs is None else dict(one.runs(study))
@@ -146,7 +153,7 @@ def _plan(one: Needs, study: Study) -> Mapping[str, RunConfig]:
     }
 
 
-def _seeds(one: Needs, study: Study) -> tuple[int, ...]:
+def _seeds(one: HasRuns, study: Study) -> tuple[int, ...]:
     return study.seeds if one.seeds == "all" else study.few_seeds
 
 
