@@ -74,7 +74,9 @@ def undecided(
     if not rest:
         return []
     largest = max(rest, key=lambda name: abs(rest[name].mean))
+    noun, _, apart = what.partition(" ")
     other = "the other" if len(rest) < len(known) else "the"
+    counted = f"{other} {noun.removesuffix('s')} {apart}" if len(rest) == 1 else f"{other} {len(rest)} {what}"
     excluded = sum(abs(one.mean) > one.half_width for one in rest.values())
     corrected = (
         f"; {excluded} of these intervals exclude{'s' if excluded == 1 else ''} 0, but the tests are corrected for "
@@ -83,7 +85,7 @@ def undecided(
     seeds = len(runs.seeds)
     return [
         Undecided(
-            f"{metric}: {seeds} seed{'s' if seeds > 1 else ''} cannot tell {other} {len(rest)} {what} (largest "
+            f"{metric}: {seeds} seed{'s' if seeds > 1 else ''} cannot tell {counted} (largest "
             f"difference: {largest}, {rest[largest].interval}{corrected if excluded else ''}).",
             len(rest),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,8 +65,10 @@ def test_methods_and_backbones_are_those_of_the_catalogue(filled: dict[str, Fill
 
 def test_the_region_where_sr_wins_is_named(filled: dict[str, FilledTable]) -> None:
     sentences = [note for note in filled["eta_over_delta"].notes if "SR is better" in note]
-    assert [sentence.split(":")[0] for sentence in sentences] == ["8 bits, logloss", "2 bits, logloss"]
-    assert all("SR is better at η/Δ = 0.1, 2 " in sentence for sentence in sentences)
+    heads = [f"{bits} bits, {metric}" for metric in ("logloss", "AUC") for bits in (8, 2)]
+    assert [sentence.split(":")[0] for sentence in sentences] == heads
+    for sentence in sentences:  # the size of each difference with its interval
+        assert re.search(r"SR is better at η/Δ = 0\.1 \([+-]0\.0100 ± 0\.000\d\*\), 2 \([+-]0\.0100 ±", sentence)
 
 
 NEAREST = TABLES["where_nearest_wins"]
@@ -124,9 +127,13 @@ def test_an_explanation_that_the_runs_do_not_support_is_not_claimed(tmp_path: Pa
 
 
 def test_without_a_deficit_there_is_nothing_to_explain(tmp_path: Path) -> None:
-    settings, explained = judged(tmp_path, lambda change, config: -0.01)
-    assert "with a decaying rate it is: -0.0100" in settings[0]
-    assert all(one.endswith("SR has no significant deficit at a constant rate.") for one in explained)
+    better = fabricate(tmp_path / "better", [NEAREST], of_deficit(lambda change, config: -0.01), FIVE)
+    none = "No explanation can be tested: SR has a significant deficit at none of 4 settings."
+    assert NEAREST.conclude(better.plan(NEAREST.id)) == [none]
+    equal = fabricate(tmp_path / "equal", [NEAREST], of_deficit(lambda change, config: 0.0), FIVE)
+    rest, last = NEAREST.conclude(equal.plan(NEAREST.id))
+    assert rest.startswith("logloss, SR − DR at a constant rate: 5 seeds cannot tell the 4 comparisons apart (largest ")
+    assert last == none
     one_seed = fabricate(tmp_path / "one", [NEAREST], study=msgspec.structs.replace(STUDY, seeds=(0,), few=1))
     assert NEAREST.conclude(one_seed.plan(NEAREST.id)) == []
 

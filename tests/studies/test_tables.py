@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.errors import InputError
-from alpt_ref.studies.inference import equivalence, estimates
+from alpt_ref.studies.inference import Undecided, decided, equivalence, estimates, undecided
 from alpt_ref.studies.render import as_csv, as_latex, as_markdown, latex_text
 from alpt_ref.studies.reproduce import FilledTable, Row, Study, Table, load_tables
 from alpt_ref.studies.table import fill_table
@@ -149,7 +150,9 @@ def test_columns_without_a_value_are_left_out(tmp_path: Path) -> None:
 def test_the_three_formats(tmp_path: Path) -> None:
     part = laid_out(tmp_path, table(note="SR & DR: 50 % of_it"))[0]
     markdown, latex = as_markdown(part), as_latex(part)
-    assert "| lpt-sr | **0.7300 ± 0.0497** | +0.0100 ± 0.0000* | 4.00 | 2 |" in markdown
+    assert "| lpt-sr | **0.7300 ± 0.0497** | +0.0100 ± 0.0000* | 4.00 | 2 |" in re.sub(" +", " ", markdown)
+    ruler = next(line for line in markdown.splitlines() if line.startswith("|:-"))
+    assert [part[-1] for part in ruler.strip("|").split("|")] == ["-", ":", ":", ":", ":"]  # labels left, numbers right
     assert markdown.count("**") == 2
     rows = list(csv.DictReader(io.StringIO(as_csv(part))))
     assert [row["runs"] for row in rows] == ["3", "3", "3", ""]
@@ -188,7 +191,7 @@ def test_a_table_that_cannot_be_filled_is_refused(changes: dict[str, Any], messa
 
 def test_a_line_must_name_a_run_of_the_plan(tmp_path: Path) -> None:
     wrong = table(rows=lambda study: [Row(("x",), "lpt-rs")])
-    with pytest.raises(InputError, match="table tiny: line 'x' names the unknown run 'lpt-rs'"):
+    with pytest.raises(InputError, match="table tiny: row 'x' names the unknown run 'lpt-rs'"):
         laid_out(tmp_path, wrong)
 
 
@@ -216,3 +219,43 @@ def test_tables_are_found_by_folder(tmp_path: Path) -> None:
     (tmp_path / "c.py").write_text(source.format("two"))
     with pytest.raises(InputError, match="another file defines table 'two' too"):
         load_tables(tmp_path)
+
+
+def test_what_the_seeds_cannot_decide_is_one_sentence_with_the_largest_difference(tmp_path: Path) -> None:
+    runs = fabricate(tmp_path, [table()], numbers).plan("tiny")
+    known = estimates({"a": [0.10, 0.11, 0.12], "b": [0.01, -0.02, 0.015], "c": [0.03, 0.04, 0.05]})
+    told, rest = decided(runs, known)
+    assert told == "AUC: a +0.1100 ± 0.0248* (paired, Holm over all 3)."  # p = 0.0027, times 3
+    assert rest == "AUC: 3 seeds cannot tell the other 1 comparisons apart (largest difference: b, +0.0017 ± 0.0470)."
+    assert isinstance(rest, Undecided)
+    assert rest.count == 1
+    wide = estimates({name: [0.01, 0.02, 0.03] for name in "abcd"})
+    (all_of_them,) = undecided(runs, {name: one._replace(p=0.09) for name, one in wide.items()}, "logloss")
+    assert "exclude" not in all_of_them  # 0.02 ± 0.0248
+    narrow = {name: one._replace(half_width=0.01, p=0.09) for name, one in wide.items()}
+    (said,) = undecided(runs, narrow, "logloss")
+    assert said.endswith(
+        "+0.0200 ± 0.0100; 4 of these intervals exclude 0, but the tests are corrected for 4 comparisons)."
+    )
+
+
+def test_a_table_in_the_words_of_the_former_version_works_with_a_warning(tmp_path: Path) -> None:
+    """One that a third party wrote for 0.1.0, but for the paths, which `alpt_ref._util.renamed` serves."""
+    with pytest.warns(DeprecationWarning) as caught:
+        former = Table(
+            id="tiny",
+            title="Tiny",
+            heads=("method",),
+            runs=runs,
+            lines=lambda study: [Row((label,), label, against="fp32") for label in AUC],
+            beside=lambda runs: [Row(("known",), fixed={"auc": 0.9})],
+            seeds="all",
+            columns=("auc", "auc_difference", "serving_ratio", "epochs"),
+        )
+        (part,) = laid_out(tmp_path / "former", former)
+        assert former.heads == ("method",)
+        assert part.lines[1].against == "fp32"
+    messages = {str(warning.message).partition(";")[0] for warning in caught}
+    renamed = {"Table: heads is now label_columns", "Table: lines is now rows", "Table: beside is now extra_rows"}
+    assert messages == renamed | {"Row: against is now reference", "FilledTable: lines is now rows"}
+    assert as_csv(part) == as_csv(laid_out(tmp_path / "now", table())[0])
