@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.errors import InputError
-from alpt_ref.studies.inference import Undecided, decided, equivalence, estimates, undecided
+from alpt_ref.studies.inference import PairedEstimate, Undecided, decided, equivalence, estimates, undecided
 from alpt_ref.studies.render import as_csv, as_latex, as_markdown, latex_text
 from alpt_ref.studies.reproduce import FilledTable, Row, Study, Table, load_tables
 from alpt_ref.studies.table import fill_table
@@ -223,25 +224,23 @@ def test_tables_are_found_by_folder(tmp_path: Path) -> None:
 
 def test_what_the_seeds_cannot_decide_is_one_sentence_with_the_largest_difference(tmp_path: Path) -> None:
     runs = fabricate(tmp_path, [table()], numbers).plan("tiny")
-    known = estimates({"a": [0.10, 0.11, 0.12], "b": [0.01, -0.02, 0.015], "c": [0.03, 0.04, 0.05]})
+    known = estimates({"a": [0.10, 0.11, 0.12], "b": [0.01, -0.02, 0.015]})
     told, rest = decided(runs, known)
-    assert told == "AUC: a +0.1100 ± 0.0248* (paired, Holm over all 3)."  # p = 0.0027, times 3
-    assert rest == "AUC: 3 seeds cannot tell the other 1 comparisons apart (largest difference: b, +0.0017 ± 0.0470)."
+    assert told == "AUC: a +0.1100 ± 0.0248* (paired, Holm over all 2)."
+    assert rest == "AUC: 3 seeds cannot tell the other comparison apart (largest difference: b, +0.0017 ± 0.0470)."
     assert isinstance(rest, Undecided)
     assert rest.count == 1
-    wide = estimates({name: [0.01, 0.02, 0.03] for name in "abcd"})
-    (all_of_them,) = undecided(runs, {name: one._replace(p=0.09) for name, one in wide.items()}, "logloss")
-    assert "exclude" not in all_of_them  # 0.02 ± 0.0248
-    narrow = {name: one._replace(half_width=0.01, p=0.09) for name, one in wide.items()}
-    (said,) = undecided(runs, narrow, "logloss")
-    assert said.endswith(
-        "+0.0200 ± 0.0100; 4 of these intervals exclude 0, but the tests are corrected for 4 comparisons)."
-    )
+    wide = {name: PairedEstimate(0.02, 0.0248, 0.09) for name in "abcd"}
+    (said,) = undecided(runs, wide, "logloss")
+    assert said == "logloss: 3 seeds cannot tell the 4 comparisons apart (largest difference: a, +0.0200 ± 0.0248)."
+    (said,) = undecided(runs, {name: one._replace(half_width=0.01) for name, one in wide.items()}, "logloss")
+    corrected = "4 of these intervals exclude 0, but the tests are corrected for 4 comparisons"
+    assert said.endswith(f"+0.0200 ± 0.0100; {corrected}).")
 
 
 def test_a_table_in_the_words_of_the_former_version_works_with_a_warning(tmp_path: Path) -> None:
     """One that a third party wrote for 0.1.0, but for the paths, which `alpt_ref._util.renamed` serves."""
-    with pytest.warns(DeprecationWarning) as caught:
+    with warnings.catch_warnings(record=True, action="always", category=DeprecationWarning) as caught:
         former = Table(
             id="tiny",
             title="Tiny",
