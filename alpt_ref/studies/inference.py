@@ -35,16 +35,16 @@ class Undecided(str):
 
     Attributes
     ----------
-    count : how many they are
+    comparisons : how many they are
     """
 
-    __slots__ = ("count",)
-    count: int
+    __slots__ = ("comparisons",)
+    comparisons: int
 
-    def __new__(cls, text: str, count: int) -> Undecided:
+    def __new__(cls, text: str, comparisons: int) -> Undecided:
         """`text` is the sentence."""
         made = super().__new__(cls, text)
-        made.count = count
+        made.comparisons = comparisons
         return made
 
 

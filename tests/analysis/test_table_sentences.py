@@ -68,7 +68,9 @@ def test_sentences_call_significant_what_the_column_stars(name: str, filled: dic
     told = [text for text in part.sentences if text.startswith("AUC significantly")]
     assert sum(text.count("*") for text in told) == stars
     tested = sum(row[place].p is not None for row in part.values)
-    (rest,) = [one.count for one in part.sentences if isinstance(one, Undecided) and "the reference" in one] or [0]
+    (rest,) = [one.comparisons for one in part.sentences if isinstance(one, Undecided) and "the reference" in one] or [
+        0
+    ]
     assert stars + rest == tested
 
 
