@@ -5,8 +5,8 @@
 
 Runs ``alpt-ref reproduce --quick``, ``alpt-ref verify --runs runs/reproduce`` and ``alpt-ref compare`` (about six
 minutes; seconds if ``runs`` holds their results), copies the comparison's figure and CSV to ``figures/``, and reads the
-studies collected in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of README.md stands between
-``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
+studies collected in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of README.md
+stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
 """
 
 from __future__ import annotations
