@@ -7,9 +7,9 @@ file that a killed process or a lost power supply left torn has a wrong checksum
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from alpt_ref._util.files import atomic
 from alpt_ref.data.formats.lines import Lines
 from alpt_ref.data.formats.parse import CodedRows, TextFormat
+from alpt_ref.data.formats.text import Bad
 
-_VERSION = 1
+_VERSION = 2
 """Of this layout and of what the parsers make of a text; raised when either changes."""
 _DIGEST = 32
 _CODES = {1: np.uint8, 2: np.uint16, 4: np.int32}
@@ -55,6 +56,14 @@ class SpilledRows:
     path: Path
     sizes: NDArray[np.int64]
 
+    @functools.cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """Where each part begins in the file, the bad rows last; computed once, not for every field."""
+        rows, fields = self.sizes[0], self.sizes[2:].reshape(-1, 3)
+        lengths = np.column_stack((rows * fields[:, 0], 4 * fields[:, 1], fields[:, 2])).reshape(-1)
+        before = 2 * _DIGEST + 8 * (1 + len(self.sizes))
+        return np.cumsum(np.concatenate(([before, rows], lengths)))
+
     @property
     def rows(self) -> int:
         """Good rows."""
@@ -85,20 +94,12 @@ class SpilledRows:
 
     def _read(self, part: int, dtype: Any, count: int) -> NDArray[Any]:
         with self.path.open("rb", buffering=0) as file:
-            return np.fromfile(file, dtype, count, offset=int(_starts(self.sizes)[part]))
+            return np.fromfile(file, dtype, count, offset=int(self.starts[part]))
 
 
-def _starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each part begins in the file, the bad rows last."""
-    rows, fields = sizes[0], sizes[2:].reshape(-1, 3)
-    lengths = np.column_stack((rows * fields[:, 0], 4 * fields[:, 1], fields[:, 2])).reshape(-1)
-    before = 2 * _DIGEST + 8 * (1 + len(sizes))
-    return np.cumsum(np.concatenate(([before, rows], lengths)))
-
-
-def spill(path: Path, identity: bytes, rows: CodedRows, bad: Mapping[int, str]) -> SpilledRows:
+def spill(path: Path, identity: bytes, rows: CodedRows, bad: Bad) -> SpilledRows:
     """Write a parsed piece; it appears under its name when it is whole."""
-    remarks = json.dumps(sorted(bad.items())).encode()
+    remarks = json.dumps(bad).encode()
     sizes, parts = [len(rows.labels), len(remarks)], [rows.labels.data]
     for codes, categories in zip(rows.codes, rows.categories, strict=True):
         ends, texts = _text_buffers(categories)
@@ -123,7 +124,7 @@ def _text_buffers(categories: Any) -> tuple[NDArray[np.int32], NDArray[np.uint8]
     return np.ascontiguousarray(edges[1:] - edges[0]), texts
 
 
-def recall(path: Path, identity: bytes) -> tuple[SpilledRows, dict[int, str]] | None:
+def recall(path: Path, identity: bytes) -> tuple[SpilledRows, Bad] | None:
     """The piece that an earlier run left under `path` and its bad rows, if it is of the same text and whole."""
     try:
         with path.open("rb") as file:
@@ -136,5 +137,5 @@ def recall(path: Path, identity: bytes) -> tuple[SpilledRows, dict[int, str]] | 
         return None
     count = int(np.frombuffer(content, np.int64, 1)[0])
     table = np.frombuffer(content, np.int64, count, offset=8)
-    bad = dict(json.loads(content[len(content) - int(table[1]) :]))
-    return SpilledRows(path, table), bad
+    bad_rows, examples = json.loads(content[len(content) - int(table[1]) :])
+    return SpilledRows(path, table), (int(bad_rows), [(int(line), str(reason)) for line, reason in examples])
