@@ -48,16 +48,35 @@ def _usable(context: click.Context, parameter: click.Parameter, value: str | Non
     return value
 
 
-raw_options = stack(
-    click.option("--criteo", metavar="FILE", help="Criteo click file (tab-separated, plain or .gz)."),
-    click.option("--avazu", metavar="FILE", help="Avazu click file (CSV, plain or .gz)."),
-    click.option("--libfm", metavar="FILE", help="libfm / libsvm file (plain or .gz)."),
-    click.option("--dataset", type=click.Choice(["synthetic", "movielens"]), help="A built-in set."),
+file_options = stack(
+    click.option(
+        "--criteo",
+        metavar="FILE",
+        multiple=True,
+        help="Criteo click file (tab-separated), folder of files or pattern; may be repeated, read in this order.",
+    ),
+    click.option("--avazu", metavar="FILE", multiple=True, help="Avazu click file (CSV with a header); likewise."),
+    click.option("--libfm", metavar="FILE", multiple=True, help="libfm / libsvm file; likewise."),
+)
+
+bad_row_options = stack(
     click.option(
         "--on-bad-row",
         type=click.Choice(["error", "skip"]),
         help="What to do with a malformed row of a raw file.  [default: error]",
     ),
+    click.option(
+        "--max-bad-rows",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="With --on-bad-row skip: stop if a larger share of the rows is malformed.  [default: 0.1]",
+    ),
+)
+
+raw_options = stack(
+    file_options,
+    click.option("--dataset", type=click.Choice(["synthetic", "movielens"]), help="A built-in set."),
+    bad_row_options,
     click.option(
         "--min-count", type=int, help="Rarer categories share their field's out-of-vocabulary id.  [default: by format]"
     ),
@@ -98,21 +117,34 @@ run_options = stack(
 def data_changes(options: dict[str, Any]) -> dict[str, Any]:
     """What the data options change in the ``data`` section; takes them out of `options`."""
     given = {name: options.pop(name, None) for name in ("data", *RAW, "dataset")}
-    named = [name for name, value in given.items() if value is not None]
+    named = [name for name, value in given.items() if value]
     if len(named) > 1:
         raise InputError(f"give only one of {', '.join('--' + name for name in named)}")
     changes: dict[str, Any] = {}
     if named:
         name, value = named[0], given[named[0]]
         source = {"data": "store", "dataset": value}.get(name, name)
-        changes = {"source": source, "path": "" if name == "dataset" else str(value)}
-        if name != "dataset" and not Path(value).exists():
+        changes = {"source": source, "path": "" if name == "dataset" else value}
+        if name in RAW:
+            changes["path"] = raw_files(name, value)
+        elif name == "data" and not Path(value).exists():
             raise InputError(f"--{name} {value} does not exist")
-    for key in ("on_bad_row", "min_count", "folds"):
+    for key in ("on_bad_row", "max_bad_rows", "min_count", "folds"):
         value = options.pop(key, None)
         if value is not None:
             changes[key] = value
     return changes
+
+
+def raw_files(option: str, names: Sequence[str]) -> str | tuple[str, ...]:
+    """The names given for raw files, one as it stands; `InputError` at once where one of them is no file."""
+    from alpt_ref.data.formats.sources import list_files
+
+    try:
+        list_files(names)
+    except InputError as error:
+        raise InputError(f"--{option}: {error}") from None
+    return names[0] if len(names) == 1 else tuple(names)
 
 
 def make_config(options: dict[str, Any]) -> RunConfig:

@@ -84,15 +84,19 @@ def check(name: str, value: Any, type_: Any, rule: Rule | None) -> Any:
 class DataConfig(_Section, frozen=True):
     """Where the rows come from and how raw ones are encoded.
 
-    `rows` to `positive_rate` shape the synthetic set; `on_bad_row`, `min_count` (none: the format's own) and
-    `vocabulary` the encoding of a raw file; `seed` draws the synthetic set or the split. With `folds` (raw files; 0:
-    none) the rows are cut into as many parts, the same for every seed: part ``seed % folds`` tests, the next validates.
+    `path` names a store, or raw files, folders or patterns, one or several, read in this order. `on_bad_row`,
+    `max_bad_rows` (the largest share that is skipped), `min_count` (none: the format's own) and `vocabulary` shape the
+    encoding of a raw file, `rows` to `positive_rate` the synthetic set; `seed` draws the synthetic set or the split.
+    With `folds` (raw files; 0: none) the rows are cut into as many parts, the same for every seed: part
+    ``seed % folds`` tests, the next validates.
     """
 
     section: ClassVar[str] = "data"
     rules: ClassVar[Mapping[str, Rule]] = {
         "source": _choice("synthetic", "store", "criteo", "avazu", "libfm", "movielens"),
+        "path": ("text, or a list of texts", lambda value: isinstance(value, str) or len(value) > 0),
         "on_bad_row": _choice("error", "skip"),
+        "max_bad_rows": ("a share from 0 to 1", lambda value: 0 <= value <= 1),
         "min_count": _optional(_whole(1)),
         "vocabulary": _choice("train", "all"),
         "seed": _whole(0),
@@ -108,8 +112,9 @@ class DataConfig(_Section, frozen=True):
     }
 
     source: str = "synthetic"
-    path: str = ""
+    path: str | tuple[str, ...] = ""
     on_bad_row: Literal["error", "skip"] = "error"
+    max_bad_rows: float = 0.1
     min_count: int | None = None
     vocabulary: str = "train"
     seed: int = 0
@@ -276,6 +281,8 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
+        if self.data.source == "store" and not isinstance(self.data.path, str):
+            raise InputError(f"data.path must be one folder for data.source 'store', got {list(self.data.path)}")
 
     def replace(self, section: str, **changes: Any) -> RunConfig:
         """The same run with some settings of one section changed (and checked)."""

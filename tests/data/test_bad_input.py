@@ -88,7 +88,9 @@ def test_skipped_rows_are_counted_with_their_numbers(tmp_path: Path, chunk_bytes
         good.append(criteo_line(number % 2, {1: number}, C2=f"c{number}"))
         lines += [good[-1], line]
         expected.append((len(lines), reason))
-    clicks = read_criteo(write(tmp_path / "a.txt", "\n".join(lines) + "\n"), on_bad_row="skip", max_bad_rows=1, chunk_bytes=chunk_bytes)
+    clicks = read_criteo(
+        write(tmp_path / "a.txt", "\n".join(lines) + "\n"), on_bad_row="skip", max_bad_rows=1, chunk_bytes=chunk_bytes
+    )
     wanted = read_criteo(write(tmp_path / "good.txt", "\n".join(good)))
     np.testing.assert_array_equal(clicks.labels, wanted.labels)
     first, second = clicks.encode(min_count=1, name="x"), wanted.encode(min_count=1, name="x")

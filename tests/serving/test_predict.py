@@ -21,6 +21,7 @@ from alpt_ref.data.formats.unlabelled import has_label, without_label
 from alpt_ref.errors import InputError
 from alpt_ref.serving import predict as predict_module
 from alpt_ref.serving.predict import predict
+from alpt_ref.serving.raw_rows import pieces_of
 from alpt_ref.training.checkpoint import read_checkpoint
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.train import train
@@ -82,7 +83,7 @@ def test_pieces_of_a_file_do_not_change_what_is_scored(trained: Trained) -> None
     vocabulary = trained.dataset.vocabulary
     for chunk_bytes in (700, 1 << 20):
         reader = TextReader(trained.file, criteo_format, chunk_bytes=chunk_bytes)
-        pieces = list(predict_module._file_pieces(reader, vocabulary, [True]))
+        pieces = list(pieces_of(reader, vocabulary, [True]))
         assert np.array_equal(np.concatenate([piece.ids for piece in pieces]), trained.dataset.ids)
         assert np.array_equal(np.concatenate([piece.rows for piece in pieces]), np.arange(400))
         sizes = [len(piece.rows) for piece in predict_module._batches(iter(pieces), 17)]
@@ -219,12 +220,12 @@ def test_a_format_without_labels_reads_the_same_categories(kind: str) -> None:
         place = HEADER.index("click")
         bare = [",".join(part for k, part in enumerate(line.split(",")) if k != place) for line in [header, *lines]]
         bare_header, *bare = bare
-    first, bare_first = (header, bare_header) if header else (lines[0], bare[0])
-    assert has_label(kind, first)
-    assert not has_label(kind, bare_first)
-    rows, bad = code_lines(make(first), Lines(1, ("\n".join(lines) + "\n").encode()))
-    others, others_bad = code_lines(without_label(kind, bare_first), Lines(1, ("\n".join(bare) + "\n").encode()))
-    assert (bad, others_bad) == ({}, {})
+    head, bare_head = ([header], [bare_header]) if header else (lines, bare)
+    assert has_label(kind, head)
+    assert not has_label(kind, bare_head)
+    rows, bad = code_lines(make(head), Lines(1, ("\n".join(lines) + "\n").encode()))
+    others, others_bad = code_lines(without_label(kind, bare_head), Lines(1, ("\n".join(bare) + "\n").encode()))
+    assert (bad.count, others_bad.count) == (0, 0)
     assert len(others.labels) == len(lines)
     for ours, theirs in zip(rows.codes, others.codes, strict=True):
         assert np.array_equal(ours, theirs)

@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.errors import AlptWarning
+
+
+class CategoryWarning(AlptWarning):
+    """Values may stand for other categories than is meant: the same ones spelled in two ways, or ids out of order."""
+
 
 def join_categories(pieces: Sequence[Any]) -> tuple[Any, list[NDArray[np.int32]]]:
     """One dictionary for several.
@@ -37,7 +43,7 @@ def join_categories(pieces: Sequence[Any]) -> tuple[Any, list[NDArray[np.int32]]
 
 
 def warn_of_shared_ids(field_names: Sequence[str], categories: Sequence[Any]) -> None:
-    """UserWarning where one text is a category of several fields of a format whose rows are sets (libFM).
+    """CategoryWarning where one text is a category of several fields of a format whose rows are sets (libFM).
 
     Parameters
     ----------
@@ -57,8 +63,8 @@ def warn_of_shared_ids(field_names: Sequence[str], categories: Sequence[Any]) ->
     where = [name for name, field in zip(field_names, texts, strict=True) if pc.index(field, first).as_py() >= 0]
     warnings.warn(
         f"{len(shared):,} of {len(counts):,} ids stand in several fields, such as id {first.as_py()} in {where[0]} and "
-        f"{where[1]}: a field is a position in the row, so that an id is another category in each, also where a row has "
-        "it twice; where the position should not matter, write the ids of every row in one order, each once",
-        UserWarning,
+        f"{where[1]}: a field is a position in the row, so that an id is another category in each, also where a row "
+        "has it twice; where the position should not matter, write the ids of every row in one order, each once",
+        CategoryWarning,
         stacklevel=3,
     )

@@ -91,7 +91,7 @@ def read_libfm(
 
     Warns
     -----
-    UserWarning
+    CategoryWarning
         An id stands at several positions: it is another category at each of them.
 
     Examples
