@@ -61,7 +61,9 @@ def encode(path: Path, folder: Path, **options: Any) -> ClickDataset:
 @pytest.fixture
 def clicks(tmp_path: Path) -> Path:
     random = np.random.default_rng(5)
-    lines = [f"{k % 2} {3 * random.zipf(1.5)}:1 {3 * random.integers(9) + 1}:1 {3 * (k % 4) + 2}:1" for k in range(2500)]
+    lines = [
+        f"{k % 2} {3 * random.zipf(1.5)}:1 {3 * random.integers(9) + 1}:1 {3 * (k % 4) + 2}:1" for k in range(2500)
+    ]
     lines[60:60] = ["damaged", ""]
     return write(tmp_path / "clicks.txt", "\n".join(lines))
 
@@ -126,8 +128,8 @@ def test_file_edited_between_two_runs(tmp_path: Path, clicks: Path, parsed: list
     folder = tmp_path / "store"
     assert killed("SIGKILL", "join_vocabulary", 0, clicks, folder) == -signal.SIGKILL
     lines = clicks.read_text().split("\n")
-    lines[1500] = "1 78:1 77:1 77:1".ljust(len(lines[1500]))
-    write(clicks, "\n".join([*lines, "0 88:1 1:1 1:1"]))
+    lines[1500] = "1 78:1 76:1 77:1".ljust(len(lines[1500]))
+    write(clicks, "\n".join([*lines, "0 87:1 1:1 2:1"]))
     parsed.clear()
     first = encode(clicks, folder)
     assert 0 < len(parsed) < 11

@@ -11,7 +11,7 @@ whose text, place in the file and checksum are right; which run made a piece can
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from alpt_ref.data.formats.text import MAX_BAD_ROWS, Bad, FormatOf, OnBadRow, Te
 from alpt_ref.data.raw import DEFAULT_SPLIT, VocabularyRows, count_codes, default_name, encoding_info
 from alpt_ref.data.splits import split_rows
 from alpt_ref.data.store.parallel import ordered_map, worker_count
-from alpt_ref.data.store.spill import SpilledRows, identity_of, recall, spill
+from alpt_ref.data.store.spill import SpilledRows, field_groups, identity_of, recall, spill
 from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.data.store.writer import StoreWriter, writing_to
 from alpt_ref.data.vocabulary import Vocabulary, choose_categories, join_vocabulary
@@ -40,6 +40,9 @@ from alpt_ref.errors import InputError
 
 FILE_KINDS: Mapping[str, FormatOf] = {"criteo": criteo_format, "avazu": avazu_format, "libfm": libfm_format}
 """Kinds of raw click files; a new one is one file and one line here."""
+LOCAL_IDS = "local.ids"
+GROUP_BYTES = 16 << 20
+"""Codes and categories that a thread joins at a time, or one field's."""
 
 
 @dataclass(frozen=True)
@@ -183,36 +186,46 @@ def _join_fields(
     workers: int,
     report: Callable[[Step], None],
 ) -> tuple[Vocabulary, list[int]]:
-    """The vocabulary, and the number of categories seen; local ids of each piece's categories go to files."""
+    """The vocabulary, and the number of categories seen; local ids of all pieces' categories go to a file, by field."""
     names = tuple(rule.name for rule in layout.fields)
     rows = offsets_of(tuple(piece.rows for piece in pieces))
     totals = np.sum([piece.categories_per_field for piece in pieces], axis=0)
 
-    def join(field: int) -> tuple[Any, int, Any]:
-        texts, where = join_categories([piece.categories(field) for piece in pieces])
+    def join(group: tuple[int, int]) -> list[tuple[Any, int, Any, list[NDArray[np.uint32]]]]:
+        first, last = group
+        if last - first == 1:  # it may be large: one piece's codes at a time
+            return [join_field([piece.categories(first) for piece in pieces], (piece.codes(first) for piece in pieces))]
+        in_pieces = [piece.fields(first, last) for piece in pieces]
+        return [
+            join_field([texts for _, texts in columns], (codes for codes, _ in columns))
+            for columns in zip(*in_pieces, strict=True)
+        ]
+
+    def join_field(
+        categories: list[Any], codes: Iterable[NDArray[Any]]
+    ) -> tuple[Any, int, Any, list[NDArray[np.uint32]]]:
+        texts, where = join_categories(categories)
         counts = np.zeros(len(texts), dtype=np.int64)
-        for number, (piece, known) in enumerate(zip(pieces, where, strict=True)):
+        for number, (of_piece, known) in enumerate(zip(codes, where, strict=True)):
             part = split[rows[number] : rows[number + 1]]
-            counts[known] += count_codes(piece.codes(field), part, encoding["vocabulary"], len(known))
+            counts[known] += count_codes(of_piece, part, encoding["vocabulary"], len(known))
         kept, local = choose_categories(texts, counts, encoding["min_count"])
-        with _ids_path(folder, field).open("wb") as out:
-            for known in where:
-                local[known].tofile(out)
-        return kept, len(texts), texts if layout.unordered else None
+        return kept, len(texts), texts if layout.unordered else None, [local[known] for known in where]
 
     texts, seen, everything = [], [], []
-    for field, (kept, distinct, known) in enumerate(ordered_map(join, range(len(names)), workers)):
-        texts.append(kept)
-        seen.append(distinct)
-        everything.append(known)
-        report(Step("joining categories", "categories", int(totals[: field + 1].sum()), int(totals.sum())))
+    done = np.cumsum(totals).tolist()
+    with (folder / LOCAL_IDS).open("wb") as out:  # one file for all fields: there may be thousands of them
+        for group in ordered_map(join, field_groups(pieces, GROUP_BYTES), workers):
+            for kept, distinct, known, ids in group:
+                texts.append(kept)
+                seen.append(distinct)
+                everything.append(known)
+                for of_piece in ids:
+                    of_piece.tofile(out)
+            report(Step("joining categories", "categories", done[len(seen) - 1], done[-1]))
     if layout.unordered:
         warn_of_shared_ids(names, everything)
     return join_vocabulary(names, texts), seen
-
-
-def _ids_path(folder: Path, field: int) -> Path:
-    return folder / f"field{field}.ids"
 
 
 def _write_arrays(
@@ -227,14 +240,15 @@ def _write_arrays(
     offsets = offsets_of(vocabulary.field_sizes).astype(np.uint32)
     fields = len(vocabulary.field_sizes)
     starts = np.cumsum([np.zeros(fields, np.int64), *(piece.categories_per_field for piece in pieces)], axis=0)
+    starts += offsets_of(tuple(starts[-1].tolist()))[:-1]
 
     def encode(number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
         piece = pieces[number]
         ids = np.empty((piece.rows, fields), dtype=np.uint32)
-        for field in range(fields):
-            start, count = int(starts[number, field]), int(piece.categories_per_field[field])
-            local = np.fromfile(_ids_path(folder, field), np.uint32, count, offset=4 * start)
-            ids[:, field] = (local + offsets[field])[piece.codes(field)]
+        with (folder / LOCAL_IDS).open("rb", buffering=0) as file:
+            for field, (codes, texts) in enumerate(piece.fields(0, fields)):
+                file.seek(4 * int(starts[number, field]))
+                ids[:, field] = (np.fromfile(file, np.uint32, len(texts)) + offsets[field])[codes]
         return ids, piece.labels()
 
     rows, done = len(split), 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,25 +77,61 @@ class SpilledRows:
 
     def labels(self) -> NDArray[np.uint8]:
         """Uint8 array (rows,)."""
-        return self._read(0, np.uint8, self.rows)
+        return self._read(0, np.uint8)
 
     def codes(self, field: int) -> NDArray[Any]:
         """Index of each row's category: uint8, uint16 or int32 array (rows,)."""
-        return self._read(1 + 3 * field, _CODES[int(self.sizes[2 + 3 * field])], self.rows)
+        return self._read(1 + 3 * field, _CODES[int(self.sizes[2 + 3 * field])])
 
     def categories(self, field: int) -> Any:
         """Texts as an Arrow array of large strings."""
-        import pyarrow as pa
+        return _texts(self._read(2 + 3 * field, np.int32), self._read(3 + 3 * field, np.uint8))
 
-        _, count, size = self.sizes[2 + 3 * field : 5 + 3 * field].tolist()
-        ends = np.zeros(count + 1, dtype=np.int64)
-        ends[1:] = self._read(2 + 3 * field, np.int32, count)
-        texts = self._read(3 + 3 * field, np.uint8, size)
-        return pa.LargeStringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(texts))
-
-    def _read(self, part: int, dtype: Any, count: int) -> NDArray[Any]:
+    def fields(self, first: int, last: int) -> list[tuple[NDArray[Any], Any]]:
+        """Codes and categories of the fields ``first .. last-1``, in one read."""
+        edges = self.starts[1 + 3 * first : 2 + 3 * last]
         with self.path.open("rb", buffering=0) as file:
-            return np.fromfile(file, dtype, count, offset=int(self.starts[part]))
+            data = np.fromfile(file, np.uint8, int(edges[-1] - edges[0]), offset=int(edges[0]))
+        parts = np.split(data, edges[1:-1] - edges[0])
+        return [
+            (_as(codes, _CODES[width]), _texts(_as(ends, np.int32), texts))
+            for codes, ends, texts, width in zip(
+                parts[::3], parts[1::3], parts[2::3], self.sizes[2 + 3 * first : 2 + 3 * last : 3].tolist(), strict=True
+            )
+        ]
+
+    def _read(self, part: int, dtype: Any) -> NDArray[Any]:
+        begin, end = self.starts[part : part + 2].tolist()
+        with self.path.open("rb", buffering=0) as file:
+            return np.fromfile(file, dtype, (end - begin) // np.dtype(dtype).itemsize, offset=begin)
+
+
+def _as(data: NDArray[np.uint8], dtype: Any) -> NDArray[Any]:
+    """Bytes at any address as numbers."""
+    return np.frombuffer(data.tobytes(), dtype)
+
+
+def _texts(ends: NDArray[np.int32], texts: NDArray[np.uint8]) -> Any:
+    import pyarrow as pa
+
+    edges = np.zeros(len(ends) + 1, dtype=np.int64)
+    edges[1:] = ends
+    return pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(edges), pa.py_buffer(texts))
+
+
+def field_groups(pieces: Sequence[SpilledRows], group_bytes: int) -> list[tuple[int, int]]:
+    """Neighbouring fields that are at most `group_bytes` in all pieces together (or one field): first, last + 1.
+
+    A file of thousands of fields is thereby read in a few long reads a piece and not in one a field.
+    """
+    sizes = np.sum([np.diff(piece.starts[1::3]) for piece in pieces], axis=0).tolist()
+    groups, first, held = [], 0, 0
+    for field, size in enumerate(sizes):
+        if field > first and held + size > group_bytes:
+            groups.append((first, field))
+            first, held = field, 0
+        held += size
+    return [*groups, (first, len(sizes))]
 
 
 def spill(path: Path, identity: bytes, rows: CodedRows, bad: Bad) -> SpilledRows:
