@@ -13,6 +13,7 @@ from alpt_ref.catalog import MODELS
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
+from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
 from alpt_ref.training.build import rates
@@ -34,6 +35,7 @@ class Learner:
         self.engine: Any = make_engine(config, self.blank)
         self.epoch = self.steps = 0
         self.model: Model | None = None  # of float64, for predictions
+        self.unseen: list[float] | None = None  # per column, the share of unknown values in the first rows encoded
         self.lock = threading.Lock()  # a model's buffers serve one caller at a time
 
     def dataset(self, ids: NDArray[np.uint32], labels: NDArray[np.uint8] | None = None) -> ClickDataset:
@@ -43,10 +45,19 @@ class Learner:
         return ClickDataset("X", ids, blank if labels is None else labels, blank, names, self.sizes)
 
     def encode(self, columns: list[Column]) -> NDArray[np.uint32]:
-        """Global ids of rows, (rows, columns)."""
+        """Global ids of rows, (rows, columns); a warning where far more values are unknown than in the first rows."""
         ids = np.empty((len(columns[0]), len(columns)), np.uint32)
         for place, (coder, column) in enumerate(zip(self.coders, columns, strict=True)):
             ids[:, place] = self.offsets[place] + coder.encode(column)
+        values = UnseenValues(
+            [coder.name for coder in self.coders], self.offsets, self.unseen, "those it was fitted on"
+        )
+        values.add(ids)
+        if self.unseen is None:
+            self.unseen = values.shares().tolist()
+        for place in values.suspects():
+            values.remember({place: columns[place][ids[:, place] == self.offsets[place]][:100].tolist()})
+        values.warn(lambda place: self.coders[place].examples(), stacklevel=5)
         return ids
 
     def train(self, dataset: ClickDataset, epochs: int, progress: Progress) -> list[float]:
@@ -102,11 +113,11 @@ class Learner:
         """Settings, vocabulary and the engine's arrays."""
         return {
             "config": self.config, "coders": self.coders, "epoch": self.epoch, "steps": self.steps,
-            "state": self.engine.state(),
+            "unseen": self.unseen, "state": self.engine.state(),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the engine anew and put its arrays back."""
         self.__init__(state["config"], state["coders"])  # type: ignore[misc]
         self.engine.load_state(state["state"])
-        self.epoch, self.steps = state["epoch"], state["steps"]
+        self.epoch, self.steps, self.unseen = state["epoch"], state["steps"], state.get("unseen")

@@ -35,12 +35,18 @@ class UnseenValues:
         Out-of-vocabulary id of each field.
     usual : sequence of float, optional
         Per field, the share of unseen values among the rows that the model was tested on; default 0.
+    among : str
+        Those rows, in words.
     """
 
     def __init__(
-        self, names: Sequence[str], first_ids: NDArray[np.uint32], usual: Sequence[float] | None = None
+        self,
+        names: Sequence[str],
+        first_ids: NDArray[np.uint32],
+        usual: Sequence[float] | None = None,
+        among: str = "the run's test rows",
     ) -> None:
-        self.names, self._first = tuple(names), first_ids
+        self.names, self._first, self._among = tuple(names), first_ids, among
         self._usual = np.zeros(len(names)) if usual is None else np.asarray(usual, np.float64)
         self._counts, self.rows = np.zeros(len(names), np.int64), 0
         self._examples: dict[int, list[Any]] = {}
@@ -54,7 +60,9 @@ class UnseenValues:
         """Keep two unseen values of each field, in a form that shows their type."""
         for field, values in examples.items():
             kept = self._examples.setdefault(field, [])
-            kept += [value for value in values if value not in kept][: 2 - len(kept)]
+            for value in values:
+                if len(kept) < 2 and value not in kept:
+                    kept.append(value)
 
     @property
     def share(self) -> float:
@@ -64,6 +72,11 @@ class UnseenValues:
     def shares(self) -> NDArray[np.float64]:
         """Of each field's ids."""
         return self._counts / max(self.rows, 1)
+
+    def suspects(self) -> list[int]:
+        """Fields of which at least a third of what is usually known is unknown."""
+        lost = (1 - self.shares()) < (1 - LOST_SHARE) * (1 - self._usual)
+        return np.flatnonzero(lost & (self._counts >= LEAST_ROWS)).tolist()  # type: ignore[no-any-return]
 
     def warn(self, known: Callable[[int], Sequence[Any]], stacklevel: int = 2) -> None:
         """CategoryWarning, one sentence about the field with the largest share, if a third of what was known is lost.
@@ -75,18 +88,16 @@ class UnseenValues:
         stacklevel : int
             As of `warnings.warn`, counted from the caller.
         """
-        shares = self.shares()
-        lost = (1 - shares) < (1 - LOST_SHARE) * (1 - self._usual)
-        fields = np.flatnonzero(lost & (self._counts >= LEAST_ROWS))
-        if not len(fields):
+        fields, shares = self.suspects(), self.shares()
+        if not fields:
             return
-        field = int(fields[np.argmax(shares[fields] - self._usual[fields])])
+        field = max(fields, key=lambda place: shares[place] - self._usual[place])
         unseen, held = self._examples.get(field, []), list(known(field))[:2]
-        others = f" (and of {len(fields) - 1} more fields)" if len(fields) > 1 else ""
+        others = f" and of {len(fields) - 1} more fields" if len(fields) > 1 else ""
         warnings.warn(
-            f"{100 * shares[field]:.0f} % of the values of {self.names[field]}{others} are unknown to the model, "
-            f"{100 * self._usual[field]:.0f} % of its test rows' were{_listed(', such as', unseen)}; "
-            f"known are{_listed('', held) or ' none'}: {_hint(unseen, held)}",
+            f"{100 * shares[field]:.0f} % of the values of {self.names[field]}{others} are unknown to the model "
+            f"({100 * self._usual[field]:.0f} % among {self._among}){_listed(', such as', unseen)}; "
+            f"it knows{_listed('', held) or ' none'}: {_hint(unseen, held)}",
             CategoryWarning,
             stacklevel=stacklevel + 1,
         )
