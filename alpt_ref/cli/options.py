@@ -20,6 +20,8 @@ from alpt_ref.training.config_io import apply_overrides, load_toml
 F = TypeVar("F", bound=Callable[..., Any])
 RAW = ("criteo", "avazu", "libfm")
 MAX_SEEDS = 10_000
+LEAST_ADVISED_BATCH = 16
+"""Batch normalisation learns nothing from a batch of one row and little from a few."""
 
 
 class Interrupted(click.ClickException):
@@ -200,10 +202,12 @@ def advice(config: RunConfig, dataset: Any) -> str | None:
     rows, batch = int((dataset.split == 0).sum()), config.train.batch_size
     if rows >= 10 * batch:
         return None
-    steps = -(-rows // batch)
+    steps, smaller = -(-rows // batch), max(LEAST_ADVISED_BATCH, rows // 100)
+    if smaller >= batch:
+        return None
     return (
         f"note: train.batch_size {batch:,} makes {steps} step{'' if steps == 1 else 's'} an epoch of {rows:,} rows; "
-        f"--set train.batch_size={max(1, rows // 100)} would make about 100"
+        f"--set train.batch_size={smaller} would make about {-(-rows // smaller)}"
     )
 
 

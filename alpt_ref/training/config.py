@@ -158,6 +158,11 @@ class ModelConfig(_Section, frozen=True):
     weight_decay: float = 0.0
     precision: str = "float32"
 
+    @property
+    def normalises(self) -> bool:
+        """Whether the backbone has batch normalisation."""
+        return self.batch_norm and "batch_norm" in MODELS[self.kind].settings
+
 
 class TableConfig(_Section, frozen=True):
     """The embedding table: method, number format and optimiser. Settings that a method does not have are ignored.
@@ -279,6 +284,11 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.train.device == "cuda" and not TABLES[self.table.method].cuda:
             able = ", ".join(name for name, entry in TABLES.items() if entry.cuda)
             raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
+        if self.train.batch_size == 1 and self.model.normalises:
+            raise InputError(
+                "train.batch_size must be at least 2 with model.batch_norm, got 1: a row less its own mean is 0, from "
+                "which nothing is learned; set model.batch_norm=false or a larger batch"
+            )
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
         if self.data.source == "store" and not isinstance(self.data.path, str):

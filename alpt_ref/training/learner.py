@@ -16,6 +16,7 @@ from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
+from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, make_engine
@@ -63,6 +64,7 @@ class Learner:
     def train(self, dataset: ClickDataset, epochs: int, progress: Progress) -> list[float]:
         """Pass over the rows `epochs` times; returns the mean logloss of each."""
         rows, losses = dataset.rows_of("train"), []
+        warn_of_single_row(self.config, len(rows))
         batches = -(-len(rows) // self.config.train.batch_size)
         self.model = None
         progress.begin(epochs * len(rows), "training", unit="samples")
