@@ -9,7 +9,7 @@ as in the run's own evaluation, so that the same rows give the same bits.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ from alpt_ref.training.metrics import auc
 
 if TYPE_CHECKING:
     from alpt_ref.data.formats.sources import Sources
+    from alpt_ref.data.formats.text import OnBadRow
+    from alpt_ref.data.vocabulary import Vocabulary
 
 MAX_BAD_ROWS = 0.1
 """As of the readers, which are imported only where a raw file is scored."""
@@ -69,7 +71,7 @@ def predict(
     file: Sources | None = None,
     part: str = "all",
     vocabulary: str | Path | None = None,
-    on_bad_row: str = "error",
+    on_bad_row: OnBadRow = "error",
     max_bad_rows: float = MAX_BAD_ROWS,
     progress: Progress | None = None,
 ) -> Scores:
@@ -116,13 +118,12 @@ def predict(
     shown = progress or Progress(enabled=False)
     if store is not None:
         dataset = _own_store(checkpoint, Path(store))
-        held = dataset.vocabulary.examples if dataset.vocabulary is not None else lambda field: []
-        return _score(checkpoint, _store_pieces(dataset, part, shown), Path(output), held)
+        return _score(checkpoint, _store_pieces(dataset, part, shown), Path(output), dataset.vocabulary)
     assert file is not None
     encoder = vocabulary_of(checkpoint, vocabulary)
     reader, labelled = open_files(str(kind), file, on_bad_row, max_bad_rows, shown)
     with closing(pieces_of(reader, encoder, labelled)) as pieces:  # an error must not leave the file open
-        scores = _score(checkpoint, pieces, Path(output), encoder.examples)
+        scores = _score(checkpoint, pieces, Path(output), encoder)
     scores.bad_rows = reader.bad_rows.count
     return scores
 
@@ -130,9 +131,7 @@ def predict(
 # --- scoring ---------------------------------------------------------------------------------------------------------
 
 
-def _score(
-    checkpoint: Checkpoint, pieces: Iterator[Piece], output: Path, known: Callable[[int], Sequence[str]]
-) -> Scores:
+def _score(checkpoint: Checkpoint, pieces: Iterator[Piece], output: Path, vocabulary: Vocabulary | None) -> Scores:
     table, model, meta = serving_table(checkpoint), restored_model(checkpoint), checkpoint.meta
     first_ids = np.cumsum([0, *meta["field_sizes"]])[:-1].astype(np.uint32)
     scores, unseen = Scores(), UnseenValues(meta["field_names"], first_ids, meta.get("unseen"))
@@ -150,7 +149,7 @@ def _score(
                 kept.append(logits)
                 labels.append(piece.labels)
     scores.unseen_share = unseen.share
-    unseen.warn(known, stacklevel=3)
+    unseen.warn(lambda field: [] if vocabulary is None else vocabulary.examples(field), stacklevel=3)
     if labels:
         y, x = np.concatenate(labels), np.concatenate(kept)
         scores.logloss = float(bce_with_logits(x, y)[0])

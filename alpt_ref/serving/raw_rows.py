@@ -19,7 +19,7 @@ from alpt_ref.training.config import RunConfig
 
 if TYPE_CHECKING:
     from alpt_ref.data.formats.sources import Sources
-    from alpt_ref.data.formats.text import TextReader
+    from alpt_ref.data.formats.text import OnBadRow, TextReader
     from alpt_ref.data.vocabulary import Vocabulary
 
 VOCABULARY_FILES = ("category_bytes", "category_offsets")
@@ -63,14 +63,12 @@ def vocabulary_of(checkpoint: Checkpoint, folder: str | Path | None) -> Vocabula
 
 
 def _trained_store(config: RunConfig) -> Path | None:
-    if config.data.source != "store":
-        return None
-    path = Path(str(config.data.path))
-    return path if path.is_dir() else None
+    path = config.data.store
+    return Path(path) if path is not None and Path(path).is_dir() else None
 
 
 def open_files(
-    kind: str, files: Sources, on_bad_row: str, max_bad_rows: float, progress: Progress
+    kind: str, files: Sources, on_bad_row: OnBadRow, max_bad_rows: float, progress: Progress
 ) -> tuple[TextReader, list[bool]]:
     """A reader of the files, and for each of them whether it has labels, as its first lines show it."""
     from alpt_ref.data.formats.text import TextReader
@@ -93,7 +91,7 @@ def open_files(
         layout,
         on_bad_row=on_bad_row,
         max_bad_rows=max_bad_rows,
-        progress=reading(files, progress),  # type: ignore[arg-type]
+        progress=reading(files, progress),
     )
     return reader, labelled
 

@@ -128,6 +128,11 @@ class DataConfig(_Section, frozen=True):
     interaction_std: float = 0.9
     positive_rate: float = 0.25
 
+    @property
+    def store(self) -> str | None:
+        """The folder of the encoded store that is read, if one is."""
+        return str(self.path) if self.source == "store" else None
+
 
 class ModelConfig(_Section, frozen=True):
     """The dense part: backbone, its sizes and its optimiser. `hidden` and `cross_layers` matter where they exist.

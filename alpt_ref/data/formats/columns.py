@@ -150,7 +150,7 @@ def _distinct_objects(name: str, column: Column) -> tuple[list[Any], NDArray[np.
             raise CategoryError(f"{name}: every argument must be a string or a number, got a {type(value).__name__}")
         new[place] = len(values)
         values.append(value)
-    _require_finite(name, [value for value in values if isinstance(value, (float, decimal.Decimal))])
+    _require_finite(name, [float(value) for value in values if isinstance(value, (float, decimal.Decimal))])
     return values, new[codes]
 
 

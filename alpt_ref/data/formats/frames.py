@@ -71,7 +71,7 @@ def _of_rows(rows: Any) -> list[Column]:
 def _of_masked(column: Any) -> Column:
     if not np.ma.is_masked(column):
         return np.asarray(column)
-    values = np.asarray(column).astype(object)
+    values: Column = np.asarray(column).astype(object)
     values[np.ma.getmaskarray(column)] = None
     return values
 
@@ -82,8 +82,10 @@ def _of_series(series: Any) -> Column:
         return np.asarray(series)
     if hasattr(series, "cat") and hasattr(series.dtype, "categories"):
         categories = _of_series(series.cat.categories.to_series())
-        values = np.append(objects_of(categories.tolist(), len(categories)), [None])  # code -1 takes the last one
-        return values[series.cat.codes.to_numpy()]
+        values: Column = np.append(
+            objects_of(categories.tolist(), len(categories)), [None]
+        )  # code -1 takes the last one
+        return np.asarray(values[series.cat.codes.to_numpy()])
     column: Column = series.to_numpy(dtype=object, na_value=None)
     return column
 
@@ -104,8 +106,9 @@ def _of_arrow_table(table: Any) -> list[Column]:
 
 
 def _of_dictionary(chunk: Any) -> Column:
-    values = np.append(objects_of(chunk.dictionary.to_pylist(), len(chunk.dictionary)), [None])
-    return values[chunk.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)]
+    values: Column = np.append(objects_of(chunk.dictionary.to_pylist(), len(chunk.dictionary)), [None])
+    column: Column = values[chunk.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)]
+    return column
 
 
 def _of_arrow(name: str, column: Any) -> Column:

@@ -76,7 +76,7 @@ class UnseenValues:
     def suspects(self) -> list[int]:
         """Fields of which at least a third of what is usually known is unknown."""
         lost = (1 - self.shares()) < (1 - LOST_SHARE) * (1 - self._usual)
-        return np.flatnonzero(lost & (self._counts >= LEAST_ROWS)).tolist()  # type: ignore[no-any-return]
+        return np.flatnonzero(lost & (self._counts >= LEAST_ROWS)).tolist()
 
     def warn(self, known: Callable[[int], Sequence[Any]], stacklevel: int = 2) -> None:
         """CategoryWarning, one sentence about the field with the largest share, if a third of what was known is lost.
