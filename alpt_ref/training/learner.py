@@ -50,16 +50,19 @@ class Learner:
         ids = np.empty((len(columns[0]), len(columns)), np.uint32)
         for place, (coder, column) in enumerate(zip(self.coders, columns, strict=True)):
             ids[:, place] = self.offsets[place] + coder.encode(column)
-        values = UnseenValues(
-            [coder.name for coder in self.coders], self.offsets, self.unseen, "those it was fitted on"
-        )
+        self._watch(columns, ids)
+        return ids
+
+    def _watch(self, columns: list[Column], ids: NDArray[np.uint32]) -> None:
+        names = [coder.name for coder in self.coders]
+        values = UnseenValues(names, self.offsets, self.unseen, "those it was fitted on")
         values.add(ids)
-        if self.unseen is None:
+        if self.unseen is None:  # these are the first rows
             self.unseen = values.shares().tolist()
+            return
         for place in values.suspects():
             values.remember({place: columns[place][ids[:, place] == self.offsets[place]][:100].tolist()})
-        values.warn(lambda place: self.coders[place].examples(), stacklevel=5)
-        return ids
+        values.warn(lambda place: self.coders[place].examples(), stacklevel=6)
 
     def train(self, dataset: ClickDataset, epochs: int, progress: Progress) -> list[float]:
         """Pass over the rows `epochs` times; returns the mean logloss of each."""
