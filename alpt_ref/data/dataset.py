@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 1 << 18
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClickDataset:
     """Encoded clicks in RAM or memory-mapped from a store.
 
@@ -47,6 +47,22 @@ class ClickDataset:
         JSON values: source, preprocessing, bad rows; ``bayes_logloss`` and ``bayes_auc`` where they are known.
     vocabulary : Vocabulary, optional
         Encodes new raw rows; synthetic data have none.
+
+    Raises
+    ------
+    InputError
+        A type or shape is wrong; contents are checked by `validate`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ids = np.array([[1, 4], [2, 5], [1, 5], [0, 3]], np.uint32)
+    >>> labels, split = np.array([1, 0, 0, 1], np.uint8), np.array([0, 0, 1, 2], np.uint8)
+    >>> data = ClickDataset("four", ids, labels, split, ("site", "device"), (3, 3))
+    >>> data
+    ClickDataset 'four': 4 rows, 2 fields, 6 ids (site 3, device 3)
+    >>> data.rows_of("train"), data.field_offsets
+    (array([0, 1]), array([0, 3, 6]))
     """
 
     name: str
@@ -74,6 +90,13 @@ class ClickDataset:
                 raise InputError(f"{label} must be uint8 of shape ({len(self.ids)},), got {array.dtype} {array.shape}")
         if self.vocabulary is not None and self.vocabulary.field_sizes != self.field_sizes:
             raise InputError("vocabulary must have the dataset's field_sizes")
+
+    def __repr__(self) -> str:
+        """One line for a notebook; reads no rows, which may lie on a disk."""
+        sizes = [f"{name} {size:,}" for name, size in zip(self.field_names, self.field_sizes, strict=True)]
+        listed = ", ".join(sizes[:8]) + (f", and {len(sizes) - 8} more" if len(sizes) > 8 else "")
+        fields = f"{self.fields} field{'' if self.fields == 1 else 's'}"
+        return f"{type(self).__name__} {self.name!r}: {self.rows:,} rows, {fields}, {self.n:,} ids ({listed})"
 
     @property
     def rows(self) -> int:

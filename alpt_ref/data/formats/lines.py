@@ -173,7 +173,7 @@ class LineSource:
             if at_start:
                 pending = [b"".join(pending)]
                 if len(pending[0]) < len(BOM):
-                    continue  # too little to tell
+                    continue  # fewer bytes than a mark has
                 pending, at_start = [pending[0].removeprefix(BOM)], False
             cut = pending[-1].rfind(b"\n") + 1
             if not cut:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
 
 LEAST_ROWS = 10
-"""Fewer unseen values of a field say nothing."""
+"""Fewer unseen values of a field are no evidence."""
 LOST_SHARE = 1 / 3
 """Part of the values known before that must be missing now for a warning."""
 

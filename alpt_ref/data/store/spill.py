@@ -1,4 +1,4 @@
-"""Parsed pieces of a raw file on disk, so that memory does not grow with the rows and an interrupted run can go on.
+"""Parsed pieces of a raw file on disk, so that memory does not grow with the rows and an interrupted run resumes.
 
 One file a piece: 32 bytes that name what was parsed (`identity_of`), 32 bytes of checksum over the rest, a table of
 sizes, then labels, and per field codes (in as few bytes as they need), ends of the texts and the texts themselves. A
