@@ -19,7 +19,8 @@ from alpt_ref.studies.table import lay_out
 from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.figures import Figure, load_figures
 from alpt_ref.verification.results import CellResult, ClaimResult, Results
-from analysis.study_command import ROOT, command_of
+
+from .study_command import ROOT, command_of
 
 
 @dataclass(frozen=True)

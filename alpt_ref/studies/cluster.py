@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from alpt_ref._version import install_hint
 from alpt_ref.errors import AlptError, InputError, TrainingError
 from alpt_ref.studies.cell import Outcome, Task, code_hash, keep_cell, measure_cell
 
@@ -43,7 +44,7 @@ def run_on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Outcome]:
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise InputError("--scheduler needs the package distributed; pip install 'alpt-ref[dist]'") from None
+        raise InputError(f"--scheduler needs the package distributed: {install_hint('dist')}") from None
     try:
         client = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:

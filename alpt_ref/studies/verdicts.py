@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.studies.stored import VARIABLE
 from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, Results, save_results
-from alpt_ref.verification.runner import Loaded, load_claims, verify
+from alpt_ref.verification.runner import Loaded, verify
 
 
 class Verdict(NamedTuple):
@@ -25,24 +25,23 @@ class Verdict(NamedTuple):
 
 def put_to_the_test(
     folder: Path,
-    claims: str | None,
+    claims: Mapping[str, Loaded],
     jobs: int,
     redraw: bool,
     progress: Progress,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Verdict]:
-    """Verdicts on all claims of a folder, with their own report in ``verify/``; `redraw` takes the stored ones."""
-    loaded = load_claims(claims)
+    """Verdicts on claims, with their own report in ``verify/``; `redraw` takes the stored ones."""
     where = writable_folder(folder / "verify")
     if redraw:
         stored = Results(where) if (where / "claims").exists() else {}
-        return [Verdict(stored[name], one) for name, one in loaded.items() if name in stored]
+        return [Verdict(stored[name], one) for name, one in claims.items() if name in stored]
     write_json(where / "verify.json", {"command": "alpt-ref reproduce"})
     with _runs_of(folder):
-        results = verify(list(loaded.values()), where, jobs=jobs, progress=progress, say=say)
+        results = verify(list(claims.values()), where, jobs=jobs, progress=progress, say=say)
     save_results(where, results)
-    write_report(where, results, list(loaded.values()))
-    return [Verdict(*pair) for pair in zip(results, loaded.values(), strict=True)]
+    write_report(where, results, list(claims.values()))
+    return [Verdict(*pair) for pair in zip(results, claims.values(), strict=True)]
 
 
 @contextmanager

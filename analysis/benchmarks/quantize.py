@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle PyTorch threads must
 import numpy as np
 
 from alpt_ref import QuantSpec, num_threads, quantize, set_num_threads
+from alpt_ref._version import install_hint
 from alpt_ref.kernels.jit import kernel, run_rows
 
 from .harness import interleaved, medians, paired_ratio, write
@@ -93,7 +94,7 @@ def main() -> None:
         cases["PyTorch eager SR, 1 thread"] = lambda: torch_eager(1)
         cases[f"PyTorch eager SR, {threads} threads"] = lambda: torch_eager(threads)
     except ImportError:
-        print("PyTorch is not installed: left out (pip install 'alpt-ref[peers]')")
+        print(f"PyTorch is not installed: left out ({install_hint('peers')})")
     seconds = interleaved(cases, options.repeats)
     middle = medians(seconds)
     print(f"{options.elements:,} elements, fp32 -> 8 bits, medians of {options.repeats}")

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import make_model, make_table, num_threads
+from alpt_ref._version import install_hint
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.models.loss import bce_with_logits
@@ -84,7 +85,7 @@ def torch_cases(rows: int, fields: int, batches: list[Any], grads: NDArray[np.fl
     try:
         import torch
     except ImportError:
-        print("PyTorch is not installed: left out (pip install 'alpt-ref[peers]')")
+        print(f"PyTorch is not installed: left out ({install_hint('peers')})")
         return {}
     torch.set_num_threads(num_threads())
     from_numpy: Any = torch.from_numpy
