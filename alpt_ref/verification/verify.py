@@ -11,6 +11,7 @@ from alpt_ref._util.files import claim_folder, write_json
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.verification.claim import BUDGETS
 from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, save_results
 from alpt_ref.verification.runner import load_claims
@@ -78,6 +79,8 @@ def verify(
     'SUPPORTED'
     """
     ids = (claims,) if isinstance(claims, str) else tuple(claims or ())
+    if budget not in BUDGETS:
+        raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     whole_number("seed", seed, 0)
     if jobs is not None:
         whole_number("jobs", jobs, 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,9 +83,9 @@ def test_the_packages_own_folder_adds_nothing() -> None:
 def test_an_added_file_with_an_id_of_the_package_is_refused(
     kind: str, name: str, source: str, message: str, tmp_path: Path
 ) -> None:
-    load = {"claims": load_claims, "figures": load_figures, "tables": load_tables}[kind]
+    loaders: dict[str, Callable[..., Any]] = {"claims": load_claims, "figures": load_figures, "tables": load_tables}
     with pytest.raises(InputError, match=message):
-        load(add=write(tmp_path / kind, **{name: source}))
+        loaders[kind](add=write(tmp_path / kind, **{name: source}))
 
 
 def test_an_added_folder_must_hold_something(tmp_path: Path) -> None:

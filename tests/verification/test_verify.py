@@ -22,7 +22,8 @@ def test_verdicts_by_id_and_nothing_left_behind(toys: Callable[..., Path], tmp_p
 
 
 def test_with_an_output_folder_nothing_is_measured_twice(toys: Callable[..., Path], tmp_path: Path) -> None:
-    folder, output, said = toys("good_mean"), tmp_path / "out", []
+    folder, output = toys("good_mean"), tmp_path / "out"
+    said: list[str] = []
     first = alpt_ref.verify("good", folder=folder, output=output)
     measured = len(calls(folder))
     second = alpt_ref.verify("good", folder=folder, output=output, say=said.append)
@@ -52,4 +53,4 @@ def test_bad_input_measures_nothing(
     with pytest.raises(InputError, match=message):
         alpt_ref.verify(**{"folder": folder, "output": tmp_path / "out", **options})
     assert calls(folder) == []
-    assert not (tmp_path / "out" / "cells").exists()
+    assert not (tmp_path / "out").exists()
