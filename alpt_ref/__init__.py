@@ -40,7 +40,7 @@ _HOMES = {
     "read_libfm": "data",
     "synthetic_clicks": "data",
     "RunConfig": "training.config",
-    "RunResult": "training.history",
+    "RunResult": "training.results",
     "train": "training.train",
     "compare": "studies.comparison",
     "verify": "verification.verify",
@@ -85,9 +85,9 @@ if TYPE_CHECKING:
     from alpt_ref.tables import TableSpec as TableSpec
     from alpt_ref.tables import make_table as make_table
     from alpt_ref.training.config import RunConfig as RunConfig
-    from alpt_ref.training.history import RunResult as RunResult
     from alpt_ref.training.metrics import auc as auc
     from alpt_ref.training.metrics import logloss as logloss
+    from alpt_ref.training.results import RunResult as RunResult
     from alpt_ref.training.train import train as train
     from alpt_ref.verification.verify import verify as verify
 

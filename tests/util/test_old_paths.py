@@ -15,6 +15,7 @@ from alpt_ref._util.renamed import MODULES, NAMES, PACKAGES
 from tests.util import old_names
 
 GONE = {
+    "alpt_ref.quantizer_cuda.is_device_array": "the quantiser decides by the array itself",
     "alpt_ref.verify.plugin.find_folder": "the loader takes no folder of the current directory any more",
     "alpt_ref.verify.task.start_worker": "the process runner starts workers",
 }
