@@ -19,10 +19,9 @@ GROUPS = {
     "model": f"{PACKAGE}.models",
     "dataset": f"{PACKAGE}.datasets",
     "format": f"{PACKAGE}.formats",
-    "claim": f"{PACKAGE}.claims",
 }
 """What can be added, and the entry-point group that adds it."""
-NOUNS = {"table": "table method", "model": "backbone"}
+NOUNS = {"table": "table method", "model": "backbone", "format": "text format"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Entry:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(
                 f"{NOUNS.get(self.kind, self.kind)} {self.name!r}{source} cannot be loaded from {home} ({reason}); "
-                "mend or uninstall it"
+                f"{'mend or uninstall it' if source else 'check the name, and that its module can be imported'}"
             ) from None
 
     def options(self) -> type[Any] | None:
@@ -148,7 +147,7 @@ MODELS: dict[str, Entry] = {
 DATASETS = ("synthetic", "movielens")
 FORMATS = ("criteo", "avazu", "libfm")
 BUILT_IN: dict[str, tuple[str, ...]] = {
-    "table": tuple(TABLES), "model": tuple(MODELS), "dataset": DATASETS, "format": FORMATS, "claim": (),
+    "table": tuple(TABLES), "model": tuple(MODELS), "dataset": DATASETS, "format": FORMATS,
 }  # fmt: skip
 """Built-in names by kind."""
 

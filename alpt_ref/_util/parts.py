@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from alpt_ref.catalog import BUILT_IN, FORMATS, GROUPS, MODELS, NOUNS, PACKAGE, TABLES, Entry
+from alpt_ref.catalog import BUILT_IN, FORMATS, GROUPS, MODELS, NOUNS, PACKAGE, TABLES, Entry, comparison_labels
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,6 +137,31 @@ def find(kind: str, name: str, what: str, also: tuple[str, ...] = ()) -> Entry:
         raise unknown(kind, name, what, also)
     check_shadows(kind, name)
     return found[0]
+
+
+def split_label(label: str, what: str = "methods") -> tuple[str, str]:
+    """``alpt-sr`` -> ("alpt", "sr"), ``fp32`` -> ("fp32", ""): a comparison's method and rounding.
+
+    Raises
+    ------
+    InputError
+        There is no such method, or it is to be named with its rounding.
+    """
+    method, dash, rounding = label.rpartition("-")
+    if dash and rounding in ("sr", "dr") and (method in names("table") or is_object_name(method)):
+        entry = find("table", method, what)
+        if rounding in entry.roundings:
+            return method, rounding
+    labels = comparison_labels()
+    if label in labels:
+        return label, ""
+    if label in TABLES or not (label in names("table") or is_object_name(label)):
+        installed_names = tuple(name for name in names("table") if name not in TABLES)
+        raise InputError(
+            f"{what} must be among {', '.join((*labels, *installed_names))} or module:Class, got {label!r}"
+        )
+    find("table", label, what)
+    return label, ""
 
 
 def unknown(kind: str, name: Any, what: str, also: tuple[str, ...] = ()) -> InputError:

@@ -17,7 +17,7 @@ import msgspec
 
 from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
 from alpt_ref._util.settings import NOT_NEGATIVE, Rule, Settings, choice, optional, whole
-from alpt_ref.catalog import TABLES
+from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.training.sections import ModelConfig as ModelConfig
 from alpt_ref.training.sections import TableConfig as TableConfig
@@ -78,7 +78,7 @@ class DataConfig(Settings, frozen=True):
     @property
     def is_format(self) -> bool:
         """Whether the source is a text format, which reads a file."""
-        return self.source in ("criteo", "avazu", "libfm") or (self.source not in BUILT_IN_SOURCES and self.path != "")
+        return self.source in FORMATS or (self.source not in BUILT_IN_SOURCES and self.path != "")
 
 
 class TrainConfig(Settings, frozen=True):
@@ -174,14 +174,20 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
         plain["train"].pop("device")
         plain["model"].pop("precision")
     for name, part in (("table", config.table), ("model", config.model)):
-        entry, settings = part.entry, plain[name]
-        for key in set(settings) - {*part.common, *entry.settings}:
+        settings = plain[name]
+        for key in set(settings) - {*part.common, *part.entry.settings}:
             del settings[key]
-        if not entry.built_in:
-            settings["code"] = identity(entry)
+    for name, code in code_of(config).items():
+        plain[name.partition(".")[0]]["code"] = dict(code)
     if plain["table"].get("init_step", "range") != "range":
         plain["table"].pop("init_range", None)
     return plain
+
+
+def code_of(config: RunConfig) -> dict[str, dict[str, str]]:
+    """Source hash and distribution of method and backbone where they are not built in, as ``{"table.method": ...}``."""
+    parts = {"table.method": config.table.entry, "model.kind": config.model.entry}
+    return {name: identity(entry) for name, entry in parts.items() if not entry.built_in}
 
 
 def config_hash(config: RunConfig, *, without: tuple[str, ...] = ()) -> str:

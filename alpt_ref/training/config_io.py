@@ -39,11 +39,16 @@ def from_file(changes: Mapping[str, Any], source: str) -> RunConfig:
     InputError
         It names another class, which is not imported; or it holds no configuration.
     """
+    require_own_names(changes, source)
+    return update(RunConfig(), changes, source=source)
+
+
+def require_own_names(changes: Any, source: str) -> None:
+    """InputError where a file's configuration names a class that is neither installed nor named by the caller."""
     for section, key, kind in (("table", "method", "table"), ("model", "kind", "model"), ("data", "source", "format")):
-        values = changes.get(section)
+        values = changes.get(section) if isinstance(changes, Mapping) else None
         if isinstance(values, Mapping):
             require_named(kind, values.get(key), f"{section}.{key}", source)
-    return update(RunConfig(), changes, source=source)
 
 
 def parse_override(text: str) -> tuple[str, str, Any]:

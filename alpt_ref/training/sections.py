@@ -188,7 +188,7 @@ def changed(section: Any, changes: Mapping[str, Any], *, source: str) -> Any:
 
 def fitted(section: Any) -> Any:
     """The section in the class that belongs to its part."""
-    right = section_class(section.part, getattr(section, section.chooser))
+    right: type[Any] = section_class(section.part, getattr(section, section.chooser))
     return section if type(section) is right else changed(section, {}, source="the configuration")
 
 
