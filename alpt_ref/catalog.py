@@ -82,11 +82,10 @@ class Entry:
                 f"{'mend or uninstall it' if source else 'check the name, and that its module can be imported'}"
             ) from None
 
-    def options(self) -> type[Any] | None:
+    def options(self) -> Any:
         """The struct that declares its settings; None for a part without."""
         if self.built_in:
-            found: type[Any] = _attribute(self.own_options)
-            return found
+            return _attribute(self.own_options)
         return getattr(self.load(), "Options", None)
 
     @property

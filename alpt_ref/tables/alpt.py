@@ -57,6 +57,7 @@ class AdaptiveTable(LowPrecisionTable):
         if self.min_step > self._first_step:
             raise InputError(f"min_step must not exceed the initial step size {self._first_step}, got {spec.min_step}")
         self._step_optimizer = self._make_optimizer(len(self._step), 1)
+        self.shares_rows = self._units >= 0
         self._floor_hits = 0
         self._pending: PendingUpdate | None = None
 

@@ -121,8 +121,8 @@ class EmbeddingTable(ABC):
     two_pass_capable : bool
         Whether `begin_update`, `lookup_pending` and `finish_update` exist (ALPT).
     shares_rows : bool
-        Whether an update may change what rows outside the batch read (hashing, pruning). A class that leaves this
-        False promises that they keep every bit.
+        Whether an update may change what rows outside the batch read (hashing, pruning, one learned step size for many
+        rows). A table that leaves this False promises that they keep every bit.
 
     Examples
     --------
@@ -137,7 +137,7 @@ class EmbeddingTable(ABC):
     method: ClassVar[str] = ""
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     two_pass_capable: ClassVar[bool] = False
-    shares_rows: ClassVar[bool] = False
+    shares_rows: bool = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """A method without a name has its class's."""

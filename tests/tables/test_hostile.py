@@ -79,7 +79,7 @@ def test_initial_weights_that_would_overflow_are_refused() -> None:
 
 
 def test_the_floor_of_the_step_size_is_never_zero() -> None:
-    with pytest.raises(InputError, match="min_step must be a finite number above 0 .in float32., or none, got 1e-60"):
+    with pytest.raises(InputError, match=r"min_step must be a finite number above 0 \(in float32\), or none, got 1e-6"):
         build("alpt", 8, min_step=1e-60)
     table = build("alpt", 8, init_step=1e-44, step_lr=1.0, optimizer="sgd", grad_scale="none")
     assert table.min_step > 0
