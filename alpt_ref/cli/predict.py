@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import RAW, Interrupted
+from alpt_ref.cli.options import RAW, Interrupted, allow_option
 from alpt_ref.errors import InputError
 
 
@@ -20,6 +20,7 @@ from alpt_ref.errors import InputError
 @click.option("--vocabulary", metavar="FOLDER", help="The store that the run was trained on.  [default: the run's own]")
 @click.option("--on-bad-row", type=click.Choice(["error", "skip"]), default="error", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
+@allow_option
 @click.option("--output", metavar="FILE.csv", required=True, help="Receives row, label and probability.")
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
 def predict_command(run: str, data: str | None, threads: int | None, output: str, quiet: bool, **options: Any) -> None:

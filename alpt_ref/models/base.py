@@ -11,16 +11,22 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.check import whole_number
 from alpt_ref.errors import InputError
 from alpt_ref.models.ops import Array, make_ops
+from alpt_ref.models.options import PlainOptions
 
 
 class Model(ABC):
     """A click model on ``fields`` embeddings of width ``dim`` a sample (or what `table_dim` makes of it).
+
+    A backbone is a subclass with `_forward` and `_backward`. Its settings are the fields of `Options`, and arrive as
+    keywords of ``__init__(self, fields, dim, *, seed, dtype, device, **settings)``.
+    `alpt_ref.testing.check_model` tests what is promised here.
 
     Arrays that `forward` and `backward` return are buffers of the model: valid until its next call of either.
 
@@ -32,9 +38,19 @@ class Model(ABC):
         The same names and shapes; `backward` overwrites the arrays of `grads` in place.
     buffers : dict of arrays
         State that is not trained (running statistics of batch norm).
+    kind : str
+        Name in messages; default the class's name.
+    Options : type of msgspec.Struct
+        The backbone's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
+    Options: ClassVar[type[msgspec.Struct]] = PlainOptions
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """A backbone without a name has its class's."""
+        super().__init_subclass__(**keywords)
+        cls.kind = cls.kind or cls.__name__
 
     def __init__(self, fields: int, dim: int, *, dtype: Any, device: str) -> None:
         self.fields, self.dim = whole_number("fields", fields, 1), whole_number("dim", dim, 1)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.catalog import MODELS
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
@@ -122,7 +121,6 @@ def _looked_up(table: EmbeddingTable) -> NDArray[np.float32]:
 def restored_model(checkpoint: Checkpoint) -> Model:
     """The backbone with its trained parameters."""
     settings, kind = checkpoint.config.model, checkpoint.config.model.kind
-    sizes = {name: getattr(settings, name) for name in MODELS[kind].settings}
-    model = make_model(kind, int(checkpoint.meta["fields"]), settings.dim, **sizes)
+    model = make_model(kind, int(checkpoint.meta["fields"]), settings.dim, **settings.own())
     model.load_state(checkpoint.part("model"))
     return model

@@ -30,7 +30,7 @@ from alpt_ref._util import folders, sealed
 from alpt_ref._version import __version__
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.config_io import update
+from alpt_ref.training.config_io import from_file, require_own_names
 
 if TYPE_CHECKING:
     from alpt_ref.data.vocabulary import Vocabulary
@@ -244,8 +244,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_folder(folder: Path) -> Checkpoint:
     """The checkpoint that this very folder holds; see `read_checkpoint`."""
     manifest = read_manifest(folder)
+    require_own_names(manifest.get("config"), str(folder / MANIFEST))
     with _damaged(folder):
-        config = update(RunConfig(), manifest["config"], source=str(folder / MANIFEST))
+        config = from_file(manifest["config"], str(folder / MANIFEST))
         arrays: dict[str, NDArray[Any]] = {}
         for file, entry in manifest["files"].items():
             own = sealed.read_arrays(folder, file, entry)

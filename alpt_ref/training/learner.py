@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.progress import Progress
-from alpt_ref.catalog import MODELS
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
@@ -93,8 +92,7 @@ class Learner:
 
     def _exact_model(self) -> Model:
         settings = self.config.model
-        sizes = {name: getattr(settings, name) for name in MODELS[settings.kind].settings}
-        model = make_model(settings.kind, len(self.sizes), settings.dim, dtype=np.float64, **sizes)
+        model = make_model(settings.kind, len(self.sizes), settings.dim, dtype=np.float64, **settings.own())
         model.load_state({name: array.astype(np.float64) for name, array in self.engine.model.state().items()})
         return model
 

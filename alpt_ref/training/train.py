@@ -24,14 +24,16 @@ from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.build import build, restore
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
-from alpt_ref.training.config import RunConfig, canonical, config_hash
-from alpt_ref.training.config_io import dump_toml, load_toml
+from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
+from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
 from alpt_ref.training.results import RunResult, write_history
 from alpt_ref.training.trainer import StoppedError, Trainer
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.models import Model
+    from alpt_ref.tables import EmbeddingTable
 
 __all__ = ["DivergedError", "StoppedError", "require_usable", "train"]
 
@@ -43,6 +45,8 @@ def train(
     config: RunConfig,
     dataset: ClickDataset,
     *,
+    table: str | type[EmbeddingTable] | None = None,
+    model: str | type[Model] | None = None,
     output: str | Path | None = None,
     resume: bool = False,
     checkpoint_every: int | None = None,
@@ -58,6 +62,9 @@ def train(
         Everything but the data; ``config.data`` is not read here.
     dataset : ClickDataset
         ids (rows, fields) uint32, labels (rows,) uint8 and the split into train, valid and test rows.
+    table, model : str or class, optional
+        Method and backbone in place of those that `config` names: a built-in or installed name, ``"module:Class"``, or
+        a class. Its settings are those of its `Options` at their defaults, or as `config` has them.
     output : folder, optional
         Receives config.toml, history.jsonl (after every epoch), the two latest checkpoints, and at the end the tested
         state and result.json. A folder that holds this run's complete result is read instead of training again.
@@ -88,7 +95,19 @@ def train(
         written to the checkpoint ``last_good`` where `output` is given.
     CheckpointError
         A checkpoint could not be written; those before it are whole.
+
+    Examples
+    --------
+    >>> from alpt_ref import RunConfig, synthetic_clicks
+    >>> data = synthetic_clicks(rows=2000, fields=3, features=60, seed=0)
+    >>> config = RunConfig().replace("model", dim=4, hidden=(8,)).replace("train", batch_size=100, epochs=1)
+    >>> result = train(config, data, table="fp32")
+    >>> result.label, len(result.history)
+    ('fp32', 1)
     """
+    for section, key, part in (("table", "method", table), ("model", "kind", model)):
+        if part is not None:
+            config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
     device = config.train.device
@@ -103,7 +122,7 @@ def train(
             if (folder / "result.json").exists():
                 return _restored(folder, config, dataset)
             begun = _begun(folder, resume, say or (lambda text: None))
-            _require_same(begun, dataset, device)
+            _require_same(begun, config, dataset)
             tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
             tools["history_file"] = folder / "history.jsonl"
             trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
@@ -171,10 +190,12 @@ def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
     """Take the output folder, or raise `InputError` if it belongs to another run."""
 
     def difference(marker: Path) -> str | None:
-        there = load_toml(marker)
+        there = load_own_toml(marker)
         if config_hash(there) != config_hash(config):
             return f"another configuration ({marker.name} differs: {_changed(canonical(there), canonical(config))})"
         stored = read_json(folder / "result.json")
+        if stored is not None and code_of(config) and stored.get("config_hash") != config_hash(config):
+            return f"a run of another version of {' and '.join(code_of(config))}"
         found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
         found += [fingerprint for one in checkpoint.list_checkpoints(folder / CHECKPOINTS) if (fingerprint := _of(one))]
         return "the same configuration on other data" if found and found[0] != dataset.fingerprint else None
@@ -222,11 +243,11 @@ def _begun(folder: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint
     raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
 
 
-def _require_same(begun: Checkpoint | None, dataset: ClickDataset, device: str) -> None:
+def _require_same(begun: Checkpoint | None, config: RunConfig, dataset: ClickDataset) -> None:
     """`InputError` unless going on with these data and programs gives the same bits."""
     if begun is None:
         return
-    meta = begun.meta
+    meta, device = begun.meta, config.train.device
     if dataset.files is not None:  # a store's own word is not enough: its arrays may have been edited since
         dataset = replace(dataset, files=None)
     if meta["fingerprint"] != dataset.fingerprint:
@@ -239,6 +260,12 @@ def _require_same(begun: Checkpoint | None, dataset: ClickDataset, device: str) 
             f"the checkpoint was written on device {meta['device']!r}, got {device!r}, which may round differently; "
             f"go on with --device {meta['device']}"
         )
+    for name, code in code_of(config).items():
+        if meta.get("code", {}).get(name) != code:
+            raise InputError(
+                f"the checkpoint was written with another version of {name}; bring that version back to go on, or "
+                "delete the folder to start again"
+            )
     here = checkpoint.versions()
     for name in ("alpt_ref", "numpy", "numba"):
         there = meta.get("versions", {}).get(name)

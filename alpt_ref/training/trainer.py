@@ -21,7 +21,7 @@ from alpt_ref.training import batches
 from alpt_ref.training.build import State
 from alpt_ref.training.build import rates as rates_of
 from alpt_ref.training.checkpoint import Checkpoint, versions
-from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 
@@ -234,6 +234,8 @@ class Trainer:
             "device": self.engine.device,
             "versions": versions(),
         }
+        if code := code_of(self.config):
+            meta["code"] = code
         settings = self.config.replace("train", threads=None)  # no result depends on them, nor may these bytes
         return Checkpoint(settings, arrays, meta, timing)
 
