@@ -1,6 +1,6 @@
 """The exceptions a user can meet. Everything else that escapes is a bug.
 
-Every message is one sentence that names the argument, the value, the rule and the way out, for example
+Every message is one sentence that names the argument, the value, the rule and what to do instead, for example
 ``bits must be 2, 4, 8 or 16, got 3``. The command line prints the message alone, without a traceback.
 """
 
@@ -16,7 +16,7 @@ class InputError(AlptError, ValueError):
 
 
 class TrainingError(AlptError, RuntimeError):
-    """Training cannot go on (NaN or infinity); the message names the step, the last good state is kept."""
+    """Training cannot continue (NaN or infinity); the message names the step, the last good state is kept."""
 
 
 class AlptWarning(UserWarning):

@@ -68,7 +68,8 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Categories seen less often share the out-of-vocabulary row.
     bins : int
     random_state : int, RandomState or None
-        Of weights, batches and stochastic rounding. The same number gives the same bits, whatever the threads.
+        Of weights, batches and stochastic rounding. The same number gives the same model bit for bit, with any number
+        of threads.
     verbose : bool
         Show progress on stderr.
 

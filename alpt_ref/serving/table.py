@@ -1,4 +1,4 @@
-"""What leaves the package: a trained table as codes and step sizes (or float32 weights), without optimiser state."""
+"""What is exported: a trained table as codes and step sizes (or float32 weights), without optimiser state."""
 
 from __future__ import annotations
 

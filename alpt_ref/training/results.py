@@ -1,4 +1,4 @@
-"""What a run leaves behind: one record per epoch, and a result.
+"""Results of a run: one record per epoch, and the result.
 
 Everything in a record except `timing` is a function of configuration and data alone: two runs with the same seed agree
 in it bit for bit. `timing` is wall-clock time and differs every time, hence its own place.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 
 from alpt_ref._util.files import writable_folder, write_json, write_text
 from alpt_ref._util.statistics import t_interval
