@@ -91,7 +91,7 @@ class Model(ABC):
         """
         x = self._checked(emb)
         self._input = None
-        logits: Array = self.ops.workspace.take("logits", (len(x),))
+        logits: Array = self.ops.scratch.take("logits", (len(x),))
         self._forward(x, logits, training, training and update_stats)
         self._input = x if training else None
         return logits
@@ -122,7 +122,7 @@ class Model(ABC):
         if dlogits.shape != (len(x),) or dlogits.dtype != self.dtype:
             raise InputError(f"dlogits must be {self.dtype} {(len(x),)}, got {dlogits.dtype} {dlogits.shape}")
         self._input = None
-        demb = self.ops.workspace.take("demb", x.shape)
+        demb = self.ops.scratch.take("demb", x.shape)
         self._backward(x, self.ops.contiguous(dlogits), demb, params)
         shaped: Array = demb.reshape(len(x), self.fields, self.width)
         return shaped
