@@ -33,7 +33,7 @@ class Source:
 
     table: ServingTable
     kind: str | None = None
-    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
 
 def load(path: str | Path) -> Source:

@@ -54,7 +54,7 @@ class CheckpointError(AlptError, RuntimeError):
     """A checkpoint could not be written; those before it are whole."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Checkpoint:
     """One moment of a run.
 
@@ -77,6 +77,15 @@ class Checkpoint:
     arrays: dict[str, NDArray[Any]]
     meta: dict[str, Any]
     timing: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """One line, without the arrays' values."""
+        held = sum(array.nbytes for array in self.arrays.values())
+        dataset, step, epoch = (self.meta.get(name) for name in ("dataset", "step", "epoch"))
+        return (
+            f"Checkpoint({self.config.table.label}, dataset {dataset!r}, step {step}, epoch {epoch}; "
+            f"{len(self.arrays)} arrays, {held:,} bytes)"
+        )
 
     def part(self, name: str) -> dict[str, NDArray[Any]]:
         """Arrays below ``name/`` under the rest of their names."""

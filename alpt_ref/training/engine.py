@@ -17,7 +17,7 @@ import contextlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -80,7 +80,7 @@ class BatchRange:
     """
 
     epoch: int
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64] = field(repr=False)
     rates: dict[str, float]
     first: int
     last: int

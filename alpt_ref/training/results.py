@@ -33,6 +33,13 @@ class EpochRecord(msgspec.Struct, frozen=True):
     table: dict[str, float]
     timing: dict[str, float]
 
+    def __repr__(self) -> str:
+        """One line: validation and training loss."""
+        return (
+            f"EpochRecord(epoch {self.epoch}: train loss {self.train_loss:.5f}, valid AUC {self.valid_auc:.5f}, "
+            f"valid logloss {self.valid_logloss:.5f})"
+        )
+
     def reproducible(self) -> dict[str, Any]:
         """The record without `timing`."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
@@ -45,7 +52,7 @@ def write_history(path: str | Path, history: Iterable[EpochRecord]) -> None:
     write_text(path, "".join(msgspec.json.encode(record).decode() + "\n" for record in history))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RunResult:
     """What one training run measured, with the trained table and model.
 
@@ -69,8 +76,19 @@ class RunResult:
     serving_bytes: int
     samples_per_s: float
     history: tuple[EpochRecord, ...]
-    table: Any = field(default=None, repr=False, compare=False)
-    model: Any = field(default=None, repr=False, compare=False)
+    table: Any = field(default=None, compare=False)
+    model: Any = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        """Three lines: which run, its test, its bytes and speed."""
+        method = self.label if self.bits is None else f"{self.label} {self.bits}-bit"
+        return (
+            f"RunResult({method}, seed {self.seed}, dataset {self.dataset!r}, state after epoch {self.tested_epoch} of "
+            f"{len(self.history)}\n"
+            f"  test AUC {self.test_auc:.5f}, test logloss {self.test_logloss:.5f}\n"
+            f"  table {self.training_bytes:,} bytes in training, {self.serving_bytes:,} in serving; "
+            f"{self.samples_per_s:,.0f} samples/s)"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The measurements as JSON-able values; table and model are left out."""
