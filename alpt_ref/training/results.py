@@ -10,12 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from alpt_ref._util.files import write_text
 from alpt_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from alpt_ref.models.base import Model
+    from alpt_ref.tables.base import EmbeddingTable
+else:
+    EmbeddingTable = Model = Any  # msgspec reads the annotations, and a stored result has neither
 
 
 class EpochRecord(msgspec.Struct, frozen=True):
@@ -58,7 +64,8 @@ class RunResult:
 
     Metrics are those of the state after epoch `tested_epoch`: the one with the best validation AUC, or the last if the
     configuration says so. Bytes are counted from the table's arrays: `training_bytes` with optimiser state,
-    `serving_bytes` without. `samples_per_s` is the median over epochs of training samples a second.
+    `serving_bytes` without. `samples_per_s` is the median over epochs of training samples per second. `table` and
+    `model` are those of `train`; a result that was read from a file has None in their place.
     """
 
     label: str
@@ -76,8 +83,8 @@ class RunResult:
     serving_bytes: int
     samples_per_s: float
     history: tuple[EpochRecord, ...]
-    table: Any = field(default=None, compare=False)
-    model: Any = field(default=None, compare=False)
+    table: EmbeddingTable = field(default=None, compare=False)  # type: ignore[assignment]
+    model: Model = field(default=None, compare=False)  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Three lines: which run, its test, its bytes and speed."""
@@ -107,5 +114,5 @@ class RunResult:
 
 
 def samples_per_second(history: Iterable[EpochRecord]) -> float:
-    """Median over epochs of the training samples a second."""
+    """Median over epochs of the training samples per second."""
     return float(median(record.timing["samples_per_s"] for record in history))

@@ -26,7 +26,7 @@ def test_results_in_a_few_lines() -> None:
     assert repr(RECORD) == "EpochRecord(epoch 1: train loss 0.51000, valid AUC 0.73123, valid logloss 0.50000)"
     assert repr(RESULT).splitlines() == [
         "RunResult(alpt-sr 8-bit, seed 3, dataset 'clicks', state after epoch 1 of 2",
-        "  test AUC 0.72123, test logloss 0.51234",
+        "  test AUC 0.72123, test logloss 0.51235",
         "  table 123,456 bytes in training, 23,456 in serving; 98,765 samples/s)",
     ]
 
