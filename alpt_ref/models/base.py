@@ -42,6 +42,21 @@ class Model(ABC):
         Name in messages; default the class's name.
     Options : type of msgspec.Struct
         The backbone's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
+
+    Examples
+    --------
+    >>> class SumOfAll(Model):
+    ...     def __init__(self, fields, dim, *, seed, dtype, device):
+    ...         super().__init__(fields, dim, dtype=dtype, device=device)
+    ...
+    ...     def _forward(self, x, logits, training, update_stats):
+    ...         logits[...] = x.sum(axis=1)
+    ...
+    ...     def _backward(self, x, dlogits, demb, params):
+    ...         demb[...] = dlogits[:, None]
+    >>> model = make_model(SumOfAll, fields=2, dim=3)
+    >>> model.forward(np.ones((4, 6), np.float32), training=False).tolist()
+    [6.0, 6.0, 6.0, 6.0]
     """
 
     kind: ClassVar[str] = ""

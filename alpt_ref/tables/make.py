@@ -116,6 +116,7 @@ def make_table(
         Learning rate of the rows.
     seed : int
         Of initial weights and stochastic rounding, in ``[0, 2**64)``.
+    device : {"cpu", "cuda"}
     **options
         The other fields of `TableSpec`, and settings of the method's `Options`. ``init_step=("range", beta)`` stands
         for ``init_step="range", init_range=beta``; `prune_start` and `prune_updates` give pruning's schedule in
@@ -134,7 +135,7 @@ def make_table(
     Examples
     --------
     >>> table = make_table("alpt", 1000, 16, bits=4)
-    >>> table.nbytes("serving")  # eight bytes of codes and four of step size a row
+    >>> table.nbytes("serving")  # eight bytes of codes and four of step size per row
     12000
     """
     entry = find("table", _canonical_name(method), "method")
