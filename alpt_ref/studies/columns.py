@@ -10,7 +10,7 @@ from typing import Literal
 from alpt_ref._util.statistics import paired_p_value, t_interval
 from alpt_ref.studies.line import Line
 from alpt_ref.studies.stored import Runs, StoredRun
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.verification.stats import holm
 
 LEVEL = 0.05

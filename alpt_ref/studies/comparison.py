@@ -32,7 +32,7 @@ from alpt_ref.studies.paired import dataset_store
 from alpt_ref.studies.summary import Row, summarise
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.config_io import dump_toml
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import require_usable
 
 __all__ = ["BITS", "METHODS", "SEEDS", "Comparison", "Row", "Setting", "compare"]

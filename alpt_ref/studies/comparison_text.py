@@ -11,7 +11,7 @@ from alpt_ref._util.statistics import CONFIDENCE, Interval
 from alpt_ref.studies.folds import folds_in_words
 from alpt_ref.studies.grid import FP32, Setting
 from alpt_ref.studies.summary import METRICS, Row
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 
 if TYPE_CHECKING:
     from alpt_ref.studies.comparison import Comparison

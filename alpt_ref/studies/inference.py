@@ -11,7 +11,7 @@ from alpt_ref.studies.columns import LEVEL
 from alpt_ref.studies.line import Line
 from alpt_ref.studies.paired import Difference, differences
 from alpt_ref.studies.stored import Runs
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.verification.stats import holm
 
 Key = TypeVar("Key", bound=Hashable)

@@ -17,7 +17,7 @@ import msgspec
 
 from alpt_ref._util.statistics import paired_p_value, t_interval
 from alpt_ref.training.config import DataConfig
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.sources import check_folds, encode
 from alpt_ref.verification.stats import holm
 

@@ -8,7 +8,7 @@ from statistics import median
 
 from alpt_ref._util.statistics import Interval, paired_p_value, t_interval
 from alpt_ref.studies.grid import FP32, Setting
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.verification.stats import holm
 
 METRICS = ("auc", "logloss")

@@ -14,6 +14,7 @@ import msgspec
 
 from alpt_ref._util.parts import require_named
 from alpt_ref._util.settings import nearest
+from alpt_ref._util.text import decode_text
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import SECTIONS, RunConfig
 from alpt_ref.training.sections import changed
@@ -93,7 +94,7 @@ def load_own_toml(path: Path) -> RunConfig:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(decode_text(path.read_bytes(), str(path)))
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number or nesting that Python refuses
         raise InputError(f"{path} is not a valid TOML file: {error}") from None
 

@@ -27,7 +27,7 @@ from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.paired import METRICS, Difference, Runs, dataset_store, differences
 from alpt_ref.training.config import DataConfig, RunConfig
 from alpt_ref.training.history import RunResult
-from analysis.benchmarks.harness import machine
+from analysis.benchmarks.timing import machine
 
 __all__ = ["Difference", "Runs", "differences", "means", "run_pairs", "write_about", "write_csv"]
 

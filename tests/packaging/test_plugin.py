@@ -100,7 +100,7 @@ def test_the_parts_keep_what_the_package_promises(alpt) -> None:  # type: ignore
     alpt(
         "-c",
         "from alpt_ref.testing import check_model, check_table\n"
-        "check_table('half')\ncheck_table('half', limit=0.5)\ncheck_model('pooled')\ncheck_model('pooled', scale=2.0)\n",
+        "check_table('half', limit=0.5)\ncheck_model('pooled')\ncheck_model('pooled', scale=2.0)\n",
     )
 
 

@@ -15,7 +15,7 @@ from alpt_ref.studies.comparison_figure import SHIFT, STYLE, _label_bytes, draw
 from alpt_ref.studies.comparison_text import as_csv, as_json, as_text, conclusion, show
 from alpt_ref.studies.grid import FP32, METHODS, Setting
 from alpt_ref.studies.summary import summarise
-from alpt_ref.training.history import EpochRecord, RunResult
+from alpt_ref.training.results import EpochRecord, RunResult
 from tests.tolerances import CLOSED_FORM
 
 SR8, DR2 = Setting("lpt-sr", 8), Setting("lpt-dr", 2)

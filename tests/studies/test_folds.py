@@ -17,7 +17,7 @@ from alpt_ref.studies.comparison_text import as_text
 from alpt_ref.studies.folds import folds_in_words, require_different_folds
 from alpt_ref.studies.paired import Difference, dataset_store, differences
 from alpt_ref.training.config import DataConfig, RunConfig
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.sources import load_dataset
 from tests import tolerances
 from tests.studies.fabricated import result_of
