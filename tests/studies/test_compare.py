@@ -50,7 +50,7 @@ def test_the_grid_pairs_every_setting_with_fp32() -> None:
     cells = make_cells(RunConfig(), settings, [3, 1, 3])
     assert [str(cell) for cell in cells[:2]] == ["fp32 seed 3", "alpt-sr 8-bit seed 3"]
     assert len(cells) == 2 * len(settings)
-    names = "fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, pact, lsq"
+    names = "fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, pact, lsq or module:Class"
     with pytest.raises(InputError, match=f"methods must be among {names}, got 'alpt'"):
         make_settings(["alpt"], [8])
     with pytest.raises(InputError, match=r"table\.bits must be 2, 4, 8 or 16, got 3"):
