@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
-from alpt_ref._util.deprecated import renamed_argument
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.quantizer import QuantSpec, dequantize, pack, quantize
@@ -41,7 +41,7 @@ class WeightFile:
     rows: Rows
 
 
-@renamed_argument("step", "step_size")
+@former_keywords(step="step_size")
 def quantize_file(
     path: str | Path,
     output: str | Path,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.deprecated import renamed_argument
 from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_json, write_text
 from alpt_ref._util.folders import folder_lock
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
@@ -42,7 +42,7 @@ FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
 LAST_GOOD = "last_good"
 
 
-@renamed_argument("say", "log")
+@former_keywords(say="log")
 def train(
     config: RunConfig,
     dataset: ClickDataset,

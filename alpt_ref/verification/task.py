@@ -11,6 +11,7 @@ from alpt_ref._util.plugin import guard, load_attribute
 from alpt_ref.errors import InputError
 from alpt_ref.verification.claim import Cell, Claim, Constants
 from alpt_ref.verification.codec import canonical
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
 from alpt_ref.verification.measurement import Measurement
 from alpt_ref.verification.store import Record, plain_record
 
@@ -24,6 +25,7 @@ class Task(NamedTuple):
     seed: int
     variant: str
     key: str
+    inputs: Inputs = NO_INPUTS
 
 
 class Done(NamedTuple):
@@ -45,14 +47,14 @@ def load_claim(file: Path) -> Claim:
 
 
 @functools.cache
-def _claim(file: Path) -> Claim:
-    return load_claim(file)
+def _claim(file: Path, inputs: Inputs) -> Claim:
+    return claim_about(load_claim(file), inputs)
 
 
 def run_task(task: Task, claim: Claim | None = None) -> Done:
     """Measure, and turn whatever the claim's code raises into a failure in words."""
     with guard() as caught:
-        record = measure(claim if claim is not None else _claim(task.file), task)
+        record = measure(claim if claim is not None else _claim(task.file, task.inputs), task)
         return Done(task, canonical(plain_record(record)), "")
     return Done(task, "", caught.message)
 

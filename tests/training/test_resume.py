@@ -214,7 +214,7 @@ def test_resuming_where_nothing_is_begins(dataset: ClickDataset, tmp_path: Path)
     )
     assert said == [f"{tmp_path / 'new'} holds no checkpoint: training starts at the beginning"]
     former: Any = {"say": said.append}
-    with pytest.warns(DeprecationWarning, match="train: the argument say is called log now"):
+    with pytest.warns(DeprecationWarning, match="train: say is now log"):
         train(tiny(epochs=1), dataset, output=tmp_path / "former", resume=True, **former)
     assert said[1:] == [f"{tmp_path / 'former'} holds no checkpoint: training starts at the beginning"]
     for options in ({"resume": True}, {"checkpoint_every": 5}):
