@@ -240,18 +240,20 @@ def test_what_the_seeds_cannot_decide_is_one_sentence_with_the_largest_differenc
 
 def test_a_table_in_the_words_of_the_former_version_works_with_a_warning(tmp_path: Path) -> None:
     """One that a third party wrote for 0.1.0, but for the paths, which `alpt_ref._util.renamed` serves."""
+    make: Any = Table
+    row: Any = Row
     with warnings.catch_warnings(record=True, action="always", category=DeprecationWarning) as caught:
-        former = Table(
+        former = make(
             id="tiny",
             title="Tiny",
             heads=("method",),
             runs=runs,
-            lines=lambda study: [Row((label,), label, against="fp32") for label in AUC],
+            lines=lambda study: [row((label,), label, against="fp32") for label in AUC],
             beside=lambda runs: [Row(("known",), fixed={"auc": 0.9})],
             seeds="all",
             columns=("auc", "auc_difference", "serving_ratio", "epochs"),
         )
-        (part,) = laid_out(tmp_path / "former", former)
+        part: Any = laid_out(tmp_path / "former", former)[0]
         assert former.heads == ("method",)
         assert part.lines[1].against == "fp32"
     messages = {str(warning.message).partition(";")[0] for warning in caught}
