@@ -19,7 +19,7 @@ from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
-from alpt_ref.training.assemble import build
+from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
 
@@ -78,11 +78,11 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
         table = ServingTable(d, FLOAT_BITS, arrays["weights"], about=about)
     else:
         restored = _restored_table(config, meta, arrays)
-        codes, step = restored.codes(), restored.step_size
-        if codes is not None and step is not None:
+        codes, step_size = restored.codes(), restored.step_size
+        if codes is not None and step_size is not None:
             quantised = {"rounding": "dr", "granularity": config.table.granularity}
-            words = pack(codes, bits)
-            table = ServingTable(d, bits, words, np.array(step), _owners(config, meta), about | quantised)
+            packed = pack(codes, bits)
+            table = ServingTable(d, bits, packed, np.array(step_size), _owners(config, meta), about | quantised)
         else:
             table = ServingTable(d, FLOAT_BITS, _looked_up(restored), about=about)
     if table.n != meta["n"]:

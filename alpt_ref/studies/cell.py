@@ -22,7 +22,7 @@ from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import TrainingError
 from alpt_ref.studies.table_diagnostics import frequencies, table_diagnostics
 from alpt_ref.training.config import RunConfig, config_hash
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import train
 
 _NOT_NUMBERS = ("cli/", "theory/", "verification/", "studies/", "serving/")

@@ -10,7 +10,7 @@ from typing import Literal
 from alpt_ref._util.statistics import LEVEL, corrected, paired_p_value, t_interval
 from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs, StoredRun
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 
 OfSeed = Mapping[int, StoredRun]
 Form = Literal["metric", "signed", "count", "ratio", "share", "number", "bytes", "seconds", "p"]

@@ -12,7 +12,7 @@ from alpt_ref.studies.comparison_rows import METRICS, ComparisonRow
 from alpt_ref.studies.folds import folds_in_words
 from alpt_ref.studies.grid import short_key, value_text
 from alpt_ref.studies.render import aligned
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 
 if TYPE_CHECKING:
     from alpt_ref.studies.comparison import Comparison

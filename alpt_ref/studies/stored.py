@@ -19,7 +19,7 @@ from alpt_ref._util.files import read_json, write_text
 from alpt_ref.errors import InputError
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig, config_hash
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 
 INDEX = "runs.json"
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
-    from alpt_ref.training.history import RunResult
+    from alpt_ref.training.results import RunResult
 
 QUANTILES = (0.1, 0.5, 0.9)
 MAX_BITS = 8

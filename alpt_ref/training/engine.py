@@ -30,7 +30,7 @@ from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
 from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.training import batches
-from alpt_ref.training.assemble import State, build, restore, snapshot, split_state
+from alpt_ref.training.build import State, build, restore, snapshot, split_state
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.evaluation import evaluate
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
-    from alpt_ref.training.history import EpochRecord
+    from alpt_ref.training.results import EpochRecord
 
 OnBatches = Callable[[int, float | None], bool]
 """``on_batches(rows, loss)`` after one or more batches: rows since the last call, the latest loss if it is known.
@@ -61,7 +61,7 @@ class DivergedError(TrainingError):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class BatchRange:
     """Batches `first` to `last` - 1 (counted from 0) of one epoch.
 
     Attributes
@@ -75,8 +75,8 @@ class Stretch:
     steps_before : int
         Steps of the run before batch `first`.
     loss_sum : float
-        Sum of loss times rows over the epoch's batches before `first`; the stretch goes on adding to it, so that an
-        epoch in several stretches adds in the same order as in one.
+        Sum of loss times rows over the epoch's batches before `first`; the span goes on adding to it, so that an
+        epoch in several ranges adds in the same order as in one.
     """
 
     epoch: int
@@ -105,13 +105,13 @@ class Engine(ABC):
     model: Model
 
     @abstractmethod
-    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
-        """Run a stretch of an epoch.
+    def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
+        """Run a span of an epoch.
 
         Returns
         -------
         (float, int)
-            `stretch.loss_sum` plus loss times rows of every batch run, added in order in float64; number of batches
+            `span.loss_sum` plus loss times rows of every batch run, added in order in float64; number of batches
             run, fewer than asked for only where `on_batches` returned True.
 
         Raises
@@ -163,20 +163,20 @@ class CpuEngine(Engine):
         self.dense = make_dense_optimizer(dense.optimizer, lr=dense.lr, weight_decay=dense.weight_decay)
         self._two_pass = self.table if isinstance(self.table, AdaptiveTable) and config.table.two_pass else None
 
-    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
+    def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
         """See `Engine.train`."""
-        settings, total, done = self.config.train, stretch.loss_sum, 0
+        settings, total, done = self.config.train, span.loss_sum, 0
         parts = batches.training_batches(
-            self.dataset, stretch.rows, settings.batch_size, seed=settings.seed, epoch=stretch.epoch,
-            first=stretch.first, last=stretch.last,
+            self.dataset, span.rows, settings.batch_size, seed=settings.seed, epoch=span.epoch,
+            first=span.first, last=span.last,
         )  # fmt: skip
         with contextlib.closing(parts):  # the reader of a store ends here, also where a traceback outlives the error
             for batch in parts:
                 try:
-                    loss = self._step(batch, stretch.rates)
+                    loss = self._step(batch, span.rates)
                 except TrainingError as error:  # found here or by the table, which does not know the step
-                    step = stretch.steps_before + done + 1
-                    raise DivergedError(str(error), epoch=stretch.epoch, step=step) from error
+                    step = span.steps_before + done + 1
+                    raise DivergedError(str(error), epoch=span.epoch, step=step) from error
                 total += loss * len(batch.labels)
                 done += 1
                 if on_batches(len(batch.labels), loss):

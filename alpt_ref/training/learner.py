@@ -15,9 +15,9 @@ from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
-from alpt_ref.training.assemble import rates
+from alpt_ref.training.build import rates
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.engine import Stretch, make_engine
+from alpt_ref.training.engine import BatchRange, make_engine
 
 PREDICT_ROWS = 4096
 """Most rows of a batch in prediction."""
@@ -64,11 +64,11 @@ class Learner:
         with single_threaded_blas(), progress:
             for _ in range(epochs):
                 self.epoch += 1
-                stretch = Stretch(
+                span = BatchRange(
                     epoch=self.epoch, rows=rows, rates=rates(self.config, self.epoch), first=0, last=batches,
                     steps_before=self.steps, loss_sum=0.0,
                 )  # fmt: skip
-                total, done = self.engine.train(stretch, advance)
+                total, done = self.engine.train(span, advance)
                 self.steps += done
                 losses.append(total / len(rows))
         self.engine.dataset = self.blank  # the rows need not live as long as the model

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
-from alpt_ref._util import folders as durable
-from alpt_ref._util.files import claim_folder, read_json, write_json, write_text
-from alpt_ref._util.lock import folder_lock
+from alpt_ref._util import folders
+from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_json, write_text
+from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
-from alpt_ref.training.assemble import build, restore
+from alpt_ref.training.build import build, restore
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, config_hash
 from alpt_ref.training.config_io import dump_toml, load_toml
 from alpt_ref.training.engine import DivergedError, make_engine
-from alpt_ref.training.history import RunResult, write_history
+from alpt_ref.training.results import RunResult, write_history
 from alpt_ref.training.trainer import StoppedError, Trainer
 
 if TYPE_CHECKING:
@@ -136,10 +136,10 @@ def _run(folder: Path, trainer: Trainer, begun: Checkpoint | None) -> RunResult:
     if begun is not None:
         trainer.resume(begun)
         for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # not begun from
-            durable.remove(later)
+            folders.remove(later)
         if trainer.history:
             write_history(folder / "history.jsonl", trainer.history)
-    durable.clean(folder, folder / CHECKPOINTS)
+    remove_parts(folder, folder / CHECKPOINTS)
     write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a setting that is refused claims nothing
     try:
         result = trainer.run()

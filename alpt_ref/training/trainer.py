@@ -18,12 +18,12 @@ import numpy as np
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training import batches
-from alpt_ref.training.assemble import State
-from alpt_ref.training.assemble import rates as rates_of
+from alpt_ref.training.build import State
+from alpt_ref.training.build import rates as rates_of
 from alpt_ref.training.checkpoint import Checkpoint, versions
 from alpt_ref.training.config import RunConfig, config_hash
-from alpt_ref.training.engine import DivergedError, Engine, Stretch
-from alpt_ref.training.history import EpochRecord, RunResult, samples_per_second, write_history
+from alpt_ref.training.engine import BatchRange, DivergedError, Engine
+from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -139,9 +139,9 @@ class Trainer:
             self.engine.statistics()  # begin counting
         while self.batch < total:
             last = total if self.every is None else min(total, self.batch + self.every - self.step % self.every)
-            stretch = Stretch(epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum)
+            span = BatchRange(epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum)
             started = time.perf_counter()
-            self.loss_sum, done = self.engine.train(stretch, on_batches)
+            self.loss_sum, done = self.engine.train(span, on_batches)
             self.seconds += time.perf_counter() - started
             self.batch += done
             self.step += done

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.studies.comparison_figure import STYLE
 from alpt_ref.studies.reproduce import Runs, StoredRun
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.verification.figures import new_figure
 
 WIDTH = 3.3

@@ -8,7 +8,7 @@ from typing import Any
 from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.studies.sweep import STALLS_BELOW, SweepPoint, make_sweep, name_of
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.verification.figures import Figure
 
 from ._runs import PlottedRow, column, difference, intervals, label, legend, over_seeds, row, widen

@@ -11,7 +11,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.studies.reproduce import Stored, Study
 from alpt_ref.studies.training_plan import prepare
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.history import EpochRecord, RunResult
+from alpt_ref.training.results import EpochRecord, RunResult
 
 BASE = RunConfig(
     data=DataConfig(rows=400, fields=3, features=30, rank=1),

@@ -18,7 +18,7 @@ from alpt_ref.studies.grid import FP32, METHODS, GridEntry, MethodSetting
 from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs, StoredRun
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.history import EpochRecord, RunResult
+from alpt_ref.training.results import EpochRecord, RunResult
 from tests.studies.fabricated import STUDY
 from tests.tolerances import CLOSED_FORM
 

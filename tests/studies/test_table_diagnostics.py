@@ -13,7 +13,7 @@ from alpt_ref.data import ClickDataset
 from alpt_ref.studies.cell import TrainingTask, run_cell
 from alpt_ref.studies.table_diagnostics import MAX_DIGESTS, by_frequency, frequencies, table_diagnostics
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import train
 
 

@@ -256,7 +256,12 @@ def test_a_table_in_the_words_of_the_former_version_works_with_a_warning(tmp_pat
         part: Any = laid_out(tmp_path / "former", former)[0]
         assert former.heads == ("method",)
         assert part.lines[1].against == "fp32"
-    messages = {str(warning.message).partition(";")[0] for warning in caught}
-    renamed = {"Table: heads is now label_columns", "Table: lines is now rows", "Table: beside is now extra_rows"}
-    assert messages == renamed | {"Row: against is now reference", "FilledTable: lines is now rows"}
+    messages = {str(warning.message).partition(";")[0].replace(" now", "") for warning in caught}
+    made = {("heads", "label_columns"), ("lines", "rows"), ("beside", "extra_rows")}
+    read = {("Table", "heads", "label_columns"), ("FilledTable", "lines", "rows"), ("Row", "against", "reference")}
+    assert messages == {
+        *(f"Table.__init__: the argument {old} is called {new}" for old, new in made),
+        "Row.__init__: the argument against is called reference",
+        *(f"{of}: the field {old} is called {new}" for of, old, new in read),
+    }
     assert as_csv(part) == as_csv(laid_out(tmp_path / "now", table())[0])

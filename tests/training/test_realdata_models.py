@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from alpt_ref.data import ClickDataset
 from alpt_ref.studies.shipped import read_study
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.history import RunResult
 from alpt_ref.training.metrics import auc
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.sources import load_dataset
 from alpt_ref.training.train import train
 from tests import tolerances

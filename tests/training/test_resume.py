@@ -18,8 +18,8 @@ from alpt_ref.errors import InputError
 from alpt_ref.training import checkpoint
 from alpt_ref.training.checkpoint import read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import CpuEngine, Stretch
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.engine import BatchRange, CpuEngine
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import DivergedError, StoppedError, train
 
 STEPS = 18  # 1,600 training rows in batches of 280: six an epoch, the last one smaller; three epochs
@@ -216,7 +216,7 @@ def test_resuming_where_nothing_is_begins(dataset: ClickDataset, tmp_path: Path)
     for options in ({"resume": True}, {"checkpoint_every": 5}):
         with pytest.raises(InputError, match="needs an output folder; name it with --output"):
             train(tiny(), dataset, **options)
-    with pytest.raises(InputError, match="checkpoint_every must be at least 1, got 0"):
+    with pytest.raises(InputError, match="checkpoint_every must be a whole number of at least 1, got 0"):
         train(tiny(), dataset, output=tmp_path / "new", checkpoint_every=0)
 
 
@@ -337,7 +337,7 @@ def test_training_goes_on_the_same_beyond_2_to_the_32_steps(dataset: ClickDatase
     rates = {"table": 0.05, "dense": 0.02, "step": 1e-3}
 
     def run(engine: CpuEngine, first: int, last: int) -> float:
-        return engine.train(Stretch(1, rows, rates, first, last, 2**32 - 3, 0.0), lambda *_: False)[0]
+        return engine.train(BatchRange(1, rows, rates, first, last, 2**32 - 3, 0.0), lambda *_: False)[0]
 
     state = CpuEngine(config, dataset).state()
     state["table/updates"][0] = state["optimizer/steps"][...] = 2**32 - 3

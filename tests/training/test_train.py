@@ -18,12 +18,12 @@ from alpt_ref.models import Model
 from alpt_ref.models.optim import DenseOptimizer
 from alpt_ref.training import batches, engine
 from alpt_ref.training import train as train_module
-from alpt_ref.training.assemble import build, restore, snapshot
+from alpt_ref.training.build import build, restore, snapshot
 from alpt_ref.training.checkpoint import read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import CpuEngine
 from alpt_ref.training.evaluation import evaluate
-from alpt_ref.training.history import EpochRecord, RunResult, samples_per_second
+from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second
 from alpt_ref.training.train import DivergedError, train
 from alpt_ref.training.trainer import Trainer
 from tests.tolerances import FLOAT64
