@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpt_ref._util.deprecated import renamed_argument
 from alpt_ref._util.files import claim_folder, read_json, write_json, write_text
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError
@@ -84,7 +84,7 @@ def plan_grid(
     return make_grid(config, make_settings(methods, bits), vary)
 
 
-@renamed_argument("say", "log")
+@former_keywords(say="log")
 def compare(
     config: RunConfig,
     dataset: ClickDataset,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpt_ref._util.deprecated import renamed_argument
 from alpt_ref._util.files import claim_folder, writable_folder, write_json
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.studies.benchmark import Benchmark, check_benchmark
@@ -94,7 +94,7 @@ def open_folder(path: str | Path) -> Path:
     return folder
 
 
-@renamed_argument("say", "log")
+@former_keywords(say="log")
 def train_missing(
     study: Study,
     chosen: Selection,
@@ -133,7 +133,7 @@ def train_missing(
     return run(plan, jobs=jobs, scheduler=scheduler, progress=Progress(enabled=progress), log=log)
 
 
-@renamed_argument("say", "log")
+@former_keywords(say="log")
 def draw(folder: Path, chosen: Selection, log: Log = lambda text: None) -> list[FilledTable]:
     """Fill every table and draw every figure from the stored runs; nothing is trained.
 

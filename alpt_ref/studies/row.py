@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from alpt_ref._util.deprecated import renamed_field
+from alpt_ref._util.former_names import former_fields
 
 
-@renamed_field("against", "reference")
+@former_fields(against="reference")
 @dataclass(frozen=True)
 class Row:
     """One row of a table.

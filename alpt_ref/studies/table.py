@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alpt_ref._util.deprecated import renamed_field
+from alpt_ref._util.former_names import former_fields
 from alpt_ref._util.plugin import find_folder, guard, load_attribute, plugin_files
 from alpt_ref._util.statistics import LEVEL
 from alpt_ref.errors import InputError
@@ -28,9 +28,7 @@ TABLES = "analysis/tables"
 Plan = Callable[[Study], Mapping[str, RunConfig]]
 
 
-@renamed_field("heads", "label_columns")
-@renamed_field("lines", "rows")
-@renamed_field("beside", "extra_rows")
+@former_fields(heads="label_columns", lines="rows", beside="extra_rows")
 @dataclass(frozen=True)
 class Table:
     """One table.
@@ -74,7 +72,7 @@ class Table:
             raise InputError(f"seeds must be 'all' or 'few', got {self.seeds!r}")
 
 
-@renamed_field("lines", "rows")
+@former_fields(lines="rows")
 @dataclass(frozen=True)
 class FilledTable:
     """A table with its numbers. `columns` are names; `values` has a tuple per row, in it a `Value` per column."""

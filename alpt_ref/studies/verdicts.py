@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from alpt_ref._util.deprecated import renamed_argument
 from alpt_ref._util.files import writable_folder, write_json
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.report import write_report
@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
     loaded: Loaded
 
 
-@renamed_argument("say", "log")
+@former_keywords(say="log")
 def verify_study(
     folder: Path,
     claims: str | None,

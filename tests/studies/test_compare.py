@@ -325,6 +325,6 @@ def test_each_row_is_compared_with_fp32_under_the_same_values(
 def test_the_former_argument_is_taken_with_a_warning(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:
     said: list[str] = []
     grid: dict[str, Any] = {"methods": [], "seeds": (0,), "jobs": 1, "say": said.append}
-    with pytest.warns(DeprecationWarning, match="compare: the argument say is called log now"):
+    with pytest.warns(DeprecationWarning, match="compare: say is now log"):
         compare(config, dataset, tmp_path, **grid)
     assert said == ["0 runs finished before, 1 to go, 1 at a time"]
