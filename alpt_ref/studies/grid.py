@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from alpt_ref._util.parts import find, split_label
 from alpt_ref.catalog import TABLES, comparison_labels
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import SECTIONS, RunConfig, canonical, config_hash
@@ -78,16 +79,14 @@ def make_settings(methods: Iterable[str], bits: Iterable[int]) -> tuple[MethodSe
     """Every method at every number of bits that it can have; fp32 comes first, always, as the reference."""
     settings = [FP32]
     for label in methods:
-        if label not in METHODS:
-            raise InputError(f"methods must be among {', '.join(METHODS)}, got {label!r}")
-        has_bits = "bits" in TABLES[label.split("-")[0]].settings
+        has_bits = "bits" in find("table", split_label(label)[0], "methods").settings
         settings += [MethodSetting(label, one) for one in bits] if has_bits else [MethodSetting(label, None)]
     return tuple(dict.fromkeys(settings))
 
 
 def configure(base: RunConfig, setting: MethodSetting) -> RunConfig:
     """`base` with the setting's method, rounding and bits."""
-    method, _, rounding = setting.label.partition("-")
+    method, rounding = split_label(setting.label)
     changes: dict[str, Any] = {"bits": setting.bits, "rounding": rounding}
     return base.replace("table", method=method, **{name: value for name, value in changes.items() if value})
 
@@ -154,5 +153,6 @@ def _check_vary(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary) 
 def base_hash(base: RunConfig) -> str:
     """Hash of what all cells share: everything but method, bits, rounding and seed."""
     without = ("table.method", "table.bits", "table.rounding", "train.seed")
-    hashes = [config_hash(base.replace("table", method=method), without=without) for method in TABLES]
+    own = dict.fromkeys((*TABLES, base.table.method))  # an installed method's settings are not those of the others
+    hashes = [config_hash(base.replace("table", method=method), without=without) for method in own]
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()

@@ -19,6 +19,7 @@ from alpt_ref._util.files import read_json, write_text
 from alpt_ref.errors import InputError
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.config_io import from_file
 from alpt_ref.training.results import RunResult
 
 INDEX = "runs.json"
@@ -59,6 +60,15 @@ class StoredRun:
     config: RunConfig
     result: RunResult
     observed: Mapping[str, Any]
+
+
+def _index(plain: Any, source: str) -> Index:
+    """The content of ``runs.json``; classes that it names must be installed or named by the caller (`from_file`)."""
+    study, configs = plain.get("study", {}), plain.get("configs", {})
+    base = from_file(study.get("base", {}), source)
+    runs = {key: from_file(config, source) for key, config in configs.items()}
+    rest = msgspec.convert({**plain, "study": {**study, "base": {}}, "configs": {}}, Index, strict=False)
+    return msgspec.structs.replace(rest, study=msgspec.structs.replace(rest.study, base=base), configs=runs)
 
 
 class Runs(Mapping[str, Mapping[int, StoredRun]]):
@@ -125,8 +135,8 @@ class Stored:
         if plain is None:
             raise InputError(f"{self.folder} holds no runs of a study; `alpt-ref reproduce` makes them")
         try:
-            self.index: Index = msgspec.convert(plain, Index, strict=False)
-        except (msgspec.ValidationError, InputError) as error:
+            self.index = _index(plain, str(self.folder / INDEX))
+        except (msgspec.ValidationError, InputError, AttributeError) as error:
             raise InputError(
                 f"{self.folder / INDEX} cannot be used ({error}); run `alpt-ref reproduce` again"
             ) from None
