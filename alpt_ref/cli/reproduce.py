@@ -89,7 +89,7 @@ def _reproduce(
     from alpt_ref.verification.figures import load_figures
     from alpt_ref.verification.results import failing
 
-    say = echo_unless(quiet)
+    log = echo_unless(quiet)
     study, jobs = make_study(options, jobs)
     chosen = choose(load_tables(tables_folder), load_figures(figures_folder), only)
     if redraw:
@@ -97,19 +97,19 @@ def _reproduce(
     folder = open_folder(output)
     try:
         if not redraw:
-            failures = train_missing(study, chosen, folder, jobs=jobs, scheduler=scheduler, progress=not quiet, log=say)
+            failures = train_missing(study, chosen, folder, jobs=jobs, scheduler=scheduler, progress=not quiet, log=log)
             if failures:
-                say(f"{len(failures)} runs diverged and are missing from the tables")
-        tables = draw(folder, chosen, say)
+                log(f"{len(failures)} runs diverged and are missing from the tables")
+        tables = draw(folder, chosen, log)
         shown = Progress(enabled=not quiet)
-        verdicts = [] if no_verify else verify_study(folder, claims_folder, jobs, redraw, shown, say)
+        verdicts = [] if no_verify else verify_study(folder, claims_folder, jobs, redraw, shown, log)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
     click.echo(summary_text(tables, verdicts))
     if study.name.startswith("quick"):
-        say("too small to rank methods: it shows that all works; without --quick the same command runs the full study")
-    say(f"open {folder / 'report.html'}: all tables, figures and verdicts on one page; as files in {folder}")
+        log("too small to rank methods: it shows that all works; without --quick the same command runs the full study")
+    log(f"open {folder / 'report.html'}: all tables, figures and verdicts on one page; as files in {folder}")
     return failing([one.result for one in verdicts])
 
 

@@ -1,4 +1,4 @@
-"""The runs of a study as they lie on disk: an index, and one file a cell. Tables, figures and claims read nothing else.
+"""The runs of a study on disk: an index, and one file per cell. Tables, figures and claims read nothing else.
 
 ``runs.json`` says which plan (a table or figure) needs which runs, under which names, and in which files of ``cells/``
 they are. It is written before the first run, so that a study that was stopped can be looked at, too.

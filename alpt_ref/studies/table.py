@@ -1,4 +1,4 @@
-"""A table of the paper kind, as one file: which runs it needs, and how they are laid out. It never runs anything.
+"""A table of the paper kind, as one file: which runs it needs, and what it shows of them. It never runs anything.
 
 A file of the folder ``analysis/tables`` exposes ``TABLE = Table(...)``. Its numbers come from `columns` by name; means
 carry 95 % t-intervals over seeds, differences are paired seed by seed with Holm's correction over the table, and the
@@ -44,7 +44,7 @@ class Table:
     times : names of columns that hold wall-clock times: they go to a table of their own, because two runs of the same
         study agree in everything else
     seeds : all seeds of the study, or few
-    extra_rows : ``extra_rows(runs)`` -> rows with numbers from elsewhere, put at the end
+    extra_rows : ``extra_rows(runs)`` -> rows with published numbers, put at the end
     note : what a reader must know beside the legend
     conclude : ``conclude(runs)`` -> sentences computed from the runs
     """
@@ -81,7 +81,7 @@ class FilledTable:
     suffix: str
     rows: tuple[Row, ...]
     counts: tuple[int | None, ...]
-    """Finished runs of each row; None for numbers from elsewhere."""
+    """Finished runs of each row; None for published numbers."""
     columns: tuple[str, ...]
     values: tuple[tuple[Value, ...], ...]
     legend: tuple[str, ...]

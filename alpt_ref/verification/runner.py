@@ -7,6 +7,7 @@ the number of processes nor on the order in which cells finish.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -211,5 +212,5 @@ def run_tasks(
         for task in tasks:
             yield run_task(task, claims[task.file])
         return
-    environment = {"NUMBA_NUM_THREADS": str(max(1, cores // jobs)), "ALPT_REF_DEVICE": device}
-    yield from run_in_processes(run_task, tasks, jobs=jobs, environment=environment)
+    environment = {"NUMBA_NUM_THREADS": str(max(1, cores // jobs))}
+    yield from run_in_processes(functools.partial(run_task, device=device), tasks, jobs=jobs, environment=environment)
