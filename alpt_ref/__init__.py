@@ -33,6 +33,7 @@ _HOMES = {
     "EmbeddingTable": "tables",
     "TableSpec": "tables",
     "make_table": "tables",
+    "Model": "models",
     "make_model": "models",
     "ClickDataset": "data",
     "read_criteo": "data",
@@ -48,6 +49,7 @@ _HOMES = {
     "logloss": "training.metrics",
     "num_threads": "kernels.jit",
     "set_num_threads": "kernels.jit",
+    "allow": "_util.parts",
     "AlptError": "errors",
     "InputError": "errors",
     "TrainingError": "errors",
@@ -61,6 +63,7 @@ _EXTRAS = {"CTRClassifier": "sklearn"}  # need an optional dependency, so that `
 
 if TYPE_CHECKING:
     from alpt_ref import theory as theory
+    from alpt_ref._util.parts import allow as allow
     from alpt_ref.data import ClickDataset as ClickDataset
     from alpt_ref.data import read_avazu as read_avazu
     from alpt_ref.data import read_criteo as read_criteo
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from alpt_ref.errors import TrainingError as TrainingError
     from alpt_ref.kernels.jit import num_threads as num_threads
     from alpt_ref.kernels.jit import set_num_threads as set_num_threads
+    from alpt_ref.models import Model as Model
     from alpt_ref.models import make_model as make_model
     from alpt_ref.quantizer import QuantSpec as QuantSpec
     from alpt_ref.quantizer import dequantize as dequantize

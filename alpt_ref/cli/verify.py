@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alpt_ref.cli.options import Interrupted, echo_unless
+from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
     from alpt_ref.verification.results import ClaimResult
@@ -21,6 +23,12 @@ _CLAIMS = click.option(
 @click.group("verify", short_help="Put the theory's claims to the test.", invoke_without_command=True)
 @click.option("--claim", "ids", metavar="ID", multiple=True, help="Only this claim; may be repeated.")
 @_CLAIMS
+@click.option(
+    "--runs", metavar="DIR", help="Study that m1-m4 are about, as `alpt-ref reproduce` wrote it.  [default: none]"
+)
+@click.option(
+    "--clicks", metavar="STORE", help="Store that m5 is about, as `alpt-ref data` wrote it.  [default: synthetic]"
+)
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
 @click.option(
@@ -49,6 +57,8 @@ def verify_command(context: click.Context, /, **options: Any) -> None:
 def _verify(
     ids: tuple[str, ...],
     claims_folder: str | None,
+    runs: str | None,
+    clicks: str | None,
     budget: str,
     jobs: int | None,
     device: str,
@@ -61,24 +71,34 @@ def _verify(
     from alpt_ref.verification.results import failing
     from alpt_ref.verification.verify import verify
 
+    _refuse_former_variables()
     say = echo_unless(quiet)
     try:
         results = verify(
             ids or None,
             folder=claims_folder,
+            runs=runs,
+            clicks=clicks,
             output=output,
             budget=budget,
             seed=seed,
             jobs=jobs,
             device=device,
             progress=Progress(enabled=not quiet),
-            say=say,
+            log=say,
         ).values()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished cells are in {output}, the same command goes on from there") from None
     click.echo(_table(results))
     say(f"wrote report.html, report.md and report.json to {output}")
     return failing(list(results))
+
+
+def _refuse_former_variables() -> None:
+    """InputError where a variable that 0.1.0 read in place of an option is set: verdicts would differ from then."""
+    for name, option in (("ALPT_REF_RUNS", "--runs"), ("ALPT_REF_CLICKS", "--clicks")):
+        if os.environ.get(name):
+            raise InputError(f"{name} is not read any more; unset it and give {option} {os.environ[name]}")
 
 
 def _table(results: Collection[ClaimResult]) -> str:

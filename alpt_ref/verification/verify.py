@@ -12,6 +12,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.verification.claim import BUDGETS
+from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, save_results
 from alpt_ref.verification.runner import load_claims
@@ -25,13 +26,15 @@ def verify(
     claims: str | Sequence[str] | None = None,
     *,
     folder: str | Path | None = None,
+    runs: str | Path | None = None,
+    clicks: str | Path | None = None,
     output: str | Path | None = None,
     budget: str = "quick",
     seed: int = 0,
     jobs: int | None = 1,
     device: str = "cpu",
     progress: Progress | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    log: Callable[[str], None] = lambda text: None,
 ) -> dict[str, ClaimResult]:
     """Try to refute claims of the theory and return the verdicts by id.
 
@@ -42,6 +45,11 @@ def verify(
         ``alpt_ref.claims``). ``alpt-ref verify list`` shows them.
     folder : folder, optional
         Files of more claims; they are run as Python. An id that there is already is refused.
+    runs : folder, optional
+        Study that claims about trained models (m1 to m4) are about, as ``alpt-ref reproduce`` wrote it; without it they
+        are NOT_APPLICABLE.
+    clicks : folder, optional
+        Store that m5 is about, as ``alpt-ref data`` wrote it; default: synthetic clicks.
     output : folder, optional
         Receives finished cells, verdicts and report.html, report.md and report.json. The same call with the same folder
         measures nothing twice, and resumes where it was stopped. Default: nothing is kept.
@@ -54,7 +62,7 @@ def verify(
         ``if __name__ == "__main__":``.
     device : {"cpu", "cuda"}
         Where large simulations run; results are bit for bit the same.
-    progress, say : optional
+    progress, log : optional
         Show cells measured; receive remarks, one line of text each.
 
     Returns
@@ -88,11 +96,12 @@ def verify(
         raise InputError("claims must name at least one claim, got none; leave it out to verify all")
     if device != "cpu":
         get_backend(device)  # an error now rather than in every cell
-    chosen = list(load_claims(add=folder, only=ids).values())
+    inputs = Inputs(Path(runs) if runs is not None else None, Path(clicks) if clicks is not None else None)
+    chosen = [one.about(inputs) for one in load_claims(add=folder, only=ids).values()]
 
     def run(where: Path) -> list[ClaimResult]:
         return measure_and_judge(
-            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, say=say
+            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, say=log
         )
 
     if output is None:

@@ -15,7 +15,28 @@ from alpt_ref._util.renamed import MODULES, NAMES, PACKAGES
 from tests.util import old_names
 
 GONE = {
+    "alpt_ref.compare.cell.load_cell": "runs are read through the study's index",
+    "alpt_ref.compare.cluster.measure_remotely": "the cluster calls any function",
+    "alpt_ref.compare.grid.make_cells": "make_grid, which varies any setting and takes other arguments",
+    "alpt_ref.compare.paired.Difference": "a comparison is a study of one table",
+    "alpt_ref.compare.paired.Runs": "a comparison is a study of one table",
+    "alpt_ref.compare.paired.differences": "a comparison is a study of one table",
+    "alpt_ref.compare.summary.Results": "a comparison is a study of one table",
+    "alpt_ref.compare.summary.summarise": "a comparison is a study of one table",
+    "alpt_ref.config.check": "settings are declared, and checked, by the options of a method",
     "alpt_ref.quantizer_cuda.is_device_array": "the quantiser decides by the array itself",
+    "alpt_ref.reproduce.claims.runs_of": "the folder of a study is an argument",
+    "alpt_ref.reproduce.inference.results_of": "tables ask their runs",
+    "alpt_ref.reproduce.stored.FOLDER": "the folder of a study is an argument",
+    "alpt_ref.reproduce.stored.VARIABLE": "the folder of a study is an argument",
+    "alpt_ref.reproduce.verdicts.put_to_the_test": "verify_study, which takes loaded claims",
+    "alpt_ref.sources.FILES": "formats are found by the registry",
+    "alpt_ref.tables.alpt.GRAD_SCALES": "declared in the method's Options",
+    "alpt_ref.tables.alpt.STEP_DOMAINS": "declared in the method's Options",
+    "alpt_ref.tables.full.require_float32": "checked by the base class",
+    "alpt_ref.tables.lpt.GRANULARITIES": "declared in the method's Options",
+    "alpt_ref.theory.montecarlo_cuda.linear": "one Monte Carlo driver",
+    "alpt_ref.theory.montecarlo_cuda.separable": "one Monte Carlo driver",
     "alpt_ref.verify.plugin.find_folder": "the loader takes no folder of the current directory any more",
     "alpt_ref.verify.task.start_worker": "the process runner starts workers",
 }
