@@ -105,11 +105,7 @@ def simulate(
     seed : int
         Key of the counter-based generator, 0 to 2**64 - 1.
     device : {"cpu", "cuda"}, optional
-<<<<<<< HEAD
         Where to run; the result is the same in every bit. Without it the process's default counts, and a simulation too
-=======
-        Where to run; the result is bit for bit the same. Without it `default_device` counts, and a simulation too
->>>>>>> montecarlo
         small for a GPU to gain from (see `alpt_ref.theory.montecarlo_cuda.pays`) stays on the CPU.
 
     Returns
