@@ -96,6 +96,10 @@ def allow(name: str) -> None:
     ------
     InputError
         It is of another form.
+
+    Examples
+    --------
+    >>> allow("my_package.tables:MyTable")
     """
     if not is_object_name(name):
         raise InputError(f"a class must be named as package.module:Class, got {name!r}")

@@ -183,6 +183,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, setting in settings_of(type(self)).items():
             msgspec.structs.force_setattr(self, name, checked(setting, getattr(self, name), self.prefix))
 
+    def __repr__(self) -> str:
+        """The settings that differ from their defaults."""
+        return changed_repr(self)
+
+
+def changed_repr(struct: msgspec.Struct) -> str:
+    """``Name(key=value, ...)`` of the fields that differ from their defaults."""
+    fields = zip(struct.__struct_fields__, struct.__struct_defaults__, strict=True)
+    changes = [f"{name}={getattr(struct, name)!r}" for name, default in fields if getattr(struct, name) != default]
+    return f"{type(struct).__name__}({', '.join(changes)})"
+
 
 def extended(base: type[msgspec.Struct], *more: type[msgspec.Struct], name: str = "") -> type[Any]:
     """A subclass of `base` with the settings of other structs added; where a name occurs again the last one counts."""

@@ -21,7 +21,7 @@ from alpt_ref.cli.options import allow_option
 @click.option("--wide", is_flag=True, help="fbgemm: 4- and 2-bit codes as 8-bit rows with float32 scales, exact.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -> None:
-    """Write the table of a run for other runtimes, and say how near its values are to `table.lookup`.
+    """Write the table of a run for other runtimes, and print how far its values are from `table.lookup`.
 
     RUN_OR_CHECKPOINT is the output folder of `alpt-ref train`, a checkpoint in it, or the folder of a table that
     `alpt-ref quantize` wrote. With `--to onnx` the backbone is written, too.

@@ -147,6 +147,9 @@ def make_config(options: dict[str, Any]) -> RunConfig:
         preset = "paper" if "source" in changes or file is not None else "quick"
     config = PRESETS[preset]
     if file is not None:
+        from alpt_ref.studies.shipped import require_current_path
+
+        require_current_path(file)
         config = load_toml(file, config)
     if changes:
         config = config.replace("data", **changes)

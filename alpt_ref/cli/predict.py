@@ -45,7 +45,7 @@ def predict_command(run: str, data: str | None, threads: int | None, output: str
         with Progress(enabled=not quiet) as progress:
             scores = predict(run, output, store=data, kind=kind, file=file, progress=progress, **options)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; nothing was written, the same command starts again") from None
+        raise Interrupted("interrupted; nothing was written; run the same command to start again") from None
     left_out = f", left out {scores.bad_rows:,} bad rows" if scores.bad_rows else ""
     line = f"{scores.rows:,} rows{left_out}, {100 * scores.unseen_share:.2f} % of ids out of vocabulary"
     if scores.logloss is None:

@@ -42,6 +42,21 @@ class Model(ABC):
         Name in messages; default the class's name.
     Options : type of msgspec.Struct
         The backbone's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
+
+    Examples
+    --------
+    >>> class SumOfAll(Model):
+    ...     def __init__(self, fields, dim, *, seed, dtype, device):
+    ...         super().__init__(fields, dim, dtype=dtype, device=device)
+    ...
+    ...     def _forward(self, x, logits, training, update_stats):
+    ...         logits[...] = x.sum(axis=1)
+    ...
+    ...     def _backward(self, x, dlogits, demb, params):
+    ...         demb[...] = dlogits[:, None]
+    >>> model = make_model(SumOfAll, fields=2, dim=3)
+    >>> model.forward(np.ones((4, 6), np.float32), training=False).tolist()
+    [6.0, 6.0, 6.0, 6.0]
     """
 
     kind: ClassVar[str] = ""
@@ -91,7 +106,7 @@ class Model(ABC):
         """
         x = self._checked(emb)
         self._input = None
-        logits: Array = self.ops.workspace.take("logits", (len(x),))
+        logits: Array = self.ops.scratch.take("logits", (len(x),))
         self._forward(x, logits, training, training and update_stats)
         self._input = x if training else None
         return logits
@@ -122,7 +137,7 @@ class Model(ABC):
         if dlogits.shape != (len(x),) or dlogits.dtype != self.dtype:
             raise InputError(f"dlogits must be {self.dtype} {(len(x),)}, got {dlogits.dtype} {dlogits.shape}")
         self._input = None
-        demb = self.ops.workspace.take("demb", x.shape)
+        demb = self.ops.scratch.take("demb", x.shape)
         self._backward(x, self.ops.contiguous(dlogits), demb, params)
         shaped: Array = demb.reshape(len(x), self.fields, self.width)
         return shaped

@@ -33,7 +33,7 @@ class Source:
 
     table: ServingTable
     kind: str | None = None
-    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
 
 def load(path: str | Path) -> Source:
@@ -64,7 +64,7 @@ def load(path: str | Path) -> Source:
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
     """What a checkpoint needs to answer lookups.
 
-    Codes and step sizes of LPT and ALPT, and float32 weights, are taken as they lie there. The table of any other
+    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other
     method is restored: it becomes its codes and step sizes where it has them, else the float32 values of its lookup.
     """
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")

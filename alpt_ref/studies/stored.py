@@ -1,4 +1,4 @@
-"""The runs of a study as they lie on disk: an index, and one file a cell. Tables, figures and claims read nothing else.
+"""The runs of a study on disk: an index, and one file per cell. Tables, figures and claims read nothing else.
 
 ``runs.json`` says which plan (a table or figure) needs which runs, under which names, and in which files of ``cells/``
 they are. It is written before the first run, so that a study that was stopped can be looked at, too.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +23,6 @@ from alpt_ref.training.config_io import from_file
 from alpt_ref.training.results import RunResult
 
 INDEX = "runs.json"
-FOLDER = "runs/reproduce"
-"""Where `alpt-ref reproduce` writes by default."""
-VARIABLE = "ALPT_REF_RUNS"
-"""Environment variable that names another folder to the claims on stored runs."""
 
 
 class Data(msgspec.Struct, frozen=True):
@@ -60,7 +55,7 @@ class Index(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.observe`."""
+    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.table_diagnostics`."""
 
     config: RunConfig
     result: RunResult
@@ -178,10 +173,13 @@ class Stored:
         return hashlib.sha256(" ".join([self.index.study.name, *there]).encode()).hexdigest()[:16]
 
 
-def stored_runs(plan: str) -> Stored | None:
-    """What a claim reads: the study in ``$ALPT_REF_RUNS`` or ``runs/reproduce``, or None where it lacks that plan."""
-    folder = Path(os.environ.get(VARIABLE) or FOLDER)
-    if not (folder / INDEX).exists():
-        return None
+def stored_runs(plan: str, folder: str | Path) -> Stored | None:
+    """The study in `folder`, or None where it lacks that plan.
+
+    Raises
+    ------
+    InputError
+        The folder holds no study, or a damaged one.
+    """
     found = Stored(folder)
     return found if plan in found else None

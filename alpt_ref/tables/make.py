@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import msgspec
 
@@ -14,10 +14,75 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.tables.base import EmbeddingTable, TableSpec
 
+if TYPE_CHECKING:
+    from alpt_ref.tables.alpt import AdaptiveTable
+    from alpt_ref.tables.full import FullTable
+    from alpt_ref.tables.hashing import HashedTable
+    from alpt_ref.tables.lpt import LowPrecisionTable
+    from alpt_ref.tables.lsq import LsqTable
+    from alpt_ref.tables.pact import PactTable
+    from alpt_ref.tables.pruning import PrunedTable
+
+Table = TypeVar("Table", bound=EmbeddingTable)
+
 _SPEC = tuple(name for name in TableSpec.__dataclass_fields__ if name not in ("n", "d", "options"))
 _SHORTHAND = ("prune_start", "prune_updates")
 
 
+@overload
+def make_table(
+    method: Literal["fp32"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> FullTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: Literal["lpt"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> LowPrecisionTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: Literal["alpt"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> AdaptiveTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: Literal["hashing"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> HashedTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: Literal["pruning"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> PrunedTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: Literal["pact"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> PactTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: Literal["lsq"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> LsqTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: type[Table], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> Table: ...  # fmt: skip
+@overload
+def make_table(
+    method: str, n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> EmbeddingTable: ...  # fmt: skip
 def make_table(
     method: str | type[EmbeddingTable],
     n: int,
@@ -51,6 +116,7 @@ def make_table(
         Learning rate of the rows.
     seed : int
         Of initial weights and stochastic rounding, in ``[0, 2**64)``.
+    device : {"cpu", "cuda"}
     **options
         The other fields of `TableSpec`, and settings of the method's `Options`. ``init_step=("range", beta)`` stands
         for ``init_step="range", init_range=beta``; `prune_start` and `prune_updates` give pruning's schedule in
@@ -69,7 +135,7 @@ def make_table(
     Examples
     --------
     >>> table = make_table("alpt", 1000, 16, bits=4)
-    >>> table.nbytes("serving")  # eight bytes of codes and four of step size a row
+    >>> table.nbytes("serving")  # eight bytes of codes and four of step size per row
     12000
     """
     entry = find("table", _canonical_name(method), "method")

@@ -1,4 +1,4 @@
-"""From a configuration to the two trained things, table and model, and back and forth to plain arrays."""
+"""Table and model from a configuration, and their states as plain arrays."""
 
 from __future__ import annotations
 

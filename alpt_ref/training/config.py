@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
-from alpt_ref._util.settings import NOT_NEGATIVE, Rule, Settings, choice, optional, whole
+from alpt_ref._util.settings import NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.training.sections import ModelConfig as ModelConfig
@@ -143,6 +143,10 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
+
+    def __repr__(self) -> str:
+        """The sections, and in them the settings, that differ from their defaults."""
+        return changed_repr(self)
 
     def replace(self, section: str, **changes: Any) -> RunConfig:
         """The same run with some settings of one section changed (and checked).

@@ -1,4 +1,4 @@
-"""Configurations as text: TOML files, ``section.key=value`` overrides, and what to say about a misspelt name.
+"""Configurations as text: TOML files, ``section.key=value`` overrides, and the nearest known name for a misspelt one.
 
 The same checks serve files, the command line and Python, because all of them construct the classes of `config`.
 """

@@ -1,7 +1,7 @@
 """A training run and its folder: start, resume, finish, or read what is there.
 
-The loop is in `trainer`, what a step does in `engine`. Here is what a run owes its folder: nobody else is in it, it
-belongs to one configuration on one dataset, and whatever happens, what is in it is whole.
+The loop is in `trainer`, a step in `engine`. This module keeps the run's folder consistent: one process at a time, one
+configuration on one dataset, and every file in it whole whatever happens.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from alpt_ref._util import check as _check
 from alpt_ref._util import folders
 from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_json, write_text
 from alpt_ref._util.folders import folder_lock
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
@@ -41,6 +42,7 @@ FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
 LAST_GOOD = "last_good"
 
 
+@former_keywords(say="log")
 def train(
     config: RunConfig,
     dataset: ClickDataset,
@@ -52,7 +54,7 @@ def train(
     checkpoint_every: int | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Train one table and model, and test the state of the best (or last) epoch.
 
@@ -69,16 +71,16 @@ def train(
         Receives config.toml, history.jsonl (after every epoch), the two latest checkpoints, and at the end the tested
         state and result.json. A folder that holds this run's complete result is read instead of training again.
     resume : bool
-        Go on from the newest checkpoint in `output` that is whole, with the same bits as if nothing had happened; a
-        folder without one is begun.
+        Continue from the newest checkpoint in `output` that is whole; the result is bit for bit that of an
+        uninterrupted run. In a folder without a checkpoint training starts at the beginning.
     checkpoint_every : int, optional
         Steps between two checkpoints; default: one after every epoch.
     progress : Progress, optional
         Shows samples and samples a second; default none.
     stop : callable, optional
         Asked after every batch; True keeps a checkpoint and ends with `StoppedError`.
-    say : callable, optional
-        Receives remarks: which checkpoint training goes on from, which was damaged.
+    log : callable, optional
+        Called with one sentence: which checkpoint training resumes from, which one was damaged.
 
     Returns
     -------
@@ -118,15 +120,15 @@ def train(
             return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
         folder = _claim(Path(output), config, dataset)
         with folder_lock(folder):
-            _claim(folder, config, dataset)  # again: another process may have been here before the lock was ours
+            _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
                 return _restored(folder, config, dataset)
-            begun = _begun(folder, resume, say or (lambda text: None))
-            _require_same(begun, config, dataset)
+            resumed = _newest_checkpoint(folder, resume, log or (lambda text: None))
+            _require_same(resumed, config, dataset)
             tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
             tools["history_file"] = folder / "history.jsonl"
             trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
-            return _run(folder, trainer, begun)
+            return _run(folder, trainer, resumed)
 
 
 def _check_options(output: str | Path | None, resume: bool, checkpoint_every: int | None) -> None:
@@ -150,16 +152,16 @@ def require_usable(dataset: ClickDataset) -> None:
             )
 
 
-def _run(folder: Path, trainer: Trainer, begun: Checkpoint | None) -> RunResult:
-    """Train to the end and write what a finished run leaves behind, its result last."""
-    if begun is not None:
-        trainer.resume(begun)
-        for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # not begun from
+def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResult:
+    """Train to the end and write what is kept of a finished run, its result last."""
+    if resumed is not None:
+        trainer.resume(resumed)
+        for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # damaged ones
             folders.remove(later)
         if trainer.history:
             write_history(folder / "history.jsonl", trainer.history)
     remove_parts(folder, folder / CHECKPOINTS)
-    write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a setting that is refused claims nothing
+    write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a refused setting claims no folder
     try:
         result = trainer.run()
     except DivergedError as error:
@@ -183,7 +185,7 @@ def _threads(threads: int | None) -> Iterator[None]:
         _jit.set_num_threads(before)
 
 
-# --- whose folder it is ----------------------------------------------------------------------------------------------
+# --- the output folder -----------------------------------------------------------------------------------------------
 
 
 def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
@@ -218,16 +220,16 @@ def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) 
     return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
 
 
-def _begun(folder: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint | None:
-    """The newest whole checkpoint, to go on from; None where there is none yet."""
+def _newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) -> Checkpoint | None:
+    """The newest whole checkpoint, to resume from; None where there is none yet."""
     found = checkpoint.list_checkpoints(folder / CHECKPOINTS)
     if not found:
         if resume:
-            say(f"{folder} holds no checkpoint: training starts at the beginning")
+            log(f"{folder} holds no checkpoint: training starts at the beginning")
         return None
     if not resume:
         raise InputError(
-            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; go on from there "
+            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; continue from it "
             "with --resume, or delete the folder to start again"
         )
     reasons: list[str] = []
@@ -236,18 +238,18 @@ def _begun(folder: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint
             content = checkpoint.read_folder(path)
         except InputError as error:
             reasons.append(str(error))
-            say(f"{error}; trying the one before")
+            log(f"{error}; trying the one before")
             continue
-        say(f"going on from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
+        log(f"resuming from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
         return content
     raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
 
 
-def _require_same(begun: Checkpoint | None, config: RunConfig, dataset: ClickDataset) -> None:
-    """`InputError` unless going on with these data and programs gives the same bits."""
-    if begun is None:
+def _require_same(resumed: Checkpoint | None, config: RunConfig, dataset: ClickDataset) -> None:
+    """`InputError` unless resuming with these data and versions gives the same bits."""
+    if resumed is None:
         return
-    meta, device = begun.meta, config.train.device
+    meta, device = resumed.meta, config.train.device
     if dataset.files is not None:  # a store's own word is not enough: its arrays may have been edited since
         dataset = replace(dataset, files=None)
     if meta["fingerprint"] != dataset.fingerprint:
@@ -258,12 +260,12 @@ def _require_same(begun: Checkpoint | None, config: RunConfig, dataset: ClickDat
     if meta.get("device", device) != device:
         raise InputError(
             f"the checkpoint was written on device {meta['device']!r}, got {device!r}, which may round differently; "
-            f"go on with --device {meta['device']}"
+            f"resume with --device {meta['device']}"
         )
     for name, code in code_of(config).items():
         if meta.get("code", {}).get(name) != code:
             raise InputError(
-                f"the checkpoint was written with another version of {name}; bring that version back to go on, or "
+                f"the checkpoint was written with another version of {name}; bring that version back to resume, or "
                 "delete the folder to start again"
             )
     here = checkpoint.versions()
@@ -272,7 +274,7 @@ def _require_same(begun: Checkpoint | None, config: RunConfig, dataset: ClickDat
         if there != here[name]:
             raise InputError(
                 f"the checkpoint was written with {name} {there}, this is {here[name]}, which may round differently; "
-                "install that version to go on, or delete the folder to start again"
+                "install that version to resume, or delete the folder to start again"
             )
 
 
