@@ -63,6 +63,14 @@ def test_a_setting_needs_a_default() -> None:
         settings_of(Bad)
 
 
+def test_a_setting_that_may_be_none_is_none_by_default() -> None:
+    class Bad(msgspec.Struct):
+        size: int | None = 3
+
+    with pytest.raises(InputError, match=r"none by default, .*Bad\.size is 3: a TOML file cannot hold none"):
+        settings_of(Bad)
+
+
 class Own(msgspec.Struct, frozen=True):
     plain: Annotated[float, Rule("half", lambda value: value == 0.5)] = 0.5
     more: int = 7
