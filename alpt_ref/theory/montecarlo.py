@@ -300,4 +300,4 @@ def _step_sizes(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[n
     sizes = np.asarray(grid.step_size if step_sizes is None else step_sizes, dtype=np.float64)
     if sizes.shape not in ((), (dim,)) or not (np.isfinite(sizes).all() and (sizes > 0.0).all()):
         raise InputError(f"step_sizes must be one number above 0 for each of the {dim} coordinates, got {step_sizes!r}")
-    return np.ascontiguousarray(np.broadcast_to(sizes, (dim,)))
+    return np.array(np.broadcast_to(sizes, (dim,)))
