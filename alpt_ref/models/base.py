@@ -45,6 +45,7 @@ class Model(ABC):
 
     Examples
     --------
+    >>> from alpt_ref import make_model
     >>> class SumOfAll(Model):
     ...     def __init__(self, fields, dim, *, seed, dtype, device):
     ...         super().__init__(fields, dim, dtype=dtype, device=device)

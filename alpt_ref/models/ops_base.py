@@ -1,7 +1,7 @@
 """Dense operations of a device for the models: arrays, matrix products, and everything between two matrix products.
 
-Layers call only these methods, so another device is one more subclass of `Ops`. A method is one fused operation; each device
-implements it with as few passes over memory as it can.
+Layers call only these methods, so another device is one more subclass of `Ops`. A method is one fused operation; each
+device implements it with as few passes over memory as it can.
 """
 
 from __future__ import annotations
