@@ -41,7 +41,7 @@ OWN_FILE = ("best", "last_good", "vocabulary")
 """First parts of array names that are kept in a file of their own, the others in `STATE`."""
 FILES = (STATE, *(f"{part}.safetensors" for part in OWN_FILE))
 CHECKPOINTS, FINAL = "checkpoints", "state"
-"""Folders below a run's output folder: one folder a checkpoint; the tested state of a finished run."""
+"""Folders below a run's output folder: one folder per checkpoint; the tested state of a finished run."""
 
 _REQUIRED = {"step": int, "epoch": int, "n": int, "d": int, "fields": int, "dataset": str, "fingerprint": str}
 _NAME = re.compile(r"step-(\d{9,})")

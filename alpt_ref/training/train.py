@@ -77,7 +77,7 @@ def train(
     checkpoint_every : int, optional
         Steps between two checkpoints; default: one after every epoch.
     progress : Progress, optional
-        Shows samples and samples a second; default none.
+        Shows samples and samples per second; default none.
     stop : callable, optional
         Asked after every batch; True keeps a checkpoint and ends with `StoppedError`.
     log : callable, optional
