@@ -26,7 +26,7 @@ FIGURE = (
 )
 TABLE = (
     "from alpt_ref.studies.reproduce import Table\n"
-    "TABLE = Table(id='{id}', title='t', heads=(), runs=lambda s: {{}}, lines=lambda s: [])\n"
+    "TABLE = Table(id='{id}', title='t', label_columns=(), runs=lambda s: {{}}, rows=lambda s: [])\n"
 )
 OWN = Path(__file__).resolve().parents[2] / "analysis"
 
