@@ -212,7 +212,7 @@ def studies_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     for name, one in found.items():
         outcomes = [claim["verdict"] for claim in one["claims"].values()]
         counted = ", ".join(f"{outcomes.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(outcomes)))
-        claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not put to the test."
+        claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not verified."
         lines.append(
             f"**[{name}](analysis/results/{name}/README.md)**: {', '.join(one['data'])}, {sum(one['rows']):,} rows, "
             f"{one['runs']:,} runs, {one['seeds']} seeds ({one['few']} in tables of variants). {claims}"

@@ -59,7 +59,7 @@ def test_every_container_gives_the_same_bits() -> None:
         assert model.feature_names_in_.tolist() == ["id", "name", "price"]
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Any] = {
     "text": [str(number) for number in IDS],
     "float text": [f"{number}.0" for number in IDS],
     "padded": [f"{number} " for number in IDS],

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from alpt_ref.errors import InputError
+
 C = TypeVar("C", bound=type)
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,6 +52,8 @@ def _renaming(function: Callable[P, R], owner: str, now: dict[str, str]) -> Call
     @functools.wraps(function)
     def call(*values: P.args, **named: P.kwargs) -> R:
         for old in now.keys() & named.keys():
+            if now[old] in named:
+                raise InputError(f"{owner}: give {now[old]} once, not under its former name {old} too")
             _warn(owner, old, now[old])
             named[now[old]] = named.pop(old)
         return function(*values, **named)

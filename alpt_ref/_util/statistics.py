@@ -102,6 +102,16 @@ def corrected(p_values: Mapping[Key, float | None]) -> dict[Key, float]:
     return dict(zip(known, holm(list(known.values())).tolist(), strict=True))
 
 
+def multiplicity_note(undecided: Sequence[tuple[float, float]], family: int) -> str:
+    """A clause where intervals (mean, half width) of undecided comparisons exclude 0: one test alone would decide."""
+    excluding = sum(abs(mean) > half for mean, half in undecided)
+    if not excluding:
+        return ""
+    exclude = "exclude" if excluding > 1 else "excludes"
+    those = f"this interval {exclude}" if len(undecided) == 1 else f"{excluding} of these intervals {exclude}"
+    return f"; {those} 0, but the tests are corrected for {family} comparisons"
+
+
 def estimates(differences: Mapping[Key, Sequence[float]]) -> dict[Key, PairedEstimate]:
     """Estimates with Holm's correction over all of them; what has fewer than two values is left out."""
     adjusted = corrected({key: paired_p_value(values) for key, values in differences.items()})

@@ -107,6 +107,23 @@ config_options = stack(
     ),
 )
 
+
+def _allow(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    from alpt_ref._util.parts import allow
+
+    for name in value:
+        allow(name)
+
+
+allow_option = click.option(
+    "--allow",
+    metavar="MODULE:CLASS",
+    multiple=True,
+    expose_value=False,
+    callback=_allow,
+    help="Import this class if the run's files name it; installed ones need no leave. May be repeated.",
+)
+
 run_options = stack(
     click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]"),
     click.option(
@@ -119,16 +136,20 @@ run_options = stack(
 def data_changes(options: dict[str, Any]) -> dict[str, Any]:
     """What the data options change in the ``data`` section; takes them out of `options`."""
     given = {name: options.pop(name, None) for name in ("data", *RAW, "dataset")}
+    text_format = options.pop("text_format", None)
+    given["format"] = None if text_format is None else text_format[1]
     named = [name for name, value in given.items() if value]
     if len(named) > 1:
         raise InputError(f"give only one of {', '.join('--' + name for name in named)}")
     changes: dict[str, Any] = {}
     if named:
         name, value = named[0], given[named[0]]
-        source = {"data": "store", "dataset": value}.get(name, name)
+        source = {"data": "store", "dataset": value, "format": text_format and text_format[0]}.get(name, name)
         changes = {"source": source, "path": "" if name == "dataset" else value}
-        if name in RAW:
-            changes["path"] = raw_files(name, value)
+        if name == "dataset" and value in (*RAW, "store"):
+            raise InputError(f"--dataset must name a set, got {value!r}; give --{source.replace('store', 'data')}")
+        if name in (*RAW, "format"):
+            changes["path"] = raw_files(name, [value] if name == "format" else value)
         elif name == "data" and not Path(value).exists():
             raise InputError(f"--{name} {value} does not exist")
     for key in ("on_bad_row", "max_bad_rows", "min_count", "folds"):
@@ -145,7 +166,8 @@ def raw_files(option: str, names: Sequence[str]) -> str | tuple[str, ...]:
     try:
         list_files(names)
     except InputError as error:
-        raise InputError(f"--{option}: {error}") from None
+        said = str(error)
+        raise InputError(f"--{option} {said[5:]}" if said.startswith("file ") else f"--{option}: {said}") from None
     return names[0] if len(names) == 1 else tuple(names)
 
 

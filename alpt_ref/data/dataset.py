@@ -55,14 +55,13 @@ class ClickDataset:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> ids = np.array([[1, 4], [2, 5], [1, 5], [0, 3]], np.uint32)
-    >>> labels, split = np.array([1, 0, 0, 1], np.uint8), np.array([0, 0, 1, 2], np.uint8)
-    >>> data = ClickDataset("four", ids, labels, split, ("site", "device"), (3, 3))
-    >>> data
-    ClickDataset 'four': 4 rows, 2 fields, 6 ids (site 3, device 3)
-    >>> data.rows_of("train"), data.field_offsets
-    (array([0, 1]), array([0, 3, 6]))
+    >>> ids = np.array([[0, 3], [1, 4], [2, 3]], np.uint32)  # three rows of two fields with three and two ids
+    >>> labels, split = np.array([1, 0, 1], np.uint8), np.array([0, 0, 2], np.uint8)
+    >>> clicks = ClickDataset("made up", ids, labels, split, ("device", "country"), (3, 2))
+    >>> clicks
+    ClickDataset 'made up': 3 rows, 2 fields, 5 ids (device 3, country 2)
+    >>> clicks.rows_of("test").tolist(), clicks.field_offsets.tolist()
+    ([2], [0, 3, 5])
     """
 
     name: str

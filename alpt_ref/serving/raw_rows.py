@@ -73,7 +73,7 @@ def open_files(
     """A reader of the files, and for each of them whether it has labels, as its first lines show it."""
     from alpt_ref.data.formats.text import TextReader
     from alpt_ref.data.formats.unlabelled import has_label, without_label
-    from alpt_ref.data.store.ingest import FILE_KINDS
+    from alpt_ref.data.registry import FILE_KINDS
     from alpt_ref.training.sources import reading
 
     if kind not in FILE_KINDS:

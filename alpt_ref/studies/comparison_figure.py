@@ -30,6 +30,8 @@ STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for t
     "pact": {"marker": "v", "linestyle": (0, (5, 2)), "color": "#CC79A7"},
     "lsq": {"marker": "p", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "color": "#009E73"},
 }
+OTHER: dict[str, Any] = {"marker": "h", "linestyle": (0, (4, 1, 1, 1)), "color": "#117733"}
+"""Methods of other distributions; the legend names them."""
 _WITH_BITS = [label for label in METHODS if "bits" in TABLES[label.split("-")[0]].settings]
 SHIFT = {label: 1 + 0.026 * (place - (len(_WITH_BITS) - 1) / 2) for place, label in enumerate(_WITH_BITS)}
 
@@ -52,7 +54,7 @@ def draw(comparison: Comparison, folder: Path) -> None:
 
 def _plot(axes: Any, comparison: Comparison) -> None:
     rows = [row for row in comparison.rows if row.metric and row.serving_bytes]
-    for label in METHODS:
+    for label in dict.fromkeys((*METHODS, *(row.setting.label for row in rows))):
         ours = sorted((row for row in rows if row.setting.label == label), key=lambda row: row.serving_bytes or 0)
         words = [_varied(row) for row in ours]
         for place, name in enumerate(dict.fromkeys(words)):
@@ -87,7 +89,7 @@ def _errorbar(axes: Any, label: str, rows: list[ComparisonRow], name: str, place
         capsize=3,
         linewidth=1.2,
         fillstyle=FILLS[place % len(FILLS)],
-        **STYLE[label],
+        **STYLE.get(label, OTHER),
     )
 
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from alpt_ref._util.statistics import CONFIDENCE, LEVEL, Interval
+from alpt_ref._util.statistics import CONFIDENCE, LEVEL, Interval, multiplicity_note
 from alpt_ref.studies.comparison_rows import METRICS, ComparisonRow
 from alpt_ref.studies.folds import folds_in_words
 from alpt_ref.studies.grid import short_key, value_text
@@ -110,10 +110,12 @@ def conclusion(comparison: Comparison, metric: str = "auc") -> str:
     if not rest:
         return f"{head}."
     largest = max(rest, key=lambda row: abs(row.difference[metric].mean))
+    pairs = [(row.difference[metric].mean, row.difference[metric].half_width or 0.0) for row in rest]
+    note = multiplicity_note(pairs, len(known))
     other = f"the other {len(rest)}" if differ else f"the {len(rest)}"
     return (
         f"{head}. {seeds} seeds cannot tell {other} from FP32 (largest difference: {largest.name}, "
-        f"{_interval(largest, metric)})."
+        f"{_interval(largest, metric)}{note})."
     )
 
 

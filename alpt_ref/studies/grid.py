@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from alpt_ref._util.parts import find, split_label
 from alpt_ref.catalog import TABLES, comparison_labels
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import SECTIONS, RunConfig, canonical, config_hash
@@ -78,16 +79,14 @@ def make_settings(methods: Iterable[str], bits: Iterable[int]) -> tuple[MethodSe
     """Every method at every number of bits that it can have; fp32 comes first, always, as the reference."""
     settings = [FP32]
     for label in methods:
-        if label not in METHODS:
-            raise InputError(f"methods must be among {', '.join(METHODS)}, got {label!r}")
-        has_bits = "bits" in TABLES[label.split("-")[0]].settings
+        has_bits = "bits" in find("table", split_label(label)[0], "methods").settings
         settings += [MethodSetting(label, one) for one in bits] if has_bits else [MethodSetting(label, None)]
     return tuple(dict.fromkeys(settings))
 
 
 def configure(base: RunConfig, setting: MethodSetting) -> RunConfig:
     """`base` with the setting's method, rounding and bits."""
-    method, _, rounding = setting.label.partition("-")
+    method, rounding = split_label(setting.label)
     changes: dict[str, Any] = {"bits": setting.bits, "rounding": rounding}
     return base.replace("table", method=method, **{name: value for name, value in changes.items() if value})
 
@@ -103,30 +102,38 @@ def make_grid(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary | N
     vary = vary or {}
     _check_vary(base, settings, vary)
     entries: dict[str, GridEntry] = {}
+    concerned: set[str] = set()
     for values in itertools.product(*vary.values()):
         combination = dict(zip(vary, values, strict=True))
-        changed = _with(base, combination)
+        reference = name_of(FP32, _varied(base, FP32, combination)[1])
         for setting in settings:
-            config = configure(changed, setting)
-            reference = name_of(FP32, _used(combination, configure(changed, FP32)))
-            entry = GridEntry(setting, _used(combination, config), config, reference)
+            config, used = _varied(base, setting, combination)
+            concerned |= set(used)
+            entry = GridEntry(setting, used, config, reference)
             entries.setdefault(entry.name, entry)
+    for key in vary:
+        if key not in concerned:
+            raise InputError(f"--vary {key} would change nothing: no method of this comparison has a use for it")
     return tuple(sorted(entries.values(), key=lambda entry: settings.index(entry.setting)))
 
 
-def _with(base: RunConfig, combination: Mapping[str, Any]) -> RunConfig:
-    """`base` with all values of a combination at once, since one setting may depend on another."""
+def _varied(
+    base: RunConfig, setting: MethodSetting, combination: Mapping[str, Any]
+) -> tuple[RunConfig, dict[str, Any]]:
+    """The run of a setting with all values of a combination that it has a use for, and these values.
+
+    They are put in at once, since one setting may depend on another.
+    """
+    config = configure(base, setting)
     changes: dict[str, dict[str, Any]] = {}
     for key, value in combination.items():
         section, _, name = key.partition(".")
-        changes.setdefault(section, {})[name] = value
-    return update(base, changes, source="--vary")
-
-
-def _used(combination: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
-    """The varied settings that can change a result of this run."""
+        if name in getattr(config, section).__struct_fields__:  # another distribution's method has settings of its own
+            changes.setdefault(section, {})[name] = value
+    config = update(config, changes, source="--vary")
     plain = canonical(config)
-    return {key: value for key, value in combination.items() if key.partition(".")[2] in plain[key.partition(".")[0]]}
+    used = {key: value for key, value in combination.items() if key.partition(".")[2] in plain[key.partition(".")[0]]}
+    return config, used
 
 
 def _check_vary(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary) -> None:
@@ -144,15 +151,14 @@ def _check_vary(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary) 
             raise InputError(f"--vary {key} must have at least one value, got {values!r}")
         if len(set(map(repr, values))) < len(values):
             raise InputError(f"--vary {key} must have different values, got {', '.join(map(value_text, values))}")
-    combinations = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
-    changed = [(one, _with(base, one)) for one in combinations]  # an unknown name or a wrong value is refused here
-    for key in vary:
-        if not any(_used({key: None}, configure(config, setting)) for _, config in changed for setting in settings):
-            raise InputError(f"--vary {key} would change nothing: no method of this comparison has a use for it")
+        configs = [configure(base, setting) for setting in settings]
+        if section not in SECTIONS or not any(name in getattr(one, section).__struct_fields__ for one in configs):
+            update(base, {section: {name: values[0]}}, source="--vary")  # raises, naming the nearest
 
 
 def base_hash(base: RunConfig) -> str:
     """Hash of what all cells share: everything but method, bits, rounding and seed."""
     without = ("table.method", "table.bits", "table.rounding", "train.seed")
-    hashes = [config_hash(base.replace("table", method=method), without=without) for method in TABLES]
+    own = dict.fromkeys((*TABLES, base.table.method))  # an installed method's settings are not those of the others
+    hashes = [config_hash(base.replace("table", method=method), without=without) for method in own]
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alpt_ref._util.statistics import LEVEL, PairedEstimate, estimates, t_interval
+from alpt_ref._util.statistics import LEVEL, PairedEstimate, estimates, multiplicity_note, t_interval
 from alpt_ref.studies.benchmark import Benchmark, check_benchmark
 from alpt_ref.studies.columns import COLUMNS, values_by_seed
 from alpt_ref.studies.folds import overlap
@@ -77,16 +77,12 @@ def undecided(
     noun, _, apart = what.partition(" ")
     other = "the other" if len(rest) < len(known) else "the"
     counted = f"{other} {noun.removesuffix('s')} {apart}" if len(rest) == 1 else f"{other} {len(rest)} {what}"
-    excluded = sum(abs(one.mean) > one.half_width for one in rest.values())
-    corrected = (
-        f"; {excluded} of these intervals exclude{'s' if excluded == 1 else ''} 0, but the tests are corrected for "
-        f"{family or len(known)} comparisons"
-    )
+    note = multiplicity_note([(one.mean, one.half_width) for one in rest.values()], family or len(known))
     seeds = len(runs.seeds)
     return [
         Undecided(
             f"{metric}: {seeds} seed{'s' if seeds > 1 else ''} cannot tell {counted} (largest "
-            f"difference: {largest}, {rest[largest].interval}{corrected if excluded else ''}).",
+            f"difference: {largest}, {rest[largest].interval}{note}).",
             len(rest),
         )
     ]

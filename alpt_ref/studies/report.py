@@ -63,7 +63,7 @@ def _counted(verdicts: Sequence[Verdict]) -> str:
 def write_report(
     folder: Path, tables: Sequence[FilledTable], figures: Sequence[Figure], verdicts: Sequence[Verdict]
 ) -> None:
-    """Write ``report.html``; pictures are inside it, nothing is loaded from elsewhere."""
+    """Write ``report.html``; pictures are inside it, nothing is loaded from other files."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -16,7 +16,7 @@ class Row:
     Attributes
     ----------
     labels : one for each of the table's label columns
-    run : name of a run of the table's plan; "" for numbers from elsewhere, which are in `fixed`
+    run : name of a run of the table's plan; "" for published numbers, which are in `fixed`
     reference : name of the run that differences and ratios are taken to; "" for none
     group : rows of one group compete for the best value
     fixed : column -> number

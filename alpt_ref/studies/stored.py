@@ -1,4 +1,4 @@
-"""The runs of a study as they lie on disk: an index, and one file a cell. Tables, figures and claims read nothing else.
+"""The runs of a study on disk: an index, and one file per cell. Tables, figures and claims read nothing else.
 
 ``runs.json`` says which plan (a table or figure) needs which runs, under which names, and in which files of ``cells/``
 they are. It is written before the first run, so that a study that was stopped can be looked at, too.
@@ -19,6 +19,7 @@ from alpt_ref._util.files import read_json, write_text
 from alpt_ref.errors import InputError
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.config_io import from_file
 from alpt_ref.training.results import RunResult
 
 INDEX = "runs.json"
@@ -59,6 +60,15 @@ class StoredRun:
     config: RunConfig
     result: RunResult
     observed: Mapping[str, Any]
+
+
+def _index(plain: Any, source: str) -> Index:
+    """The content of ``runs.json``; classes that it names must be installed or named by the caller (`from_file`)."""
+    study, configs = plain.get("study", {}), plain.get("configs", {})
+    base = from_file(study.get("base", {}), source)
+    runs = {key: from_file(config, source) for key, config in configs.items()}
+    rest = msgspec.convert({**plain, "study": {**study, "base": {}}, "configs": {}}, Index, strict=False)
+    return msgspec.structs.replace(rest, study=msgspec.structs.replace(rest.study, base=base), configs=runs)
 
 
 class Runs(Mapping[str, Mapping[int, StoredRun]]):
@@ -106,7 +116,8 @@ def variant_hash(config: RunConfig) -> str:
 
 def write_index(folder: Path, index: Index) -> None:
     """Write ``runs.json`` atomically."""
-    write_text(folder / INDEX, json.dumps(json.loads(msgspec.json.encode(index)), indent=1) + "\n")
+    # not msgspec's encoder, which refuses what a path of arbitrary bytes becomes
+    write_text(folder / INDEX, json.dumps(msgspec.to_builtins(index), indent=1) + "\n")
 
 
 class Stored:
@@ -125,8 +136,8 @@ class Stored:
         if plain is None:
             raise InputError(f"{self.folder} holds no runs of a study; `alpt-ref reproduce` makes them")
         try:
-            self.index: Index = msgspec.convert(plain, Index, strict=False)
-        except (msgspec.ValidationError, InputError) as error:
+            self.index = _index(plain, str(self.folder / INDEX))
+        except (msgspec.ValidationError, InputError, AttributeError) as error:
             raise InputError(
                 f"{self.folder / INDEX} cannot be used ({error}); run `alpt-ref reproduce` again"
             ) from None

@@ -21,21 +21,44 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.cpu.markov import DISTANCE, DISTANCE2, GRADIENT1, GRADIENT2, LEAVING, VALUE, evolve_chain
+from alpt_ref.kernels.cpu.markov import (
+    DISTANCE,
+    DISTANCE2,
+    GRADIENT1,
+    GRADIENT2,
+    LEAVING,
+    VALUE,
+    ChainModel,
+    evolve_chain,
+)
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid, Noise
 
 ExactRounding = Literal["sr", "dr"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evolution:
-    """Exact expectations along a run; every array is float64 (T,), entry ``t - 1`` for iterate ``w_t``.
+    """Exact expectations along a run; entry ``t - 1`` of an array is for iterate ``w_t``.
 
-    ``value`` E f(w_t) - f*, ``error`` E[w_t - w*] (summed over coordinates), ``distance2`` E|w_t - w*|^2,
-    ``gradient2`` E|f'(w_t)|^2 (without noise), ``gradient1`` E|g_t|_1 (with noise), ``clipped`` probability (summed
-    over coordinates) that the update from ``w_t`` leaves the range. ``laws``: the law of ``w_T`` of each coordinate,
-    (coordinates, codes).
+    Attributes
+    ----------
+    value, distance2 : float64 arrays (T,)
+        ``E f(w_t) - f*`` and ``E|w_t - w*|^2``.
+    error : float64 array (T,)
+        ``E[w_t - w*]``, summed over coordinates.
+    gradient2, gradient1 : float64 arrays (T,)
+        ``E|f'(w_t)|^2`` without noise, ``E|g_t|_1`` with noise.
+    clipped : float64 array (T,)
+        Probability that the update from ``w_t`` leaves the range, summed over coordinates.
+    laws : float64 array (d, codes)
+        The law of ``w_T`` of each coordinate.
+
+    Examples
+    --------
+    >>> from alpt_ref.theory import Grid, evolve_separable, quadratic
+    >>> evolve_separable(quadratic(1.0, 0.0), Grid(0.25, 4), start=4, rates=[0.5, 0.5, 0.5])
+    Evolution(T=3, d=1, average value=0.21875, last value=0.03125)
     """
 
     value: NDArray[np.float64]
@@ -45,6 +68,13 @@ class Evolution:
     gradient1: NDArray[np.float64]
     clipped: NDArray[np.float64]
     laws: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        """Sizes, and the mean over all iterates and the last of ``E f(w_t) - f*``."""
+        return (
+            f"Evolution(T={len(self.value)}, d={len(self.laws)}, average value={self.average_value:.6g}, "
+            f"last value={self.value[-1]:.6g})"
+        )
 
     @property
     def average_value(self) -> float:
@@ -72,6 +102,18 @@ class Chain:
     random_bits : int, optional
         Bits of the random word of stochastic rounding, 1 to 32: it then goes away from zero with probability
         ``floor(|r| 2^bits)/2^bits``. None: exactly ``|r|``.
+
+    Raises
+    ------
+    InputError
+        If the problem has more than one coordinate or the noise is continuous.
+
+    Examples
+    --------
+    >>> from alpt_ref.theory import Grid, Noise, quadratic
+    >>> chain = Chain(quadratic(1.0, 0.25), Grid(1.0, 2), Noise())
+    >>> chain.stationary(0.5)  # the law of SR(w*), whatever the learning rate
+    array([0.  , 0.  , 0.75, 0.25])
     """
 
     problem: Separable
@@ -90,7 +132,7 @@ class Chain:
             raise InputError(f"random_bits must be None or from 1 to 32, got {self.random_bits!r}")
         self.noise.outcomes()
 
-    def _words(self) -> float:
+    def _random_words(self) -> float:
         return 0.0 if self.random_bits is None else 2.0**self.random_bits
 
     def _slopes(self) -> NDArray[np.float64]:
@@ -109,7 +151,7 @@ class Chain:
             if self.rounding == "dr":
                 away = np.where(move > 0.0, rest >= 0.5, rest > 0.5).astype(np.float64)
             else:
-                away = np.floor(rest * self._words()) / self._words() if self.random_bits else rest
+                away = np.floor(rest * self._random_words()) / self._random_words() if self.random_bits else rest
             beyond = np.clip(states + whole + np.sign(move), 0, n - 1)
             parts.append((states, states + whole, probability * (1.0 - away)))
             parts.append((states, beyond, probability * away))
@@ -139,19 +181,16 @@ class Chain:
         eta = np.atleast_1d(np.asarray(rates, dtype=np.float64))
         values = self.grid.values
         records = np.zeros((len(eta), 6))
-        outcomes, probabilities = self.noise.outcomes()
-        evolve_chain(
-            law,
+        model = ChainModel(
             self.problem.values(values[:, None])[:, 0],
             values - self.problem.minimum[0],
             self._slopes(),
-            outcomes,
-            probabilities,
+            *self.noise.outcomes(),
             eta / self.grid.step_size,
             self.rounding == "sr",
-            self._words(),
-            records,
+            self._random_words(),
         )
+        evolve_chain(law, model, records)
         return Evolution(
             value=records[:, VALUE].copy(),
             error=records[:, DISTANCE].copy(),
@@ -264,7 +303,32 @@ def evolve_separable(
     rounding: ExactRounding = "sr",
     random_bits: int | None = None,
 ) -> Evolution:
-    """`Chain.evolve` of every coordinate, added up; `start` is a code or one code a coordinate (d,)."""
+    """`Chain.evolve` of every coordinate, added up.
+
+    Parameters
+    ----------
+    problem : Separable
+    grid : Grid
+    start : int or int array (d,)
+        Codes of ``w_1``.
+    rates : float array (T,)
+        Learning rates; the last is not used.
+    noise : Noise, optional
+        ``none`` (if left out) or ``two-point``.
+    rounding : {"sr", "dr"}
+    random_bits : int, optional
+        See `Chain`.
+
+    Returns
+    -------
+    Evolution
+
+    Examples
+    --------
+    >>> from alpt_ref.theory import Grid, quadratic
+    >>> evolve_separable(quadratic([1.0, 1.0], 0.0), Grid(0.25, 4), [4, 0], rates=[0.5, 0.5]).value
+    array([0.5  , 0.125])
+    """
     codes = np.broadcast_to(np.asarray(start, dtype=np.int64), (problem.dim,))
     parts = [
         Chain(problem.coordinate(j), grid, noise or Noise(), rounding, random_bits).evolve(int(codes[j]), rates)

@@ -1,6 +1,6 @@
 """The engine on the GPU: a step is queued once, recorded as a CUDA graph, and replayed.
 
-One graph a batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
+One graph per batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
 ALPT the second forward and backward. Finding the batch's unique rows depends on the ids alone and runs on a branch of
 its own beside the forward pass. Whatever changes from step to step lives in device memory (`kernels.cuda.steps`), so
 nothing is recorded again; the host reads the guard and the loss every `LOOK` steps.
@@ -146,7 +146,7 @@ class CudaEngine(CpuEngine):
             self._graphs[rows] = graph
         graph.launch(self.stream)
 
-    # --- a span of steps ------------------------------------------------------------------------------------------
+    # --- a range of batches ---------------------------------------------------------------------------------------
 
     def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
         """See `Engine.train`; `on_batches` is called every `LOOK` steps."""

@@ -65,12 +65,10 @@ class Counted:
 
     def kinds(self, cell: Cell) -> list[Kind]:
         """The tables of a cell."""
-        if cell["made"] == "here":
+        if cell["made"] == "here" or self.found is None:
             combinations = itertools.product(METHODS, OF_ROW, GRANULARITIES)
             return [Kind(method, ROWS, FIELDS, cell["d"], *others) for method, *others in combinations]
-        kinds: list[Kind] = []
-        if self.found is None:
-            return kinds
+        kinds = []
         for method in METHODS:
             seed, run = self.first_run(method, cell["bits"])
             data, table = self.found.index.data[seed], run.config.table

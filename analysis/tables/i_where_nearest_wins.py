@@ -1,7 +1,7 @@
 """Where nearest rounding wins: what becomes of the deficit of LPT(SR) to LPT(DR) when one thing is changed.
 
 At a few bits and η/Δ of 1/2 or 1 nearest rounding has the lower loss under a constant learning rate. Three explanations
-are put to the test, each by taking away what it rests on: a floor of rounding noise (a decaying rate, which lowers what
+are tested, each by taking away what it rests on: a floor of rounding noise (a decaying rate, which lowers what
 every step adds), gradient noise that nearest rounding filters with its dead zone below Δ/2 (a larger batch), and the
 narrow range of the codes (the same η and Δ at 8 bits: the noise of a step and the dead zone stay as they are).
 

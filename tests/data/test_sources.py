@@ -173,10 +173,11 @@ def test_a_bad_row_of_a_later_file_is_found_in_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("bad", "share", "fits"), [(1, 0.1, True), (2, 0.1, False), (2, 0.2, True), (1, 0.0, False)])
 def test_more_bad_rows_than_the_share_stop_the_reading(tmp_path: Path, bad: int, share: float, fits: bool) -> None:
     path = write(tmp_path / "a.txt", "\n".join([*["bad"] * bad, *LINES[: 10 - bad]]))
-    for act in (
+    acts: tuple[Callable[[], int], ...] = (
         lambda: read_criteo(path, on_bad_row="skip", max_bad_rows=share).rows,
         lambda: encode_file("criteo", path, tmp_path / "store", on_bad_row="skip", max_bad_rows=share).rows,
-    ):
+    )
+    for act in acts:
         if fits:
             assert act() == 10 - bad
         else:

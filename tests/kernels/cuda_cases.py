@@ -33,7 +33,7 @@ def quantizer_cases() -> Iterator[Case]:
     yield "philox", _philox
     yield "a piece of a matrix", _piece
     yield "beyond the range of the known step", _huge
-    yield "not finite", _refused
+    yield "not finite", refused
 
 
 def weights(bits: int, d: int, rows: int = 70) -> NDArray[np.float32]:
@@ -132,7 +132,8 @@ def _huge(device: str) -> Arrays:
     return {"codes": quantize(w, STEP * 1e25, QuantSpec(8), seed=5, device=device)}
 
 
-def _refused(device: str) -> Arrays:
+def refused(device: str) -> Arrays:
+    """What is said about weights that are not finite."""
     from alpt_ref import InputError, QuantSpec, quantize
 
     messages = []
@@ -164,6 +165,15 @@ def montecarlo_cases() -> Iterator[Case]:
         steps = 35 if noise.kind == "two-point" and rounding == "sr" else 5
         what = f"{name}, {noise.kind}, {rounding}, watched={watched}"
         yield what, _simulation(problem, steps=steps, noise=noise, rounding=rounding, watched=watched)
+    for rounding in ("sr", "dr", "full"):
+        sizes = [0.125, 0.3, 0.07]
+        what = f"step sizes, {rounding}"
+        yield (
+            what,
+            _simulation(
+                problems["quadratic"], steps=5, noise=noises[1], rounding=rounding, watched=False, step_sizes=sizes
+            ),
+        )
     models = {
         loss: synthetic_regression(loss, 5, d, seed=1)  # type: ignore[arg-type]
         for loss, d in (("square", 4), ("absolute", 3), ("huber", 2), ("logistic", 1))

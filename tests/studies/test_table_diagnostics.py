@@ -42,6 +42,7 @@ def test_bins_hold_rows_met_from_a_power_of_two_to_the_next() -> None:
 def test_codes_digests_and_step_sizes_of_a_trained_table(bits: int, config: RunConfig, dataset: ClickDataset) -> None:
     result, counts = trained(config, dataset, method="alpt", bits=bits), frequencies(dataset)
     seen, codes = table_diagnostics(result, counts), result.table.codes()
+    assert codes is not None
     lowest = -(2 ** (bits - 1))
     assert seen["codes"] == [int((codes == code).sum()) for code in range(lowest, -lowest)]
     met = [row for row in range(dataset.n) if counts[row]]

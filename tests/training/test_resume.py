@@ -21,6 +21,7 @@ from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainC
 from alpt_ref.training.engine import BatchRange, CpuEngine
 from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import DivergedError, StoppedError, train
+from alpt_ref.training.versions import versions
 
 STEPS = 18  # 1,600 training rows in batches of 280: six an epoch, the last one smaller; three epochs
 
@@ -167,7 +168,7 @@ def test_a_checkpoint_says_what_it_is(dataset: ClickDataset, tmp_path: Path) -> 
     assert (meta["step"], meta["epoch"], meta["batch"], meta["finished"]) == (8, 1, 2, False)
     assert (meta["n"], meta["d"], meta["fields"]) == (dataset.n, 4, 4)
     assert (meta["dataset"], meta["fingerprint"], meta["encoder"]) == ("synthetic", dataset.fingerprint, None)
-    assert (meta["versions"], meta["device"]) == (checkpoint.versions(), "cpu")
+    assert (meta["versions"], meta["device"]) == (versions(), "cpu")
     assert content.config == config.replace("train", threads=None)
     groups = {name.partition("/")[0] for name in content.arrays}
     assert groups == {"table", "model", "optimizer", "statistics", "last_good"}
@@ -200,7 +201,7 @@ def test_killed_between_the_last_checkpoint_and_the_result(dataset: ClickDataset
 def test_unfinished_and_not_to_be_resumed(dataset: ClickDataset, tmp_path: Path) -> None:
     stopped(tiny(), dataset, tmp_path, 5)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    message = "holds an unfinished run, its newest checkpoint step-000000005; go on from there with --resume"
+    message = "holds an unfinished run, its newest checkpoint step-000000005; continue from it with --resume"
     with pytest.raises(InputError, match=message):
         train(tiny(), dataset, output=tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
@@ -208,11 +209,15 @@ def test_unfinished_and_not_to_be_resumed(dataset: ClickDataset, tmp_path: Path)
 
 def test_resuming_where_nothing_is_begins(dataset: ClickDataset, tmp_path: Path) -> None:
     said: list[str] = []
-    result = train(tiny(epochs=1), dataset, output=tmp_path / "new", resume=True, say=said.append)
+    result = train(tiny(epochs=1), dataset, output=tmp_path / "new", resume=True, log=said.append)
     assert result == dataclasses.replace(
         train(tiny(epochs=1), dataset), samples_per_s=result.samples_per_s, history=result.history
     )
     assert said == [f"{tmp_path / 'new'} holds no checkpoint: training starts at the beginning"]
+    former: Any = {"say": said.append}
+    with pytest.warns(DeprecationWarning, match="train: say is now log"):
+        train(tiny(epochs=1), dataset, output=tmp_path / "former", resume=True, **former)
+    assert said[1:] == [f"{tmp_path / 'former'} holds no checkpoint: training starts at the beginning"]
     for options in ({"resume": True}, {"checkpoint_every": 5}):
         with pytest.raises(InputError, match="needs an output folder; name it with --output"):
             train(tiny(), dataset, **options)
@@ -227,7 +232,7 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_serves(dataset: 
     damaged = output / "checkpoints" / "step-000000008"
     file = damaged / "state.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
-    train(tiny(), dataset, output=output, resume=True, say=said.append)
+    train(tiny(), dataset, output=output, resume=True, log=said.append)
     assert len(said) == 2
     assert "step-000000008 is damaged (state.safetensors has" in said[0]
     assert said[0].endswith("; trying the one before")
@@ -293,7 +298,9 @@ def test_a_store_that_was_edited_behind_its_manifest_is_refused(dataset: ClickDa
     ("change", "reason"),
     [
         ({"versions": {"alpt_ref": "0.0.1"}}, "was written with alpt_ref 0.0.1, this is"),
-        ({"versions": checkpoint.versions() | {"numpy": "1.0"}}, "was written with numpy 1.0, this is"),
+        ({"versions": versions() | {"numpy": "1.0"}}, "was written with numpy 1.0, this is"),
+        ({"versions": versions() | {"scipy": "1.0"}}, "was written with scipy 1.0, this is"),
+        ({"versions": versions() | {"blas": "mkl 1"}}, "was written with matrix products by mkl 1, this is"),
         ({"device": "abacus"}, "was written on device 'abacus', got 'cpu'"),
         ({"batch": 6}, "its step, epoch and batch do not belong together"),
         ({"step": 5}, "its step, epoch and batch do not belong together"),
