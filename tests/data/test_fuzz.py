@@ -120,9 +120,7 @@ def test_rows_in_are_rows_encoded_and_reported_or_those_of_a_refused_file(
             return
         assert clicks.rows + clicks.bad_rows.count == clicks.info["rows_read"] == lines
         assert clicks.bad_rows.count <= share * lines * skip
-        alone = [
-            outcome(functools.partial(READERS[kind], path, on_bad_row="skip", max_bad_rows=1)) for path in paths
-        ]
+        alone = [outcome(functools.partial(READERS[kind], path, on_bad_row="skip", max_bad_rows=1)) for path in paths]
         if not any(isinstance(one, str) for one in alone):  # one file after the other
             assert clicks.labels.tolist() == [label for one in alone for label in one.labels.tolist()]
 
