@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, quadratic
-from alpt_ref.theory.markov import gth
+from alpt_ref.theory.stationary import gth
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import EXACT_WIDTH, RELATIVE
