@@ -18,12 +18,18 @@ _FLOAT32_TINY = float(np.finfo(np.float32).smallest_subnormal)
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
     """`value` as an int in ``[low, high)``."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"{name} must be a whole number, got {value!r}")
-    if value < low or (high is not None and value >= high):
-        rule = f"at least {low}" if high is None else f"in [{low}, {high})"
-        raise InputError(f"{name} must be {rule}, got {value}")
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or value < low or (high is not None and value >= high):
+        rule = f"of at least {low}" if high is None else f"from {low} to {_last(high)}"
+        found = int(value) if whole else repr(value)  # without NumPy's np.int64(...)
+        raise InputError(f"{name} must be a whole number {rule}, got {found}")
     return int(value)
+
+
+def _last(high: int) -> str:
+    """The largest number below `high` as one reads it."""
+    power = high.bit_length() - 1
+    return f"2**{power} - 1" if high == 1 << power and power > 15 else str(high - 1)
 
 
 def number(name: str, value: Any, *, positive: bool = False, rule: str = "") -> float:
@@ -87,17 +93,19 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
 def step_sizes(value: Any, rows: int, xp: Any = np) -> NDArray[np.float32]:
     """Step size(s) as float32 (1,) or (rows,) of `xp`: finite and positive, also after the conversion to float32."""
     if isinstance(value, (bool, np.bool_, str)):
-        raise InputError(f"step must be a number or an array of numbers, got {value!r}")
-    array = as_array("step", value) if xp is np else value
+        raise InputError(f"step_size must be a number or an array of numbers, got {value!r}")
+    array = as_array("step_size", value) if xp is np else value
     if array.dtype.kind not in "fiu" or array.ndim > 1:
-        raise InputError(f"step must be a number or an array (n,) of numbers, got {array.dtype} of shape {array.shape}")
+        raise InputError(
+            f"step_size must be a number or an array (n,) of numbers, got {array.dtype} of shape {array.shape}"
+        )
     if array.ndim == 1 and array.shape[0] != rows:
-        raise InputError(f"step must be a number or have one value a row ({rows}), got {array.shape[0]} values")
+        raise InputError(f"step_size must be a number or have one value per row ({rows}), got {array.shape[0]} values")
     with np.errstate(over="ignore", under="ignore"):
         result: NDArray[np.float32] = xp.ascontiguousarray(xp.atleast_1d(array), dtype=np.float32)
     good = xp.isfinite(result) & (result > 0)
     if not good.all():
         where = int(xp.flatnonzero(~good)[0])
         at = f" at row {where}" if array.ndim == 1 else ""
-        raise InputError(f"step must be finite and positive in float32, got {xp.atleast_1d(array)[where]}{at}")
+        raise InputError(f"step_size must be finite and positive in float32, got {xp.atleast_1d(array)[where]}{at}")
     return result

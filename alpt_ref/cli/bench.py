@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import click
 
 from alpt_ref.cli.options import Interrupted, echo_unless
@@ -19,13 +22,13 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of PyTorch must not spin beside ours
     from alpt_ref._util.files import write_json
-    from alpt_ref.bench import bench, table_of
 
+    suite: Any = importlib.import_module("alpt_ref.analysis.benchmarks")  # `old_paths` finds it in a checkout too
     try:
-        report = bench(device, repeats=repeats, with_peers=not no_peers, say=echo_unless(quiet))
+        report = suite.bench(device, repeats=repeats, with_peers=not no_peers, say=echo_unless(quiet))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written, the same command starts again") from None
-    click.echo(table_of(report))
+    click.echo(suite.table_of(report))
     if output is not None:
         command = f"alpt-ref bench --device {device} --repeats {repeats}" + (" --no-peers" if no_peers else "")
         write_json(output, {"command": command, **report})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from alpt_ref._util import signals as interruption
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -23,15 +24,15 @@ from alpt_ref.cli.options import (
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.training.config import RunConfig
-    from alpt_ref.training.history import RunResult
+    from alpt_ref.training.results import RunResult
 
 
 @click.command("train", short_help="Train one table and model.")
 @data_options
 @config_options
 @click.option("--seed", type=click.IntRange(min=0), help="Initial weights, order of rows, rounding.  [default: 0]")
-@click.option("--output", metavar="FOLDER", help="Keep result, history and state here.  [default: nothing is kept]")
-@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder, if there is one.")
+@click.option("--output", metavar="FOLDER", help="For result, history and state.  [default: nothing is kept]")
+@click.option("--resume", is_flag=True, help="Continue from the newest checkpoint in the output folder, if any.")
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
@@ -52,8 +53,8 @@ def train_command(
     Without data arguments the synthetic set is drawn. The method is chosen by settings, for example `--set
     table.method=lpt --set table.bits=4 --set table.rounding=dr` (default: alpt, 8 bits, sr).
 
-    An output folder that holds this run's finished result is read instead of training again. Ctrl-C and SIGTERM keep a
-    checkpoint there; with --resume the same command goes on from it, to the same bits, whatever the number of threads.
+    If the output folder holds the finished result of this run, it is read and nothing is trained. Ctrl-C and SIGTERM
+    keep a checkpoint there; the same command with --resume continues from it, bit for bit, with any number of threads.
     """
     for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
         if given and output is None:
@@ -63,7 +64,7 @@ def train_command(
         config = config.replace("train", seed=seed)
     if config.data.folds:
         config = config.replace("data", seed=config.train.seed)
-    say = echo_unless(quiet)
+    log = echo_unless(quiet)
     with Signals() as signals:
         from alpt_ref._util.progress import Progress
         from alpt_ref.training.sources import load_dataset
@@ -72,18 +73,18 @@ def train_command(
         try:
             with Progress(enabled=not quiet) as progress:
                 dataset = load_dataset(config.data, progress=progress)
-            say(describe(dataset))
-            say(advice(config, dataset))
+            log(describe(dataset))
+            log(advice(config, dataset))
             signals.gentle = output is not None
             with Progress(enabled=not quiet) as progress:
                 result = train(
                     config, dataset, output=output, resume=resume, checkpoint_every=checkpoint_every,
-                    progress=progress, stop=signals, say=say,
+                    progress=progress, stop=signals, log=log,
                 )  # fmt: skip
         except StoppedError as error:
-            raise _interrupted(str(error), signals) from None
+            raise Interrupted(str(error)) from None
         except KeyboardInterrupt:
-            raise _interrupted(f"interrupted; {_way_on(output)}", signals) from None
+            raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
     click.echo(_report(config, dataset, result, quiet))
 
 
@@ -117,28 +118,19 @@ class Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         again, self.number = self.number != 0, number
+        interruption.note(number)
         if again or not self.gentle:
             raise KeyboardInterrupt
-        os.write(2, b"\nstopping after this batch; once more stops at once\n")  # print may not be called from here
+        os.write(2, b"\nstopping after this batch; a second signal stops at once\n")  # print is not allowed here
 
 
-class Terminated(Interrupted):
-    """SIGTERM, with the same sentence."""
-
-    exit_code = 143
-
-
-def _interrupted(message: str, signals: Signals) -> Interrupted:
-    return Terminated(message) if signals.number == signal.SIGTERM else Interrupted(message)
-
-
-def _way_on(output: str | None) -> str:
+def _how_to_continue(output: str | None) -> str:
     from alpt_ref.training.checkpoint import newest_step
 
     step = None if output is None else newest_step(output)
     if step is None:
-        return "nothing was kept; the same command trains again from the start"
-    return f"the state after step {step} is in {output}; the same command with --resume goes on from there"
+        return "nothing was kept; run the same command to train again from the start"
+    return f"the state after step {step} is in {output}; run the same command with --resume to continue"
 
 
 def _report(config: RunConfig, dataset: ClickDataset, result: RunResult, quiet: bool) -> str:

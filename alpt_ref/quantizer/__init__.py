@@ -1,14 +1,8 @@
-"""The quantiser on arrays, for the CPU and, with the same bits, for the GPU."""
+"""The quantiser on arrays, for the CPU and, bit for bit the same, for the GPU."""
 
-from alpt_ref.quantizer.arrays import (
-    dequantize,
-    pack,
-    philox4x32,
-    quantize,
-    require_finite,
-    step_gradient,
-    unpack,
-)
+from alpt_ref.quantizer.arrays import dequantize, quantize, require_finite, step_gradient
+from alpt_ref.quantizer.packing import pack, unpack
+from alpt_ref.quantizer.random import philox4x32
 from alpt_ref.quantizer.spec import QuantSpec, check_columns, seed_words, words_per_row
 
 __all__ = [

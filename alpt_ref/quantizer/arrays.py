@@ -1,115 +1,101 @@
-"""The quantiser on arrays: `quantize`, `dequantize`, `step_gradient`, `pack`, `unpack` and the generator behind them.
+"""The quantiser on arrays: `quantize`, `dequantize` and the gradient of the step size.
 
-``code = R(clip(w / step, q_min, q_max))`` and ``value = step * code``, with ``R`` nearest (DR, ties up) or stochastic
-(SR) rounding; the bias of SR is at most ``2**-32`` of a step (see `alpt_ref.scalar.rounding`).
+``code = R(clip(w / step_size, q_min, q_max))`` and ``value = step_size * code``, with ``R`` nearest (DR, ties up) or
+stochastic (SR) rounding; the bias of SR is at most ``2**-32`` of a step size (see `alpt_ref.scalar.rounding`).
 
 Every function takes NumPy arrays, or arrays of a GPU (CuPy, or anything with ``__cuda_array_interface__``): for these
-it works there and returns CuPy arrays, with the same bits.
+it works there and returns CuPy arrays, bit for bit the same.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref._util import check as _check
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
-from alpt_ref.quantizer.spec import QuantSpec, check_columns, seed_words, words_per_row
-from alpt_ref.scalar.philox import MAX_COLUMNS, MAX_STEPS, PURPOSE_QUANTIZE
+from alpt_ref.quantizer.packing import pack_checked
+from alpt_ref.quantizer.place import code_matrix, gpu_half, grain, on_device
+from alpt_ref.quantizer.random import row_numbers
+from alpt_ref.quantizer.spec import QuantSpec, check_columns, check_spec, seed_words
+from alpt_ref.scalar.philox import MAX_STEPS, PURPOSE_QUANTIZE
+
+RowNumbers = int | NDArray[np.integer[Any]] | None
 
 
-def _on_device(value: Any) -> bool:
-    return hasattr(value, "__cuda_array_interface__")
-
-
-def _cuda() -> Any:
-    """The GPU's half of this module; `InputError` where there is no GPU."""
-    get_backend("cuda")
-    from alpt_ref.quantizer import cuda as quantizer_cuda
-
-    return quantizer_cuda
-
-
-def philox4x32(counter: Any, key: Any) -> NDArray[np.uint32]:
-    """Philox4x32-10 of each counter under each key (Salmon et al., SC 2011).
-
-    Parameters
-    ----------
-    counter : uint32 array (..., 4)
-    key : uint32 array (..., 2)
-        Leading dimensions are broadcast against those of `counter`.
-
-    Returns
-    -------
-    uint32 array (..., 4)
-
-    Raises
-    ------
-    InputError
-        If a dtype is not uint32 or a last dimension is not 4 and 2.
-    """
-    if _on_device(counter):
-        return cast(NDArray[np.uint32], _cuda().philox4x32(_counters_and_keys, counter, key))
-    counters, keys, shape = _counters_and_keys(np.asarray(counter), np.asarray(key), np)
-    out = np.empty_like(counters)
-    run_rows(get_backend().kernels.philox_rows, len(out), counters, keys, out, grain=4096)
-    return cast(NDArray[np.uint32], out.reshape(*shape, 4))
-
-
-def _counters_and_keys(counter: Any, key: Any, xp: Any) -> tuple[Any, Any, tuple[int, ...]]:
-    """Counters (n, 4) and keys (n, 2) after broadcasting, and the leading shape."""
-    for name, array, last in (("counter", counter, 4), ("key", key, 2)):
-        if array.dtype != np.uint32 or array.ndim < 1 or array.shape[-1] != last:
-            raise InputError(f"{name} must be uint32 of shape (..., {last}), got {array.dtype} of shape {array.shape}")
-    try:
-        shape = np.broadcast_shapes(counter.shape[:-1], key.shape[:-1])
-    except ValueError:
-        raise InputError(
-            f"counter and key must have leading shapes that broadcast, got {counter.shape} and {key.shape}"
-        ) from None
-    spread = [
-        array if array.shape[:-1] == shape else xp.broadcast_to(array, (*shape, last))
-        for array, last in ((counter, 4), (key, 2))
-    ]
-    counters, keys = (xp.ascontiguousarray(array).reshape(-1, array.shape[-1]) for array in spread)
-    return counters, keys, shape
-
-
-def _grain(columns: int) -> int:
-    """Rows worth a thread when a row has this many elements."""
-    return max(1, 32768 // max(columns, 1))
-
-
+@overload
 def quantize(
     w: NDArray[np.float32],
-    step: Any,
+    step_size: ArrayLike,
+    spec: QuantSpec,
+    *,
+    seed: int = ...,
+    counter: int = ...,
+    rows: RowNumbers = ...,
+    device: str | None = ...,
+    packed: Literal[False] = ...,
+) -> Codes: ...
+@overload
+def quantize(
+    w: NDArray[np.float32],
+    step_size: ArrayLike,
+    spec: QuantSpec,
+    *,
+    seed: int = ...,
+    counter: int = ...,
+    rows: RowNumbers = ...,
+    device: str | None = ...,
+    packed: Literal[True],
+) -> NDArray[np.uint32]: ...
+@overload
+def quantize(
+    w: NDArray[np.float32],
+    step_size: ArrayLike,
+    spec: QuantSpec,
+    *,
+    seed: int = ...,
+    counter: int = ...,
+    rows: RowNumbers = ...,
+    device: str | None = ...,
+    packed: bool,
+) -> Codes | NDArray[np.uint32]: ...
+@former_keywords(step="step_size")
+def quantize(
+    w: NDArray[np.float32],
+    step_size: ArrayLike,
     spec: QuantSpec,
     *,
     seed: int = 0,
     counter: int = 0,
+    rows: RowNumbers = None,
     device: str | None = None,
     packed: bool = False,
-) -> Codes:
-    """Codes of `w` on the grid ``step * k``.
+) -> Codes | NDArray[np.uint32]:
+    """Codes of `w` on the grid ``step_size * k``.
 
     Parameters
     ----------
     w : float32 array (n, d)
         Finite weights.
-    step : float or array (n,)
-        Step size, finite and positive: one for all rows or one a row.
+    step_size : float or array (n,)
+        Finite and positive: one for all rows or one per row.
     spec : QuantSpec
     seed : int
         Key of the random words of SR, in ``[0, 2**64)``.
     counter : int
         Number of this draw, in ``[0, 2**56)``: another counter gives independent words. The word of an element
         depends on (seed, counter, row, column) alone.
+    rows : int or integer array (n,), optional
+        Row numbers that key the random words, in ``[0, 2**48)``: one per row, or the first of consecutive ones;
+        default 0. A matrix quantised in pieces, or as shards, gets the codes of the whole if each piece names the rows
+        that it holds. Rows of equal number get equal words. On a GPU they must be consecutive.
     device : {"cpu", "cuda"}, optional
         Where to compute; by default where `w` is. With ``"cuda"`` a NumPy `w` is copied to the GPU and the codes back.
     packed : bool
@@ -123,95 +109,99 @@ def quantize(
     Raises
     ------
     InputError
-        If `w` is not float32 of two dimensions or holds NaN or infinity, `step` is not finite and positive, or the
-        device cannot be used here.
+        If `w` is not float32 of two dimensions or holds NaN or infinity, `step_size` is not finite and positive, `rows`
+        are not whole numbers of the range, or the device cannot be used here.
 
     Examples
     --------
     >>> import numpy as np
-    >>> w = np.array([[0.26, -0.9]], dtype=np.float32)
+    >>> from alpt_ref import QuantSpec, quantize
+    >>> w = np.array([[0.26, -0.9], [0.6, 0.1], [0.4, -0.3]], dtype=np.float32)
     >>> quantize(w, 0.5, QuantSpec(4, "dr"))
-    array([[ 1, -2]], dtype=int8)
+    array([[ 1, -2],
+           [ 1,  0],
+           [ 1, -1]], dtype=int8)
+    >>> whole = quantize(w, 0.5, QuantSpec(4, "sr"), seed=1)
+    >>> np.array_equal(quantize(w[1:], 0.5, QuantSpec(4, "sr"), seed=1, rows=1), whole[1:])
+    True
     """
     if device is None:
-        device = "cuda" if _on_device(w) else "cpu"
+        device = "cuda" if on_device(w) else "cpu"
     backend = get_backend(device)
-    if not isinstance(spec, QuantSpec):
-        raise InputError(f"spec must be a QuantSpec, for example QuantSpec(8, 'sr'), got {spec!r}")
+    check_spec(spec)
     key = seed_words(seed)
     counter = _check.whole_number("counter", counter, 0, MAX_STEPS)
     if device == "cuda":
-        return cast(Codes, _cuda().quantize(w, step, spec, key, counter, packed))
+        return cast(Codes, gpu_half().quantize(w, step_size, spec, key, counter, rows, packed))
     w = _check.float32_matrix("w", w)
-    steps = _check.step_sizes(step, w.shape[0])
-    check_columns(w.shape[1])
+    n, d = w.shape
+    step_sizes = _check.step_sizes(step_size, n)
+    check_columns(d)
+    first = row_numbers(rows, n)
     codes = cast(Codes, aligned_empty(w.shape, spec.dtype))
+    kernels = backend.kernels
     if spec.rounding == "dr":
-        bad = run_rows(backend.kernels.quantize_dr, len(w), w, steps, spec.bits, codes, grain=_grain(w.shape[1]))
+        bad = run_rows(kernels.quantize_dr, n, w, step_sizes, spec.bits, codes, grain=grain(d))
     else:
-        arguments = (w, steps, spec.bits, counter, PURPOSE_QUANTIZE, 0, *key, codes)
-        bad = run_rows(backend.kernels.quantize_sr, len(w), *arguments, grain=_grain(w.shape[1]))
+        kernel = kernels.quantize_sr if isinstance(first, int) else kernels.quantize_sr_rows
+        arguments = (w, step_sizes, spec.bits, counter, PURPOSE_QUANTIZE, first, *key, codes)
+        bad = run_rows(kernel, n, *arguments, grain=grain(d))
     if any(bad):
         require_finite("w", w)
-    return cast(Codes, _packed(codes, spec.bits)) if packed else codes
+    return pack_checked(codes, spec.bits) if packed else codes
 
 
 def require_finite(name: str, values: NDArray[np.float32]) -> None:
     """Raise `InputError` with the place of the first NaN or infinity of a float32 array (rows, columns)."""
-    counts = run_rows(get_backend().kernels.any_not_finite, len(values), values, grain=_grain(values.shape[1]))
+    counts = run_rows(get_backend().kernels.any_not_finite, len(values), values, grain=grain(values.shape[1]))
     if any(counts):
         row, column = (int(index[0]) for index in np.nonzero(~np.isfinite(values)))
         raise InputError(f"{name} must be finite, got {values[row, column]} at row {row}, column {column}")
 
 
-def _code_matrix(codes: Any) -> Codes:
-    if _on_device(codes):
-        codes = get_backend("cuda").xp.asarray(codes)
-    known = isinstance(codes, np.ndarray) or _on_device(codes)
-    if not known or codes.dtype.kind not in "iu" or codes.ndim != 2:
-        found = f"{codes.dtype} of shape {codes.shape}" if known else type(codes).__name__
-        raise InputError(f"codes must be an array (n, d) of integers, int8 or int16, got {found}")
-    if codes.dtype not in (np.int8, np.int16):
-        low, high = -(1 << 15), (1 << 15) - 1
-        if codes.size and (codes.min() < low or codes.max() > high):
-            raise InputError(f"codes must be in [{low}, {high}], got {codes.min()} to {codes.max()}")
-        codes = codes.astype(np.int16)
-    contiguous: Codes = get_backend("cuda" if _on_device(codes) else "cpu").xp.ascontiguousarray(codes)
-    return contiguous
-
-
-def dequantize(codes: Codes, step: Any) -> NDArray[np.float32]:
-    """Values ``step * codes``.
+@former_keywords(step="step_size")
+def dequantize(codes: Codes, step_size: ArrayLike) -> NDArray[np.float32]:
+    """Values ``step_size * codes``.
 
     Parameters
     ----------
     codes : int8 or int16 array (n, d)
-    step : float or array (n,)
-        Step size, finite and positive.
+    step_size : float or array (n,)
+        Finite and positive.
 
     Returns
     -------
     float32 array (n, d)
-        Infinite where ``step * code`` exceeds float32.
+        Infinite where ``step_size * code`` exceeds float32.
 
     Raises
     ------
     InputError
-        If `codes` has another dtype or number of dimensions, or `step` is not finite and positive.
+        If `codes` has another dtype or number of dimensions, or `step_size` is not finite and positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alpt_ref import dequantize
+    >>> dequantize(np.array([[1, -2]], dtype=np.int8), 0.5)
+    array([[ 0.5, -1. ]], dtype=float32)
     """
-    codes = _code_matrix(codes)
-    if _on_device(codes):
-        return cast(NDArray[np.float32], _cuda().dequantize(codes, step))
-    steps = _check.step_sizes(step, codes.shape[0])
+    codes = code_matrix(codes)
+    if on_device(codes):
+        return cast(NDArray[np.float32], gpu_half().dequantize(codes, step_size))
+    step_sizes = _check.step_sizes(step_size, codes.shape[0])
     out = np.empty(codes.shape, np.float32)
-    run_rows(get_backend().kernels.dequantize, len(out), codes, steps, out, grain=_grain(codes.shape[-1]))
+    run_rows(get_backend().kernels.dequantize, len(out), codes, step_sizes, out, grain=grain(codes.shape[-1]))
     return out
 
 
-def step_gradient(w: NDArray[np.float32], grad: NDArray[np.float32], step: Any, spec: QuantSpec) -> NDArray[np.float32]:
+@former_keywords(step="step_size")
+def step_gradient(
+    w: NDArray[np.float32], grad: NDArray[np.float32], step_size: ArrayLike, spec: QuantSpec
+) -> NDArray[np.float32]:
     """Gradient of the step size of each row, straight through the rounding (Esser et al., LSQ, ICLR 2020).
 
-    With ``x = w / step`` the derivative of an element is ``round(x) - x`` inside the code range (ends included),
+    With ``x = w / step_size`` the derivative of an element is ``round(x) - x`` inside the code range (ends included),
     ``q_min`` below it and ``q_max`` above it; a row's gradient is the sum of ``grad`` times the derivative.
     Rounding is nearest whatever ``spec.rounding`` says: under SR the expected derivative is zero (theory R6).
 
@@ -219,8 +209,8 @@ def step_gradient(w: NDArray[np.float32], grad: NDArray[np.float32], step: Any, 
     ----------
     w, grad : float32 array (n, d)
         Weights before quantisation, and the loss gradient at the quantised values.
-    step : float or array (n,)
-        Step size, finite and positive.
+    step_size : float or array (n,)
+        Finite and positive.
     spec : QuantSpec
 
     Returns
@@ -230,91 +220,25 @@ def step_gradient(w: NDArray[np.float32], grad: NDArray[np.float32], step: Any, 
     Raises
     ------
     InputError
-        If `w` or `grad` is not float32 of one shape (n, d) or holds NaN or infinity, or `step` is not finite and
+        If `w` or `grad` is not float32 of one shape (n, d) or holds NaN or infinity, or `step_size` is not finite and
         positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alpt_ref import QuantSpec, step_gradient
+    >>> w = np.array([[0.25, 9.0]], dtype=np.float32)
+    >>> step_gradient(w, np.ones_like(w), 1.0, QuantSpec(4))
+    array([6.75], dtype=float32)
     """
-    if not isinstance(spec, QuantSpec):
-        raise InputError(f"spec must be a QuantSpec, for example QuantSpec(8, 'sr'), got {spec!r}")
-    if _on_device(w):
-        return cast(NDArray[np.float32], _cuda().step_gradient(w, grad, step, spec.bits))
+    check_spec(spec)
+    if on_device(w):
+        return cast(NDArray[np.float32], gpu_half().step_gradient(w, grad, step_size, spec.bits))
     w = _check.float32_matrix("w", w)
     grad = _check.float32_matrix("grad", grad, (w.shape[0], w.shape[1]))
-    steps = _check.step_sizes(step, w.shape[0])
+    step_sizes = _check.step_sizes(step_size, w.shape[0])
     require_finite("w", w)
     require_finite("grad", grad)
     out = np.empty(w.shape[0], np.float32)
-    run_rows(get_backend().kernels.step_gradient, len(w), w, grad, steps, spec.bits, out, grain=_grain(w.shape[1]))
+    run_rows(get_backend().kernels.step_gradient, len(w), w, grad, step_sizes, spec.bits, out, grain=grain(w.shape[1]))
     return out
-
-
-def pack(codes: Codes, bits: int) -> NDArray[np.uint32]:
-    """Codes in 32-bit words, low bits first; unused high bits of a row's last word are zero.
-
-    Parameters
-    ----------
-    codes : int8 or int16 array (n, d)
-    bits : {2, 4, 8, 16}
-
-    Returns
-    -------
-    uint32 array (n, ceil(d * bits / 32))
-
-    Raises
-    ------
-    InputError
-        If a code does not fit in `bits` bits.
-    """
-    bits = _check.bits(bits)
-    codes = _code_matrix(codes)
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    if codes.size and (int(codes.min()) < low or int(codes.max()) > high):
-        raise InputError(
-            f"codes must be in [{low}, {high}] for {bits} bits, got {int(codes.min())} to {int(codes.max())}"
-        )
-    if _on_device(codes):
-        return cast(NDArray[np.uint32], _cuda().pack(codes, bits, words_per_row(bits, codes.shape[1])))
-    return _packed(codes, bits)
-
-
-def _packed(codes: Codes, bits: int) -> NDArray[np.uint32]:
-    words = np.empty((codes.shape[0], words_per_row(bits, codes.shape[1])), np.uint32)
-    run_rows(get_backend().kernels.pack_rows, len(words), codes, bits, words, grain=_grain(codes.shape[1]))
-    return words
-
-
-def unpack(words: NDArray[np.uint32], bits: int, d: int) -> Codes:
-    """Inverse of `pack`.
-
-    Parameters
-    ----------
-    words : uint32 array (n, ceil(d * bits / 32))
-    bits : {2, 4, 8, 16}
-    d : int
-        Codes a row.
-
-    Returns
-    -------
-    int8 array (n, d) up to 8 bits, int16 array (n, d) for 16 bits
-
-    Raises
-    ------
-    InputError
-        If `words` is not uint32 with as many columns as `d` codes of `bits` bits need.
-    """
-    bits = _check.bits(bits)
-    d = _check.whole_number("d", d, 0, MAX_COLUMNS)
-    if _on_device(words):
-        words = get_backend("cuda").xp.asarray(words)
-    known = isinstance(words, np.ndarray) or _on_device(words)
-    if not known or words.dtype != np.uint32 or words.ndim != 2:
-        raise InputError(
-            f"words must be a uint32 array (n, words), got {getattr(words, 'dtype', type(words).__name__)}"
-        )
-    columns = words_per_row(bits, d)
-    if words.shape[1] != columns:
-        raise InputError(f"words must have {columns} columns for d={d} at {bits} bits, got {words.shape[1]}")
-    if _on_device(words):
-        return cast(Codes, _cuda().unpack(words, bits, d, QuantSpec(bits).dtype))
-    codes = cast(Codes, np.empty((words.shape[0], d), QuantSpec(bits).dtype))
-    run_rows(get_backend().kernels.unpack_rows, len(words), np.ascontiguousarray(words), bits, codes, grain=_grain(d))
-    return codes

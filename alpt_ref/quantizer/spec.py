@@ -27,6 +27,15 @@ class QuantSpec:
     ------
     InputError
         If a field is none of these values.
+
+    Examples
+    --------
+    >>> from alpt_ref import QuantSpec
+    >>> spec = QuantSpec(bits=4, rounding="dr")
+    >>> spec
+    QuantSpec(bits=4, rounding='dr')
+    >>> spec.q_min, spec.q_max
+    (-8, 7)
     """
 
     bits: int
@@ -51,6 +60,12 @@ class QuantSpec:
     def dtype(self) -> type[np.int8] | type[np.int16]:
         """Array type of unpacked codes: int8 up to 8 bits, else int16."""
         return np.int8 if self.bits <= 8 else np.int16
+
+
+def check_spec(spec: Any) -> None:
+    """Raise `InputError` unless `spec` is a `QuantSpec`."""
+    if not isinstance(spec, QuantSpec):
+        raise InputError(f"spec must be a QuantSpec, for example QuantSpec(8, 'sr'), got {spec!r}")
 
 
 def seed_words(seed: Any) -> tuple[np.uint32, np.uint32]:

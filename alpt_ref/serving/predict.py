@@ -272,7 +272,7 @@ def _reader(kind: str, file: Path, on_bad_row: str, progress: Progress) -> tuple
     """A reader of the file; the list is empty until its first line has shown whether it has labels."""
     from alpt_ref.data.formats.text import TextReader
     from alpt_ref.data.formats.unlabelled import has_label, without_label
-    from alpt_ref.data.store.ingest import FILE_KINDS
+    from alpt_ref.data.registry import FILE_KINDS
     from alpt_ref.training.sources import reading
 
     if kind not in FILE_KINDS:
@@ -289,7 +289,7 @@ def _reader(kind: str, file: Path, on_bad_row: str, progress: Progress) -> tuple
 
 def _file_pieces(reader: TextReader, vocabulary: Vocabulary, labelled: list[bool]) -> Generator[Piece, None, None]:
     """Encoded rows of a raw file, parsed and looked up in several threads."""
-    from alpt_ref.data.dataset import offsets_of
+    from alpt_ref.data.fields import offsets_of
     from alpt_ref.data.formats.parse import code_lines
 
     offsets = offsets_of(vocabulary.field_sizes).astype(np.uint32)

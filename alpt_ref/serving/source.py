@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.catalog import MODELS
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
@@ -19,7 +18,7 @@ from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
-from alpt_ref.training.assemble import build
+from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
 
@@ -34,7 +33,7 @@ class Source:
 
     table: ServingTable
     kind: str | None = None
-    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
 
 def load(path: str | Path) -> Source:
@@ -65,7 +64,7 @@ def load(path: str | Path) -> Source:
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
     """What a checkpoint needs to answer lookups.
 
-    Codes and step sizes of LPT and ALPT, and float32 weights, are taken as they lie there. The table of any other
+    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other
     method is restored: it becomes its codes and step sizes where it has them, else the float32 values of its lookup.
     """
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
@@ -78,11 +77,11 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
         table = ServingTable(d, FLOAT_BITS, arrays["weights"], about=about)
     else:
         restored = _restored_table(config, meta, arrays)
-        codes, step = restored.codes(), restored.step_size
-        if codes is not None and step is not None:
+        codes, step_size = restored.codes(), restored.step_size
+        if codes is not None and step_size is not None:
             quantised = {"rounding": "dr", "granularity": config.table.granularity}
-            words = pack(codes, bits)
-            table = ServingTable(d, bits, words, np.array(step), _owners(config, meta), about | quantised)
+            packed = pack(codes, bits)
+            table = ServingTable(d, bits, packed, np.array(step_size), _owners(config, meta), about | quantised)
         else:
             table = ServingTable(d, FLOAT_BITS, _looked_up(restored), about=about)
     if table.n != meta["n"]:
@@ -122,7 +121,6 @@ def _looked_up(table: EmbeddingTable) -> NDArray[np.float32]:
 def restored_model(checkpoint: Checkpoint) -> Model:
     """The backbone with its trained parameters."""
     settings, kind = checkpoint.config.model, checkpoint.config.model.kind
-    sizes = {name: getattr(settings, name) for name in MODELS[kind].settings}
-    model = make_model(kind, int(checkpoint.meta["fields"]), settings.dim, **sizes)
+    model = make_model(kind, int(checkpoint.meta["fields"]), settings.dim, **settings.own())
     model.load_state(checkpoint.part("model"))
     return model

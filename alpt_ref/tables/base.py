@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,22 +23,28 @@ from alpt_ref.kernels.types import Codes
 from alpt_ref.scalar.philox import MAX_COLUMNS, MAX_ROWS
 from alpt_ref.tables import checks
 from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
+from alpt_ref.tables.options import EPOCH_UPDATES, CommonOptions, NoOptions
 from alpt_ref.tables.plan import Plan, make_plan, sum_gradients
 
 GRAIN = 1024
 MAX_INIT_STD = 1e37
 
 
+_COMMON = CommonOptions()
+
+
 @dataclass(frozen=True)
 class TableSpec:
-    """Everything that configures a table; methods ignore what does not concern them.
+    """Everything that configures a table: its size, what every method has, and the method's own `Options`.
+
+    A setting of the options is an attribute here too: ``spec.bits`` is ``spec.options.bits``.
 
     Attributes
     ----------
     n, d : int
         Rows (features) and columns (embedding dimension).
-    bits, rounding : int or None, {"sr", "dr"} or None
-        Code width and rounding of low-precision methods.
+    options : msgspec.Struct, optional
+        The method's settings, an instance of the table class's `Options`.
     optimizer : {"sgd", "adagrad", "adam"}
     lr : float
         Learning rate of the rows; `apply_gradients` can override it.
@@ -47,53 +54,44 @@ class TableSpec:
         Of the initial weights and of stochastic rounding.
     init_std : float
         Initial weights are N(0, init_std**2), unless `weights` (float32 (n, d)) gives them.
-    granularity : {"row", "field", "table"}
-        One step size a row, a field (`field_offsets` int64 (fields + 1,)), or for the table.
-    init_step : "lsq", float, or ("range", beta)
-        Initial step size: the LSQ rule ``2 mean|w| / sqrt(q_max)``, a constant, or ``beta / 2**(bits-1)`` for weights
-        expected to reach ``beta`` when trained.
-    step_lr, grad_scale, step_domain, min_step
-        Of the learned step size (ALPT): its learning rate; ``"bdq"`` 1/sqrt(b d q_max), ``"dq"`` 1/sqrt(d q_max) or
-        ``"none"``; ``"linear"`` or ``"log"``; the floor (default: a hundredth of the initial step size).
-    clip_lr : float
-        Learning rate of the learned clip (PACT).
-    hash_ratio : int
-        Features that share a remainder (hashing).
-    sparsity, prune_start, prune_updates, prune_every
-        Of pruning: the share of weights that is zero in the end; updates before the first pruning; updates from
-        there until that share is reached; updates from one pruning to the next.
+    field_offsets : int64 array (fields + 1,), optional
+        First row of each field, and n.
+    epoch_updates : int
+        Updates that an epoch has, for settings that count in epochs.
+
+    Examples
+    --------
+    >>> from alpt_ref.tables.options import LptOptions
+    >>> spec = TableSpec(1000, 16, LptOptions(bits=4))
+    >>> spec.bits, spec.lr
+    (4, 0.001)
     """
 
     n: int
     d: int
-    bits: int | None = None
-    rounding: str | None = None
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    weight_decay: float = 0.0
+    options: Any = None
+    optimizer: str = _COMMON.optimizer
+    lr: float = _COMMON.lr
+    weight_decay: float = _COMMON.weight_decay
     seed: int = 0
     device: str = "cpu"
-    init_std: float = 0.003
+    init_std: float = _COMMON.init_std
     weights: NDArray[np.float32] | None = field(default=None, repr=False)
-    granularity: str = "row"
     field_offsets: NDArray[np.int64] | None = field(default=None, repr=False)
-    init_step: Any = "lsq"
-    step_lr: float = 2e-5
-    grad_scale: str = "bdq"
-    step_domain: str = "linear"
-    min_step: float | None = None
-    clip_lr: float = 1e-3
-    hash_ratio: int = 2
-    sparsity: float = 0.5
-    prune_start: int = 0
-    prune_updates: int = 1000
-    prune_every: int = 10
+    epoch_updates: int = EPOCH_UPDATES
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting of the method's options."""
+        if not name.startswith("__") and "options" in self.__dict__ and hasattr(self.options, name):
+            return getattr(self.options, name)
+        raise AttributeError(f"a {type(self).__name__} has no {name!r}, nor have its options {self.options!r}")
 
     def __post_init__(self) -> None:
         """Check the fields that every method uses."""
         _check.whole_number("n", self.n, 1, MAX_ROWS)
         _check.whole_number("d", self.d, 1, MAX_COLUMNS)
         _check.whole_number("seed", self.seed, 0, 1 << 64)
+        _check.whole_number("epoch_updates", self.epoch_updates, 1)
         _check.number("lr", self.lr)
         _check.number("weight_decay", self.weight_decay)
         if _check.number("init_std", self.init_std) > MAX_INIT_STD:
@@ -108,23 +106,49 @@ class TableSpec:
 class EmbeddingTable(ABC):
     """An embedding table that trains.
 
+    A method is a subclass with `_lookup`, `_update` and `_arrays`. What its `__init__` gets, a `TableSpec`, has its
+    settings as attributes; `Options` declares them. `alpt_ref.testing.check_table` tests what is promised here.
+
     Attributes
     ----------
     n, d : int
     method : str
+        Name in messages; default the class's name.
     bits, rounding, optimizer
         As configured; bits and rounding are None for float32.
+    Options : type of msgspec.Struct
+        The method's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
     two_pass_capable : bool
         Whether `begin_update`, `lookup_pending` and `finish_update` exist (ALPT).
+    shares_rows : bool
+        Whether an update may change what rows outside the batch read (hashing, pruning, one learned step size for many
+        rows). A table that leaves this False promises that they keep every bit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alpt_ref import make_table
+    >>> table = make_table("lpt", 100, 8, bits=4)
+    >>> table.apply_gradients([3, 7, 3], np.ones((3, 8), np.float32))
+    >>> table.lookup([3, 7]).shape
+    (2, 8)
     """
 
-    method: ClassVar[str]
+    method: ClassVar[str] = ""
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
     two_pass_capable: ClassVar[bool] = False
+    shares_rows: bool = False
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """A method without a name has its class's."""
+        super().__init_subclass__(**keywords)
+        cls.method = cls.method or cls.__name__
 
     def __init__(self, spec: TableSpec) -> None:
         self.spec = spec
         self.n, self.d = int(spec.n), int(spec.d)
-        self.bits, self.rounding = spec.bits, spec.rounding
+        self.bits: int | None = getattr(spec.options, "bits", None)
+        self.rounding: str | None = getattr(spec.options, "rounding", None)
         self.optimizer = spec.optimizer
         self.lr = float(spec.lr)
         self.backend = get_backend(spec.device)

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util import check as _check
 from alpt_ref.kernels.jit import run_rows
-from alpt_ref.tables.alpt import GRAD_SCALES, STEP_DOMAINS
 from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.options import LsqOptions
 from alpt_ref.tables.qat import FakeQuantizedTable
 
 
@@ -25,12 +24,12 @@ class LsqTable(FakeQuantizedTable):
     """Float32 weights read as ``step * code`` with learned step sizes."""
 
     method = "lsq"
+    Options = LsqOptions
     learned_name = "step"
 
     def _rule(self, spec: TableSpec) -> tuple[float, np.float32, int]:
-        _check.choice("grad_scale", spec.grad_scale, GRAD_SCALES)
-        self.log_domain = _check.choice("step_domain", spec.step_domain, STEP_DOMAINS) == "log"
-        return _check.number("step_lr", spec.step_lr), np.float32(1.0), self.quantizer.q_min
+        self.log_domain = spec.step_domain == "log"
+        return float(spec.step_lr), np.float32(1.0), self.quantizer.q_min
 
     def _gradient_scale(self, batch_size: int) -> float:
         per_row = self.d * self.quantizer.q_max

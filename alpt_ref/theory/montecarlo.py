@@ -10,7 +10,6 @@ left the range, the largest squared gradient and the largest distance from the m
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Literal
 
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
+from alpt_ref.kernels.device import default_device
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problems import Separable
@@ -46,8 +46,6 @@ _LINEAR = {
     "huber": kinds.HUBER_LOSS,
     "logistic": kinds.LOGISTIC,
 }
-default_device = os.environ.get("ALPT_REF_DEVICE", "cpu")
-"""Device of simulations that name none; the processes of ``alpt-ref verify --device cuda`` find it in the variable."""
 GROUP_ELEMENTS = 2048
 """Coordinates that one group of runs holds at a time, so that its buffers stay in the first-level cache."""
 MOST_BATCH = 1 << 20
@@ -106,7 +104,7 @@ def simulate(
     seed : int
         Key of the counter-based generator, 0 to 2**64 - 1.
     device : {"cpu", "cuda"}, optional
-        Where to run; the result is bit for bit the same. Without it `default_device` counts, and a simulation too
+        Where to run; the result is the same in every bit. Without it the process's default counts, and a simulation too
         small for a GPU to gain from (see `alpt_ref.theory.montecarlo_cuda.pays`) stays on the CPU.
 
     Returns
@@ -211,7 +209,7 @@ def _device(
     device: str | None, problem: Separable | LinearModel, runs: int, steps: int, batch: int, watched: bool
 ) -> str:
     """The device to use: as named, or by default and by size."""
-    chosen = default_device if device is None else device
+    chosen = default_device() if device is None else device
     if chosen == "cpu":
         return chosen
     if chosen != "cuda":

@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to go on bit for bit, or to serve, in one folder that is whole or absent.
+"""Checkpoints: everything needed to resume a run bit for bit, or to serve it, in one folder that is whole or absent.
 
 A folder holds ``.safetensors`` files and ``checkpoint.json``: configuration, facts about the run, and size and SHA-256
-of every file. It is written under a temporary name, synced and renamed (`durable`): after a kill or a power cut it is
-there whole or not at all. ``timing.json`` has wall-clock times, the only content that two runs of the same
+of every file. It is written under a temporary name, synced and renamed (`_util.folders`): after a kill or a power cut
+it is there whole or not at all. ``timing.json`` has wall-clock times, the only content that two runs of the same
 configuration differ in.
 
 Array names: ``table/...`` and ``model/...`` (what serving needs, and the rows' optimiser state
@@ -12,7 +12,6 @@ states of table and model where they differ; ``vocabulary/...`` in a finished ru
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,15 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from alpt_ref._util import folders as durable
-from alpt_ref._version import __version__
+from alpt_ref._util import check as _check
+from alpt_ref._util import folders, sealed
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.config_io import update
+from alpt_ref.training.config_io import from_file, require_own_names
 
 if TYPE_CHECKING:
     from alpt_ref.data.vocabulary import Vocabulary
@@ -43,7 +41,7 @@ OWN_FILE = ("best", "last_good", "vocabulary")
 """First parts of array names that are kept in a file of their own, the others in `STATE`."""
 FILES = (STATE, *(f"{part}.safetensors" for part in OWN_FILE))
 CHECKPOINTS, FINAL = "checkpoints", "state"
-"""Folders below a run's output folder: one folder a checkpoint; the tested state of a finished run."""
+"""Folders below a run's output folder: one folder per checkpoint; the tested state of a finished run."""
 
 _REQUIRED = {"step": int, "epoch": int, "n": int, "d": int, "fields": int, "dataset": str, "fingerprint": str}
 _NAME = re.compile(r"step-(\d{9,})")
@@ -53,14 +51,14 @@ class CheckpointError(AlptError, RuntimeError):
     """A checkpoint could not be written; those before it are whole."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Checkpoint:
     """One moment of a run.
 
     Attributes
     ----------
     config : RunConfig
-        Settings of the run; ``data`` says where the data came from.
+        Settings of the run; ``data`` describes the source of the data.
     arrays : dict of arrays
         By flat name, see the module; any boolean, integer or float dtype and shape.
     meta : dict
@@ -77,6 +75,15 @@ class Checkpoint:
     meta: dict[str, Any]
     timing: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """One line, without the arrays' values."""
+        held = sum(array.nbytes for array in self.arrays.values())
+        dataset, step, epoch = (self.meta.get(name) for name in ("dataset", "step", "epoch"))
+        return (
+            f"Checkpoint({self.config.table.label}, dataset {dataset!r}, step {step}, epoch {epoch}; "
+            f"{len(self.arrays)} arrays, {held:,} bytes)"
+        )
+
     def part(self, name: str) -> dict[str, NDArray[Any]]:
         """Arrays below ``name/`` under the rest of their names."""
         start = f"{name}/"
@@ -92,18 +99,6 @@ class Checkpoint:
 
         names, sizes = tuple(self.meta["field_names"]), tuple(self.meta["field_sizes"])
         return Vocabulary(names, sizes, arrays["category_bytes"], arrays["category_offsets"])
-
-
-def versions() -> dict[str, str]:
-    """Versions that the bits of a result may depend on."""
-    import numba
-
-    return {
-        "alpt_ref": __version__,
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "python": platform.python_version(),
-    }
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -132,11 +127,10 @@ def write_checkpoint(folder: Path, content: Checkpoint, *, keep: int = 2) -> Pat
     CheckpointError
         The disk is full or refuses; the checkpoints before are as they were.
     """
-    if keep < 1:
-        raise InputError(f"keep must be at least 1, got {keep}")
+    keep = _check.whole_number("keep", keep, 1)
     path = write_folder(Path(folder) / f"step-{_checked_meta(content.meta)['step']:09d}", content)
     for old in [one for one in list_checkpoints(path.parent) if one != path][keep - 1 :]:
-        durable.remove(old)
+        folders.remove(old)
     return path
 
 
@@ -145,22 +139,22 @@ def write_folder(path: Path, content: Checkpoint) -> Path:
     _checked_meta(content.meta)
     groups: dict[str, dict[str, NDArray[Any]]] = {}
     for name, array in sorted(content.arrays.items()):
-        groups.setdefault(_file_of(name), {})[name] = durable.storable(name, array)
+        groups.setdefault(_file_of(name), {})[name] = sealed.storable(name, array)
     try:
-        plain = durable.plain_json({"config": msgspec.to_builtins(content.config), "meta": content.meta})
-        timing = durable.plain_json(content.timing)
+        plain = sealed.plain_json({"config": msgspec.to_builtins(content.config), "meta": content.meta})
+        timing = sealed.plain_json(content.timing)
     except (TypeError, ValueError) as error:
         raise InputError(f"meta and timing must hold plain JSON values only (no NaN, no arrays): {error}") from None
     try:
-        with durable.new_folder(path) as scratch:
-            files = {file: durable.write_arrays(scratch / file, arrays) for file, arrays in groups.items()}
-            durable.write_json(scratch / TIMING, {"timing": timing})
-            durable.write_json(scratch / MANIFEST, {"format": FORMAT, "version": VERSION, **plain, "files": files})
+        with folders.new_folder(path) as scratch:
+            files = {file: sealed.write_arrays(scratch / file, arrays) for file, arrays in groups.items()}
+            sealed.write_json(scratch / TIMING, {"timing": timing})
+            sealed.write_json(scratch / MANIFEST, {"format": FORMAT, "version": VERSION, **plain, "files": files})
     except (OSError, SafetensorError) as error:
         reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
         raise CheckpointError(
-            f"checkpoint {path} cannot be written ({reason}); earlier ones are whole: make room or mend the folder and "
-            "go on with --resume"
+            f"checkpoint {path} cannot be written ({reason}); earlier ones are whole: free disk space or repair the "
+            "folder, then continue with --resume"
         ) from error
     return path
 
@@ -205,7 +199,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def list_checkpoints(folder: Path, *, after: int = -1) -> list[Path]:
-    """Checkpoint folders of a run after a step, latest first; whether they are whole is not looked at."""
+    """Checkpoint folders of a run after a step, latest first; they are not verified."""
     if not folder.is_dir():
         return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
@@ -222,7 +216,7 @@ def newest_step(output: str | Path) -> int | None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """``checkpoint.json``, its own checksum and entries verified; the other files are not opened."""
     with _damaged(folder):
-        manifest = durable.read_json(folder, MANIFEST)
+        manifest = sealed.read_json(folder, MANIFEST)
     if manifest.get("format") != FORMAT:
         raise InputError(f"{folder / MANIFEST} is not the manifest of a checkpoint; name another folder")
     if manifest.get("version") != VERSION:
@@ -231,7 +225,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "use the release that wrote it"
         )
     with _damaged(folder):
-        durable.verify_json(MANIFEST, manifest)
+        sealed.verify_json(MANIFEST, manifest)
         for file, entry in manifest["files"].items():
             if file not in FILES:  # also refuses "../x", absolute names and anything that is not safetensors
                 raise ValueError(f"{MANIFEST} lists the unknown file {file!r}")
@@ -244,23 +238,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_folder(folder: Path) -> Checkpoint:
     """The checkpoint that this very folder holds; see `read_checkpoint`."""
     manifest = read_manifest(folder)
+    require_own_names(manifest.get("config"), str(folder / MANIFEST))
     with _damaged(folder):
-        config = update(RunConfig(), manifest["config"], source=str(folder / MANIFEST))
+        config = from_file(manifest["config"], str(folder / MANIFEST))
         arrays: dict[str, NDArray[Any]] = {}
         for file, entry in manifest["files"].items():
-            own = durable.read_arrays(folder, file, entry)
+            own = sealed.read_arrays(folder, file, entry)
             misplaced = [name for name in own if _file_of(name) != file]
             if misplaced:
                 raise ValueError(f"{file} holds {misplaced[0]!r}, which belongs elsewhere")
             arrays |= own
-        timing = durable.read_json(folder, TIMING)
-        durable.verify_json(TIMING, timing)
+        timing = sealed.read_json(folder, TIMING)
+        sealed.verify_json(TIMING, timing)
         return Checkpoint(config, arrays, manifest["meta"], dict(timing["timing"]))
 
 
 @contextmanager
 def _damaged(folder: Path) -> Iterator[None]:
-    """Whatever a reader stumbles over becomes one sentence."""
+    """Every failure of a reader becomes one sentence."""
     try:
         yield
     except OSError as error:

@@ -1,13 +1,13 @@
-"""What a run computes with: Algorithm 1 on batches of an epoch, on one device, behind a small interface.
+"""The training engine: Algorithm 1 on batches of an epoch, on one device, behind a small interface.
 
 One step on a batch with ids (b, fields):
 
 1. look the ids up, forward, logloss, backward: gradients of the dense parameters and of the embeddings;
 2. update table and dense parameters; a two-pass ALPT table instead holds its new rows back in fp32,
-3. runs forward and backward a second time through their deterministic rounding (batch norm's running statistics stay
-   put), moves the step sizes by that gradient, and only then rounds the rows.
+3. runs forward and backward a second time through their deterministic rounding (batch norm's running statistics do not
+   change), updates the step sizes by that gradient, and only then rounds the rows.
 
-`Engine` is what the trainer knows; `CpuEngine` computes in this process. An engine takes a range of batches at once, so
+The trainer uses `Engine`; `CpuEngine` computes in this process. An engine takes a range of batches at once, so
 that one on an accelerator may run many steps before it reads a loss back.
 """
 
@@ -17,7 +17,7 @@ import contextlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -30,7 +30,7 @@ from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
 from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.training import batches
-from alpt_ref.training.assemble import State, build, restore, snapshot, split_state
+from alpt_ref.training.build import State, build, restore, snapshot, split_state
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.evaluation import evaluate
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
-    from alpt_ref.training.history import EpochRecord
+    from alpt_ref.training.results import EpochRecord
 
 OnBatches = Callable[[int, float | None], bool]
 """``on_batches(rows, loss)`` after one or more batches: rows since the last call, the latest loss if it is known.
@@ -61,7 +61,7 @@ class DivergedError(TrainingError):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class BatchRange:
     """Batches `first` to `last` - 1 (counted from 0) of one epoch.
 
     Attributes
@@ -75,12 +75,12 @@ class Stretch:
     steps_before : int
         Steps of the run before batch `first`.
     loss_sum : float
-        Sum of loss times rows over the epoch's batches before `first`; the stretch goes on adding to it, so that an
-        epoch in several stretches adds in the same order as in one.
+        Sum of loss times rows over the epoch's batches before `first`; this range adds to it, so that an
+        epoch in several ranges adds in the same order as in one.
     """
 
     epoch: int
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64] = field(repr=False)
     rates: dict[str, float]
     first: int
     last: int
@@ -94,7 +94,7 @@ class Engine(ABC):
     Attributes
     ----------
     device : str
-        Its name on the command line; a checkpoint goes on on the same device only.
+        Its name on the command line; a checkpoint can be resumed on the same device only.
     table, model
         Host objects that hold the current state after `restore` and in `RunResult`; an engine that computes elsewhere
         brings them up to date there.
@@ -105,13 +105,13 @@ class Engine(ABC):
     model: Model
 
     @abstractmethod
-    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
-        """Run a stretch of an epoch.
+    def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
+        """Run a range of an epoch's batches.
 
         Returns
         -------
         (float, int)
-            `stretch.loss_sum` plus loss times rows of every batch run, added in order in float64; number of batches
+            `span.loss_sum` plus loss times rows of every batch run, added in order in float64; number of batches
             run, fewer than asked for only where `on_batches` returned True.
 
         Raises
@@ -138,7 +138,7 @@ class Engine(ABC):
 
     @abstractmethod
     def state(self) -> State:
-        """`snapshot` and all else that training goes on from: ``optimizer/...``, ``statistics/counts``."""
+        """`snapshot` and all else that training resumes from: ``optimizer/...``, ``statistics/counts``."""
 
     @abstractmethod
     def load_state(self, state: State) -> None:
@@ -163,20 +163,20 @@ class CpuEngine(Engine):
         self.dense = make_dense_optimizer(dense.optimizer, lr=dense.lr, weight_decay=dense.weight_decay)
         self._two_pass = self.table if isinstance(self.table, AdaptiveTable) and config.table.two_pass else None
 
-    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
+    def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
         """See `Engine.train`."""
-        settings, total, done = self.config.train, stretch.loss_sum, 0
+        settings, total, done = self.config.train, span.loss_sum, 0
         parts = batches.training_batches(
-            self.dataset, stretch.rows, settings.batch_size, seed=settings.seed, epoch=stretch.epoch,
-            first=stretch.first, last=stretch.last,
+            self.dataset, span.rows, settings.batch_size, seed=settings.seed, epoch=span.epoch,
+            first=span.first, last=span.last,
         )  # fmt: skip
         with contextlib.closing(parts):  # the reader of a store ends here, also where a traceback outlives the error
             for batch in parts:
                 try:
-                    loss = self._step(batch, stretch.rates)
+                    loss = self._step(batch, span.rates)
                 except TrainingError as error:  # found here or by the table, which does not know the step
-                    step = stretch.steps_before + done + 1
-                    raise DivergedError(str(error), epoch=stretch.epoch, step=step) from error
+                    step = span.steps_before + done + 1
+                    raise DivergedError(str(error), epoch=span.epoch, step=step) from error
                 total += loss * len(batch.labels)
                 done += 1
                 if on_batches(len(batch.labels), loss):
@@ -269,6 +269,6 @@ ENGINES: dict[str, str] = {"cpu": "engine:CpuEngine", "cuda": "engine_cuda:CudaE
 def make_engine(config: RunConfig, dataset: ClickDataset, device: str = "cpu") -> Engine:
     """The engine of a device, its table and model at their initial values."""
     module, name = ENGINES[_check.choice("device", device, tuple(ENGINES))].split(":")
-    get_backend(device)  # says why, where the device cannot be used
+    get_backend(device)  # refuses, with the reason, a device that cannot be used
     engine: Engine = getattr(importlib.import_module(f".{module}", __package__), name)(config, dataset)
     return engine

@@ -1,6 +1,6 @@
 """The engine on the GPU: a step is queued once, recorded as a CUDA graph, and replayed.
 
-One graph a batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
+One graph per batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
 ALPT the second forward and backward. Finding the batch's unique rows depends on the ids alone and runs on a branch of
 its own beside the forward pass. Whatever changes from step to step lives in device memory (`kernels.cuda.steps`), so
 nothing is recorded again; the host reads the guard and the loss every `LOOK` steps.
@@ -20,11 +20,11 @@ from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.streams import new_event, new_stream
 from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
 from alpt_ref.models.optim_cuda import CudaDense
-from alpt_ref.training.assemble import State, build
+from alpt_ref.training.batch_source_cuda import make_batch_source
+from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.engine import CpuEngine, DivergedError, OnBatches, Stretch
+from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches
 from alpt_ref.training.evaluation import score
-from alpt_ref.training.feed_cuda import make_feed
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -86,7 +86,7 @@ class CudaEngine(CpuEngine):
         self._table.reserve(positions)
         if table.two_pass_capable and not self._is_two_pass:
             self._table.reserve_one_pass(positions)
-        self.feed = make_feed(self.backend, dataset, config.train.batch_size, config.train.seed)
+        self.source = make_batch_source(self.backend, dataset, config.train.batch_size, config.train.seed)
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
@@ -101,8 +101,8 @@ class CudaEngine(CpuEngine):
 
     def _queue_step(self, rows: int) -> None:
         """Queue a step on the batch that ``counters[1]`` names."""
-        table, feed = self._table, self.feed
-        ids, labels, emb = self._gather((feed.ids, feed.labels, feed.order), self.counters, rows)
+        table, source = self._table, self.source
+        ids, labels, emb = self._gather((source.ids, source.labels, source.order), self.counters, rows)
         self._fork.record(self.stream)
         self._side.wait_event(self._fork)
         with self._side:
@@ -119,7 +119,7 @@ class CudaEngine(CpuEngine):
         else:
             table.queue_update(grads, rows)
             self.dense.queue()
-        launch(kernels.finish_step, 1, 1, rows, feed.period, self.counters, self.guard)
+        launch(kernels.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:
         """Queue forward, loss and backward; returns the gradient of `emb`."""
@@ -146,22 +146,22 @@ class CudaEngine(CpuEngine):
             self._graphs[rows] = graph
         graph.launch(self.stream)
 
-    # --- a stretch of steps ------------------------------------------------------------------------------------------
+    # --- a range of batches ---------------------------------------------------------------------------------------
 
-    def train(self, stretch: Stretch, on_batches: OnBatches) -> tuple[float, int]:
+    def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
         """See `Engine.train`; `on_batches` is called every `LOOK` steps."""
-        size, rows = self.config.train.batch_size, len(stretch.rows)
+        size, rows = self.config.train.batch_size, len(span.rows)
         done = fresh = 0
         with self.stream:
-            self._begin(stretch)
-            for batch in range(stretch.first, stretch.last):
+            self._begin(span)
+            for batch in range(span.first, span.last):
                 b = min(size, rows - batch * size)
-                self.feed.before(batch)
+                self.source.before(batch)
                 self._run_step(b)
-                self.feed.after(batch)
+                self.source.after(batch)
                 done, fresh = done + 1, fresh + b
-                if done % LOOK == 0 or batch + 1 == stretch.last:
-                    loss = self._look(stretch)
+                if done % LOOK == 0 or batch + 1 == span.last:
+                    loss = self._look(span)
                     if on_batches(fresh, loss):
                         break
                     fresh = 0
@@ -169,24 +169,24 @@ class CudaEngine(CpuEngine):
             self._table.advance(done)
         return total, done
 
-    def _begin(self, stretch: Stretch) -> None:
+    def _begin(self, span: BatchRange) -> None:
         """Put what the steps read into device memory."""
         assign = self.backend.assign
-        first = self.feed.begin(stretch)
+        first = self.source.begin(span)
         counters = self.backend.to_host(self.counters)
-        counters[1:] = first, stretch.steps_before
+        counters[1:] = first, span.steps_before
         assign(self.counters, counters)
         assign(self.guard, np.zeros(2, np.int32))
-        assign(self.totals, np.array([stretch.loss_sum, 0.0]))
-        assign(self.rates, np.array([stretch.rates["dense"]]))
-        self._table.set_rates(stretch.rates["table"])
+        assign(self.totals, np.array([span.loss_sum, 0.0]))
+        assign(self.rates, np.array([span.rates["dense"]]))
+        self._table.set_rates(span.rates["table"])
 
-    def _look(self, stretch: Stretch) -> float:
+    def _look(self, span: BatchRange) -> float:
         """Wait for the steps queued so far; the last loss, or `DivergedError`."""
         reason = int(self.backend.to_host(self.guard)[0])
         if reason:
             step = int(self.backend.to_host(self.counters)[2]) + 1
-            raise DivergedError(REASONS.get(reason, "the table's update failed"), epoch=stretch.epoch, step=step)
+            raise DivergedError(REASONS.get(reason, "the table's update failed"), epoch=span.epoch, step=step)
         return float(self.backend.to_host(self.totals)[1])
 
     # --- evaluation and state ----------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class CudaEngine(CpuEngine):
             nothing = self.backend.zeros(3, np.int64)
             for start in range(0, len(rows), size):
                 end = min(start + size, len(rows))
-                source = self.feed.part(rows[start:end])
+                source = self.source.part(rows[start:end])
                 ids, _, emb = self._gather(source, nothing, end - start)
                 self._table.queue_lookup(ids, emb)
                 everything[start:end] = self.model.forward(emb.reshape(end - start, -1), training=False)

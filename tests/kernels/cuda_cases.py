@@ -31,8 +31,9 @@ def quantizer_cases() -> Iterator[Case]:
                 yield f"{bits} bits, {rounding}, d={d}, each={each}", _quantize_case(bits, rounding, d, each)
     yield "dequantise, gradient, pack, unpack", _round_trip
     yield "philox", _philox
+    yield "a piece of a matrix", _piece
     yield "beyond the range of the known step", _huge
-    yield "not finite", _refused
+    yield "not finite", refused
 
 
 def weights(bits: int, d: int, rows: int = 70) -> NDArray[np.float32]:
@@ -90,7 +91,7 @@ def _round_trip(device: str) -> Arrays:
 
 
 def _philox(device: str) -> Arrays:
-    from alpt_ref.quantizer import arrays as quantizer
+    from alpt_ref import quantizer
 
     generator = np.random.Generator(np.random.Philox(key=9))
     counters = generator.integers(0, 1 << 32, (33, 4), dtype=np.uint32)
@@ -99,7 +100,27 @@ def _philox(device: str) -> Arrays:
         return {"words": quantizer.philox4x32(counters, key)}
     from alpt_ref.quantizer import cuda as quantizer_cuda
 
-    return {"words": quantizer_cuda.philox4x32(quantizer._counters_and_keys, counters, key)}
+    return {"words": quantizer_cuda.philox4x32(counters, key)}
+
+
+def _piece(device: str) -> Arrays:
+    """Rows far from 0 by either kind of kernel; row numbers with gaps only where the CPU computes."""
+    from alpt_ref import InputError, QuantSpec, quantize
+
+    codes = {}
+    for d in (16, 5):
+        w = weights(8, d)
+        for name, rows in (("start", 2**40 - 9), ("array", np.arange(9, 9 + len(w)))):
+            codes[f"{name} {d}"] = quantize(w, STEP, QuantSpec(8), seed=5, rows=rows, device=device)
+    if device == "cuda":
+        message = "none"
+        try:
+            quantize(w, STEP, QuantSpec(8), rows=2 * np.arange(len(w)), device=device)
+        except InputError as error:
+            message = str(error)
+        if "rows must be consecutive on a GPU" not in message:
+            raise AssertionError(f"row numbers with gaps are not refused: {message}")
+    return codes
 
 
 def _huge(device: str) -> Arrays:
@@ -111,7 +132,8 @@ def _huge(device: str) -> Arrays:
     return {"codes": quantize(w, STEP * 1e25, QuantSpec(8), seed=5, device=device)}
 
 
-def _refused(device: str) -> Arrays:
+def refused(device: str) -> Arrays:
+    """What is said about weights that are not finite."""
     from alpt_ref import InputError, QuantSpec, quantize
 
     messages = []

@@ -80,7 +80,7 @@ def test_bad_input_is_refused(xp: Any) -> None:
         quantize(bad, 0.1, QuantSpec(8))
     with pytest.raises(InputError, match="w must be float32, got float64"):
         quantize(good.astype(np.float64), 0.1, QuantSpec(8))
-    with pytest.raises(InputError, match=r"step must be finite and positive in float32, got -1\.0 at row 0"):
+    with pytest.raises(InputError, match=r"step_size must be finite and positive in float32, got -1\.0 at row 0"):
         quantize(good, xp.full(4, -1.0), QuantSpec(8))
     with pytest.raises(InputError, match=r"codes must be in \[-8, 7\] for 4 bits, got 0 to 9"):
         pack(xp.arange(10, dtype=np.int8).reshape(1, 10), 4)

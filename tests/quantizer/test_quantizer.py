@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -101,6 +101,60 @@ def test_same_codes_for_any_number_of_threads(d: int, threads: None) -> None:
     assert np.array_equal(results[0], results[2])
 
 
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=40, unique=True),
+    st.sampled_from([1, 3, 4, 5, 16, 1030]),
+    st.sampled_from([0, 2**32 - 3, 2**48 - 41]),
+    st.booleans(),
+    st.sampled_from(ALL_BITS),
+)
+@example(chosen=[5, 3, 9], d=1030, start=0, per_row=False, bits=4)
+def test_pieces_and_shards_of_a_matrix_get_the_codes_of_the_whole(
+    chosen: list[int], d: int, start: int, per_row: bool, bits: int
+) -> None:
+    w = (np.sin(np.arange(41 * d)) * 2.0 ** (bits - 1)).astype(np.float32).reshape(41, d)
+    sizes = np.linspace(0.3, 2.0, 41).astype(np.float32)
+    shard = np.array(chosen)
+    for rounding in ("sr", "dr"):
+        options: Any = {"spec": QuantSpec(bits, rounding), "seed": 2**40 + 5, "counter": 2**33}  # type: ignore[arg-type]
+        whole = quantize(w, sizes if per_row else 0.7, rows=start, **options)
+        part = quantize(w[shard], sizes[shard] if per_row else 0.7, rows=start + shard, **options)
+        assert np.array_equal(part, whole[shard])
+        packed = quantize(w[shard], sizes[shard] if per_row else 0.7, rows=start + shard, packed=True, **options)
+        assert np.array_equal(packed, pack(whole[shard], bits))
+        cut = chosen[0]
+        rest = quantize(w[cut:], sizes[cut:] if per_row else 0.7, rows=start + cut, **options)
+        assert np.array_equal(rest, whole[cut:])
+
+
+def test_row_numbers_key_the_words_and_default_to_the_rows_own_places() -> None:
+    w = np.full((60, 9), 0.5, np.float32)
+    spec = QuantSpec(8, "sr")
+    plain = quantize(w, 1.0, spec, seed=1)
+    assert np.array_equal(quantize(w, 1.0, spec, seed=1, rows=0), plain)
+    assert np.array_equal(quantize(w, 1.0, spec, seed=1, rows=np.arange(60, dtype=np.uint8)), plain)
+    assert np.array_equal(quantize(w, 1.0, spec, seed=1, rows=np.full(60, 7)), np.repeat(plain[7:8], 60, axis=0))
+    assert not np.array_equal(quantize(w, 1.0, spec, seed=1, rows=1), plain)
+
+
+def test_former_names_of_arguments_warn_and_work() -> None:
+    w = np.array([[0.26, -0.9]], np.float32)
+    spec: Any = QuantSpec(4, "dr")
+    former: Any = {"step": 0.5}
+    with pytest.warns(DeprecationWarning, match="quantize: step is now step_size"):
+        codes = quantize(w, spec=spec, **former)
+    assert np.array_equal(codes, quantize(w, 0.5, spec))
+    with pytest.warns(DeprecationWarning, match="step_size"):
+        assert np.array_equal(dequantize(codes, **former), dequantize(codes, 0.5))
+    with pytest.warns(DeprecationWarning, match="step_size"):
+        assert np.array_equal(step_gradient(w, w, spec=spec, **former), step_gradient(w, w, 0.5, spec))
+    packed: Any = {"words": pack(codes, 4)}
+    with pytest.warns(DeprecationWarning, match="unpack: words is now packed"):
+        assert np.array_equal(unpack(**packed, bits=4, d=2), codes)
+    with pytest.raises(InputError, match="quantize: give step_size once"):
+        quantize(w, spec=spec, step_size=0.5, **former)
+
+
 def test_seed_and_counter_select_independent_words() -> None:
     w = np.full((2000, 8), 0.5, np.float32)
     spec = QuantSpec(8, "sr")
@@ -159,22 +213,38 @@ NAN = np.array([[0.0, np.nan]], np.float32)
         (lambda: QuantSpec(3), "bits must be 2, 4, 8 or 16, got 3"),
         (lambda: QuantSpec(True), "bits must be 2, 4, 8 or 16"),
         (lambda: QuantSpec(8, "up"), "rounding must be 'sr' or 'dr', got 'up'"),  # type: ignore[arg-type]
-        (lambda: quantize(W, 0.0, QuantSpec(8)), "step must be finite and positive in float32, got 0.0"),
-        (lambda: quantize(W, -1.0, QuantSpec(8)), "step must be finite and positive"),
-        (lambda: quantize(W, float("nan"), QuantSpec(8)), "step must be finite and positive in float32, got nan"),
-        (lambda: quantize(W, 1e-60, QuantSpec(8)), "step must be finite and positive in float32"),
+        (lambda: quantize(W, 0.0, QuantSpec(8)), "step_size must be finite and positive in float32, got 0.0"),
+        (lambda: quantize(W, -1.0, QuantSpec(8)), "step_size must be finite and positive"),
+        (lambda: quantize(W, float("nan"), QuantSpec(8)), "step_size must be finite and positive in float32, got nan"),
+        (lambda: quantize(W, 1e-60, QuantSpec(8)), "step_size must be finite and positive in float32"),
         (lambda: quantize(W, np.array([1.0, -2.0]), QuantSpec(8)), "got -2.0 at row 1"),
-        (lambda: quantize(W, np.ones(3), QuantSpec(8)), "one value a row"),
+        (lambda: quantize(W, np.ones(3), QuantSpec(8)), "one value per row"),
         (lambda: quantize(NAN, 1.0, QuantSpec(8)), "w must be finite, got nan at row 0, column 1"),
         (lambda: quantize(W.astype(np.float64), 1.0, QuantSpec(8)), "w must be float32, got float64"),
         (lambda: quantize(W[0], 1.0, QuantSpec(8)), "two dimensions"),
         (lambda: quantize(W, 1.0, 8), "spec must be a QuantSpec"),  # type: ignore[arg-type]
-        (lambda: quantize(W, 1.0, QuantSpec(8), seed=-1), "seed must be in"),
-        (lambda: quantize(W, 1.0, QuantSpec(8), counter=2**56), "counter must be in"),
+        (lambda: quantize(W, 1.0, QuantSpec(8), seed=-1), r"seed must be a whole number from 0 to 2\*\*64 - 1, got -1"),
+        (
+            lambda: quantize(W, 1.0, QuantSpec(8), counter=2**56),
+            r"counter must be a whole number from 0 to 2\*\*56 - 1",
+        ),
         (lambda: quantize(W, 1.0, QuantSpec(8), device="tpu"), "device must be 'cpu'"),
+        (
+            lambda: quantize(W, 1.0, QuantSpec(8), rows=-1),
+            "rows must be a whole number from 0 to 281474976710654, got -1",
+        ),
+        (lambda: quantize(W, 1.0, QuantSpec(8), rows=2**48 - 1), "from 0 to 281474976710654, got 281474976710655"),
+        (lambda: quantize(W, 1.0, QuantSpec(8), rows=1.5), "rows must be a whole number from 0 to .*, got 1.5"),
+        (lambda: quantize(W, 1.0, QuantSpec(8), rows=[0, -2]), r"rows must be in \[0, 281474976710656\), got -2 to 0"),
+        (lambda: quantize(W, 1.0, QuantSpec(8), rows=[0, 2**48]), "rows must be in"),
+        (
+            lambda: quantize(W, 1.0, QuantSpec(8), rows=np.arange(3)),
+            r"one number per row \(2\), got int64 of",
+        ),
+        (lambda: quantize(W, 1.0, QuantSpec(8), rows=np.ones(2)), "rows must be a whole number or an integer array"),
         (lambda: dequantize(W, 1.0), r"codes must be an array \(n, d\) of integers"),
         (lambda: pack(np.full((1, 2), 9, np.int8), 4), r"codes must be in \[-8, 7\] for 4 bits, got 9 to 9"),
-        (lambda: unpack(np.zeros((1, 2), np.uint32), 8, 16), "words must have 4 columns"),
+        (lambda: unpack(np.zeros((1, 2), np.uint32), 8, 16), "packed must have 4 columns"),
         (lambda: step_gradient(W, W[:1], 1.0, QuantSpec(8)), "grad must have shape"),
     ],
 )

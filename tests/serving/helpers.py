@@ -13,7 +13,7 @@ from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.serving.table import ServingTable
 from alpt_ref.tables import EmbeddingTable
-from alpt_ref.training.assemble import build, snapshot
+from alpt_ref.training.build import build, snapshot
 from alpt_ref.training.checkpoint import Checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 

@@ -199,7 +199,7 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
 
 
 def test_by_default_a_small_simulation_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(montecarlo, "default_device", "cuda")
+    monkeypatch.setattr(montecarlo, "default_device", lambda: "cuda")
     monkeypatch.setattr(montecarlo_cuda, "require_device", lambda: pytest.fail("the GPU was asked for"))
     options: dict[str, Any] = {"steps": 5, "runs": 3, "start": 0, "seed": 1}
     got = simulate(PROBLEMS["huber"], Grid(0.125, 4), Schedule("constant", 0.1), **options)

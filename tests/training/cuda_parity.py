@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.training import feed_cuda
-from alpt_ref.training.assemble import rates
+from alpt_ref.training import batch_source_cuda
+from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import Stretch, make_engine
+from alpt_ref.training.engine import BatchRange, make_engine
 from tests.tolerances import FLOAT32
 
 
@@ -24,12 +24,12 @@ def clicks() -> ClickDataset:
 
 
 def run(config: RunConfig, device: str) -> tuple[Any, ...]:
-    """An epoch of three batches, the last one smaller, in two stretches, and what is known then."""
+    """An epoch of three batches, the last one smaller, in two ranges, and what is known then."""
     dataset = clicks()
     engine = make_engine(config.replace("train", device=device), dataset, device)
     rows, rate = dataset.rows_of("train"), rates(config, 1)
-    first = engine.train(Stretch(1, rows, rate, 0, 2, 0, 0.0), lambda done, loss: False)
-    second = engine.train(Stretch(1, rows, rate, 2, 3, 2, first[0]), lambda done, loss: False)
+    first = engine.train(BatchRange(1, rows, rate, 0, 2, 0, 0.0), lambda done, loss: False)
+    second = engine.train(BatchRange(1, rows, rate, 2, 3, 2, first[0]), lambda done, loss: False)
     return second, engine.evaluate("valid"), engine.state(), engine.statistics()
 
 
@@ -41,7 +41,7 @@ def main() -> None:
         (0.0, RunConfig(model=model, train=train, table=TableConfig(method="lpt", optimizer="sgd", lr=0.05))),
     ]
     for share, config in cases:
-        feed_cuda.SHARE = share
+        batch_source_cuda.SHARE = share
         cpu, gpu = run(config, "cpu"), run(config, "cuda")
         np.testing.assert_allclose(gpu[0], cpu[0], rtol=FLOAT32)
         np.testing.assert_allclose(gpu[1], cpu[1], rtol=FLOAT32)

@@ -19,11 +19,11 @@ from alpt_ref.training.checkpoint import (
     Checkpoint,
     CheckpointError,
     read_checkpoint,
-    versions,
     write_checkpoint,
     write_folder,
 )
 from alpt_ref.training.config import RunConfig, TableConfig
+from alpt_ref.training.versions import versions
 
 META = {"step": 7, "epoch": 1, "n": 3, "d": 2, "fields": 1, "dataset": "clicks", "fingerprint": "ab12"}
 
@@ -125,7 +125,7 @@ def test_the_last_two_are_kept_in_the_order_of_their_steps(tmp_path: Path) -> No
     assert names == sorted(f"step-{step}" for step in steps[-2:])
     write_checkpoint(tmp_path / "checkpoints", sample(2**41), keep=3)
     assert len(list((tmp_path / "checkpoints").iterdir())) == 3
-    with pytest.raises(InputError, match="keep must be at least 1, got 0"):
+    with pytest.raises(InputError, match="keep must be a whole number of at least 1, got 0"):
         write_checkpoint(tmp_path / "checkpoints", sample(), keep=0)
 
 
@@ -290,5 +290,5 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_versions_name_what_bits_may_depend_on() -> None:
-    assert set(versions()) == {"alpt_ref", "numpy", "numba", "python"}
+    assert set(versions()) == {"alpt_ref", "numpy", "scipy", "numba", "python", "blas"}
     assert versions()["numpy"] == np.__version__

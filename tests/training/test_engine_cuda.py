@@ -14,9 +14,9 @@ import pytest
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.synthetic.clicks import synthetic_clicks
 from alpt_ref.errors import InputError
-from alpt_ref.training.assemble import rates
+from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig, config_hash
-from alpt_ref.training.engine import DivergedError, Stretch, make_engine
+from alpt_ref.training.engine import BatchRange, DivergedError, make_engine
 from tests.tolerances import GPU_METRIC
 
 ROOT = Path(__file__).parents[2]
@@ -61,22 +61,22 @@ def config(name: str, **train: Any) -> RunConfig:
     return RunConfig(model=model, table=TABLES[name], train=TrainConfig(**(settings | train)))
 
 
-def stretch(settings: RunConfig, dataset: ClickDataset, epoch: int, first: int, last: int, before: Any) -> Stretch:
+def span(settings: RunConfig, dataset: ClickDataset, epoch: int, first: int, last: int, before: Any) -> BatchRange:
     rows = dataset.rows_of("train")
     batches = -(-len(rows) // settings.train.batch_size)
     steps = (epoch - 1) * batches + first
-    return Stretch(epoch, rows, rates(settings, epoch), first, min(last, batches), steps, before)
+    return BatchRange(epoch, rows, rates(settings, epoch), first, min(last, batches), steps, before)
 
 
 def trained(settings: RunConfig, dataset: ClickDataset, *, record: bool = True, cuts: tuple[int, ...] = ()) -> Any:
-    """Two epochs, each in stretches that end at `cuts`; the engine, and loss sums of the epochs."""
+    """Two epochs, each in ranges that end at `cuts`; the engine, and loss sums of the epochs."""
     engine: Any = make_engine(settings, dataset, "cuda")
     engine.record = record
     sums = []
     for epoch in (1, 2):
         total, first = 0.0, 0
         for last in (*cuts, 10**6):
-            total, done = engine.train(stretch(settings, dataset, epoch, first, last, total), lambda rows, loss: False)
+            total, done = engine.train(span(settings, dataset, epoch, first, last, total), lambda rows, loss: False)
             first += done
         sums.append(total)
     return engine, sums
@@ -105,7 +105,7 @@ def test_stretches_and_a_dataset_in_host_memory_change_no_bit(
 ) -> None:
     whole = trained(config(name), dataset)
     assert_same(whole, trained(config(name), dataset, cuts=(3, 20)))
-    monkeypatch.setattr("alpt_ref.training.feed_cuda.SHARE", 0.0)
+    monkeypatch.setattr("alpt_ref.training.batch_source_cuda.SHARE", 0.0)
     assert_same(whole, trained(config(name), dataset, cuts=(5,)))
 
 
@@ -115,10 +115,10 @@ def test_a_state_goes_on_with_the_same_bits(name: str, dataset: ClickDataset) ->
     settings = config(name)
     whole, _ = trained(settings, dataset)
     first: Any = make_engine(settings, dataset, "cuda")
-    first.train(stretch(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
+    first.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
     second: Any = make_engine(settings, dataset, "cuda")
     second.load_state(first.state())
-    second.train(stretch(settings, dataset, 2, 0, 10**6, 0.0), lambda rows, loss: False)
+    second.train(span(settings, dataset, 2, 0, 10**6, 0.0), lambda rows, loss: False)
     a, b = whole.snapshot(), second.snapshot()
     assert all(np.array_equal(a[key], b[key]) for key in a)
 
@@ -130,7 +130,7 @@ def test_figures_are_those_of_the_cpu(name: str, dataset: ClickDataset) -> None:
     gpu, sums = trained(settings, dataset)
     cpu = make_engine(settings.replace("train", device="cpu"), dataset)
     for epoch in (1, 2):
-        total, _ = cpu.train(stretch(settings, dataset, epoch, 0, 10**6, 0.0), lambda rows, loss: False)
+        total, _ = cpu.train(span(settings, dataset, epoch, 0, 10**6, 0.0), lambda rows, loss: False)
         assert abs(total - sums[epoch - 1]) / len(dataset.rows_of("train")) < GPU_METRIC
     np.testing.assert_allclose(gpu.evaluate("valid"), cpu.evaluate("valid"), rtol=0, atol=GPU_METRIC)
     assert {key: (value.shape, value.dtype) for key, value in gpu.state().items()} == {
@@ -144,7 +144,7 @@ def test_divergence_names_the_step(name: str, dataset: ClickDataset) -> None:
     settings = config(name).replace("model", optimizer="sgd", lr=1e30)
     engine = make_engine(settings, dataset, "cuda")
     with pytest.raises(DivergedError, match=r"training diverged at step \d+ \(epoch 1\)") as caught:
-        engine.train(stretch(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
+        engine.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
     assert 1 <= caught.value.step <= 5
 
 
@@ -153,5 +153,5 @@ def test_training_stops_where_it_is_asked_to(dataset: ClickDataset, monkeypatch:
     monkeypatch.setattr("alpt_ref.training.engine_cuda.LOOK", 10)
     settings = config("lpt")
     engine = make_engine(settings, dataset, "cuda")
-    _, done = engine.train(stretch(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: rows == 7000)
+    _, done = engine.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: rows == 7000)
     assert done == 10

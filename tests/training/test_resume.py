@@ -18,9 +18,10 @@ from alpt_ref.errors import InputError
 from alpt_ref.training import checkpoint
 from alpt_ref.training.checkpoint import read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import CpuEngine, Stretch
-from alpt_ref.training.history import RunResult
+from alpt_ref.training.engine import BatchRange, CpuEngine
+from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import DivergedError, StoppedError, train
+from alpt_ref.training.versions import versions
 
 STEPS = 18  # 1,600 training rows in batches of 280: six an epoch, the last one smaller; three epochs
 
@@ -167,7 +168,7 @@ def test_a_checkpoint_says_what_it_is(dataset: ClickDataset, tmp_path: Path) -> 
     assert (meta["step"], meta["epoch"], meta["batch"], meta["finished"]) == (8, 1, 2, False)
     assert (meta["n"], meta["d"], meta["fields"]) == (dataset.n, 4, 4)
     assert (meta["dataset"], meta["fingerprint"], meta["encoder"]) == ("synthetic", dataset.fingerprint, None)
-    assert (meta["versions"], meta["device"]) == (checkpoint.versions(), "cpu")
+    assert (meta["versions"], meta["device"]) == (versions(), "cpu")
     assert content.config == config.replace("train", threads=None)
     groups = {name.partition("/")[0] for name in content.arrays}
     assert groups == {"table", "model", "optimizer", "statistics", "last_good"}
@@ -200,7 +201,7 @@ def test_killed_between_the_last_checkpoint_and_the_result(dataset: ClickDataset
 def test_unfinished_and_not_to_be_resumed(dataset: ClickDataset, tmp_path: Path) -> None:
     stopped(tiny(), dataset, tmp_path, 5)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    message = "holds an unfinished run, its newest checkpoint step-000000005; go on from there with --resume"
+    message = "holds an unfinished run, its newest checkpoint step-000000005; continue from it with --resume"
     with pytest.raises(InputError, match=message):
         train(tiny(), dataset, output=tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
@@ -208,15 +209,19 @@ def test_unfinished_and_not_to_be_resumed(dataset: ClickDataset, tmp_path: Path)
 
 def test_resuming_where_nothing_is_begins(dataset: ClickDataset, tmp_path: Path) -> None:
     said: list[str] = []
-    result = train(tiny(epochs=1), dataset, output=tmp_path / "new", resume=True, say=said.append)
+    result = train(tiny(epochs=1), dataset, output=tmp_path / "new", resume=True, log=said.append)
     assert result == dataclasses.replace(
         train(tiny(epochs=1), dataset), samples_per_s=result.samples_per_s, history=result.history
     )
     assert said == [f"{tmp_path / 'new'} holds no checkpoint: training starts at the beginning"]
+    former: Any = {"say": said.append}
+    with pytest.warns(DeprecationWarning, match="train: say is now log"):
+        train(tiny(epochs=1), dataset, output=tmp_path / "former", resume=True, **former)
+    assert said[1:] == [f"{tmp_path / 'former'} holds no checkpoint: training starts at the beginning"]
     for options in ({"resume": True}, {"checkpoint_every": 5}):
         with pytest.raises(InputError, match="needs an output folder; name it with --output"):
             train(tiny(), dataset, **options)
-    with pytest.raises(InputError, match="checkpoint_every must be at least 1, got 0"):
+    with pytest.raises(InputError, match="checkpoint_every must be a whole number of at least 1, got 0"):
         train(tiny(), dataset, output=tmp_path / "new", checkpoint_every=0)
 
 
@@ -227,7 +232,7 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_serves(dataset: 
     damaged = output / "checkpoints" / "step-000000008"
     file = damaged / "state.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
-    train(tiny(), dataset, output=output, resume=True, say=said.append)
+    train(tiny(), dataset, output=output, resume=True, log=said.append)
     assert len(said) == 2
     assert "step-000000008 is damaged (state.safetensors has" in said[0]
     assert said[0].endswith("; trying the one before")
@@ -293,7 +298,9 @@ def test_a_store_that_was_edited_behind_its_manifest_is_refused(dataset: ClickDa
     ("change", "reason"),
     [
         ({"versions": {"alpt_ref": "0.0.1"}}, "was written with alpt_ref 0.0.1, this is"),
-        ({"versions": checkpoint.versions() | {"numpy": "1.0"}}, "was written with numpy 1.0, this is"),
+        ({"versions": versions() | {"numpy": "1.0"}}, "was written with numpy 1.0, this is"),
+        ({"versions": versions() | {"scipy": "1.0"}}, "was written with scipy 1.0, this is"),
+        ({"versions": versions() | {"blas": "mkl 1"}}, "was written with matrix products by mkl 1, this is"),
         ({"device": "abacus"}, "was written on device 'abacus', got 'cpu'"),
         ({"batch": 6}, "its step, epoch and batch do not belong together"),
         ({"step": 5}, "its step, epoch and batch do not belong together"),
@@ -337,7 +344,7 @@ def test_training_goes_on_the_same_beyond_2_to_the_32_steps(dataset: ClickDatase
     rates = {"table": 0.05, "dense": 0.02, "step": 1e-3}
 
     def run(engine: CpuEngine, first: int, last: int) -> float:
-        return engine.train(Stretch(1, rows, rates, first, last, 2**32 - 3, 0.0), lambda *_: False)[0]
+        return engine.train(BatchRange(1, rows, rates, first, last, 2**32 - 3, 0.0), lambda *_: False)[0]
 
     state = CpuEngine(config, dataset).state()
     state["table/updates"][0] = state["optimizer/steps"][...] = 2**32 - 3

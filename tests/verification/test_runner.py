@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alpt_ref._util.files import STALE_S
 from alpt_ref.errors import InputError
 from alpt_ref.verification.results import ClaimResult, Results, failing, save_results
 from alpt_ref.verification.runner import choose, load_claims, plan, verify
-from alpt_ref.verification.store import STALE_S, Store, cell_seed
+from alpt_ref.verification.store import Store, cell_seed
 
 from .conftest import calls
 
@@ -117,8 +118,8 @@ def test_processes_change_nothing(toys: Toys, tmp_path: Path) -> None:
 def test_processes_learn_of_the_gpu_before_they_load_a_claim(toys: Toys, tmp_path: Path) -> None:
     folder = toys("good_mean")
     source = (folder / "good_mean.py").read_text()
-    source = source.replace("    called(cell, broken)", "    called(montecarlo.default_device, broken)")
-    (folder / "good_mean.py").write_text("from alpt_ref.theory import montecarlo\n" + source)
+    source = source.replace("    called(cell, broken)", "    called(default_device(), broken)")
+    (folder / "good_mean.py").write_text("from alpt_ref.kernels.device import default_device\n" + source)
     (result,) = run(folder, tmp_path / "gpu", jobs=1, device="cuda").values()
     assert result.outcome == "SUPPORTED"
     assert {line.split()[0] for line in calls(folder)} == {"cuda"}
@@ -290,14 +291,14 @@ def test_a_broken_helper_that_no_claim_imports_is_one_sentence_too(toys: Toys, t
         run(toys("good_mean", _helper="def broken(:"), tmp_path / "out")
 
 
-def test_no_folder_of_claims_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_of_claims_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder"):
         load_claims(tmp_path / "none")
     with pytest.raises(InputError, match="holds no claims"):
         load_claims(tmp_path)
-    from alpt_ref._util import plugin
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plugin, "__file__", str(tmp_path / "a" / "b" / "plugin.py"))
-    with pytest.raises(InputError, match="run from a checkout of the repository or give --claims DIR"):
+
+def test_an_installation_without_its_folder_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alpt_ref._util.plugin.analysis_folder", lambda: None)
+    with pytest.raises(InputError, match="this installation of alpt_ref lacks its folder analysis/claims; install it"):
         load_claims()

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.kernels.cpu.random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters_range
+from alpt_ref.kernels.cpu.random import (
+    chunk_layout,
+    chunk_rows,
+    close_ranks,
+    fill_words,
+    set_counters,
+    set_counters_range,
+)
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.jit import scalar
@@ -100,6 +107,49 @@ def quantize_sr(
         else:
             for t in range(flat_w.size):
                 flat_codes[t] = encode_sr(flat_w[t] / one_step, low, high, words[t])
+    return bad
+
+
+@kernel
+def quantize_sr_rows(
+    lo: Int,
+    hi: Int,
+    w: NDArray[np.float32],
+    step: NDArray[np.float32],
+    bits: Int,
+    counter: Int,
+    purpose: Int,
+    rows: NDArray[np.int64],
+    k0: np.uint32,
+    k1: np.uint32,
+    codes: Integers,
+) -> bool:
+    """`quantize_sr` where row ``i`` draws as row ``rows[i]``, in any order and with gaps."""
+    low = np.float32(q_min(bits))
+    high = np.float32(q_max(bits))
+    d = w.shape[1]
+    each = step.shape[0] > 1
+    blocks = (d + 3) // 4
+    rows_a_chunk = chunk_rows(d)
+    lanes = rows_a_chunk * blocks
+    lane_row = np.empty(lanes, np.int64)
+    lane_block = np.empty(lanes, np.uint32)
+    chunk_layout(rows_a_chunk, blocks, lane_row, lane_block)
+    c0 = np.empty(lanes, np.uint32)
+    c1 = np.empty(lanes, np.uint32)
+    words = np.empty(4 * lanes, np.uint32)
+    bad = False
+    for start in range(lo, hi, rows_a_chunk):
+        end = min(start + rows_a_chunk, hi)
+        used = (end - start) * blocks
+        set_counters(used, rows, start, lane_row, lane_block, c0, c1)
+        fill_words(used, c0, c1, counter, purpose, k0, k1, words)
+        bad |= not_finite(w[start:end].reshape(-1))
+        for i in range(start, end):
+            delta = step[i] if each else step[0]
+            first = 4 * blocks * (i - start)
+            for j in range(d):
+                codes[i, j] = encode_sr(w[i, j] / delta, low, high, words[first + j])
     return bad
 
 

@@ -1,0 +1,82 @@
+"""Table and model from a configuration, and their states as plain arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from alpt_ref.errors import InputError
+from alpt_ref.models import make_model
+from alpt_ref.models.make import model_class
+from alpt_ref.models.optim import StepSchedule
+from alpt_ref.tables import make_table
+from alpt_ref.training.batches import batch_count
+from alpt_ref.training.config import RunConfig
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.models.base import Model
+    from alpt_ref.tables.base import EmbeddingTable
+
+State = dict[str, NDArray[Any]]
+
+
+def build(config: RunConfig, dataset: ClickDataset, *, device: str = "cpu") -> tuple[EmbeddingTable, Model]:
+    """Table and model at their initial values, on a device; their states fit each other's on any.
+
+    Both are drawn from ``config.train.seed`` and not from the method, so that runs which differ only in the method
+    start from the same weights.
+    """
+    settings, seed = config.table, config.train.seed
+    table = make_table(
+        settings.method,
+        dataset.n,
+        model_class(config.model.entry).table_dim(config.model.dim),
+        optimizer=settings.optimizer,
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        init_std=settings.init_std,
+        seed=seed,
+        field_offsets=dataset.field_offsets,
+        device=device,
+        epoch_updates=max(1, batch_count(len(dataset.rows_of("train")), config.train.batch_size)),
+        **settings.own(),
+    )
+    sizes = config.model.own()
+    model = make_model(config.model.kind, dataset.fields, config.model.dim, seed=seed, device=device, **sizes)
+    return table, model
+
+
+def rates(config: RunConfig, epoch: int) -> dict[str, float]:
+    """Learning rates of table, dense part and (where learned) step size or clip in an epoch, counted from 1."""
+    schedule = {"table": config.table.lr, "dense": config.model.lr}
+    for name, setting in (("step", "step_lr"), ("clip", "clip_lr")):
+        if setting in config.table.entry.settings:
+            schedule[name] = getattr(config.table, setting)
+    train = config.train
+    return {name: StepSchedule(lr, train.milestones, train.decay_factor).at(epoch) for name, lr in schedule.items()}
+
+
+def snapshot(table: EmbeddingTable, model: Model) -> State:
+    """A copy of everything the two hold, as one flat dict: ``table/...`` and ``model/...`` (their `state` copies)."""
+    state: State = {f"table/{name}": array for name, array in table.state().items()}
+    return state | {f"model/{name}": array for name, array in model.state().items()}
+
+
+def restore(state: State, table: EmbeddingTable, model: Model) -> None:
+    """Put a `snapshot` back."""
+    parts = split_state(state, ("table", "model"))
+    table.load_state(parts["table"])
+    model.load_state(parts["model"])
+
+
+def split_state(state: State, names: tuple[str, ...]) -> dict[str, State]:
+    """``{"table/words": ...}`` -> ``{"table": {"words": ...}}`` for exactly these parts, or `InputError`."""
+    parts: dict[str, State] = {name: {} for name in names}
+    for name, array in state.items():
+        part, _, key = name.partition("/")
+        if part not in parts:
+            raise InputError(f"state must hold arrays of {', '.join(names)} only, got {name!r}")
+        parts[part][key] = array
+    return parts
