@@ -137,8 +137,8 @@ NAMES = {
     "_check.bag_bounds": "tables.checks.bag_bounds",
     "_check.id_array": "tables.checks.id_array",
     "_jit.scalar": "scalar.jit.scalar",
-    "compare.Row": "studies.comparison_rows.ComparisonRow",
     "checkpoint.versions": "training.versions.versions",
+    "compare.Row": "studies.comparison_rows.ComparisonRow",
     "compare.Setting": "studies.grid.MethodSetting",
     "compare.cell.Task": "studies.cell.TrainingTask",
     "compare.grid.Cell": "studies.grid.GridEntry",
@@ -196,5 +196,6 @@ NAMES = {
     "theory.montecarlo.Runs": "theory.simulation_result.SimulationResult",
     "theory.stalling.dither_bias": "theory.dither.dither_bias",
     "theory.stalling.dither_bias_bound": "theory.dither.dither_bias_bound",
+    "theory.tightness.Instance": "theory.tightness.TightInstance",
 }
 """Public name of 0.1.0 (module.name, as it was there) -> the same object now (module.name)."""
