@@ -19,7 +19,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.verification.claim import BUDGETS, Cell, Claim, Control
 from alpt_ref.verification.code_hash import code_hash
 from alpt_ref.verification.codec import canonical
-from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.judge import Measured, judge
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
@@ -46,7 +46,7 @@ class Loaded:
 
     def about(self, inputs: Inputs) -> Loaded:
         """The same claim about folders that the caller names."""
-        return replace(self, claim=claim_about(self.claim, inputs), inputs=inputs)
+        return replace(self, claim=self.claim.about(inputs), inputs=inputs)
 
 
 @dataclass(frozen=True)

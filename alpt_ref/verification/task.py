@@ -12,7 +12,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.device import set_default_device
 from alpt_ref.verification.claim import Cell, Claim, Constants
 from alpt_ref.verification.codec import canonical
-from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.measurement import Measurement
 from alpt_ref.verification.store import Record, plain_record
 
@@ -53,7 +53,7 @@ def load_claim(file: Path) -> Claim:
 
 @functools.cache
 def _claim(source: Source, inputs: Inputs) -> Claim:
-    return claim_about(load(CLAIMS, source), inputs)
+    return load(CLAIMS, source).about(inputs)
 
 
 def run_task(task: Task, claim: Claim | None = None, device: str | None = None) -> Done:
