@@ -85,7 +85,7 @@ def _verify(
             jobs=jobs,
             device=device,
             progress=Progress(enabled=not quiet),
-            say=say,
+            log=say,
         ).values()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None

@@ -80,6 +80,8 @@ def plan_grid(
     """Every run of a comparison but for its seed; raises `InputError` for a grid that cannot be."""
     if not seeds:
         raise InputError("seeds must name at least one seed, got none")
+    for seed in seeds:
+        config.replace("train", seed=seed)  # its rule, before anything is written
     require_different_folds(config.data.folds, seeds)
     return make_grid(config, make_settings(methods, bits), vary)
 

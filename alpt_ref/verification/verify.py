@@ -34,7 +34,7 @@ def verify(
     jobs: int | None = 1,
     device: str = "cpu",
     progress: Progress | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    log: Callable[[str], None] = lambda text: None,
 ) -> dict[str, ClaimResult]:
     """Try to refute claims of the theory and return the verdicts by id.
 
@@ -61,7 +61,7 @@ def verify(
         ``if __name__ == "__main__":``.
     device : {"cpu", "cuda"}
         Where large simulations run; results are bit for bit the same.
-    progress, say : optional
+    progress, log : optional
         Show cells measured; receive remarks, one line of text each.
 
     Returns
@@ -102,7 +102,7 @@ def verify(
 
     def run(where: Path) -> list[ClaimResult]:
         return measure_and_judge(
-            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, say=say
+            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, say=log
         )
 
     if output is None:

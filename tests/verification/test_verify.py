@@ -26,7 +26,7 @@ def test_with_an_output_folder_nothing_is_measured_twice(toys: Callable[..., Pat
     said: list[str] = []
     first = alpt_ref.verify("good", folder=folder, output=output)
     measured = len(calls(folder))
-    second = alpt_ref.verify("good", folder=folder, output=output, say=said.append)
+    second = alpt_ref.verify("good", folder=folder, output=output, log=said.append)
     assert len(calls(folder)) == measured > 0
     assert said == [f"1 claims, {measured} cells to measure, controls included; {measured} are stored already"]
     assert [one.value for one in second["good"].points] == [one.value for one in first["good"].points]
