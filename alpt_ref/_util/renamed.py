@@ -183,6 +183,7 @@ NAMES = {
     "reproduce.render.rows_of": "studies.render.texts_of",
     "reproduce.table.LaidOut": "studies.table.FilledTable",
     "reproduce.table.Line": "studies.row.Row",
+    "reproduce.table.Plan": "studies.table.RunPlan",
     "reproduce.table.lay_out": "studies.table.fill_table",
     "reproduce.verdicts.put_to_the_test": "studies.verdicts.verify_study",
     "theory.Runs": "theory.simulation_result.SimulationResult",

@@ -24,7 +24,7 @@ from alpt_ref.studies.stored import Runs
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig
 
-Plan = Callable[[Study], Mapping[str, RunConfig]]
+RunPlan = Callable[[Study], Mapping[str, RunConfig]]
 
 
 @former_fields(heads="label_columns", lines="rows", beside="extra_rows")
@@ -51,7 +51,7 @@ class Table:
     id: str
     title: str
     label_columns: tuple[str, ...]
-    runs: Plan
+    runs: RunPlan
     rows: Callable[[Study], Sequence[Row]]
     columns: tuple[str, ...] = ("auc", "logloss", "auc_difference", "logloss_difference")
     times: tuple[str, ...] = ()
