@@ -17,7 +17,7 @@ from typing import Any
 from alpt_ref.errors import AlptError, InputError
 
 
-class guard:  # noqa: N801  # reads as a statement: `with guard() as caught:`
+class capture_error:  # noqa: N801  # reads as a statement: `with capture_error() as caught:`
     """Run somebody else's code: an exception ends the block and is kept in words in `message`.
 
     Ctrl-C passes through.
@@ -27,7 +27,7 @@ class guard:  # noqa: N801  # reads as a statement: `with guard() as caught:`
         """Nothing has gone wrong yet."""
         self.message = ""
 
-    def __enter__(self) -> guard:
+    def __enter__(self) -> capture_error:
         """Itself, to be asked for its message afterwards."""
         return self
 
@@ -83,7 +83,7 @@ def load_attribute(file: Path, name: str) -> Any:
         raise InputError(f"{file} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[qualified] = module
-    with guard() as caught:
+    with capture_error() as caught:
         spec.loader.exec_module(module)
     if caught.message:
         del sys.modules[qualified]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from alpt_ref._util.plugin import guard
+from alpt_ref._util.plugin import capture_error
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +38,6 @@ def claim_about(claim: Claim, inputs: Inputs) -> Claim:
     """
     if claim.of_inputs is None or inputs == NO_INPUTS:
         return claim
-    with guard() as caught:
+    with capture_error() as caught:
         return claim.of_inputs(inputs)
     raise InputError(f"claim {claim.id}: {caught.message}")

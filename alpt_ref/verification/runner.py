@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpt_ref._util.plugin import find_folder, guard, plugin_files
+from alpt_ref._util.plugin import capture_error, find_folder, plugin_files
 from alpt_ref._util.processes import available_cores, run_in_processes
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
@@ -90,7 +90,7 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
     if budget not in BUDGETS:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     claim = loaded.claim
-    with guard() as caught:
+    with capture_error() as caught:
         code = code_hash(loaded.file)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]
