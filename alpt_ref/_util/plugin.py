@@ -216,7 +216,7 @@ def load(kind: Kind[T], source: Source) -> T:
 
 
 def _installed(source: Source, attribute: str) -> Any:
-    with guard() as caught:
+    with capture_error() as caught:
         module = importlib.import_module(source.address.partition(":")[0])
     if caught.message:
         raise InputError(f"{source} cannot be loaded: {caught.message}")
@@ -242,7 +242,7 @@ def _sources(kind: Kind[Any], folder: str | Path | None, add: str | Path | None)
 def _source_of(point: metadata.EntryPoint) -> Source:
     """An entry point; its file is found without running more of it than its parent packages."""
     distribution = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
-    with guard() as caught:
+    with capture_error() as caught:
         spec = importlib.util.find_spec(point.module)
     if caught.message or spec is None or spec.origin is None:
         reason = f"cannot be loaded: {caught.message}" if caught.message else "does not exist"
