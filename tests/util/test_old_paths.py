@@ -29,7 +29,6 @@ GONE = {
     "alpt_ref.reproduce.inference.results_of": "tables ask their runs",
     "alpt_ref.reproduce.stored.FOLDER": "the folder of a study is an argument",
     "alpt_ref.reproduce.stored.VARIABLE": "the folder of a study is an argument",
-    "alpt_ref.reproduce.verdicts.put_to_the_test": "verify_study, which takes loaded claims",
     "alpt_ref.sources.FILES": "formats are found by the registry",
     "alpt_ref.tables.alpt.GRAD_SCALES": "declared in the method's Options",
     "alpt_ref.tables.alpt.STEP_DOMAINS": "declared in the method's Options",
