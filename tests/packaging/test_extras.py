@@ -57,26 +57,11 @@ def test_without_a_gpu_library_the_message_names_them() -> None:
 
 
 def test_without_dask_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from alpt_ref.studies.cluster import run_on_cluster
+    from alpt_ref._util.cluster import run_on_cluster
 
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match="--scheduler needs the package distributed: pip install 'distributed>="):
-        list(run_on_cluster([], "tcp://127.0.0.1:1"))
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        "from alpt_ref.analysis.benchmarks import quantize; sys.argv[1:] = ['--elements=1000', '--repeats=1']; "
-        "quantize.main()",
-        "from alpt_ref.analysis.benchmarks.train_step import torch_cases; torch_cases(1, 1, [], None)",
-    ],
-    ids=["quantize", "train_step"],
-)
-def test_benchmarks_without_pytorch_name_it(call: str, tmp_path: Path) -> None:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules['torch'] = None; {call}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "PyTorch is not installed: left out (pip install 'torch>=" in done.stdout
+        list(run_on_cluster(len, [], "tcp://127.0.0.1:1", code_hash=str))
 
 
 def test_no_text_names_an_installation_of_this_package_from_an_index() -> None:
