@@ -53,7 +53,7 @@ def test_criteo_row(tmp_path: Path) -> None:
         "I5": ["95", ""],  # floor(ln(17668)^2) = floor(95.67)
         "I13": ["30", ""],
         "C1": ["68fd1e64", "not hex"],
-        "C2": ["", '"quoted"'],
+        "C2": ["", "quoted"],
         "C26": ["e8b83407", ""],
     }
     assert {field: texts(clicks, field) for field in expected} == expected
@@ -138,7 +138,7 @@ def test_piece_size_and_path_do_not_matter(tmp_path: Path, kind: str) -> None:
         rows = [avazu_line(click=k % 2, C14=int(random.zipf(1.5)), device_ip=k % 7) for k in range(rows_in)]
         lines, read = [",".join(HEADER), *rows], read_avazu
     else:
-        lines, read = [f"{k % 2} {int(random.zipf(1.5))}:1 {k % 5}:1" for k in range(rows_in)], read_libfm
+        lines, read = [f"{k % 2} {int(random.zipf(1.5))}:1 {9000 + k % 5}:1" for k in range(rows_in)], read_libfm
     lines[100:100] = ["damaged", ""]
     path = write(tmp_path / "clicks", "\n".join(lines))
     folders, fingerprints = [], set()
