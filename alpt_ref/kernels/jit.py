@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import llvmlite
 import numba as _numba
@@ -33,6 +33,8 @@ from numpy.typing import NDArray
 from alpt_ref.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 numba: Any = _numba  # its decorators are typed differently from version to version; ours are typed below
 
@@ -127,12 +129,12 @@ def thread_pool() -> ThreadPoolExecutor:
 
 
 def run_rows(
-    function: Callable[..., Any],
+    function: Callable[[int, int, *Arguments], Result],
     rows: int,
-    *args: Any,
+    *args: *Arguments,
     grain: int = MIN_ROWS_PER_THREAD,
     weight: NDArray[np.int64] | None = None,
-) -> list[Any]:
+) -> list[Result]:
     """Call ``function(lo, hi, *args)`` over a split of ``range(rows)``, one contiguous part a thread.
 
     Parameters

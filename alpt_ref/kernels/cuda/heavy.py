@@ -1,4 +1,4 @@
-"""Sums of the gradients of rows that a batch names more than `plan.HEAVY` times, cut into chunks of positions.
+"""Sums of the gradients of rows that a batch names more than `unique.HEAVY` times, cut into chunks of positions.
 
 In `heavy_first` a block reads a chunk once: a row of one chunk is done then, of the others it finds the peak. In
 `heavy_rest` the blocks add the integers of those, relative to the peak of the row (see `sums`).
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.plan import CHUNK, heavy_pieces, heavy_rows
 from alpt_ref.kernels.cuda.sums import NOTHING, four_of
-from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4, warp_max, warp_sum_apart
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import team_of
+from alpt_ref.kernels.cuda.unique import CHUNK, heavy_pieces, heavy_rows
+from alpt_ref.kernels.cuda.warp import warp_max, warp_sum_apart
 from alpt_ref.scalar.fixed_point import fixed_scale
 
 
