@@ -17,3 +17,11 @@ class InputError(AlptError, ValueError):
 
 class TrainingError(AlptError, RuntimeError):
     """Training cannot go on (NaN or infinity); the message names the step, the last good state is kept."""
+
+
+class AlptWarning(UserWarning):
+    """Base of all warnings of this package; the command line prints ``Warning:`` and the sentence."""
+
+
+class CacheWarning(AlptWarning):
+    """Compiled kernels cannot be kept on disk, or what is kept there is damaged; results do not depend on it."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from alpt_ref import __version__
 from alpt_ref._util.files import read_json
-from alpt_ref.bench.timing import machine
 from alpt_ref.errors import InputError
 from alpt_ref.studies.render import as_markdown
 from alpt_ref.studies.reproduce import LaidOut, Stored, load_tables
@@ -19,6 +18,7 @@ from alpt_ref.studies.table import lay_out
 from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.figures import Figure, load_figures
 from alpt_ref.verification.results import CellResult, ClaimResult, Results
+from analysis.benchmarks.timing import machine
 from analysis.study_command import ROOT, command_of
 
 

@@ -55,3 +55,12 @@ def threads() -> Iterator[None]:
     before = num_threads()
     yield
     set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def no_signal_seen() -> Iterator[None]:
+    """A test that interrupts a command leaves no trace for the next one."""
+    from alpt_ref._util import signals
+
+    yield
+    signals.forget()

@@ -178,8 +178,8 @@ def test_example_of_the_docstring() -> None:
         ({"lr": -1}, "^lr must be a finite number above 0"),
         ({"hidden": 5}, "^hidden must be one or more whole numbers"),
         ({"epochs": 0}, "^epochs must be a whole number of at least 1, got 0"),
-        ({"min_count": 0}, "^min_count must be at least 1, got 0"),
-        ({"bins": 1}, "^bins must be at least 2, got 1"),
+        ({"min_count": 0}, "^min_count must be a whole number of at least 1, got 0"),
+        ({"bins": 1}, "^bins must be a whole number of at least 2, got 1"),
     ],
 )
 def test_a_bad_setting_is_one_sentence_and_keeps_the_former_fit(settings: dict[str, Any], message: str) -> None:

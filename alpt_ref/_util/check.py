@@ -18,12 +18,18 @@ _FLOAT32_TINY = float(np.finfo(np.float32).smallest_subnormal)
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
     """`value` as an int in ``[low, high)``."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"{name} must be a whole number, got {value!r}")
-    if value < low or (high is not None and value >= high):
-        rule = f"at least {low}" if high is None else f"in [{low}, {high})"
-        raise InputError(f"{name} must be {rule}, got {value}")
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or value < low or (high is not None and value >= high):
+        rule = f"of at least {low}" if high is None else f"from {low} to {_last(high)}"
+        found = int(value) if whole else repr(value)  # without NumPy's np.int64(...)
+        raise InputError(f"{name} must be a whole number {rule}, got {found}")
     return int(value)
+
+
+def _last(high: int) -> str:
+    """The largest number below `high` as one reads it."""
+    power = high.bit_length() - 1
+    return f"2**{power} - 1" if high == 1 << power and power > 15 else str(high - 1)
 
 
 def number(name: str, value: Any, *, positive: bool = False, rule: str = "") -> float:

@@ -1,20 +1,23 @@
-"""A run's folder: every file in it is either absent or whole, and it belongs to one configuration.
+"""Files that are absent or whole, and an output folder that belongs to one configuration.
 
-Files are written under a temporary name in the same folder, synced and renamed, so that a killed process leaves the
-old file or the new one and never half of one.
+Everything that this package keeps is written here: under a hidden temporary name in the folder of the target, which is
+random, made for this writer alone and never followed through a link, then synced and renamed. A killed process leaves
+the old file or the new one, never half of one; what it was writing is taken away by `remove_parts`. Folders that are
+absent or whole are in `folders`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, Any, BinaryIO
 
 from alpt_ref.errors import InputError
 
@@ -27,24 +30,84 @@ KINDS = {
 }
 """Files that say what a folder holds (a single run's ``config.toml`` is in a comparison's folder, too)."""
 
+STALE_S = 60.0
+"""A temporary file that nobody has touched for so long was left by a killed process, unless large arrays go into it."""
+
+
+def hidden(path: Path) -> Path:
+    """A fresh name beside `path` that no reader looks at and that `remove_parts` knows."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def remove_parts(*places: Path, pid: int | None = None, older_s: float | None = None) -> None:
+    """Delete temporary files and folders of killed writers.
+
+    Parameters
+    ----------
+    places : folders, looked at without those below them; an absent one has nothing to delete
+    pid : only those of this process
+    older_s : only those that were not touched for so many seconds; needed where somebody else may be writing
+    """
+    newest = float("inf") if older_s is None else time.time() - older_s
+    for place in places:
+        for part in place.glob(".*.part" if pid is None else f".*.{pid}-*.part"):
+            try:
+                if part.lstat().st_mtime >= newest:
+                    continue
+                if part.is_dir() and not part.is_symlink():
+                    shutil.rmtree(part, ignore_errors=True)
+                else:
+                    part.unlink()
+            except FileNotFoundError:  # its writer was faster
+                continue
+
+
+def sync(stream: IO[Any]) -> None:
+    """Bring what was written to an open file onto the disk."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder onto the disk (POSIX; elsewhere the file system does)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checksum(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file: ``{"bytes": ..., "sha256": ...}``."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {"bytes": os.fstat(stream.fileno()).st_size, "sha256": digest}
+
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[BinaryIO]:
-    """Open `path` for writing; it appears under its name only if the block ends without an exception."""
+def atomic(path: str | Path, *, synced: bool = True) -> Iterator[BinaryIO]:
+    """Open `path` for writing; it appears under its name only if the block ends without an exception.
+
+    Without `synced` a lost power supply may leave it damaged: only for what carries a checksum and can be made again.
+    """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = hidden(path)
     try:
-        with temporary.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        file = temporary.open("xb")  # not through a link, and nobody else's
+        try:
+            with file as stream:
+                yield stream
+                if synced:
+                    sync(stream)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         if error.filename is None:  # a full disk is reported without saying where
             error.filename = str(path)
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -71,19 +134,13 @@ def read_json(path: str | Path) -> Any | None:
         raise InputError(f"{path} is not valid JSON; delete it to compute its content again") from None
 
 
-def write_arrays(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write named arrays as an uncompressed ``.npz`` file atomically."""
-    with atomic(path) as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]  # names never collide with savez's own keywords
-
-
 def writable_folder(path: str | Path) -> Path:
     """Make the folder if need be and prove that a file can be written in it, before any work is done."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".write-{os.getpid()}"
-        probe.touch()
+        probe = hidden(path / "write")
+        probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__

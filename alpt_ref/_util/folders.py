@@ -1,37 +1,29 @@
-"""Folders of ``.safetensors`` and JSON files that are whole or absent: how they are written and how they are trusted.
+"""Folders that are absent or whole, and one process at a time in a folder.
 
-Writing: under a hidden name beside the target, every file and then the folder synced to disk, then renamed. Reading:
-plain files of that folder only, with the size and SHA-256 that a manifest gives; nothing is unpickled.
+`new_folder` fills a hidden folder beside the target and renames it; `folder_lock` is a lock of the operating system,
+which dies with its process. Single files are written in `files`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import os
-import secrets
 import shutil
-import stat
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
-
+from alpt_ref._util.files import hidden, sync_folder
 from alpt_ref.errors import InputError
 
-MAX_JSON_BYTES = 64 << 20
-_KINDS = "biuf"
+LOCK = ".lock"
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A hidden folder to fill, which takes the place of `path` if the block ends without an exception."""
-    scratch = _hidden(path)
+    scratch = hidden(path)
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,103 +41,72 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def remove(path: Path) -> None:
     """Delete a folder; should that be interrupted, it is gone for readers."""
-    hidden = _hidden(path)
-    path.rename(hidden)
-    shutil.rmtree(hidden, ignore_errors=True)
+    away = hidden(path)
+    path.rename(away)
+    shutil.rmtree(away, ignore_errors=True)
 
 
-def clean(*folders: Path) -> None:
-    """Delete what killed writers left in the folders; nobody else may be writing there."""
-    for rest in (rest for folder in folders for rest in folder.glob(".*.part")):
-        if rest.is_dir() and not rest.is_symlink():
-            shutil.rmtree(rest, ignore_errors=True)
-        else:
-            rest.unlink(missing_ok=True)
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock inside the block; raises `InputError` at once if another process has it.
 
-
-def _hidden(path: Path) -> Path:
-    """A fresh name beside `path` that no reader looks at."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable (POSIX; elsewhere the file system does)."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    A file that a killed process left behind locks nothing. Where the file system has no locks, nothing is held.
+    """
+    path = folder / LOCK
+    handle = _locked(path)
     try:
-        os.fsync(handle)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's number
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
+        yield
     finally:
+        # While it is held: whoever opened it before finds another file under the name. One that took the place of ours
+        # (a user deleted it, or there are no locks here) belongs to a newer owner.
+        if os.name == "posix" and _same(path, handle):
+            path.unlink(missing_ok=True)
         os.close(handle)
 
 
-def storable(name: str, array: Any) -> NDArray[Any]:
-    """`array` as it can be stored: little-endian and in one piece, because safetensors copies the memory as it lies."""
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
-        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-        raise InputError(f"arrays[{name!r}] must be a NumPy array of booleans, integers or floats, got {kind}")
-    return np.require(array, array.dtype.newbyteorder("<"), "C")
+def _locked(path: Path) -> int:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)  # a link's target stays
+        try:
+            if not _try_lock(handle):
+                owner = os.read(handle, 32).decode("ascii", "replace").strip()
+                raise InputError(
+                    f"output folder {path.parent} is in use by another process{f' ({owner})' if owner else ''}; wait "
+                    "until it ends, or choose another folder with --output"
+                )
+            if os.name != "posix" or _same(path, handle):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
 
 
-def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """Write `storable` arrays and sync them; the file's size and SHA-256."""
-    save_file(arrays, path)
-    path.chmod(path.parent.stat().st_mode & 0o666)  # as the user's mask has it: safetensors lets the owner alone read
-    with path.open("r+b") as stream:
-        os.fsync(stream.fileno())
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+def _same(path: Path, handle: int) -> bool:
+    """Whether the locked file still has its name: its last owner may have taken it away in between."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
-def read_arrays(folder: Path, file: str, entry: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Arrays of one file (in memory of their own), after its size and checksum; `ValueError` says what is wrong."""
-    size = _plain_size(folder, file)
-    if size != entry["bytes"]:
-        raise ValueError(f"{file} has {size} bytes, not {entry['bytes']}")
-    with (folder / file).open("rb") as stream:
-        if hashlib.file_digest(stream, "sha256").hexdigest() != entry["sha256"]:
-            raise ValueError(f"{file} does not have its checksum")
-    with safe_open(folder / file, framework="numpy") as stored:
-        return {name: np.array(stored.get_tensor(name)) for name in stored.keys()}  # noqa: SIM118  # no mapping
+def _try_lock(handle: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
 
+            os.lseek(handle, 1 << 20, os.SEEK_SET)  # beyond the text: Windows keeps others from reading locked bytes
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            os.lseek(handle, 0, os.SEEK_SET)
+        else:
+            import fcntl
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a new JSON file with a checksum of its own, and sync it."""
-    with path.open("x", encoding="ascii") as out:
-        text = json.dumps({**value, "sha256": _digest(value)}, sort_keys=True, indent=1, allow_nan=False)
-        out.write(text + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def read_json(folder: Path, file: str) -> dict[str, Any]:
-    """What `write_json` wrote, without its checksum, which is left to `verify_json`."""
-    if _plain_size(folder, file) > MAX_JSON_BYTES:
-        raise ValueError(f"{file} is over {MAX_JSON_BYTES} bytes")
-    value = json.loads((folder / file).read_text(encoding="utf-8"))
-    if not isinstance(value, dict):
-        raise ValueError(f"{file} is no JSON object")
-    return value
-
-
-def verify_json(file: str, value: dict[str, Any]) -> None:
-    """`ValueError` unless a value of `read_json` has its own checksum."""
-    if _digest({key: one for key, one in value.items() if key != "sha256"}) != value.get("sha256"):
-        raise ValueError(f"{file} does not have its own checksum")
-
-
-def plain_json(value: Any) -> Any:
-    """A copy as JSON would give it back; `ValueError` or `TypeError` where it would not."""
-    return json.loads(json.dumps(value, allow_nan=False))
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _plain_size(folder: Path, file: str) -> int:
-    """Size of a regular file; a link, a folder or a device is refused."""
-    status = (folder / file).lstat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"{file} is not a plain file (links are refused)")
-    return status.st_size
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -17,7 +17,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeVar
 
-from alpt_ref.errors import TrainingError
+from alpt_ref._util.files import remove_parts
+from alpt_ref._util.signals import terminated
+from alpt_ref.errors import InputError, TrainingError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,22 +50,21 @@ def run_in_processes(
 
     Raises
     ------
+    InputError
+        Processes cannot be started here at all.
     TrainingError
-        If a worker process dies.
+        A worker process died.
     """
     others = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(
-        min(jobs, len(tasks)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(dict(environment or {}),),
-    )
+    executor = _pool(min(jobs, len(tasks)), dict(environment or {}))
     complete = False
     try:
         for future in as_completed([executor.submit(function, task) for task in tasks]):
             yield future.result()
         complete = True
     except BrokenProcessPool:
+        if terminated():  # the signal went to the whole process group
+            raise KeyboardInterrupt from None
         kept = f" in {folder}" if folder is not None else ""
         raise TrainingError(
             f"a worker process died (out of memory?); what was finished is kept{kept}, "
@@ -75,14 +76,24 @@ def run_in_processes(
             _end(set(multiprocessing.active_children()) - others, folder)
 
 
+def _pool(size: int, environment: dict[str, str]) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    try:
+        return ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(environment,))
+    except (OSError, NotImplementedError, ImportError) as error:  # no semaphores: a container without /dev/shm
+        raise InputError(
+            f"processes cannot be started here ({error}; is /dev/shm missing, full or read-only?); use --jobs 1"
+        ) from None
+
+
 def _end(workers: Collection[BaseProcess], folder: Path | None) -> None:
     """End the workers and take away what they were writing."""
     for worker in workers:
         worker.terminate()
     for worker in workers:
         worker.join()
-        for part in folder.glob(f".*.{worker.pid}.part") if folder is not None else ():
-            part.unlink(missing_ok=True)
+        if folder is not None:
+            remove_parts(folder, pid=worker.pid)
 
 
 def _start_worker(environment: dict[str, str]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TextIO
 
+from alpt_ref._util.text import printable
+
 DELAY_S = 2.0
 """Work shorter than this says nothing."""
 INTERVAL_S = 10.0
@@ -41,8 +43,8 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Show nothing yet; `stream` is stderr by default."""
-        self.enabled = enabled
-        self._stream = stream if stream is not None else sys.stderr
+        self._stream: TextIO | None = stream if stream is not None else sys.stderr  # None: a service, or 2>&-
+        self.enabled = enabled and self._stream is not None
         self._clock = clock
         self._bar: Any = None
         self._label, self._unit, self._total, self._done = "", "", 0, 0
@@ -52,19 +54,20 @@ class Progress:
     def begin(self, total: int, label: str, *, unit: str) -> None:
         """Start counting to `total`."""
         self.close()
-        self._label, self._unit, self._total, self._done = label, unit, total, 0
+        self._label, self._unit, self._total, self._done = printable(label), unit, total, 0
         self._started = self._last = self._clock()
         self._spoke = False
-        if self.enabled and self._stream.isatty():
+        if self.enabled and self._stream is not None and self._stream.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
-                total=total, desc=label, unit=f" {unit}", file=self._stream, delay=DELAY_S, leave=False,
+                total=total, desc=self._label, unit=f" {unit}", file=self._stream, delay=DELAY_S, leave=False,
                 unit_scale=total >= 10_000, dynamic_ncols=True,
             )  # fmt: skip
 
     def advance(self, amount: int, note: str = "") -> None:
         """Count `amount` more; `note` is a short remark such as the epoch or the loss."""
+        note = printable(note)
         self._done += amount
         if not self.enabled:
             return
@@ -83,7 +86,11 @@ class Progress:
         rate = self._done / max(now - self._started, 1e-9)
         speed = f"{rate:,.0f} {self._unit}/s" if rate >= 10 else f"{rate:.2f} {self._unit}/s"
         left = f"{_duration((self._total - self._done) / rate)} left" if 0 < self._done < self._total else ""
-        print(" · ".join(filter(None, (f"{self._label} {share}", speed, left, note))), file=self._stream, flush=True)
+        line = " · ".join(filter(None, (f"{self._label} {share}", speed, left, note)))
+        try:
+            print(line, file=self._stream, flush=True)
+        except (OSError, ValueError):  # nobody reads it any more: the work goes on
+            self.enabled = False
 
     def close(self) -> None:
         """Take the bar away."""

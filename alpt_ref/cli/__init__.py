@@ -6,29 +6,36 @@ Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
+from alpt_ref._util import signals
+from alpt_ref._util.text import printable
 from alpt_ref._version import __version__
 from alpt_ref.cli.bench import bench_command
 from alpt_ref.cli.compare import compare_command
 from alpt_ref.cli.data import data_group
 from alpt_ref.cli.export import export_command
 from alpt_ref.cli.figures import figures_command
+from alpt_ref.cli.options import Interrupted
 from alpt_ref.cli.predict import predict_command
 from alpt_ref.cli.quantize import quantize_command
 from alpt_ref.cli.reproduce import reproduce_command
 from alpt_ref.cli.train import train_command
 from alpt_ref.cli.verify import verify_command
-from alpt_ref.errors import AlptError, InputError
+from alpt_ref.errors import AlptError, AlptWarning, InputError
 
 _BAD_INPUT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _BAD_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS)
+_PIPE_CLOSED = 1
+"""Status where the reader of our output left, for example ``alpt-ref ... | head``."""
 
 
 @click.group(name="alpt-ref", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -56,15 +63,34 @@ cli.add_command(bench_command)
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; `args` default to those of the process."""
-    sys.exit(_run(args))
+    signals.listen()
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    status = _run(args)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError as error:  # a full disk or a closed pipe: what was printed is lost, and the status says so
+        if sys.stdout is not None:
+            _discard(sys.stdout)
+        return status or (_PIPE_CLOSED if isinstance(error, BrokenPipeError) else _fail(f"output: {error.strerror}", 1))
+    return status
 
 
 def _run(args: Sequence[str] | None) -> int:
+    warnings.showwarning = _show_warning
+    signals.forget()
     try:
         result = cli.main(args=None if args is None else list(args), prog_name="alpt-ref", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.Abort:
-        return _fail("interrupted", 130)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted; the same command starts again", signals.interrupted_status())
+    except Interrupted as error:
+        return _fail(error.format_message(), signals.interrupted_status())
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
@@ -78,8 +104,8 @@ def _run(args: Sequence[str] | None) -> int:
     except AlptError as error:
         return _fail(str(error), 1)
     except BrokenPipeError:  # the reader of our output left, for example `alpt-ref ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        _discard(sys.stdout)
+        return _PIPE_CLOSED
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         bad_input = isinstance(error, _BAD_INPUT) or error.errno in _BAD_PATH
@@ -89,6 +115,26 @@ def _run(args: Sequence[str] | None) -> int:
         return _fail(f"out of memory{reason}; make the model, the table, the batches or --jobs smaller", 1)
 
 
+def _discard(stream: TextIO) -> None:
+    """Let what is still buffered go nowhere, so that the interpreter's last flush does not fail."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _fail(message: str, status: int) -> int:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    _to_stderr(f"Error: {printable(' '.join(message.split()))}")
     return status
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+    """Our own warnings as one sentence; others as Python prints them."""
+    if issubclass(category, AlptWarning):
+        _to_stderr(f"Warning: {printable(' '.join(str(message).split()))}")
+    else:
+        _to_stderr(warnings.formatwarning(message, category, *where[:2]).rstrip())
+
+
+def _to_stderr(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody listens
+        if sys.stderr is not None:
+            click.echo(line, err=True)

@@ -10,7 +10,7 @@ import click
 @click.option(
     "--to",
     "to",
-    type=click.Choice(["safetensors", "torch", "fbgemm", "onnx"]),
+    type=click.Choice(["safetensors", "torch", "fbgemm", "tbe", "onnx"]),
     required=True,
     help="Codes and step sizes; the same with a PyTorch module; fused rows; ONNX graphs.",
 )

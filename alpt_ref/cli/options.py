@@ -5,12 +5,14 @@ Precedence, from weak to strong: preset, TOML file, options that name the data, 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from alpt_ref._util.text import printable
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import PRESETS, RunConfig
 from alpt_ref.training.config_io import apply_overrides, load_toml
@@ -175,7 +177,8 @@ def echo_unless(quiet: bool) -> Callable[[str | None], None]:
 
     def say(text: str | None) -> None:
         if text is not None and not quiet:
-            click.echo(text, err=True)
+            with contextlib.suppress(OSError, ValueError):  # a remark that nobody can read stops no work
+                click.echo(printable(text), err=True)
 
     return say
 

@@ -14,17 +14,19 @@ from alpt_ref.cli.options import Interrupted
     "--rounding", type=click.Choice(["dr", "sr"]), default="dr", show_default=True, help="Nearest, stochastic."
 )
 @click.option(
+    "--step-size",
     "--step",
+    "step_size",
     default="lsq",
     show_default=True,
-    help="lsq (one, from the mean magnitude), rowmax (one a row), or a number.",
+    help="lsq (one, from the mean magnitude), rowmax (one per row), or a number.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of stochastic rounding.")
 @click.option("--tensor", metavar="NAME", help="Which tensor of a .safetensors file.  [default: its only one]")
 @click.option("--output", metavar="FOLDER", required=True, help="Receives table.safetensors and export.json.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def quantize_command(
-    file: str, bits: int, rounding: str, step: str, seed: int, tensor: str | None, output: str, quiet: bool
+    file: str, bits: int, rounding: str, step_size: str, seed: int, tensor: str | None, output: str, quiet: bool
 ) -> None:
     """Quantise a float32 table (n, d) and print what that costs; `alpt-ref export` takes the result further."""
     from alpt_ref._util.progress import Progress
@@ -33,16 +35,23 @@ def quantize_command(
     try:
         with Progress(enabled=not quiet) as progress:
             facts = quantize_file(
-                file, output, bits=bits, rounding=rounding, step=step, seed=seed, tensor=tensor, progress=progress
+                file,
+                output,
+                bits=bits,
+                rounding=rounding,
+                step_size=step_size,
+                seed=seed,
+                tensor=tensor,
+                progress=progress,
             )
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written, the same command starts again") from None
     if quiet:
         return
-    steps = f"{facts['step_min']:.6g}"
-    if facts["step_max"] > facts["step_min"]:
-        steps += f" to {facts['step_max']:.6g}"
-    click.echo(f"table: {facts['n']:,} rows of {facts['d']}, {bits}-bit {rounding}, step size {steps}")
+    sizes = f"{facts['step_size_min']:.6g}"
+    if facts["step_size_max"] > facts["step_size_min"]:
+        sizes += f" to {facts['step_size_max']:.6g}"
+    click.echo(f"table: {facts['n']:,} rows of {facts['d']}, {bits}-bit {rounding}, step size {sizes}")
     click.echo(
         f"error: largest {facts['max_abs']:.6g}, rms {facts['rms']:.6g}, {100 * facts['clipped_share']:.3g} % clipped"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from alpt_ref._util import signals as interruption
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -81,9 +82,9 @@ def train_command(
                     progress=progress, stop=signals, say=say,
                 )  # fmt: skip
         except StoppedError as error:
-            raise _interrupted(str(error), signals) from None
+            raise Interrupted(str(error)) from None
         except KeyboardInterrupt:
-            raise _interrupted(f"interrupted; {_way_on(output)}", signals) from None
+            raise Interrupted(f"interrupted; {_way_on(output)}") from None
     click.echo(_report(config, dataset, result, quiet))
 
 
@@ -117,19 +118,10 @@ class Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         again, self.number = self.number != 0, number
+        interruption.note(number)
         if again or not self.gentle:
             raise KeyboardInterrupt
         os.write(2, b"\nstopping after this batch; once more stops at once\n")  # print may not be called from here
-
-
-class Terminated(Interrupted):
-    """SIGTERM, with the same sentence."""
-
-    exit_code = 143
-
-
-def _interrupted(message: str, signals: Signals) -> Interrupted:
-    return Terminated(message) if signals.number == signal.SIGTERM else Interrupted(message)
 
 
 def _way_on(output: str | None) -> str:

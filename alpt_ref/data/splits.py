@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
 
 _STREAM = 0x53504C4954  # second word of the Philox key
@@ -18,9 +19,7 @@ MIN_FOLDS = 3
 
 def check_seed(seed: int) -> int:
     """`seed` as an int, or InputError where it is no 64-bit whole number."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
-    return int(seed)
+    return _check.whole_number("seed", seed, 0, 2**64)
 
 
 def keyed_generator(seed: int, stream: int, block: int = 0) -> np.random.Generator:

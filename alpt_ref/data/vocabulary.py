@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util import check as _check
 from alpt_ref.data.fields import check_fields, offsets_of
 from alpt_ref.errors import InputError
 
@@ -118,8 +119,7 @@ class Vocabulary:
 
 def check_min_count(min_count: int) -> None:
     """InputError unless `min_count` is a whole number of at least 1."""
-    if isinstance(min_count, bool) or not isinstance(min_count, (int, np.integer)) or min_count < 1:
-        raise InputError(f"min_count must be a whole number of at least 1, got {min_count!r}")
+    _check.whole_number("min_count", min_count, 1)
 
 
 def build_vocabulary(

@@ -1,36 +1,28 @@
-"""How Python becomes machine code here: two decorators, one launcher, one cache directory.
+"""How Python becomes machine code here: a decorator for loops and the launcher that spreads them over threads.
 
-``scalar``  compiles a function of numbers; a kernel of either target calls it and the compiler inlines it.
 ``kernel``  compiles a loop over rows ``lo..hi`` that releases the GIL; `run_rows` splits the rows over threads.
 
 Threads are Python threads around GIL-free kernels rather than ``parallel=True``: the code compiles several times
 faster, may be called from many threads at once, survives ``fork``, and no second thread pool spins against the one
 that runs the matrix products. A kernel may write only to rows ``lo..hi`` of its outputs, so that the split cannot
 change a bit of the result.
-
-Numba's on-disk cache does not notice an edit in an imported module, so the cache directory is keyed by a hash of the
-package's sources and of the versions of Python, NumPy, Numba and llvmlite. Fastmath is never used.
+Fastmath is never used. Compiled kernels are kept on disk (`cache`); functions of numbers are compiled by `scalar.jit`.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import itertools
 import os
-import platform
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
-import llvmlite
 import numba as _numba
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
+from alpt_ref.kernels.cache import cache_directory, protect
 
 F = TypeVar("F", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -42,42 +34,6 @@ MIN_ROWS_PER_THREAD = 64
 """Below this many rows a thread costs more than it saves."""
 
 
-def _cache_root() -> Path:
-    explicit = os.environ.get("ALPT_REF_CACHE_DIR")
-    if explicit:
-        return Path(explicit)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "alpt_ref"
-
-
-@functools.cache
-def cache_directory() -> Path | None:
-    """Directory for compiled kernels, unique to these sources and versions; None if it cannot be written."""
-    if os.environ.get("ALPT_REF_NO_CACHE"):
-        return None
-    digest = hashlib.sha256()
-    for version in (sys.version, np.__version__, numba.__version__, llvmlite.__version__, platform.machine()):
-        digest.update(version.encode() + b"\0")
-    package = Path(__file__).parents[1]
-    sources: list[Path] = []
-    for folder in ("scalar", "kernels", "theory"):
-        sources += sorted((package / folder).rglob("*.py"))
-    for source in sources:
-        digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes() + b"\0")
-    try:
-        directory = _cache_root() / digest.hexdigest()[:16]
-        directory.mkdir(parents=True, exist_ok=True)
-        probe = directory / f".write-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except (OSError, RuntimeError):  # RuntimeError: no home folder is known
-        return None
-    return directory
-
-
 def kernel(function: F) -> F:
     """Compile a loop for the CPU: GIL released, IEEE arithmetic, cached on disk under `cache_directory`."""
     directory = cache_directory()
@@ -87,7 +43,7 @@ def kernel(function: F) -> F:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(directory)  # read once, while the decorator runs
     try:
-        return compile_(function)  # type: ignore[no-any-return]
+        return protect(compile_(function))  # type: ignore[no-any-return]
     finally:
         numba.config.CACHE_DIR = before
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from alpt_ref.errors import InputError
 
-FORMATS = ("safetensors", "torch", "fbgemm", "onnx")
+FORMATS = ("safetensors", "torch", "fbgemm", "tbe", "onnx")
 
 
 def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False)
     ----------
     path : path
         See `alpt_ref.serving.source.load`.
-    to : {"safetensors", "torch", "fbgemm", "onnx"}
+    to : {"safetensors", "torch", "fbgemm", "tbe", "onnx"}
         See the module of that name.
     output : folder
         Made if absent; an older export of the same kind is replaced.
@@ -39,7 +39,7 @@ def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False)
         Nothing to export at `path`, a format that cannot hold it, or a folder that cannot be written. Nothing has been
         written then.
     """
-    from alpt_ref.serving import fbgemm, folder, onnx, safetensors, source, torch
+    from alpt_ref.serving import fbgemm, folder, onnx, safetensors, source, tbe, torch
 
     if to not in FORMATS:
         raise InputError(f"to must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {to!r}")
@@ -51,7 +51,10 @@ def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False)
     table = found.table
     if to == "fbgemm":
         fbgemm.check(table, wide=wide)
-    files = {"safetensors": safetensors.FILES, "torch": torch.FILES, "fbgemm": fbgemm.FILES}.get(to)
+    elif to == "tbe":
+        tbe.check(table)
+    known = {"safetensors": safetensors, "torch": torch, "fbgemm": fbgemm, "tbe": tbe}
+    files = known[to].FILES if to in known else None
     names = onnx.files_of(found.kind) if files is None else files
     target = folder.claim(output, to, names)
     (target / folder.MARKER).unlink(missing_ok=True)  # from here on the folder is not whole
@@ -61,6 +64,8 @@ def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False)
         facts = torch.write(table, target)
     elif to == "fbgemm":
         facts = fbgemm.write(table, target, wide=wide)
+    elif to == "tbe":
+        facts = tbe.write(table, target)
     else:
         facts = onnx.write(table, target, found.kind, found.dense)
     about = {"n": table.n, "d": table.d, "bits": table.bits, "table_bytes": table.nbytes(), "about": table.about}

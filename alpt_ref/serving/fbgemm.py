@@ -2,20 +2,21 @@
 
 An operator computes ``scale * u + bias`` with unsigned codes ``u``. Ours are signed, so
 
-    u = code - q_min,    scale = step,    bias = step * q_min,
+    u = code - q_min,    scale = step_size,    bias = step_size * q_min,
 
 and since ``q_min`` is minus a power of two the bias is exact. With a fused multiply-add (one rounding) the operator's
-value is ``round(step * u + step * q_min) = round(step * code)``: `table.lookup` bit for bit. The bag operators of
-PyTorch (``torch.ops.quantized.embedding_bag_byte_rowwise_offsets`` and its 4- and 2-bit kin, ``..._unpack``) and
-``torch.ops.fbgemm.Fused8BitRowwiseQuantizedToFloat`` fuse on x86-64 with FMA3. An implementation that rounds the
-product first is off by less than ``2**-15 * step``, in about half of the values (47 % of random ones).
+value is ``round(step_size * u + step_size * q_min) = round(step_size * code)``: `table.lookup` bit for bit. The bag
+operators of PyTorch (``torch.ops.quantized.embedding_bag_byte_rowwise_offsets`` and its 4- and 2-bit kin,
+``..._unpack``) and ``torch.ops.fbgemm.Fused8BitRowwiseQuantizedToFloat`` fuse on x86-64 with FMA3. An implementation
+that rounds the product first is off by less than ``2**-15 * step_size``, in about half of the values (47 % of random
+ones).
 
 Rows of ``fused`` (uint8) in ``table.safetensors``:
 
 - 8 bits: d bytes, float32 scale, float32 bias: ``d + 8`` bytes. Exact, as above.
 - 4 and 2 bits: ceil(d * bits / 8) bytes, low bits first, float16 scale, float16 bias. The values become
-  ``float16(step) * code``: relative difference at most 2**-11 while the step size is at least 2**-14, more below;
-  `difference` measures it. Operators return whole bytes of columns: those beyond d are zero.
+  ``float16(step_size) * code``: relative difference at most 2**-11 while the step size is at least 2**-14, more
+  below; `difference` measures it. Operators return whole bytes of columns: those beyond d are zero.
 
 Layout: Fused8BitRowwise and FusedNBitRowwise of FBGEMM (``QuantUtils.h``).
 """
@@ -46,17 +47,18 @@ def write(table: ServingTable, folder: Path, *, wide: bool = False) -> dict[str,
     largest = np.zeros(2)
     with tensor_file(folder / FILE, {"fused": ("|u1", (table.n, width))}, metadata) as file:
         for first, last in table.blocks():
-            codes, step = table.codes(first, last), table.steps(np.arange(first, last))
+            codes, step_size = table.codes(first, last), table.step_sizes(np.arange(first, last))
             q_min = -(1 << (table.bits - 1))
-            file.append("fused", fused_rows(codes, step, bits, q_min))
+            file.append("fused", fused_rows(codes, step_size, bits, q_min))
             if bits < 8:
-                largest = np.maximum(largest, difference(codes, step))
+                largest = np.maximum(largest, difference(codes, step_size))
     if bits == 8:
-        words = "equal table.lookup bit for bit where the operator fuses multiply and add (PyTorch's do on x86-64)"
+        values = "equal table.lookup bit for bit where the operator fuses multiply and add (PyTorch's do on x86-64)"
     else:
-        words = f"are float16(step) * code: at most {largest[0]:.3g} and, relatively, {largest[1]:.3g} off table.lookup"
+        off = f"at most {largest[0]:.3g} and, relatively, {largest[1]:.3g} off table.lookup"
+        values = f"are float16(step_size) * code: {off}"
     facts = {"row_bytes": width, "fused_bits": bits}
-    return {"max_abs": float(largest[0]), "max_rel": float(largest[1]), "values": words, **facts}
+    return {"max_abs": float(largest[0]), "max_rel": float(largest[1]), "values": values, **facts}
 
 
 def check(table: ServingTable, *, wide: bool = False) -> None:
@@ -66,35 +68,37 @@ def check(table: ServingTable, *, wide: bool = False) -> None:
             f"--to fbgemm takes tables of 8, 4 or 2 bits, this one has {table.bits}; "
             "use --to safetensors, torch or onnx"
         )
-    assert table.step is not None
+    assert table.step_size is not None
     if wide or table.bits == 8:
-        _refuse(table, table.step <= np.finfo(np.float32).max / (1 << (table.bits - 1)), "the bias overflows float32")
+        _refuse(
+            table, table.step_size <= np.finfo(np.float32).max / (1 << (table.bits - 1)), "the bias overflows float32"
+        )
         return
     with np.errstate(over="ignore", under="ignore"):
-        half = table.step.astype(np.float16)
+        half = table.step_size.astype(np.float16)
         bias = half * np.float16(1 << (table.bits - 1))
     _refuse(table, (half > 0) & np.isfinite(bias), "is outside what float16 can hold")
 
 
 def _refuse(table: ServingTable, good: NDArray[np.bool_], why: str) -> None:
     if not good.all():
-        assert table.step is not None
+        assert table.step_size is not None
         where = int(np.argmin(good))
         raise InputError(
             f"{int((~good).sum())} of {len(good)} step sizes cannot be exported to fbgemm: number {where}, "
-            f"{table.step[where]:.3g}, {why}; use --wide (8-bit rows with float32 scales) or --to safetensors"
+            f"{table.step_size[where]:.3g}, {why}; use --wide (8-bit rows with float32 scales) or --to safetensors"
         )
 
 
-def fused_rows(codes: NDArray[Any], step: NDArray[np.float32], bits: int, q_min: int) -> NDArray[np.uint8]:
+def fused_rows(codes: NDArray[Any], step_size: NDArray[np.float32], bits: int, q_min: int) -> NDArray[np.uint8]:
     """Rows of the format: uint8 (rows, bytes). `q_min` is that of the codes, `bits` the width they get."""
     unsigned = (codes.astype(np.int16) - q_min).astype(np.uint8)
-    scale: NDArray[Any] = step if bits == 8 else step.astype(np.float16)
+    scale: NDArray[Any] = step_size if bits == 8 else step_size.astype(np.float16)
     tail = np.stack([scale, scale * scale.dtype.type(q_min)], axis=1).view(np.uint8)
-    return np.concatenate([_packed(unsigned, bits, -q_min), tail], axis=1)
+    return np.concatenate([packed_bytes(unsigned, bits, -q_min), tail], axis=1)
 
 
-def _packed(unsigned: NDArray[np.uint8], bits: int, zero: int) -> NDArray[np.uint8]:
+def packed_bytes(unsigned: NDArray[np.uint8], bits: int, zero: int) -> NDArray[np.uint8]:
     """Several codes a byte, low bits first; `zero` fills the last byte up."""
     per = 8 // bits
     rows, d = unsigned.shape
@@ -106,10 +110,10 @@ def _packed(unsigned: NDArray[np.uint8], bits: int, zero: int) -> NDArray[np.uin
     return out
 
 
-def difference(codes: NDArray[Any], step: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Largest absolute and relative difference of ``float16(step) * code`` from ``step * code``: float64 (2,)."""
-    ours = codes.astype(np.float32) * step[:, None]
-    theirs = codes.astype(np.float32) * step.astype(np.float16).astype(np.float32)[:, None]
+def difference(codes: NDArray[Any], step_size: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Largest absolute and relative difference that float16 step sizes make to ``step_size * code``: float64 (2,)."""
+    ours = codes.astype(np.float32) * step_size[:, None]
+    theirs = codes.astype(np.float32) * step_size.astype(np.float16).astype(np.float32)[:, None]
     gap = np.abs(theirs.astype(np.float64) - ours)
     size = np.abs(ours).astype(np.float64)
     return np.array(

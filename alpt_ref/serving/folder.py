@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alpt_ref._util.files import read_json, writable_folder, write_json
+from alpt_ref._util.files import STALE_S, checksum, read_json, remove_parts, writable_folder, write_json
 from alpt_ref._version import __version__
 from alpt_ref.errors import InputError
 
 MARKER = "export.json"
+FORMAT_VERSION = 2
+"""Of ``export.json``; in version 1, unnamed, ``step_size_min`` was ``step_min``, the same for max."""
 
 
 def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
@@ -37,7 +38,14 @@ def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
 
 def finish(folder: Path, to: str, files: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``export.json``: what the export is, and size and SHA-256 of its files; returns what it holds."""
-    content = {"to": to, "version": __version__, **facts, "files": {name: _entry(folder / name) for name in files}}
+    content = {
+        "to": to,
+        "format_version": FORMAT_VERSION,
+        "version": __version__,
+        **facts,
+        "files": {name: checksum(folder / name) for name in files},
+    }
+    remove_parts(folder, older_s=STALE_S)
     write_json(folder / MARKER, content)
     return content
 
@@ -49,12 +57,6 @@ def verified(folder: Path, name: str) -> Path:
         listed = marker["files"][name]["sha256"]
     except (KeyError, TypeError):
         raise InputError(f"the export in {folder} holds no {name}; name a run, a checkpoint or a table") from None
-    if not (folder / name).is_file() or _entry(folder / name)["sha256"] != listed:
+    if not (folder / name).is_file() or checksum(folder / name)["sha256"] != listed:
         raise InputError(f"{folder / name} does not have the checksum in {MARKER}; write it again")
     return folder / name
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}

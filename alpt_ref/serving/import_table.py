@@ -1,4 +1,4 @@
-"""The way in for a table that was trained elsewhere: quantise a user's float32 array, block by block.
+"""Import of a table that was trained elsewhere: quantise a user's float32 array, block by block.
 
 Nothing is unpickled, the source is memory-mapped, and the result has the layout of `alpt_ref.serving.safetensors`, so
 that ``alpt-ref export`` takes it to every other format.
@@ -17,18 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
+from alpt_ref._util.deprecated import renamed_argument
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.backend import get_backend
-from alpt_ref.kernels.jit import run_rows
-from alpt_ref.quantizer import QuantSpec, dequantize, pack, seed_words
-from alpt_ref.scalar.philox import MAX_COLUMNS, PURPOSE_QUANTIZE
+from alpt_ref.quantizer import QuantSpec, dequantize, pack, quantize
+from alpt_ref.scalar.philox import MAX_COLUMNS
 from alpt_ref.serving import folder
 from alpt_ref.serving.container import reading, tensor_file
 from alpt_ref.serving.safetensors import FILE, FILES, metadata_of, tensors_of
 from alpt_ref.serving.table import blocks, packed_rows, row_bytes
 
-STEPS = ("lsq", "rowmax")
+STEP_SIZES = ("lsq", "rowmax")
 Rows = Callable[[int, int], NDArray[np.float32]]
 
 
@@ -42,13 +41,14 @@ class Weights:
     rows: Rows
 
 
+@renamed_argument("step", "step_size")
 def quantize_file(
     path: str | Path,
     output: str | Path,
     *,
     bits: int = 8,
     rounding: str = "dr",
-    step: str | float = "lsq",
+    step_size: str | float = "lsq",
     seed: int = 0,
     tensor: str | None = None,
     progress: Progress | None = None,
@@ -63,9 +63,9 @@ def quantize_file(
         Receives ``table.safetensors`` and ``export.json``.
     bits : {2, 4, 8, 16}
     rounding : {"dr", "sr"}
-        The codes are those of ``quantize(w, step, QuantSpec(bits, rounding), seed=seed)``.
-    step : "lsq", "rowmax" or number
-        One step size for the table by the LSQ rule ``2 mean|w| / sqrt(q_max)`` (Esser et al., ICLR 2020), one a row
+        The codes are those of ``quantize(w, step_size, QuantSpec(bits, rounding), seed=seed)``.
+    step_size : "lsq", "rowmax" or number
+        One step size for the table by the LSQ rule ``2 mean|w| / sqrt(q_max)`` (Esser et al., ICLR 2020), one per row
         that reaches its largest magnitude, ``max|w| / q_max`` (1 for a row of zeros), or this one for all rows.
     seed : int
         Of stochastic rounding.
@@ -83,15 +83,15 @@ def quantize_file(
         The file is not such an array, holds NaN or infinity, or an argument breaks its rule.
     """
     spec = QuantSpec(_check.bits(bits), _check.choice("rounding", rounding, _check.ROUNDINGS))  # type: ignore[arg-type]
-    key, rule = seed_words(seed), _checked_step(step)
+    seed, rule = _check.whole_number("seed", seed, 0, 1 << 64), _checked_step_size(step_size)
     shown = progress or Progress(enabled=False)
     with opened(Path(path), tensor) as weights:
         passes = 2 if rule == "lsq" else 1
         shown.begin(passes * weights.n, f"quantising {Path(path).name}", unit="rows")
-        fixed = _lsq_step(weights, spec, shown) if rule == "lsq" else rule
+        fixed = _lsq_step_size(weights, spec, shown) if rule == "lsq" else rule
         target = folder.claim(output, "quantised", FILES)
         try:
-            facts = _write(weights, target / FILE, spec, key, fixed, shown)
+            facts = _write(weights, target / FILE, spec, seed, fixed, shown)
         except InputError:
             with contextlib.suppress(OSError):  # an empty folder is ours
                 target.rmdir()
@@ -101,14 +101,14 @@ def quantize_file(
     return folder.finish(target, "quantised", FILES, {"n": n, "d": d, "bits": bits, "fp32_bytes": 4 * n * d, **facts})
 
 
-def _checked_step(step: Any) -> str | float:
-    if isinstance(step, str) and step in STEPS:
-        return step
+def _checked_step_size(step_size: Any) -> str | float:
+    if isinstance(step_size, str) and step_size in STEP_SIZES:
+        return step_size
     try:
-        value = float(step)
+        value = float(step_size)
     except (TypeError, ValueError):
-        raise InputError(f"step must be lsq, rowmax or a number above 0, got {step!r}") from None
-    return _check.number("step", value, positive=True)
+        raise InputError(f"step_size must be lsq, rowmax or a number above 0, got {step_size!r}") from None
+    return _check.number("step_size", value, positive=True)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -185,18 +185,18 @@ def _block(weights: Weights, first: int, last: int) -> NDArray[np.float32]:
 # --- quantising ------------------------------------------------------------------------------------------------------
 
 
-def _lsq_step(weights: Weights, spec: QuantSpec, progress: Progress) -> float:
+def _lsq_step_size(weights: Weights, spec: QuantSpec, progress: Progress) -> float:
     total = 0.0
     for first, last in blocks(weights.n, weights.d):
         total += float(np.abs(_block(weights, first, last)).sum(dtype=np.float64))
         progress.advance(last - first)
     step = 2.0 * total / (weights.n * weights.d) / math.sqrt(spec.q_max)
     if not np.float32(step) > 0:
-        raise InputError(f"--step lsq needs weights that are not all zero, {weights.name} has none; give a number")
+        raise InputError(f"--step-size lsq needs weights that are not all zero, {weights.name} has none; give a number")
     return _check.number("the LSQ step size", step, positive=True)
 
 
-def _row_steps(block: NDArray[np.float32], spec: QuantSpec) -> NDArray[np.float32]:
+def _row_step_sizes(block: NDArray[np.float32], spec: QuantSpec) -> NDArray[np.float32]:
     largest = np.abs(block).max(axis=1)
     step = (largest.astype(np.float64) / spec.q_max).astype(np.float32)
     tiny = np.finfo(np.float32).smallest_subnormal
@@ -204,51 +204,33 @@ def _row_steps(block: NDArray[np.float32], spec: QuantSpec) -> NDArray[np.float3
 
 
 def _write(
-    weights: Weights,
-    path: Path,
-    spec: QuantSpec,
-    key: tuple[np.uint32, np.uint32],
-    rule: str | float,
-    progress: Progress,
+    weights: Weights, path: Path, spec: QuantSpec, seed: int, rule: str | float, progress: Progress
 ) -> dict[str, Any]:
     """Quantise block by block into the file; what the result is like."""
     n, d, each = weights.n, weights.d, rule == "rowmax"
     about = {"method": "quantised", "rounding": spec.rounding, "granularity": "row" if each else "table"}
-    steps, largest, squares, clipped, low, high = n if each else 1, 0.0, 0.0, 0, np.inf, 0.0
-    with tensor_file(path, tensors_of(n, d, spec.bits, steps), metadata_of(n, d, spec.bits, about)) as file:
+    count, largest, squares, clipped, low, high = n if each else 1, 0.0, 0.0, 0, np.inf, 0.0
+    with tensor_file(path, tensors_of(n, d, spec.bits, count), metadata_of(n, d, spec.bits, about)) as file:
         for first, last in blocks(n, d):
             block = _block(weights, first, last)
-            step = _row_steps(block, spec) if each else np.array([rule], np.float32)
-            codes = _codes(block, step, spec, key, first)
+            step_size = _row_step_sizes(block, spec) if each else np.array([rule], np.float32)
+            given = step_size if each else float(step_size[0])
+            codes = quantize(block, given, spec, seed=seed, rows=first)
             file.append("codes", packed_rows(pack(codes, spec.bits), spec.bits, d))
             if each or first == 0:
-                file.append("step", step)
-            gap = np.abs(dequantize(codes, step if each else float(step[0])).astype(np.float64) - block)
+                file.append("step_size", step_size)
+            gap = np.abs(dequantize(codes, given).astype(np.float64) - block)
             largest, squares = max(largest, float(gap.max())), squares + float(np.square(gap).sum())
-            x = block / step[:, None]
+            x = block / step_size[:, None]
             clipped += int(np.count_nonzero((x < spec.q_min - 0.5) | (x > spec.q_max + 0.5)))
-            low, high = min(low, float(step.min())), max(high, float(step.max()))
+            low, high = min(low, float(step_size.min())), max(high, float(step_size.max()))
             progress.advance(last - first)
     return {
         "max_abs": largest,
         "rms": math.sqrt(squares / (n * d)),
         "clipped_share": clipped / (n * d),
-        "table_bytes": n * row_bytes(spec.bits, d) + 4 * steps,
-        "step_min": low,
-        "step_max": high,
+        "table_bytes": n * row_bytes(spec.bits, d) + 4 * count,
+        "step_size_min": low,
+        "step_size_max": high,
         "about": about,
     }
-
-
-def _codes(
-    block: NDArray[np.float32], step: NDArray[np.float32], spec: QuantSpec, key: tuple[np.uint32, np.uint32], first: int
-) -> NDArray[Any]:
-    """Codes of rows from `first` on; SR's random words are those of `quantize` on the whole table."""
-    kernels = get_backend().kernels
-    codes = np.empty(block.shape, spec.dtype)
-    if spec.rounding == "dr":
-        run_rows(kernels.quantize_dr, len(block), block, step, spec.bits, codes)
-    else:
-        arguments = (block, step, spec.bits, 0, PURPOSE_QUANTIZE, first, *key, codes)
-        run_rows(kernels.quantize_sr, len(block), *arguments)
-    return codes

@@ -3,11 +3,12 @@
 - ``table.onnx``: ``ids`` int64 (N,) -> ``embedding`` float32 (N, d), the bits of `table.lookup`;
 - ``model.onnx``: ``ids`` int64 (batch, fields), global feature ids -> ``logits`` float32 (batch,), the backbone's
   logits but for the order of its float32 sums;
+- an id that is negative or not below n is refused by the runtime, never another row;
 - ``table.bin``: codes and step sizes of both, as external data, which ONNX Runtime maps into memory.
 
 Codes of 8 and 16 bits are int8 and int16. Narrower ones stay packed, since ONNX Runtime's Gather takes no INT4: the
 graph gathers bytes, shifts and masks them (BitShift, BitwiseAnd, BitwiseXor; opset 18). Step sizes of fields are
-written one a row. Operators: https://onnx.ai/onnx/operators/.
+written one per row. Operators: https://onnx.ai/onnx/operators/.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ def files_of(kind: str | None) -> tuple[str, ...]:
 def lookup(graph: Graph, table: ServingTable, places: Mapping[str, Any], ids: str, rank: int) -> str:
     """Add the nodes of a lookup of `ids`, which have `rank` dimensions; the name of their output (..., d)."""
     n, d, bits = table.n, table.d, table.bits
+    # Gather counts negative ids from the end, which would be another feature's row: they become n, which it refuses.
+    negative = graph.add("Less", ids, graph.constant(np.int64(0)))
+    ids = graph.add("Where", negative, graph.constant(np.int64(n)), ids)
     codes = graph.external("codes", packed_type(bits), (n, packed_columns(bits, d)), DATA, *places["codes"])
     gathered = graph.add("Gather", codes, ids, axis=0)
     if bits == FLOAT_BITS:
@@ -86,17 +90,18 @@ def lookup(graph: Graph, table: ServingTable, places: Mapping[str, Any], ids: st
         if columns != d:
             values = graph.add("Slice", values, *(graph.constant([value]) for value in (0, d, -1)))
     if table.granularity == "table":
-        step = graph.external("step", np.float32, (1,), DATA, *places["step"])
-        return graph.add("Mul", values, step)
-    step = graph.add("Gather", graph.external("step", np.float32, (n,), DATA, *places["step"]), ids, axis=0)
-    return graph.add("Mul", values, graph.add("Unsqueeze", step, graph.constant([-1])))
+        step_size = graph.external("step_size", np.float32, (1,), DATA, *places["step_size"])
+        return graph.add("Mul", values, step_size)
+    each = graph.external("step_size", np.float32, (n,), DATA, *places["step_size"])
+    step_size = graph.add("Gather", each, ids, axis=0)
+    return graph.add("Mul", values, graph.add("Unsqueeze", step_size, graph.constant([-1])))
 
 
 def _write_data(table: ServingTable, path: Path) -> dict[str, tuple[int, int]]:
     """Write ``table.bin`` block by block; (offset, length) of each tensor."""
     places: dict[str, tuple[int, int]] = {}
     with atomic(path) as stream:
-        for name in ("codes", "step"):
+        for name in ("codes", "step_size"):
             start = -(-stream.tell() // ALIGNMENT) * ALIGNMENT
             stream.write(bytes(start - stream.tell()))
             for block in _pieces(table, name):
@@ -108,10 +113,10 @@ def _write_data(table: ServingTable, path: Path) -> dict[str, tuple[int, int]]:
 def _pieces(table: ServingTable, name: str) -> Iterator[NDArray[Any]]:
     if name == "codes":
         yield from (table.packed(first, last) for first, last in table.blocks())
-    elif table.granularity == "table" and table.step is not None:
-        yield table.step
-    elif table.step is not None:
-        yield from (table.steps(np.arange(first, last)) for first, last in table.blocks())
+    elif table.granularity == "table" and table.step_size is not None:
+        yield table.step_size
+    elif table.step_size is not None:
+        yield from (table.step_sizes(np.arange(first, last)) for first, last in table.blocks())
 
 
 def _save(graph: Graph, path: Path) -> None:

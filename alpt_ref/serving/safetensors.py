@@ -4,9 +4,11 @@ Tensors of ``table.safetensors``:
 
 - ``codes``: int8 (n, d) at 8 bits, int16 (n, d) at 16; at 4 and 2 bits uint8 (n, ceil(d * bits / 8)), low bits first,
   each code in two's complement; float32 (n, d) for a float32 table;
-- ``step``: float32 (n,), (fields,) or (1,); with ``fields`` step sizes also ``field_offsets``, int64 (fields + 1,).
+- ``step_size``: float32 (n,), (fields,) or (1,); with ``fields`` step sizes also ``field_offsets``, int64
+  (fields + 1,).
 
-A value is ``step * code`` in float32, which is what `table.lookup` returns, bit for bit.
+A value is ``step_size * code`` in float32, which is what `table.lookup` returns, bit for bit. Files of format version 1
+are read, too; in them the tensor ``step_size`` is called ``step``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from alpt_ref.serving.table import FLOAT_BITS, ServingTable, packed_columns, pac
 FILE = "table.safetensors"
 FILES = (FILE,)
 FORMAT = "alpt_ref table"
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
+STEP_SIZE = {"1": "step", "2": "step_size"}
+"""Format version -> name of the tensor of step sizes."""
 
 
 def tensors_of(n: int, d: int, bits: int, steps: int, fields: int = 0) -> Shapes:
@@ -32,7 +36,7 @@ def tensors_of(n: int, d: int, bits: int, steps: int, fields: int = 0) -> Shapes
     codes = (np.dtype(packed_type(bits)).str, (n, packed_columns(bits, d)))
     shapes: dict[str, tuple[str, tuple[int, ...]]] = {"codes": codes}
     if steps:
-        shapes["step"] = ("<f4", (steps,))
+        shapes["step_size"] = ("<f4", (steps,))
     if fields:
         shapes["field_offsets"] = ("<i8", (fields + 1,))
     return shapes
@@ -47,17 +51,17 @@ def metadata_of(n: int, d: int, bits: int, about: dict[str, str]) -> dict[str, s
 
 def write(table: ServingTable, folder: Path) -> dict[str, Any]:
     """Write ``table.safetensors``; returns what the export says about its values."""
-    steps = 0 if table.step is None else len(table.step)
+    steps = 0 if table.step_size is None else len(table.step_size)
     fields = steps if table.granularity == "field" else 0
     shapes = tensors_of(table.n, table.d, table.bits, steps, fields)
     with tensor_file(folder / FILE, shapes, metadata_of(table.n, table.d, table.bits, table.about)) as file:
         for first, last in table.blocks():
             file.append("codes", table.packed(first, last))
-        if table.step is not None:
-            file.append("step", table.step)
+        if table.step_size is not None:
+            file.append("step_size", table.step_size)
         if fields and table.field_offsets is not None:
             file.append("field_offsets", table.field_offsets)
-    return {"max_abs": 0.0, "max_rel": 0.0, "values": "step * code in float32 equals table.lookup bit for bit"}
+    return {"max_abs": 0.0, "max_rel": 0.0, "values": "step_size * code in float32 equals table.lookup bit for bit"}
 
 
 def read(path: Path) -> ServingTable:
@@ -70,8 +74,9 @@ def read(path: Path) -> ServingTable:
     """
     with reading(path) as file:
         meta = file.metadata() or {}
-        if meta.get("format") != FORMAT or meta.get("format_version") != FORMAT_VERSION:
-            raise InputError(f"{path} is no table of this package (format {meta.get('format')!r})")
+        if meta.get("format") != FORMAT or meta.get("format_version") not in STEP_SIZE:
+            found = f"format {meta.get('format')!r}, version {meta.get('format_version')!r}"
+            raise InputError(f"{path} is no table of this package that this release reads ({found})")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     known = ("n", "d", "bits", "layout", "format", "format_version", "version")
     about = {name: text for name, text in meta.items() if name not in known}
@@ -81,6 +86,8 @@ def read(path: Path) -> ServingTable:
         if (codes.dtype, codes.shape) != (np.dtype(expected[0]), expected[1]):
             raise ValueError(f"codes are {codes.dtype} {codes.shape}")
         data = codes if bits == FLOAT_BITS else words_of(codes, bits, d)
-        return ServingTable(d, bits, data, tensors.get("step"), tensors.get("field_offsets"), about)
+        return ServingTable(
+            d, bits, data, tensors.get(STEP_SIZE[meta["format_version"]]), tensors.get("field_offsets"), about
+        )
     except (KeyError, ValueError) as error:  # an InputError is a ValueError
         raise InputError(f"{path} does not hold what its metadata say ({error}); export it again") from None

@@ -80,11 +80,11 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
         table = ServingTable(d, FLOAT_BITS, arrays["weights"], about=about)
     else:
         restored = _restored_table(config, meta, arrays)
-        codes, step = restored.codes(), restored.step_size
-        if codes is not None and step is not None:
+        codes, step_size = restored.codes(), restored.step_size
+        if codes is not None and step_size is not None:
             quantised = {"rounding": "dr", "granularity": config.table.granularity}
-            words = pack(codes, bits)
-            table = ServingTable(d, bits, words, np.array(step), _owners(config, meta), about | quantised)
+            packed = pack(codes, bits)
+            table = ServingTable(d, bits, packed, np.array(step_size), _owners(config, meta), about | quantised)
         else:
             table = ServingTable(d, FLOAT_BITS, _looked_up(restored), about=about)
     if table.n != meta["n"]:

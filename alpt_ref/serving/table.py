@@ -32,12 +32,12 @@ class ServingTable:
         Width of a code; 32 for float32 weights.
     data : uint32 array (n, ceil(d * bits / 32)) or float32 array (n, d)
         Packed codes, low bits first, or weights.
-    step : float32 array (n,), (fields,) or (1,), optional
+    step_size : float32 array (n,), (fields,) or (1,), optional
         Step sizes; absent for float32 weights.
     field_offsets : int64 array (fields + 1,), optional
         First row of each field, and n; needed where step sizes belong to fields.
     about : dict of str
-        Where it comes from: method, rounding and the like.
+        Its origin: method, rounding and the like.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class ServingTable:
     d: int
     bits: int
     data: NDArray[np.uint32] | NDArray[np.float32]
-    step: NDArray[np.float32] | None = None
+    step_size: NDArray[np.float32] | None = None
     field_offsets: NDArray[np.int64] | None = None
     about: dict[str, str] = field(default_factory=dict)
 
@@ -64,20 +64,21 @@ class ServingTable:
             )
         if wide:
             return
-        if self.step is None:
+        if self.step_size is None:
             raise InputError(f"a {self.bits}-bit table must have step sizes, got none")
-        _check.step_sizes(self.step, len(self.step))
-        if self.step.dtype != np.float32 or (self.granularity == "field" and not self._fields_fit()):
+        _check.step_sizes(self.step_size, len(self.step_size))
+        if self.step_size.dtype != np.float32 or (self.granularity == "field" and not self._fields_fit()):
             raise InputError(
-                f"{len(self.step)} step sizes ({self.step.dtype}) fit neither {self.n} rows nor the fields of the table"
+                f"{len(self.step_size)} step sizes ({self.step_size.dtype}) fit neither {self.n} rows nor the fields "
+                "of the table"
             )
 
     def _fields_fit(self) -> bool:
         offsets = self.field_offsets
         return (
             offsets is not None
-            and self.step is not None
-            and len(offsets) == len(self.step) + 1
+            and self.step_size is not None
+            and len(offsets) == len(self.step_size) + 1
             and (int(offsets[0]), int(offsets[-1])) == (0, self.n)
         )
 
@@ -89,13 +90,13 @@ class ServingTable:
     @property
     def granularity(self) -> str:
         """What owns a step size: ``"row"``, ``"field"`` or ``"table"``; ``"none"`` for float32 weights."""
-        if self.step is None:
+        if self.step_size is None:
             return "none"
-        return {self.n: "row", 1: "table"}.get(len(self.step), "field")
+        return {self.n: "row", 1: "table"}.get(len(self.step_size), "field")
 
     def nbytes(self) -> int:
         """Bytes of codes (as the export packs them) and step sizes."""
-        return self.n * row_bytes(self.bits, self.d) + (0 if self.step is None else self.step.nbytes)
+        return self.n * row_bytes(self.bits, self.d) + (0 if self.step_size is None else self.step_size.nbytes)
 
     def blocks(self) -> Iterator[tuple[int, int]]:
         """(first, last) rows of blocks that bound the memory of whoever goes through the table."""
@@ -109,16 +110,16 @@ class ServingTable:
         """Rows as exports store them; see `packed_rows`."""
         return packed_rows(self.data[first:last], self.bits, self.d)
 
-    def steps(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    def step_sizes(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Step size of each of `rows`, float32 (len,)."""
-        if self.step is None:
+        if self.step_size is None:
             raise InputError("a float32 table has no step sizes")
         if self.granularity == "row":
-            return np.asarray(self.step[rows])
+            return np.asarray(self.step_size[rows])
         if self.granularity == "table":
-            return np.full(len(rows), self.step[0], np.float32)
+            return np.full(len(rows), self.step_size[0], np.float32)
         assert self.field_offsets is not None
-        return np.asarray(self.step[np.searchsorted(self.field_offsets, rows, side="right") - 1])
+        return np.asarray(self.step_size[np.searchsorted(self.field_offsets, rows, side="right") - 1])
 
     def lookup(self, ids: Any) -> NDArray[np.float32]:
         """Embeddings of `ids`, float32 (len, d); the bits of `EmbeddingTable.lookup`."""
@@ -126,7 +127,7 @@ class ServingTable:
         if self.bits == FLOAT_BITS:
             return np.asarray(self.data[rows], np.float32)
         codes = unpack(np.ascontiguousarray(self.data[rows]), self.bits, self.d)
-        return dequantize(codes, self.steps(rows))
+        return dequantize(codes, self.step_sizes(rows))
 
 
 def packed_type(bits: int) -> type[Any]:

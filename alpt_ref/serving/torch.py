@@ -1,4 +1,4 @@
-"""Export to PyTorch: ``table.safetensors`` and a module of twenty lines, ``embedding.py``, that reads it.
+"""Export to PyTorch: ``table.safetensors`` and a short module, ``embedding.py``, that reads it.
 
 The module needs torch and safetensors, not this package. Its values are those of `table.lookup` bit for bit.
 """
@@ -15,7 +15,7 @@ from alpt_ref.serving.table import ServingTable
 MODULE = "embedding.py"
 FILES = (safetensors.FILE, MODULE)
 
-SOURCE = '''"""Embedding table exported by alpt_ref: `QuantizedEmbedding()(ids)` is step * code, float32 (..., d)."""
+SOURCE = '''"""Embedding table exported by alpt_ref: `QuantizedEmbedding()(ids)` is step_size * code (..., d)."""
 
 import pathlib
 
@@ -32,6 +32,8 @@ class QuantizedEmbedding(torch.nn.Module):
                 self.register_buffer(name, stored.get_tensor(name))
 
     def forward(self, ids):
+        if ids.numel() and (ids.min() < 0 or ids.max() >= len(self.codes)):  # indexing would count -1 from the end
+            raise IndexError(f"ids must be in [0, {len(self.codes)}), got {int(ids.min())} to {int(ids.max())}")
         codes = self.codes[ids]
         if self.bits == 32:
             return codes
@@ -40,10 +42,10 @@ class QuantizedEmbedding(torch.nn.Module):
             codes = (codes.unsqueeze(-1) >> shifts & (2**self.bits - 1)).flatten(-2)[..., : self.d]
             codes = (codes ^ 2 ** (self.bits - 1)).float() - 2 ** (self.bits - 1)
         if hasattr(self, "field_offsets"):
-            step = self.step[torch.bucketize(ids, self.field_offsets, right=True) - 1]
+            step_size = self.step_size[torch.bucketize(ids, self.field_offsets, right=True) - 1]
         else:
-            step = self.step[ids] if len(self.step) > 1 else self.step.expand(ids.shape)
-        return codes.float() * step.unsqueeze(-1)
+            step_size = self.step_size[ids] if len(self.step_size) > 1 else self.step_size.expand(ids.shape)
+        return codes.float() * step_size.unsqueeze(-1)
 '''
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util.files import atomic
+from alpt_ref._util.plotting import figure_style, new_figure
 from alpt_ref._util.statistics import CONFIDENCE
 from alpt_ref.catalog import TABLES
 from alpt_ref.studies.grid import FP32, METHODS
@@ -35,13 +36,8 @@ SHIFT = {label: 1 + 0.026 * (place - (len(_WITH_BITS) - 1) / 2) for place, label
 
 def draw(comparison: Comparison, folder: Path) -> None:
     """Write figure.png and figure.svg; the same rows give the same bytes."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"svg.hashsalt": "alpt-ref", "svg.fonttype": "path", "font.size": 10}):
-        figure = Figure(figsize=(7.6, 4.4), layout="constrained")
-        FigureCanvasAgg(figure)
+    with figure_style({"font.size": 10}):
+        figure = new_figure(7.6, 4.4)
         axes = figure.add_subplot()
         _plot(axes, comparison)
         for suffix, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):

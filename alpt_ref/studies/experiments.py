@@ -6,8 +6,6 @@ to a cluster, in any order; what they leave depends on none of that.
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from alpt_ref._util.files import writable_folder
+from alpt_ref._util.files import STALE_S, remove_parts, writable_folder
 from alpt_ref._util.plugin import guard
 from alpt_ref._util.progress import Progress
 from alpt_ref.data import ClickDataset
@@ -30,8 +28,6 @@ from alpt_ref.training.config import RunConfig
 from alpt_ref.training.train import require_usable
 
 Say = Callable[[str], None]
-STALE_S = 60.0
-"""A temporary file or folder this old was left by a process that was killed."""
 
 
 class Needs(Protocol):
@@ -174,10 +170,4 @@ def _describe(store: Path) -> Data:
 
 def _clean(folder: Path) -> None:
     """Take away what a killed process was writing."""
-    old = time.time() - STALE_S
-    for part in (folder / "cells").glob(".*.part"):
-        if part.stat().st_mtime < old:
-            part.unlink(missing_ok=True)
-    for part in (folder / "data").glob(".*.tmp-*"):
-        if part.stat().st_mtime < old:
-            shutil.rmtree(part, ignore_errors=True)
+    remove_parts(folder / "cells", folder / "data", older_s=STALE_S)

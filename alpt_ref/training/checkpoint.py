@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from alpt_ref._util import folders
+from alpt_ref._util import check as _check
+from alpt_ref._util import folders, sealed
 from alpt_ref._version import __version__
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training.config import RunConfig
@@ -132,8 +133,7 @@ def write_checkpoint(folder: Path, content: Checkpoint, *, keep: int = 2) -> Pat
     CheckpointError
         The disk is full or refuses; the checkpoints before are as they were.
     """
-    if keep < 1:
-        raise InputError(f"keep must be at least 1, got {keep}")
+    keep = _check.whole_number("keep", keep, 1)
     path = write_folder(Path(folder) / f"step-{_checked_meta(content.meta)['step']:09d}", content)
     for old in [one for one in list_checkpoints(path.parent) if one != path][keep - 1 :]:
         folders.remove(old)
@@ -145,17 +145,17 @@ def write_folder(path: Path, content: Checkpoint) -> Path:
     _checked_meta(content.meta)
     groups: dict[str, dict[str, NDArray[Any]]] = {}
     for name, array in sorted(content.arrays.items()):
-        groups.setdefault(_file_of(name), {})[name] = folders.storable(name, array)
+        groups.setdefault(_file_of(name), {})[name] = sealed.storable(name, array)
     try:
-        plain = folders.plain_json({"config": msgspec.to_builtins(content.config), "meta": content.meta})
-        timing = folders.plain_json(content.timing)
+        plain = sealed.plain_json({"config": msgspec.to_builtins(content.config), "meta": content.meta})
+        timing = sealed.plain_json(content.timing)
     except (TypeError, ValueError) as error:
         raise InputError(f"meta and timing must hold plain JSON values only (no NaN, no arrays): {error}") from None
     try:
         with folders.new_folder(path) as scratch:
-            files = {file: folders.write_arrays(scratch / file, arrays) for file, arrays in groups.items()}
-            folders.write_json(scratch / TIMING, {"timing": timing})
-            folders.write_json(scratch / MANIFEST, {"format": FORMAT, "version": VERSION, **plain, "files": files})
+            files = {file: sealed.write_arrays(scratch / file, arrays) for file, arrays in groups.items()}
+            sealed.write_json(scratch / TIMING, {"timing": timing})
+            sealed.write_json(scratch / MANIFEST, {"format": FORMAT, "version": VERSION, **plain, "files": files})
     except (OSError, SafetensorError) as error:
         reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
         raise CheckpointError(
@@ -222,7 +222,7 @@ def newest_step(output: str | Path) -> int | None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """``checkpoint.json``, its own checksum and entries verified; the other files are not opened."""
     with _damaged(folder):
-        manifest = folders.read_json(folder, MANIFEST)
+        manifest = sealed.read_json(folder, MANIFEST)
     if manifest.get("format") != FORMAT:
         raise InputError(f"{folder / MANIFEST} is not the manifest of a checkpoint; name another folder")
     if manifest.get("version") != VERSION:
@@ -231,7 +231,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "use the release that wrote it"
         )
     with _damaged(folder):
-        folders.verify_json(MANIFEST, manifest)
+        sealed.verify_json(MANIFEST, manifest)
         for file, entry in manifest["files"].items():
             if file not in FILES:  # also refuses "../x", absolute names and anything that is not safetensors
                 raise ValueError(f"{MANIFEST} lists the unknown file {file!r}")
@@ -248,13 +248,13 @@ def read_folder(folder: Path) -> Checkpoint:
         config = update(RunConfig(), manifest["config"], source=str(folder / MANIFEST))
         arrays: dict[str, NDArray[Any]] = {}
         for file, entry in manifest["files"].items():
-            own = folders.read_arrays(folder, file, entry)
+            own = sealed.read_arrays(folder, file, entry)
             misplaced = [name for name in own if _file_of(name) != file]
             if misplaced:
                 raise ValueError(f"{file} holds {misplaced[0]!r}, which belongs elsewhere")
             arrays |= own
-        timing = folders.read_json(folder, TIMING)
-        folders.verify_json(TIMING, timing)
+        timing = sealed.read_json(folder, TIMING)
+        sealed.verify_json(TIMING, timing)
         return Checkpoint(config, arrays, manifest["meta"], dict(timing["timing"]))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from alpt_ref._util.text import decode_text
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import SECTIONS, RunConfig
 
@@ -75,7 +76,7 @@ def load_toml(path: str | Path, base: RunConfig | None = None) -> RunConfig:
     """Read a TOML file over `base` (default: `RunConfig()`); raises `InputError` for anything it cannot mean."""
     path = Path(path)
     try:
-        changes = tomllib.loads(path.read_text(encoding="utf-8"))
+        changes = tomllib.loads(decode_text(path.read_bytes(), str(path)))
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number or nesting that Python refuses
         raise InputError(f"{path} is not a valid TOML file: {error}") from None
     return update(base or RunConfig(), changes, source=str(path))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import claim_folder, read_json, write_json, write_text
-from alpt_ref._util.lock import folder_lock
+from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_json, write_text
+from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
@@ -139,7 +139,7 @@ def _run(folder: Path, trainer: Trainer, begun: Checkpoint | None) -> RunResult:
             folders.remove(later)
         if trainer.history:
             write_history(folder / "history.jsonl", trainer.history)
-    folders.clean(folder, folder / CHECKPOINTS)
+    remove_parts(folder, folder / CHECKPOINTS)
     write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a setting that is refused claims nothing
     try:
         result = trainer.run()

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from alpt_ref._util import plotting
+from alpt_ref._util.plotting import figure_style
 from alpt_ref._util.plugin import guard
 from alpt_ref.verification.results import ClaimResult, Point
 
@@ -36,11 +38,7 @@ STYLES = {
 @contextmanager
 def paper_style() -> Iterator[None]:
     """Fonts and lines for a figure of paper size; SVG text as paths, so that no font is needed to show it."""
-    import matplotlib
-
-    settings: dict[Any, Any] = {
-        "svg.hashsalt": "alpt-ref",
-        "svg.fonttype": "path",
+    settings: dict[str, Any] = {
         "font.size": 9,
         "axes.grid": True,
         "grid.alpha": 0.25,
@@ -48,18 +46,13 @@ def paper_style() -> Iterator[None]:
         "legend.frameon": False,
         "figure.dpi": 100,
     }
-    with matplotlib.rc_context(settings):
+    with figure_style(settings):
         yield
 
 
 def new_figure(width: float = 5.6, height: float = 3.4) -> Any:
     """A matplotlib figure (inches) that belongs to no window and no global state."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return plotting.new_figure(width, height)
 
 
 def svg_bytes(figure: Any, **options: Any) -> bytes:

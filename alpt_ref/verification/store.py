@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpt_ref._util.files import write_text
+from alpt_ref._util.files import STALE_S, remove_parts, write_text
 from alpt_ref.verification.claim import Bound, Constants
 from alpt_ref.verification.codec import canonical, from_plain
 from alpt_ref.verification.measurement import Measurement
 
 FORMAT = 1
-STALE_S = 60.0
-"""A temporary file this old was left by a killed process: writing one takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +126,4 @@ class Store:
 
     def clean(self) -> None:
         """Remove temporary files that a killed process left."""
-        for part in self.folder.glob("*/.*.part"):
-            if time.time() - part.stat().st_mtime > STALE_S:
-                part.unlink(missing_ok=True)
+        remove_parts(*self.folder.glob("*/"), older_s=STALE_S)

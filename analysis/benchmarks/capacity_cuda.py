@@ -9,7 +9,6 @@ how much memory the table takes by its arrays and by the driver's count, and how
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
@@ -19,20 +18,14 @@ from alpt_ref.kernels.backend import get_backend
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
 
-from .harness import write
+from .timing import arguments, write
 from .train_cuda import HIDDEN, clicks
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000_000)
-    parser.add_argument("--dim", type=int, default=64)
-    parser.add_argument("--fields", type=int, default=25)
-    parser.add_argument("--batch", type=int, default=10_000)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--optimizer", default="adagrad", choices=["sgd", "adagrad"])
-    parser.add_argument("--output")
-    options = parser.parse_args()
+    options = arguments(
+        __doc__, rows=1_000_000_000, dim=64, fields=25, batch=10_000, steps=200, optimizer=("adagrad", "sgd")
+    )
     backend = get_backend("cuda")
     runtime = backend.xp.cuda.runtime
     free, total = runtime.memGetInfo()
@@ -74,8 +67,7 @@ def main() -> None:
     }
     for name, value in figures.items():
         print(f"{name:34s} {value:,}" if isinstance(value, int) else f"{name:34s} {value}")
-    command = f"python -m analysis.benchmarks.capacity_cuda --rows {options.rows} --dim {options.dim}"
-    write(options.output, command, {**backend.description(), **figures})
+    write(options, {**backend.description(), **figures})
 
 
 if __name__ == "__main__":

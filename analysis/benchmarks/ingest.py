@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .harness import write
+from .timing import arguments, write
 
 
 def child(text: Path, store: Path, workers: int, min_count: int, die_at: float) -> None:
@@ -65,8 +65,8 @@ def child(text: Path, store: Path, workers: int, min_count: int, die_at: float) 
 
 def run(text: Path, store: Path, options: argparse.Namespace, die_at: float = 2.0) -> dict[str, Any] | None:
     """A child's figures, or None where it was told to die."""
-    command = [sys.executable, "-m", "analysis.benchmarks.ingest", "--child", str(die_at), "--folder", str(text)]
-    command += ["--store", str(store), "--workers", str(options.workers), "--min-count", str(options.min_count)]
+    command = [sys.executable, "-m", options.module, "--child", str(die_at), "--folder", str(text)]
+    command += ["--child-store", str(store), "--workers", str(options.workers), "--min-count", str(options.min_count)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if die_at <= 1.0:
         if done.returncode != -signal.SIGKILL:
@@ -120,30 +120,26 @@ def measure(rows: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True, help="scratch space: about 0.6 kB a row")
-    parser.add_argument("--rows", type=int, nargs="+", default=[4_000_000])
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--min-count", type=int, default=10)
-    parser.add_argument("--kill", action="store_true", help="also kill and resume twice (of the first --rows)")
-    parser.add_argument("--keep", action="store_true", help="leave text and store in the folder")
-    parser.add_argument("--output")
-    parser.add_argument("--child", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child is not None:
-        child(options.folder, options.store, options.workers, options.min_count, options.child)
+    options = arguments(
+        __doc__,
+        folder=Path,
+        rows=[4_000_000],
+        workers=2,
+        min_count=10,
+        kill=False,
+        keep=False,
+        child="",
+        child_store="",
+    )
+    if options.child:
+        child(options.folder, Path(options.child_store), options.workers, options.min_count, float(options.child))
         return
     options.folder.mkdir(parents=True, exist_ok=True)
     kill, cases = options.kill, {}
     for number, rows in enumerate(options.rows):
         options.kill = kill and number == 0
         cases[str(rows)] = measure(rows, options)
-    command = (
-        f"python -m analysis.benchmarks.ingest --folder SCRATCH --rows {' '.join(map(str, options.rows))} "
-        f"--workers {options.workers} --min-count {options.min_count}{' --kill' if kill else ''}"
-    )
-    write(options.output, command, {"cases": cases})
+    write(options, {"cases": cases})
 
 
 if __name__ == "__main__":

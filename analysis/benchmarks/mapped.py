@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from .harness import paired_ratio, write
+from .timing import arguments, paired_ratio, write
 
 FIELDS, EACH, DIM = 39, 25_000, 16
 CASES = {"in memory": "memory", "mapped": "mapped", "mapped, batch by batch": "single"}
@@ -103,12 +103,12 @@ def memory_group(limit: int | None) -> Iterator[Path | None]:
         group.rmdir()
 
 
-def measure(folder: Path, case: str, limit: int | None, steps: int, batch: int) -> dict[str, Any]:
+def measure(folder: Path, case: str, limit: int | None, steps: int, options: argparse.Namespace) -> dict[str, Any]:
     for file in folder.iterdir():  # what another process has cached would be free of charge
         with file.open("rb") as opened:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    command = [sys.executable, "-m", "analysis.benchmarks.mapped", "--child", case, "--folder", str(folder)]
-    command += ["--steps", str(steps), "--batch", str(batch)]
+    command = [sys.executable, "-m", options.module, "--child", case, "--folder", str(folder)]
+    command += ["--steps", str(steps), "--batch", str(options.batch)]
     with memory_group(limit) as group:
         enter = "" if group is None else f"echo $$ > {group}/cgroup.procs; "
         done = subprocess.run(["sh", "-c", enter + 'exec "$@"', "sh", *command], stdout=subprocess.PIPE, check=True)
@@ -117,16 +117,9 @@ def measure(folder: Path, case: str, limit: int | None, steps: int, batch: int) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=12_000_000)
-    parser.add_argument("--limit-mb", type=int, default=1500)
-    parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--batch", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output")
-    parser.add_argument("--child", choices=tuple(CASES.values()), help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = arguments(
+        __doc__, folder=Path, rows=12_000_000, limit_mb=1500, steps=120, batch=10_000, rounds=3, child=""
+    )
     if options.child:
         child(options.folder, options.child, options.steps, options.batch)
         return
@@ -139,7 +132,7 @@ def main() -> None:
         for name, case in CASES.items():
             limit = None if case == "memory" else options.limit_mb * 10**6
             steps = options.steps if case != "single" else max(3, options.steps // 20)  # a read from disk a row
-            found[name].append(measure(store, case, limit, steps, options.batch))
+            found[name].append(measure(store, case, limit, steps, options))
     seconds = {name: [1.0 / one["samples_per_s"] for one in values] for name, values in found.items()}
     results = {}
     for name, values in found.items():
@@ -149,11 +142,7 @@ def main() -> None:
         print(
             f"{name:26s} {rate:10,.0f} samples/s   {share:5.2f} of in memory   {values[-1]['read'] / 1e9:.2f} GB read"
         )
-    command = (
-        f"python -m analysis.benchmarks.mapped --folder SCRATCH --rows {options.rows} --limit-mb {options.limit_mb} "
-        f"--steps {options.steps} --batch {options.batch} --rounds {options.rounds}"
-    )
-    write(options.output, command, {"ids_bytes": size, "limit_bytes": options.limit_mb * 10**6, "cases": results})
+    write(options, {"ids_bytes": size, "limit_bytes": options.limit_mb * 10**6, "cases": results})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ rounding, with ragged rows and with a step size a row. Exit status 1 if a single
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 import time
@@ -23,7 +22,7 @@ from alpt_ref.kernels.backend import get_backend
 from alpt_ref.theory import Grid, Noise, Schedule, elastic, huber, quadratic, saturating, simulate
 from alpt_ref.theory.linear import synthetic_regression
 
-from .harness import write
+from .timing import arguments, write
 
 CHUNK = 1 << 26
 
@@ -101,10 +100,7 @@ def simulations_differ() -> tuple[int, list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--elements", type=int, default=10**9)
-    parser.add_argument("--output")
-    options = parser.parse_args()
+    options = arguments(__doc__, elements=10**9)
     begin = time.perf_counter()
     words = words_differ(options.elements)
     print(f"Philox: {words} of {options.elements // 4:,} blocks differ ({time.perf_counter() - begin:.1f} s)")
@@ -116,8 +112,7 @@ def main() -> None:
     for line in simulations[:10]:
         print(f"  {line}")
     write(
-        options.output,
-        f"python -m analysis.benchmarks.parity_cuda --elements {options.elements}",
+        options,
         {
             **get_backend("cuda").description(),
             "philox_blocks": {"compared": options.elements // 4, "different": words},

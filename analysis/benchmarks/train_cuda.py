@@ -13,7 +13,6 @@ they run beside each other in the whole step, so their sum may exceed it.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.bench import peers
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
 
-from .harness import interleaved, medians, wall_clock, write
+from . import peers
+from .ids import in_fields
+from .timing import arguments, interleaved, medians, wall_clock, write
 
 DIM, HIDDEN = 16, (1024, 512, 256)
 SAMPLES = 2_000_000  # rows of the dataset; an epoch is as many of them as whole batches fit
@@ -42,16 +42,13 @@ MULTIPLY_ADDS = 39 * DIM * HIDDEN[0] + HIDDEN[0] * HIDDEN[1] + HIDDEN[1] * HIDDE
 
 
 def clicks(xp: Any, n: int, fields: int, samples: int) -> ClickDataset:
-    """Random clicks with Zipf ids (exponent 1.1, as `alpt_ref.bench.ids`), drawn on the device."""
-    each, power = n // fields, -0.1
+    """Random clicks with Zipf ids (exponent 1.1, see `ids`), drawn on the device."""
+    each = n // fields
     generator = xp.random.default_rng(0)
     ids = np.empty((samples, fields), np.uint32)
     for start in range(0, samples, 1 << 18):
         size = min(1 << 18, samples - start)
-        u = generator.random((size, fields))
-        rank = (1.0 + u * ((each + 1.0) ** power - 1.0)) ** (1.0 / power)
-        local = xp.minimum(rank.astype(xp.int64) - 1, each - 1)
-        ids[start : start + size] = xp.asnumpy((local * 2654435761 % each + xp.arange(fields) * each).astype(xp.uint32))
+        ids[start : start + size] = xp.asnumpy(in_fields(generator, xp, xp.full(fields, each, xp.int64), size, 1.1))
     labels = xp.asnumpy(generator.random(samples) < 0.25).astype(np.uint8)
     names = tuple(f"f{k}" for k in range(fields))
     return ClickDataset("zipf", ids, labels, np.zeros(samples, np.uint8), names, (each,) * fields)
@@ -81,57 +78,16 @@ class Theirs:
 
     def __init__(self, torch: Any, kind: str, n: int, data: Any, batch: int, steps: int, model: Any) -> None:
         self.torch, self.data, self.batch, self.steps = torch, data, batch, steps
-        self.table = torch.nn.Embedding(n, DIM, sparse=kind != "dense Adam", device="cuda")
-        makers = {
-            "SGD": lambda params: torch.optim.SGD(params, lr=1e-3),
-            "SparseAdam": lambda params: torch.optim.SparseAdam(params, lr=1e-3),
-            "dense Adam": lambda params: torch.optim.Adam(params, lr=1e-3, fused=True),
-        }
-        self.optimizers = [
-            makers[kind](list(self.table.parameters())),
-            torch.optim.Adam(model.parameters(), lr=1e-3, fused=True),
-        ]
-        self.model = model
+        self.training = peers.Training(torch, kind, n, DIM, model, "cuda")
 
     def __call__(self) -> None:
         """Train `steps` batches of a new permutation."""
-        torch, (ids, labels) = self.torch, self.data
-        order = torch.randperm(len(ids), device="cuda")
+        ids, labels = self.data
+        order = self.torch.randperm(len(ids), device="cuda")
         for step in range(self.steps):
             rows = order[step * self.batch : (step + 1) * self.batch]
-            for optimizer in self.optimizers:
-                optimizer.zero_grad()
-            loss = self.model(self.table(ids[rows]).reshape(self.batch, -1), labels[rows])
-            loss.backward()
-            for optimizer in self.optimizers:
-                optimizer.step()
-        torch.cuda.synchronize()
-
-
-def torch_dcn(torch: Any, fields: int) -> Any:
-    """The same DCN with its logloss, compiled."""
-
-    class Dcn(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            width = fields * DIM
-            parameters = torch.nn.ParameterList
-            self.cross_w = parameters([torch.nn.Parameter(torch.randn(width) * 0.05) for _ in range(3)])
-            self.cross_b = parameters([torch.nn.Parameter(torch.zeros(width)) for _ in range(3)])
-            layers: list[Any] = []
-            for before, after in zip((width, *HIDDEN[:-1]), HIDDEN, strict=True):
-                layers += [torch.nn.Linear(before, after, bias=False), torch.nn.BatchNorm1d(after), torch.nn.ReLU()]
-            self.deep = torch.nn.Sequential(*layers)
-            self.out = torch.nn.Linear(width + HIDDEN[-1], 1)
-
-        def forward(self, x0: Any, labels: Any) -> Any:
-            x = x0
-            for w, b in zip(self.cross_w, self.cross_b, strict=True):
-                x = x0 * (x @ w).unsqueeze(1) + b + x
-            logits = self.out(torch.cat([x, self.deep(x0)], 1)).squeeze(1)
-            return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
-
-    return torch.compile(Dcn().cuda(), dynamic=False)
+            self.training.step(ids[rows], labels[rows])
+        self.torch.cuda.synchronize()
 
 
 # --- where a step's time goes ----------------------------------------------------------------------------------------
@@ -223,15 +179,9 @@ def report(name: str, found: dict[str, float], seconds: float, batch: int, passe
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=34_000_000)
-    parser.add_argument("--fields", type=int, default=39)
-    parser.add_argument("--batches", default="10000,65536")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--no-parts", action="store_true")
-    parser.add_argument("--output")
-    options = parser.parse_args()
+    options = arguments(
+        __doc__, rows=34_000_000, fields=39, batches="10000,65536", repeats=5, no_peers=False, no_parts=False
+    )
     backend = get_backend("cuda")
     dataset = clicks(backend.xp, options.rows, options.fields, SAMPLES)
     torch = None if options.no_peers else peers.torch_module()
@@ -246,7 +196,7 @@ def main() -> None:
                 torch.from_numpy(dataset.ids.astype(np.int32)).cuda(),
                 torch.from_numpy(dataset.labels).cuda().float(),
             )
-            model = torch_dcn(torch, options.fields)
+            model = torch.compile(peers.dcn(torch, options.fields * DIM, HIDDEN).cuda(), dynamic=False)
             for kind in PEERS:
                 few = max(5, steps // 5)
                 name = f"PyTorch fp32, {kind}"
@@ -269,8 +219,7 @@ def main() -> None:
         if torch is not None:
             del model, data
             torch.cuda.empty_cache()
-    command = f"python -m analysis.benchmarks.train_cuda --rows {options.rows} --repeats {options.repeats}"
-    write(options.output, command, {**backend.description(), "fields": options.fields, "dim": DIM, "batch": results})
+    write(options, {**backend.description(), "fields": options.fields, "dim": DIM, "batch": results})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from alpt_ref.training.history import RunResult
 
 from alpt_ref._util.files import writable_folder, write_json, write_text
 from alpt_ref._util.statistics import t_interval
@@ -26,8 +27,7 @@ from alpt_ref.studies.cell import Task, cell_key, load_cell, run_tasks
 from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.paired import METRICS, Difference, Runs, dataset_store, differences
 from alpt_ref.training.config import DataConfig, RunConfig
-from alpt_ref.training.results import RunResult
-from analysis.benchmarks.harness import machine
+from analysis.benchmarks.timing import machine
 
 __all__ = ["Difference", "Runs", "differences", "means", "run_pairs", "write_about", "write_csv"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from alpt_ref.bench import Size, bench, cases, ids, run, table_of
-from alpt_ref.bench.cases import Case
 from alpt_ref.cli import cli
+from analysis.benchmarks import Size, bench, cases, ids, run, table_of
+from analysis.benchmarks.cases import Case
 
 TINY = Size(
     elements=4096, table_rows=2600, batch=50, fields=26, runs=16, steps=5, train_rows=600, train_features=200,
@@ -53,7 +53,9 @@ def test_a_subject_that_cannot_run_does_not_end_the_others(monkeypatch: pytest.M
 
 
 def test_the_command_writes_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(run.SIZES, "cpu", TINY)
+    from alpt_ref.cli import bench as command
+
+    monkeypatch.setitem(command._suite().SIZES, "cpu", TINY)
     file = tmp_path / "bench.json"
     done = CliRunner().invoke(cli, ["bench", "--repeats", "1", "--no-peers", "--quiet", "--output", str(file)])
     assert done.exit_code == 0, done.output

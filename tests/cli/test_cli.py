@@ -9,48 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import alpt_ref
 from alpt_ref import __version__
-from alpt_ref.cli import main
 from alpt_ref.data import synthetic_clicks
+from tests.cli.calls import SMALL, TINY, Caller
 from tests.data.files import random_criteo
-
-TINY = (
-    "--set=data.rows=2000", "--set=data.fields=3", "--set=data.features=60", "--set=model.dim=4",
-    "--set=data.rank=4", "--preset=quick", "--set=model.hidden=[8]", "--set=train.batch_size=400",
-    "--set=train.epochs=2",
-)  # fmt: skip
-
-
-class Run:
-    """What one call printed and returned."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
-Caller = Callable[..., Run]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
-    """Call the command line in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args: str) -> Run:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main(args)
-        captured = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return Run(caught.value.code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.mark.parametrize(
@@ -152,8 +120,7 @@ def test_data_verbs_and_training_from_a_store(run: Caller, tmp_path: Path) -> No
     assert run("data", "info", "store", "--verify").status == 0
     described = json.loads(run("data", "info", "store", "--json").out)
     assert described["fingerprint"] == synthetic_clicks(rows=2000, fields=3, features=60).fingerprint
-    small = [option for option in TINY if "data." not in option]
-    from_store = run("train", "--data", "store", *small, "--quiet")
+    from_store = run("train", "--data", "store", *SMALL, "--quiet")
     direct = run("train", *TINY, "--quiet")
     assert from_store.status == 0, from_store.err
     assert from_store.out == direct.out
@@ -164,15 +131,14 @@ def test_a_raw_file_is_encoded_or_trained_on_directly(kind: str, run: Caller, tm
     lines = [f"{(row * 7) % 3 % 2} {row % 5}:1 {5 + row % 11}:1" for row in range(400)]
     (tmp_path / "clicks.txt").write_text("\n".join(lines) + "\n")
     assert run("data", "encode", f"--{kind}", "clicks.txt", "--output", "store").status == 0
-    small = [option for option in TINY if "data." not in option]
-    direct = run("train", f"--{kind}", "clicks.txt", *small, "--quiet")
+    direct = run("train", f"--{kind}", "clicks.txt", *SMALL, "--quiet")
     assert direct.status == 0, direct.err
-    assert run("train", "--data", "store", *small, "--quiet").out == direct.out
+    assert run("train", "--data", "store", *SMALL, "--quiet").out == direct.out
     (tmp_path / "bad.txt").write_text("\n".join(["2 1:1 7:1", *lines]) + "\n")
-    bad = run("train", f"--{kind}", "bad.txt", *small)
+    bad = run("train", f"--{kind}", "bad.txt", *SMALL)
     assert bad.status == 2
     assert "line 1" in bad.err
-    skipped = run("train", f"--{kind}", "bad.txt", "--on-bad-row", "skip", *small)
+    skipped = run("train", f"--{kind}", "bad.txt", "--on-bad-row", "skip", *SMALL)
     assert skipped.status == 0, skipped.err
     assert "note: train.batch_size 400 makes 1 step an epoch of 320 rows; --set train.batch_size=3" in skipped.err
     assert "left out 1 bad row" in skipped.err
@@ -181,8 +147,7 @@ def test_a_raw_file_is_encoded_or_trained_on_directly(kind: str, run: Caller, tm
 def test_folds_of_a_raw_file(run: Caller, tmp_path: Path) -> None:
     """Seed s tests on part s mod K; a comparison runs a seed a fold; what cannot be is one sentence."""
     (tmp_path / "clicks.txt").write_text("\n".join(random_criteo(120)) + "\n")
-    small = [option for option in TINY if "data." not in option]
-    given = ["--criteo", "clicks.txt", "--min-count", "2", *small]
+    given = ["--criteo", "clicks.txt", "--min-count", "2", *SMALL]
     first, same, other = (
         run("train", *given, "--folds", "4", "--seed", seed, "--output", f"run{seed}") for seed in ("1", "5", "2")
     )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from alpt_ref import make_table
 from alpt_ref.data import ClickDataset
-from alpt_ref.errors import InputError
+from alpt_ref.errors import CacheWarning, InputError
+from alpt_ref.kernels import cache
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.quantizer import dequantize, quantize
 from alpt_ref.serving import export
@@ -210,7 +211,9 @@ def test_without_a_usable_cache_folder_kernels_compile_in_memory(
     if kind == "a read-only folder" and os.geteuid() == 0:  # whom file rights do not bind
         monkeypatch.setattr(Path, "touch", lambda self: (_ for _ in ()).throw(PermissionError(13, "denied")))
     monkeypatch.setattr(_jit, "cache_directory", _jit.cache_directory.__wrapped__)
-    assert _jit.cache_directory() is None
+    cache._warn.cache_clear()
+    with pytest.warns(CacheWarning, match="kernels are compiled in memory; set ALPT_REF_CACHE_DIR"):
+        assert _jit.cache_directory() is None
     assert _jit.kernel(_twice)(21) == 42
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -144,7 +144,7 @@ def test_torn_piece(tmp_path: Path, clicks: Path, damage: str, parsed: list[int]
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes({"cut": content[:-9], "bit": content, "empty": b"", "zeros": bytes(len(content))}[damage])
-    (path.parent / "000003.part").write_bytes(b"half")
+    (path.parent / ".000003.rows.1-00.part").write_bytes(b"half")
     parsed.clear()
     found = encode(clicks, folder).fingerprint
     assert len(parsed) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.data.store import gather
 from alpt_ref.data.store.gather import gather_batches
 from alpt_ref.errors import InputError
 
@@ -35,10 +38,23 @@ def test_groups_do_not_change_the_batches(clicks: ClickDataset, rows: int, batch
         assert ids.dtype == np.uint32
 
 
-def test_leaving_early(clicks: ClickDataset) -> None:
+def test_leaving_early_ends_the_reader_and_reads_no_more(clicks: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One group is in use and one ahead of it; the thread that reads is gone when the generator is closed."""
+    read: list[int] = []
+
+    def counted(dataset: ClickDataset, order: NDArray[np.int64], batch_size: int) -> gather.Rows:
+        read.append(len(order))
+        return group(dataset, order, batch_size)
+
+    group = gather._gather_group
+    monkeypatch.setattr(gather, "_gather_group", counted)
+    before = set(threading.enumerate())
     batches = gather_batches(clicks, np.arange(700), 10, group_bytes=500)
     next(batches)
     batches.close()
+    assert set(threading.enumerate()) == before
+    assert len(read) == 2
+    assert sum(read) < 100
 
 
 def test_a_store_larger_than_the_address_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,5 +147,5 @@ def test_bad_schedules(arguments: Arrays, message: str) -> None:
 
 
 def test_epochs_count_from_one() -> None:
-    with pytest.raises(InputError, match="epoch must be at least 1, got 0"):
+    with pytest.raises(InputError, match="epoch must be a whole number of at least 1, got 0"):
         StepSchedule(0.1).at(0)

@@ -223,12 +223,18 @@ NAN = np.array([[0.0, np.nan]], np.float32)
         (lambda: quantize(W.astype(np.float64), 1.0, QuantSpec(8)), "w must be float32, got float64"),
         (lambda: quantize(W[0], 1.0, QuantSpec(8)), "two dimensions"),
         (lambda: quantize(W, 1.0, 8), "spec must be a QuantSpec"),  # type: ignore[arg-type]
-        (lambda: quantize(W, 1.0, QuantSpec(8), seed=-1), "seed must be in"),
-        (lambda: quantize(W, 1.0, QuantSpec(8), counter=2**56), "counter must be in"),
+        (lambda: quantize(W, 1.0, QuantSpec(8), seed=-1), r"seed must be a whole number from 0 to 2\*\*64 - 1, got -1"),
+        (
+            lambda: quantize(W, 1.0, QuantSpec(8), counter=2**56),
+            r"counter must be a whole number from 0 to 2\*\*56 - 1",
+        ),
         (lambda: quantize(W, 1.0, QuantSpec(8), device="tpu"), "device must be 'cpu'"),
-        (lambda: quantize(W, 1.0, QuantSpec(8), rows=-1), r"rows must be in \[0, "),
-        (lambda: quantize(W, 1.0, QuantSpec(8), rows=2**48 - 1), r"rows must be in \[0, 281474976710655\)"),
-        (lambda: quantize(W, 1.0, QuantSpec(8), rows=1.5), "rows must be a whole number, got 1.5"),
+        (
+            lambda: quantize(W, 1.0, QuantSpec(8), rows=-1),
+            "rows must be a whole number from 0 to 281474976710654, got -1",
+        ),
+        (lambda: quantize(W, 1.0, QuantSpec(8), rows=2**48 - 1), "from 0 to 281474976710654, got 281474976710655"),
+        (lambda: quantize(W, 1.0, QuantSpec(8), rows=1.5), "rows must be a whole number from 0 to .*, got 1.5"),
         (lambda: quantize(W, 1.0, QuantSpec(8), rows=[0, -2]), r"rows must be in \[0, 281474976710656\), got -2 to 0"),
         (lambda: quantize(W, 1.0, QuantSpec(8), rows=[0, 2**48]), "rows must be in"),
         (

@@ -49,8 +49,8 @@ def test_export_prints_how_near_the_values_are(run: Any, tmp_path: Path) -> None
     assert (status, err) == (0, "")
     assert out.splitlines() == [
         f"table: {N:,} rows of 3, 4-bit, {N * 2 + 4 * N:,} bytes",
-        f"values: are float16(step) * code: at most {facts['max_abs']:.3g} and, relatively, {facts['max_rel']:.3g} "
-        "off table.lookup",
+        f"values: are float16(step_size) * code: at most {facts['max_abs']:.3g} and, relatively, "
+        f"{facts['max_rel']:.3g} off table.lookup",
         f"wrote out/table.safetensors ({facts['files']['table.safetensors']['bytes']:,} bytes)",
     ]
     assert run("export", "run", "--to", "fbgemm", "--output", "out", "--quiet") == (0, "", "")
@@ -66,7 +66,7 @@ def test_export_to_onnx_names_its_scope(run: Any, tmp_path: Path) -> None:
 
 def test_quantize_prints_error_and_bytes(run: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", np.array([[0.5, -1.0], [0.25, 4.0]], np.float32))
-    status, out, _ = run("quantize", "w.npy", "--bits", "4", "--step", "0.5", "--output", "out")
+    status, out, _ = run("quantize", "w.npy", "--bits", "4", "--step-size", "0.5", "--output", "out")
     assert status == 0
     assert out.splitlines() == [  # 0.25 rounds up to 0.5, 4.0 is cut to 3.5
         "table: 2 rows of 2, 4-bit dr, step size 0.5",
@@ -102,7 +102,10 @@ def test_predict_prints_what_was_scored(run: Any, tmp_path: Path) -> None:
         ("quantize occupied --output out", "must end in .npy or .safetensors"),
         ("quantize absent.npy --output out", "file absent.npy does not exist"),
         ("quantize occupied --bits 5 --output out", "bits must be 2, 4, 8 or 16, got 5"),
-        ("quantize occupied --step big --output out", "step must be lsq, rowmax or a number above 0, got 'big'"),
+        (
+            "quantize occupied --step-size big --output out",
+            "step_size must be lsq, rowmax or a number above 0, got 'big'",
+        ),
         ("quantize occupied --rounding up --output out", "Invalid value for '--rounding'"),
         ("predict run --output p.csv", "give one of --data, --criteo, --avazu and --libfm, got none"),
         ("predict run --data a --libfm b --output p.csv", "got --data, --libfm"),
@@ -122,3 +125,10 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(args: str, message: str, r
     assert message in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["occupied", "run"]
     assert (tmp_path / "occupied").read_text() == "mine\n"
+
+
+def test_the_step_size_option_works_under_its_former_name(run: Any) -> None:
+    np.save("w.npy", np.eye(2, dtype=np.float32))
+    assert run("quantize", "w.npy", "--step", "0.5", "--output", "former", "--quiet")[0] == 0
+    assert run("quantize", "w.npy", "--step-size", "0.5", "--output", "now", "--quiet")[0] == 0
+    assert Path("former/table.safetensors").read_bytes() == Path("now/table.safetensors").read_bytes()

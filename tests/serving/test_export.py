@@ -76,7 +76,7 @@ def test_an_altered_export_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("to", "wide", "message"),
     [
-        ("tensorflow", False, "to must be safetensors, torch, fbgemm or onnx, got 'tensorflow'"),
+        ("tensorflow", False, "to must be safetensors, torch, fbgemm, tbe or onnx, got 'tensorflow'"),
         ("onnx", True, "--wide belongs to --to fbgemm"),
         ("fbgemm", False, "takes tables of 8, 4 or 2 bits, this one has 16"),
     ],

@@ -33,7 +33,7 @@ def test_codes_are_those_of_quantize_for_any_block(
 ) -> None:
     monkeypatch.setattr(table_module, "BLOCK_BYTES", rows * 20)
     np.save(tmp_path / "w.npy", weights)
-    facts = quantize_file(tmp_path / "w.npy", tmp_path / "out", bits=bits, rounding=rounding, step=0.004, seed=7)
+    facts = quantize_file(tmp_path / "w.npy", tmp_path / "out", bits=bits, rounding=rounding, step_size=0.004, seed=7)
     table = source.load(tmp_path / "out").table
     codes = quantize(weights, 0.004, QuantSpec(bits, rounding), seed=7)
     assert np.array_equal(table.codes(0, 137), codes)
@@ -51,18 +51,18 @@ def test_step_of_the_largest_weight_of_a_row(rounding: str, weights: NDArray[np.
     weights[3] = 0.0
     weights[4] *= np.float32(1e-42)  # subnormal: the step size stays positive
     np.save(tmp_path / "w.npy", weights)
-    facts = quantize_file(tmp_path / "w.npy", tmp_path / "out", bits=4, rounding=rounding, step="rowmax")
+    facts = quantize_file(tmp_path / "w.npy", tmp_path / "out", bits=4, rounding=rounding, step_size="rowmax")
     table = source.load(tmp_path / "out").table
-    assert table.step is not None
+    assert table.step_size is not None
     largest = np.abs(weights).max(axis=1)
     usual = largest > 1e-30
-    np.testing.assert_allclose(table.step[usual] * 7, largest[usual], rtol=1e-6)
+    np.testing.assert_allclose(table.step_size[usual] * 7, largest[usual], rtol=1e-6)
     assert facts["clipped_share"] == 0.0
     gap = np.abs(table.lookup(np.arange(137)) - weights)
-    limit = table.step * (0.5 if rounding == "dr" else 1.0)
+    limit = table.step_size * (0.5 if rounding == "dr" else 1.0)
     assert (gap[usual] <= 1.00001 * limit[usual, None]).all()
     assert (table.lookup(np.array([3])) == 0).all()
-    assert table.step[3] == 1.0
+    assert table.step_size[3] == 1.0
 
 
 def test_lsq_step(weights: NDArray[np.float32], tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_lsq_step(weights: NDArray[np.float32], tmp_path: Path) -> None:
     quantize_file(tmp_path / "w.npy", tmp_path / "out", bits=8)
     table = source.load(tmp_path / "out").table
     expected = 2 * np.abs(weights).astype(np.float64).mean() / math.sqrt(127)
-    assert same_bits(table.step, np.array([expected], np.float32))
+    assert same_bits(table.step_size, np.array([expected], np.float32))
 
 
 @pytest.mark.parametrize("layout", ["fortran", "big-endian", "tensor", "one of two"])
@@ -90,7 +90,7 @@ def test_other_layouts_give_the_same_table(layout: str, weights: NDArray[np.floa
     quantize_file(path, tmp_path / "other", bits=8, tensor=tensor)
     plain, other = (source.load(tmp_path / name).table for name in ("plain", "other"))
     assert np.array_equal(plain.data, other.data)
-    assert same_bits(plain.step, other.step)
+    assert same_bits(plain.step_size, other.step_size)
 
 
 def bad(kind: str, path: Path, weights: NDArray[np.float32]) -> None:
@@ -140,7 +140,7 @@ def test_bad_files_are_one_sentence_and_leave_nothing(
     monkeypatch.setattr(table_module, "BLOCK_BYTES", 400)
     bad(kind, tmp_path / "w.npy", weights)
     with pytest.raises(InputError, match=message):
-        quantize_file(tmp_path / "w.npy", tmp_path / "out", step=step)
+        quantize_file(tmp_path / "w.npy", tmp_path / "out", step_size=step)
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
 
@@ -150,7 +150,7 @@ def test_an_older_result_survives_a_bad_file(weights: NDArray[np.float32], tmp_p
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     bad("nan", tmp_path / "w.npy", weights)
     with pytest.raises(InputError):
-        quantize_file(tmp_path / "w.npy", tmp_path / "out", step="rowmax")
+        quantize_file(tmp_path / "w.npy", tmp_path / "out", step_size="rowmax")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert json.loads(before["export.json"])["to"] == "quantised"
 
@@ -160,10 +160,10 @@ def test_an_older_result_survives_a_bad_file(weights: NDArray[np.float32], tmp_p
     [
         ({"bits": 3}, "bits must be 2, 4, 8 or 16"),
         ({"rounding": "up"}, "rounding must be"),
-        ({"step": "mean"}, "step must be lsq, rowmax or a number above 0, got 'mean'"),
-        ({"step": "-1"}, "step must be finite and positive, got -1.0"),
-        ({"step": "nan"}, "step must be finite and positive"),
-        ({"seed": -1}, "seed must be in"),
+        ({"step_size": "mean"}, "step_size must be lsq, rowmax or a number above 0, got 'mean'"),
+        ({"step_size": "-1"}, "step_size must be finite and positive, got -1.0"),
+        ({"step_size": "nan"}, "step_size must be finite and positive"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
         ({"tensor": "a"}, "--tensor belongs to .safetensors files"),
     ],
 )
@@ -186,7 +186,7 @@ def test_bad_tensor_files(weights: NDArray[np.float32], tmp_path: Path) -> None:
         ("x.safetensors", None, "no readable safetensors"),
         ("x.pt", None, r"must end in .npy or .safetensors"),
         ("absent.npy", None, "does not exist"),
-        ("zero.npy", None, "--step lsq needs weights that are not all zero"),
+        ("zero.npy", None, "--step-size lsq needs weights that are not all zero"),
     ):
         with pytest.raises(InputError, match=message):
             quantize_file(tmp_path / name, tmp_path / "out", tensor=tensor)

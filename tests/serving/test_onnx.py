@@ -60,3 +60,13 @@ def test_a_table_without_backbone_says_so(tmp_path: Path) -> None:
     assert onnx.write(serving, tmp_path, None, {})["scope"] == "table only"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(onnx.files_of(None))
     assert onnx.write(serving, tmp_path, "new", {})["scope"] == "table only (new models are not exported)"
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("wrong", [-1, -N, N, 2**40])
+def test_an_id_out_of_range_is_refused_and_never_another_row(bits: int, wrong: int, tmp_path: Path) -> None:
+    _, serving = trained(bits, 3)
+    onnx.write(serving, tmp_path, None, {})
+    runtime.set_default_logger_severity(4)
+    with pytest.raises(Exception, match="out of data bounds"):
+        run(tmp_path / onnx.TABLE, np.array([0, wrong]))

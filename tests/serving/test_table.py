@@ -68,9 +68,9 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no table of this package"):
         safetensors.read(path)
     wrong = safetensors.metadata_of(3, 2, 8, {})  # three rows announced, two held
-    with tensor_file(path, {"codes": ("|i1", (2, 2)), "step": ("<f4", (1,))}, wrong) as file:
+    with tensor_file(path, {"codes": ("|i1", (2, 2)), "step_size": ("<f4", (1,))}, wrong) as file:
         file.append("codes", np.zeros((2, 2), np.int8))
-        file.append("step", np.ones(1, np.float32))
+        file.append("step_size", np.ones(1, np.float32))
     with pytest.raises(InputError, match="does not hold what its metadata say"):
         safetensors.read(path)
 

@@ -43,3 +43,12 @@ def test_the_module_is_short_and_does_without_this_package(tmp_path: Path) -> No
     code = [line for line in torch_format.SOURCE.splitlines() if line.strip()]
     assert not any("import alpt_ref" in line or "from alpt_ref" in line for line in code)
     assert len(code[1:]) <= 25
+
+
+@pytest.mark.parametrize("wrong", [-1, N])
+def test_an_id_out_of_range_is_refused_and_never_another_row(wrong: int, tmp_path: Path) -> None:
+    _, serving = trained(4, 3)
+    torch_format.write(serving, tmp_path)
+    embedding = module(tmp_path)
+    with pytest.raises(IndexError, match=rf"ids must be in \[0, {N}\)"):
+        embedding(torch.tensor([0, wrong]))

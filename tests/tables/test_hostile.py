@@ -106,7 +106,7 @@ def test_a_state_with_a_negative_number_of_updates_is_refused(method: str, bits:
     table = build(method, bits)
     before = table.state()
     wrong = {**table.state(), "updates": np.array([-5])}
-    with pytest.raises(InputError, match="updates'\\] must be at least 0, got -5"):
+    with pytest.raises(InputError, match="updates'\\] must be a whole number of at least 0, got -5"):
         table.load_state(wrong)
     assert unchanged(table, before)
 

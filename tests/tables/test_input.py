@@ -51,7 +51,7 @@ def test_bad_calls_are_one_sentence_and_change_nothing(call: Any, message: str) 
         (("lpt", 10, 4), {}, "bits must be 2, 4, 8 or 16 for method 'lpt', got None"),
         (("fp32", 10, 4), {"bits": 8}, "bits and rounding must be left out"),
         (("lsq2", 10, 4), {}, "method must be 'fp32' or 'lpt' or 'alpt'"),
-        (("lpt", 0, 4), {"bits": 8}, "n must be in"),
+        (("lpt", 0, 4), {"bits": 8}, "n must be a whole number from 1 to"),
         (("lpt", 10, 4), {"bits": 8, "rounding": "floor"}, "rounding must be 'sr' or 'dr'"),
         (("lpt", 10, 4), {"bits": 8, "optimizer": "rmsprop"}, "optimizer must be"),
         (("lpt", 10, 4), {"bits": 8, "init_step": 0.0}, "init_step must be finite and positive, got 0.0"),
@@ -64,7 +64,7 @@ def test_bad_calls_are_one_sentence_and_change_nothing(call: Any, message: str) 
         (("alpt", 10, 4), {"bits": 8, "min_step": 0}, "min_step must be finite and positive"),
         (("alpt", 10, 4), {"bits": 8, "min_step": 9.0}, "min_step must not exceed"),
         (("fp32", 10, 4), {"weights": np.full((10, 4), np.nan, np.float32)}, "weights must be finite"),
-        (("fp32", 10, 4), {"seed": -1}, "seed must be in"),
+        (("fp32", 10, 4), {"seed": -1}, "seed must be a whole number from 0"),
         (("fp32", 10, 4), {"device": "tpu"}, "device must be 'cpu' or 'cuda'"),
     ],
 )

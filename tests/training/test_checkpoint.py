@@ -125,7 +125,7 @@ def test_the_last_two_are_kept_in_the_order_of_their_steps(tmp_path: Path) -> No
     assert names == sorted(f"step-{step}" for step in steps[-2:])
     write_checkpoint(tmp_path / "checkpoints", sample(2**41), keep=3)
     assert len(list((tmp_path / "checkpoints").iterdir())) == 3
-    with pytest.raises(InputError, match="keep must be at least 1, got 0"):
+    with pytest.raises(InputError, match="keep must be a whole number of at least 1, got 0"):
         write_checkpoint(tmp_path / "checkpoints", sample(), keep=0)
 
 

@@ -26,8 +26,8 @@ import numpy as np
 import pytest
 
 import alpt_ref
-from alpt_ref._util import folders
-from alpt_ref._util.lock import folder_lock
+from alpt_ref._util import sealed
+from alpt_ref._util.folders import folder_lock
 from alpt_ref.cli import main
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError
@@ -161,7 +161,7 @@ def test_a_second_signal_ends_at_once_and_what_was_whole_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both in the middle of writing a checkpoint."""
-    original = folders.write_arrays
+    original = sealed.write_arrays
 
     def interrupted(path: Path, arrays: Any) -> Any:
         if "step-000000080" in path.parent.name:
@@ -169,7 +169,7 @@ def test_a_second_signal_ends_at_once_and_what_was_whole_stays(
             os.kill(os.getpid(), signal.SIGTERM)
         return original(path, arrays)
 
-    monkeypatch.setattr(folders, "write_arrays", interrupted)
+    monkeypatch.setattr(sealed, "write_arrays", interrupted)
     with pytest.raises(SystemExit) as caught:
         main(["train", *OPTIONS, "--output", str(tmp_path / "run")])
     assert caught.value.code == 143

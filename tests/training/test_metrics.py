@@ -78,7 +78,7 @@ def test_expected_calibration_error() -> None:
     p = np.array([0.25, 0.25, 0.75, 1.0])  # two bins: |0.5 - 1| and |1.75 - 2| over four rows
     assert expected_calibration_error(labels, p, bins=2) == 0.1875
     assert expected_calibration_error(labels, labels.astype(float)) == 0.0
-    with pytest.raises(InputError, match="bins must be at least 1, got 0"):
+    with pytest.raises(InputError, match="bins must be a whole number of at least 1, got 0"):
         expected_calibration_error(labels, p, bins=0)
 
 

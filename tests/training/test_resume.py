@@ -216,7 +216,7 @@ def test_resuming_where_nothing_is_begins(dataset: ClickDataset, tmp_path: Path)
     for options in ({"resume": True}, {"checkpoint_every": 5}):
         with pytest.raises(InputError, match="needs an output folder; name it with --output"):
             train(tiny(), dataset, **options)
-    with pytest.raises(InputError, match="checkpoint_every must be at least 1, got 0"):
+    with pytest.raises(InputError, match="checkpoint_every must be a whole number of at least 1, got 0"):
         train(tiny(), dataset, output=tmp_path / "new", checkpoint_every=0)
 
 

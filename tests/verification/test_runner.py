@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alpt_ref._util.files import STALE_S
 from alpt_ref.errors import InputError
 from alpt_ref.verification.results import ClaimResult, Results, failing, save_results
 from alpt_ref.verification.runner import choose, load_claims, plan, verify
-from alpt_ref.verification.store import STALE_S, Store, cell_seed
+from alpt_ref.verification.store import Store, cell_seed
 
 from .conftest import calls
 

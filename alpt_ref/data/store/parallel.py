@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from alpt_ref.errors import InputError
+from alpt_ref._util import check as _check
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,9 +24,7 @@ def worker_count(workers: int | None) -> int:
     if workers is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(MAX_WORKERS, cores)
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise InputError(f"workers must be a whole number of at least 1, got {workers!r}")
-    return workers
+    return _check.whole_number("workers", workers, 1)
 
 
 def ordered_map(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.files import atomic
 from alpt_ref.data.formats.lines import Lines
 from alpt_ref.data.formats.parse import CodedRows, TextFormat
 
@@ -106,11 +107,9 @@ def spill(path: Path, identity: bytes, rows: CodedRows, bad: Mapping[int, str]) 
         parts += [codes.astype(_CODES[width]).data, ends.data, texts.data]
     table = np.array(sizes, dtype=np.int64)
     content = b"".join([np.int64(len(table)).tobytes(), table.data, *parts, remarks])
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as out:
+    with atomic(path, synced=False) as out:  # it carries a checksum
         out.write(identity + hashlib.blake2b(content, digest_size=_DIGEST).digest())
         out.write(content)
-    temporary.replace(path)
     return SpilledRows(path, table)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from alpt_ref._util.lock import folder_lock
+from alpt_ref._util.files import remove_parts
+from alpt_ref._util.folders import folder_lock
 from alpt_ref.data.store.writer import writing_to
 from alpt_ref.errors import InputError
 
@@ -41,8 +42,7 @@ class Workspace:
             while not taken:
                 self.path.mkdir(exist_ok=True)
                 taken = self._take()
-            for torn in self.path.glob("*.part"):
-                torn.unlink()
+            remove_parts(self.path)
             if (self.path / "store").exists():
                 shutil.rmtree(self.path / "store")
         return self

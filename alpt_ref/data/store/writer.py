@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.files import hidden, sync, sync_folder
 from alpt_ref.data.store.reader import ARRAY_DTYPES, FORMAT, MANIFEST, VERSION, fingerprint_of, read_manifest
 from alpt_ref.errors import InputError
 
@@ -66,8 +65,7 @@ class ArrayWriter:
         if self._left:
             raise ValueError(f"{self._left} bytes short of the announced shape {self.shape}")
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            sync(self._file)
             self._file.close()
         return {
             "bytes": self.bytes,
@@ -145,7 +143,7 @@ class StoreWriter:
         self.folder = Path(folder).absolute()
         self.present = check_target(self.folder)
         """Manifest of the store that is already there."""
-        self.scratch = scratch or self.folder.with_name(f".{self.folder.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
+        self.scratch = scratch or hidden(self.folder)
         self._arrays: dict[str, ArrayWriter] = {}
         self._new_parents: list[Path] = []
 
@@ -181,9 +179,8 @@ class StoreWriter:
             manifest["fingerprint"] = fingerprint_of(manifest)
             with (self.scratch / MANIFEST).open("x", encoding="ascii") as out:
                 out.write(json.dumps(manifest, sort_keys=True, indent=1, allow_nan=False) + "\n")
-                out.flush()
-                os.fsync(out.fileno())
-            _sync_folder(self.scratch)
+                sync(out)
+            sync_folder(self.scratch)
         self._publish(manifest["fingerprint"])
         return str(manifest["fingerprint"])
 
@@ -202,15 +199,5 @@ class StoreWriter:
                     raise InputError(f"cannot write to folder {self.folder} ({error.strerror})") from None
                 continue
             with writing_to(self.folder):
-                _sync_folder(self.folder.parent)
+                sync_folder(self.folder.parent)
             return
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

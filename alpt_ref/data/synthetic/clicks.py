@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import xlog1py, xlogy
 from scipy.stats import rankdata
 
+from alpt_ref._util import check as _check
 from alpt_ref.data.dataset import ClickDataset, manifest_head
 from alpt_ref.data.fields import PARTS
 from alpt_ref.data.store.writer import StoreWriter, writing_to
@@ -43,8 +44,7 @@ def default_field_sizes(fields: int, features: int) -> tuple[int, ...]:
     (12, 92, 896)
     """
     for label, value, least in (("fields", fields, 1), ("features", features, 3 * int(fields))):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{label} must be a whole number of at least {least}, got {value!r}")
+        _check.whole_number(label, value, least)
     weights = np.geomspace(1.0, 100.0, fields)
     edges = np.rint((features - 3 * fields) * np.concatenate(([0.0], np.cumsum(weights) / weights.sum())))
     return tuple(int(size) + 3 for size in np.diff(edges))
@@ -81,11 +81,8 @@ def iter_synthetic_blocks(
 
     Memory is bounded by one block whatever `rows` is; the rows do not depend on `chunk_rows`.
     """
-    if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 1:
-        raise InputError(f"rows must be a whole number of at least 1, got {rows!r}")
-    step = BLOCK if chunk_rows is None else chunk_rows
-    if step < 1:
-        raise InputError(f"chunk_rows must be at least 1, got {chunk_rows!r}")
+    rows = _check.whole_number("rows", rows, 1)
+    step = BLOCK if chunk_rows is None else _check.whole_number("chunk_rows", chunk_rows, 1)
     for number in range(-(-int(rows) // BLOCK)):
         block = model.draw(number, min(BLOCK, int(rows) - number * BLOCK))
         for start in range(0, len(block.labels), step):

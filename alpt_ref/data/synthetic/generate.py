@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util import check as _check
 from alpt_ref.data.formats import avazu, criteo
 from alpt_ref.data.splits import check_seed, keyed_generator
 from alpt_ref.data.store.parallel import ordered_map, worker_count
@@ -235,8 +236,7 @@ def _text(column: Column, number: int, ranks: NDArray[np.uint32]) -> Any:
 def check_generate(shape: str, rows: int, seed: int) -> None:
     """InputError where an argument of `iter_raw_text` is outside its range."""
     RawText(shape, seed)
-    if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or not 1 <= rows < 2**40:
-        raise InputError(f"rows must be a whole number from 1 to 2**40 - 1, got {rows!r}")
+    _check.whole_number("rows", rows, 1, 2**40)
 
 
 def iter_raw_text(

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from alpt_ref._util import check as _check
 from alpt_ref.data.fields import check_fields, offsets_of
 from alpt_ref.data.splits import check_seed, keyed_generator, split_counts
 from alpt_ref.errors import InputError
@@ -119,8 +120,7 @@ class SyntheticModel:
             raise InputError(f"field_sizes must be at least 2 each, got {min(self.field_sizes)}")
         check_seed(self.seed)
         split_counts(0, self.split)
-        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or self.rank < 1:
-            raise InputError(f"rank must be a whole number of at least 1, got {self.rank!r}")
+        _check.whole_number("rank", self.rank, 1)
         for label in ("exponent", "linear_std", "interaction_std"):
             if not _finite(getattr(self, label)) or getattr(self, label) < 0:
                 raise InputError(f"{label} must be a finite number of at least 0, got {getattr(self, label)!r}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import config
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -30,5 +31,9 @@ def _prefetch(typing_context: Any, array: Any, offset: Any) -> tuple[Any, Callab
     return signature, generate
 
 
-prefetch: Any = _prefetch
+def _nothing(array: Any, offset: Any) -> None:
+    """What a prefetch is without compilation (``NUMBA_DISABLE_JIT=1``)."""
+
+
+prefetch: Any = _nothing if config.DISABLE_JIT else _prefetch
 """``prefetch(array, offset)`` inside a kernel."""

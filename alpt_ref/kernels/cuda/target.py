@@ -22,7 +22,7 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
 
 from numba import cuda as _cuda  # noqa: E402
 
-from alpt_ref.kernels.jit import cache_directory  # noqa: E402
+from alpt_ref.kernels.cache import cache_directory, protect  # noqa: E402
 
 
 class _SimulatedCuda:
@@ -61,7 +61,7 @@ def kernel(function: Callable[..., None] | None = None, *, registers: int | None
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(directory)  # read once, while the decorator runs
     try:
-        return cuda.jit(cache=True, **options)(function)
+        return protect(cuda.jit(cache=True, **options)(function))
     finally:
         _config.CACHE_DIR = before
 

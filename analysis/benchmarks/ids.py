@@ -6,6 +6,7 @@ Three laws, since much depends on them: how many unique rows a batch has, and ho
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,21 +48,25 @@ def criteo_ids(rows: int, batch: int, fields: int, seed: int, *, exponent: float
 
 
 def _in_fields(sizes: list[int], batch: int, seed: int, exponent: float) -> NDArray[np.uint32]:
-    """A Zipf law in every field, cut at the field's size and drawn through its continuous inverse.
-
-    So no table of weights is needed: rank ``k`` has a probability close to ``k**-exponent``.
-    """
     generator = np.random.Generator(np.random.Philox(key=seed))
+    return np.asarray(in_fields(generator, np, np.asarray(sizes, np.int64), batch, exponent))
+
+
+def in_fields(generator: Any, xp: Any, each: Any, batch: int, exponent: float) -> Any:
+    """A Zipf law in every field, cut at the field's size and drawn through its continuous inverse: (batch, fields).
+
+    So no table of weights is needed: rank ``k`` has a probability close to ``k**-exponent``; 0 draws uniformly.
+    `xp` is NumPy or CuPy, `generator` its own; `each` holds the fields' sizes, int64 (fields,).
+    """
     power = 1.0 - exponent
-    each = np.asarray(sizes, np.int64)
     rank = (1.0 + generator.random((batch, len(each))) * ((each + 1.0) ** power - 1.0)) ** (1.0 / power)
-    local = _spread(np.minimum(rank.astype(np.int64) - 1, each - 1), each)
-    return np.asarray(local + np.concatenate([[0], np.cumsum(each)[:-1]]), np.uint32)
+    local = _spread(xp.minimum(rank.astype(xp.int64) - 1, each - 1), each)
+    return (local + xp.cumsum(each) - each).astype(xp.uint32)
 
 
-def _spread(rank: NDArray[np.int64], rows: int | NDArray[np.int64]) -> NDArray[np.int64]:
+def _spread(rank: Any, rows: Any) -> Any:
     """Neighbours in rank are no neighbours in memory."""
-    return np.asarray(rank * 2654435761 % rows, np.int64)
+    return rank * 2654435761 % rows
 
 
 LAWS: dict[str, Callable[..., NDArray[np.uint32]]] = {"fields": zipf_ids, "table": table_ids, "criteo": criteo_ids}

@@ -1,12 +1,14 @@
-"""Timing that all benchmarks share: cases interleaved in one process, medians, ratios, one JSON with the machine."""
+"""What all benchmarks share: options, cases interleaved in one process, medians, ratios, one JSON with the machine."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import math
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -102,12 +104,47 @@ def blas_kernels() -> list[str]:
     ]
 
 
-def write(path: str | None, command: str, figures: dict[str, Any]) -> None:
+def arguments(doc: str | None, **defaults: Any) -> argparse.Namespace:
+    """The options of the benchmark that runs as a program, by name and default, and ``--output``.
+
+    A False default makes a flag, a tuple choices of which the first is the default, a list several values, `Path` a
+    path that must be given. ``child...`` is for the program's own processes and not shown. The result's ``module`` is
+    what ``python -m`` was given, ``command`` the line that repeats the run.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in defaults.items():
+        how: dict[str, Any] = {"type": type(default), "default": default}
+        if default is False:
+            how = {"action": "store_true"}
+        elif default is Path:
+            how = {"type": Path, "required": True}
+        elif isinstance(default, tuple):
+            how = {"choices": default, "default": default[0]}
+        elif isinstance(default, list):
+            how = {"type": type(default[0]), "nargs": "+", "default": default}
+        parser.add_argument(_flag(name), **how, help=argparse.SUPPRESS if name.startswith("child") else None)
+    parser.add_argument("--output", metavar="FILE.json")
+    options = parser.parse_args()
+    options.module = sys.modules["__main__"].__spec__.name  # type: ignore[union-attr]
+    words = ["python -m", options.module]
+    for name in defaults:
+        value = getattr(options, name)
+        if value is not False and not name.startswith("child"):
+            words += [_flag(name), *([] if value is True else map(str, value if isinstance(value, list) else [value]))]
+    options.command = " ".join(words)
+    return options
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def write(options: argparse.Namespace, figures: dict[str, Any]) -> None:
     """Write figures, command and machine as JSON, if a path is given; a ratio to what was not measured is null."""
-    if path is None:
+    if options.output is None:
         return
-    write_json(path, {"command": command, "machine": machine(), **_without_nan(figures)})
-    print(f"wrote {path}")
+    write_json(options.output, {"command": options.command, "machine": machine(), **_without_nan(figures)})
+    print(f"wrote {options.output}")
 
 
 def _without_nan(value: Any) -> Any:

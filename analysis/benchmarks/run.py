@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.bench import cases as ours
-from alpt_ref.bench import peers
-from alpt_ref.bench.cases import Case, Cases
-from alpt_ref.bench.ids import zipf_ids
-from alpt_ref.bench.timing import device_clock, interleaved, machine, medians, wall_clock
 from alpt_ref.kernels.backend import Backend, get_backend
+
+from . import cases as ours
+from . import peers
+from .cases import Case, Cases
+from .ids import zipf_ids
+from .timing import device_clock, interleaved, machine, medians, wall_clock
 
 Results = dict[str, dict[str, float | str]]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alpt_ref._util import lock
-from alpt_ref._util.lock import folder_lock
+from alpt_ref._util import folders
+from alpt_ref._util.folders import folder_lock
 from alpt_ref.errors import InputError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file keeps its name")
@@ -31,7 +31,7 @@ def test_the_lock_of_a_newer_owner_stays(tmp_path: Path) -> None:
 def test_where_there_are_no_locks_the_file_goes_with_its_last_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_try_lock", lambda handle: True)
+    monkeypatch.setattr(folders, "_try_lock", lambda handle: True)
     with folder_lock(tmp_path):
         with folder_lock(tmp_path):
             (tmp_path / ".lock").rename(tmp_path / "away")
@@ -45,7 +45,7 @@ def test_one_who_waited_with_the_old_file_open_takes_the_new_one(
     """Opened before the owner let go, locked after: that file has no name any more, and locking it would be nothing."""
     owner = folder_lock(tmp_path)
     owner.__enter__()
-    original, calls = lock._try_lock, 0
+    original, calls = folders._try_lock, 0
 
     def late(handle: int) -> bool:
         nonlocal calls
@@ -54,7 +54,7 @@ def test_one_who_waited_with_the_old_file_open_takes_the_new_one(
             owner.__exit__(None, None, None)
         return original(handle)
 
-    monkeypatch.setattr(lock, "_try_lock", late)
+    monkeypatch.setattr(folders, "_try_lock", late)
     with folder_lock(tmp_path):
         assert calls == 2
         assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"

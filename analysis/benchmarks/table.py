@@ -1,12 +1,12 @@
-"""Speed of a table step on a GPU, 34 million rows, beside PyTorch's fp32 embedding in the same run.
+"""Speed of a table step, beside PyTorch's fp32 embedding in the same run; on a GPU by default, 34 million rows.
 
-    python -m analysis.benchmarks.table_cuda [--rows 34000000] [--batch 65536] [--fields 26]
+    python -m analysis.benchmarks.table [--device cuda] [--rows 34000000] [--batch 65536] [--fields 26]
         [--laws table,criteo,fields] [--repeats 15] [--output FILE.json]
 
-Ours: unique rows, sum of duplicate gradients, lazy Adam or SGD, stochastic re-rounding, 8 bits; replayed as a CUDA
-graph of four batches in turn. PyTorch: ``nn.Embedding(sparse=True)`` with SGD and SparseAdam: lookup, backward and
-optimiser step. Ids follow three laws (`alpt_ref.bench.ids`): one Zipf law over the table, Criteo's field sizes with a
-Zipf law in each, equal fields with a Zipf law in each. Times are those of the device for one batch; medians.
+Ours: unique rows, sum of duplicate gradients, lazy Adam or SGD, stochastic re-rounding, 8 bits; on a GPU replayed as a
+CUDA graph of four batches in turn. PyTorch: ``nn.Embedding(sparse=True)`` with SGD and SparseAdam: lookup, backward and
+optimiser step. Ids follow three laws (`ids`): one Zipf law over the table, Criteo's field sizes with a Zipf law in
+each, equal fields with a Zipf law in each. Times are those of the device for one batch; medians.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.bench import cases as ours
-from alpt_ref.bench import peers
-from alpt_ref.bench.ids import EXPONENTS, LAWS
-from alpt_ref.bench.run import measure
 from alpt_ref.kernels.backend import Backend, get_backend
 
-from .harness import write
+from . import cases as ours
+from . import peers
+from .ids import EXPONENTS, LAWS
+from .run import measure
+from .timing import arguments, write
 
 DIM, BATCHES = 16, 4
 METHODS = {
@@ -33,21 +33,18 @@ METHODS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=34_000_000)
-    parser.add_argument("--batch", type=int, default=65_536)
-    parser.add_argument("--fields", type=int, default=26)
-    parser.add_argument("--laws", default="table,criteo,fields", help=f"of {', '.join(LAWS)}")
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--output")
-    options = parser.parse_args()
-    backend = get_backend("cuda")
-    found = {law: _measured(law, options, backend) for law in options.laws.split(",")}
-    command = (
-        f"python -m analysis.benchmarks.table_cuda --rows {options.rows} --batch {options.batch} "
-        f"--fields {options.fields} --laws {options.laws} --repeats {options.repeats}"
+    options = arguments(
+        __doc__,
+        device=("cuda", "cpu"),
+        rows=34_000_000,
+        batch=65_536,
+        fields=26,
+        laws="table,criteo,fields",
+        repeats=15,
     )
-    write(options.output, command, {**backend.description(), "laws": found})
+    backend = get_backend(options.device)
+    found = {law: _measured(law, options, backend) for law in options.laws.split(",")}
+    write(options, {**backend.description(), "laws": found})
 
 
 def _measured(law: str, options: argparse.Namespace, backend: Backend) -> dict[str, Any]:
@@ -65,7 +62,7 @@ def _measured(law: str, options: argparse.Namespace, backend: Backend) -> dict[s
     if torch is not None:
         generator = np.random.Generator(np.random.Philox(key=2))
         grads = (generator.standard_normal((ids[0].size, DIM)) * 1e-3).astype(np.float32)
-        cases |= peers.table_cases(torch, "cuda", options.rows, DIM, ids, grads)
+        cases |= peers.table_cases(torch, options.device, options.rows, DIM, ids, grads)
     results = measure(cases, backend, options.repeats)
     ratios = {}
     for name, one in results.items():

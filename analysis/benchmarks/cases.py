@@ -170,6 +170,7 @@ def captured(backend: Backend, run: Run) -> Run:
 
 
 NOISES = {"no noise": ("none", 0.0), "uniform noise": ("uniform", 3.0**-0.5), "normal noise": ("normal", 1.0)}
+"""Noise of a simulated run: kind and standard deviation."""
 
 
 def montecarlo_cases(backend: Backend, runs: int, steps: int, d: int = 16) -> Cases:

@@ -1,0 +1,113 @@
+"""Where results may be written: decided before any work, so that nothing of the user's is destroyed by it.
+
+A file's output may be ``-`` (standard output), a device, a pipe or a link: what is no regular file is written through
+and stays what it is, a link's target is replaced and the link stays. The input itself, by whatever spelling, and
+anything inside a run, a store or another folder of this package are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from alpt_ref._util.files import KINDS, atomic
+from alpt_ref.errors import InputError
+
+STDOUT = "-"
+_OURS = (*KINDS, "reproduce.json", "result.json")
+"""Files that say that a folder is a run, a store, a study or the like."""
+
+
+def check_output_file(
+    path: str | Path, *, inputs: Iterable[str | Path] = (), endings: Iterable[str] = (), option: str = "--output"
+) -> Path:
+    """The path, if a result may be written there.
+
+    Parameters
+    ----------
+    path : where to write; ``-`` is standard output
+    inputs : files that are read; none of them may be overwritten
+    endings : those that the verb writes, with the dot; a file with another one is refused. None given: any
+    option : how the user names the path
+
+    Raises
+    ------
+    InputError
+        With the reason; nothing has been opened or changed.
+    """
+    path = Path(path)
+    if str(path) == STDOUT:
+        return path
+    if path.is_dir():
+        raise InputError(f"{option} {path} is a folder; name a file")
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise InputError(f"folder {path.parent} of {option} does not exist; make it or choose another")
+    for one in inputs:
+        if _same(target, Path(one)):
+            raise InputError(f"{option} {path} is the input {one} itself; choose another name")
+    for folder in target.parents:
+        marker = next((name for name in _OURS if (folder / name).is_file()), None)
+        if marker is not None:
+            raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
+    known = tuple(endings)
+    if known and is_regular(target) and not path.name.lower().endswith(known):
+        raise InputError(f"{option} must end in {' or '.join(known)}, got {path.name!r}")
+    return path
+
+
+def is_regular(path: Path) -> bool:
+    """Whether writing makes or replaces an ordinary file: a device or a pipe is none."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _same(target: Path, other: Path) -> bool:
+    """Whether two paths are one file: by name after links, or by device and inode (hard links)."""
+    if Path(os.path.realpath(other)) == target:
+        return True
+    try:
+        return target.samefile(other)
+    except OSError:
+        return False
+
+
+@contextmanager
+def open_output(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a checked path: a regular file appears when the block ends, anything else is written through."""
+    path = Path(path)
+    if str(path) == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(os.path.realpath(path))
+    if is_regular(target):
+        with atomic(target) as stream:
+            yield stream
+    else:
+        with target.open("wb") as stream:
+            yield stream
+
+
+def check_output_folder(path: str | Path, *, option: str = "--output") -> Path:
+    """The folder with its links followed, if results may be put there.
+
+    Raises
+    ------
+    InputError
+        It is the root of a file system or exists and is no folder.
+    """
+    path = Path(path)
+    target = Path(os.path.realpath(path))
+    if target == Path(target.anchor) or os.path.ismount(target):
+        raise InputError(f"{option} {path} is the root of a file system; name a folder below it")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"output folder {path} is a file; choose another with {option}")
+    return target

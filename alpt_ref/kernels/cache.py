@@ -1,0 +1,181 @@
+"""Where compiled kernels are kept between processes, and why that can neither break a run nor run foreign code.
+
+Numba's on-disk cache does not notice an edit in an imported module, so the folder is keyed by a hash of the package's
+sources and of the versions of Python, NumPy, Numba and llvmlite. Numba unpickles what it finds there: the folder is the
+user's own (mode 0700), one that others may write to is not used, and every file begins with the SHA-256 of the rest,
+which is compared before anything is unpickled. A file that is damaged, a folder that is full, read-only or somebody
+else's costs compilation time and one warning, never the run.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import platform
+import stat
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+
+from alpt_ref.errors import CacheWarning
+
+_DIGEST = hashlib.sha256
+_DIGEST_BYTES = 32
+_WAY_OUT = "set ALPT_REF_CACHE_DIR to another folder, or ALPT_REF_NO_CACHE=1"
+
+
+def _cache_root() -> Path:
+    explicit = os.environ.get("ALPT_REF_CACHE_DIR")
+    if explicit:
+        return Path(explicit)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "alpt_ref"
+
+
+def _key() -> str:
+    digest = _DIGEST()
+    for version in (sys.version, np.__version__, numba.__version__, llvmlite.__version__, platform.machine()):
+        digest.update(version.encode() + b"\0")
+    package = Path(__file__).parents[1]
+    for folder in ("scalar", "kernels", "theory"):
+        for source in sorted((package / folder).rglob("*.py")):
+            digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def cache_directory() -> Path | None:
+    """Folder for compiled kernels, unique to these sources and versions; None if there is none that can be trusted."""
+    if os.environ.get("ALPT_REF_NO_CACHE"):
+        return None
+    try:
+        root = _cache_root()
+    except RuntimeError:  # no home folder is known
+        return None
+    directory = root / _key()
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.mkdir(exist_ok=True, mode=0o700)
+        reason = _distrust(root, directory)
+        if not reason:
+            probe = directory / f".write-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or type(error).__name__})"
+    if reason:
+        _warn(f"the folder for compiled kernels {directory} {reason}: kernels are compiled in memory; {_WAY_OUT}")
+        return None
+    return directory
+
+
+def _distrust(root: Path, directory: Path) -> str:
+    """Why others could put files there, or "" (POSIX; elsewhere a user's cache folder is closed to others)."""
+    if os.name != "posix":
+        return ""
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        return "belongs to somebody else"
+    if found.st_mode & 0o022:
+        return f"may be written by others (chmod 700 {directory})"
+    above = root.stat().st_mode
+    if above & 0o002 and not above & stat.S_ISVTX:
+        return f"lies in a folder that others may write to (chmod o-w {root})"
+    return ""
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Say it once a process."""
+    warnings.warn(message, CacheWarning, stacklevel=3)
+
+
+class _Checked:
+    """Numba's index and data files with a digest in front; mixed into its class of such files."""
+
+    _cache_path: str
+    _index_path: str
+    _source_stamp: Any
+    _version: str
+    _dump: Callable[[Any], bytes]
+    _open_for_write: Callable[[str], Any]
+    _data_path: Callable[[str], str]
+
+    def _read(self, path: str) -> bytes:
+        content = Path(path).read_bytes()
+        digest, rest = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if _DIGEST(rest).digest() != digest:
+            raise ValueError(f"{path} does not have its checksum")
+        return rest
+
+    def _write(self, path: str, content: bytes) -> None:
+        with self._open_for_write(path) as stream:
+            stream.write(_DIGEST(content).digest() + content)
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            content = self._read(self._index_path)
+        except FileNotFoundError:
+            return {}
+        version, stamp, overloads = pickle.loads(content)
+        return overloads if (version, stamp) == (self._version, self._source_stamp) else {}
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        self._write(self._index_path, self._dump((self._version, self._source_stamp, overloads)))
+
+    def _load_data(self, name: str) -> Any:
+        return pickle.loads(self._read(self._data_path(name)))
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), self._dump(data))
+
+
+@functools.cache
+def _checked(kind: type) -> type:
+    return type(f"Checked{kind.__name__}", (_Checked, kind), {})
+
+
+def protect(dispatcher: Any) -> Any:
+    """A dispatcher with an on-disk cache, so that nothing that is wrong with the cache reaches its caller."""
+    cache = getattr(dispatcher, "_cache", None)
+    file = getattr(cache, "_cache_file", None)
+    if file is None:  # NUMBA_DISABLE_JIT, or a folder that Numba itself would not take
+        return dispatcher
+    file.__class__ = _checked(type(file))
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_overload(sig: Any, target_context: Any) -> Any:
+        try:
+            return load(sig, target_context)
+        except Exception as error:  # whatever a damaged file makes Numba or pickle raise
+            _warn(f"compiled kernels in {cache_directory()} are damaged ({_reason(error)}): they are compiled again")
+            Path(file._index_path).unlink(missing_ok=True)
+            return None
+
+    def save_overload(sig: Any, data: Any) -> None:
+        try:
+            save(sig, data)
+        except (OSError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            _warn(
+                f"the folder for compiled kernels {cache_directory()} cannot be written ({_reason(error)}): kernels "
+                f"are compiled in memory; make room there, {_WAY_OUT}"
+            )
+            cache.disable()
+
+    cache.load_overload, cache.save_overload = load_overload, save_overload
+    return dispatcher
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__

@@ -1,0 +1,183 @@
+"""Monte Carlo runs, exact chains, constants, bounds."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tests.bits.case import Case
+from tests.bits.meanings import EXPECTATIONS, RUNS, read
+
+ROUNDINGS = ("full", "sr", "dr")
+NOISES = ("none", "two-point", "uniform", "normal")
+SCHEDULES = ("constant", "inverse-sqrt", "inverse")
+LOSSES = ("square", "absolute", "huber", "logistic")
+EXACT = ("last iterates", "clamped updates", "largest sampled squared gradients")
+"""Measurements of a problem over a data matrix that use no BLAS."""
+
+
+def problem(name: str) -> Any:
+    """A separable problem of three coordinates."""
+    from alpt_ref import theory
+
+    minimum = [0.31, -0.7, 0.02]
+    return {
+        "quadratic": lambda: theory.quadratic([1.0, 0.5, 2.0], minimum),
+        "absolute": lambda: theory.absolute([1.0, 0.25, 2.0], minimum),
+        "elastic": lambda: theory.elastic([1.0, 0.5, 0.25], [0.5, 1.0, 2.0], minimum),
+        "huber": lambda: theory.huber([1.0, 0.5, 2.0], [0.5, 0.25, 1.0], minimum),
+        "saturating": lambda: theory.saturating([1.0, 0.5, 2.0], minimum),
+    }[name]()
+
+
+NAMES = ("quadratic", "absolute", "elastic", "huber", "saturating")
+
+
+def noise(kind: str, sigma: float = 0.5) -> Any:
+    """Gradient noise by name."""
+    from alpt_ref.theory import Noise
+
+    return Noise(kind, 0.0 if kind == "none" else sigma)  # type: ignore[arg-type]
+
+
+def cases() -> Iterator[Case]:
+    """Every problem with every rounding and noise; every loss over a data matrix with every rounding."""
+    for number, (rounding, kind) in enumerate(itertools.product(ROUNDINGS, NOISES)):
+        for offset in (0, 2):
+            name = NAMES[(number + offset) % len(NAMES)]
+            schedule = SCHEDULES[(number + offset) % 3]
+            run = partial(_separable, name, rounding, kind, schedule, watch=offset == 0)
+            yield Case(f"simulated {name}, {rounding}, noise {kind}, {schedule}", run)
+    for loss, rounding in itertools.product(LOSSES, ROUNDINGS):
+        for blas in (False, True):
+            part = ", measurements" if blas else ""
+            yield Case(
+                f"simulated {loss} loss, {rounding}{part}",
+                partial(_linear, loss, rounding, blas),
+                depends="blas" if blas else "",
+            )
+    for name, rounding in itertools.product(NAMES, ("sr", "dr")):
+        yield Case(f"exact {name}, {rounding}", partial(_exact, name, rounding))
+    yield Case("exact, random words of 8 bits", partial(_exact, "quadratic", "sr", 8))
+    yield Case("stationary laws", _stationary)
+    yield Case("best step sizes", _step_sizes, depends="numpy")
+    for name in NAMES:
+        yield Case(f"constants of {name}", partial(_constants, name))
+    yield Case("bounds", _bounds)
+
+
+def _separable(name: str, rounding: str, kind: str, schedule: str, watch: bool) -> dict[str, Any]:
+    from alpt_ref.theory import Grid, Schedule, simulate
+
+    runs = simulate(
+        problem(name), Grid(0.125, 5), Schedule(schedule, 0.3), steps=40, runs=37, start=[15, -16, 3],  # type: ignore[arg-type]
+        rounding=rounding, noise=noise(kind), checkpoints=(1, 2, 17), averages=watch, check=watch, seed=2**33 + 7,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return read(runs, RUNS)
+
+
+@functools.cache
+def _simulated(loss: str, rounding: str) -> dict[str, Any]:
+    from alpt_ref.theory import Grid, Schedule, linear, simulate
+
+    rng = np.random.Generator(np.random.Philox(key=11))
+    features = np.round(rng.normal(size=(40, 5)) * 64) / 64
+    offsets = np.round(rng.normal(size=40) * 64) / 64
+    number = LOSSES.index(loss) + ROUNDINGS.index(rounding)
+    model = {
+        "square": lambda: linear.least_squares(features, offsets, l2=0.01),
+        "absolute": lambda: linear.l1_regression(features, offsets),
+        "huber": lambda: linear.huber_regression(features, offsets, width=0.5, l2=0.01),
+        "logistic": lambda: linear.logistic_regression(features, offsets > 0, l2=0.01),
+    }[loss]()
+    runs = simulate(
+        model, Grid(0.0625, 6), Schedule(SCHEDULES[number % 3], 0.2), steps=30, runs=21, start=[3, -4, 0, 8, 1],  # type: ignore[arg-type]
+        rounding=rounding, noise=noise(NOISES[number % 4]), batch=(1, 4, 0)[number % 3], checkpoints=(5,),  # type: ignore[arg-type]
+        averages=True, check=True, seed=3,
+    )  # fmt: skip
+    return {"minimum": model.minimum, "minimal value": model.f_star, **read(runs, RUNS)}
+
+
+def _linear(loss: str, rounding: str, blas: bool) -> dict[str, Any]:
+    found = _simulated(loss, rounding)
+    return {meaning: value for meaning, value in found.items() if (meaning in EXACT) is not blas}
+
+
+def _exact(name: str, rounding: str, words: int | None = None) -> dict[str, Any]:
+    from alpt_ref.theory import Grid, Schedule, evolve_separable
+
+    rates = Schedule("inverse-sqrt", 0.3).rates(60)
+    found = evolve_separable(
+        problem(name), Grid(0.125, 5), [15, -16, 3], rates, noise=noise("two-point"), rounding=rounding,  # type: ignore[arg-type]
+        random_bits=words,
+    )  # fmt: skip
+    return read(found, EXPECTATIONS)
+
+
+def _stationary() -> dict[str, Any]:
+    from alpt_ref.theory import Chain, Grid, quadratic
+
+    grid = Grid(0.125, 5)
+    one = quadratic(2.0, 0.29)
+    return {
+        "law, no noise": Chain(one, grid, noise("none")).stationary(0.1, 15),
+        "law, two-point noise": Chain(one, grid, noise("two-point")).stationary(0.1, 15),
+        "law, nearest": Chain(one, grid, noise("two-point"), "dr").stationary(0.1, 15),
+    }
+
+
+def _step_sizes() -> dict[str, Any]:
+    from alpt_ref.theory import learned_step
+
+    return {
+        f"{name} at {bits} bits": [getattr(learned_step, name)(bits), getattr(learned_step, name)(bits, "laplace")]
+        for bits in (2, 4, 8)
+        for name in ("best_step_size", "straight_through_step_size")
+    }
+
+
+def _constants(name: str) -> dict[str, Any]:
+    from alpt_ref.theory import Grid
+
+    found = problem(name).constants(Grid(0.125, 5), noise("two-point"))
+    return {key: getattr(found, key) for key in ("dim", "G", "G1", "g_max", "D", "L", "mu", "f_star", "w_star")}
+
+
+def _arguments() -> dict[str, Any]:
+    """An argument of every bound and identity, by name."""
+    from alpt_ref.theory import Grid
+
+    numbers = {
+        "T": 1000, "t": 50, "eta": 0.01, "c": 0.2, "step_size": 0.125, "D1": 1.5, "D": 2.5, "G": 3.0, "G1": 4.0,
+        "g_max": 5.0, "dim": 3, "L": 2.0, "mu": 0.5, "f1": 1.0, "F1": 1.0, "random_bits": 32, "slope": 0.7, "code": 3,
+        "curvature": 2.0, "gradient_max": 5.0, "mean_abs_gradient": 0.3, "error": 0.25, "move": 0.3, "x": 2.3,
+        "gap": 1.0, "minimum": 0.29, "gradient": 6.5,
+    }  # fmt: skip
+    rates = 0.2 / np.arange(1.0, 41.0)
+    changes = {"step_sizes": np.linspace(0.1, 0.2, 6), "changes": np.full(6, 0.01), "codes_1": np.arange(6)}
+    return {**numbers, "rates": rates, "grid": Grid(0.125, 5), "noise": noise("uniform"), **changes}
+
+
+def _bounds() -> dict[str, Any]:
+    """Every bound and identity by name; one with a new argument fails here until `_arguments` has it."""
+    from alpt_ref.theory import bounds, identities, stalling
+
+    values = _arguments()
+    found: dict[str, Any] = {}
+    for module in (bounds, identities, stalling):
+        for name, function in sorted(vars(module).items()):
+            if name.startswith("_") or not inspect.isfunction(function) or function.__module__ != module.__name__:
+                continue
+            parameters = inspect.signature(function).parameters
+            needed = {key: values[key] for key, one in parameters.items() if one.default is one.empty}
+            result = function(**needed)
+            found[name] = [
+                np.asarray(part, np.float64) for part in (result if isinstance(result, tuple) else (result,))
+            ]
+    return found

@@ -1,0 +1,116 @@
+"""The cache of compiled kernels: damage, a full folder or somebody else's costs a warning, never the result."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpt_ref.errors import CacheWarning
+from alpt_ref.kernels import cache, jit
+
+SOURCE = "def double(lo, hi, x):\n    for i in range(lo, hi):\n        x[i] = 2 * x[i]\n"
+
+
+class Compiled:
+    """What a process would do: find the folder, decorate, call; warnings kept."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        path = tmp_path / "double.py"
+        if not path.exists():
+            path.write_text(SOURCE)
+        spec = importlib.util.spec_from_file_location("double", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        cache.cache_directory.cache_clear()
+        cache._warn.cache_clear()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            kernel: Any = jit.kernel(module.double)
+            x = np.arange(4.0)
+            kernel(0, 4, x)
+        assert x.tolist() == [0, 2, 4, 6]
+        assert all(one.category is CacheWarning for one in caught)
+        self.hits = sum(kernel.stats.cache_hits.values())
+        self.warnings = [str(one.message) for one in caught]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache of this test's own."""
+    monkeypatch.setenv("ALPT_REF_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("ALPT_REF_NO_CACHE", raising=False)
+    yield tmp_path / "cache"
+    cache.cache_directory.cache_clear()
+    cache._warn.cache_clear()
+
+
+def files(folder: Path) -> list[Path]:
+    return [one for one in folder.rglob("*.nb?") if one.is_file()]
+
+
+def test_the_second_process_loads_what_the_first_compiled(tmp_path: Path, folder: Path) -> None:
+    assert Compiled(tmp_path).hits == 0
+    again = Compiled(tmp_path)
+    assert again.hits == 1
+    assert again.warnings == []
+    assert next(folder.iterdir()).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("ending", [".nbi", ".nbc"])
+@pytest.mark.parametrize("damage", ["cut", "zeros", "empty", "bit"])
+def test_a_damaged_file_is_compiled_again_with_one_warning(
+    tmp_path: Path, folder: Path, ending: str, damage: str
+) -> None:
+    Compiled(tmp_path)
+    path = next(one for one in files(folder) if one.suffix == ending)
+    content = path.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    path.write_bytes({"cut": content[:-9], "zeros": bytes(len(content)), "empty": b"", "bit": bytes(flipped)}[damage])
+    found = Compiled(tmp_path)
+    assert found.hits == 0
+    assert len(found.warnings) == 1
+    assert "are damaged" in found.warnings[0]
+    assert Compiled(tmp_path).hits == 1
+
+
+def test_a_full_folder_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Any, path: str, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache._Checked, "_write", full)
+    found = Compiled(tmp_path)
+    assert len(found.warnings) == 1
+    assert "cannot be written (No space left on device)" in found.warnings[0]
+    assert "ALPT_REF_CACHE_DIR" in found.warnings[0]
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path, folder: Path) -> None:
+    Compiled(tmp_path)
+    before = {one: one.stat().st_mtime_ns for one in files(folder)}
+    next(folder.iterdir()).chmod(0o777)
+    found = Compiled(tmp_path)
+    assert found.hits == 0
+    assert "may be written by others (chmod 700" in found.warnings[0]
+    assert {one: one.stat().st_mtime_ns for one in files(folder)} == before
+
+
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Compiled(tmp_path)
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr(cache.os, "geteuid", lambda: owner + 1)
+    assert "belongs to somebody else" in Compiled(tmp_path).warnings[0]
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path, folder: Path) -> None:
+    folder.write_text("")
+    assert "cannot be written" in Compiled(tmp_path).warnings[0]

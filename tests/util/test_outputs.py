@@ -1,0 +1,129 @@
+"""Outputs: the input, our own folders and wrong endings are refused, devices, pipes and links stay what they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from alpt_ref._util.outputs import check_output_file, check_output_folder, open_output
+from alpt_ref.errors import InputError
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
+
+
+def write(path: Path, content: bytes = b"new") -> None:
+    with open_output(check_output_file(path)) as stream:
+        stream.write(content)
+
+
+@pytest.fixture
+def clicks(tmp_path: Path) -> Path:
+    path = tmp_path / "clicks.libfm"
+    path.write_text("1 1:1\n")
+    return path
+
+
+def test_the_input_by_any_spelling_is_refused(clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(clicks)
+    os.link(clicks, tmp_path / "hard.csv")
+    (tmp_path / "sub").mkdir()
+    for name in ("clicks.libfm", "./sub/../clicks.libfm", str(clicks), "link", "hard.csv"):
+        with pytest.raises(InputError, match="is the input"):
+            check_output_file(name, inputs=[clicks])
+    assert check_output_file("scores.csv", inputs=[clicks]) == Path("scores.csv")
+
+
+@pytest.mark.parametrize(
+    "marker", ["manifest.json", "comparison.json", "checkpoint.json", "result.json", "verify.json"]
+)
+def test_a_file_inside_our_folders_is_refused(tmp_path: Path, marker: str) -> None:
+    (tmp_path / "run" / "state").mkdir(parents=True)
+    (tmp_path / "run" / marker).write_text("{}")
+    for place in ("run", "run/state"):
+        with pytest.raises(InputError, match=f"belongs to alpt-ref \\({marker}\\)"):
+            check_output_file(tmp_path / place / "scores.csv")
+
+
+def test_folders_and_absent_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        check_output_file(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        check_output_file(tmp_path / "absent" / "scores.csv")
+
+
+def test_an_ending_that_is_not_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must end in \.csv, got 'p\.parquet'"):
+        check_output_file(tmp_path / "p.parquet", endings=[".csv"])
+    assert check_output_file(tmp_path / "P.CSV", endings=[".csv"])
+
+
+@posix
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "new"
+
+
+@posix
+def test_a_link_to_nothing_makes_its_target(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("absent")
+    write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "absent").read_text() == "new"
+
+
+@posix
+def test_a_pipe_is_written_through(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write(pipe)
+    reader.join(10)
+    assert got == [b"new"]
+    assert pipe.is_fifo()
+
+
+@posix
+def test_a_device_is_written_through() -> None:
+    write(Path(os.devnull))
+    assert Path(os.devnull).is_char_device()
+
+
+def test_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    write(Path("-"), b"a,b\n")
+    assert capfdbinary.readouterr().out == b"a,b\n"
+
+
+def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+
+    def fail() -> None:
+        with open_output(path) as stream:
+            stream.write(b"half")
+            raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        fail()
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_output_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="root of a file system"):
+        check_output_folder("/")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        check_output_folder(tmp_path / "file")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert check_output_folder(tmp_path / "link") == (tmp_path / "real").resolve()
