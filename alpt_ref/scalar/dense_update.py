@@ -6,9 +6,8 @@ float64; what depends on the step alone is computed outside, in float64.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.jit import scalar
@@ -43,7 +42,7 @@ def adam_moments(g: Any, m: Any, v: Any, step: AdamStep) -> tuple[Any, Any]:
 @scalar
 def adam_parameter(p: Any, m: Any, v: Any, step: AdamStep) -> Any:
     """``keep p - lr m / (sqrt(v) / root + eps)`` of the new moments."""
-    return mul(step.keep, p) - mul(step.lr, m / (np.sqrt(v) / step.root + step.eps))
+    return mul(step.keep, p) - mul(step.lr, m / (math.sqrt(v) / step.root + step.eps))
 
 
 @scalar

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import quantizer
+from alpt_ref.scalar.code_range import code_range
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import count_values
@@ -59,7 +60,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """The package's step-size gradient of one weight a row, with a loss gradient of 1."""
     w, bits = weights(cell), cell["bits"]
     x = w / np.float32(cell["step_size"])
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    low, high = code_range(bits)
     if broken == "floor":
         value = np.where(x < low, low, np.where(x > high, high, np.floor(x) - x))
     elif broken == "no range":

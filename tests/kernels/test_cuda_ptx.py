@@ -228,3 +228,23 @@ def test_plans_and_sums_of_many_positions_stay_in_registers() -> None:
     ]
     for kernel, arguments, wide in kernels:
         assert_exact_and_wide(ptx_of(kernel, *arguments), wide)
+
+
+def test_dense_parameters_are_updated_as_the_cpu_rounds() -> None:
+    from alpt_ref.kernels.cuda import steps
+
+    rates, counters, guard = types.float64[::1], I64, W32
+    buffers = (ROW, ROW, ROW, ROW)
+    numbers = (types.float64, F, F, F, F, F)  # decay, betas, what they leave, epsilon
+    adam = ptx_of(steps.adam, *buffers, L, types.float64[::1], L, rates, *numbers, counters, guard)
+    assert_exact(adam)
+    assert adam.count("sqrt.rn.f32") == 4
+    assert adam.count("div.rn.f32") == 8
+    assert_exact(ptx_of(steps.sgd, ROW, ROW, L, rates, types.float64, guard))
+
+
+def test_the_loss_fuses_no_product_with_the_label() -> None:
+    from alpt_ref.kernels.cuda import steps
+
+    text = ptx_of(steps.bce_with_logits, ROW, types.uint8[::1], L, types.float64[::1], ROW)
+    assert "mul.rn.f64" in text
