@@ -18,7 +18,10 @@ _HOMES = {
     "step_gradient": "quantizer",
     "pack": "quantizer",
     "unpack": "quantizer",
+    "EmbeddingTable": "tables",
+    "TableSpec": "tables",
     "make_table": "tables",
+    "Model": "models",
     "make_model": "models",
     "ClickDataset": "data",
     "read_criteo": "data",
@@ -30,6 +33,7 @@ _HOMES = {
     "logloss": "training.metrics",
     "num_threads": "kernels.jit",
     "set_num_threads": "kernels.jit",
+    "allow": "_util.parts",
     "AlptError": "errors",
     "InputError": "errors",
     "TrainingError": "errors",
@@ -40,6 +44,7 @@ __all__ = ["__version__", *_HOMES]
 _EXTRAS = {"CTRClassifier": "sklearn"}  # need an optional dependency, so that ``import *`` must not load them
 
 if TYPE_CHECKING:
+    from alpt_ref._util.parts import allow as allow
     from alpt_ref.data import ClickDataset as ClickDataset
     from alpt_ref.data import read_avazu as read_avazu
     from alpt_ref.data import read_criteo as read_criteo
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
     from alpt_ref.errors import TrainingError as TrainingError
     from alpt_ref.kernels.jit import num_threads as num_threads
     from alpt_ref.kernels.jit import set_num_threads as set_num_threads
+    from alpt_ref.models import Model as Model
     from alpt_ref.models import make_model as make_model
     from alpt_ref.quantizer import QuantSpec as QuantSpec
     from alpt_ref.quantizer import dequantize as dequantize
@@ -59,6 +65,8 @@ if TYPE_CHECKING:
     from alpt_ref.quantizer import step_gradient as step_gradient
     from alpt_ref.quantizer import unpack as unpack
     from alpt_ref.sklearn import CTRClassifier as CTRClassifier
+    from alpt_ref.tables import EmbeddingTable as EmbeddingTable
+    from alpt_ref.tables import TableSpec as TableSpec
     from alpt_ref.tables import make_table as make_table
     from alpt_ref.training.config import RunConfig as RunConfig
     from alpt_ref.training.metrics import auc as auc

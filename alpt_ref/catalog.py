@@ -1,19 +1,27 @@
-"""The table methods and backbones by name: where each lives and which settings it reads. Loads none of them.
+"""The built-in table methods, backbones, datasets and text formats by name: where each lives. Loads none of them.
 
-A new method or backbone is its file and one entry here; configuration, run hash, `make_table`, `make_model` and
-``alpt-ref compare`` follow from the entry.
+A new built-in part is its file and one entry here. Parts of other distributions need no entry: they are found by
+`alpt_ref._util.parts`, and are an `Entry` as well.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_GRID = ("bits", "granularity", "init_step", "init_range", "min_step")
-_QUANTISED = (*_GRID, "rounding")
-_PRUNING = ("sparsity", "prune_warmup", "prune_epochs", "prune_every")
-_LEARNED = ("step_lr", "grad_scale", "step_domain", "two_pass")
+from alpt_ref.errors import InputError
+
+PACKAGE = __name__.rpartition(".")[0]
+GROUPS = {
+    "table": f"{PACKAGE}.tables",
+    "model": f"{PACKAGE}.models",
+    "dataset": f"{PACKAGE}.datasets",
+    "format": f"{PACKAGE}.formats",
+}
+"""What can be added, and the entry-point group that adds it."""
+NOUNS = {"table": "table method", "model": "backbone", "format": "text format"}
 
 
 @dataclass(frozen=True)
@@ -22,55 +30,134 @@ class Entry:
 
     Attributes
     ----------
+    name : str
+        As a configuration has it.
     home : str
-        ``"module:Class"`` below this package.
-    settings : tuple of str
-        Settings of its configuration section that it reads, beyond those that every part reads.
-    roundings : tuple of str
-        Roundings that a comparison runs it with; empty for a method without.
+        ``"module:Class"``.
+    own_options : str
+        ``"module:Class"`` of a built-in part's `Options`, in a module that loads nothing heavy; else empty.
     cuda : str
         ``home`` of a table's twin on the GPU; empty where there is none.
+    distribution : str
+        Name and version of what installed it; empty for a built-in part and where nothing did.
+    kind : str
+        A key of `GROUPS`.
+    given : type or None
+        The class itself, where the caller has given it.
     """
 
+    name: str
     home: str
-    settings: tuple[str, ...] = ()
-    roundings: tuple[str, ...] = ()
+    own_options: str = ""
     cuda: str = ""
+    distribution: str = ""
+    kind: str = "table"
+    given: Any = None
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it belongs to this package."""
+        return bool(self.own_options)
 
     def load(self, device: str = "cpu") -> Any:
-        """The class, or its twin on the GPU."""
-        module, name = (self.cuda if device == "cuda" else self.home).split(":")
-        return getattr(importlib.import_module(f".{module}", __package__), name)
+        """The class, or its twin on the GPU.
+
+        Raises
+        ------
+        InputError
+            It cannot be imported; the sentence names the distribution.
+        """
+        home = self.cuda if device == "cuda" else self.home
+        if self.built_in:
+            return _attribute(home)
+        if self.given is not None:
+            return self.given
+        try:
+            return _attribute(home)
+        except Exception as error:
+            source = f" of distribution {self.distribution}" if self.distribution else ""
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(
+                f"{NOUNS.get(self.kind, self.kind)} {self.name!r}{source} cannot be loaded from {home} ({reason}); "
+                f"{'mend or uninstall it' if source else 'check the name, and that its module can be imported'}"
+            ) from None
+
+    def options(self) -> Any:
+        """The struct that declares its settings; None for a part without."""
+        if self.built_in:
+            return _attribute(self.own_options)
+        return getattr(self.load(), "Options", None)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Settings of its configuration section that it reads, beyond those that every part reads."""
+        options = self.options()
+        return () if options is None else tuple(options.__struct_fields__)
+
+    @property
+    def roundings(self) -> tuple[str, ...]:
+        """Roundings that a comparison runs it with; empty for a method without."""
+        return ("dr", "sr") if "rounding" in self.settings else ()
+
+
+def _attribute(home: str) -> Any:
+    module, _, path = home.partition(":")
+    found = importlib.import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _table(name: str, home: str, options: str, cuda: str = "") -> Entry:
+    twin = cuda and f"{PACKAGE}.tables.cuda.{cuda}"
+    return Entry(name, f"{PACKAGE}.tables.{home}", f"{PACKAGE}.tables.options:{options}", twin)
+
+
+def _model(name: str, home: str, options: str) -> Entry:
+    return Entry(name, f"{PACKAGE}.models.{home}", f"{PACKAGE}.models.options:{options}", kind="model")
 
 
 TABLES: dict[str, Entry] = {
-    "fp32": Entry("tables.full:FullTable", cuda="tables.cuda.tables:CudaFullTable"),
-    "lpt": Entry("tables.lpt:LowPrecisionTable", _QUANTISED, ("dr", "sr"), "tables.cuda.tables:CudaLowPrecisionTable"),
-    "alpt": Entry(
-        "tables.alpt:AdaptiveTable", (*_QUANTISED, *_LEARNED), ("dr", "sr"), "tables.cuda.alpt:CudaAdaptiveTable"
-    ),
-    "hashing": Entry("tables.hashing:HashedTable", ("hash_ratio",)),
-    "pruning": Entry("tables.pruning:PrunedTable", _PRUNING),
-    "pact": Entry("tables.pact:PactTable", (*_GRID, "clip_lr")),
-    "lsq": Entry("tables.lsq:LsqTable", (*_GRID, "step_lr", "grad_scale", "step_domain")),
+    entry.name: entry
+    for entry in (
+        _table("fp32", "full:FullTable", "FullOptions", "tables:CudaFullTable"),
+        _table("lpt", "lpt:LowPrecisionTable", "LptOptions", "tables:CudaLowPrecisionTable"),
+        _table("alpt", "alpt:AdaptiveTable", "AlptOptions", "alpt:CudaAdaptiveTable"),
+        _table("hashing", "hashing:HashedTable", "HashingOptions"),
+        _table("pruning", "pruning:PrunedTable", "PruningOptions"),
+        _table("pact", "pact:PactTable", "PactOptions"),
+        _table("lsq", "lsq:LsqTable", "LsqOptions"),
+    )
 }
+"""The built-in table methods."""
 
 MODELS: dict[str, Entry] = {
-    "logistic": Entry("models.logistic:Logistic"),
-    "fm": Entry("models.fm:Fm"),
-    "dnn": Entry("models.dnn:Dnn", ("hidden", "batch_norm")),
-    "deepfm": Entry("models.deepfm:DeepFm", ("hidden", "batch_norm")),
-    "dcn": Entry("models.dcn:Dcn", ("cross_layers", "hidden", "batch_norm")),
+    entry.name: entry
+    for entry in (
+        _model("logistic", "logistic:Logistic", "PlainOptions"),
+        _model("fm", "fm:Fm", "PlainOptions"),
+        _model("dnn", "dnn:Dnn", "DnnOptions"),
+        _model("deepfm", "deepfm:DeepFm", "DnnOptions"),
+        _model("dcn", "dcn:Dcn", "DcnOptions"),
+    )
 }
+"""The built-in backbones."""
+
+DATASETS = ("synthetic", "movielens")
+FORMATS = ("criteo", "avazu", "libfm")
+BUILT_IN: dict[str, tuple[str, ...]] = {
+    "table": tuple(TABLES), "model": tuple(MODELS), "dataset": DATASETS, "format": FORMATS,
+}  # fmt: skip
+"""Built-in names by kind."""
 
 
-def optional_settings(entries: dict[str, Entry]) -> tuple[str, ...]:
+def optional_settings(entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """Every setting that some part reads and another does not, each once."""
     return tuple(dict.fromkeys(name for entry in entries.values() for name in entry.settings))
 
 
 def comparison_labels() -> tuple[str, ...]:
-    """``method`` or ``method-rounding`` for every table that a comparison can run."""
+    """``method`` or ``method-rounding`` for every built-in table that a comparison can run."""
     return tuple(
         name if not rounding else f"{name}-{rounding}"
         for name, entry in TABLES.items()

@@ -1,6 +1,6 @@
 """The exceptions a user can meet. Everything else that escapes is a bug.
 
-Every message is one sentence that names the argument, the value, the rule and the way out, for example
+Every message is one sentence that names the argument, the value, the rule and what to do instead, for example
 ``bits must be 2, 4, 8 or 16, got 3``. The command line prints the message alone, without a traceback.
 """
 
@@ -8,15 +8,40 @@ from __future__ import annotations
 
 
 class AlptError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package.
+
+    Examples
+    --------
+    >>> issubclass(InputError, AlptError), issubclass(TrainingError, AlptError)
+    (True, True)
+    """
 
 
 class InputError(AlptError, ValueError):
-    """An argument, option, file or value breaks a stated rule; nothing has been changed or written."""
+    """An argument, option, file or value breaks a stated rule; nothing has been changed or written.
+
+    It is a `ValueError` too.
+
+    Examples
+    --------
+    >>> QuantSpec(bits=3)
+    Traceback (most recent call last):
+    alpt_ref.errors.InputError: bits must be 2, 4, 8 or 16, got 3
+    """
 
 
 class TrainingError(AlptError, RuntimeError):
-    """Training cannot go on (NaN or infinity); the message names the step, the last good state is kept."""
+    """Training cannot continue (NaN or infinity); the message names the step, the last good state is kept.
+
+    Examples
+    --------
+    >>> table = make_table("fp32", 10, 2)
+    >>> try:
+    ...     table.apply_gradients([3], np.full((1, 2), np.inf, np.float32))
+    ... except TrainingError as error:
+    ...     print(str(error).split(";")[0])
+    grads must be finite, got NaN or infinity at position 0 of table update 0
+    """
 
 
 class AlptWarning(UserWarning):

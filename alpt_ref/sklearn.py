@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +12,8 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.tables.base import EmbeddingTable
-from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import DivergedError
-from alpt_ref.training.learner import Learner
+from alpt_ref.training.learner import Learner, config_of
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -68,7 +66,8 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Categories seen less often share the out-of-vocabulary row.
     bins : int
     random_state : int, RandomState or None
-        Of weights, batches and stochastic rounding. The same number gives the same bits, whatever the threads.
+        Of weights, batches and stochastic rounding. The same number gives the same model bit for bit, with any number
+        of threads.
     verbose : bool
         Show progress on stderr.
 
@@ -249,7 +248,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _new_learner(self, columns: list[Column]) -> Learner:
         bins, min_count = whole_number("bins", self.bins, 2), whole_number("min_count", self.min_count, 1)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        config = self._config(seed)
+        config = config_of(self.get_params(deep=False), seed)
         names = getattr(self, "feature_names_in_", range(len(columns)))
         return Learner(
             config,
@@ -258,30 +257,6 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 for name, column in zip(names, columns, strict=True)
             ],
         )
-
-    def _config(self, seed: int) -> RunConfig:
-        given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
-        dim = 1 if given["model"] == "logistic" else given["dim"]
-
-        def section(type_: Any, *names: str, **others: Any) -> Any:
-            return type_(**{name: given[name] for name in names}, **others)
-
-        try:
-            return RunConfig(
-                model=section(
-                    ModelConfig, "hidden", "cross_layers", "batch_norm", "lr", "weight_decay",
-                    kind=given["model"], dim=dim,
-                ),
-                table=section(
-                    TableConfig, "method", "bits", "rounding", "lr", "weight_decay", "init_std", "init_step", "step_lr"
-                ),
-                train=section(TrainConfig, "batch_size", "epochs", milestones=(), seed=seed),
-            )  # fmt: skip
-        except InputError as error:  # the settings have no sections here
-            words = re.sub(
-                r"\b(model)\.kind\b|\b(?:model|table|train)\.(?=\w)", lambda found: found[1] or "", str(error)
-            )
-            raise InputError(words) from None
 
     def _train(
         self, learner: Learner, columns: list[Column], y: NDArray[Any], classes: NDArray[Any], epochs: int
@@ -301,15 +276,6 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._learner, self.classes_ = learner, classes
         self.loss_curve_ = losses if fresh else self.loss_curve_ + losses
         return self
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars, which searches over settings draw, as Python's own; sequences of them too."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _of_rows(rows: Any) -> NDArray[Any]:

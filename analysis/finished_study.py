@@ -12,9 +12,9 @@ from alpt_ref import __version__
 from alpt_ref._util.files import read_json
 from alpt_ref.errors import InputError
 from alpt_ref.studies.render import as_markdown
-from alpt_ref.studies.reproduce import LaidOut, Stored, load_tables
+from alpt_ref.studies.reproduce import FilledTable, Stored, load_tables
 from alpt_ref.studies.stored import Index
-from alpt_ref.studies.table import lay_out
+from alpt_ref.studies.table import fill_table
 from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.figures import Figure, load_figures
 from alpt_ref.verification.results import CellResult, ClaimResult, Results
@@ -29,7 +29,7 @@ class Found:
     folder: Path
     index: Index
     about: Mapping[str, Any]
-    tables: tuple[LaidOut, ...]
+    tables: tuple[FilledTable, ...]
     figures: tuple[Figure, ...]
     verdicts: tuple[ClaimResult, ...]
 
@@ -44,7 +44,7 @@ def find(folder: Path) -> Found:
     stored = Stored(folder)
     known = [table for table in load_tables(ROOT / "analysis" / "tables") if table.id in stored]
     try:
-        tables = tuple(part for table in known for part in lay_out(table, stored.plan(table.id)))
+        tables = tuple(part for table in known for part in fill_table(table, stored.plan(table.id)))
     except InputError as error:
         raise InputError(f"{error}; these are runs of another version: first give the same command again") from None
     for part in tables:

@@ -3,10 +3,10 @@
     python -m analysis.readme            # everything
     python -m analysis.readme --stored   # only what is read from files, in a second
 
-Runs ``alpt-ref reproduce --quick``, ``alpt-ref verify`` and ``alpt-ref compare`` (about six minutes; seconds if
-``runs`` holds their results), copies the comparison's figure and CSV to ``figures/``, and reads the studies collected
-in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of README.md stands between
-``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
+Runs ``alpt-ref reproduce --quick``, ``alpt-ref verify --runs runs/reproduce`` and ``alpt-ref compare`` (about six
+minutes; seconds if ``runs`` holds their results), copies the comparison's figure and CSV to ``figures/``, and reads the
+studies collected in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of README.md
+stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def studies_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     for name, one in found.items():
         outcomes = [claim["verdict"] for claim in one["claims"].values()]
         counted = ", ".join(f"{outcomes.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(outcomes)))
-        claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not put to the test."
+        claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not verified."
         lines.append(
             f"**[{name}](analysis/results/{name}/README.md)**: {', '.join(one['data'])}, {sum(one['rows']):,} rows, "
             f"{one['runs']:,} runs, {one['seeds']} seeds ({one['few']} in tables of variants). {claims}"
@@ -280,7 +280,7 @@ def main() -> None:
         readme.write_text(text, encoding="utf-8")
         return
     text = with_part(text, "quick", closing(_output("reproduce", "--quick")))
-    text = with_part(text, "verify", f"```text\n{_output('verify').rstrip()}\n```")
+    text = with_part(text, "verify", f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```")
     text = with_part(text, "table", console(_output("compare")))
     readme.write_text(text, encoding="utf-8")
     (ROOT / "figures").mkdir(exist_ok=True)

@@ -18,13 +18,12 @@ import msgspec
 from alpt_ref.cli.reproduce import make_study, reproduce_command
 from alpt_ref.errors import InputError
 from alpt_ref.studies.reproduce import Stored, Study, load_tables, preset
+from alpt_ref.studies.shipped import shipped_studies
 from alpt_ref.studies.stored import Index
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import load_figures
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = tuple(sorted((ROOT / "analysis" / "experiments").glob("*.toml")))
-"""Files of settings that come with the package; other files of settings are spelled out by ``--set``."""
 QUICK = {"quick", "quick-custom"}
 
 
@@ -37,21 +36,27 @@ def command_of(folder: Path) -> str:
         There is none: the study's settings cannot be given to this version's `alpt-ref reproduce`.
     """
     index = Stored(folder).index
-    found = [words for file in (None, *CONFIGS) if (words := _words(index.study, file, folder)) is not None]
-    if not found:
+    words = options_of(index.study, folder)
+    if words is None:
         raise InputError(
             f"no options of this version's `alpt-ref reproduce` give the study {index.study.name!r} in {folder}; "
             "run it again with this version"
         )
     rest = [*_chosen(index), *([] if (folder / "verify" / "claims").exists() else ["--no-verify"])]
-    return shlex.join(["alpt-ref", "reproduce", *min(found, key=lambda words: len(shlex.join(words))), *rest])
+    return shlex.join(["alpt-ref", "reproduce", *words, *rest])
 
 
-def _words(study: Study, file: Path | None, folder: Path) -> list[str] | None:
-    """Options, with this file of settings, that give the study; None if there are none."""
+def options_of(study: Study, folder: Path) -> list[str] | None:
+    """The fewest options that give the study, `folder` standing for its data; None if there are none."""
+    every = (_words(study, shipped, folder) for shipped in (None, *shipped_studies()))
+    return min((words for words in every if words is not None), key=lambda words: len(shlex.join(words)), default=None)
+
+
+def _words(study: Study, shipped: str | None, folder: Path) -> list[str] | None:
+    """Options, with the settings of this shipped study, that give the study; None if there are none."""
     words = _source(study)
-    if file is not None:
-        words += ["--config", file.relative_to(ROOT).as_posix()]
+    if shipped is not None:
+        words += ["--study", shipped]
     try:
         words += _settings(_parse(words, folder).base, study.base)
         if study.seeds != _parse(words, folder).seeds:
@@ -100,7 +105,7 @@ def vars_of(section: msgspec.Struct) -> Mapping[str, Any]:
 
 def _parse(words: Sequence[str], folder: Path) -> Study:
     """The study that these options describe; FILE stands for something that exists, and is not read."""
-    given = [str(folder) if word == "FILE" else str(ROOT / word) if word.endswith(".toml") else word for word in words]
+    given = [str(folder) if word == "FILE" else word for word in words]
     options = reproduce_command.make_context("reproduce", given).params
     return make_study(options, options.pop("jobs"))[0]
 

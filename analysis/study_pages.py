@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+from alpt_ref.studies.render import markdown_table
 from alpt_ref.verification.report import SIGNS, bound_text, cell_text, counts_text
 from alpt_ref.verification.results import CellResult, ClaimResult
 from analysis.finished_study import Found, digest_of
@@ -66,16 +67,13 @@ def claims_csv(found: Found) -> str:
     return stream.getvalue()
 
 
-def _row(*cells: object) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
 def claims_markdown(found: Found) -> str:
     """All verdicts, and the numbers behind those on the study's runs."""
-    lines = ["# Claims", "", _row("claim", "", "verdict", "cells", "controls refuted"), "|---|---|---|---|---|"]
+    rows = []
     for one in found.verdicts:
         controls = f"{sum(control.refuted for control in one.controls)} of {len(one.controls)}"
-        lines.append(_row(one.id, one.title, one.outcome, counts_text(one), controls))
+        rows.append((one.id, one.title, one.outcome, counts_text(one), controls))
+    lines = ["# Claims", "", markdown_table(rows, ("claim", "", "verdict", "cells", "controls refuted"), 5)]
     for one in found.on_runs:
         if one.sampled:
             lines += ["", f"## {one.id}: {one.outcome}", "", f"{one.text}.", "", *_numbers(one)]
@@ -84,16 +82,16 @@ def claims_markdown(found: Found) -> str:
 
 def _numbers(verdict: ClaimResult) -> list[str]:
     """The numbers of a claim as a table; cells without any are counted by reason."""
-    lines = [_row("cell", "estimate", "limits", "allowed", "runs", "verdict"), "|---|---:|---|---|---:|---|"]
-    every = _points(verdict)
+    every, rows = _points(verdict), []
     for line in (one for one in every if "estimate" in one):
         where = ", ".join(filter(None, (line["cell"], line["label"])))
         limits = f"{line['lower']:.5g} to {line['upper']:.5g}"
-        lines.append(_row(where, f"{line['estimate']:.5g}", limits, line["allowed"], line["runs"], line["verdict"]))
+        rows.append((where, line["verdict"], line["allowed"], limits, f"{line['estimate']:.5g}", line["runs"]))
     reasons = [f"{one['verdict']}, {one['reason']}" for one in every if "estimate" not in one]
     rest = [f"{reasons.count(reason)} cells {reason}." for reason in dict.fromkeys(reasons)]
     note = f"Limits are one-sided confidence limits at level {verdict.alpha:g} over all cells (Holm)."
-    return [*lines, "", " ".join([note, *rest])]
+    table = markdown_table(rows, ("cell", "verdict", "allowed", "limits", "estimate", "runs"), 4)
+    return [table, "", " ".join([note, *rest])]
 
 
 def page(found: Found, name: str) -> str:
@@ -140,7 +138,7 @@ def _bullet(sentence: str) -> str:
 def _claims(found: Found) -> list[str]:
     """Counts of verdicts, and the claims on the runs by name."""
     if not found.verdicts:
-        return ["The claims were not put to the test."]
+        return ["The claims were not verified."]
     outcomes = [one.outcome for one in found.verdicts]
     counted = ", ".join(f"{outcomes.count(sign)} {sign}" for sign in SIGNS if sign in outcomes)
     ours = [f"- {one.id}: {one.title}: {one.outcome} ({counts_text(one)})" for one in found.on_runs]

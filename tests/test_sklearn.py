@@ -174,7 +174,7 @@ def test_example_of_the_docstring() -> None:
     [
         ({"bits": 3}, "^bits must be 2, 4, 8 or 16, got 3"),
         ({"method": "gpt"}, "^method must be fp32, lpt"),
-        ({"model": "gpt"}, "^model must be logistic, fm, dnn, deepfm or dcn, got 'gpt'"),
+        ({"model": "gpt"}, "^model must be logistic, fm, dnn, deepfm, dcn or module:Class, got 'gpt'"),
         ({"lr": -1}, "^lr must be a finite number above 0"),
         ({"hidden": 5}, "^hidden must be one or more whole numbers"),
         ({"epochs": 0}, "^epochs must be a whole number of at least 1, got 0"),

@@ -44,7 +44,7 @@ def run_in_processes(
     ----------
     function : a module's function
         It and the tasks are pickled.
-    jobs : number of processes, at most one a task
+    jobs : number of processes, at most one per task
     folder : where the tasks write, if they do; temporary files of a worker that had to be ended are taken away there
     environment : variables that each process sets before it loads anything of the package
 

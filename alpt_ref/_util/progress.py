@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from alpt_ref._util.text import printable
 
 DELAY_S = 2.0
-"""Work shorter than this says nothing."""
+"""Shorter work shows no progress."""
 INTERVAL_S = 10.0
 """Seconds between two plain lines where there is no terminal."""
 
@@ -66,7 +66,7 @@ class Progress:
             )  # fmt: skip
 
     def advance(self, amount: int, note: str = "") -> None:
-        """Count `amount` more; `note` is a short remark such as the epoch or the loss."""
+        """Count `amount` more; `note` is a short text such as the epoch or the loss."""
         note = printable(note)
         self._done += amount
         if not self.enabled:

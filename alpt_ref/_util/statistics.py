@@ -1,18 +1,22 @@
-"""Means over seeds with Student's t intervals, and paired differences.
+"""Means over seeds with Student's t intervals, paired differences, and Holm's correction of several tests.
 
-A comparison runs every method with the same seeds, hence the same initial weights and data order, so differences are
-taken seed by seed: the interval of a paired difference leaves out the scatter that the two methods share.
+Every method runs with the same seeds, hence the same initial weights and data order, so differences are taken seed by
+seed: the interval of a paired difference leaves out the scatter that the two methods share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+LEVEL = 0.05
+"""Of the tests in tables and their sentences: a difference is significant below it, after Holm's correction."""
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Interval(NamedTuple):
@@ -21,6 +25,34 @@ class Interval(NamedTuple):
     mean: float
     half_width: float | None
     n: int
+
+
+class PairedEstimate(NamedTuple):
+    """Mean of paired differences, half width of its 95 % t-interval, p-value of "the mean is 0" after correction.
+
+    Examples
+    --------
+    >>> str(PairedEstimate(0.0151, 0.0027, 0.003))
+    '+0.0151 ± 0.0027*'
+    """
+
+    mean: float
+    half_width: float
+    p: float
+
+    @property
+    def interval(self) -> str:
+        """``+0.0151 ± 0.0027``."""
+        return f"{self.mean:+.4f} ± {self.half_width:.4f}"
+
+    @property
+    def sign(self) -> int:
+        """1 for a significant gain, -1 for a significant loss, 0 for neither."""
+        return 0 if self.p >= LEVEL else 1 if self.mean > 0 else -1
+
+    def __str__(self) -> str:
+        """The interval, starred where the difference is significant."""
+        return f"{self.interval}{'*' if self.p < LEVEL else ''}"
 
 
 def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -46,3 +78,42 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
     if deviation == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * stats.t.sf(abs(mean) / (deviation / n**0.5), n - 1))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Holm's step-down adjusted p-values, float64 (m,), in the order given: together they err with at most the level.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04]).tolist()
+    [0.02, 0.04]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(np.minimum(1.0, p[order] * np.arange(len(p), 0, -1)))
+    adjusted = np.empty_like(p)
+    adjusted[order] = stepped
+    return adjusted
+
+
+def corrected(p_values: Mapping[Key, float | None]) -> dict[Key, float]:
+    """Holm's correction over all p-values that are known; the others are left out."""
+    known = {key: p for key, p in p_values.items() if p is not None}
+    return dict(zip(known, holm(list(known.values())).tolist(), strict=True))
+
+
+def multiplicity_note(undecided: Sequence[tuple[float, float]], family: int) -> str:
+    """A clause where intervals (mean, half width) of undecided comparisons exclude 0: one test alone would decide."""
+    excluding = sum(abs(mean) > half for mean, half in undecided)
+    if not excluding:
+        return ""
+    exclude = "exclude" if excluding > 1 else "excludes"
+    those = f"this interval {exclude}" if len(undecided) == 1 else f"{excluding} of these intervals {exclude}"
+    return f"; {those} 0, but the tests are corrected for {family} comparisons"
+
+
+def estimates(differences: Mapping[Key, Sequence[float]]) -> dict[Key, PairedEstimate]:
+    """Estimates with Holm's correction over all of them; what has fewer than two values is left out."""
+    adjusted = corrected({key: paired_p_value(values) for key, values in differences.items()})
+    intervals = {key: t_interval(differences[key]) for key in adjusted}
+    return {key: PairedEstimate(one.mean, one.half_width or 0.0, adjusted[key]) for key, one in intervals.items()}

@@ -1,7 +1,7 @@
 """Command ``alpt-ref``: data · train · compare · predict · export · quantize · verify · figures · reproduce · bench.
 
 Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130
-(SIGTERM: 143): interrupted, with a sentence on how to go on. A traceback is a bug in this package.
+(SIGTERM: 143): interrupted, with a sentence on how to resume. A traceback is a bug in this package.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _PIPE_CLOSED = 1
 def cli() -> None:
     """Adaptive low-precision training (ALPT) of embedding tables for click-through-rate models.
 
-    `alpt-ref reproduce --quick` runs every experiment, table, figure and claim at a size of minutes. `alpt-ref compare`
-    trains FP32, LPT and ALPT at 8, 4 and 2 bits on synthetic clicks and shows which method keeps how much accuracy at
-    how many bytes.
+    `alpt-ref reproduce --quick` runs every experiment, table, figure and claim, scaled down to run in minutes.
+    `alpt-ref compare` trains FP32, LPT and ALPT at 8, 4 and 2 bits on synthetic clicks and shows which method keeps how
+    much accuracy at how many bytes.
     """
 
 

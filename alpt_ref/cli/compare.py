@@ -1,4 +1,4 @@
-"""``alpt-ref compare``: methods × bits × seeds."""
+"""``alpt-ref compare``: methods × bits × varied settings × seeds."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from alpt_ref.cli.options import (
     run_options,
     seeds_of,
 )
+from alpt_ref.errors import InputError
 
 
 @click.command("compare", short_help="Compare methods × bits × seeds.")
@@ -40,47 +41,71 @@ from alpt_ref.cli.options import (
     type=click.IntRange(min=1),
     help="Runs at a time, each with cores // jobs threads.  [default: cores; on a GPU 1]",
 )
+@click.option(
+    "--vary",
+    metavar="SECTION.KEY=VALUE,VALUE",
+    multiple=True,
+    help="Any setting with several values, each compared with fp32 under the same; may be repeated for combinations.",
+)
 @click.option("--output", metavar="FOLDER", help="Where runs and results go.  [default: runs/compare-DATASET]")
 @run_options
 def compare_command(
-    methods: str, bits: str, seeds: str | None, jobs: int | None, output: str | None, quiet: bool, **options: Any
+    methods: str,
+    bits: str,
+    seeds: str | None,
+    vary: tuple[str, ...],
+    jobs: int | None,
+    output: str | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
-    """Compare methods × bits × seeds on one dataset.
+    """Compare methods × bits × varied settings × seeds on one dataset.
 
-    Prints one line a setting (test AUC and logloss with 95 % intervals over seeds, paired difference to FP32, bytes,
+    Prints one line per setting (test AUC and logloss with 95 % intervals over seeds, paired difference to FP32, bytes,
     samples/s) and writes results.csv, results.json, figure.png and figure.svg. Without data arguments it runs on
     the synthetic set with a small DCN, in under three minutes on two cores.
 
-    Finished runs are kept, so a comparison that was stopped goes on where it was.
+    Finished runs are kept, so a comparison that was stopped resumes.
     """
     config = make_config(options)
     if config.data.folds:
         config = config.replace("data", seed=0)  # the fold that stands for the data; each run has that of its seed
-    grid = {
+    grid: dict[str, Any] = {
         "methods": comma_list(methods, "--methods"),
         "bits": comma_list(bits, "--bits", int),
         "seeds": seeds_of(seeds or str(config.data.folds or 5)),
+        "vary": dict(map(vary_of, vary)),
     }
-    say = echo_unless(quiet)
+    log = echo_unless(quiet)
     from alpt_ref._util.progress import Progress
-    from alpt_ref.studies.comparison import compare
+    from alpt_ref.studies.comparison import compare, plan_grid
     from alpt_ref.studies.comparison_text import as_text, conclusion
-    from alpt_ref.studies.grid import make_cells, make_settings
     from alpt_ref.training.sources import load_dataset
 
-    make_cells(config, make_settings(grid["methods"], grid["bits"]), grid["seeds"])  # refused before data are read
+    plan_grid(config, **grid)  # refused before data are read
     with Progress(enabled=not quiet) as progress:
         dataset = load_dataset(config.data, progress=progress)
-    say(describe(dataset))
-    say(advice(config, dataset))
+    log(describe(dataset))
+    log(advice(config, dataset))
     folder = output or "runs/compare-" + re.sub(r"[^\w.-]+", "-", dataset.name)
     store = config.data.path if config.data.source == "store" else None
     try:
         comparison = compare(
-            config, dataset, folder, **grid, jobs=jobs, store=store, progress=Progress(enabled=not quiet), say=say
+            config, dataset, folder, **grid, jobs=jobs, store=store, progress=Progress(enabled=not quiet), log=log
         )
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; finished runs are in {folder}, the same command goes on from there") from None
+        raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     click.echo(as_text(comparison))
     click.echo("\n".join(conclusion(comparison, metric) for metric in ("auc", "logloss")))
-    say(f"wrote results.csv, results.json, figure.png and figure.svg to {folder}")
+    log(f"wrote results.csv, results.json, figure.png and figure.svg to {folder}")
+
+
+def vary_of(text: str) -> tuple[str, list[Any]]:
+    """``table.step_lr=2e-6,2e-5`` -> ("table.step_lr", [2e-6, 2e-5]); a comma within brackets separates nothing."""
+    from alpt_ref.training.config_io import parse_override
+
+    name, equals, values = text.partition("=")
+    parts = [part for part in re.split(r",(?![^\[]*\])", values) if part.strip()]
+    if not (equals and parts and "." in name):
+        raise InputError(f"--vary must look like section.key=value,value, got {text!r}")
+    return name.strip(), [parse_override(f"{name}={part}")[2] for part in parts]

@@ -47,7 +47,7 @@ def encode(output: str, quiet: bool, vocabulary: str, seed: int, **options: Any)
     """Encode a raw click file (or a built-in set) into a memory-mapped store."""
     changes = data_changes(options)
     if "source" not in changes:
-        raise InputError("nothing to encode, give --criteo, --avazu, --libfm or --dataset")
+        raise InputError("nothing to encode, give --criteo, --avazu, --libfm, --format or --dataset")
     _write(DataConfig(**changes, vocabulary=vocabulary, seed=seed), output, quiet)
 
 
@@ -105,7 +105,6 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
     from alpt_ref._util.progress import Progress
     from alpt_ref.data import describe_text
-    from alpt_ref.training.sources import FILES
     from alpt_ref.training.sources import encode as write_store
 
     try:
@@ -113,7 +112,7 @@ def _write(config: DataConfig, output: str, quiet: bool) -> None:
             dataset = write_store(config, output, progress=progress)
     except KeyboardInterrupt:
         kept = "nothing was kept, the same command begins again"
-        if config.source in FILES:
+        if config.is_format:
             kept = f"finished pieces are kept beside {output}, the same command goes on from there"
         raise Interrupted(f"interrupted; {kept}") from None
     if not quiet:

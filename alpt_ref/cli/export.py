@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from alpt_ref.cli.options import allow_option
+
 
 @click.command("export", short_help="Write a trained table for PyTorch, FBGEMM or ONNX Runtime.")
 @click.argument("source", metavar="RUN_OR_CHECKPOINT")
@@ -14,11 +16,12 @@ import click
     required=True,
     help="Codes and step sizes; the same with a PyTorch module; fused rows; ONNX graphs.",
 )
+@allow_option
 @click.option("--output", metavar="FOLDER", required=True, help="Receives the files and export.json.")
 @click.option("--wide", is_flag=True, help="fbgemm: 4- and 2-bit codes as 8-bit rows with float32 scales, exact.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -> None:
-    """Write the table of a run for other runtimes, and say how near its values are to `table.lookup`.
+    """Write the table of a run for other runtimes, and print how far its values are from `table.lookup`.
 
     RUN_OR_CHECKPOINT is the output folder of `alpt-ref train`, a checkpoint in it, or the folder of a table that
     `alpt-ref quantize` wrote. With `--to onnx` the backbone is written, too.

@@ -52,7 +52,10 @@ raw_options = stack(
     click.option("--criteo", metavar="FILE", help="Criteo click file (tab-separated, plain or .gz)."),
     click.option("--avazu", metavar="FILE", help="Avazu click file (CSV, plain or .gz)."),
     click.option("--libfm", metavar="FILE", help="libfm / libsvm file (plain or .gz)."),
-    click.option("--dataset", type=click.Choice(["synthetic", "movielens"]), help="A built-in set."),
+    click.option(
+        "--format", "text_format", nargs=2, metavar="NAME FILE", help="A file of an installed format, or module:NAME."
+    ),
+    click.option("--dataset", metavar="NAME", help="synthetic, movielens, an installed set, or module:function."),
     click.option(
         "--on-bad-row",
         type=click.Choice(["error", "skip"]),
@@ -86,6 +89,23 @@ config_options = stack(
     ),
 )
 
+
+def _allow(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    from alpt_ref._util.parts import allow
+
+    for name in value:
+        allow(name)
+
+
+allow_option = click.option(
+    "--allow",
+    metavar="MODULE:CLASS",
+    multiple=True,
+    expose_value=False,
+    callback=_allow,
+    help="Import this class if the run's files name it; installed ones need no leave. May be repeated.",
+)
+
 run_options = stack(
     click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]"),
     click.option(
@@ -98,14 +118,18 @@ run_options = stack(
 def data_changes(options: dict[str, Any]) -> dict[str, Any]:
     """What the data options change in the ``data`` section; takes them out of `options`."""
     given = {name: options.pop(name, None) for name in ("data", *RAW, "dataset")}
+    text_format = options.pop("text_format", None)
+    given["format"] = None if text_format is None else text_format[1]
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise InputError(f"give only one of {', '.join('--' + name for name in named)}")
     changes: dict[str, Any] = {}
     if named:
         name, value = named[0], given[named[0]]
-        source = {"data": "store", "dataset": value}.get(name, name)
+        source = {"data": "store", "dataset": value, "format": text_format and text_format[0]}.get(name, name)
         changes = {"source": source, "path": "" if name == "dataset" else str(value)}
+        if name == "dataset" and value in (*RAW, "store"):
+            raise InputError(f"--dataset must name a set, got {value!r}; give --{source.replace('store', 'data')}")
         if name != "dataset" and not Path(value).exists():
             raise InputError(f"--{name} {value} does not exist")
     for key in ("on_bad_row", "min_count", "folds"):
@@ -123,6 +147,9 @@ def make_config(options: dict[str, Any]) -> RunConfig:
         preset = "paper" if "source" in changes or file is not None else "quick"
     config = PRESETS[preset]
     if file is not None:
+        from alpt_ref.studies.shipped import require_current_path
+
+        require_current_path(file)
         config = load_toml(file, config)
     if changes:
         config = config.replace("data", **changes)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import RAW, Interrupted
+from alpt_ref.cli.options import RAW, Interrupted, allow_option
 from alpt_ref.errors import InputError
 
 
@@ -20,6 +20,7 @@ from alpt_ref.errors import InputError
 @click.option("--vocabulary", metavar="FOLDER", help="The store that the run was trained on.  [default: the run's own]")
 @click.option("--on-bad-row", type=click.Choice(["error", "skip"]), default="error", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
+@allow_option
 @click.option("--output", metavar="FILE.csv", required=True, help="Receives row, label and probability.")
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
 def predict_command(run: str, data: str | None, threads: int | None, output: str, quiet: bool, **options: Any) -> None:
@@ -44,7 +45,7 @@ def predict_command(run: str, data: str | None, threads: int | None, output: str
         with Progress(enabled=not quiet) as progress:
             scores = predict(run, output, store=data, kind=kind, file=file, progress=progress, **options)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; nothing was written, the same command starts again") from None
+        raise Interrupted("interrupted; nothing was written; run the same command to start again") from None
     left_out = f", left out {scores.bad_rows:,} bad rows" if scores.bad_rows else ""
     line = f"{scores.rows:,} rows{left_out}, {100 * scores.unseen_share:.2f} % of ids out of vocabulary"
     if scores.logloss is None:

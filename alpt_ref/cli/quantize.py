@@ -45,7 +45,7 @@ def quantize_command(
                 progress=progress,
             )
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; nothing was written, the same command starts again") from None
+        raise Interrupted("interrupted; nothing was written; run the same command to start again") from None
     if quiet:
         return
     sizes = f"{facts['step_size_min']:.6g}"

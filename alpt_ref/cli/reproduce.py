@@ -8,19 +8,26 @@ import click
 
 from alpt_ref.cli.options import RAW, Interrupted, data_changes, data_options, echo_unless, run_options, seeds_of
 from alpt_ref.errors import InputError
+from alpt_ref.studies.shipped import read_study, require_current_path, shipped_studies
 
 if TYPE_CHECKING:
     from alpt_ref.studies.reproduce import Study
 
-STUDIES = ("small", "criteo", "avazu")
+PRESETS = ("small", "criteo", "avazu")
 
 
 @click.command("reproduce", short_help="Reproduce the paper's tables and figures.")
 @data_options
 @click.option(
     "--preset",
-    type=click.Choice(STUDIES),
+    type=click.Choice(PRESETS),
     help="The study.  [default: small, or the paper's protocol on the data given]",
+)
+@click.option(
+    "--study",
+    "shipped",
+    type=click.Choice(shipped_studies()),
+    help="A study of a small real set that comes with the package: frappe (give --libfm FILE), criteo (--criteo FILE).",
 )
 @click.option("--quick", is_flag=True, help="The small study cut down to a few minutes, to see that all works.")
 @click.option("--config", "config_file", metavar="FILE.toml", help="Settings that all runs share.")
@@ -50,9 +57,10 @@ def reproduce_command(context: click.Context, /, **options: Any) -> None:
 
     Without data arguments it draws synthetic clicks whose Bayes optimum is known. `--preset criteo` and
     `--preset avazu` with `--data STORE` follow the published protocol on the full sets; `--libfm FILE`, `--criteo FILE`
-    and `--avazu FILE` split the rows at random, each seed in its own way, or with `--folds K` test on every row once.
+    and `--avazu FILE` split the rows at random, each seed in its own way, or with `--folds K` test on every row once;
+    `--study frappe` and `--study criteo` bring the settings for two small real sets.
 
-    Finished runs are kept, so a study that was stopped goes on where it was and ends in the same tables. Exit status 1
+    Finished runs are kept, so a study that was stopped resumes and ends in the same tables. Exit status 1
     if a claim is refuted.
     """
     if _reproduce(**options):
@@ -77,11 +85,11 @@ def _reproduce(
     from alpt_ref.studies.report import summary_text, write_report
     from alpt_ref.studies.reproduce import Stored, choose, draw, open_folder, train_missing
     from alpt_ref.studies.table import load_tables
-    from alpt_ref.studies.verdicts import put_to_the_test
+    from alpt_ref.studies.verdicts import verify_study
     from alpt_ref.verification.figures import load_figures
     from alpt_ref.verification.results import failing
 
-    say = echo_unless(quiet)
+    log = echo_unless(quiet)
     study, jobs = make_study(options, jobs)
     chosen = choose(load_tables(tables_folder), load_figures(figures_folder), only)
     if redraw:
@@ -89,26 +97,26 @@ def _reproduce(
     folder = open_folder(output)
     try:
         if not redraw:
-            failures = train_missing(study, chosen, folder, jobs=jobs, scheduler=scheduler, progress=not quiet, say=say)
+            failures = train_missing(study, chosen, folder, jobs=jobs, scheduler=scheduler, progress=not quiet, log=log)
             if failures:
-                say(f"{len(failures)} runs diverged and are missing from the tables")
-        tables = draw(folder, chosen, say)
+                log(f"{len(failures)} runs diverged and are missing from the tables")
+        tables = draw(folder, chosen, log)
         shown = Progress(enabled=not quiet)
-        verdicts = [] if no_verify else put_to_the_test(folder, claims_folder, jobs, redraw, shown, say)
+        verdicts = [] if no_verify else verify_study(folder, claims_folder, jobs, redraw, shown, log)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; finished runs are in {folder}, the same command goes on from there") from None
+        raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
     click.echo(summary_text(tables, verdicts))
     if study.name.startswith("quick"):
-        say("too small to rank methods: it shows that all works; without --quick the same command runs the full study")
-    say(f"open {folder / 'report.html'}: all tables, figures and verdicts on one page; as files in {folder}")
+        log("too small to rank methods: it shows that all works; without --quick the same command runs the full study")
+    log(f"open {folder / 'report.html'}: all tables, figures and verdicts on one page; as files in {folder}")
     return failing([one.result for one in verdicts])
 
 
 def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     """The study that the options describe, and how many runs go on at a time; takes the options out.
 
-    From weak to strong: preset, TOML file, the data named, ``--set``.
+    From weak to strong: preset, shipped study, TOML file, the data named, ``--set``.
     """
     import msgspec
 
@@ -120,13 +128,19 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     from alpt_ref.training.sources import check_folds
 
     name, quick, file = options.pop("preset"), options.pop("quick"), options.pop("config_file")
+    shipped = options.pop("shipped", None)
     data = data_changes(options)
-    _check(name, quick, data)
+    _check(name, quick, shipped, data)
     study = preset("quick" if quick else name or "small")
     base = RunConfig() if name is None and "source" in data and not quick else study.base
     if name is None and "source" in data:
         study = msgspec.structs.replace(study, name="quick-custom" if quick else "custom", seeds=study.seeds[:10])
-    base = load_toml(file, base) if file is not None else base
+    own_few = None
+    if shipped is not None:
+        base, own_few = read_study(shipped, base)
+    if file is not None:
+        require_current_path(file)
+        base = load_toml(file, base)
     base = base.replace("data", **data) if data else base
     base = apply_overrides(base, options.pop("overrides"))
     device = options.pop("device", None)
@@ -142,13 +156,21 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     elif base.data.folds:
         study = with_seeds(study, tuple(range(base.data.folds)))
     require_different_folds(base.data.folds, study.seeds)
-    if few is not None:
-        study = msgspec.structs.replace(study, few=min(few, len(study.seeds)))
+    if few is not None or own_few is not None:
+        study = msgspec.structs.replace(study, few=min(few or own_few or 1, len(study.seeds)))
     return study, jobs
 
 
-def _check(name: str | None, quick: bool, data: dict[str, Any]) -> None:
+def _check(name: str | None, quick: bool, shipped: str | None, data: dict[str, Any]) -> None:
     """InputError where the options contradict each other."""
+    if shipped is not None and (name is not None or quick):
+        raise InputError(
+            f"--study {shipped} and {'--quick' if quick else '--preset'} are two studies; give one of them"
+        )
+    if shipped is not None and "source" not in data:
+        raise InputError(
+            f"--study {shipped} needs your copy of the data: --{'criteo' if shipped == 'criteo' else 'libfm'} FILE"
+        )
     if quick and name not in (None, "small"):
         raise InputError(f"--quick belongs to the small study, got --preset {name}")
     if name == "small" and "source" in data and data["source"] in (*RAW, "store"):

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 @data_options
 @config_options
 @click.option("--seed", type=click.IntRange(min=0), help="Initial weights, order of rows, rounding.  [default: 0]")
-@click.option("--output", metavar="FOLDER", help="Keep result, history and state here.  [default: nothing is kept]")
-@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder, if there is one.")
+@click.option("--output", metavar="FOLDER", help="For result, history and state.  [default: nothing is kept]")
+@click.option("--resume", is_flag=True, help="Continue from the newest checkpoint in the output folder, if any.")
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
@@ -53,8 +53,8 @@ def train_command(
     Without data arguments the synthetic set is drawn. The method is chosen by settings, for example `--set
     table.method=lpt --set table.bits=4 --set table.rounding=dr` (default: alpt, 8 bits, sr).
 
-    An output folder that holds this run's finished result is read instead of training again. Ctrl-C and SIGTERM keep a
-    checkpoint there; with --resume the same command goes on from it, to the same bits, whatever the number of threads.
+    If the output folder holds the finished result of this run, it is read and nothing is trained. Ctrl-C and SIGTERM
+    keep a checkpoint there; the same command with --resume continues from it, bit for bit, with any number of threads.
     """
     for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
         if given and output is None:
@@ -64,7 +64,7 @@ def train_command(
         config = config.replace("train", seed=seed)
     if config.data.folds:
         config = config.replace("data", seed=config.train.seed)
-    say = echo_unless(quiet)
+    log = echo_unless(quiet)
     with Signals() as signals:
         from alpt_ref._util.progress import Progress
         from alpt_ref.training.sources import load_dataset
@@ -73,18 +73,18 @@ def train_command(
         try:
             with Progress(enabled=not quiet) as progress:
                 dataset = load_dataset(config.data, progress=progress)
-            say(describe(dataset))
-            say(advice(config, dataset))
+            log(describe(dataset))
+            log(advice(config, dataset))
             signals.gentle = output is not None
             with Progress(enabled=not quiet) as progress:
                 result = train(
                     config, dataset, output=output, resume=resume, checkpoint_every=checkpoint_every,
-                    progress=progress, stop=signals, say=say,
+                    progress=progress, stop=signals, log=log,
                 )  # fmt: skip
         except StoppedError as error:
             raise Interrupted(str(error)) from None
         except KeyboardInterrupt:
-            raise Interrupted(f"interrupted; {_way_on(output)}") from None
+            raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
     click.echo(_report(config, dataset, result, quiet))
 
 
@@ -121,16 +121,16 @@ class Signals:
         interruption.note(number)
         if again or not self.gentle:
             raise KeyboardInterrupt
-        os.write(2, b"\nstopping after this batch; once more stops at once\n")  # print may not be called from here
+        os.write(2, b"\nstopping after this batch; a second signal stops at once\n")  # print is not allowed here
 
 
-def _way_on(output: str | None) -> str:
+def _how_to_continue(output: str | None) -> str:
     from alpt_ref.training.checkpoint import newest_step
 
     step = None if output is None else newest_step(output)
     if step is None:
-        return "nothing was kept; the same command trains again from the start"
-    return f"the state after step {step} is in {output}; the same command with --resume goes on from there"
+        return "nothing was kept; run the same command to train again from the start"
+    return f"the state after step {step} is in {output}; run the same command with --resume to continue"
 
 
 def _report(config: RunConfig, dataset: ClickDataset, result: RunResult, quiet: bool) -> str:

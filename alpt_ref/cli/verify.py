@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from alpt_ref.cli.options import Interrupted, echo_unless
+from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
     from alpt_ref.verification.results import ClaimResult
@@ -21,6 +23,12 @@ _CLAIMS = click.option(
 @click.group("verify", short_help="Put the theory's claims to the test.", invoke_without_command=True)
 @click.option("--claim", "ids", metavar="ID", multiple=True, help="Only this claim; may be repeated.")
 @_CLAIMS
+@click.option(
+    "--runs", metavar="DIR", help="Study that m1-m4 are about, as `alpt-ref reproduce` wrote it.  [default: none]"
+)
+@click.option(
+    "--clicks", metavar="STORE", help="Store that m5 is about, as `alpt-ref data` wrote it.  [default: synthetic]"
+)
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
 @click.option(
@@ -47,6 +55,8 @@ def verify_command(context: click.Context, /, **options: Any) -> None:
 def _verify(
     ids: tuple[str, ...],
     claims_folder: str | None,
+    runs: str | None,
+    clicks: str | None,
     budget: str,
     jobs: int | None,
     device: str,
@@ -57,6 +67,7 @@ def _verify(
     """Run and report; whether something failed."""
     from alpt_ref._util.files import claim_folder, write_json
     from alpt_ref._util.progress import Progress
+    from alpt_ref.verification.inputs import Inputs
     from alpt_ref.verification.report import write_report
     from alpt_ref.verification.results import failing, save_results
     from alpt_ref.verification.runner import choose, load_claims, verify
@@ -65,7 +76,9 @@ def _verify(
         from alpt_ref.kernels.backend import get_backend
 
         get_backend(device)  # an error now rather than in every cell
-    chosen = choose(load_claims(claims_folder), ids)
+    _refuse_former_variables()
+    inputs = Inputs(Path(runs) if runs else None, Path(clicks) if clicks else None)
+    chosen = [one.about(inputs) for one in choose(load_claims(claims_folder), ids)]
     own = ("cells", "claims", "report.html", "report.md", "report.json")
     folder = claim_folder(output, MARKER, lambda marker: None, own)
     write_json(folder / MARKER, {"command": "alpt-ref verify"})
@@ -88,6 +101,13 @@ def _verify(
     click.echo(_table(results))
     say(f"wrote report.html, report.md and report.json to {folder}")
     return failing(results)
+
+
+def _refuse_former_variables() -> None:
+    """InputError where a variable that 0.1.0 read in place of an option is set: verdicts would differ from then."""
+    for name, option in (("ALPT_REF_RUNS", "--runs"), ("ALPT_REF_CLICKS", "--clicks")):
+        if os.environ.get(name):
+            raise InputError(f"{name} is not read any more; unset it and give {option} {os.environ[name]}")
 
 
 def _table(results: list[ClaimResult]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from alpt_ref.data.formats.movielens import read_movielens as read_movielens
     from alpt_ref.data.raw import RawClicks as RawClicks
     from alpt_ref.data.registry import load as load
+    from alpt_ref.data.registry import read_text as read_text
     from alpt_ref.data.store.ingest import encode_file as encode_file
     from alpt_ref.data.store.summary import describe as describe
     from alpt_ref.data.store.summary import describe_text as describe_text
@@ -36,6 +37,7 @@ _HOME = {
     "read_criteo": "formats.criteo",
     "read_libfm": "formats.libfm",
     "read_movielens": "formats.movielens",
+    "read_text": "registry",
     "synthetic_clicks": "synthetic.clicks",
     "write_synthetic": "synthetic.clicks",
 }

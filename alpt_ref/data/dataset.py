@@ -47,6 +47,14 @@ class ClickDataset:
         JSON values: source, preprocessing, bad rows; ``bayes_logloss`` and ``bayes_auc`` where they are known.
     vocabulary : Vocabulary, optional
         Encodes new raw rows; synthetic data have none.
+
+    Examples
+    --------
+    >>> ids = np.array([[0, 3], [1, 4], [2, 3]], np.uint32)  # three rows of two fields with three and two ids
+    >>> labels, split = np.array([1, 0, 1], np.uint8), np.array([0, 0, 2], np.uint8)
+    >>> clicks = ClickDataset("made up", ids, labels, split, ("device", "country"), (3, 2))
+    >>> clicks.rows, clicks.fields, clicks.n, clicks.rows_of("test").tolist()
+    (3, 2, 5, [2])
     """
 
     name: str

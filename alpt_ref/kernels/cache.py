@@ -148,11 +148,11 @@ def _checked(kind: type) -> type:
 
 def protect(dispatcher: Any) -> Any:
     """A dispatcher with an on-disk cache, so that nothing that is wrong with the cache reaches its caller."""
-    cache = getattr(dispatcher, "_cache", None)
-    file = getattr(cache, "_cache_file", None)
+    cache: Any = getattr(dispatcher, "_cache", None)
+    file: Any = getattr(cache, "_cache_file", None)
     if file is None:  # NUMBA_DISABLE_JIT, or a folder that Numba itself would not take
         return dispatcher
-    file.__class__ = _checked(type(file))
+    file.__class__ = _checked(file.__class__)
     load, save = cache.load_overload, cache.save_overload
 
     def load_overload(sig: Any, target_context: Any) -> Any:

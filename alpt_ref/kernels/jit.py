@@ -59,12 +59,40 @@ _pool: tuple[int, int, ThreadPoolExecutor] | None = None  # (process id, size, p
 
 
 def num_threads() -> int:
-    """Threads that kernels and matrix products use; results do not depend on it."""
+    """Threads that kernels and matrix products of this process use; results do not depend on it.
+
+    Returns
+    -------
+    int
+        By default the cores that the process may use, at most ``NUMBA_NUM_THREADS``.
+
+    Examples
+    --------
+    >>> num_threads() >= 1
+    True
+    """
     return _threads
 
 
 def set_num_threads(threads: int) -> None:
-    """Set the number of threads for kernels and matrix products of this process."""
+    """Set the number of threads for kernels and matrix products of this process.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1.
+
+    Raises
+    ------
+    InputError
+        If `threads` is no whole number of at least 1.
+
+    Examples
+    --------
+    >>> set_num_threads(2)
+    >>> num_threads()
+    2
+    """
     global _threads
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise InputError(f"threads must be a whole number of at least 1, got {threads!r}")

@@ -11,16 +11,22 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.check import whole_number
 from alpt_ref.errors import InputError
 from alpt_ref.models.ops import Array, make_ops
+from alpt_ref.models.options import PlainOptions
 
 
 class Model(ABC):
     """A click model on ``fields`` embeddings of width ``dim`` a sample (or what `table_dim` makes of it).
+
+    A backbone is a subclass with `_forward` and `_backward`. Its settings are the fields of `Options`, and arrive as
+    keywords of ``__init__(self, fields, dim, *, seed, dtype, device, **settings)``.
+    `alpt_ref.testing.check_model` tests what is promised here.
 
     Arrays that `forward` and `backward` return are buffers of the model: valid until its next call of either.
 
@@ -32,9 +38,34 @@ class Model(ABC):
         The same names and shapes; `backward` overwrites the arrays of `grads` in place.
     buffers : dict of arrays
         State that is not trained (running statistics of batch norm).
+    kind : str
+        Name in messages; default the class's name.
+    Options : type of msgspec.Struct
+        The backbone's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
+
+    Examples
+    --------
+    >>> class SumOfAll(Model):
+    ...     def __init__(self, fields, dim, *, seed, dtype, device):
+    ...         super().__init__(fields, dim, dtype=dtype, device=device)
+    ...
+    ...     def _forward(self, x, logits, training, update_stats):
+    ...         logits[...] = x.sum(axis=1)
+    ...
+    ...     def _backward(self, x, dlogits, demb, params):
+    ...         demb[...] = dlogits[:, None]
+    >>> model = make_model(SumOfAll, fields=2, dim=3)
+    >>> model.forward(np.ones((4, 6), np.float32), training=False).tolist()
+    [6.0, 6.0, 6.0, 6.0]
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
+    Options: ClassVar[type[msgspec.Struct]] = PlainOptions
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """A backbone without a name has its class's."""
+        super().__init_subclass__(**keywords)
+        cls.kind = cls.kind or cls.__name__
 
     def __init__(self, fields: int, dim: int, *, dtype: Any, device: str) -> None:
         self.fields, self.dim = whole_number("fields", fields, 1), whole_number("dim", dim, 1)
@@ -75,7 +106,7 @@ class Model(ABC):
         """
         x = self._checked(emb)
         self._input = None
-        logits: Array = self.ops.workspace.take("logits", (len(x),))
+        logits: Array = self.ops.scratch.take("logits", (len(x),))
         self._forward(x, logits, training, training and update_stats)
         self._input = x if training else None
         return logits
@@ -106,7 +137,7 @@ class Model(ABC):
         if dlogits.shape != (len(x),) or dlogits.dtype != self.dtype:
             raise InputError(f"dlogits must be {self.dtype} {(len(x),)}, got {dlogits.dtype} {dlogits.shape}")
         self._input = None
-        demb = self.ops.workspace.take("demb", x.shape)
+        demb = self.ops.scratch.take("demb", x.shape)
         self._backward(x, self.ops.contiguous(dlogits), demb, params)
         shaped: Array = demb.reshape(len(x), self.fields, self.width)
         return shaped

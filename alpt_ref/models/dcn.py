@@ -14,6 +14,7 @@ from alpt_ref._util.check import whole_number
 from alpt_ref.models.cross import CrossNetwork
 from alpt_ref.models.dnn import HIDDEN, Dnn
 from alpt_ref.models.ops import Array
+from alpt_ref.models.options import DcnOptions
 
 
 class Dcn(Dnn):
@@ -30,6 +31,7 @@ class Dcn(Dnn):
     """
 
     kind: ClassVar[str] = "dcn"
+    Options = DcnOptions
 
     def __init__(
         self, fields: int, dim: int, *, cross_layers: int = 3, hidden: Sequence[int] = HIDDEN,

@@ -28,7 +28,7 @@ class DeepFm(Dnn):
         return dim + 1
 
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
-        take, rows = self.ops.workspace.take, len(x)
+        take, rows = self.ops.scratch.take, len(x)
         factors = take("fm.factors", (rows, self.fields * self.dim))
         self.ops.fm_factors(x, self.fields, factors)
         super()._forward(factors, logits, training, update_stats)
@@ -36,7 +36,7 @@ class DeepFm(Dnn):
         self.ops.fm_forward(x, self.fields, self._sums, logits)
 
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
-        dfactors = self.ops.workspace.take("fm.dfactors", self._factors.shape)
+        dfactors = self.ops.scratch.take("fm.dfactors", self._factors.shape)
         super()._backward(self._factors, dlogits, dfactors, params)
         self.ops.fm_backward(x, self.fields, self._sums, dlogits, demb)
         self.ops.fm_add_factors(dfactors, self.fields, demb)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 
 from alpt_ref._util.check import whole_number
@@ -15,8 +16,9 @@ from alpt_ref.errors import InputError
 from alpt_ref.models.base import Model
 from alpt_ref.models.layers import Mlp, Output, glorot
 from alpt_ref.models.ops import Array
+from alpt_ref.models.options import DnnOptions
 
-HIDDEN = (1024, 512, 256)
+HIDDEN = DnnOptions().hidden
 """Widths of the hidden layers in the paper's DCN."""
 
 STREAM = 0x6D6F64656C
@@ -48,6 +50,7 @@ class Dnn(Model):
     """
 
     kind: ClassVar[str] = "dnn"
+    Options: ClassVar[type[msgspec.Struct]] = DnnOptions
 
     def __init__(
         self, fields: int, dim: int, *, hidden: Sequence[int] = HIDDEN, batch_norm: bool = True,

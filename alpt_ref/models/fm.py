@@ -46,7 +46,7 @@ class Fm(Model):
 
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
         logits[...] = self.params["bias"]
-        self._sums = self.ops.workspace.take("fm.sums", (len(x), self.dim))
+        self._sums = self.ops.scratch.take("fm.sums", (len(x), self.dim))
         self.ops.fm_forward(x, self.fields, self._sums, logits)
 
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:

@@ -15,7 +15,7 @@ from alpt_ref.kernels.cpu import fm as fm_kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.linalg import matmul
 from alpt_ref.kernels.memory import aligned_empty
-from alpt_ref.models.ops_base import EPS, MOMENTUM, Array, Norm, Ops, Workspace
+from alpt_ref.models.ops_base import EPS, MOMENTUM, Array, Norm, Ops, ScratchArrays
 
 __all__ = ["Array", "CpuOps", "Ops", "make_ops"]
 
@@ -44,7 +44,7 @@ class CpuOps(Ops):
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self.workspace = Workspace(dtype, aligned_empty)
+        self.scratch = ScratchArrays(dtype, aligned_empty)
 
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """See `Ops.zeros`."""
@@ -67,11 +67,11 @@ class CpuOps(Ops):
         return matmul(a, b, out, scratch=self._scratch)
 
     def _scratch(self, shape: tuple[int, ...]) -> Array:
-        scratch: Array = self.workspace.take("matmul parts", shape)
+        scratch: Array = self.scratch.take("matmul parts", shape)
         return scratch
 
     def _parts(self, name: str, rows: int, *columns: int) -> Array:
-        parts: Array = self.workspace.take(f"parts {name}", (kernels.block_count(rows), *columns))
+        parts: Array = self.scratch.take(f"parts {name}", (kernels.block_count(rows), *columns))
         return parts
 
     @staticmethod
@@ -136,7 +136,7 @@ class CpuOps(Ops):
         self, z: Array, norm: Norm, weight: Array, bias: Array, logits: Array, *, training: bool, update_stats: bool
     ) -> SavedNorm:
         """See `Ops.norm_relu_output`."""
-        y = self.workspace.take("last layer", z.shape) if training else z
+        y = self.scratch.take("last layer", z.shape) if training else z
         saved = self.norm_relu(z, norm, y, training=training, update_stats=update_stats)
         self.output(y, weight, bias, logits)
         return saved
@@ -166,7 +166,7 @@ class CpuOps(Ops):
     def output(self, x: Array, weight: Array, bias: Array, logits: Array) -> None:
         """See `Ops.output`."""
         logits[...] = bias
-        logits += self.matmul(x, weight[:, None], self.workspace.take("row dots", (len(x), 1)))[:, 0]
+        logits += self.matmul(x, weight[:, None], self.scratch.take("row dots", (len(x), 1)))[:, 0]
 
     def output_backward(self, dlogits: Array, x: Array, weight: Array, dx: Array, dweight: Array | None) -> None:
         """See `Ops.output_backward`."""
@@ -190,7 +190,7 @@ class CpuOps(Ops):
 
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> SavedCross:
         """See `Ops.cross_forward`."""
-        take, units = self.workspace.take, len(weight) + 1
+        take, units = self.scratch.take, len(weight) + 1
         vectors = take("cross.vectors", (units, x.shape[1]))
         vectors[:-1], vectors[-1] = weight, output
         betas = np.zeros_like(vectors, dtype=np.float64)
@@ -228,7 +228,7 @@ class CpuOps(Ops):
 
     def fm_forward(self, x: Array, fields: int, sums: Array, out: Array) -> None:
         """Add linear and pairwise term to `out` (rows,); leaves the sum of each row's factors in `sums` (rows, k)."""
-        pairs = self.workspace.take("fm pairs", sums.shape)
+        pairs = self.scratch.take("fm pairs", sums.shape)
         run_rows(fm_kernels.fm_forward, len(x), x.reshape(len(x), fields, -1), sums, pairs, out)
 
     def fm_backward(self, x: Array, fields: int, sums: Array, dout: Array, dx: Array) -> None:

@@ -22,7 +22,7 @@ MOMENTUM = 0.1
 """Weight of the newest batch in the running statistics."""
 
 
-class Workspace:
+class ScratchArrays:
     """Named buffers that live from step to step; asking for a smaller shape returns the start of the same memory.
 
     `make(size, dtype)` allocates. With ``keep`` memory that became too small stays allocated, because a recorded
@@ -66,7 +66,7 @@ class Ops(ABC):
     """
 
     dtype: np.dtype[Any]
-    workspace: Workspace
+    scratch: ScratchArrays
 
     @abstractmethod
     def zeros(self, shape: tuple[int, ...]) -> Array:

@@ -16,7 +16,7 @@ from alpt_ref.kernels.cuda import cross, dense, fm, rows, steps
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
 from alpt_ref.kernels.cuda.target import blocks_for, launch
-from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, Ops, Workspace
+from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, Ops, ScratchArrays
 
 Array = Any  # of CuPy (of NumPy in Numba's simulator)
 
@@ -42,7 +42,7 @@ class CudaOps(Ops):
             raise InputError(f"dtype must be float32 on device 'cuda', got {dtype}; float64 runs on --device cpu")
         self.dtype = dtype
         self.backend = backend
-        self.workspace = Workspace(dtype, backend.empty, keep=True)
+        self.scratch = ScratchArrays(dtype, backend.empty, keep=True)
         self.tf32 = False
         self.guard: Array = backend.zeros(2, np.int32)
         self._checked: int | None = None  # address of a gradient that was checked while it was written
@@ -94,14 +94,14 @@ class CudaOps(Ops):
         launch(function, -(-columns // LANES), THREADS, *args)
 
     def _parts(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self.workspace.take(f"parts {name}", (row_span(*shape)[1] * shape[1],))
+        return self.scratch.take(f"parts {name}", (row_span(*shape)[1] * shape[1],))
 
     # --- batch norm + ReLU -------------------------------------------------------------------------------------------
 
     def _normalise(self, z: Array, norm: Norm, training: bool, update_stats: bool) -> Array:
         """Fill `saved` (see `kernels.cuda.dense`) for this batch or, in inference, from the running statistics."""
         n_rows, columns = z.shape
-        saved = self.workspace.take(f"{norm.name} saved", (6 * columns,))
+        saved = self.scratch.take(f"{norm.name} saved", (6 * columns,))
         running = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
         if not training:
             launch(dense.running_scale, -(-columns // THREADS), THREADS, columns, *running, EPS, saved)
@@ -201,7 +201,7 @@ class CudaOps(Ops):
 
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
         """See `Ops.cross_forward`."""
-        take, (layers, columns) = self.workspace.take, weight.shape
+        take, (layers, columns) = self.scratch.take, weight.shape
         units = cross.UNITS * -(-(layers + 1) // cross.UNITS)
         vectors, constants = take("cross.vectors", (units * columns,)), take("cross.constants", (units,))
         betas = take("cross.betas", (units * columns,), np.float64)
@@ -219,7 +219,7 @@ class CudaOps(Ops):
     ) -> None:
         """See `Ops.cross_backward`. It also checks that `dx` is finite, for `check_finite`."""
         vectors, betas, constants, dots, layers, units = saved
-        (n_rows, columns), params, take = x.shape, grads is not None, self.workspace.take
+        (n_rows, columns), params, take = x.shape, grads is not None, self.scratch.take
         ddots, blocks = take("cross.ddots", (n_rows * units,)), -(-n_rows // THREADS)
         dconstants = take("cross.dconstants", (blocks * units,), np.float64)
         shape = (n_rows, layers, units, params)
@@ -267,7 +267,7 @@ class CudaOps(Ops):
         """
         n_rows = len(logits)
         blocks = -(-n_rows // THREADS)
-        take = self.workspace.take
+        take = self.scratch.take
         dlogits, losses = take("dlogits", (n_rows,)), take("losses", (blocks,), np.float64)
         launch(steps.bce_with_logits, blocks, THREADS, logits, labels, n_rows, losses, dlogits)
         launch(steps.finish_loss, 1, THREADS, losses, blocks, n_rows, add, totals, self.guard, steps.BAD_LOSS)

@@ -1,4 +1,4 @@
-"""The optimisers of the dense parameters on the GPU: all parameters in one flat buffer, one launch a step.
+"""The optimisers of the dense parameters on the GPU: all parameters in one flat buffer, one launch per step.
 
 Same formulas, constants and state as `alpt_ref.models.optim`. The step count and the learning rate are read from device
 memory, so a recorded step stays valid when they change.

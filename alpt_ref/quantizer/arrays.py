@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref._util import check as _check
-from alpt_ref._util.deprecated import renamed_argument
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.arguments import RandomStream
 from alpt_ref.kernels.backend import get_backend
@@ -69,7 +69,7 @@ def quantize(
     device: str | None = ...,
     packed: bool,
 ) -> Codes | NDArray[np.uint32]: ...
-@renamed_argument("step", "step_size")
+@former_keywords(step="step_size")
 def quantize(
     w: NDArray[np.float32],
     step_size: ArrayLike,
@@ -165,7 +165,7 @@ def require_finite(name: str, values: NDArray[np.float32]) -> None:
         raise InputError(f"{name} must be finite, got {values[row, column]} at row {row}, column {column}")
 
 
-@renamed_argument("step", "step_size")
+@former_keywords(step="step_size")
 def dequantize(codes: Codes, step_size: ArrayLike) -> NDArray[np.float32]:
     """Values ``step_size * codes``.
 
@@ -201,7 +201,7 @@ def dequantize(codes: Codes, step_size: ArrayLike) -> NDArray[np.float32]:
     return out
 
 
-@renamed_argument("step", "step_size")
+@former_keywords(step="step_size")
 def step_gradient(
     w: NDArray[np.float32], grad: NDArray[np.float32], step_size: ArrayLike, spec: QuantSpec
 ) -> NDArray[np.float32]:

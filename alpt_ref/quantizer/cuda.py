@@ -106,7 +106,7 @@ def step_gradient(w: Any, grad: Any, step_size: Any, bits: int) -> Any:
 
 
 def pack(codes: Any, bits: int, words: int) -> Any:
-    """Checked codes (n, d) in `words` 32-bit words a row."""
+    """Checked codes (n, d) in `words` 32-bit words per row."""
     out = DeviceCall(codes).backend.empty((codes.shape[0], words), np.uint32)
     kernels.pack_rows(codes, bits, out)
     return out

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
-from alpt_ref._util.deprecated import renamed_argument
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cpu import packing as kernels
@@ -63,7 +63,7 @@ def pack_checked(codes: Codes, bits: int) -> NDArray[np.uint32]:
     return packed
 
 
-@renamed_argument("words", "packed")
+@former_keywords(words="packed")
 def unpack(packed: NDArray[np.uint32], bits: int, d: int) -> Codes:
     """Inverse of `pack`.
 

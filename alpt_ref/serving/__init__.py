@@ -1,4 +1,4 @@
-"""The way out: a trained or imported table for other runtimes, one file a format.
+"""Export and serving: a trained or imported table for other runtimes, one file per format.
 
 A new format is a file with `FILES` (or a rule for them) and `write`, and an entry in `FORMATS`.
 """

@@ -100,7 +100,7 @@ def fused_rows(codes: NDArray[Any], step_size: NDArray[np.float32], bits: int, q
 
 
 def packed_bytes(unsigned: NDArray[np.uint8], bits: int, zero: int) -> NDArray[np.uint8]:
-    """Several codes a byte, low bits first; `zero` fills the last byte up."""
+    """Several codes per byte, low bits first; the last byte is padded with `zero`."""
     per = 8 // bits
     rows, d = unsigned.shape
     padded = np.full((rows, -(-d // per) * per), zero, np.uint8)

@@ -1,4 +1,4 @@
-"""The folder that an export or a quantised table goes to: ``export.json`` is written last and says that it is whole."""
+"""The folder that an export or a quantised table goes to: ``export.json`` is written last and marks it as whole."""
 
 from __future__ import annotations
 

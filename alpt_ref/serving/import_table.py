@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
-from alpt_ref._util.deprecated import renamed_argument
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.quantizer import QuantSpec, dequantize, lsq_step_size, pack, quantize
@@ -32,7 +32,7 @@ Rows = Callable[[int, int], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightFile:
     """A float32 array (n, d) on disk and how to read rows of it."""
 
     name: str
@@ -41,7 +41,7 @@ class Weights:
     rows: Rows
 
 
-@renamed_argument("step", "step_size")
+@former_keywords(step="step_size")
 def quantize_file(
     path: str | Path,
     output: str | Path,
@@ -115,7 +115,7 @@ def _checked_step_size(step_size: Any) -> str | float:
 
 
 @contextlib.contextmanager
-def opened(path: Path, tensor: str | None) -> Iterator[Weights]:
+def opened(path: Path, tensor: str | None) -> Iterator[WeightFile]:
     """The array in a file, checked but for its values."""
     if not path.is_file():
         raise InputError(f"file {path} does not exist; name a .npy or .safetensors file")
@@ -132,7 +132,7 @@ def opened(path: Path, tensor: str | None) -> Iterator[Weights]:
         )
 
 
-def _npy(path: Path) -> Weights:
+def _npy(path: Path) -> WeightFile:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -146,10 +146,10 @@ def _npy(path: Path) -> Weights:
     _require_table(path, array.dtype.kind == "f" and array.dtype.itemsize == 4, str(array.dtype), array.shape)
     plain = np.asarray(array)
     n, d = plain.shape
-    return Weights(path.name, n, d, lambda first, last: np.ascontiguousarray(plain[first:last], np.float32))
+    return WeightFile(path.name, n, d, lambda first, last: np.ascontiguousarray(plain[first:last], np.float32))
 
 
-def _tensor(path: Path, file: Any, tensor: str | None) -> Weights:
+def _tensor(path: Path, file: Any, tensor: str | None) -> WeightFile:
     names = sorted(file.keys())
     if tensor is None and len(names) != 1:
         raise InputError(f"{path} holds {len(names)} tensors; choose one with --tensor: {', '.join(names[:8])}")
@@ -159,7 +159,7 @@ def _tensor(path: Path, file: Any, tensor: str | None) -> Weights:
     values = file.get_slice(name)
     shape = tuple(values.get_shape())
     _require_table(path, values.get_dtype() == "F32", str(values.get_dtype()), shape)
-    return Weights(path.name, shape[0], shape[1], lambda first, last: np.ascontiguousarray(values[first:last]))
+    return WeightFile(path.name, shape[0], shape[1], lambda first, last: np.ascontiguousarray(values[first:last]))
 
 
 def _require_table(path: Path, float32: bool, dtype: str, shape: tuple[int, ...]) -> None:
@@ -171,7 +171,7 @@ def _require_table(path: Path, float32: bool, dtype: str, shape: tuple[int, ...]
         raise InputError(f"{path} must have fewer than {MAX_COLUMNS} columns, got {shape[1]}")
 
 
-def _block(weights: Weights, first: int, last: int) -> NDArray[np.float32]:
+def _block(weights: WeightFile, first: int, last: int) -> NDArray[np.float32]:
     """Rows of the file, finite."""
     block = weights.rows(first, last)
     if not np.isfinite(block).all():
@@ -185,7 +185,7 @@ def _block(weights: Weights, first: int, last: int) -> NDArray[np.float32]:
 # --- quantising ------------------------------------------------------------------------------------------------------
 
 
-def _lsq_step_size(weights: Weights, spec: QuantSpec, progress: Progress) -> float:
+def _lsq_step_size(weights: WeightFile, spec: QuantSpec, progress: Progress) -> float:
     total = 0.0
     for first, last in blocks(weights.n, weights.d):
         total += float(np.abs(_block(weights, first, last)).sum(dtype=np.float64))
@@ -204,7 +204,7 @@ def _row_step_sizes(block: NDArray[np.float32], spec: QuantSpec) -> NDArray[np.f
 
 
 def _write(
-    weights: Weights, path: Path, spec: QuantSpec, seed: int, rule: str | float, progress: Progress
+    weights: WeightFile, path: Path, spec: QuantSpec, seed: int, rule: str | float, progress: Progress
 ) -> dict[str, Any]:
     """Quantise block by block into the file; what the result is like."""
     n, d, each = weights.n, weights.d, rule == "rowmax"

@@ -272,7 +272,7 @@ def _reader(kind: str, file: Path, on_bad_row: str, progress: Progress) -> tuple
     """A reader of the file; the list is empty until its first line has shown whether it has labels."""
     from alpt_ref.data.formats.text import TextReader
     from alpt_ref.data.formats.unlabelled import has_label, without_label
-    from alpt_ref.data.store.ingest import FILE_KINDS
+    from alpt_ref.data.registry import FILE_KINDS
     from alpt_ref.training.sources import reading
 
     if kind not in FILE_KINDS:

@@ -50,7 +50,7 @@ def metadata_of(n: int, d: int, bits: int, about: dict[str, str]) -> dict[str, s
 
 
 def write(table: ServingTable, folder: Path) -> dict[str, Any]:
-    """Write ``table.safetensors``; returns what the export says about its values."""
+    """Write ``table.safetensors``; returns how far its values are from `table.lookup`."""
     steps = 0 if table.step_size is None else len(table.step_size)
     fields = steps if table.granularity == "field" else 0
     shapes = tensors_of(table.n, table.d, table.bits, steps, fields)

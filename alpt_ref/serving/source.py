@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.catalog import MODELS
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
@@ -35,7 +34,7 @@ class Source:
 
     table: ServingTable
     kind: str | None = None
-    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
 
 def load(path: str | Path) -> Source:
@@ -66,7 +65,7 @@ def load(path: str | Path) -> Source:
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
     """What a checkpoint needs to answer lookups.
 
-    Codes and step sizes of LPT and ALPT, and float32 weights, are taken as they lie there. The table of any other
+    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other
     method is restored: it becomes its codes and step sizes where it has them, else the float32 values of its lookup.
     """
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
@@ -124,7 +123,6 @@ def _looked_up(table: EmbeddingTable) -> NDArray[np.float32]:
 def restored_model(checkpoint: Checkpoint) -> Model:
     """The backbone with its trained parameters."""
     settings, kind = checkpoint.config.model, checkpoint.config.model.kind
-    sizes = {name: getattr(settings, name) for name in MODELS[kind].settings}
-    model = make_model(kind, int(checkpoint.meta["fields"]), settings.dim, **sizes)
+    model = make_model(kind, int(checkpoint.meta["fields"]), settings.dim, **settings.own())
     model.load_state(checkpoint.part("model"))
     return model

@@ -1,4 +1,4 @@
-"""What leaves the package: a trained table as codes and step sizes (or float32 weights), without optimiser state."""
+"""What is exported: a trained table as codes and step sizes (or float32 weights), without optimiser state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLOCK_BYTES = 4 << 20
 FLOAT_BITS = 32
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ServingTable:
     """A table that only answers lookups.
 
@@ -72,6 +72,11 @@ class ServingTable:
                 f"{len(self.step_size)} step sizes ({self.step_size.dtype}) fit neither {self.n} rows nor the fields "
                 "of the table"
             )
+
+    def __repr__(self) -> str:
+        """One line, without the arrays' values."""
+        kind = "float32" if self.bits == FLOAT_BITS else f"{self.bits}-bit, step size per {self.granularity}"
+        return f"ServingTable({self.n:,} rows of {self.d}, {kind}, {self.nbytes():,} bytes)"
 
     def _fields_fit(self) -> bool:
         offsets = self.field_offsets

@@ -37,7 +37,7 @@ class QuantizedEmbedding(torch.nn.Module):
         codes = self.codes[ids]
         if self.bits == 32:
             return codes
-        if self.bits < 8:  # several codes a byte, low bits first, two's complement
+        if self.bits < 8:  # several codes per byte, low bits first, two's complement
             shifts = torch.arange(0, 8, self.bits, dtype=torch.uint8, device=codes.device)
             codes = (codes.unsqueeze(-1) >> shifts & (2**self.bits - 1)).flatten(-2)[..., : self.d]
             codes = (codes ^ 2 ** (self.bits - 1)).float() - 2 ** (self.bits - 1)

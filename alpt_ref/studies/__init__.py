@@ -1,1 +1,1 @@
-"""Tables and figures from many runs: a grid of cells, trained once, stored, compared and laid out."""
+"""Tables and figures from many runs: cells that are trained once, stored, compared and tabulated."""

@@ -1,4 +1,4 @@
-"""One cell of a comparison: its key, its run, its file.
+"""One cell of a study: its key, its run, its file.
 
 A finished cell is one JSON file named by the hash of everything that its numbers depend on: configuration, dataset
 fingerprint, the package's sources. A cell that failed leaves no file, so that the next start tries it again.
@@ -15,31 +15,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.files import read_json, write_json
+from alpt_ref._util.cluster import run_on_cluster
+from alpt_ref._util.files import write_json
 from alpt_ref._util.processes import run_in_processes
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import TrainingError
-from alpt_ref.studies.observe import frequencies, observe
+from alpt_ref.studies.table_diagnostics import frequencies, table_diagnostics
 from alpt_ref.training.config import RunConfig, config_hash
 from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import train
 
 _NOT_NUMBERS = ("cli/", "theory/", "verification/", "studies/", "serving/")
 """Folders that show numbers but cannot change those of a cell, apart from `_OF_A_CELL`."""
-_OF_A_CELL = ("studies/cell.py", "studies/observe.py")
+_OF_A_CELL = ("studies/cell.py", "studies/table_diagnostics.py")
 
 
-class Task(NamedTuple):
+class TrainingTask(NamedTuple):
     """What a worker process gets: small, picklable; the dataset is memory-mapped from `store`.
 
-    With `observed` the file also holds the arrays of `observe`, under the key ``observed``.
+    The file also holds the arrays of `table_diagnostics`, under the key ``observed``.
     """
 
     name: str
     config: RunConfig
     store: Path
     file: Path
-    observed: bool = False
 
 
 class Outcome(NamedTuple):
@@ -67,12 +67,6 @@ def cell_key(config: RunConfig, fingerprint: str) -> str:
     return hashlib.sha256(f"{config_hash(config)} {fingerprint} {code_hash()}".encode()).hexdigest()[:32]
 
 
-def load_cell(file: Path) -> RunResult | None:
-    """A finished cell, or None."""
-    stored = read_json(file)
-    return None if stored is None else RunResult.from_dict(stored)
-
-
 @functools.lru_cache(maxsize=1)
 def _open(store: Path) -> ClickDataset:
     return ClickDataset.open(store)
@@ -83,17 +77,16 @@ def _frequencies(store: Path) -> NDArray[np.int64]:
     return frequencies(_open(store))
 
 
-def measure_cell(task: Task) -> tuple[dict[str, Any] | None, str]:
+def measure_cell(task: TrainingTask) -> tuple[dict[str, Any] | None, str]:
     """Train one cell; the content of its file, or None and why the run diverged."""
     try:
         result = train(task.config, _open(task.store))
     except TrainingError as error:
         return None, str(error)
-    plain = result.as_dict()
-    return plain | ({"observed": observe(result, _frequencies(task.store))} if task.observed else {}), ""
+    return {**result.as_dict(), "observed": table_diagnostics(result, _frequencies(task.store))}, ""
 
 
-def keep_cell(task: Task, plain: dict[str, Any] | None, failure: str) -> Outcome:
+def keep_cell(task: TrainingTask, plain: dict[str, Any] | None, failure: str) -> Outcome:
     """Write what `measure_cell` gave to the cell's file; divergence is an outcome and leaves none."""
     if plain is None:
         return Outcome(task.name, None, failure)
@@ -101,17 +94,31 @@ def keep_cell(task: Task, plain: dict[str, Any] | None, failure: str) -> Outcome
     return Outcome(task.name, RunResult.from_dict(plain), None)
 
 
-def run_cell(task: Task) -> Outcome:
+def run_cell(task: TrainingTask) -> Outcome:
     """Train one cell and write its file; anything unexpected but divergence is raised."""
     return keep_cell(task, *measure_cell(task))
 
 
-def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[Outcome]:
-    """Run the cells in `jobs` processes and yield outcomes as they come; with one job here, in order.
+def run_tasks(tasks: Sequence[TrainingTask], *, jobs: int, scheduler: str | None = None) -> Iterator[Outcome]:
+    """Run the cells in `jobs` processes, or on a Dask cluster, and yield outcomes as they come.
 
-    Raises `TrainingError` if a worker process dies.
+    With one job the cells run here, in order; what they leave depends on none of that.
+
+    Raises
+    ------
+    InputError
+        The cluster cannot be used.
+    TrainingError
+        A worker process, or the connection to the cluster, died; finished cells are kept.
     """
-    if jobs == 1 or len(tasks) <= 1:
+    if scheduler and tasks:
+        measured = run_on_cluster(measure_cell, tasks, scheduler, code_hash=code_hash, files=_files_of)
+        yield from (keep_cell(task, plain, failure) for task, (plain, failure) in measured)
+    elif jobs == 1 or len(tasks) <= 1:
         yield from map(run_cell, tasks)
     else:
         yield from run_in_processes(run_cell, tasks, jobs=jobs, folder=tasks[0].file.parent)
+
+
+def _files_of(task: TrainingTask) -> tuple[Path]:
+    return (task.store / "manifest.json",)

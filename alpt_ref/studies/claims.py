@@ -1,30 +1,32 @@
 """What claims about trained models share: they read the runs that `alpt-ref reproduce` stored, and train nothing.
 
-The runs lie in ``runs/reproduce`` or in the folder that the environment variable ALPT_REF_RUNS names. Their digest is
-part of every cell, so a verdict belongs to exactly these runs. Without them a claim has one cell, NOT_APPLICABLE.
+The caller names the study's folder (`Inputs.runs`, ``alpt-ref verify --runs DIR``). The digest of its runs is part of
+every cell, so a verdict belongs to exactly these runs. Without a folder a claim has one cell, NOT_APPLICABLE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from alpt_ref.studies.stored import Runs, Stored, stored_runs
+from alpt_ref.studies.stored import Stored
 from alpt_ref.studies.study import Study
 from alpt_ref.verification.claim import Assumption, Cell, Claim, Constants, Control, Test
+from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.measurement import Measurement, paired
 
 LEVEL = 0.05
 NONE = "none"
 ABSENT: list[Cell] = [{"runs": NONE}]
-STORED = Assumption("runs of `alpt-ref reproduce` are stored", lambda cell, constants: cell["runs"] != NONE)
+STORED = Assumption("runs of `alpt-ref reproduce` are given (--runs)", lambda cell, constants: cell["runs"] != NONE)
 
 Pair = tuple[str, str, str]
 """Plan and the names of two of its runs; the claim is about the first minus the second."""
 
 
-def study_with(*plans: str) -> Stored | None:
-    """The stored study, if it has runs of all these plans."""
-    found = stored_runs(plans[0])
+def study_with(folder: Path | None, *plans: str) -> Stored | None:
+    """The study in `folder`, if one is named and has runs of all these plans."""
+    found = None if folder is None else Stored(folder)
     return found if found is not None and all(plan in found for plan in plans) else None
 
 
@@ -33,17 +35,9 @@ def digest_of(found: Stored, *plans: str) -> str:
     return "-".join(found.digest(plan) for plan in plans)
 
 
-def runs_of(plan: str) -> Runs:
-    """The runs of a plan that is known to be stored."""
-    found = stored_runs(plan)
-    if found is None:
-        raise LookupError(f"no stored runs of {plan}")
-    return found.plan(plan)
-
-
-def paired_values(pair: Pair, metric: str) -> Measurement:
+def paired_values(found: Stored, pair: Pair, metric: str) -> Measurement:
     """first - second of a test metric (``auc``, ``logloss``), seed by seed."""
-    runs = runs_of(pair[0])
+    runs = found.plan(pair[0])
     first, second = runs[pair[1]], runs[pair[2]]
     seeds = [seed for seed in first if seed in second]
     one, two = ([getattr(of[seed].result, f"test_{metric}") for seed in seeds] for of in (first, second))
@@ -80,38 +74,45 @@ def on_stored_runs(
     assumptions : executed only where runs are stored
     """
 
-    def cells(budget: str) -> list[Cell]:
-        found = study_with(*plans)
-        if found is None:
-            return ABSENT
-        return [{"runs": digest_of(found, *plans), **one} for one in grid(found.index.study)]
+    def claim_on(inputs: Inputs) -> Claim:
+        found = study_with(inputs.runs, *plans)
 
-    def constants(cell: Cell) -> Constants:
-        if cell["runs"] == NONE:
-            return {}
-        plan, first, second = pair(cell, False)
-        runs = runs_of(plan)
-        return {"pairs": len(set(runs[first]) & set(runs[second]))}
+        def cells(budget: str) -> list[Cell]:
+            if found is None:
+                return ABSENT
+            return [{"runs": digest_of(found, *plans), **one} for one in grid(found.index.study)]
 
-    def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-        return paired_values(pair(cell, broken is not None), metric)
+        def constants(cell: Cell) -> Constants:
+            if found is None:
+                return {}
+            plan, first, second = pair(cell, False)
+            runs = found.plan(plan)
+            return {"pairs": len(set(runs[first]) & set(runs[second]))}
 
-    enough = Assumption(f"at least {pairs} pairs of runs", lambda cell, constants: constants["pairs"] >= pairs)
-    return Claim(
-        id=id,
-        title=title,
-        statement=statement,
-        plain=plain,
-        kind=kind,
-        grid=cells,
-        constants=constants,
-        bound=lambda cell, constants: 0.0,
-        margin=margin,
-        measure=measure,
-        assumptions=(STORED, *(_where_stored(one) for one in (*assumptions, enough))),
-        control=control,
-        test=Test(alpha=LEVEL),
-    )
+        def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+            if found is None:
+                raise LookupError("no runs are given")
+            return paired_values(found, pair(cell, broken is not None), metric)
+
+        enough = Assumption(f"at least {pairs} pairs of runs", lambda cell, constants: constants["pairs"] >= pairs)
+        return Claim(
+            id=id,
+            title=title,
+            statement=statement,
+            plain=plain,
+            kind=kind,
+            grid=cells,
+            constants=constants,
+            bound=lambda cell, constants: 0.0,
+            margin=margin,
+            measure=measure,
+            assumptions=(STORED, *(_where_stored(one) for one in (*assumptions, enough))),
+            control=control,
+            test=Test(alpha=LEVEL),
+            of_inputs=claim_on,
+        )
+
+    return claim_on(Inputs())
 
 
 def _where_stored(assumption: Assumption) -> Assumption:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
-from alpt_ref._util.statistics import paired_p_value, t_interval
-from alpt_ref.studies.line import Line
+from alpt_ref._util.statistics import LEVEL, corrected, paired_p_value, t_interval
+from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs, StoredRun
 from alpt_ref.training.results import RunResult
-from alpt_ref.verification.stats import holm
 
-LEVEL = 0.05
 OfSeed = Mapping[int, StoredRun]
 Form = Literal["metric", "signed", "count", "ratio", "share", "number", "bytes", "seconds", "p"]
 
@@ -37,7 +35,7 @@ Filled = Sequence[Value]
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column.
 
     Attributes
@@ -98,58 +96,59 @@ def seconds_an_epoch(result: RunResult) -> float:
     return float(median(record.timing["seconds"] for record in result.history))
 
 
-COLUMNS: dict[str, Column] = {
-    "auc": Column("AUC", "metric", _plain(lambda run: run.test_auc), interval=True, better="more"),
-    "logloss": Column("logloss", "metric", _plain(lambda run: run.test_logloss), interval=True, better="less"),
-    "auc_difference": Column("AUC − ref.", "signed", _difference("test_auc"), paired=True, interval=True),
-    "logloss_difference": Column("logloss − ref.", "signed", _difference("test_logloss"), paired=True, interval=True),
-    "epochs": Column("epochs", "count", _plain(lambda run: run.tested_epoch)),
-    "training_ratio": Column("training ratio", "ratio", _ratio("training_bytes")),
-    "serving_ratio": Column("serving ratio", "ratio", _ratio("serving_bytes")),
-    "training_bytes": Column("training bytes", "bytes", _plain(lambda run: run.training_bytes)),
-    "serving_bytes": Column("serving bytes", "bytes", _plain(lambda run: run.serving_bytes)),
-    "state_bytes": Column(
+COLUMNS: dict[str, TableColumn] = {
+    "auc": TableColumn("AUC", "metric", _plain(lambda run: run.test_auc), interval=True, better="more"),
+    "logloss": TableColumn("logloss", "metric", _plain(lambda run: run.test_logloss), interval=True, better="less"),
+    "auc_difference": TableColumn("AUC − ref.", "signed", _difference("test_auc"), paired=True, interval=True),
+    "logloss_difference": TableColumn(
+        "logloss − ref.", "signed", _difference("test_logloss"), paired=True, interval=True
+    ),
+    "epochs": TableColumn("epochs", "count", _plain(lambda run: run.tested_epoch)),
+    "training_ratio": TableColumn("training ratio", "ratio", _ratio("training_bytes")),
+    "serving_ratio": TableColumn("serving ratio", "ratio", _ratio("serving_bytes")),
+    "training_bytes": TableColumn("training bytes", "bytes", _plain(lambda run: run.training_bytes)),
+    "serving_bytes": TableColumn("serving bytes", "bytes", _plain(lambda run: run.serving_bytes)),
+    "state_bytes": TableColumn(
         "bytes of training alone", "bytes", _plain(lambda run: run.training_bytes - run.serving_bytes)
     ),
-    "code_kept": Column("code kept", "share", _share("stalled_share")),
-    "clipped": Column("clipped", "share", _share("clipped_share")),
-    "step_size": Column("mean step size", "number", _last("step_size_mean")),
-    "seconds_an_epoch": Column("seconds an epoch", "seconds", _plain(seconds_an_epoch)),
-    "samples_per_s": Column("samples/s", "bytes", _plain(lambda run: run.samples_per_s)),
+    "code_kept": TableColumn("code kept", "share", _share("stalled_share")),
+    "clipped": TableColumn("clipped", "share", _share("clipped_share")),
+    "step_size": TableColumn("mean step size", "number", _last("step_size_mean")),
+    "seconds_an_epoch": TableColumn("seconds an epoch", "seconds", _plain(seconds_an_epoch)),
+    "samples_per_s": TableColumn("samples/s", "bytes", _plain(lambda run: run.samples_per_s)),
 }
 
 
-def of_seeds(column: Column, line: Line, runs: Runs) -> dict[int, float]:
-    """The column's number for every seed of a line that has one."""
-    ours: OfSeed = runs[line.run] if line.run else {}
-    others: OfSeed = runs[line.against] if line.against else {}
+def values_by_seed(column: TableColumn, row: Row, runs: Runs) -> dict[int, float]:
+    """The column's number for every seed of a row that has one."""
+    ours: OfSeed = runs[row.run] if row.run else {}
+    others: OfSeed = runs[row.reference] if row.reference else {}
     found = {seed: column.of_run(run, others.get(seed)) for seed, run in ours.items()}
     return {seed: number for seed, number in found.items() if number is not None}
 
 
-def fill(name: str, lines: Sequence[Line], runs: Runs) -> Filled:
-    """The column of every line, differences with Holm-corrected p-values."""
+def fill(name: str, rows: Sequence[Row], runs: Runs) -> Filled:
+    """The column of every row, differences with Holm-corrected p-values."""
     column = COLUMNS[name]
-    values, raw = [], {}
-    for place, line in enumerate(lines):
-        numbers = list(of_seeds(column, line, runs).values())
+    values: list[Value] = []
+    raw: dict[int, float | None] = {}
+    for place, row in enumerate(rows):
+        numbers = list(values_by_seed(column, row, runs).values())
         if not numbers:
-            values.append(Value(line.fixed.get(name)))
+            values.append(Value(row.fixed.get(name)))
             continue
         interval = t_interval(numbers)
         values.append(Value(interval.mean, interval.half_width if column.interval else None))
-        p = paired_p_value(numbers) if column.paired and line.run != line.against else None
-        if p is not None:
-            raw[place] = p
-    for place, p in zip(raw, holm(list(raw.values())).tolist(), strict=True):
+        raw[place] = paired_p_value(numbers) if column.paired and row.run != row.reference else None
+    for place, p in corrected(raw).items():
         values[place] = replace(values[place], p=p)
     return values
 
 
-def best(name: str, values: Filled, lines: Sequence[Line], runs: Runs) -> Filled:
+def best(name: str, values: Filled, rows: Sequence[Row], runs: Runs) -> Filled:
     """`values` with the best of each group in bold, where paired tests tell it from all others of the group.
 
-    Holm's correction is over the comparisons of all groups, as that of the differences is over the table: a line in
+    Holm's correction is over the comparisons of all groups, as that of the differences is over the table: a row in
     bold beside a difference without a star would contradict it.
     """
     column, marked = COLUMNS[name], list(values)
@@ -157,19 +156,18 @@ def best(name: str, values: Filled, lines: Sequence[Line], runs: Runs) -> Filled
         return marked
     sign = 1.0 if column.better == "more" else -1.0
     tested: dict[tuple[int, int], float | None] = {}
-    for group in dict.fromkeys(line.group for line in lines):
+    for group in dict.fromkeys(row.group for row in rows):
         numbers = {
-            place: of_seeds(column, line, runs) for place, line in enumerate(lines) if line.run and line.group == group
+            place: values_by_seed(column, row, runs) for place, row in enumerate(rows) if row.run and row.group == group
         }
         numbers = {place: of_seed for place, of_seed in numbers.items() if of_seed}
         if len(numbers) < 2:
             continue
         first = max(numbers, key=lambda place: sign * (values[place].number or 0.0))
         tested |= {(first, place): _paired(numbers[first], numbers[place]) for place in numbers if place != first}
-    known = {pair: p for pair, p in tested.items() if p is not None}
-    corrected = dict(zip(known, holm(list(known.values())).tolist(), strict=True))
+    adjusted = corrected(tested)
     for first in dict.fromkeys(first for first, _ in tested):
-        if all(corrected.get(pair, 1.0) < LEVEL for pair in tested if pair[0] == first):
+        if all(adjusted.get(pair, 1.0) < LEVEL for pair in tested if pair[0] == first):
             marked[first] = replace(marked[first], bold=True)
     return marked
 

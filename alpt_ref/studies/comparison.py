@@ -1,7 +1,7 @@
-"""Compare methods × bits × seeds on one dataset: which method keeps how much accuracy at how many bytes.
+"""Compare methods × bits × varied settings × seeds on one dataset: how much accuracy is kept at how many bytes.
 
-Cells are independent runs in spawned processes. Each finished one is a file, so a comparison that was stopped goes on
-where it was, and the same comparison started twice runs nothing the second time.
+A comparison is a study of one table. Its runs are prepared, trained and stored as those of `alpt-ref reproduce`: each
+finished one is a file, so a comparison that was stopped resumes, and one that is started twice trains nothing again.
 """
 
 from __future__ import annotations
@@ -11,51 +11,80 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpt_ref._util.files import claim_folder, read_json, writable_folder, write_json, write_text
+from alpt_ref._util.files import claim_folder, read_json, write_json, write_text
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
-from alpt_ref.studies.cell import Task, cell_key, load_cell, run_tasks
+from alpt_ref.studies.comparison_rows import ComparisonRow, make_rows
+from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.grid import (
     BITS,
     DEFAULT_METHODS,
     METHODS,
     SEEDS,
-    Cell,
-    Setting,
+    GridEntry,
+    MethodSetting,
+    Vary,
     base_hash,
-    make_cells,
+    make_grid,
     make_settings,
+    short_key,
+    value_text,
 )
-from alpt_ref.studies.paired import dataset_store
-from alpt_ref.studies.summary import Row, summarise
+from alpt_ref.studies.row import Row
+from alpt_ref.studies.stored import Runs, Stored
+from alpt_ref.studies.study import Study
+from alpt_ref.studies.table import Table
+from alpt_ref.studies.training_plan import prepare, run, task_name
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.config_io import dump_toml
-from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import require_usable
 
-__all__ = ["BITS", "METHODS", "SEEDS", "Comparison", "Row", "Setting", "compare"]
+__all__ = ["BITS", "METHODS", "SEEDS", "Comparison", "ComparisonRow", "MethodSetting", "compare", "plan_grid"]
 
 MARKER = "comparison.json"
-FILES = ("config.toml", "results.csv", "results.json", "figure.png", "figure.svg", "cells", "data")
+TABLE = "comparison"
+FILES = ("config.toml", "runs.json", "results.csv", "results.json", "figure.png", "figure.svg", "cells", "data")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of the table and what they are about."""
+    """The rows of the table and what they are about.
 
-    rows: tuple[Row, ...]
+    Attributes
+    ----------
+    rows : one per method, bits and combination of varied settings
+    dataset, fingerprint : of the data
+    seeds : those that every row should have
+    bayes : Bayes-optimal ``auc`` and ``logloss`` of the test part where the data are synthetic, else empty
+    folder : where the runs and results are
+    folds : of cross-validation, the dataset named being that of fold 0; 0: all seeds saw one split
+    varied : dotted names of the varied settings
+    """
+
+    rows: tuple[ComparisonRow, ...]
     dataset: str
     fingerprint: str
     seeds: tuple[int, ...]
     bayes: dict[str, float]
-    """Bayes-optimal ``auc`` and ``logloss`` of the test part where the data are synthetic, else empty."""
     folder: Path
     folds: int = 0
-    """Of cross-validation, the dataset named being that of fold 0; 0: all seeds saw one split."""
+    varied: tuple[str, ...] = ()
 
 
+def plan_grid(
+    config: RunConfig, methods: Sequence[str], bits: Sequence[int], seeds: Sequence[int], vary: Vary | None = None
+) -> tuple[GridEntry, ...]:
+    """Every run of a comparison but for its seed; raises `InputError` for a grid that cannot be."""
+    if not seeds:
+        raise InputError("seeds must name at least one seed, got none")
+    require_different_folds(config.data.folds, seeds)
+    return make_grid(config, make_settings(methods, bits), vary)
+
+
+@former_keywords(say="log")
 def compare(
     config: RunConfig,
     dataset: ClickDataset,
@@ -64,31 +93,40 @@ def compare(
     methods: Sequence[str] = DEFAULT_METHODS,
     bits: Sequence[int] = BITS,
     seeds: Sequence[int] = SEEDS,
+    vary: Vary | None = None,
     jobs: int | None = None,
     store: str | Path | None = None,
     progress: Progress | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    log: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
     """Run what is missing of the grid, summarise all of it, and write results.csv, results.json and the figure.
 
     Parameters
     ----------
     config : RunConfig
-        What all cells share; method, rounding, bits and seed come from the grid.
+        What all runs share; method, rounding, bits, seed and varied settings come from the grid.
     dataset : ClickDataset
         With ``config.data.folds``: that of fold 0; those of the other seeds are made from ``config.data``.
     output : folder
-        One JSON file a cell, the dataset's store, and the results. A folder of another configuration or dataset is
-        refused; more methods, bits or seeds of the same one are added.
+        One JSON file per run, the dataset's store, and the results. A folder of another configuration or dataset is
+        refused; more methods, bits, values or seeds of the same one are added.
     methods, bits, seeds : sequences
         The grid; fp32 is always part of it. `METHODS` names all methods; hashing and pruning have no bits.
+    vary : mapping, optional
+        Any settings of the model, the table or the training, with the values that each takes:
+        ``{"table.step_lr": [2e-6, 2e-5]}``. Every combination is a further dimension of the grid; each row is compared
+        with FP32 under the same combination.
     jobs : int, optional
-        Processes, default one a core (``config.train.threads``, or all); each gets cores // jobs threads. With more
+        Processes, default one per core (``config.train.threads``, or all); each gets cores // jobs threads. With more
         than one, a script that calls this needs the usual ``if __name__ == "__main__":``.
     store : folder, optional
         Where `dataset` is stored already; otherwise it is written into `output`.
-    progress, say : optional
-        Show cells done; receive one line of text.
+    progress, log : optional
+        Show what is done; receive one line of text.
+
+    Returns
+    -------
+    Comparison
 
     Raises
     ------
@@ -96,6 +134,18 @@ def compare(
         Before anything is run or written.
     TrainingError
         A worker process died. A run that diverges is no error: it is counted as failed in its row.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from alpt_ref.data import synthetic_clicks
+    >>> from alpt_ref.training.config import RunConfig
+    >>> config = RunConfig().replace("model", hidden=[4]).replace("train", epochs=1, milestones=(), batch_size=100)
+    >>> data = synthetic_clicks(rows=500, fields=2, features=20, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = compare(config, data, folder, methods=["lpt-sr"], bits=[8], seeds=[0], jobs=1)
+    >>> [(row.name, row.serving_ratio) for row in found.rows]
+    [('fp32', 1.0), ('lpt-sr 8-bit', 3.2)]
     """
     cores = config.train.threads or _jit.num_threads()
     if jobs is None:  # runs that share one GPU only wait for each other
@@ -106,47 +156,66 @@ def compare(
     folds = config.data.folds
     if folds and dataset.info.get("encoding", {}).get("folds") != folds:
         raise InputError(f"dataset must be a fold of data.folds={folds}; load it with these settings, or set folds=0")
-    settings = make_settings(methods, bits)
-    cells = make_cells(config.replace("train", threads=max(1, cores // jobs)), settings, seeds)
-    folder = _claim(Path(output), config, dataset)
-    shown = progress or Progress(enabled=False)
-    if folds:
-        stores = _folds(config, seeds, folder, shown)
-    else:
+    grid = plan_grid(config.replace("train", threads=max(1, cores // jobs)), methods, bits, seeds, vary)
+    folder, shown = _claim(Path(output), config, dataset), progress or Progress(enabled=False)
+    stores = None
+    if not folds:
         if store is None:
             store = folder / "dataset"
             dataset.save(store)
-        stores = dict.fromkeys(seeds, (Path(store), dataset.fingerprint))
-    tasks = _tasks(cells, stores, folder)
-    results: dict[Setting, dict[int, RunResult]] = {setting: {} for setting in settings}
-    failures: dict[Setting, list[str]] = {}
-    todo = {}
-    for cell, task in zip(cells, tasks, strict=True):
-        stored = load_cell(task.file)
-        if stored is None:
-            todo[task.name] = (cell, task)
-        else:
-            results[cell.setting][cell.config.train.seed] = stored
-    say(f"{len(cells)} runs, {len(cells) - len(todo)} finished before, {min(jobs, max(len(todo), 1))} at a time")
-    with shown:
-        shown.begin(len(todo), "comparing", unit="runs")
-        for name, result, failure in run_tasks([task for _, task in todo.values()], jobs=jobs):
-            setting, seed = todo[name][0].setting, todo[name][0].config.train.seed
-            if result is None:
-                failures.setdefault(setting, []).append(f"{name}: {failure}")
-            else:
-                results[setting][seed] = result
-            shown.advance(1, name)
-    ordered = {one: dict(sorted(runs.items())) for one, runs in results.items()}
+        stores = dict.fromkeys(seeds, Path(store).absolute())
     unique = tuple(dict.fromkeys(seeds))
+    study = Study(TABLE, config.replace("train", threads=max(1, cores // jobs)), unique, len(unique))
+    table = _table(grid, tuple(vary or ()))
+    plan = prepare(study, [table], folder, shown, stores)
+    failures = run(plan, jobs=jobs, scheduler=None, progress=shown, log=log)
+    found = _sorted(Stored(folder).plan(TABLE))
+    reasons = {
+        entry.name: [
+            f"{entry.name} seed {seed}: {failures[name]}"
+            for seed in unique
+            if (name := task_name(TABLE, entry.name, seed)) in failures
+        ]
+        for entry in grid
+    }
+    rows = make_rows(found, grid, table.rows(study), reasons)
     bayes = {
         name: float(dataset.info[f"bayes_{name}"]) for name in ("auc", "logloss") if f"bayes_{name}" in dataset.info
     }
-    comparison = Comparison(
-        summarise(ordered, failures, len(unique)), dataset.name, dataset.fingerprint, unique, bayes, folder, folds
-    )
-    _write(comparison, ordered)
+    comparison = Comparison(rows, dataset.name, dataset.fingerprint, unique, bayes, folder, folds, tuple(vary or ()))
+    _write(comparison, found)
     return comparison
+
+
+def _table(grid: Sequence[GridEntry], varied: Sequence[str]) -> Table:
+    """The comparison as a table of a study."""
+    rows = [
+        Row(
+            (
+                entry.setting.label,
+                "32" if entry.setting.bits is None else str(entry.setting.bits),
+                *(value_text(entry.varied[key]) if key in entry.varied else "" for key in varied),
+            ),
+            entry.name,
+            entry.reference,
+        )
+        for entry in grid
+    ]
+    return Table(
+        id=TABLE,
+        title="Methods by bits",
+        label_columns=("method", "bits", *map(short_key, varied)),
+        runs=lambda study: {entry.name: entry.config for entry in grid},
+        rows=lambda study: rows,
+        columns=("auc", "logloss", "auc_difference", "logloss_difference", "training_bytes", "serving_bytes"),
+        times=("samples_per_s",),
+        seeds="all",
+    )
+
+
+def _sorted(runs: Runs) -> Runs:
+    """The runs of each row by ascending seed, so that no mean depends on the order in which the seeds were given."""
+    return Runs(runs.study, runs.seeds, runs.data, {name: dict(sorted(runs[name].items())) for name in runs})
 
 
 def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
@@ -160,40 +229,16 @@ def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
         return None if stored.get("config_hash") == ours["config_hash"] else "another configuration"
 
     claim_folder(folder, MARKER, difference, FILES)
-    writable_folder(folder / "cells")
     write_json(folder / MARKER, ours)
     write_text(folder / "config.toml", dump_toml(config))
     return folder
 
 
-def _folds(config: RunConfig, seeds: Sequence[int], folder: Path, progress: Progress) -> dict[int, tuple[Path, str]]:
-    """Store and fingerprint of the fold of every seed."""
-    stores = {}
-    writable_folder(folder / "data")
-    with progress:
-        progress.begin(len(seeds), "preparing folds", unit="sets")
-        for seed in seeds:
-            store = dataset_store(config.data, seed, folder)
-            dataset = ClickDataset.open(store)
-            require_usable(dataset)
-            stores[seed] = store, dataset.fingerprint
-            progress.advance(1)
-    return stores
-
-
-def _tasks(cells: Sequence[Cell], stores: Mapping[int, tuple[Path, str]], folder: Path) -> list[Task]:
-    tasks = []
-    for cell in cells:
-        store, fingerprint = stores[cell.config.train.seed]
-        name = cell_key(cell.config, fingerprint)
-        tasks.append(Task(str(cell), cell.config, store, folder / "cells" / f"{name}.json"))
-    return tasks
-
-
-def _write(comparison: Comparison, results: dict[Setting, dict[int, RunResult]]) -> None:
+def _write(comparison: Comparison, runs: Mapping[str, Mapping[int, Any]]) -> None:
     from alpt_ref.studies.comparison_figure import draw
     from alpt_ref.studies.comparison_text import as_csv, as_json
 
+    results = [run.result for of_seed in runs.values() for run in of_seed.values()]
     write_text(comparison.folder / "results.csv", as_csv(comparison))
     write_json(comparison.folder / "results.json", as_json(comparison, results))
     draw(comparison, comparison.folder)

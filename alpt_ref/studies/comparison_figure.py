@@ -13,8 +13,8 @@ from alpt_ref._util.files import atomic
 from alpt_ref._util.plotting import figure_style, new_figure
 from alpt_ref._util.statistics import CONFIDENCE
 from alpt_ref.catalog import TABLES
-from alpt_ref.studies.grid import FP32, METHODS
-from alpt_ref.studies.summary import Row
+from alpt_ref.studies.comparison_rows import ComparisonRow
+from alpt_ref.studies.grid import METHODS, short_key, value_text
 
 if TYPE_CHECKING:
     from alpt_ref.studies.comparison import Comparison
@@ -30,8 +30,15 @@ STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for t
     "pact": {"marker": "v", "linestyle": (0, (5, 2)), "color": "#CC79A7"},
     "lsq": {"marker": "p", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "color": "#009E73"},
 }
+OTHER: dict[str, Any] = {"marker": "h", "linestyle": (0, (4, 1, 1, 1)), "color": "#117733"}
+"""Methods of other distributions; the legend names them."""
 _WITH_BITS = [label for label in METHODS if "bits" in TABLES[label.split("-")[0]].settings]
 SHIFT = {label: 1 + 0.026 * (place - (len(_WITH_BITS) - 1) / 2) for place, label in enumerate(_WITH_BITS)}
+
+VARIED_SHIFT = 1.006
+"""Sideways between the series of one method, which differ in a varied setting."""
+FILLS = ("full", "none", "left", "right", "top", "bottom")
+"""Of their markers."""
 
 
 def draw(comparison: Comparison, folder: Path) -> None:
@@ -47,12 +54,13 @@ def draw(comparison: Comparison, folder: Path) -> None:
 
 def _plot(axes: Any, comparison: Comparison) -> None:
     rows = [row for row in comparison.rows if row.metric and row.serving_bytes]
-    for label in METHODS:
+    for label in dict.fromkeys((*METHODS, *(row.setting.label for row in rows))):
         ours = sorted((row for row in rows if row.setting.label == label), key=lambda row: row.serving_bytes or 0)
-        if ours:
-            _errorbar(axes, label, ours)
-    reference = next((row for row in rows if row.setting == FP32), None)
-    if reference is not None:
+        words = [_varied(row) for row in ours]
+        for place, name in enumerate(dict.fromkeys(words)):
+            of_name = [row for row, own in zip(ours, words, strict=True) if own == name]
+            _errorbar(axes, label, of_name, " ".join(filter(None, (label, name))), place)
+    for reference in (row for row in rows if row.is_reference):
         axes.axhline(reference.metric["auc"].mean, color="black", linewidth=0.8, alpha=0.5, label="_fp32")
     if "auc" in comparison.bayes:
         axes.axhline(comparison.bayes["auc"], color="grey", linestyle=(0, (1, 3)), label="Bayes optimum")
@@ -66,16 +74,22 @@ def _plot(axes: Any, comparison: Comparison) -> None:
     axes.figure.legend(loc="outside right upper", frameon=False, handlelength=3.5)
 
 
-def _errorbar(axes: Any, label: str, rows: list[Row]) -> None:
+def _varied(row: ComparisonRow) -> str:
+    return " ".join(f"{short_key(key)}={value_text(value)}" for key, value in row.varied.items())
+
+
+def _errorbar(axes: Any, label: str, rows: list[ComparisonRow], name: str, place: int) -> None:
+    """One series; `place` tells those of one method apart, which differ in a varied setting."""
     auc = [row.metric["auc"] for row in rows]
     axes.errorbar(
-        [(row.serving_bytes or 0) * SHIFT.get(label, 1.0) for row in rows],
+        [(row.serving_bytes or 0) * SHIFT.get(label, 1.0) * VARIED_SHIFT**place for row in rows],
         [one.mean for one in auc],
         yerr=[one.half_width or 0.0 for one in auc],
-        label=label,
+        label=name,
         capsize=3,
         linewidth=1.2,
-        **STYLE[label],
+        fillstyle=FILLS[place % len(FILLS)],
+        **STYLE.get(label, OTHER),
     )
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from alpt_ref._util.statistics import CONFIDENCE, Interval
+from alpt_ref._util.statistics import CONFIDENCE, LEVEL, Interval, multiplicity_note
+from alpt_ref.studies.comparison_rows import METRICS, ComparisonRow
 from alpt_ref.studies.folds import folds_in_words
-from alpt_ref.studies.grid import FP32, Setting
-from alpt_ref.studies.summary import METRICS, Row
+from alpt_ref.studies.grid import short_key, value_text
+from alpt_ref.studies.render import aligned
 from alpt_ref.training.results import RunResult
 
 if TYPE_CHECKING:
     from alpt_ref.studies.comparison import Comparison
 
-LEVEL = 1 - CONFIDENCE
 NAMES = {"auc": "AUC", "logloss": "logloss"}
 HEADER = (
     "method", "bits", "runs", "test AUC", "test logloss", "AUC - FP32", "logloss - FP32",
@@ -36,18 +36,19 @@ def _count(value: float | None) -> str:
     return "n/a" if value is None else f"{value:,.0f}"
 
 
-def _difference(row: Row, metric: str) -> str:
+def _difference(row: ComparisonRow, metric: str) -> str:
     """The paired difference to FP32, starred where it is significant."""
-    if row.setting == FP32:
+    if row.is_reference:
         return "reference"
     p = row.p_value.get(metric)
     return show(row.difference.get(metric), signed=True) + ("" if p is None else " *" if p < LEVEL else "  ")
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ComparisonRow, varied: Sequence[str]) -> tuple[str, ...]:
     return (
         row.setting.label,
         "32" if row.setting.bits is None else str(row.setting.bits),
+        *(value_text(row.varied[key]) if key in row.varied else "" for key in varied),
         f"{row.seeds - len(row.failures)}/{row.seeds}",
         *(show(row.metric.get(metric)) if row.metric else "failed" for metric in METRICS),
         *(_difference(row, metric) for metric in METRICS),
@@ -60,16 +61,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def as_text(comparison: Comparison) -> str:
     """The table, aligned for a fixed-width font, and what its columns mean."""
-    lines = [HEADER, *(_cells(row) for row in comparison.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    text = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    text.insert(1, "  ".join("-" * width for width in widths))
+    titles = (*HEADER[:2], *map(short_key, comparison.varied), *HEADER[2:])
+    table = aligned([_cells(row, comparison.varied) for row in comparison.rows], titles, 1, "simple")
+    text = [line.rstrip() for line in table.splitlines()]
     text += [f"failed: {failure}" for row in comparison.rows for failure in row.failures]
     return "\n".join([*text, "", *_notes(comparison)])
 
@@ -97,34 +91,44 @@ def _notes(comparison: Comparison) -> list[str]:
 
 
 def conclusion(comparison: Comparison, metric: str = "auc") -> str:
-    """One sentence that states how the settings differ from FP32, computed from the rows."""
-    others = [row for row in comparison.rows if row.setting != FP32 and metric in row.difference]
+    """How the settings differ from FP32 and by how much, computed from the rows; the undecided in one sentence."""
+    others = [row for row in comparison.rows if not row.is_reference and metric in row.difference]
     if not others:
         return "No setting can be compared with FP32."
     known = [row for row in others if row.p_value[metric] is not None]
+    name, seeds = NAMES[metric], len(comparison.seeds)
     if not known:
-        parts = ", ".join(f"{row.setting} {row.difference[metric].mean:+.4f}" for row in others)
-        return f"With one pair of runs a setting no difference to FP32 in test {NAMES[metric]} can be tested: {parts}."
+        parts = ", ".join(f"{row.name} {row.difference[metric].mean:+.4f}" for row in others)
+        return f"With one pair of runs per setting no difference to FP32 in test {name} can be tested: {parts}."
     differ = [row for row in known if (row.p_value[metric] or 0.0) < LEVEL]
-    alike = [row.difference[metric].mean for row in known if row not in differ]
-    head = (
-        f"{len(differ)} of {len(known)} settings differ from FP32 in test {NAMES[metric]} (paired t-test over "
-        f"{len(comparison.seeds)} seeds, Holm-corrected, {LEVEL:.0%} level)"
-    )
+    rest = [row for row in known if row not in differ]
+    tests = f"paired t-test over {seeds} seeds, Holm-corrected, {LEVEL:.0%} level"
+    head = f"{len(differ)} of {len(known)} settings differ from FP32 in test {name} ({tests})"
     if differ:
         ordered = sorted(differ, key=lambda row: -abs(row.difference[metric].mean))
-        head += ": " + ", ".join(f"{row.setting} ({row.difference[metric].mean:+.4f})" for row in ordered)
-    if not alike:
+        head += ": " + ", ".join(f"{row.name} ({_interval(row, metric)})" for row in ordered)
+    if not rest:
         return f"{head}."
-    rest = f"the other {len(alike)}" if differ else f"the {len(alike)}"
-    return f"{head}; the mean differences of {rest} lie between {min(alike):+.4f} and {max(alike):+.4f}."
+    largest = max(rest, key=lambda row: abs(row.difference[metric].mean))
+    pairs = [(row.difference[metric].mean, row.difference[metric].half_width or 0.0) for row in rest]
+    note = multiplicity_note(pairs, len(known))
+    other = f"the other {len(rest)}" if differ else f"the {len(rest)}"
+    return (
+        f"{head}. {seeds} seeds cannot tell {other} from FP32 (largest difference: {largest.name}, "
+        f"{_interval(largest, metric)}{note})."
+    )
 
 
-def _flat(row: Row) -> dict[str, Any]:
-    """One CSV line; what is unknown is empty."""
+def _interval(row: ComparisonRow, metric: str) -> str:
+    return show(row.difference.get(metric), signed=True)
+
+
+def _flat(row: ComparisonRow, varied: Sequence[str]) -> dict[str, Any]:
+    """One line of the CSV; what is unknown is empty, and so is a varied setting that the method does not have."""
     flat: dict[str, Any] = {
         "method": row.setting.label,
         "bits": 32 if row.setting.bits is None else row.setting.bits,
+        **{key: row.varied.get(key) for key in varied},
         "seeds": row.seeds,
         "failed": len(row.failures),
     }
@@ -143,8 +147,8 @@ def _flat(row: Row) -> dict[str, Any]:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """One line per setting, full precision."""
-    rows = [_flat(row) for row in comparison.rows]
+    """One line per row, full precision."""
+    rows = [_flat(row, comparison.varied) for row in comparison.rows]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -152,7 +156,7 @@ def as_csv(comparison: Comparison) -> str:
     return stream.getvalue()
 
 
-def as_json(comparison: Comparison, results: Mapping[Setting, Mapping[int, RunResult]]) -> dict[str, Any]:
+def as_json(comparison: Comparison, results: Sequence[RunResult]) -> dict[str, Any]:
     """Rows, the runs behind them, and what they are about."""
     return {
         "dataset": comparison.dataset,
@@ -162,6 +166,6 @@ def as_json(comparison: Comparison, results: Mapping[Setting, Mapping[int, RunRe
         "confidence": CONFIDENCE,
         "bayes": comparison.bayes,
         "conclusion": {metric: conclusion(comparison, metric) for metric in METRICS},
-        "rows": [{**_flat(row), "failures": list(row.failures)} for row in comparison.rows],
-        "runs": [run.as_dict() for runs in results.values() for run in runs.values()],
+        "rows": [{**_flat(row, comparison.varied), "failures": list(row.failures)} for row in comparison.rows],
+        "runs": [run.as_dict() for run in results],
     }

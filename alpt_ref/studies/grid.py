@@ -1,23 +1,33 @@
-"""The grid of a comparison: (method, bits) × seeds, each cell a complete run configuration."""
+"""The grid of a comparison: methods × bits × varied settings, each entry a complete run configuration."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from alpt_ref._util.parts import find, split_label
 from alpt_ref.catalog import TABLES, comparison_labels
 from alpt_ref.errors import InputError
-from alpt_ref.studies.folds import require_different_folds
-from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.config import SECTIONS, RunConfig, canonical, config_hash
+from alpt_ref.training.config_io import update
 
 METHODS = comparison_labels()
 DEFAULT_METHODS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 BITS = (8, 4, 2)
 SEEDS = (0, 1, 2, 3, 4)
+_OF_THE_GRID = {
+    "table.method": "--methods",
+    "table.rounding": "--methods",
+    "table.bits": "--bits",
+    "train.seed": "--seeds",
+}
+Vary = Mapping[str, Sequence[Any]]
+"""Dotted setting -> the values that it takes: ``{"table.step_lr": [2e-6, 2e-5]}``."""
 
 
-class Setting(NamedTuple):
+class MethodSetting(NamedTuple):
     """A method and its bits; `bits` is None for a float32 method (fp32, hashing, pruning)."""
 
     label: str
@@ -28,53 +38,121 @@ class Setting(NamedTuple):
         return self.label if self.bits is None else f"{self.label} {self.bits}-bit"
 
 
-FP32 = Setting("fp32", None)
+FP32 = MethodSetting("fp32", None)
 
 
-class Cell(NamedTuple):
-    """One run of the grid."""
+class GridEntry(NamedTuple):
+    """One row of a comparison: a method at its bits under one combination of the varied settings.
 
-    setting: Setting
+    `varied` holds those of them that the method has a use for; `reference` is the name of FP32 under the same
+    combination.
+    """
+
+    setting: MethodSetting
+    varied: Mapping[str, Any]
     config: RunConfig
+    reference: str
 
-    def __str__(self) -> str:
-        """``alpt-sr 4-bit seed 2``."""
-        return f"{self.setting} seed {self.config.train.seed}"
+    @property
+    def name(self) -> str:
+        """``alpt-sr 4-bit step_lr=2e-05``."""
+        return name_of(self.setting, self.varied)
 
 
-def make_settings(methods: Iterable[str], bits: Iterable[int]) -> tuple[Setting, ...]:
+def name_of(setting: MethodSetting, varied: Mapping[str, Any]) -> str:
+    """Name of the runs of a setting under a combination of varied settings."""
+    return " ".join([str(setting), *(f"{short_key(key)}={value_text(value)}" for key, value in varied.items())])
+
+
+def short_key(key: str) -> str:
+    """``table.step_lr`` -> ``step_lr``; with its section where two sections have a setting of that name."""
+    name = key.partition(".")[2]
+    return key if sum(name in one.__struct_fields__ for one in SECTIONS.values()) > 1 else name
+
+
+def value_text(value: Any) -> str:
+    """A varied value as it is shown, and as the command line takes it."""
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def make_settings(methods: Iterable[str], bits: Iterable[int]) -> tuple[MethodSetting, ...]:
     """Every method at every number of bits that it can have; fp32 comes first, always, as the reference."""
     settings = [FP32]
     for label in methods:
-        if label not in METHODS:
-            raise InputError(f"methods must be among {', '.join(METHODS)}, got {label!r}")
-        has_bits = "bits" in TABLES[label.split("-")[0]].settings
-        settings += [Setting(label, one) for one in bits] if has_bits else [Setting(label, None)]
+        has_bits = "bits" in find("table", split_label(label)[0], "methods").settings
+        settings += [MethodSetting(label, one) for one in bits] if has_bits else [MethodSetting(label, None)]
     return tuple(dict.fromkeys(settings))
 
 
-def configure(base: RunConfig, setting: Setting) -> RunConfig:
+def configure(base: RunConfig, setting: MethodSetting) -> RunConfig:
     """`base` with the setting's method, rounding and bits."""
-    method, _, rounding = setting.label.partition("-")
+    method, rounding = split_label(setting.label)
     changes: dict[str, Any] = {"bits": setting.bits, "rounding": rounding}
     return base.replace("table", method=method, **{name: value for name, value in changes.items() if value})
 
 
-def make_cells(base: RunConfig, settings: Sequence[Setting], seeds: Sequence[int]) -> list[Cell]:
-    """All cells, seed by seed, so that an interrupted comparison has complete pairs."""
-    if not seeds:
-        raise InputError("seeds must name at least one seed, got none")
-    require_different_folds(base.data.folds, seeds)
-    configs = [(setting, configure(base, setting)) for setting in settings]
-    return [
-        Cell(setting, config.replace("train", seed=seed))
-        for seed in dict.fromkeys(seeds)
-        for setting, config in configs
-    ]
+def make_grid(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary | None = None) -> tuple[GridEntry, ...]:
+    """Every setting under every combination of varied values; a setting that none of them concerns is there once.
+
+    Raises
+    ------
+    InputError
+        A varied setting or a value does not exist, is a dimension of the grid already, or changes no result.
+    """
+    vary = vary or {}
+    _check_vary(base, settings, vary)
+    entries: dict[str, GridEntry] = {}
+    for values in itertools.product(*vary.values()):
+        combination = dict(zip(vary, values, strict=True))
+        changed = _with(base, combination)
+        for setting in settings:
+            config = configure(changed, setting)
+            reference = name_of(FP32, _used(combination, configure(changed, FP32)))
+            entry = GridEntry(setting, _used(combination, config), config, reference)
+            entries.setdefault(entry.name, entry)
+    return tuple(sorted(entries.values(), key=lambda entry: settings.index(entry.setting)))
+
+
+def _with(base: RunConfig, combination: Mapping[str, Any]) -> RunConfig:
+    """`base` with all values of a combination at once, since one setting may depend on another."""
+    changes: dict[str, dict[str, Any]] = {}
+    for key, value in combination.items():
+        section, _, name = key.partition(".")
+        changes.setdefault(section, {})[name] = value
+    return update(base, changes, source="--vary")
+
+
+def _used(combination: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
+    """The varied settings that can change a result of this run."""
+    plain = canonical(config)
+    return {key: value for key, value in combination.items() if key.partition(".")[2] in plain[key.partition(".")[0]]}
+
+
+def _check_vary(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary) -> None:
+    for key, values in vary.items():
+        section, dot, name = key.partition(".")
+        if not (dot and name):
+            raise InputError(f"--vary must look like section.key=value,value, got {key!r}")
+        if section == "data":
+            raise InputError(f"--vary cannot change {key}: all runs of a comparison see the same data")
+        if key in _OF_THE_GRID:
+            raise InputError(
+                f"--vary cannot change {key}, which is a dimension of the grid already: {_OF_THE_GRID[key]}"
+            )
+        if isinstance(values, str) or not len(values):
+            raise InputError(f"--vary {key} must have at least one value, got {values!r}")
+        if len(set(map(repr, values))) < len(values):
+            raise InputError(f"--vary {key} must have different values, got {', '.join(map(value_text, values))}")
+    combinations = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
+    changed = [(one, _with(base, one)) for one in combinations]  # an unknown name or a wrong value is refused here
+    for key in vary:
+        if not any(_used({key: None}, configure(config, setting)) for _, config in changed for setting in settings):
+            raise InputError(f"--vary {key} would change nothing: no method of this comparison has a use for it")
 
 
 def base_hash(base: RunConfig) -> str:
     """Hash of what all cells share: everything but method, bits, rounding and seed."""
     without = ("table.method", "table.bits", "table.rounding", "train.seed")
-    hashes = [config_hash(base.replace("table", method=method), without=without) for method in TABLES]
+    own = dict.fromkeys((*TABLES, base.table.method))  # an installed method's settings are not those of the others
+    hashes = [config_hash(base.replace("table", method=method), without=without) for method in own]
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()

@@ -1,41 +1,121 @@
-"""Sentences that a table adds to its numbers, each computed from the runs: equivalence, regions, gaps, benchmarks."""
+"""Sentences that a table adds to its numbers, each computed from the runs: equivalence, regions, gaps, benchmarks.
+
+A sentence on a difference states its size and its interval. What the seeds cannot decide is one sentence for the whole
+table (`Undecided`), with the largest of these differences.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
 
-from alpt_ref._util.statistics import paired_p_value, t_interval
+from alpt_ref._util.statistics import LEVEL, PairedEstimate, estimates, multiplicity_note, t_interval
 from alpt_ref.studies.benchmark import Benchmark, check_benchmark
-from alpt_ref.studies.columns import LEVEL
-from alpt_ref.studies.line import Line
-from alpt_ref.studies.paired import Difference, differences
+from alpt_ref.studies.columns import COLUMNS, values_by_seed
+from alpt_ref.studies.folds import overlap
+from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs
-from alpt_ref.training.results import RunResult
-from alpt_ref.verification.stats import holm
 
-Key = TypeVar("Key", bound=Hashable)
+__all__ = [
+    "PairedEstimate",
+    "Undecided",
+    "benchmark_note",
+    "benchmark_rows",
+    "decided",
+    "equivalence",
+    "estimates",
+    "gap_to_bayes",
+    "paired_differences",
+    "regions",
+    "undecided",
+]
 
 
-def results_of(runs: Runs, names: Sequence[str]) -> dict[str, dict[int, RunResult]]:
-    """Name -> seed -> result."""
-    return {name: {seed: run.result for seed, run in runs[name].items()} for name in names}
+class Undecided(str):
+    """The sentence on those comparisons of a table that its seeds cannot decide.
+
+    Attributes
+    ----------
+    comparisons : how many they are
+    """
+
+    __slots__ = ("comparisons",)
+    comparisons: int
+
+    def __new__(cls, text: str, comparisons: int) -> Undecided:
+        """`text` is the sentence."""
+        made = super().__new__(cls, text)
+        made.comparisons = comparisons
+        return made
+
+
+def paired_differences(runs: Runs, first: str, second: str, metric: str = "auc") -> list[float]:
+    """Test `metric` (``auc``, ``logloss``) of the first run less that of the second, seed by seed."""
+    return list(values_by_seed(COLUMNS[f"{metric}_difference"], Row((), first, second), runs).values())
+
+
+def undecided(
+    runs: Runs,
+    known: Mapping[str, PairedEstimate],
+    metric: str = "AUC",
+    what: str = "comparisons apart",
+    family: int | None = None,
+) -> list[Undecided]:
+    """One sentence on the estimates that are not significant, with the largest of them; nothing if all are.
+
+    Parameters
+    ----------
+    runs : their seeds are named
+    known : estimates by name
+    metric : named in the sentence
+    what : what the seeds cannot do to them: "comparisons apart", "rows from the reference"
+    family : comparisons that were corrected together, if there are more than these
+    """
+    rest = {name: one for name, one in known.items() if not one.sign}
+    if not rest:
+        return []
+    largest = max(rest, key=lambda name: abs(rest[name].mean))
+    noun, _, apart = what.partition(" ")
+    other = "the other" if len(rest) < len(known) else "the"
+    counted = f"{other} {noun.removesuffix('s')} {apart}" if len(rest) == 1 else f"{other} {len(rest)} {what}"
+    note = multiplicity_note([(one.mean, one.half_width) for one in rest.values()], family or len(known))
+    seeds = len(runs.seeds)
+    return [
+        Undecided(
+            f"{metric}: {seeds} seed{'s' if seeds > 1 else ''} cannot tell {counted} (largest "
+            f"difference: {largest}, {rest[largest].interval}{note}).",
+            len(rest),
+        )
+    ]
+
+
+def decided(
+    runs: Runs, known: Mapping[str, PairedEstimate], metric: str = "AUC", family: str = "paired, Holm over all"
+) -> list[str]:
+    """The significant estimates of a family with their sizes in one sentence, all others in another."""
+    told = "; ".join(f"{name} {one}" for name, one in known.items() if one.sign)
+    return [*([f"{metric}: {told} ({family} {len(known)})."] if told else []), *undecided(runs, known, metric)]
 
 
 def equivalence(runs: Runs, first: str, second: str, margin: float) -> list[str]:
-    """Two one-sided t-tests (TOST) of equal test AUC within `margin`, paired by seed; for new rows too."""
-    pair = [Difference(first, second)]
-    lines = differences(results_of(runs, (first, second)), pair, folds=runs.study.base.data.folds)
-    found = next((line for line in lines if line["metric"] == "auc"), None)
+    """Two one-sided t-tests (TOST) of equal test AUC within `margin`, paired by seed; for new rows too.
+
+    Both tests at the 5 % level find two runs equivalent for every margin above the larger end, in absolute value, of
+    the 90 % interval.
+    """
+    values = paired_differences(runs, first, second)
     names = f"{first.upper()} and {second.upper()}"
-    if found is None:
-        return [f"Fewer than two pairs of runs: nothing can be said on the equivalence of {names}."]
-    within = found["equivalent_within"]
+    if len(values) < 2:
+        return [f"Fewer than two pairs of runs: the equivalence of {names} cannot be tested."]
+    interval, narrow = t_interval(values), t_interval(values, 1 - 2 * LEVEL).half_width or 0.0
+    within = abs(interval.mean) + narrow
     verdict = "are equivalent" if within < margin else "are not shown to be equivalent"
-    tests = f"two one-sided t-tests at the {LEVEL:.0%} level, {found['pairs']} pairs: {found['difference']:+.5f}"
+    tests = (
+        f"two one-sided t-tests at the {LEVEL:.0%} level, {len(values)} pairs: {interval.mean:+.5f} ± "
+        f"{interval.half_width:.5f}"
+    )
     if not runs.share_rows:
         return [f"{names} {verdict} within {margin:g} AUC ({tests}, smallest margin {within:.5f})."]
-    new = found["equivalent_within_new_rows"]
+    new = abs(interval.mean) + narrow * overlap(len(values), runs.study.base.data.folds)
     return [
         f"{names} {verdict} within {margin:g} AUC over splits of these rows ({tests}, smallest margin {within:.5f}); "
         f"for new rows of the same source the smallest margin is {new:.5f}."
@@ -56,40 +136,41 @@ def gap_to_bayes(runs: Runs, name: str) -> list[str]:
     return [f"{name.upper()} is {interval.mean:.4f}{half} logloss above the Bayes optimum of the test rows."]
 
 
-def regions(runs: Runs, pairs: Mapping[int, Mapping[float, tuple[str, str]]]) -> list[str]:
-    """For each number of bits the values of eta/Delta where SR has the lower logloss, and where DR has (Holm over all).
+def regions(runs: Runs, pairs: Mapping[int, Mapping[float, tuple[str, str]]], metric: str = "logloss") -> list[str]:
+    """For each number of bits the values of eta/Delta where SR is better, and where DR is (Holm over all).
 
     `pairs` : bits -> ratio -> names of the SR run and of the DR run.
     """
-    every = {pair: (bits, ratio) for bits, of in pairs.items() for ratio, pair in of.items()}
-    names = list(dict.fromkeys(name for pair in every for name in pair))
-    lines = differences(results_of(runs, names), [Difference(*pair) for pair in every])
-    tested = {every[line["first"], line["second"]]: line for line in lines if line["metric"] == "logloss"}
-    sentences = []
+    known = estimates(
+        {
+            (bits, ratio): paired_differences(runs, *pair, metric)
+            for bits, of in pairs.items()
+            for ratio, pair in of.items()
+        }
+    )
+    better, name = (1, "AUC") if metric == "auc" else (-1, metric)
+    sentences: list[str] = []
     for bits in pairs:
-        ours = {ratio: tested[bits, ratio] for ratio in pairs[bits] if (bits, ratio) in tested}
-        won = [ratio for ratio, line in ours.items() if line["p_holm"] < LEVEL and line["difference"] < 0]
-        lost = [ratio for ratio, line in ours.items() if line["p_holm"] < LEVEL and line["difference"] > 0]
-        open_ = [ratio for ratio in ours if ratio not in won and ratio not in lost]
-        parts = [f"SR is better at η/Δ = {_list(won)}" if won else "SR is nowhere significantly better"]
-        parts += [f"DR at {_list(lost)}"] if lost else []
-        parts += [f"no significant difference at {_list(open_)}"] if open_ else []
-        if ours:
-            sentences.append(f"{bits} bits, logloss: {'; '.join(parts)} (paired, Holm over all bits and ratios).")
-    return sentences
+        ours = {ratio: known[bits, ratio] for ratio in pairs[bits] if (bits, ratio) in known}
+        sides = {
+            side: ", ".join(f"{ratio:g} ({one})" for ratio, one in ours.items() if one.sign == sign)
+            for side, sign in (("SR", better), ("DR", -better))
+        }
+        parts = [f"{side} is better at η/Δ = {where}" for side, where in sides.items() if where]
+        if parts:
+            tests = f"SR − DR, paired, Holm over all {len(known)}"
+            sentences.append(f"{bits} bits, {name}: {'; '.join(parts)} ({tests}).")
+    named = {f"{bits} bits η/Δ = {ratio:g}": one for (bits, ratio), one in known.items()}
+    return [*sentences, *undecided(runs, named, f"{name}, SR − DR")]
 
 
-def _list(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
-
-
-def benchmark_lines(runs: Runs) -> list[Line]:
-    """The public benchmark's figures, a line a backbone, where rows and vocabulary are the same."""
+def benchmark_rows(runs: Runs) -> list[Row]:
+    """The public benchmark's figures, a row per backbone, where rows and vocabulary are the same."""
     known = _benchmark(runs)[0]
     if known is None:
         return []
     return [
-        Line((f"{kind}, {known.name}",), group="benchmark", fixed={"auc": auc, "logloss": logloss})
+        Row((f"{kind}, {known.name}",), group="benchmark", fixed={"auc": auc, "logloss": logloss})
         for kind, (auc, logloss) in known.results.items()
     ]
 
@@ -102,33 +183,3 @@ def benchmark_note(runs: Runs) -> list[str]:
 
 def _benchmark(runs: Runs) -> tuple[Benchmark | None, str]:
     return check_benchmark(runs.study.name, next(iter(runs.data.values())))
-
-
-class Estimate(NamedTuple):
-    """Mean of paired differences, half width of its 95 % t-interval, p-value of "the mean is 0" after correction."""
-
-    mean: float
-    half_width: float
-    p: float
-
-    @property
-    def interval(self) -> str:
-        """``+0.0151 ± 0.0027``."""
-        return f"{self.mean:+.4f} ± {self.half_width:.4f}"
-
-    def __str__(self) -> str:
-        """The same, starred where it is significant."""
-        return f"{self.interval}{'*' if self.p < LEVEL else ''}"
-
-
-def estimates(values: Mapping[Key, Sequence[float]]) -> dict[Key, Estimate]:
-    """Estimates with Holm's correction over all of them; what has fewer than two values is left out."""
-    raw = {key: paired_p_value(numbers) for key, numbers in values.items()}
-    known = {key: p for key, p in raw.items() if p is not None}
-    corrected = zip(known, holm(list(known.values())).tolist(), strict=True)
-    return {key: Estimate(*_mean_and_half(values[key]), p) for key, p in corrected}
-
-
-def _mean_and_half(numbers: Sequence[float]) -> tuple[float, float]:
-    interval = t_interval(numbers)
-    return interval.mean, interval.half_width or 0.0

@@ -1,4 +1,4 @@
-"""A laid-out table as Markdown, CSV and LaTeX (booktabs), and as cells for the report. Same numbers, same bytes."""
+"""A filled table as Markdown, CSV and LaTeX (booktabs), and as cells for the report. Same numbers, same bytes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from alpt_ref._util.files import write_text
 from alpt_ref.studies.columns import COLUMNS, Form, Value
-from alpt_ref.studies.line import Line
-from alpt_ref.studies.table import LaidOut
+from alpt_ref.studies.row import Row
+from alpt_ref.studies.table import FilledTable
 
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\^{}"}
 _LATEX |= {"±": r"$\pm$", "−": "$-$", "η": r"$\eta$", "Δ": r"$\Delta$", "–": "--", "×": r"$\times$", "≤": r"$\leq$"}
@@ -41,42 +41,55 @@ def text_of(name: str, value: Value) -> str:
     return f"{show(value.number)}{half}{'*' if value.star else ''}"
 
 
-def heads_of(table: LaidOut) -> list[str]:
+def titles_of(table: FilledTable) -> list[str]:
     """Titles of all columns."""
-    return [*table.table.heads, *(COLUMNS[name].title for name in table.columns)]
+    return [*table.table.label_columns, *(COLUMNS[name].title for name in table.columns)]
 
 
-def rows_of(table: LaidOut, emphasis: Callable[[str], str]) -> list[list[str]]:
-    """Every line as text; `emphasis` marks what is bold."""
+def texts_of(table: FilledTable, emphasis: Callable[[str], str]) -> list[list[str]]:
+    """Every row as text; `emphasis` marks what is bold."""
     rows = []
-    for line, values in zip(table.lines, table.values, strict=True):
+    for row, values in zip(table.rows, table.values, strict=True):
         texts = [(text_of(name, value), value.bold) for name, value in zip(table.columns, values, strict=True)]
-        rows.append([*_labels(table, line), *(emphasis(text) if bold else text for text, bold in texts)])
+        rows.append([*_labels(table, row), *(emphasis(text) if bold else text for text, bold in texts)])
     return rows
 
 
-def _labels(table: LaidOut, line: Line) -> list[str]:
-    count = len(table.table.heads)
-    return [*line.labels, *[""] * count][:count]
+def _labels(table: FilledTable, row: Row) -> list[str]:
+    count = len(table.table.label_columns)
+    return [*row.labels, *[""] * count][:count]
 
 
-def as_markdown(table: LaidOut, *, legend: bool = True) -> str:
+def aligned(rows: Sequence[Sequence[str]], titles: Sequence[str], labels: int, form: str) -> str:
+    """Rows of text under their titles, the first `labels` columns to the left and the others to the right.
+
+    `form` is tabulate's: ``pipe`` for Markdown, ``simple`` for the terminal.
+    """
+    from tabulate import tabulate
+
+    sides = ["left"] * labels + ["right"] * (len(titles) - labels)
+    return tabulate(
+        rows, titles, tablefmt=form, disable_numparse=True, colalign=sides, headersalign=sides, preserve_whitespace=True
+    )
+
+
+def markdown_table(rows: Sequence[Sequence[object]], titles: Sequence[str], labels: int) -> str:
+    """The same as Markdown, bars within a cell escaped."""
+    texts = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    return aligned(texts, titles, labels, "pipe")
+
+
+def as_markdown(table: FilledTable, *, legend: bool = True) -> str:
     """Title, table, notes; the legend, which tables share, may be left out."""
-
-    def row(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
     notes = table.notes if legend else table.remarks
-    heads = heads_of(table)
-    ruler = "|" + "|".join(["---"] * len(table.table.heads) + ["---:"] * len(table.columns)) + "|"
-    rows = rows_of(table, lambda text: f"**{text.replace('*', chr(92) + '*')}**")
-    lines = [f"### {table.table.title}", "", row(heads), ruler, *(row(cells) for cells in rows), ""]
+    rows = texts_of(table, lambda text: f"**{text.replace('*', chr(92) + '*')}**")
+    lines = [f"### {table.table.title}", "", markdown_table(rows, titles_of(table), len(table.table.label_columns)), ""]
     return "\n".join([*lines, *(f"{note.replace('*', chr(92) + '*')}  " for note in notes)]).rstrip() + "\n"
 
 
-def as_csv(table: LaidOut) -> str:
-    """Full precision, one line a row: labels, finished runs, then value, half width and corrected p of each column."""
-    fields = [*table.table.heads, "runs"]
+def as_csv(table: FilledTable) -> str:
+    """Full precision, one line per row: labels, finished runs, then value, half width, corrected p of each column."""
+    fields = [*table.table.label_columns, "runs"]
     for name in table.columns:
         column = COLUMNS[name]
         fields += [name, *([f"{name}_half_width"] if column.interval else [])]
@@ -84,8 +97,8 @@ def as_csv(table: LaidOut) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(fields)
-    for line, count, values in zip(table.lines, table.counts, table.values, strict=True):
-        cells: list[object] = [*_labels(table, line), "" if count is None else count]
+    for row, count, values in zip(table.rows, table.counts, table.values, strict=True):
+        cells: list[object] = [*_labels(table, row), "" if count is None else count]
         for name, value in zip(table.columns, values, strict=True):
             column = COLUMNS[name]
             known = [value.number, *([value.half] if column.interval else []), *([value.p] if column.paired else [])]
@@ -99,24 +112,28 @@ def latex_text(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-def as_latex(table: LaidOut) -> str:
-    """A ``table`` environment; needs ``\\usepackage{booktabs}``."""
+def as_latex(table: FilledTable) -> str:
+    """A ``table`` environment; needs ``\\usepackage{booktabs}``.
 
-    def row(cells: Sequence[str]) -> str:
-        return " & ".join(cells) + r" \\"
-
-    rows = rows_of(table, lambda text: "\0" + text)  # escaped first, set in bold then
+    By hand, because tabulate's ``latex_booktabs`` escapes the mathematics that ``±`` and ``η`` become, and knows no
+    rules between groups of rows.
+    """
+    rows = texts_of(table, lambda text: "\0" + text)  # escaped first, set in bold then
     body = []
     for place, cells in enumerate(rows):
-        if place and table.lines[place].group != table.lines[place - 1].group:
+        if place and table.rows[place].group != table.rows[place - 1].group:
             body.append(r"\midrule")
-        body.append(row([_cell(cell) for cell in cells]))
-    heads = row([latex_text(head) for head in heads_of(table)])
-    form = "l" * len(table.table.heads) + "r" * len(table.columns)
+        body.append(_latex_row([_cell(cell) for cell in cells]))
+    titles = _latex_row([latex_text(title) for title in titles_of(table)])
+    form = "l" * len(table.table.label_columns) + "r" * len(table.columns)
     caption = latex_text(f"{table.table.title}. {' '.join(table.notes)}")
     lines = [r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}", rf"\label{{tab:{table.id}}}"]
-    lines += [rf"\begin{{tabular}}{{{form}}}", r"\toprule", heads, r"\midrule", *body]
+    lines += [rf"\begin{{tabular}}{{{form}}}", r"\toprule", titles, r"\midrule", *body]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
 
 
 def _cell(text: str) -> str:
@@ -124,7 +141,7 @@ def _cell(text: str) -> str:
     return rf"\textbf{{{latex_text(text[1:])}}}" if text.startswith("\0") else latex_text(text)
 
 
-def write_table(table: LaidOut, folder: Path) -> None:
+def write_table(table: FilledTable, folder: Path) -> None:
     """Write ``<id>.md``, ``<id>.csv`` and ``<id>.tex``."""
     for suffix, content in (("md", as_markdown(table)), ("csv", as_csv(table)), ("tex", as_latex(table))):
         write_text(folder / f"{table.id}.{suffix}", content)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util.files import write_text
-from alpt_ref.studies.render import heads_of, rows_of
+from alpt_ref.studies.inference import Undecided
+from alpt_ref.studies.render import texts_of, titles_of
 from alpt_ref.studies.stored import Stored
-from alpt_ref.studies.table import LaidOut
+from alpt_ref.studies.table import FilledTable
 from alpt_ref.studies.verdicts import Verdict
 from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.picture import claim_picture, data_uri, formula
@@ -24,20 +25,32 @@ BRIEF = 320
 """Letters of a conclusion that the command repeats after its tables; longer ones stay below their own."""
 
 
-def summary_text(tables: Sequence[LaidOut], verdicts: Sequence[Verdict]) -> str:
+def summary_text(tables: Sequence[FilledTable], verdicts: Sequence[Verdict]) -> str:
     """What the command prints: each table, then what was found in sentences, and the count of verdicts."""
     from alpt_ref.studies.render import as_markdown
 
     parts = [as_markdown(table, legend=False) for table in tables if not table.suffix]
     legends = dict.fromkeys(note for table in tables for note in table.legend)
     parts.append("\n".join(legends) + "\n")
-    found = [(table.table.title, [f"- {one}" for one in table.sentences if len(one) <= BRIEF]) for table in tables]
+    found = [(table.table.title, [f"- {one}" for one in _brief(table)]) for table in tables]
     lines = [line for title, sentences in found if sentences for line in (f"{title}:", *sentences)]
+    undecided = [one for table in tables for one in table.sentences if isinstance(one, Undecided)]
+    if undecided:
+        count, other = sum(one.comparisons for one in undecided), "other " if lines else ""
+        lines.append(
+            f"The seeds cannot tell the {other}{count} comparisons apart, which does not prove equality; below each "
+            "table stands the largest of its differences with its interval."
+        )
     if lines:
         parts.append("\n".join(["### What was found", "", *lines]) + "\n")
     if verdicts:
         parts.append(f"{len(verdicts)} claims: {_counted(verdicts)}.")
     return "\n".join(parts).rstrip()
+
+
+def _brief(table: FilledTable) -> list[str]:
+    """The sentences that are repeated at the end: what was decided, as far as it is short."""
+    return [one for one in table.sentences if len(one) <= BRIEF and not isinstance(one, Undecided)]
 
 
 def _counted(verdicts: Sequence[Verdict]) -> str:
@@ -48,9 +61,9 @@ def _counted(verdicts: Sequence[Verdict]) -> str:
 
 
 def write_report(
-    folder: Path, tables: Sequence[LaidOut], figures: Sequence[Figure], verdicts: Sequence[Verdict]
+    folder: Path, tables: Sequence[FilledTable], figures: Sequence[Figure], verdicts: Sequence[Verdict]
 ) -> None:
-    """Write ``report.html``; pictures are inside it, nothing is loaded from elsewhere."""
+    """Write ``report.html``; pictures are inside it, nothing is loaded from other files."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -92,16 +105,16 @@ def _study(stored: Stored) -> dict[str, Any]:
     return {"name": study.name, "rows": rows}
 
 
-def _table(table: LaidOut) -> dict[str, Any]:
-    groups = [line.group for line in table.lines]
+def _table(table: FilledTable) -> dict[str, Any]:
+    groups = [row.group for row in table.rows]
     return {
         "id": table.id,
         "title": table.table.title + (" – times" if table.suffix else ""),
-        "heads": heads_of(table),
-        "labels": len(table.table.heads),
+        "titles": titles_of(table),
+        "labels": len(table.table.label_columns),
         "rows": [
             {"cells": [(text.lstrip("\0"), text.startswith("\0")) for text in cells], "rule": new}
-            for cells, new in zip(rows_of(table, "\0{}".format), _changes(groups), strict=True)
+            for cells, new in zip(texts_of(table, "\0{}".format), _changes(groups), strict=True)
         ],
         "notes": table.notes,
     }

@@ -1,8 +1,8 @@
-"""The experiments of the paper kind: every table and figure from one command, at the size of the data that are there.
+"""A study: every table and figure of the paper from one command, at the size of the data that are there.
 
 A table is one file (`Table`), a figure too; both name the runs they need as changes of `Study.base`. `train_missing`
-trains what nobody has trained yet, one file a run; `draw` lays everything out from these files. Stopped at any moment,
-a study goes on where it was and ends in the same tables.
+trains what nobody has trained yet, one file per run; `draw` fills and draws everything from these files. A study that
+was stopped at any moment resumes and ends in the same tables.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpt_ref._util.files import claim_folder, writable_folder, write_json
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.studies.benchmark import Benchmark, check_benchmark
 from alpt_ref.studies.columns import Value
-from alpt_ref.studies.line import Line
+from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs, Stored, StoredRun, stored_runs
 from alpt_ref.studies.study import PRESETS, Study, preset, with_seeds
-from alpt_ref.studies.table import LaidOut, Table, load_tables
+from alpt_ref.studies.table import FilledTable, Table, load_tables
 
 if TYPE_CHECKING:
     from alpt_ref.verification.figures import Figure
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 __all__ = [
     "PRESETS",
     "Benchmark",
-    "LaidOut",
-    "Line",
+    "FilledTable",
+    "Row",
     "Runs",
+    "Selection",
     "Stored",
     "StoredRun",
     "Study",
@@ -47,11 +49,11 @@ __all__ = [
 
 MARKER = "reproduce.json"
 OWN = ("cells", "data", "runs.json", "tables", "figures", "verify", "report.html")
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """The tables and figures of a study; figures that are drawn from claims are not among them."""
 
     tables: tuple[Table, ...]
@@ -63,7 +65,7 @@ class Chosen:
         return (*self.tables, *self.figures)
 
 
-def choose(tables: Sequence[Table], figures: Sequence[Figure], only: Sequence[str] = ()) -> Chosen:
+def choose(tables: Sequence[Table], figures: Sequence[Figure], only: Sequence[str] = ()) -> Selection:
     """The named tables and figures, all if none is named.
 
     Raises
@@ -79,7 +81,7 @@ def choose(tables: Sequence[Table], figures: Sequence[Figure], only: Sequence[st
     unknown = [name for name in only if name not in names]
     if unknown:
         raise InputError(f"--only must be among {', '.join(names)}, got {unknown[0]!r}")
-    return Chosen(
+    return Selection(
         tuple(one for one in tables if not only or one.id in only),
         tuple(one for one in ours if not only or one.id in only),
     )
@@ -92,15 +94,16 @@ def open_folder(path: str | Path) -> Path:
     return folder
 
 
+@former_keywords(say="log")
 def train_missing(
     study: Study,
-    chosen: Chosen,
+    chosen: Selection,
     folder: Path,
     *,
     jobs: int,
     scheduler: str | None = None,
     progress: bool = False,
-    say: Say = lambda text: None,
+    log: Log = lambda text: None,
 ) -> Mapping[str, str]:
     """Train what the tables and figures need and nobody has trained yet; returns failures (diverged runs) by name.
 
@@ -111,7 +114,7 @@ def train_missing(
     jobs : processes on this machine
     scheduler : address of a Dask scheduler whose workers train in their place
     progress : show it
-    say : takes remarks
+    log : takes remarks
 
     Raises
     ------
@@ -120,19 +123,21 @@ def train_missing(
     TrainingError
         A worker died; finished runs are kept.
     """
-    from alpt_ref.studies.experiments import prepare, run
+    from alpt_ref.studies.training_plan import prepare, run
 
-    work = prepare(study, chosen.needs, folder, Progress(enabled=progress), say)
-    comparable = check_benchmark(study.name, next(iter(work.index.data.values())))[1]
+    plan = prepare(study, chosen.needs, folder, Progress(enabled=progress))
+    log(f"{len(chosen.needs)} tables and figures need {len(plan.tasks)} runs")
+    comparable = check_benchmark(study.name, next(iter(plan.index.data.values())))[1]
     if comparable:
-        say(comparable)
-    return run(work, jobs=jobs, scheduler=scheduler, progress=Progress(enabled=progress), say=say)
+        log(comparable)
+    return run(plan, jobs=jobs, scheduler=scheduler, progress=Progress(enabled=progress), log=log)
 
 
-def draw(folder: Path, chosen: Chosen, say: Say = lambda text: None) -> list[LaidOut]:
-    """Lay out every table and draw every figure from the stored runs; nothing is trained.
+@former_keywords(say="log")
+def draw(folder: Path, chosen: Selection, log: Log = lambda text: None) -> list[FilledTable]:
+    """Fill every table and draw every figure from the stored runs; nothing is trained.
 
-    Writes ``tables/`` and ``figures/``. What the study was not asked for is left as it was and named through `say`.
+    Writes ``tables/`` and ``figures/``. What the study was not asked for is left as it was and named through `log`.
 
     Raises
     ------
@@ -140,18 +145,18 @@ def draw(folder: Path, chosen: Chosen, say: Say = lambda text: None) -> list[Lai
         The folder holds no runs, or a table names a run that its plan lacks.
     """
     from alpt_ref.studies.render import write_table
-    from alpt_ref.studies.table import lay_out
+    from alpt_ref.studies.table import fill_table
     from alpt_ref.verification.figures import draw_figures
 
     stored = Stored(folder)
     for table in chosen.tables:
         if table.id not in stored:
-            say(f"table {table.id} was not written: no stored runs")
+            log(f"table {table.id} was not written: no stored runs")
     ours = [table for table in chosen.tables if table.id in stored]
-    made = [part for table in ours for part in lay_out(table, stored.plan(table.id))]
+    made = [part for table in ours for part in fill_table(table, stored.plan(table.id))]
     tables = writable_folder(folder / "tables")
     for part in made:
         write_table(part, tables)
     if chosen.figures:
-        draw_figures(chosen.figures, {}, writable_folder(folder / "figures"), say, stored)
+        draw_figures(chosen.figures, {}, writable_folder(folder / "figures"), log, stored)
     return made

@@ -1,4 +1,4 @@
-"""The runs of a study as they lie on disk: an index, and one file a cell. Tables, figures and claims read nothing else.
+"""The runs of a study on disk: an index, and one file per cell. Tables, figures and claims read nothing else.
 
 ``runs.json`` says which plan (a table or figure) needs which runs, under which names, and in which files of ``cells/``
 they are. It is written before the first run, so that a study that was stopped can be looked at, too.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +19,10 @@ from alpt_ref._util.files import read_json, write_text
 from alpt_ref.errors import InputError
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.config_io import from_file
 from alpt_ref.training.results import RunResult
 
 INDEX = "runs.json"
-FOLDER = "runs/reproduce"
-"""Where `alpt-ref reproduce` writes by default."""
-VARIABLE = "ALPT_REF_RUNS"
-"""Environment variable that names another folder to the claims on stored runs."""
 
 
 class Data(msgspec.Struct, frozen=True):
@@ -59,11 +55,20 @@ class Index(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.observe`."""
+    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.table_diagnostics`."""
 
     config: RunConfig
     result: RunResult
     observed: Mapping[str, Any]
+
+
+def _index(plain: Any, source: str) -> Index:
+    """The content of ``runs.json``; classes that it names must be installed or named by the caller (`from_file`)."""
+    study, configs = plain.get("study", {}), plain.get("configs", {})
+    base = from_file(study.get("base", {}), source)
+    runs = {key: from_file(config, source) for key, config in configs.items()}
+    rest = msgspec.convert({**plain, "study": {**study, "base": {}}, "configs": {}}, Index, strict=False)
+    return msgspec.structs.replace(rest, study=msgspec.structs.replace(rest.study, base=base), configs=runs)
 
 
 class Runs(Mapping[str, Mapping[int, StoredRun]]):
@@ -130,8 +135,8 @@ class Stored:
         if plain is None:
             raise InputError(f"{self.folder} holds no runs of a study; `alpt-ref reproduce` makes them")
         try:
-            self.index: Index = msgspec.convert(plain, Index, strict=False)
-        except (msgspec.ValidationError, InputError) as error:
+            self.index = _index(plain, str(self.folder / INDEX))
+        except (msgspec.ValidationError, InputError, AttributeError) as error:
             raise InputError(
                 f"{self.folder / INDEX} cannot be used ({error}); run `alpt-ref reproduce` again"
             ) from None
@@ -168,10 +173,13 @@ class Stored:
         return hashlib.sha256(" ".join([self.index.study.name, *there]).encode()).hexdigest()[:16]
 
 
-def stored_runs(plan: str) -> Stored | None:
-    """What a claim reads: the study in ``$ALPT_REF_RUNS`` or ``runs/reproduce``, or None where it lacks that plan."""
-    folder = Path(os.environ.get(VARIABLE) or FOLDER)
-    if not (folder / INDEX).exists():
-        return None
+def stored_runs(plan: str, folder: str | Path) -> Stored | None:
+    """The study in `folder`, or None where it lacks that plan.
+
+    Raises
+    ------
+    InputError
+        The folder holds no study, or a damaged one.
+    """
     found = Stored(folder)
     return found if plan in found else None

@@ -13,7 +13,7 @@ import msgspec
 
 from alpt_ref.catalog import comparison_labels
 from alpt_ref.errors import InputError
-from alpt_ref.studies.grid import Setting, configure
+from alpt_ref.studies.grid import MethodSetting, configure
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
 
 
@@ -58,7 +58,7 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def run(self, label: str, bits: int | None = None, **table: Any) -> RunConfig:
         """`base` with the method (``fp32``, ``alpt-sr``, ``lsq`` ...), its bits and other settings of the table."""
-        config = configure(self.base, Setting(label, bits))
+        config = configure(self.base, MethodSetting(label, bits))
         return config.replace("table", **table) if table else config
 
 

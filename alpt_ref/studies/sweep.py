@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alpt_ref.studies.grid import FP32, Setting, configure
+from alpt_ref.studies.grid import FP32, MethodSetting, configure
 from alpt_ref.training.config import RunConfig
 
 STALLS_BELOW = 0.5
 """Where nearest rounding undoes a first step of lazy Adam."""
 
 
-class Point(NamedTuple):
+class SweepPoint(NamedTuple):
     """One variant of the sweep."""
 
     bits: int
@@ -24,12 +24,12 @@ class Point(NamedTuple):
     ratio: float
 
 
-def points(bits: Sequence[int], ratios: Sequence[float]) -> list[Point]:
+def points(bits: Sequence[int], ratios: Sequence[float]) -> list[SweepPoint]:
     """All of the sweep."""
-    return [Point(one, rounding, ratio) for one in bits for ratio in ratios for rounding in ("sr", "dr")]
+    return [SweepPoint(one, rounding, ratio) for one in bits for ratio in ratios for rounding in ("sr", "dr")]
 
 
-def name_of(method: str, point: Point) -> str:
+def name_of(method: str, point: SweepPoint) -> str:
     """``lpt-sr 8-bit eta/Delta=0.5``."""
     return f"{method}-{point.rounding} {point.bits}-bit eta/Delta={point.ratio:g}"
 
@@ -38,6 +38,6 @@ def make_sweep(base: RunConfig, method: str, bits: Sequence[int], ratios: Sequen
     """FP32 and every point's configuration, by name."""
     variants = {str(FP32): configure(base, FP32)}
     for one in points(bits, ratios):
-        config = configure(base, Setting(f"{method}-{one.rounding}", one.bits))
+        config = configure(base, MethodSetting(f"{method}-{one.rounding}", one.bits))
         variants[name_of(method, one)] = config.replace("table", init_step=base.table.lr / one.ratio)
     return variants

@@ -1,4 +1,4 @@
-"""A table of the paper kind, as one file: which runs it needs, and how they are laid out. It never runs anything.
+"""A table of the paper kind, as one file: which runs it needs, and what it shows of them. It never runs anything.
 
 A file of the folder ``analysis/tables`` exposes ``TABLE = Table(...)``. Its numbers come from `columns` by name; means
 carry 95 % t-intervals over seeds, differences are paired seed by seed with Holm's correction over the table, and the
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from alpt_ref._util.former_names import former_fields
 from alpt_ref._util.plugin import find_folder, guard, load_attribute, plugin_files
+from alpt_ref._util.statistics import LEVEL
 from alpt_ref.errors import InputError
-from alpt_ref.studies.columns import COLUMNS, LEVEL, Filled, Value, best, fill
-from alpt_ref.studies.folds import folds_in_words
-from alpt_ref.studies.line import Line
-from alpt_ref.studies.paired import overlap
+from alpt_ref.studies.columns import COLUMNS, Filled, Value, best, fill
+from alpt_ref.studies.folds import folds_in_words, overlap
+from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig
@@ -27,6 +28,7 @@ TABLES = "analysis/tables"
 Plan = Callable[[Study], Mapping[str, RunConfig]]
 
 
+@former_fields(heads="label_columns", lines="rows", beside="extra_rows")
 @dataclass(frozen=True)
 class Table:
     """One table.
@@ -35,27 +37,27 @@ class Table:
     ----------
     id : name of its files: lower case letters, digits and ``_``
     title : one line
-    heads : titles of the columns that hold the labels
+    label_columns : titles of the columns that hold the labels
     runs : ``runs(study)`` -> configuration of every run by name, made from ``study.base``
-    lines : ``lines(study)`` -> `Line` objects, in order
-    columns : names of `columns.COLUMNS`; those without a value in any line are left out
+    rows : ``rows(study)`` -> `Row` objects, in order
+    columns : names of `columns.COLUMNS`; those without a value in any row are left out
     times : names of columns that hold wall-clock times: they go to a table of their own, because two runs of the same
         study agree in everything else
     seeds : all seeds of the study, or few
-    beside : ``beside(runs)`` -> lines with numbers from elsewhere, put at the end
+    extra_rows : ``extra_rows(runs)`` -> rows with published numbers, put at the end
     note : what a reader must know beside the legend
     conclude : ``conclude(runs)`` -> sentences computed from the runs
     """
 
     id: str
     title: str
-    heads: tuple[str, ...]
+    label_columns: tuple[str, ...]
     runs: Plan
-    lines: Callable[[Study], Sequence[Line]]
+    rows: Callable[[Study], Sequence[Row]]
     columns: tuple[str, ...] = ("auc", "logloss", "auc_difference", "logloss_difference")
     times: tuple[str, ...] = ()
     seeds: Literal["all", "few"] = "few"
-    beside: Callable[[Runs], Sequence[Line]] = lambda runs: ()
+    extra_rows: Callable[[Runs], Sequence[Row]] = lambda runs: ()
     note: str = ""
     conclude: Callable[[Runs], Sequence[str]] = lambda runs: ()
 
@@ -70,15 +72,16 @@ class Table:
             raise InputError(f"seeds must be 'all' or 'few', got {self.seeds!r}")
 
 
+@former_fields(lines="rows")
 @dataclass(frozen=True)
-class LaidOut:
-    """A table with its numbers. `columns` are names; `values` has a row a line, a `Value` a column."""
+class FilledTable:
+    """A table with its numbers. `columns` are names; `values` has a tuple per row, in it a `Value` per column."""
 
     table: Table
     suffix: str
-    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
     counts: tuple[int | None, ...]
-    """Finished runs of each line; None for numbers from elsewhere."""
+    """Finished runs of each row; None for published numbers."""
     columns: tuple[str, ...]
     values: tuple[tuple[Value, ...], ...]
     legend: tuple[str, ...]
@@ -118,25 +121,25 @@ def load_tables(folder: str | Path | None = None) -> list[Table]:
     return list(found.values())
 
 
-def lay_out(table: Table, runs: Runs) -> list[LaidOut]:
+def fill_table(table: Table, runs: Runs) -> list[FilledTable]:
     """The table filled with the stored runs, and its times as a second table where it has some."""
     with guard() as caught:
-        lines = (*table.lines(runs.study), *table.beside(runs))
+        rows = (*table.rows(runs.study), *table.extra_rows(runs))
     if caught.message:
         raise InputError(f"table {table.id}: {caught.message}")
-    for line in lines:
-        for name in filter(None, (line.run, line.against)):
+    for row in rows:
+        for name in filter(None, (row.run, row.reference)):
             if name not in runs:
-                raise InputError(f"table {table.id}: line {' '.join(line.labels)!r} names the unknown run {name!r}")
+                raise InputError(f"table {table.id}: row {' '.join(row.labels)!r} names the unknown run {name!r}")
     with guard() as caught:
         sentences = tuple(table.conclude(runs))
     if caught.message:
         raise InputError(f"table {table.id}: {caught.message}")
     remarks = (*((table.note,) if table.note else ()), *sentences)
-    parts = [_part(table, "", lines, table.columns, runs, _legend(runs), remarks)]
+    parts = [_part(table, "", rows, table.columns, runs, _legend(runs), remarks)]
     if table.times:
         note = "Wall-clock times as each run measured them; runs shared the machine with others of the study."
-        timed = tuple(line for line in lines if line.run)
+        timed = tuple(row for row in rows if row.run)
         parts.append(_part(table, "_times", timed, table.times, runs, (), (note,)))
     return parts
 
@@ -144,18 +147,18 @@ def lay_out(table: Table, runs: Runs) -> list[LaidOut]:
 def _part(
     table: Table,
     suffix: str,
-    lines: tuple[Line, ...],
+    rows: tuple[Row, ...],
     columns: tuple[str, ...],
     runs: Runs,
     legend: tuple[str, ...],
     remarks: tuple[str, ...],
-) -> LaidOut:
-    filled = {name: fill(name, lines, runs) for name in columns}
+) -> FilledTable:
+    filled = {name: fill(name, rows, runs) for name in columns}
     kept = tuple(name for name in columns if any(value.number is not None for value in filled[name]))
-    marked: dict[str, Filled] = {name: best(name, filled[name], lines, runs) for name in kept}
-    counts = tuple(len(runs[line.run]) if line.run else None for line in lines)
-    rows = tuple(tuple(marked[name][place] for name in kept) for place in range(len(lines)))
-    return LaidOut(table, suffix, lines, counts, kept, rows, legend, remarks)
+    marked: dict[str, Filled] = {name: best(name, filled[name], rows, runs) for name in kept}
+    counts = tuple(len(runs[row.run]) if row.run else None for row in rows)
+    values = tuple(tuple(marked[name][place] for name in kept) for place in range(len(rows)))
+    return FilledTable(table, suffix, rows, counts, kept, values, legend, remarks)
 
 
 def _legend(runs: Runs) -> tuple[str, ...]:
@@ -171,7 +174,7 @@ def _legend(runs: Runs) -> tuple[str, ...]:
     if count > 1:
         notes.append(
             f"± is the half width of a 95 % t-interval over seeds. Differences are paired by seed; * p < {LEVEL:g} "
-            "after Holm's correction over the table. Bold: the best, where it differs from every other line of its "
+            "after Holm's correction over the table. Bold: the best, where it differs from every other row of its "
             "group at that level (paired, Holm)."
         )
     else:

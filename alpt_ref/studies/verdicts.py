@@ -1,16 +1,15 @@
-"""The claims, put to the test beside the runs: those about trained models read the runs of this very folder."""
+"""The claims, verified beside the runs: those about trained models are about the runs of this very folder."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from alpt_ref._util.files import writable_folder, write_json
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
-from alpt_ref.studies.stored import VARIABLE
+from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, Results, save_results
 from alpt_ref.verification.runner import Loaded, load_claims, verify
@@ -23,37 +22,24 @@ class Verdict(NamedTuple):
     loaded: Loaded
 
 
-def put_to_the_test(
+@former_keywords(say="log")
+def verify_study(
     folder: Path,
     claims: str | None,
     jobs: int,
     redraw: bool,
     progress: Progress,
-    say: Callable[[str], None] = lambda text: None,
+    log: Callable[[str], None] = lambda text: None,
 ) -> list[Verdict]:
-    """Verdicts on all claims of a folder, with their own report in ``verify/``; `redraw` takes the stored ones."""
+    """Verdicts on all claims, with their own report in ``verify/``; `redraw` takes the stored ones."""
     loaded = load_claims(claims)
     where = writable_folder(folder / "verify")
     if redraw:
         stored = Results(where) if (where / "claims").exists() else {}
         return [Verdict(stored[name], one) for name, one in loaded.items() if name in stored]
     write_json(where / "verify.json", {"command": "alpt-ref reproduce"})
-    with _runs_of(folder):
-        results = verify(list(loaded.values()), where, jobs=jobs, progress=progress, say=say)
+    about = [one.about(Inputs(runs=folder.absolute())) for one in loaded.values()]
+    results = verify(about, where, jobs=jobs, progress=progress, say=log)
     save_results(where, results)
-    write_report(where, results, list(loaded.values()))
-    return [Verdict(*pair) for pair in zip(results, loaded.values(), strict=True)]
-
-
-@contextmanager
-def _runs_of(folder: Path) -> Iterator[None]:
-    """Point the claims, in this process and those that it starts, to the runs of `folder`."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = str(folder.absolute())
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = before
+    write_report(where, results, about)
+    return [Verdict(*pair) for pair in zip(results, about, strict=True)]

@@ -26,11 +26,9 @@ from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.lpt import LowPrecisionTable
+from alpt_ref.tables.options import AlptOptions
 from alpt_ref.tables.step_sizes import gradient_scale
 from alpt_ref.tables.unique_rows import UniqueRows
-
-GRAD_SCALES = ("bdq", "dq", "none")
-STEP_DOMAINS = ("linear", "log")
 
 
 @dataclass
@@ -61,14 +59,10 @@ class AdaptiveTable(LowPrecisionTable):
     """`LowPrecisionTable` whose step sizes are learned."""
 
     method = "alpt"
+    Options = AlptOptions
     two_pass_capable = True
 
     def __init__(self, spec: TableSpec) -> None:
-        _check.number("step_lr", spec.step_lr)
-        _check.choice("grad_scale", spec.grad_scale, GRAD_SCALES)
-        _check.choice("step_domain", spec.step_domain, STEP_DOMAINS)
-        if spec.min_step is not None:
-            _check.number("min_step", spec.min_step, positive=True)
         super().__init__(spec)
         self.step_lr = float(spec.step_lr)
         floor = float(self._first_step_size) / 100 if spec.min_step is None else spec.min_step
@@ -78,6 +72,7 @@ class AdaptiveTable(LowPrecisionTable):
                 f"min_step must not exceed the initial step size {self._first_step_size}, got {spec.min_step}"
             )
         self._step_size_optimizer = self._make_optimizer(len(self._step_sizes), 1)
+        self.shares_rows = self._units >= 0
         self._floor_hits = 0
         self._waiting: PendingUpdate | None = None
 

@@ -7,9 +7,9 @@ gradient raises before any state changes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,113 +20,62 @@ from alpt_ref.kernels.cpu.table import pool_rows
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
-from alpt_ref.scalar.philox import MAX_COLUMNS, MAX_ROWS
 from alpt_ref.tables import checks
 from alpt_ref.tables.former_names import current_state
 from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
+from alpt_ref.tables.options import NoOptions
+from alpt_ref.tables.spec import TableSpec as TableSpec
 from alpt_ref.tables.unique_rows import UniqueRows, sum_gradients, unique_rows
 
 GRAIN = 1024
-MAX_INIT_STD = 1e37
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """Everything that configures a table; methods ignore what does not concern them.
-
-    Attributes
-    ----------
-    n, d : int
-        Rows (features) and columns (embedding dimension).
-    bits, rounding : int or None, {"sr", "dr"} or None
-        Code width and rounding of low-precision methods.
-    optimizer : {"sgd", "adagrad", "adam"}
-    lr : float
-        Learning rate of the rows; `apply_gradients` can override it.
-    weight_decay : float
-        Decoupled decay of touched rows.
-    seed : int
-        Of the initial weights and of stochastic rounding.
-    init_std : float
-        Initial weights are N(0, init_std**2), unless `weights` (float32 (n, d)) gives them.
-    granularity : {"row", "field", "table"}
-        One step size a row, a field (`field_offsets` int64 (fields + 1,)), or for the table.
-    init_step : "lsq", float, or ("range", beta)
-        Initial step size: the LSQ rule ``2 mean|w| / sqrt(q_max)``, a constant, or ``beta / 2**(bits-1)`` for weights
-        expected to reach ``beta`` when trained.
-    step_lr, grad_scale, step_domain, min_step
-        Of the learned step size (ALPT): its learning rate; ``"bdq"`` 1/sqrt(b d q_max), ``"dq"`` 1/sqrt(d q_max) or
-        ``"none"``; ``"linear"`` or ``"log"``; the floor (default: a hundredth of the initial step size).
-    clip_lr : float
-        Learning rate of the learned clip (PACT).
-    hash_ratio : int
-        Features that share a remainder (hashing).
-    sparsity, prune_start, prune_updates, prune_every
-        Of pruning: the share of weights that is zero in the end; updates before the first pruning; updates from
-        there until that share is reached; updates from one pruning to the next.
-    """
-
-    n: int
-    d: int
-    bits: int | None = None
-    rounding: str | None = None
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    seed: int = 0
-    device: str = "cpu"
-    init_std: float = 0.003
-    weights: NDArray[np.float32] | None = field(default=None, repr=False)
-    granularity: str = "row"
-    field_offsets: NDArray[np.int64] | None = field(default=None, repr=False)
-    init_step: Any = "lsq"
-    step_lr: float = 2e-5
-    grad_scale: str = "bdq"
-    step_domain: str = "linear"
-    min_step: float | None = None
-    clip_lr: float = 1e-3
-    hash_ratio: int = 2
-    sparsity: float = 0.5
-    prune_start: int = 0
-    prune_updates: int = 1000
-    prune_every: int = 10
-
-    def __post_init__(self) -> None:
-        """Check the fields that every method uses."""
-        _check.whole_number("n", self.n, 1, MAX_ROWS)
-        _check.whole_number("d", self.d, 1, MAX_COLUMNS)
-        _check.whole_number("seed", self.seed, 0, 1 << 64)
-        _check.number("lr", self.lr)
-        _check.number("weight_decay", self.weight_decay)
-        if _check.number("init_std", self.init_std) > MAX_INIT_STD:
-            raise InputError(f"init_std must be at most {MAX_INIT_STD}, or weights overflow, got {self.init_std}")
-        if self.weights is not None:
-            weights = _check.float32_matrix("weights", self.weights, (self.n, self.d))
-            if not np.isfinite(weights).all():
-                raise InputError("weights must be finite, got NaN or infinity")
-            object.__setattr__(self, "weights", weights)  # rows in one piece, native byte order: kernels read it
 
 
 class EmbeddingTable(ABC):
     """An embedding table that trains.
 
+    A method is a subclass with `_lookup`, `_update` and `_arrays`. What its `__init__` gets, a `TableSpec`, has its
+    settings as attributes; `Options` declares them. `alpt_ref.testing.check_table` tests what is promised here.
+
     Attributes
     ----------
     n, d : int
     method : str
+        Name in messages; default the class's name.
     bits, rounding, optimizer
         As configured; bits and rounding are None for float32.
+    Options : type of msgspec.Struct
+        The method's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
     two_pass_capable : bool
         Whether `begin_update`, `lookup_pending` and `finish_update` exist (ALPT).
+    shares_rows : bool
+        Whether an update may change what rows outside the batch read (hashing, pruning, one learned step size for many
+        rows). A table that leaves this False promises that they keep every bit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alpt_ref import make_table
+    >>> table = make_table("lpt", 100, 8, bits=4)
+    >>> table.apply_gradients([3, 7, 3], np.ones((3, 8), np.float32))
+    >>> table.lookup([3, 7]).shape
+    (2, 8)
     """
 
-    method: ClassVar[str]
+    method: ClassVar[str] = ""
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
     two_pass_capable: ClassVar[bool] = False
+    shares_rows: bool = False
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """A method without a name has its class's."""
+        super().__init_subclass__(**keywords)
+        cls.method = cls.method or cls.__name__
 
     def __init__(self, spec: TableSpec) -> None:
         self.spec = spec
         self.n, self.d = int(spec.n), int(spec.d)
-        self.bits, self.rounding = spec.bits, spec.rounding
+        self.bits: int | None = getattr(spec.options, "bits", None)
+        self.rounding: str | None = getattr(spec.options, "rounding", None)
         self.optimizer = spec.optimizer
         self.lr = float(spec.lr)
         self.backend = get_backend(spec.device)

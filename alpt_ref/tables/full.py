@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.errors import InputError
 from alpt_ref.kernels.arguments import RowUpdates
 from alpt_ref.kernels.cpu import table as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
 from alpt_ref.tables.initial import initial_blocks
+from alpt_ref.tables.options import FullOptions
 from alpt_ref.tables.unique_rows import UniqueRows
-
-
-def require_float32(spec: TableSpec, method: str) -> None:
-    """`InputError` if a width or rounding of codes is given to a method that has none."""
-    if spec.bits is not None or spec.rounding is not None:
-        raise InputError(
-            f"bits and rounding must be left out for method {method!r}, "
-            f"got bits={spec.bits}, rounding={spec.rounding!r}"
-        )
 
 
 class FullTable(EmbeddingTable):
     """Float32 weights (n, d) and an optimiser."""
 
     method = "fp32"
+    Options: ClassVar[type[msgspec.Struct]] = FullOptions
 
     def __init__(self, spec: TableSpec) -> None:
-        require_float32(spec, self.method)
         super().__init__(spec)
         self._allocate()
         for first, block in initial_blocks(self.n, self.d, spec.init_std, spec.seed, spec.weights):

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.arguments import RowUpdates
 from alpt_ref.kernels.cpu import hashing as kernels
@@ -30,9 +29,9 @@ from alpt_ref.kernels.cpu.table import update_weights
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
-from alpt_ref.tables.full import require_float32
 from alpt_ref.tables.initial import initial_blocks
 from alpt_ref.tables.lpt import LowPrecisionTable
+from alpt_ref.tables.options import HashingOptions
 from alpt_ref.tables.unique_rows import UniqueRows, sum_gradients, unique_rows
 
 _PURPOSE = 0x68617368  # keeps these draws apart from all others of the same seed
@@ -54,14 +53,15 @@ class HashedTable(EmbeddingTable):
     """
 
     method = "hashing"
+    Options = HashingOptions
+    shares_rows = True
 
     def __init__(self, spec: TableSpec) -> None:
-        require_float32(spec, self.method)
-        ratio = _check.whole_number("hash_ratio", spec.hash_ratio, 2)
+        ratio = spec.hash_ratio
         if spec.weights is not None:
             raise InputError("weights must be left out for method 'hashing', which has no row for each feature")
         scope = "table" if spec.field_offsets is None else "field"
-        self._offsets, _ = LowPrecisionTable._field_layout(replace(spec, granularity=scope))
+        self._offsets, _ = LowPrecisionTable._field_layout(spec, scope)
         features = np.diff(self._offsets)
         self._sizes = -(-features // ratio)
         ends = np.cumsum(np.concatenate([self._sizes, -(-features // self._sizes)]))

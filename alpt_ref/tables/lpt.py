@@ -7,8 +7,9 @@ units (`scalar.quantizer.moved_code`), ``R`` stochastic or nearest. Rows outside
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,16 +26,16 @@ from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
 from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
 from alpt_ref.tables.former_names import FormerAttribute, current_state
 from alpt_ref.tables.initial import initial_blocks, mean_magnitude
+from alpt_ref.tables.options import LptOptions
 from alpt_ref.tables.unique_rows import UniqueRows
-
-GRANULARITIES = ("row", "field", "table")
 
 
 def initial_step(spec: TableSpec, quantizer: QuantSpec) -> float:
-    """Initial step size by the rule of ``spec.init_step`` (see `TableSpec`)."""
+    """Initial step size by the rule of ``spec.init_step`` (see `GridOptions`)."""
     rule = spec.init_step
-    if isinstance(rule, str):
-        _check.choice("init_step", rule, ("lsq",))
+    if rule == "range":
+        return float(spec.init_range) / -quantizer.q_min
+    if rule == "lsq":
         magnitude = mean_magnitude(spec.n, spec.d, spec.init_std, spec.seed, spec.weights)
         if magnitude == 0.0:
             raise InputError(
@@ -42,11 +43,7 @@ def initial_step(spec: TableSpec, quantizer: QuantSpec) -> float:
                 "give init_step a number or ('range', beta)"
             )
         return lsq_step_size(magnitude, quantizer.q_max)
-    if isinstance(rule, (tuple, list)):
-        if len(rule) != 2 or rule[0] != "range":
-            raise InputError(f"init_step must be 'lsq', a number or ('range', beta), got {rule!r}")
-        return _check.number("init_step range", rule[1], positive=True) / -quantizer.q_min
-    return _check.number("init_step", rule, positive=True)
+    return float(rule)
 
 
 class LowPrecisionTable(EmbeddingTable):
@@ -60,17 +57,13 @@ class LowPrecisionTable(EmbeddingTable):
     """
 
     method = "lpt"
+    Options: ClassVar[type[msgspec.Struct]] = LptOptions
     words = FormerAttribute("packed")
 
     def __init__(self, spec: TableSpec) -> None:
-        if spec.bits is None:
-            raise InputError(f"bits must be 2, 4, 8 or 16 for method {self.method!r}, got None")
-        rounding = "sr" if spec.rounding is None else _check.choice("rounding", spec.rounding, _check.ROUNDINGS)
-        self.quantizer = QuantSpec(spec.bits, rounding)  # type: ignore[arg-type]
-        _check.choice("granularity", spec.granularity, GRANULARITIES)
-        self._offsets, self._units = self._field_layout(spec)
+        self.quantizer = QuantSpec(spec.bits, spec.rounding)
+        self._offsets, self._units = self._field_layout(spec, spec.granularity)
         super().__init__(spec)
-        self.rounding = rounding
         self._key = seed_words(spec.seed)
         self._decay_rate = float(spec.weight_decay)
         self._first_step_size = np.float32(initial_step(spec, self.quantizer))
@@ -92,11 +85,11 @@ class LowPrecisionTable(EmbeddingTable):
         self._counts = np.zeros(4, np.int64)  # elements, with an update, stalled, clipped
 
     @staticmethod
-    def _field_layout(spec: TableSpec) -> tuple[NDArray[np.int64], int]:
+    def _field_layout(spec: TableSpec, granularity: str) -> tuple[NDArray[np.int64], int]:
         """Field offsets and the number of step-size units (-1: one a row), as the kernels take them."""
-        if spec.granularity == "row":
+        if granularity == "row":
             return np.zeros(1, np.int64), -1
-        if spec.granularity == "table":
+        if granularity == "table":
             return np.array([0, spec.n], np.int64), 1
         if spec.field_offsets is None:
             raise InputError("field_offsets (fields + 1 row numbers) must be given for granularity 'field'")

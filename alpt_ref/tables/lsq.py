@@ -11,11 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util import check as _check
 from alpt_ref.kernels.cpu import qat as kernels
 from alpt_ref.kernels.jit import run_rows
-from alpt_ref.tables.alpt import GRAD_SCALES, STEP_DOMAINS
 from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.options import LsqOptions
 from alpt_ref.tables.qat import FakeQuantizedTable
 from alpt_ref.tables.step_sizes import gradient_scale
 
@@ -24,12 +23,12 @@ class LsqTable(FakeQuantizedTable):
     """Float32 weights read as ``step_size * code`` with learned step sizes."""
 
     method = "lsq"
+    Options = LsqOptions
     learned_name = "step_size"
 
     def _rule(self, spec: TableSpec) -> tuple[float, np.float32, int]:
-        _check.choice("grad_scale", spec.grad_scale, GRAD_SCALES)
-        self.log_domain = _check.choice("step_domain", spec.step_domain, STEP_DOMAINS) == "log"
-        return _check.number("step_lr", spec.step_lr), np.float32(1.0), self.quantizer.q_min
+        self.log_domain = spec.step_domain == "log"
+        return float(spec.step_lr), np.float32(1.0), self.quantizer.q_min
 
     def _gradient_scale(self, batch_size: int) -> float:
         return gradient_scale(self.spec.grad_scale, batch_size, self.d, self.quantizer.q_max)

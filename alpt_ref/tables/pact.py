@@ -14,10 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util import check as _check
 from alpt_ref.kernels.cpu import qat as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.options import PactOptions
 from alpt_ref.tables.qat import FakeQuantizedTable
 
 
@@ -25,11 +25,12 @@ class PactTable(FakeQuantizedTable):
     """Float32 weights clipped to learned ``[-clip, clip]`` and read on ``2 q_max + 1`` levels."""
 
     method = "pact"
+    Options = PactOptions
     learned_name = "clip"
 
     def _rule(self, spec: TableSpec) -> tuple[float, np.float32, int]:
         q_max = self.quantizer.q_max
-        return _check.number("clip_lr", spec.clip_lr), np.float32(q_max), -q_max
+        return float(spec.clip_lr), np.float32(q_max), -q_max
 
     def _gradient_scale(self, batch_size: int) -> float:
         return 1.0

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import pruning as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.full import FullTable
+from alpt_ref.tables.options import PruningOptions
 
 LAST_PART = 0.01
 """Share of the way to the target sparsity that is done in one step at the end."""
@@ -46,17 +46,18 @@ class PrunedTable(FullTable):
     ----------
     threshold : float
         Weights of smaller magnitude read as zero.
+    prune_start, prune_updates : int
+        Updates before the first pruning; updates from there until `sparsity` is reached.
     """
 
     method = "pruning"
+    Options = PruningOptions
+    shares_rows = True
 
     def __init__(self, spec: TableSpec) -> None:
-        if _check.number("sparsity", spec.sparsity) >= 1:
-            raise InputError(f"sparsity must be below 1, got {spec.sparsity}")
-        _check.whole_number("prune_start", spec.prune_start, 0)
-        _check.whole_number("prune_updates", spec.prune_updates, 1)
-        _check.whole_number("prune_every", spec.prune_every, 1)
         super().__init__(spec)
+        self.prune_start = round(spec.prune_warmup * spec.epoch_updates)
+        self.prune_updates = max(1, round(spec.prune_epochs * spec.epoch_updates))
         self._threshold = np.zeros(1, np.float32)
 
     @property
@@ -66,11 +67,11 @@ class PrunedTable(FullTable):
 
     def scheduled_sparsity(self, updates: int) -> float:
         """Share of zeros that a pruning after this many updates makes."""
-        spec, done = self.spec, updates - self.spec.prune_start
-        if done >= spec.prune_updates:
-            return float(spec.sparsity)
-        rest: float = LAST_PART ** (max(done, 0) / spec.prune_updates)
-        return round(float(spec.sparsity) * (1.0 - rest), 9)  # a power's last bit may differ between machines
+        sparsity, done = float(self.spec.sparsity), updates - self.prune_start
+        if done >= self.prune_updates:
+            return sparsity
+        rest: float = LAST_PART ** (max(done, 0) / self.prune_updates)
+        return round(sparsity * (1.0 - rest), 9)  # a power's last bit may differ between machines
 
     def apply_gradients(
         self, ids: Any, grads: NDArray[np.float32], *, lr: float | None = None, batch_size: int | None = None

@@ -9,13 +9,11 @@ and step sizes; what is held in training is the float32 table, the learned numbe
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.arguments import FakeQuantizer, UnitValues
 from alpt_ref.kernels.cpu import qat as kernels
@@ -30,7 +28,7 @@ from alpt_ref.quantizer import QuantSpec, words_per_row
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.former_names import current_state
 from alpt_ref.tables.full import FullTable
-from alpt_ref.tables.lpt import GRANULARITIES, LowPrecisionTable, initial_step
+from alpt_ref.tables.lpt import LowPrecisionTable, initial_step
 from alpt_ref.tables.optimizers import make_row_optimizer
 from alpt_ref.tables.unique_rows import UniqueRows
 
@@ -49,23 +47,16 @@ class FakeQuantizedTable(FullTable):
     log_domain = False
 
     def __init__(self, spec: TableSpec) -> None:
-        if spec.bits is None:
-            raise InputError(f"bits must be 2, 4, 8 or 16 for method {self.method!r}, got None")
-        if spec.rounding is not None and _check.choice("rounding", spec.rounding, _check.ROUNDINGS) != "dr":
-            raise InputError(f"rounding must be 'dr' or left out for method {self.method!r}, got {spec.rounding!r}")
         self.quantizer = QuantSpec(spec.bits, "dr")
-        _check.choice("granularity", spec.granularity, GRANULARITIES)
-        if spec.min_step is not None:
-            _check.number("min_step", spec.min_step, positive=True)
         self.learned_lr, self.divisor, low = self._rule(spec)
-        self._offsets, self._units = LowPrecisionTable._field_layout(spec)
+        self._offsets, self._units = LowPrecisionTable._field_layout(spec, spec.granularity)
         step = initial_step(spec, self.quantizer)
         with np.errstate(over="ignore"):
             first = np.float32(step) * self.divisor
         if not np.isfinite(first) or first == 0:
             raise InputError(f"init_step must be finite and positive in float32 (times q_max for a clip), got {step}")
-        super().__init__(replace(spec, bits=None, rounding=None))
-        self.spec, self.bits, self.rounding = spec, spec.bits, "dr"
+        super().__init__(spec)
+        self.rounding = "dr"
         self._range = (np.float32(low), np.float32(self.quantizer.q_max))
         floor = float(first) / 100 if spec.min_step is None else spec.min_step * float(self.divisor)
         self._floor = max(np.float32(floor), self.divisor * np.finfo(np.float32).smallest_subnormal)  # steps divide
@@ -73,6 +64,7 @@ class FakeQuantizedTable(FullTable):
             raise InputError(
                 f"min_step must not exceed the initial step size {first / self.divisor}, got {spec.min_step}"
             )
+        self.shares_rows = self._units >= 0
         self.learned = np.full(self.n if self._units < 0 else self._units, first, np.float32)
         self._learned_optimizer = make_row_optimizer(spec.optimizer, self.backend, len(self.learned), 1)
         self._counts = np.zeros(3, np.int64)  # elements, outside the range, learned numbers held at their floor

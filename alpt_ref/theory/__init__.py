@@ -14,9 +14,10 @@
 from __future__ import annotations
 
 from alpt_ref.theory.markov import Chain, Evolution, evolve_separable
-from alpt_ref.theory.montecarlo import Runs, simulate
+from alpt_ref.theory.montecarlo import simulate
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
 from alpt_ref.theory.setting import Grid, Noise, Schedule
+from alpt_ref.theory.simulation_result import SimulationResult
 
 __all__ = [
     "Chain",
@@ -24,9 +25,9 @@ __all__ = [
     "Evolution",
     "Grid",
     "Noise",
-    "Runs",
     "Schedule",
     "Separable",
+    "SimulationResult",
     "absolute",
     "elastic",
     "evolve_separable",

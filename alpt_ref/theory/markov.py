@@ -21,7 +21,16 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.cpu.markov import DISTANCE, DISTANCE2, GRADIENT1, GRADIENT2, LEAVING, VALUE, evolve_chain
+from alpt_ref.kernels.cpu.markov import (
+    DISTANCE,
+    DISTANCE2,
+    GRADIENT1,
+    GRADIENT2,
+    LEAVING,
+    VALUE,
+    ChainModel,
+    evolve_chain,
+)
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid, Noise
 
@@ -90,7 +99,7 @@ class Chain:
             raise InputError(f"random_bits must be None or from 1 to 32, got {self.random_bits!r}")
         self.noise.outcomes()
 
-    def _words(self) -> float:
+    def _random_words(self) -> float:
         return 0.0 if self.random_bits is None else 2.0**self.random_bits
 
     def _slopes(self) -> NDArray[np.float64]:
@@ -109,7 +118,7 @@ class Chain:
             if self.rounding == "dr":
                 away = np.where(move > 0.0, rest >= 0.5, rest > 0.5).astype(np.float64)
             else:
-                away = np.floor(rest * self._words()) / self._words() if self.random_bits else rest
+                away = np.floor(rest * self._random_words()) / self._random_words() if self.random_bits else rest
             beyond = np.clip(states + whole + np.sign(move), 0, n - 1)
             parts.append((states, states + whole, probability * (1.0 - away)))
             parts.append((states, beyond, probability * away))
@@ -139,19 +148,16 @@ class Chain:
         eta = np.atleast_1d(np.asarray(rates, dtype=np.float64))
         values = self.grid.values
         records = np.zeros((len(eta), 6))
-        outcomes, probabilities = self.noise.outcomes()
-        evolve_chain(
-            law,
+        model = ChainModel(
             self.problem.values(values[:, None])[:, 0],
             values - self.problem.minimum[0],
             self._slopes(),
-            outcomes,
-            probabilities,
+            *self.noise.outcomes(),
             eta / self.grid.step_size,
             self.rounding == "sr",
-            self._words(),
-            records,
+            self._random_words(),
         )
+        evolve_chain(law, model, records)
         return Evolution(
             value=records[:, VALUE].copy(),
             error=records[:, DISTANCE].copy(),

@@ -1,8 +1,8 @@
-"""Many independent runs of low-precision SGD in one parallel kernel; the same seed gives the same bits on any machine.
+"""Many independent runs of low-precision training in one parallel kernel, bit for bit reproducible on any machine.
 
-Full precision, stochastic (``sr``) and deterministic (``dr``) rounding, any `Schedule`, noise and problem of
-`problems` and `linear`. Iterates are ``w_1 (start), ..., w_T``; ``T = steps`` makes ``T - 1`` updates. Arithmetic is
-float32: constants such as w* are rounded once, a relative 6e-8.
+One driver takes the problem (of `problems` or `linear`), the update rule, the rounding (full precision, stochastic or
+deterministic), the step size of each coordinate, the clipping and the start. Iterates are ``w_1 (start), ..., w_T``;
+``T = steps`` makes ``T - 1`` updates. Arithmetic is float32: constants such as w* are rounded once, a relative 6e-8.
 
 Besides the measurements a run returns what the theorems assume, as it was along that very run: how often an update
 left the range, the largest squared gradient and the largest distance from the minimum.
@@ -10,78 +10,46 @@ left the range, the largest squared gradient and the largest distance from the m
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.cpu import montecarlo as separable_kernel
-from alpt_ref.kernels.cpu import montecarlo_linear as linear_kernel
-from alpt_ref.kernels.cpu import montecarlo_measure as measure
-from alpt_ref.kernels.cpu import montecarlo_passes as passes
+from alpt_ref.kernels.cpu import montecarlo as driver
+from alpt_ref.kernels.cpu import montecarlo_types as kinds
+from alpt_ref.kernels.device import default_device
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid, Noise, Schedule
+from alpt_ref.theory.simulation_result import SimulationResult
 
 Rounding = Literal["full", "sr", "dr"]
-_ROUNDING = {"full": passes.FULL, "dr": passes.NEAREST, "sr": passes.STOCHASTIC}
+UpdateRule = Literal["sgd"]
+Clipping = Literal["range"]
+
+_UPDATE = {"sgd": kinds.SGD}
+_ROUNDING = {"full": kinds.FULL, "sr": kinds.STOCHASTIC, "dr": kinds.NEAREST}
+_CLIPPING = ("range",)
 _NOISE = {
-    "none": passes.NOISE_NONE,
-    "two-point": passes.NOISE_TWO_POINT,
-    "uniform": passes.NOISE_UNIFORM,
-    "normal": passes.NOISE_NORMAL,
+    "none": kinds.NOISE_NONE,
+    "two-point": kinds.NOISE_TWO_POINT,
+    "uniform": kinds.NOISE_UNIFORM,
+    "normal": kinds.NOISE_NORMAL,
 }
-_SEPARABLE = {"elastic": passes.ELASTIC, "huber": passes.HUBER, "saturating": passes.SATURATING}
+_SEPARABLE = {"elastic": kinds.ELASTIC, "huber": kinds.HUBER, "saturating": kinds.SATURATING}
 _LINEAR = {
-    "square": linear_kernel.SQUARE,
-    "absolute": linear_kernel.ABSOLUTE,
-    "huber": linear_kernel.HUBER_LOSS,
-    "logistic": linear_kernel.LOGISTIC,
+    "square": kinds.SQUARE,
+    "absolute": kinds.ABSOLUTE,
+    "huber": kinds.HUBER_LOSS,
+    "logistic": kinds.LOGISTIC,
 }
-default_device = os.environ.get("ALPT_REF_DEVICE", "cpu")
-"""Device of simulations that name none; the processes of ``alpt-ref verify --device cuda`` find it in the variable."""
 GROUP_ELEMENTS = 2048
 """Coordinates that one group of runs holds at a time, so that its buffers stay in the first-level cache."""
-
-
-@dataclass(frozen=True)
-class Runs:
-    """What happened in each run.
-
-    Attributes
-    ----------
-    checkpoints : int64 array (c,)
-        The iterate numbers t of the rows below.
-    value, distance2, gradient2 : float64 arrays (c, runs)
-        ``f(w_t) - f*``, ``|w_t - w*|^2`` and ``|f'(w_t)|^2`` (exact gradient).
-    average_value, average_gradient2 : float64 arrays (c, runs) or None
-        Means over the iterates ``1 .. t``; None unless asked for (``average_gradient2``: separable problems only).
-    final : float32 array (runs, d)
-        The last iterate.
-    exceeded : int64 array (runs,)
-        Coordinate updates that left the range and were clipped.
-    max_sampled_gradient2, max_gradient2, max_distance2 : float64 arrays (runs,)
-        Largest ``|g_t|^2`` (with noise), ``|f'(w_t)|^2`` and ``|w_t - w*|^2`` of the run. Of these and `exceeded`
-        all iterates are seen only with ``check=True``, else the checkpoints alone (NaN where nothing was seen).
-    """
-
-    checkpoints: NDArray[np.int64]
-    value: NDArray[np.float64]
-    distance2: NDArray[np.float64]
-    gradient2: NDArray[np.float64]
-    average_value: NDArray[np.float64] | None
-    average_gradient2: NDArray[np.float64] | None
-    final: NDArray[np.float32]
-    checked: bool
-    exceeded: NDArray[np.int64]
-    max_sampled_gradient2: NDArray[np.float64]
-    max_gradient2: NDArray[np.float64]
-    max_distance2: NDArray[np.float64]
+MOST_BATCH = 1 << 20
 
 
 def simulate(
@@ -92,7 +60,10 @@ def simulate(
     steps: int,
     runs: int,
     start: ArrayLike,
+    update: UpdateRule = "sgd",
     rounding: Rounding = "sr",
+    clip: Clipping = "range",
+    step_sizes: ArrayLike | None = None,
     noise: Noise | None = None,
     batch: int = 1,
     checkpoints: Iterable[int] | None = None,
@@ -100,13 +71,33 @@ def simulate(
     check: bool = False,
     seed: int = 0,
     device: str | None = None,
-) -> Runs:
-    """Run low-precision SGD `runs` times from the codes `start` (one, or one a coordinate).
+) -> SimulationResult:
+    """Run low-precision training `runs` times from the codes `start`.
 
     Parameters
     ----------
+    problem : Separable or LinearModel
+        What is minimised; it has ``d`` coordinates.
+    grid : Grid
+        The step size and the number of bits.
+    schedule : Schedule
+        The learning rates.
+    steps, runs : int
+        Iterates of a run, the start included; number of runs.
+    start : int or int array (d,)
+        Codes of ``w_1``.
+    update : {"sgd"}
+        Update rule.
+    rounding : {"sr", "dr", "full"}
+        Stochastic, deterministic (ties up), or none: float32 weights.
+    clip : {"range"}
+        An iterate is clipped to the codes of `grid`, in full precision to their values.
+    step_sizes : float array (d,), optional
+        Step size of each coordinate, in the units of the weights; ``grid.step_size`` for all of them if left out.
+    noise : Noise, optional
+        Of the gradient; none if left out.
     batch : int
-        Rows a gradient, drawn with replacement (`LinearModel` only; 0 takes all rows).
+        Rows of a gradient, drawn with replacement (`LinearModel` only; 0 takes all rows).
     checkpoints : ints from 1 to `steps`, optional
         Iterates to record; the last one is always recorded.
     averages, check : bool
@@ -114,47 +105,99 @@ def simulate(
     seed : int
         Key of the counter-based generator, 0 to 2**64 - 1.
     device : {"cpu", "cuda"}, optional
-        Where to run; the result is the same in every bit. Without it `default_device` counts, and a simulation too
+        Where to run; the result is the same in every bit. Without it the process's default counts, and a simulation too
         small for a GPU to gain from (see `alpt_ref.theory.montecarlo_cuda.pays`) stays on the CPU.
+
+    Returns
+    -------
+    SimulationResult
 
     Raises
     ------
     InputError
         If an argument breaks its rule, or the device cannot be used here; nothing has run then.
+
+    Examples
+    --------
+    >>> from alpt_ref.theory import Grid, Noise, Schedule, quadratic, simulate
+    >>> result = simulate(
+    ...     quadratic(1.0, 0.0), Grid(step_size=0.25, bits=4), Schedule("constant", 0.5), steps=3, runs=2, start=4,
+    ...     rounding="dr",
+    ... )
+    >>> result.final
+    array([[0.25],
+           [0.25]], dtype=float32)
     """
     noise = noise or Noise()
     points = _checkpoints(checkpoints, steps)
-    code = _start(start, problem.dim, grid)
-    if rounding not in _ROUNDING:
-        raise InputError(f"rounding must be full, sr or dr, got {rounding!r}")
+    codes = _start(start, problem.dim, grid)
+    for name, value, known in (
+        ("update", update, _UPDATE),
+        ("rounding", rounding, _ROUNDING),
+        ("clip", clip, _CLIPPING),
+    ):
+        if value not in known:
+            *others, last = known
+            choices = f"{', '.join(others)} or {last}" if others else last
+            raise InputError(f"{name} must be {choices}, got {value!r}")
     if isinstance(runs, bool) or runs < 1 or runs * problem.dim >= 1 << 50:
         raise InputError(f"runs must be at least 1 (and runs * d below 2**50), got {runs!r}")
     if isinstance(seed, bool) or not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
     device = _device(device, problem, runs, steps, batch, bool(averages or check))
-    rates = schedule.rates(steps)
-    scale = noise.largest if noise.kind == "uniform" else noise.sigma
-    settings = {
-        "start": code,
-        "step": np.float32(grid.step_size),
-        "low": grid.low_code,
-        "high": grid.high_code,
-        "rounding": _ROUNDING[rounding],
-        "noise": _NOISE[noise.kind],
-        "sigma": np.float32(scale),
-        "rates": (rates / grid.step_size).astype(np.float32),
-        "full_rates": rates.astype(np.float32),
-        "checkpoints": points,
-        "averages": bool(averages),
-        "check": bool(check),
-        "k0": np.uint32(seed & 0xFFFFFFFF),
-        "k1": np.uint32(seed >> 32),
-    }
+    method = kinds.Method(
+        update=_UPDATE[update],
+        rounding=_ROUNDING[rounding],
+        noise=_NOISE[noise.kind],
+        start=codes,
+        step_size=_step_sizes(step_sizes, problem.dim, grid),
+        low=np.int32(grid.low_code),
+        high=np.int32(grid.high_code),
+        sigma=np.float32(noise.largest if noise.kind == "uniform" else noise.sigma),
+        learning_rates=schedule.rates(steps),
+        k0=np.uint32(seed & 0xFFFFFFFF),
+        k1=np.uint32(seed >> 32),
+    )
+    watch = kinds.Watch(points, bool(averages), bool(check))
     if isinstance(problem, LinearModel):
-        if isinstance(batch, bool) or not 0 <= batch <= 1 << 20:
-            raise InputError(f"batch must be from 0 (all rows) to {1 << 20}, got {batch!r}")
-        return _linear(problem, runs, batch, settings, device)
-    return _separable(problem, runs, settings, device)
+        if isinstance(batch, bool) or not 0 <= batch <= MOST_BATCH:
+            raise InputError(f"batch must be from 0 (all rows) to {MOST_BATCH}, got {batch!r}")
+        return _of_linear(problem, watch, *_run(_linear(problem, batch), runs, method, watch, device))
+    return _of_separable(watch, *_run(_separable(problem), runs, method, watch, device))
+
+
+def _separable(problem: Separable) -> kinds.Problem:
+    curvature, shape, minimum = (x.astype(np.float32) for x in (problem.curvature, problem.shape, problem.minimum))
+    none = np.float32(0.0)
+    return kinds.Problem(
+        _SEPARABLE[problem.kind], curvature, shape, minimum, np.zeros((0, problem.dim), np.float32),
+        np.zeros(0, np.float32), none, none, 0,
+    )  # fmt: skip
+
+
+def _linear(problem: LinearModel, batch: int) -> kinds.Problem:
+    none = np.zeros(0, np.float32)
+    features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
+    width, l2 = np.float32(problem.width), np.float32(problem.l2)
+    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, offsets, width, l2, batch)
+
+
+def _run(
+    problem: kinds.Problem, runs: int, method: kinds.Method, watch: kinds.Watch, device: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
+    """The three arrays of `kernels.cpu.montecarlo_types.Results`."""
+    last_only = problem.kind in _SEPARABLE.values()
+    if device == "cuda":
+        from alpt_ref.theory import montecarlo_cuda
+
+        return montecarlo_cuda.run(runs, problem, method, watch, last_only)
+    d, count = len(method.start), len(watch.checkpoints)
+    group = _group(runs, d)
+    results = kinds.Results(
+        np.zeros((count, runs, 5)), np.zeros((runs, 4)), np.empty((1 if last_only else count, runs, d), np.float32)
+    )
+    run_rows(driver.simulate_groups, -(-runs // group), group, runs, problem, method, watch, results, grain=1)
+    return results
 
 
 def _group(runs: int, d: int) -> int:
@@ -167,7 +210,7 @@ def _device(
     device: str | None, problem: Separable | LinearModel, runs: int, steps: int, batch: int, watched: bool
 ) -> str:
     """The device to use: as named, or by default and by size."""
-    chosen = default_device if device is None else device
+    chosen = default_device() if device is None else device
     if chosen == "cpu":
         return chosen
     if chosen != "cuda":
@@ -179,74 +222,60 @@ def _device(
     return "cuda" if device is not None or pays else "cpu"
 
 
-def _separable(problem: Separable, runs: int, settings: dict[str, Any], device: str) -> Runs:
-    points, averages, check = settings["checkpoints"], settings["averages"], settings["check"]
-    arrays = tuple(array.astype(np.float32) for array in (problem.curvature, problem.shape, problem.minimum))
-    kind = _SEPARABLE[problem.kind]
-    if device == "cuda":
-        from alpt_ref.theory import montecarlo_cuda
-
-        records, limits, final = montecarlo_cuda.separable(kind, runs, arrays, settings)
-    else:
-        group = _group(runs, problem.dim)
-        records, limits = np.zeros((len(points), runs, 5)), np.zeros((runs, 4))
-        final = np.empty((runs, problem.dim), np.float32)
-        run_rows(
-            separable_kernel.simulate_separable, -(-runs // group), group, runs, kind, *arrays, *settings.values(),
-            records, limits, final, grain=1,
-        )  # fmt: skip
-    return Runs(
-        checkpoints=points,
-        value=records[:, :, measure.VALUE].copy(),
-        distance2=records[:, :, measure.DISTANCE2].copy(),
-        gradient2=records[:, :, measure.GRADIENT2].copy(),
-        average_value=records[:, :, measure.MEAN_VALUE].copy() if averages else None,
-        average_gradient2=records[:, :, measure.MEAN_GRADIENT2].copy() if averages else None,
-        final=final,
-        checked=check,
-        exceeded=limits[:, measure.EXCEEDED].astype(np.int64),
-        max_sampled_gradient2=limits[:, measure.MAX_SAMPLED_GRADIENT2] if check else np.full(runs, np.nan),
-        max_gradient2=limits[:, measure.MAX_GRADIENT2].copy(),
-        max_distance2=limits[:, measure.MAX_DISTANCE2].copy(),
+def _of_separable(
+    watch: kinds.Watch, records: NDArray[np.float64], limits: NDArray[np.float64], iterates: NDArray[np.float32]
+) -> SimulationResult:
+    return SimulationResult(
+        checkpoints=watch.checkpoints,
+        value=records[:, :, kinds.VALUE].copy(),
+        distance2=records[:, :, kinds.DISTANCE2].copy(),
+        gradient2=records[:, :, kinds.GRADIENT2].copy(),
+        average_value=records[:, :, kinds.MEAN_VALUE].copy() if watch.averages else None,
+        average_gradient2=records[:, :, kinds.MEAN_GRADIENT2].copy() if watch.averages else None,
+        final=iterates[-1],
+        max_gradient2=limits[:, kinds.MAX_GRADIENT2].copy(),
+        max_distance2=limits[:, kinds.MAX_DISTANCE2].copy(),
+        **_checked(watch, limits),
     )
 
 
-def _linear(problem: LinearModel, runs: int, batch: int, settings: dict[str, Any], device: str) -> Runs:
-    points, averages, check = settings["checkpoints"], settings["averages"], settings["check"]
-    model = (
-        _LINEAR[problem.loss], np.float32(problem.width), np.float32(problem.l2),
-        problem.features.astype(np.float32), problem.offsets.astype(np.float32), batch,
-    )  # fmt: skip
-    if device == "cuda":
-        from alpt_ref.theory import montecarlo_cuda
-
-        means, limits, iterates = montecarlo_cuda.linear(model, runs, settings)
-    else:
-        group = _group(runs, problem.dim)
-        means, limits = np.zeros((len(points), runs)), np.zeros((runs, 4))
-        iterates = np.empty((len(points), runs, problem.dim), np.float32)
-        run_rows(
-            linear_kernel.simulate_linear, -(-runs // group), group, runs, *model, *settings.values(), means, limits,
-            iterates, grain=1,
-        )  # fmt: skip
+def _of_linear(
+    problem: LinearModel,
+    watch: kinds.Watch,
+    records: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    iterates: NDArray[np.float32],
+) -> SimulationResult:
     exact = iterates.astype(np.float64)
-    value = np.stack([problem.value(row) for row in exact]) - problem.f_star
     distance2 = np.stack([problem.distance(row) ** 2 for row in exact])
     gradient2 = np.stack([(problem.gradient(row) ** 2).sum(axis=1) for row in exact])
-    return Runs(
-        checkpoints=points,
-        value=value,
+    return SimulationResult(
+        checkpoints=watch.checkpoints,
+        value=np.stack([problem.value(row) for row in exact]) - problem.f_star,
         distance2=distance2,
         gradient2=gradient2,
-        average_value=means - problem.f_star if averages else None,
+        average_value=records[:, :, kinds.MEAN_VALUE] - problem.f_star if watch.averages else None,
         average_gradient2=None,
         final=iterates[-1].copy(),
-        checked=check,
-        exceeded=limits[:, measure.EXCEEDED].astype(np.int64),
-        max_sampled_gradient2=limits[:, measure.MAX_SAMPLED_GRADIENT2] if check else np.full(runs, np.nan),
         max_gradient2=gradient2.max(axis=0),
-        max_distance2=np.maximum(limits[:, measure.MAX_DISTANCE2], distance2.max(axis=0)),
+        max_distance2=np.maximum(limits[:, kinds.MAX_DISTANCE2], distance2.max(axis=0)),
+        **_checked(watch, limits),
     )
+
+
+def _checked(watch: kinds.Watch, limits: NDArray[np.float64]) -> dict[str, Any]:
+    seen = limits[:, kinds.MAX_SAMPLED_GRADIENT2] if watch.check else np.full(len(limits), math.nan)
+    return {
+        "checked": watch.check,
+        "exceeded": limits[:, kinds.EXCEEDED].astype(np.int64),
+        "max_sampled_gradient2": seen,
+    }
+
+
+def _one_of(name: str, value: str, known: Iterable[str]) -> None:
+    *others, last = known
+    if value not in (*others, last):
+        raise InputError(f"{name} must be {', '.join(others)}{' or ' * bool(others)}{last}, got {value!r}")
 
 
 def _checkpoints(checkpoints: Iterable[int] | None, steps: int) -> NDArray[np.int64]:
@@ -265,3 +294,10 @@ def _start(start: ArrayLike, dim: int, grid: Grid) -> NDArray[np.int32]:
     if codes.min() < grid.low_code or codes.max() > grid.high_code:
         raise InputError(f"start must lie from {grid.low_code} to {grid.high_code}, got {codes.min()}..{codes.max()}")
     return np.ascontiguousarray(np.broadcast_to(codes, (dim,)), dtype=np.int32)
+
+
+def _step_sizes(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.float64]:
+    sizes = np.asarray(grid.step_size if step_sizes is None else step_sizes, dtype=np.float64)
+    if sizes.shape not in ((), (dim,)) or not (np.isfinite(sizes).all() and (sizes > 0.0).all()):
+        raise InputError(f"step_sizes must be one number above 0 for each of the {dim} coordinates, got {step_sizes!r}")
+    return np.ascontiguousarray(np.broadcast_to(sizes, (dim,)))

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.cpu import montecarlo_measure as measure
+from alpt_ref.kernels.cpu.montecarlo_types import (
+    DISTANCE2,
+    GRADIENT2,
+    MAX_DISTANCE2,
+    MAX_GRADIENT2,
+    Method,
+    Problem,
+    Results,
+    Watch,
+)
 from alpt_ref.kernels.cuda.available import require_device
 
 Floats = NDArray[np.float64]
@@ -35,46 +44,37 @@ def pays(runs: int, d: int, steps: int, *, rows: int = 0, watched: bool = False)
     return runs * d >= LEAST_ELEMENTS
 
 
-def separable(
-    kind: int, runs: int, problem: tuple[Any, ...], settings: dict[str, Any]
+def run(
+    runs: int, problem: Problem, method: Method, watch: Watch, last_only: bool
 ) -> tuple[Floats, Floats, NDArray[np.float32]]:
-    """`records` (checkpoints, runs, 5), `limits` (runs, 4) and `final` (runs, d) of the CPU's kernel."""
+    """Run on the GPU: what the CPU's kernel puts into the three arrays of `Results`.
+
+    Parameters
+    ----------
+    last_only : bool
+        Keep the iterates of the last checkpoint alone (a separable problem).
+    """
     require_device()
     from alpt_ref.kernels.cuda import montecarlo, montecarlo_groups
     from alpt_ref.kernels.cuda.target import array_module
 
-    xp, count, d = array_module(), len(settings["checkpoints"]), len(problem[0])
+    xp, count, d = array_module(), len(watch.checkpoints), len(method.start)
+    watched = watch.averages or watch.check or bool((method.step_size != method.step_size[0]).any())
     try:
         records = xp.zeros((count, runs, 5))
-        if settings["averages"] or settings["check"] or not montecarlo.blocks_fit(count, runs * d):
-            limits, final = xp.zeros((runs, 4)), xp.empty((runs, d), np.float32)
-            montecarlo_groups.run_groups(xp, kind, runs, problem, settings, records, limits, final)
-            return _host(records), _host(limits), _host(final)
+        if watched or not last_only or not montecarlo.blocks_fit(count, runs * d):
+            results = Results(records, xp.zeros((runs, 4)), xp.empty((1 if last_only else count, runs, d), np.float32))
+            montecarlo_groups.run_groups(xp, runs, problem, method, watch, results)
+            return _host(records), _host(results.limits), _host(results.iterates)
         points = xp.empty((count, runs * d), np.float32)
-        montecarlo.run_blocks(xp, kind, runs, problem, settings, records, points)
+        montecarlo.run_blocks(xp, runs, problem, method, watch, records, points)
     except MemoryError as error:  # CuPy's is one
         raise _full(error) from None
     host = _host(records)
     seen = np.zeros((runs, 4))
-    seen[:, measure.MAX_GRADIENT2] = host[:, :, measure.GRADIENT2].max(axis=0)
-    seen[:, measure.MAX_DISTANCE2] = host[:, :, measure.DISTANCE2].max(axis=0)
-    return host, seen, _host(points[-1]).reshape(runs, d)
-
-
-def linear(model: tuple[Any, ...], runs: int, settings: dict[str, Any]) -> tuple[Floats, Floats, NDArray[np.float32]]:
-    """`means` (checkpoints, runs), `limits` (runs, 4) and `points` (checkpoints, runs, d) of the CPU's kernel."""
-    require_device()
-    from alpt_ref.kernels.cuda import montecarlo_linear as kernels
-    from alpt_ref.kernels.cuda.target import array_module
-
-    xp, count, d = array_module(), len(settings["checkpoints"]), model[3].shape[1]
-    try:
-        means, limits = xp.zeros((count, runs)), xp.zeros((runs, 4))
-        points = xp.empty((count, runs, d), np.float32)
-        kernels.run_linear(xp, model, runs, settings, means, limits, points)
-    except MemoryError as error:
-        raise _full(error) from None
-    return _host(means), _host(limits), _host(points)
+    seen[:, MAX_GRADIENT2] = host[:, :, GRADIENT2].max(axis=0)
+    seen[:, MAX_DISTANCE2] = host[:, :, DISTANCE2].max(axis=0)
+    return host, seen, _host(points[-1]).reshape(1, runs, d)
 
 
 def _host(array: Any) -> NDArray[Any]:

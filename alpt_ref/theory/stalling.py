@@ -1,7 +1,7 @@
-"""Deterministic rounding (D1 to D5): its bounds, where it stalls exactly, and what gradient noise repairs.
+"""Deterministic rounding (D1 to D4): its bounds, and where it stalls exactly.
 
-Nearest rounding with ties up, ``DR(x) = floor(x + 1/2)``. Ours; closest published relative: Li et al., "Training
-Quantized Nets: A Deeper Understanding", NeurIPS 2017. Notation and setting of `bounds`.
+Nearest rounding with ties up, ``DR(x) = floor(x + 1/2)``. Notation and setting of `alpt_ref.theory.bounds`; what
+gradient noise repairs is in `alpt_ref.theory.dither`.
 """
 
 from __future__ import annotations
@@ -12,34 +12,89 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.bounds import _count
-from alpt_ref.theory.setting import Grid, Noise, positive
+from alpt_ref.theory.bounds.lemma import whole
+from alpt_ref.theory.setting import Grid, positive
 
 
 def dr_convex_constant(*, T: int, eta: float, step_size: float, D1: float, D: float, G: float, dim: int) -> float:
-    """D1: deterministic rounding, convex f, constant learning rate.
+    r"""D1: deterministic rounding, convex f, constant learning rate.
 
-    Problem : convex on B; D1 >= |w_1 - w*|; D >= |w_t - w*| for t = 2..T+1 (the box gives it).
-    Metric : ``(1/T) sum_{t=1..T} E f(w_t) - f*``.
-    Guarantee : upper, ``D1^2/(2 eta T) + eta G^2/2 + D min(sqrt(d) step/(2 eta), G)``. Tight: a stalled ``b |w|``.
-    Proof : ``|w' - w*|^2 = |v - w*|^2 + 2 <eps, w' - w*> - |eps|^2``. ``|eps_i| <= min(step/2, |v_i - w_i|)`` (R4: w_i
-        is a grid point), so ``|eps| <= min(sqrt(d) step/2, eta |g|)``, ``|w' - w*| <= D``. Telescope as S1.
-    Reference : ours; relative: Li et al. 2017.
+    Statement
+    ---------
+    $\frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq \frac{D_1^2}{2\eta T} + \frac{\eta G^2}{2} +
+    D\,\min\left(\frac{\sqrt{d}\,\Delta}{2\eta},\; G\right)$
+
+    In words
+    --------
+    DR, f convex, eta constant: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2
+    + D min(sqrt(d) Delta/(2 eta), G); D bounds every |w_t - w*|, D1 the first
+
+    Parameters
+    ----------
+    T, eta, step_size, D1, D, G, dim
+        See the notation of `alpt_ref.theory.bounds`; D for t = 2..T+1.
+
+    Returns
+    -------
+    float
+        Tight: a stalled ``b |w|``.
+
+    Proof
+    -----
+    ``|w' - w*|^2 = |v - w*|^2 + 2 <eps, w' - w*> - |eps|^2``. ``|eps_i| <= min(Delta/2, |v_i - w_i|)`` (R4: w_i is a
+    grid point), so ``|eps| <= min(sqrt(d) Delta/2, eta |g|)``, ``|w' - w*| <= D``. Telescope as S1.
+
+    Source
+    ------
+    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+
+    Examples
+    --------
+    >>> dr_convex_constant(T=1000, eta=0.1, step_size=0.25, D1=10.0, D=10.0, G=1.0, dim=1)
+    10.55
     """
-    T, eta = _count("T", T), positive("eta", eta)
+    T, eta = whole("T", T), positive("eta", eta)
     return D1 * D1 / (2.0 * eta * T) + 0.5 * eta * G * G + D * min(math.sqrt(dim) * step_size / (2.0 * eta), G)
 
 
 def dr_convex_sqrt(*, T: int, c: float, step_size: float, D: float, G: float, dim: int) -> float:
-    """D2: deterministic rounding, convex f, eta_t = c/sqrt(t).
+    r"""D2: deterministic rounding, convex f, learning rate c/sqrt(t): the rate is lost.
 
-    Metric : ``(1/T) sum_{t=1..T} E f(w_t) - f*``; D >= |w_t - w*| for t = 1..T+1.
-    Guarantee : upper, ``(D^2/(2c) + c G^2)/sqrt(T) + (D/T) sum_t min(sqrt(d) step sqrt(t)/(2c), G)``. The last term
-        grows like sqrt(T) until it reaches the vacuous ``G D``. Tight as T grows: a stalled ``b |w|``.
-    Proof : D1's step divided by ``2 eta_t``; Abel summation as in S2.
-    Reference : ours; relative: Li et al. 2017.
+    Statement
+    ---------
+    $\eta_t = c/\sqrt{t}:\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq \frac{D^2/(2c) + cG^2}{\sqrt{T}} +
+    \frac{D}{T}\sum_{t=1}^{T} \min\left(\frac{\sqrt{d}\,\Delta\sqrt{t}}{2c},\; G\right)$
+
+    In words
+    --------
+    DR, f convex, eta_t = c/sqrt(t): (1/T) sum_t E f(w_t) - f* <= (D^2/(2c) + c G^2)/sqrt(T)
+    + (D/T) sum_t min(sqrt(d) Delta sqrt(t)/(2c), G); the last term grows like sqrt(T) up to G D
+
+    Parameters
+    ----------
+    T, c, step_size, D, G, dim
+        See the notation of `alpt_ref.theory.bounds`; D for t = 1..T+1.
+
+    Returns
+    -------
+    float
+        Tight as T grows: a stalled ``b |w|``.
+
+    Proof
+    -----
+    D1's step divided by ``2 eta_t`` before summing; Abel summation as in S2. The rounding term is ``D min(sqrt(d)
+    Delta/2, eta_t |g|)/eta_t`` at step t; it grows until every update is below half a step, then it is the vacuous G D.
+
+    Source
+    ------
+    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+
+    Examples
+    --------
+    >>> round(dr_convex_sqrt(T=10_000, c=1.0, step_size=0.25, D=2.0, G=1.0, dim=1), 4)
+    2.0258
     """
-    T, c = _count("T", T), positive("c", c)
+    T, c = whole("T", T), positive("c", c)
     full = min(T, math.floor((2.0 * c * G / (math.sqrt(dim) * step_size)) ** 2))  # terms below the vacuous one
     roots = float(np.sqrt(np.arange(1, full + 1, dtype=np.float64)).sum())
     rounding = math.sqrt(dim) * step_size / (2.0 * c) * roots + (T - full) * G
@@ -47,14 +102,45 @@ def dr_convex_sqrt(*, T: int, c: float, step_size: float, D: float, G: float, di
 
 
 def dr_is_fixed(code: ArrayLike, gradient: ArrayLike, eta: float, grid: Grid) -> NDArray[np.bool_]:
-    """D3: whether nearest rounding leaves each code where it is, exactly.
+    r"""D3: whether nearest rounding leaves each code where it is, exactly.
 
-    A code k with gradient g stays iff ``-step/2 < eta g <= step/2``; a tie stays when it would move down and moves
-    when it would move up, since ties go up. At the ends of the range the outward side is free: the largest code stays
-    iff ``eta g <= step/2``, the smallest iff ``eta g > -step/2``.
+    Statement
+    ---------
+    $DR(k\Delta - \eta g) = k\Delta \;\Longleftrightarrow\; -\frac{\Delta}{2} < \eta g \leq \frac{\Delta}{2}$
 
-    Proof : ``DR(k - u) = k + floor(1/2 - u)`` with ``u = eta g/step``; the floor is 0 iff ``-1/2 < u <= 1/2``.
-    Reference : ours.
+    at the smallest (largest) code the lower (upper) end is free
+
+    In words
+    --------
+    A code is fixed under DR iff -Delta/2 < eta g <= Delta/2 (ties go up); at the ends of the range the outward
+    side is free.
+
+    Parameters
+    ----------
+    code, gradient : array_like
+        Codes and gradients, broadcast against each other.
+    eta : float
+        Learning rate.
+    grid : Grid
+
+    Returns
+    -------
+    bool array
+        A tie stays when it would move down and moves when it would move up.
+
+    Proof
+    -----
+    ``DR(k - u) = k + floor(1/2 - u)`` with ``u = eta g/Delta``; the floor is 0 iff ``-1/2 < u <= 1/2``. At the ends the
+    largest code stays iff ``u <= 1/2``, the smallest iff ``u > -1/2``.
+
+    Source
+    ------
+    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+
+    Examples
+    --------
+    >>> dr_is_fixed([0, 0, 0, 7], [0.4, 0.5, -0.5, -9.0], eta=1.0, grid=Grid(1.0, 4))
+    array([ True,  True, False,  True])
     """
     k = np.asarray(code)
     u = (eta / grid.step_size) * np.asarray(gradient, dtype=np.float64)  # in this order, as the runs: ties are exact
@@ -62,16 +148,49 @@ def dr_is_fixed(code: ArrayLike, gradient: ArrayLike, eta: float, grid: Grid) ->
 
 
 def dr_quadratic_stall(*, eta: float, curvature: float, step_size: float) -> tuple[float, float, float]:
-    """D3 on ``lambda/2 (w - w*)^2`` without noise: (smallest, largest stalled distance, largest stalled loss).
+    r"""D3: where deterministic rounding stalls on ``lambda/2 (w - w*)^2`` without noise.
 
-    Every grid point strictly within ``step/(2 eta lambda)`` of w* is fixed (the one at exactly that distance only
-    above w*); so the loss can stay at up to ``step^2/(8 eta^2 lambda)``, which grows as eta shrinks. And, for ``eta
-    lambda <= 1/2``, a start farther away than that *must* end no nearer than ``step/(2 eta lambda) - step``.
+    Statement
+    ---------
+    $\frac{\Delta}{2\eta\lambda} - \Delta \;\leq\; \lim_t |w_t - w^*| \;\leq\; \frac{\Delta}{2\eta\lambda}$
 
-    Proof : ``eta lambda |e| < step/2`` is D3. From outside every move keeps its side: it is at most ``eta lambda |e| +
-        step/2``, and the last one is exactly one step since a move of two or more needs ``|e| >= 3 step/(2 eta
-        lambda)``, which leaves ``(1 - eta lambda)|e| - step/2 >= step/(2 eta lambda)``, still outside.
-    Reference : ours.
+    from every start outside; loss up to $\Delta^2/(8\eta^2\lambda)$
+
+    In words
+    --------
+    f = lambda/2 (w - w*)^2, eta lambda <= 1/2, no noise, start farther away than Delta/(2 eta lambda): DR stops
+    between Delta/(2 eta lambda) - Delta and Delta/(2 eta lambda) from w*
+
+    Parameters
+    ----------
+    eta, curvature, step_size : float
+        Learning rate, lambda and Delta.
+
+    Returns
+    -------
+    (float, float, float)
+        Smallest and largest stalled distance from outside, largest stalled loss. Every grid point strictly within the
+        largest distance is fixed (the one at exactly that distance only above w*).
+
+    Raises
+    ------
+    InputError
+        If ``eta * curvature`` is above 1/2.
+
+    Proof
+    -----
+    ``eta lambda |e| < Delta/2`` is D3. From outside every update keeps its side: it is at most ``eta lambda |e| +
+    Delta/2``, and the last one is exactly one step since an update of two or more needs ``|e| >= 3 Delta/(2 eta
+    lambda)``, which leaves ``(1 - eta lambda)|e| - Delta/2 >= Delta/(2 eta lambda)``, still outside.
+
+    Source
+    ------
+    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+
+    Examples
+    --------
+    >>> dr_quadratic_stall(eta=0.125, curvature=1.0, step_size=1.0)
+    (3.0, 4.0, 8.0)
     """
     rate = positive("eta", eta) * positive("curvature", curvature)
     if rate > 0.5:
@@ -81,93 +200,87 @@ def dr_quadratic_stall(*, eta: float, curvature: float, step_size: float) -> tup
 
 
 def dr_freeze_step(*, c: float, gradient_max: float, step_size: float) -> int:
-    """D3: first step from which eta_t = c/sqrt(t) can no longer move anything: first ``t > (2 c g_max/step)^2``.
+    r"""D3: first step from which eta_t = c/sqrt(t) can no longer move anything.
 
-    With ``g_max`` the largest ``|g_i|`` *at the current iterate* (no noise) it is frozen for ever from that step on,
-    for as long as it stands still the gradient is the same and eta falls. With ``g_max`` over the box it is the
-    latest such step; the iterate may freeze earlier. Exact for ``b |w|`` away from zero, up to the tie.
-    Reference : ours.
+    Statement
+    ---------
+    $w_t = w_{t+1} = \ldots\quad$ for all $\;t > \left(2c\,\max_i |g_i| / \Delta\right)^2$
+
+    In words
+    --------
+    DR with eta_t = c/sqrt(t), no noise: no code changes from the first step t > (2 c g_max/Delta)^2 on, g_max the
+    largest |g_i| over the box; reached by |w| away from its minimum
+
+    Parameters
+    ----------
+    c, gradient_max, step_size : float
+        With ``gradient_max`` the largest ``|g_i|`` *at the current iterate* it is frozen for ever from that step on, if
+        it stands still until then; with that over the box it is the latest such step, whatever happens before.
+
+    Returns
+    -------
+    int
+
+    Proof
+    -----
+    A coordinate moves at step t only if ``eta_t |g_i| >= Delta/2``, that is ``t <= (2 c |g_i|/Delta)^2``. Exact for
+    ``b |w|`` away from its minimum, up to the tie, which stays on the way down and moves on the way up.
+
+    Source
+    ------
+    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+
+    Examples
+    --------
+    >>> dr_freeze_step(c=2.0, gradient_max=1.0, step_size=0.5)
+    65
     """
     return math.floor((2.0 * positive("c", c) * gradient_max / positive("step_size", step_size)) ** 2) + 1
 
 
 def separation(*, slope: float, code: int, eta: float, step_size: float) -> tuple[float, float]:
-    """D4: ``f(w) = slope |w|`` from ``w_1 = code * step``, code > 0, no noise, ``eta slope <= step/2``.
+    r"""D4: a function on which deterministic rounding keeps its gap for ever and stochastic rounding does not.
+
+    Statement
+    ---------
+    $f(w) = G|w|,\; w_1 = k\Delta,\; \eta G \leq \Delta/2:\quad
+    \frac{1}{T}\sum_{t=1}^{T} \left(E f(w_t^{DR}) - E f(w_t^{SR})\right)
+    \geq Gk\Delta - \frac{(k\Delta)^2}{2\eta T} - \frac{G\Delta}{2}$
+
+    In words
+    --------
+    f = G|w| from w_1 = k Delta with eta G <= Delta/2: DR keeps the gap G k Delta for ever, SR's average gap is at
+    most (k Delta)^2/(2 eta T) + G Delta/2; so their difference is at least what is left
+
+    Parameters
+    ----------
+    slope : float
+        G.
+    code : int
+        k, above 0.
+    eta, step_size : float
+        ``eta slope <= step_size/2``, else `InputError`.
 
     Returns
     -------
     (float, float)
-        The gap that DR keeps for ever, ``slope * code * step``; and the level that SR's average gap cannot exceed as
-        T grows, ``slope * step/2``.
+        The gap that DR keeps, ``slope * code * Delta``; and the level that SR's average gap cannot exceed as T grows,
+        ``slope * Delta/2``, reached when the method takes a non-zero subgradient at 0.
 
-    Proof : DR: D3 (a tie downwards stays). SR: the sharp S1, ``eta slope <= step``, ``G1 = slope``: ``D1^2/(2 eta T) +
-        step slope/2``. Plain S1 would leave an extra ``eta slope^2/2``. The level is reached when the method takes a
-        non-zero subgradient at 0 (SR then spends half its time at 0 and half one step away).
-    Reference : ours.
+    Proof
+    -----
+    DR: the first update is at most a tie downwards: stays (D3). SR: the sharp S1, ``eta slope <= Delta``, ``G1 =
+    slope``: ``D1^2/(2 eta T) + Delta slope/2``. Plain S1 would leave an extra ``eta slope^2/2``.
+
+    Source
+    ------
+    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+
+    Examples
+    --------
+    >>> separation(slope=2.0, code=3, eta=0.125, step_size=0.5)
+    (3.0, 0.5)
     """
     if not (code > 0 and eta * slope <= 0.5 * step_size):
         raise InputError(f"D4 needs code > 0 and eta * slope <= step_size/2, got code={code}, {eta * slope:g}")
     return slope * code * step_size, 0.5 * slope * step_size
-
-
-def dither_bias(x: ArrayLike, noise: Noise, eta: float, step_size: float) -> NDArray[np.float64]:
-    """D5: ``E[DR(x + n)] - x`` in steps, for x in steps and ``n = eta noise/step``, exactly (normal: to 1e-16).
-
-    Uniform: integral of DR over the interval. Two-point: the mean of two roundings. Normal: Fourier series
-    ``sum_k (-1)^k/(pi k) sin(2 pi k x) phi(2 pi k)`` with the characteristic function ``phi`` of n, or, for small
-    noise, the mean of DR over its neighbours' normal probabilities.
-    """
-    position = np.asarray(x, dtype=np.float64)
-    scale = eta / step_size
-    if noise.sigma == 0.0:
-        return np.floor(position + 0.5) - position
-    if noise.kind == "two-point":
-        s = noise.sigma * scale
-        return np.asarray(0.5 * (np.floor(position + s + 0.5) + np.floor(position - s + 0.5)) - position)
-    if noise.kind == "uniform":
-        a = noise.largest * scale
-        return np.asarray(
-            (_floor_integral(position + a + 0.5) - _floor_integral(position - a + 0.5)) / (2 * a) - position
-        )
-    s = noise.sigma * scale
-    if s > 0.2:
-        k = np.arange(1, 12)
-        terms = np.sin(2.0 * np.pi * k * position[..., None]) * (-1.0) ** k / (np.pi * k)
-        return np.asarray(terms @ np.exp(-2.0 * (np.pi * k * s) ** 2))
-    base = np.floor(position)
-    edges = base[..., None] + np.arange(-3, 4) + 0.5
-    above = 0.5 * np.vectorize(math.erfc, otypes=[np.float64])((edges - position[..., None]) / (s * math.sqrt(2.0)))
-    return np.asarray(base - 3 + above.sum(axis=-1) - position)
-
-
-def _floor_integral(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``integral of floor from 0 to x``."""
-    whole = np.floor(x)
-    return np.asarray(whole * (whole - 1.0) / 2.0 + whole * (x - whole))
-
-
-def dither_bias_bound(noise: Noise, eta: float, step_size: float) -> float:
-    """D5: largest ``|E[DR(x + n)] - x|`` in steps over all x, ``n = eta noise/step``.
-
-    Normal of standard deviation s (steps): at most ``(1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k``, 0.0023 at s = 0.5.
-    Uniform of width W (steps), exactly ``r(1-r)/(2W)`` with ``r = frac(W)``: zero for whole W, where DR *is* SR.
-    Two-point, exactly ``max(q, 1-q)/2`` with ``q = frac(2 s)``: never below 1/4, **however large the noise is**. So
-    dither repairs DR when it is spread out, not merely when it is large.
-
-    Proof : ``DR(x) - x`` is the sawtooth ``sum_k (-1)^k sin(2 pi k x)/(pi k)``; noise multiplies term k by its
-    characteristic function at ``2 pi k``. Uniform: whole periods of the window cancel, a rest r leaves ``r(1-r)/2``.
-    Two-point: the mean of two sawtooths has slope -1 and two jumps of 1/2 a period, q and 1-q apart; with mean zero
-    it peaks at ``q/2`` and ``(1-q)/2``. Reference : ours; dither: Gray and Stockham, 1993.
-    """
-    scale = eta / step_size
-    if noise.sigma == 0.0:
-        return 0.5
-    if noise.kind == "normal":
-        k = np.arange(1, 200)
-        return min(0.5, float((np.exp(-2.0 * (np.pi * k * noise.sigma * scale) ** 2) / k).sum() / np.pi))
-    if noise.kind == "uniform":
-        width = 2.0 * noise.largest * scale
-        rest = width - math.floor(width)
-        return rest * (1.0 - rest) / (2.0 * width)
-    q = math.modf(2.0 * noise.sigma * scale)[0]
-    return 0.5 * max(q, 1.0 - q)

@@ -57,7 +57,7 @@ def _convex() -> list[Instance]:
             "S1 small moves",
             text,
             fixed.average_value,
-            bounds.sr_convex_constant_small_moves(T=T, eta=eta, D1=0.0, step_size=1.0, G1=k.G1, g_max=k.g_max),
+            bounds.sr_convex_constant_small_updates(T=T, eta=eta, D1=0.0, step_size=1.0, G1=k.G1, g_max=k.g_max),
         ),
         Instance("S2", text, falling.average_value, bounds.sr_convex_sqrt(T=T, c=c, D=k.D, dim=1, **common)),
         Instance(
@@ -76,7 +76,7 @@ def _strongly_convex() -> list[Instance]:
     bowl = quadratic(1.0, 0.0)
     wide, q = _evolve(bowl, grid, Schedule("constant", eta), t, 0, noise)
     s4 = bounds.sr_strongly_convex_constant(t=t, mu=1.0, eta=eta, step_size=1.0, D1=0.0, G=q.G, dim=1)
-    sharp = bounds.sr_strongly_convex_constant_small_moves(
+    sharp = bounds.sr_strongly_convex_constant_small_updates(
         t=t, mu=1.0, eta=eta, step_size=1.0, D1=0.0, G1=q.G1, g_max=q.g_max
     )
     last = float(wide.distance2[-1])

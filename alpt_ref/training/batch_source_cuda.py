@@ -1,6 +1,6 @@
-"""Where the GPU's batches come from: the whole encoded dataset on the device, or pinned chunks copied ahead.
+"""Sources of the GPU's batches: the whole encoded dataset on the device, or pinned chunks copied ahead.
 
-Both leave the same thing in device memory: ids and labels of many rows, and `order`, which names the rows of the
+Both put the same into device memory: ids and labels of many rows, and `order`, which names the rows of the
 batches one after the other; the recorded step gathers its batch from there. The order is that of `batches`.
 """
 
@@ -26,7 +26,7 @@ SHARE = 0.5
 
 
 class BatchSource(ABC):
-    """Batches of a span, one after the other.
+    """Batches of a `BatchRange`, one after the other.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class BatchSource(ABC):
 
     @abstractmethod
     def begin(self, span: BatchRange) -> int:
-        """Prepare a span; returns the position in `order` of its first batch."""
+        """Prepare a range; returns the position in `order` of its first batch."""
 
     def before(self, batch: int) -> None:  # noqa: B027  # nothing to do where all is on the device
         """Before the step of this batch is queued."""
@@ -59,7 +59,7 @@ class BatchSource(ABC):
 
 
 class DeviceBatchSource(BatchSource):
-    """The dataset on the device; an epoch's order is uploaded once, the next one drawn meanwhile."""
+    """The dataset on the device; the order of an epoch is uploaded once, the next one drawn meanwhile."""
 
     def __init__(self, backend: Backend, dataset: ClickDataset, batch_size: int, seed: int) -> None:
         self.backend, self.batch_size, self.seed = backend, batch_size, seed

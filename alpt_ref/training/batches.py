@@ -23,6 +23,10 @@ class Batch(NamedTuple):
     ids: NDArray[np.uint32]  # (b, fields) global feature ids
     labels: NDArray[np.uint8]  # (b,)
 
+    def __repr__(self) -> str:
+        """Its size."""
+        return f"Batch({len(self.labels):,} rows of {self.ids.shape[-1]} ids)"
+
 
 def batch_count(rows: int, batch_size: int) -> int:
     """Batches of an epoch with this many rows."""

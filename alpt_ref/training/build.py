@@ -1,4 +1,4 @@
-"""From a configuration to the two trained things, table and model, and back and forth to plain arrays."""
+"""Table and model from a configuration, and their states as plain arrays."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from alpt_ref.catalog import MODELS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.models import make_model
+from alpt_ref.models.make import model_class
 from alpt_ref.models.optim import StepSchedule
 from alpt_ref.tables import make_table
 from alpt_ref.training.batches import batch_count
@@ -29,17 +29,10 @@ def build(config: RunConfig, dataset: ClickDataset, *, device: str = "cpu") -> t
     start from the same weights.
     """
     settings, seed = config.table, config.train.seed
-    options = {name: getattr(settings, name) for name in TABLES[settings.method].settings}
-    options.pop("two_pass", None)  # how the table is trained, not what it is
-    reach = options.pop("init_range", None)
-    if options.get("init_step") == "range":
-        options["init_step"] = ("range", reach)
-    if "sparsity" in options:
-        options |= _in_updates(config, dataset, options.pop("prune_warmup"), options.pop("prune_epochs"))
     table = make_table(
         settings.method,
         dataset.n,
-        MODELS[config.model.kind].load().table_dim(config.model.dim),
+        model_class(config.model.entry).table_dim(config.model.dim),
         optimizer=settings.optimizer,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
@@ -47,24 +40,19 @@ def build(config: RunConfig, dataset: ClickDataset, *, device: str = "cpu") -> t
         seed=seed,
         field_offsets=dataset.field_offsets,
         device=device,
-        **options,
+        epoch_updates=max(1, batch_count(len(dataset.rows_of("train")), config.train.batch_size)),
+        **settings.own(),
     )
-    sizes = {name: getattr(config.model, name) for name in MODELS[config.model.kind].settings}
+    sizes = config.model.own()
     model = make_model(config.model.kind, dataset.fields, config.model.dim, seed=seed, device=device, **sizes)
     return table, model
-
-
-def _in_updates(config: RunConfig, dataset: ClickDataset, warmup: float, ramp: float) -> dict[str, int]:
-    """Pruning's epochs as the table's updates."""
-    a_epoch = batch_count(len(dataset.rows_of("train")), config.train.batch_size)
-    return {"prune_start": round(warmup * a_epoch), "prune_updates": max(1, round(ramp * a_epoch))}
 
 
 def rates(config: RunConfig, epoch: int) -> dict[str, float]:
     """Learning rates of table, dense part and (where learned) step size or clip in an epoch, counted from 1."""
     schedule = {"table": config.table.lr, "dense": config.model.lr}
     for name, setting in (("step", "step_lr"), ("clip", "clip_lr")):
-        if setting in TABLES[config.table.method].settings:
+        if setting in config.table.entry.settings:
             schedule[name] = getattr(config.table, setting)
     train = config.train
     return {name: StepSchedule(lr, train.milestones, train.decay_factor).at(epoch) for name, lr in schedule.items()}

@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to go on bit for bit, or to serve, in one folder that is whole or absent.
+"""Checkpoints: everything needed to resume a run bit for bit, or to serve it, in one folder that is whole or absent.
 
 A folder holds ``.safetensors`` files and ``checkpoint.json``: configuration, facts about the run, and size and SHA-256
-of every file. It is written under a temporary name, synced and renamed (`durable`): after a kill or a power cut it is
-there whole or not at all. ``timing.json`` has wall-clock times, the only content that two runs of the same
+of every file. It is written under a temporary name, synced and renamed (`_util.folders`): after a kill or a power cut
+it is there whole or not at all. ``timing.json`` has wall-clock times, the only content that two runs of the same
 configuration differ in.
 
 Array names: ``table/...`` and ``model/...`` (what serving needs, and the rows' optimiser state
@@ -30,7 +30,7 @@ from alpt_ref._util import folders, sealed
 from alpt_ref._version import __version__
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.config_io import update
+from alpt_ref.training.config_io import from_file, require_own_names
 
 if TYPE_CHECKING:
     from alpt_ref.data.vocabulary import Vocabulary
@@ -54,14 +54,14 @@ class CheckpointError(AlptError, RuntimeError):
     """A checkpoint could not be written; those before it are whole."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Checkpoint:
     """One moment of a run.
 
     Attributes
     ----------
     config : RunConfig
-        Settings of the run; ``data`` says where the data came from.
+        Settings of the run; ``data`` describes the source of the data.
     arrays : dict of arrays
         By flat name, see the module; any boolean, integer or float dtype and shape.
     meta : dict
@@ -77,6 +77,15 @@ class Checkpoint:
     arrays: dict[str, NDArray[Any]]
     meta: dict[str, Any]
     timing: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """One line, without the arrays' values."""
+        held = sum(array.nbytes for array in self.arrays.values())
+        dataset, step, epoch = (self.meta.get(name) for name in ("dataset", "step", "epoch"))
+        return (
+            f"Checkpoint({self.config.table.label}, dataset {dataset!r}, step {step}, epoch {epoch}; "
+            f"{len(self.arrays)} arrays, {held:,} bytes)"
+        )
 
     def part(self, name: str) -> dict[str, NDArray[Any]]:
         """Arrays below ``name/`` under the rest of their names."""
@@ -159,8 +168,8 @@ def write_folder(path: Path, content: Checkpoint) -> Path:
     except (OSError, SafetensorError) as error:
         reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
         raise CheckpointError(
-            f"checkpoint {path} cannot be written ({reason}); earlier ones are whole: make room or mend the folder and "
-            "go on with --resume"
+            f"checkpoint {path} cannot be written ({reason}); earlier ones are whole: free disk space or repair the "
+            "folder, then continue with --resume"
         ) from error
     return path
 
@@ -205,7 +214,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def list_checkpoints(folder: Path, *, after: int = -1) -> list[Path]:
-    """Checkpoint folders of a run after a step, latest first; whether they are whole is not looked at."""
+    """Checkpoint folders of a run after a step, latest first; they are not verified."""
     if not folder.is_dir():
         return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
@@ -244,8 +253,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_folder(folder: Path) -> Checkpoint:
     """The checkpoint that this very folder holds; see `read_checkpoint`."""
     manifest = read_manifest(folder)
+    require_own_names(manifest.get("config"), str(folder / MANIFEST))
     with _damaged(folder):
-        config = update(RunConfig(), manifest["config"], source=str(folder / MANIFEST))
+        config = from_file(manifest["config"], str(folder / MANIFEST))
         arrays: dict[str, NDArray[Any]] = {}
         for file, entry in manifest["files"].items():
             own = sealed.read_arrays(folder, file, entry)
@@ -260,7 +270,7 @@ def read_folder(folder: Path) -> Checkpoint:
 
 @contextmanager
 def _damaged(folder: Path) -> Iterator[None]:
-    """Whatever a reader stumbles over becomes one sentence."""
+    """Every failure of a reader becomes one sentence."""
     try:
         yield
     except OSError as error:

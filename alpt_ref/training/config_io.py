@@ -1,11 +1,10 @@
-"""Configurations as text: TOML files, ``section.key=value`` overrides, and what to say about a misspelt name.
+"""Configurations as text: TOML files, ``section.key=value`` overrides, and the nearest known name for a misspelt one.
 
 The same checks serve files, the command line and Python, because all of them construct the classes of `config`.
 """
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,37 +12,44 @@ from typing import Any
 
 import msgspec
 
+from alpt_ref._util.parts import require_named
+from alpt_ref._util.settings import nearest
 from alpt_ref._util.text import decode_text
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import SECTIONS, RunConfig
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """' (did you mean ...?)' or the list of known names."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
-
-
-def _check_name(section: str, key: str | None = None, *, source: str) -> None:
-    if section not in SECTIONS:
-        raise InputError(f"unknown section {section!r} in {source}; {_nearest(section, SECTIONS)}")
-    if key is not None and key not in SECTIONS[section].__struct_fields__:
-        keys = SECTIONS[section].__struct_fields__
-        raise InputError(f"unknown setting '{section}.{key}' in {source}; {_nearest(key, keys)}")
+from alpt_ref.training.sections import changed
 
 
 def update(config: RunConfig, changes: Mapping[str, Any], *, source: str = "the configuration") -> RunConfig:
     """Return `config` with ``changes[section][key]`` put in; `source` names the origin in error messages."""
     parts = {}
     for section, values in changes.items():
-        _check_name(section, source=source)
+        if section not in SECTIONS:
+            raise InputError(f"unknown section {section!r} in {source}; {nearest(section, SECTIONS)}")
         if not isinstance(values, Mapping):
             raise InputError(f"{section} must be a section of settings in {source}, got {values!r}")
-        for key in values:
-            _check_name(section, key, source=source)
-        parts[section] = msgspec.structs.replace(getattr(config, section), **values)
+        parts[section] = changed(getattr(config, section), values, source=source)
     return msgspec.structs.replace(config, **parts)
+
+
+def from_file(changes: Mapping[str, Any], source: str) -> RunConfig:
+    """The configuration that a run's own file holds: a class that it names must be installed or named by the caller.
+
+    Raises
+    ------
+    InputError
+        It names another class, which is not imported; or it holds no configuration.
+    """
+    require_own_names(changes, source)
+    return update(RunConfig(), changes, source=source)
+
+
+def require_own_names(changes: Any, source: str) -> None:
+    """InputError where a file's configuration names a class that is neither installed nor named by the caller."""
+    for section, key, kind in (("table", "method", "table"), ("model", "kind", "model"), ("data", "source", "format")):
+        values = changes.get(section) if isinstance(changes, Mapping) else None
+        if isinstance(values, Mapping):
+            require_named(kind, values.get(key), f"{section}.{key}", source)
 
 
 def parse_override(text: str) -> tuple[str, str, Any]:
@@ -52,7 +58,8 @@ def parse_override(text: str) -> tuple[str, str, Any]:
     section, dot, key = name.strip().partition(".")
     if not (equals and dot and key):
         raise InputError(f"--set must look like section.key=value, got {text!r}")
-    _check_name(section, key, source="--set")
+    if section not in SECTIONS:
+        raise InputError(f"unknown section {section!r} in --set; {nearest(section, SECTIONS)}")
     value = value.strip()
     if value.lower() == "none":
         return section, key, None
@@ -73,13 +80,23 @@ def apply_overrides(config: RunConfig, overrides: Iterable[str]) -> RunConfig:
 
 
 def load_toml(path: str | Path, base: RunConfig | None = None) -> RunConfig:
-    """Read a TOML file over `base` (default: `RunConfig()`); raises `InputError` for anything it cannot mean."""
-    path = Path(path)
+    """Read a TOML file over `base` (default: `RunConfig()`); raises `InputError` for anything it cannot mean.
+
+    The caller vouches for classes that the file names; `load_own_toml` reads the file of a run.
+    """
+    return update(base or RunConfig(), _read(Path(path)), source=str(path))
+
+
+def load_own_toml(path: Path) -> RunConfig:
+    """Read the ``config.toml`` that a run has written; see `from_file`."""
+    return from_file(_read(path), str(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        changes = tomllib.loads(decode_text(path.read_bytes(), str(path)))
+        return tomllib.loads(decode_text(path.read_bytes(), str(path)))
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number or nesting that Python refuses
         raise InputError(f"{path} is not a valid TOML file: {error}") from None
-    return update(base or RunConfig(), changes, source=str(path))
 
 
 def _toml_value(value: Any) -> str:

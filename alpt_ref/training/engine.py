@@ -1,13 +1,13 @@
-"""What a run computes with: Algorithm 1 on batches of an epoch, on one device, behind a small interface.
+"""The training engine: Algorithm 1 on batches of an epoch, on one device, behind a small interface.
 
 One step on a batch with ids (b, fields):
 
 1. look the ids up, forward, logloss, backward: gradients of the dense parameters and of the embeddings;
 2. update table and dense parameters; a two-pass ALPT table instead holds its new rows back in fp32,
-3. runs forward and backward a second time through their deterministic rounding (batch norm's running statistics stay
-   put), moves the step sizes by that gradient, and only then rounds the rows.
+3. runs forward and backward a second time through their deterministic rounding (batch norm's running statistics do not
+   change), updates the step sizes by that gradient, and only then rounds the rows.
 
-`Engine` is what the trainer knows; `CpuEngine` computes in this process. An engine takes a range of batches at once, so
+The trainer uses `Engine`; `CpuEngine` computes in this process. An engine takes a range of batches at once, so
 that one on an accelerator may run many steps before it reads a loss back.
 """
 
@@ -17,7 +17,7 @@ import contextlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -75,12 +75,12 @@ class BatchRange:
     steps_before : int
         Steps of the run before batch `first`.
     loss_sum : float
-        Sum of loss times rows over the epoch's batches before `first`; the span goes on adding to it, so that an
+        Sum of loss times rows over the epoch's batches before `first`; this range adds to it, so that an
         epoch in several ranges adds in the same order as in one.
     """
 
     epoch: int
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64] = field(repr=False)
     rates: dict[str, float]
     first: int
     last: int
@@ -94,7 +94,7 @@ class Engine(ABC):
     Attributes
     ----------
     device : str
-        Its name on the command line; a checkpoint goes on on the same device only.
+        Its name on the command line; a checkpoint can be resumed on the same device only.
     table, model
         Host objects that hold the current state after `restore` and in `RunResult`; an engine that computes elsewhere
         brings them up to date there.
@@ -106,7 +106,7 @@ class Engine(ABC):
 
     @abstractmethod
     def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
-        """Run a span of an epoch.
+        """Run a range of an epoch's batches.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class Engine(ABC):
 
     @abstractmethod
     def state(self) -> State:
-        """`snapshot` and all else that training goes on from: ``optimizer/...``, ``statistics/counts``."""
+        """`snapshot` and all else that training resumes from: ``optimizer/...``, ``statistics/counts``."""
 
     @abstractmethod
     def load_state(self, state: State) -> None:
@@ -267,6 +267,6 @@ ENGINES: dict[str, str] = {"cpu": "engine:CpuEngine", "cuda": "engine_cuda:CudaE
 def make_engine(config: RunConfig, dataset: ClickDataset, device: str = "cpu") -> Engine:
     """The engine of a device, its table and model at their initial values."""
     module, name = ENGINES[_check.choice("device", device, tuple(ENGINES))].split(":")
-    get_backend(device)  # says why, where the device cannot be used
+    get_backend(device)  # refuses, with the reason, a device that cannot be used
     engine: Engine = getattr(importlib.import_module(f".{module}", __package__), name)(config, dataset)
     return engine

@@ -146,7 +146,7 @@ class CudaEngine(CpuEngine):
             self._graphs[rows] = graph
         graph.launch(self.stream)
 
-    # --- a span of steps ------------------------------------------------------------------------------------------
+    # --- a range of batches ---------------------------------------------------------------------------------------
 
     def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
         """See `Engine.train`; `on_batches` is called every `LOOK` steps."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.progress import Progress
-from alpt_ref.catalog import MODELS
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
+from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
 from alpt_ref.training.build import rates
-from alpt_ref.training.config import RunConfig
+from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
 
 PREDICT_ROWS = 4096
@@ -93,8 +95,7 @@ class Learner:
 
     def _exact_model(self) -> Model:
         settings = self.config.model
-        sizes = {name: getattr(settings, name) for name in MODELS[settings.kind].settings}
-        model = make_model(settings.kind, len(self.sizes), settings.dim, dtype=np.float64, **sizes)
+        model = make_model(settings.kind, len(self.sizes), settings.dim, dtype=np.float64, **settings.own())
         model.load_state({name: array.astype(np.float64) for name, array in self.engine.model.state().items()})
         return model
 
@@ -110,3 +111,35 @@ class Learner:
         self.__init__(state["config"], state["coders"])  # type: ignore[misc]
         self.engine.load_state(state["state"])
         self.epoch, self.steps = state["epoch"], state["steps"]
+
+
+def config_of(settings: Mapping[str, Any], seed: int) -> RunConfig:
+    """The configuration of an estimator's settings, which have no sections; `InputError` names them without."""
+    given = {name: _plain(value) for name, value in settings.items()}
+    dim = 1 if given["model"] == "logistic" else given["dim"]
+
+    def section(type_: Any, *names: str, **others: Any) -> Any:
+        return type_(**{name: given[name] for name in names}, **others)
+
+    try:
+        return RunConfig(
+            model=section(
+                ModelConfig, "hidden", "cross_layers", "batch_norm", "lr", "weight_decay", kind=given["model"], dim=dim
+            ),
+            table=section(
+                TableConfig, "method", "bits", "rounding", "lr", "weight_decay", "init_std", "init_step", "step_lr"
+            ),
+            train=section(TrainConfig, "batch_size", "epochs", milestones=(), seed=seed),
+        )
+    except InputError as error:
+        sections = r"\b(model)\.kind\b|\b(?:model|table|train)\.(?=\w)"
+        raise InputError(re.sub(sections, lambda found: found[1] or "", str(error))) from None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars, which searches over settings draw, as Python's own; sequences of them too."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value

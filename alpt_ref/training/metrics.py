@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref._util.check import whole_number
 from alpt_ref.errors import InputError
@@ -14,7 +14,7 @@ CLIP = 1e-15
 """Probabilities are moved into [CLIP, 1 - CLIP] before their logarithm, so that a certain miss costs 34.5 nats."""
 
 
-def _labels(labels: NDArray[Any], scores: NDArray[Any], name: str) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+def _labels(labels: ArrayLike, scores: ArrayLike, name: str) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Both as checked 1-D arrays: labels as clicks (bool), scores finite or infinite but not NaN."""
     y, s = np.asarray(labels), np.asarray(scores)
     if y.ndim != 1 or y.shape != s.shape or y.size == 0:
@@ -29,7 +29,7 @@ def _labels(labels: NDArray[Any], scores: NDArray[Any], name: str) -> tuple[NDAr
     return clicks, s
 
 
-def auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve: the share of (click, no click) pairs that `scores` orders rightly, ties counting 1/2.
 
     Parameters
@@ -48,6 +48,11 @@ def auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     ------
     InputError
         If a label is neither 0 nor 1, one class is missing, or a score is NaN.
+
+    Examples
+    --------
+    >>> auc([1, 0, 1, 0], [0.9, 0.2, 0.4, 0.4])  # of four pairs three are ordered rightly, one is a tie
+    0.875
     """
     clicks, s = _labels(labels, scores, "scores")
     positives, negatives = np.sort(s[clicks]), np.sort(s[~clicks])
@@ -60,7 +65,7 @@ def auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     return (below + at_most) / (2 * positives.size * negatives.size)
 
 
-def logloss(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
+def logloss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Mean negative log-likelihood in nats, in float64, of probabilities clipped to [1e-15, 1 - 1e-15].
 
     Parameters
@@ -78,12 +83,17 @@ def logloss(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
     ------
     InputError
         If a label is neither 0 nor 1, or a probability is NaN or outside [0, 1].
+
+    Examples
+    --------
+    >>> round(logloss([1, 0], [0.5, 0.5]), 6)  # the logarithm of 2
+    0.693147
     """
     clicks, p = _probabilities(labels, probabilities)
     return float(-np.log(np.clip(np.where(clicks, p, 1.0 - p), CLIP, 1.0 - CLIP)).mean())
 
 
-def logloss_from_logits(labels: NDArray[Any], logits: NDArray[Any]) -> float:
+def logloss_from_logits(labels: ArrayLike, logits: ArrayLike) -> float:
     """Mean logloss in nats of ``sigmoid(logits)``, in float64, without forming or clipping probabilities.
 
     Raises
@@ -95,7 +105,7 @@ def logloss_from_logits(labels: NDArray[Any], logits: NDArray[Any]) -> float:
     return float(np.logaddexp(0.0, np.where(clicks, -1.0, 1.0) * x.astype(np.float64)).mean())
 
 
-def calibration(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
+def calibration(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Predicted clicks over observed clicks; 1 is calibrated, above 1 predicts too many.
 
     Raises
@@ -110,7 +120,7 @@ def calibration(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
     return float(p.sum() / observed)
 
 
-def expected_calibration_error(labels: NDArray[Any], probabilities: NDArray[Any], *, bins: int = 20) -> float:
+def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 20) -> float:
     """Mean absolute gap of predicted and observed click rate over `bins` bins of equal width, weighted by rows.
 
     Raises
@@ -125,7 +135,7 @@ def expected_calibration_error(labels: NDArray[Any], probabilities: NDArray[Any]
     return float(np.abs(gaps).sum() / p.size)
 
 
-def _probabilities(labels: NDArray[Any], probabilities: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def _probabilities(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     clicks, p = _labels(labels, probabilities, "probabilities")
     if p.min() < 0 or p.max() > 1:
         raise InputError(f"probabilities must lie in [0, 1], got values from {p.min()} to {p.max()}")

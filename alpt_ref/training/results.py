@@ -1,4 +1,4 @@
-"""What a run leaves behind: one record per epoch, and a result.
+"""Results of a run: one record per epoch, and the result.
 
 Everything in a record except `timing` is a function of configuration and data alone: two runs with the same seed agree
 in it bit for bit. `timing` is wall-clock time and differs every time, hence its own place.
@@ -10,12 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from alpt_ref._util.files import write_text
 from alpt_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from alpt_ref.models.base import Model
+    from alpt_ref.tables.base import EmbeddingTable
+else:
+    EmbeddingTable = Model = Any  # msgspec reads the annotations, and a stored result has neither
 
 
 class EpochRecord(msgspec.Struct, frozen=True):
@@ -33,6 +39,13 @@ class EpochRecord(msgspec.Struct, frozen=True):
     table: dict[str, float]
     timing: dict[str, float]
 
+    def __repr__(self) -> str:
+        """One line: validation and training loss."""
+        return (
+            f"EpochRecord(epoch {self.epoch}: train loss {self.train_loss:.5f}, valid AUC {self.valid_auc:.5f}, "
+            f"valid logloss {self.valid_logloss:.5f})"
+        )
+
     def reproducible(self) -> dict[str, Any]:
         """The record without `timing`."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
@@ -45,13 +58,14 @@ def write_history(path: str | Path, history: Iterable[EpochRecord]) -> None:
     write_text(path, "".join(msgspec.json.encode(record).decode() + "\n" for record in history))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RunResult:
     """What one training run measured, with the trained table and model.
 
     Metrics are those of the state after epoch `tested_epoch`: the one with the best validation AUC, or the last if the
     configuration says so. Bytes are counted from the table's arrays: `training_bytes` with optimiser state,
-    `serving_bytes` without. `samples_per_s` is the median over epochs of training samples a second.
+    `serving_bytes` without. `samples_per_s` is the median over epochs of training samples per second. `table` and
+    `model` are those of `train`; a result that was read from a file has None in their place.
     """
 
     label: str
@@ -69,8 +83,19 @@ class RunResult:
     serving_bytes: int
     samples_per_s: float
     history: tuple[EpochRecord, ...]
-    table: Any = field(default=None, repr=False, compare=False)
-    model: Any = field(default=None, repr=False, compare=False)
+    table: EmbeddingTable = field(default=None, compare=False)  # type: ignore[assignment]
+    model: Model = field(default=None, compare=False)  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Three lines: which run, its test, its bytes and speed."""
+        method = self.label if self.bits is None else f"{self.label} {self.bits}-bit"
+        return (
+            f"RunResult({method}, seed {self.seed}, dataset {self.dataset!r}, state after epoch {self.tested_epoch} of "
+            f"{len(self.history)}\n"
+            f"  test AUC {self.test_auc:.5f}, test logloss {self.test_logloss:.5f}\n"
+            f"  table {self.training_bytes:,} bytes in training, {self.serving_bytes:,} in serving; "
+            f"{self.samples_per_s:,.0f} samples/s)"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The measurements as JSON-able values; table and model are left out."""
@@ -89,5 +114,5 @@ class RunResult:
 
 
 def samples_per_second(history: Iterable[EpochRecord]) -> float:
-    """Median over epochs of the training samples a second."""
+    """Median over epochs of the training samples per second."""
     return float(median(record.timing["samples_per_s"] for record in history))

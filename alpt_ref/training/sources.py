@@ -11,11 +11,10 @@ from alpt_ref.errors import InputError
 from alpt_ref.training.config import DataConfig
 
 if TYPE_CHECKING:
-    from alpt_ref.data import ClickDataset, RawClicks
+    from alpt_ref.data import ClickDataset
     from alpt_ref.data.store.ingest import Step
 
 SYNTHETIC = ("rows", "fields", "features", "exponent", "rank", "linear_std", "interaction_std", "positive_rate", "seed")
-FILES = ("criteo", "avazu", "libfm")
 ENCODING = ("min_count", "vocabulary", "seed", "folds")
 
 
@@ -25,11 +24,11 @@ def _options(config: DataConfig, names: tuple[str, ...]) -> dict[str, Any]:
 
 def check_folds(config: DataConfig) -> None:
     """InputError where `folds` are asked of data that have a split already or are drawn anew for every seed."""
-    if config.folds and config.source not in (*FILES, "movielens"):
+    if config.folds and not config.is_format and config.source in ("synthetic", "store"):
         has = "is drawn anew for every seed" if config.source == "synthetic" else "has its split already"
         raise InputError(
             f"data.folds must be 0 for data.source {config.source!r}, which {has}, got {config.folds}; "
-            "folds are for raw files: --criteo, --avazu, --libfm or --dataset movielens"
+            "folds are for raw files: --criteo, --avazu, --libfm, --format or --dataset movielens"
         )
 
 
@@ -49,15 +48,11 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
     if config.source == "synthetic":
         drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
         return drawn
-    if config.source == "movielens":
-        return data.load("movielens", **_options(config, ENCODING))
-    readers: dict[str, Callable[..., RawClicks]] = {
-        "criteo": data.read_criteo,
-        "avazu": data.read_avazu,
-        "libfm": data.read_libfm,
-    }
-    read = readers[config.source]
-    raw: RawClicks = read(config.path, on_bad_row=config.on_bad_row, progress=reading(config.path, progress))
+    if not config.is_format:
+        return data.load(config.source, **_options(config, ENCODING))
+    raw = data.read_text(
+        config.source, config.path, on_bad_row=config.on_bad_row, progress=reading(config.path, progress)
+    )
     return raw.encode(**_options(config, ENCODING))
 
 
@@ -68,7 +63,7 @@ def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None 
     check_folds(config)
     if config.source == "synthetic":
         return data.write_synthetic(folder, **_options(config, SYNTHETIC))
-    if config.source in FILES:
+    if config.is_format:
         return data.encode_file(
             config.source,
             config.path,

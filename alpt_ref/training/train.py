@@ -1,7 +1,7 @@
 """A training run and its folder: start, resume, finish, or read what is there.
 
-The loop is in `trainer`, what a step does in `engine`. Here is what a run owes its folder: nobody else is in it, it
-belongs to one configuration on one dataset, and whatever happens, what is in it is whole.
+The loop is in `trainer`, a step in `engine`. This module keeps the run's folder consistent: one process at a time, one
+configuration on one dataset, and every file in it whole whatever happens.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from alpt_ref._util import check as _check
 from alpt_ref._util import folders
 from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_json, write_text
 from alpt_ref._util.folders import folder_lock
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
@@ -24,14 +25,16 @@ from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.build import build, restore
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
-from alpt_ref.training.config import RunConfig, canonical, config_hash
-from alpt_ref.training.config_io import dump_toml, load_toml
+from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
+from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
 from alpt_ref.training.results import RunResult, write_history
 from alpt_ref.training.trainer import StoppedError, Trainer
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.models import Model
+    from alpt_ref.tables import EmbeddingTable
 
 __all__ = ["DivergedError", "StoppedError", "require_usable", "train"]
 
@@ -39,16 +42,19 @@ FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
 LAST_GOOD = "last_good"
 
 
+@former_keywords(say="log")
 def train(
     config: RunConfig,
     dataset: ClickDataset,
     *,
+    table: str | type[EmbeddingTable] | None = None,
+    model: str | type[Model] | None = None,
     output: str | Path | None = None,
     resume: bool = False,
     checkpoint_every: int | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Train one table and model, and test the state of the best (or last) epoch.
 
@@ -58,20 +64,23 @@ def train(
         Everything but the data; ``config.data`` is not read here.
     dataset : ClickDataset
         ids (rows, fields) uint32, labels (rows,) uint8 and the split into train, valid and test rows.
+    table, model : str or class, optional
+        Method and backbone in place of those that `config` names: a built-in or installed name, ``"module:Class"``, or
+        a class. Its settings are those of its `Options` at their defaults, or as `config` has them.
     output : folder, optional
         Receives config.toml, history.jsonl (after every epoch), the two latest checkpoints, and at the end the tested
         state and result.json. A folder that holds this run's complete result is read instead of training again.
     resume : bool
-        Go on from the newest checkpoint in `output` that is whole, with the same bits as if nothing had happened; a
-        folder without one is begun.
+        Continue from the newest checkpoint in `output` that is whole; the result is bit for bit that of an
+        uninterrupted run. In a folder without a checkpoint training starts at the beginning.
     checkpoint_every : int, optional
         Steps between two checkpoints; default: one after every epoch.
     progress : Progress, optional
         Shows samples and samples a second; default none.
     stop : callable, optional
         Asked after every batch; True keeps a checkpoint and ends with `StoppedError`.
-    say : callable, optional
-        Receives remarks: which checkpoint training goes on from, which was damaged.
+    log : callable, optional
+        Called with one sentence: which checkpoint training resumes from, which one was damaged.
 
     Returns
     -------
@@ -88,7 +97,19 @@ def train(
         written to the checkpoint ``last_good`` where `output` is given.
     CheckpointError
         A checkpoint could not be written; those before it are whole.
+
+    Examples
+    --------
+    >>> from alpt_ref import RunConfig, synthetic_clicks
+    >>> data = synthetic_clicks(rows=2000, fields=3, features=60, seed=0)
+    >>> config = RunConfig().replace("model", dim=4, hidden=(8,)).replace("train", batch_size=100, epochs=1)
+    >>> result = train(config, data, table="fp32")
+    >>> result.label, len(result.history)
+    ('fp32', 1)
     """
+    for section, key, part in (("table", "method", table), ("model", "kind", model)):
+        if part is not None:
+            config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
     device = config.train.device
@@ -99,15 +120,15 @@ def train(
             return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
         folder = _claim(Path(output), config, dataset)
         with folder_lock(folder):
-            _claim(folder, config, dataset)  # again: another process may have been here before the lock was ours
+            _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
                 return _restored(folder, config, dataset)
-            begun = _begun(folder, resume, say or (lambda text: None))
-            _require_same(begun, dataset, device)
+            resumed = _newest_checkpoint(folder, resume, log or (lambda text: None))
+            _require_same(resumed, config, dataset)
             tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
             tools["history_file"] = folder / "history.jsonl"
             trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
-            return _run(folder, trainer, begun)
+            return _run(folder, trainer, resumed)
 
 
 def _check_options(output: str | Path | None, resume: bool, checkpoint_every: int | None) -> None:
@@ -131,16 +152,16 @@ def require_usable(dataset: ClickDataset) -> None:
             )
 
 
-def _run(folder: Path, trainer: Trainer, begun: Checkpoint | None) -> RunResult:
-    """Train to the end and write what a finished run leaves behind, its result last."""
-    if begun is not None:
-        trainer.resume(begun)
-        for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # not begun from
+def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResult:
+    """Train to the end and write what is kept of a finished run, its result last."""
+    if resumed is not None:
+        trainer.resume(resumed)
+        for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # damaged ones
             folders.remove(later)
         if trainer.history:
             write_history(folder / "history.jsonl", trainer.history)
     remove_parts(folder, folder / CHECKPOINTS)
-    write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a setting that is refused claims nothing
+    write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a refused setting claims no folder
     try:
         result = trainer.run()
     except DivergedError as error:
@@ -164,17 +185,19 @@ def _threads(threads: int | None) -> Iterator[None]:
         _jit.set_num_threads(before)
 
 
-# --- whose folder it is ----------------------------------------------------------------------------------------------
+# --- the output folder -----------------------------------------------------------------------------------------------
 
 
 def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
     """Take the output folder, or raise `InputError` if it belongs to another run."""
 
     def difference(marker: Path) -> str | None:
-        there = load_toml(marker)
+        there = load_own_toml(marker)
         if config_hash(there) != config_hash(config):
             return f"another configuration ({marker.name} differs: {_changed(canonical(there), canonical(config))})"
         stored = read_json(folder / "result.json")
+        if stored is not None and code_of(config) and stored.get("config_hash") != config_hash(config):
+            return f"a run of another version of {' and '.join(code_of(config))}"
         found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
         found += [fingerprint for one in checkpoint.list_checkpoints(folder / CHECKPOINTS) if (fingerprint := _of(one))]
         return "the same configuration on other data" if found and found[0] != dataset.fingerprint else None
@@ -197,16 +220,16 @@ def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) 
     return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
 
 
-def _begun(folder: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint | None:
-    """The newest whole checkpoint, to go on from; None where there is none yet."""
+def _newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) -> Checkpoint | None:
+    """The newest whole checkpoint, to resume from; None where there is none yet."""
     found = checkpoint.list_checkpoints(folder / CHECKPOINTS)
     if not found:
         if resume:
-            say(f"{folder} holds no checkpoint: training starts at the beginning")
+            log(f"{folder} holds no checkpoint: training starts at the beginning")
         return None
     if not resume:
         raise InputError(
-            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; go on from there "
+            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; continue from it "
             "with --resume, or delete the folder to start again"
         )
     reasons: list[str] = []
@@ -215,18 +238,18 @@ def _begun(folder: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint
             content = checkpoint.read_folder(path)
         except InputError as error:
             reasons.append(str(error))
-            say(f"{error}; trying the one before")
+            log(f"{error}; trying the one before")
             continue
-        say(f"going on from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
+        log(f"resuming from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
         return content
     raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
 
 
-def _require_same(begun: Checkpoint | None, dataset: ClickDataset, device: str) -> None:
-    """`InputError` unless going on with these data and programs gives the same bits."""
-    if begun is None:
+def _require_same(resumed: Checkpoint | None, config: RunConfig, dataset: ClickDataset) -> None:
+    """`InputError` unless resuming with these data and versions gives the same bits."""
+    if resumed is None:
         return
-    meta = begun.meta
+    meta, device = resumed.meta, config.train.device
     if dataset.files is not None:  # a store's own word is not enough: its arrays may have been edited since
         dataset = replace(dataset, files=None)
     if meta["fingerprint"] != dataset.fingerprint:
@@ -237,15 +260,21 @@ def _require_same(begun: Checkpoint | None, dataset: ClickDataset, device: str) 
     if meta.get("device", device) != device:
         raise InputError(
             f"the checkpoint was written on device {meta['device']!r}, got {device!r}, which may round differently; "
-            f"go on with --device {meta['device']}"
+            f"resume with --device {meta['device']}"
         )
+    for name, code in code_of(config).items():
+        if meta.get("code", {}).get(name) != code:
+            raise InputError(
+                f"the checkpoint was written with another version of {name}; bring that version back to resume, or "
+                "delete the folder to start again"
+            )
     here = checkpoint.versions()
     for name in ("alpt_ref", "numpy", "numba"):
         there = meta.get("versions", {}).get(name)
         if there != here[name]:
             raise InputError(
                 f"the checkpoint was written with {name} {there}, this is {here[name]}, which may round differently; "
-                "install that version to go on, or delete the folder to start again"
+                "install that version to resume, or delete the folder to start again"
             )
 
 

@@ -1,7 +1,7 @@
-"""The training loop: epochs with validation, checkpoints on the way, and the test of the chosen state.
+"""The training loop: epochs with validation, checkpoints, and the test of the selected state.
 
-What happens inside an epoch is the engine's (`engine`); the loop knows how far it has come, what was measured,
-and the earlier states that may still be needed: the last good epoch's and the best one's.
+An epoch is computed by the `engine`; the loop keeps the position in the run, the measurements, and the earlier states
+that may still be needed: the last good epoch's and the best one's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from alpt_ref.training import batches
 from alpt_ref.training.build import State
 from alpt_ref.training.build import rates as rates_of
 from alpt_ref.training.checkpoint import Checkpoint, versions
-from alpt_ref.training.config import RunConfig, config_hash
+from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 
 
 class StoppedError(AlptError, RuntimeError):
-    """Training stopped because it was asked to; where the run has a folder, the state is kept in a checkpoint."""
+    """Training stopped on request; where the run has a folder, the state is kept in a checkpoint."""
 
     def __init__(self, epoch: int, step: int, kept: Path | None) -> None:
         """In which epoch and after which step, counted from 1, and the checkpoint."""
-        how = "nothing is kept" if kept is None else f"{kept} holds its state, the same command with --resume goes on"
+        how = "nothing is kept"
+        if kept is not None:
+            how = f"{kept} holds its state; run the same command with --resume to continue"
         super().__init__(f"stopped after step {step} (epoch {epoch}); {how}")
         self.epoch, self.step, self.kept = epoch, step, kept
 
@@ -201,7 +203,7 @@ class Trainer:
         return self._content(arrays, len(self.history), self.step, timing)
 
     def final(self, state: State, epoch: int, *, finished: bool) -> Checkpoint:
-        """Table and model alone, after an epoch: what a finished or diverged run leaves behind."""
+        """Table and model alone, after an epoch: what is kept of a finished or diverged run."""
         arrays = dict(state)
         vocabulary = self.dataset.vocabulary
         if finished and vocabulary is not None:
@@ -234,7 +236,9 @@ class Trainer:
             "device": self.engine.device,
             "versions": versions(),
         }
-        settings = self.config.replace("train", threads=None)  # no result depends on them, nor may these bytes
+        if code := code_of(self.config):
+            meta["code"] = code
+        settings = self.config.replace("train", threads=None)  # results and checkpoints do not depend on them
         return Checkpoint(settings, arrays, meta, timing)
 
     def resume(self, content: Checkpoint) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from alpt_ref.errors import InputError
+from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.measurement import Measurement
 
 Cell = dict[str, Any]
@@ -135,6 +136,8 @@ class Claim:
     replicates : calls of `measure` a cell, each with its own seed: a number or ``replicates(budget)``
     test : `Test`
     figure : ``figure(axes, result)``, where `result` is a `ClaimResult`; default: measured against bound
+    of_inputs : for a claim about folders that the caller names: ``of_inputs(inputs)`` -> the claim about these
+        `Inputs`; the claim itself is the one about none
     """
 
     id: str
@@ -153,6 +156,7 @@ class Claim:
     replicates: int | Callable[[str], int] = 1
     test: Test = Test()
     figure: Callable[..., None] | None = None
+    of_inputs: Callable[[Inputs], Claim] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a claim that could not be run, with one sentence."""

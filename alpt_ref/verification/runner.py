@@ -7,8 +7,9 @@ the number of processes nor on the order in which cells finish.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alpt_ref._util.plugin import find_folder, guard, plugin_files
@@ -18,6 +19,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.verification.claim import BUDGETS, Cell, Claim, Control
 from alpt_ref.verification.code_hash import code_hash
 from alpt_ref.verification.codec import canonical
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
 from alpt_ref.verification.judge import Measured, judge
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
@@ -36,6 +38,11 @@ class Loaded:
 
     claim: Claim
     file: Path
+    inputs: Inputs = NO_INPUTS
+
+    def about(self, inputs: Inputs) -> Loaded:
+        """The same claim about folders that the caller names."""
+        return replace(self, claim=claim_about(self.claim, inputs), inputs=inputs)
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,10 @@ def _tasks(loaded: Loaded, cells: list[Cell], variant: str, seed: int, replicate
     planned = []
     for cell in cells:
         seeds = [cell_seed(seed, name, cell, replicate) for replicate in range(replicates)]
-        tasks = [Task(name, loaded.file, cell, s, variant, cell_key(name, cell, s, variant, code)) for s in seeds]
+        tasks = [
+            Task(name, loaded.file, cell, s, variant, cell_key(name, cell, s, variant, code), loaded.inputs)
+            for s in seeds
+        ]
         planned.append((cell, tuple(tasks)))
     return tuple(planned)
 
@@ -202,5 +212,5 @@ def run_tasks(
         for task in tasks:
             yield run_task(task, claims[task.file])
         return
-    environment = {"NUMBA_NUM_THREADS": str(max(1, cores // jobs)), "ALPT_REF_DEVICE": device}
-    yield from run_in_processes(run_task, tasks, jobs=jobs, environment=environment)
+    environment = {"NUMBA_NUM_THREADS": str(max(1, cores // jobs))}
+    yield from run_in_processes(functools.partial(run_task, device=device), tasks, jobs=jobs, environment=environment)

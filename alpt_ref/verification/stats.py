@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from alpt_ref._util.statistics import holm as holm
 from alpt_ref.errors import InputError
 from alpt_ref.verification.estimates import TINY, Bounded, Estimate, Exact, Student
 from alpt_ref.verification.measurement import FloatArray, Measurement
@@ -90,16 +91,6 @@ def estimate(measurement: Measurement, how: str) -> Estimate:
     if how == "t":
         return mean(measurement.values)
     return bounded_mean(measurement.values, measurement.low, measurement.high, how)
-
-
-def holm(p_values: ArrayLike) -> FloatArray:
-    """Holm's step-down adjusted p-values (m,), in the order given: together they err with at most the level."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(np.minimum(1.0, p[order] * np.arange(len(p), 0, -1)))
-    adjusted = np.empty_like(p)
-    adjusted[order] = stepped
-    return adjusted
 
 
 def holm_levels(p_values: ArrayLike, alpha: float) -> FloatArray:

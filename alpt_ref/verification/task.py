@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from alpt_ref._util.plugin import guard, load_attribute
 from alpt_ref.errors import InputError
+from alpt_ref.kernels.device import set_default_device
 from alpt_ref.verification.claim import Cell, Claim, Constants
 from alpt_ref.verification.codec import canonical
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
 from alpt_ref.verification.measurement import Measurement
 from alpt_ref.verification.store import Record, plain_record
 
@@ -24,6 +26,7 @@ class Task(NamedTuple):
     seed: int
     variant: str
     key: str
+    inputs: Inputs = NO_INPUTS
 
 
 class Done(NamedTuple):
@@ -45,14 +48,19 @@ def load_claim(file: Path) -> Claim:
 
 
 @functools.cache
-def _claim(file: Path) -> Claim:
-    return load_claim(file)
+def _claim(file: Path, inputs: Inputs) -> Claim:
+    return claim_about(load_claim(file), inputs)
 
 
-def run_task(task: Task, claim: Claim | None = None) -> Done:
-    """Measure, and turn whatever the claim's code raises into a failure in words."""
+def run_task(task: Task, claim: Claim | None = None, device: str | None = None) -> Done:
+    """Measure, and turn whatever the claim's code raises into a failure in words.
+
+    `device` : where large simulations run, in a process of its own that has loaded no claim yet
+    """
+    if device is not None:
+        set_default_device(device)
     with guard() as caught:
-        record = measure(claim if claim is not None else _claim(task.file), task)
+        record = measure(claim if claim is not None else _claim(task.file, task.inputs), task)
         return Done(task, canonical(plain_record(record)), "")
     return Done(task, "", caught.message)
 

@@ -52,5 +52,5 @@ def floor_bound(floor: Floor, grid: Grid, eta: float) -> float:
     known = floor.problem.constants(grid, floor.noise)
     if eta * known.g_max <= grid.step_size:
         small = {"G1": known.G1, "g_max": known.g_max}
-        return bounds.sr_convex_constant_small_moves(T=1, eta=eta, step_size=grid.step_size, D1=0.0, **small)
+        return bounds.sr_convex_constant_small_updates(T=1, eta=eta, step_size=grid.step_size, D1=0.0, **small)
     return bounds.sr_convex_constant(T=1, eta=eta, step_size=grid.step_size, D1=0.0, G=known.G, dim=1, G1=known.G1)

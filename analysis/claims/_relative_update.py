@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.quantizer import QuantSpec, step_gradient
 from alpt_ref.scalar.code_range import highest_code
-from alpt_ref.theory.learned_step import best_step_size
+from alpt_ref.theory.learned_step_size import best_step_size
 
 SCALES = ("none", "dq", "bdq")
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from alpt_ref.theory import (
     Grid,
     Noise,
-    Runs,
     Schedule,
     Separable,
+    SimulationResult,
     absolute,
     elastic,
     evolve_separable,
@@ -201,7 +201,7 @@ def _exact_track(made: Setting, problem: Separable, rates: Floats, times: list[i
     )
 
 
-def _observed(made: Setting, runs: Runs) -> dict[str, Any]:
+def _observed(made: Setting, runs: SimulationResult) -> dict[str, Any]:
     """The second moment and 1-norm of a gradient at every last iterate, exactly, and the largest along the runs."""
     w = runs.final.astype(np.float64)
     noise = made.problem.dim * made.noise.sigma**2

@@ -1,8 +1,6 @@
 r"""A1 in S1: what learned step sizes add to the floor of stochastic rounding.
 
-Proof. v_i is within eta |g_i| + |k_i| |delta| of the new grid: by R2 E eps_i^2 <= step' (eta |g_i| + |k_i| |delta|).
-Put this into S1's step |w_{t+1} - w*|^2 and telescope as there: w* is in every box, so clipping still is a projection.
-The extra term is (1/(2 eta T)) sum_t step_{t+1} |delta_t| sum_i |k_{t,i}|; here |k| is replaced by the largest code.
+Statement and proof: `alpt_ref.theory.bounds.step_size_change_floor`.
 
 Measured exactly: the law over the codes under a step size that alternates or shrinks. The control holds it to S1 alone.
 """
@@ -15,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.theory import Grid, bounds
+from alpt_ref.theory.bounds import step_size_change_floor
 from alpt_ref.theory.problems import Separable, absolute, quadratic
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
-
-from ._instances import RELATIVE
 
 STEP, BITS, TARGET = 1.0 / 16.0, 8, 100
 LOSS_MINIMUM = TARGET * STEP * 0.97
@@ -65,7 +63,7 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
     changes = np.diff(steps)
     alone = without_change(cell, constants)
     return [
-        value + bounds.step_change_floor(eta=constants["eta"], step_sizes=steps[1 : T + 1], changes=changes[:T],
+        value + bounds.step_size_change_floor(eta=constants["eta"], step_sizes=steps[1 : T + 1], changes=changes[:T],
                                          codes_1=largest[:T])
         for T, value in zip(horizons(cell), alone, strict=True)
     ]  # fmt: skip
@@ -105,18 +103,13 @@ def _inside(cell: Cell, constants: Constants) -> bool:
     return Grid(float(smallest), BITS).high >= LOSS_MINIMUM
 
 
+THEOREM = theorem(step_size_change_floor)
 CLAIM = Claim(
     id="a1b",
     title="Learned step sizes add a floor to stochastic rounding's",
-    statement=(
-        r"$\frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq$ S1 (with the largest step)"
-        r"$\; + \;\frac{1}{2\eta T}\sum_{t=1}^{T} \Delta_{t+1}\,|\delta_t|\,\max_i |k_i|$"
-    ),
-    plain=(
-        "SR, convex f, eta constant, step sizes Delta_{t+1} = Delta_t + delta_t: S1 with the largest step size holds"
-        " with (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i |k_{t,i}| more"
-    ),
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=cells,
     constants=constants,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.quantizer import QuantSpec, dequantize, quantize, step_gradient
-from alpt_ref.theory.learned_step import (
+from alpt_ref.theory.learned_step_size import (
     Distribution,
     best_step_size,
     squared_error,

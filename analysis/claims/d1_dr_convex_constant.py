@@ -1,8 +1,6 @@
 r"""D1: deterministic rounding, convex f, constant learning rate.
 
-Proof. With v the clipped update before rounding, eps = w' - v: |w' - w*|^2 = |v - w*|^2 + 2 <eps, w' - w*> - |eps|^2.
-R4 gives |eps| <= min(sqrt(d) step/2, eta |g|), and |w' - w*| <= D: the cross term is at most 2 D times that.
-Telescope over t = 1..T as in S1, drop the last distance, divide by 2 eta T.
+Statement and proof: `alpt_ref.theory.stalling.dr_convex_constant`.
 
 Measured exactly (one Markov chain a coordinate). The control holds DR to the bound that SR obeys (S1).
 """
@@ -11,9 +9,11 @@ from __future__ import annotations
 
 from alpt_ref.theory import bounds, stalling
 from alpt_ref.theory.setting import Schedule
+from alpt_ref.theory.stalling import dr_convex_constant
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import ALONG, CONVEX, RELATIVE, instance, measured_average
+from ._instances import ALONG, CONVEX, instance, measured_average
 
 KEYS = ("eta", "step_size", "D1", "G", "dim")
 
@@ -53,18 +53,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return measured_average(run, made, horizons(cell))
 
 
+THEOREM = theorem(dr_convex_constant)
 CLAIM = Claim(
     id="d1",
     title="Deterministic rounding, convex, constant learning rate",
-    statement=(
-        r"$\frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq \frac{D_1^2}{2\eta T} + \frac{\eta G^2}{2}"
-        r" + D\,\min\left(\frac{\sqrt{d}\,\Delta}{2\eta},\; G\right)$"
-    ),
-    plain=(
-        "DR, f convex, eta constant: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2"
-        " + D min(sqrt(d) Delta/(2 eta), G); D bounds every |w_t - w*|, D1 the first"
-    ),
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     constants=constants,

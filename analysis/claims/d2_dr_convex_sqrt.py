@@ -1,8 +1,6 @@
 r"""D2: deterministic rounding, convex f, learning rate c/sqrt(t): the rate is lost.
 
-Proof. D1's step divided by 2 eta_t before summing; Abel summation as in S2 gives (D^2/(2c) + c G^2)/sqrt(T).
-The rounding term is D min(sqrt(d) step/2, eta_t |g|)/eta_t = D min(sqrt(d) step sqrt(t)/(2c), G) at step t.
-It grows like sqrt(T) until every update is below half a step; from there on it is the vacuous G D.
+Statement and proof: `alpt_ref.theory.stalling.dr_convex_sqrt`.
 
 Measured exactly (one Markov chain a coordinate). The control holds DR to the bound that SR obeys (S2).
 """
@@ -13,9 +11,11 @@ import math
 
 from alpt_ref.theory import bounds, stalling
 from alpt_ref.theory.setting import Schedule
+from alpt_ref.theory.stalling import dr_convex_sqrt
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import ALONG, CONVEX, RELATIVE, instance, measured_average
+from ._instances import ALONG, CONVEX, instance, measured_average
 
 
 def grid(budget: str) -> list[Cell]:
@@ -60,19 +60,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return measured_average(run, made, horizons(cell))
 
 
+THEOREM = theorem(dr_convex_sqrt)
 CLAIM = Claim(
     id="d2",
     title="Deterministic rounding, convex, learning rate c/√t",
-    statement=(
-        r"$\eta_t = c/\sqrt{t}:\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq"
-        r" \frac{D^2/(2c) + cG^2}{\sqrt{T}}"
-        r" + \frac{D}{T}\sum_{t=1}^{T} \min\left(\frac{\sqrt{d}\,\Delta\sqrt{t}}{2c},\; G\right)$"
-    ),
-    plain=(
-        "DR, f convex, eta_t = c/sqrt(t): (1/T) sum_t E f(w_t) - f* <= (D^2/(2c) + c G^2)/sqrt(T)"
-        " + (D/T) sum_t min(sqrt(d) Delta sqrt(t)/(2c), G); the last term grows like sqrt(T) up to G D"
-    ),
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     constants=constants,

@@ -1,8 +1,6 @@
 r"""D3: which codes deterministic rounding leaves where they are, exactly.
 
-Proof. In steps the update is u = eta g/step and DR(k - u) = k + floor(1/2 - u).
-The floor is zero iff -1/2 < u <= 1/2: a tie that would move down stays, one that would move up moves (ties go up).
-At the ends of the range the outward side is free, because the update is clipped before it is rounded.
+Statement and proof: `alpt_ref.theory.stalling.dr_is_fixed`.
 
 The usual short form "fixed iff |u| < 1/2" is wrong at ties and at the ends; it is one of the controls. Three
 implementations are compared with the rule, code by code: the exact chain, the Monte Carlo kernel and the LPT table.
@@ -19,9 +17,8 @@ from numpy.typing import NDArray
 from alpt_ref.tables import make_table
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, Separable, quadratic, simulate
 from alpt_ref.theory.stalling import dr_is_fixed
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
-
-from ._instances import RELATIVE
 
 CURVATURE = 1.0
 
@@ -92,18 +89,13 @@ def none(cell: Cell, constants: Constants) -> float:
     return 0.0
 
 
+THEOREM = theorem(dr_is_fixed)
 CLAIM = Claim(
     id="d3",
     title="Where deterministic rounding stalls: the fixed points, code by code",
-    statement=(
-        r"$DR(k\Delta - \eta g) = k\Delta \;\Longleftrightarrow\; -\frac{\Delta}{2} < \eta g \leq \frac{\Delta}{2}$"
-        "\nat the smallest (largest) code the lower (upper) end is free"
-    ),
-    plain=(
-        "A code is fixed under DR iff -Delta/2 < eta g <= Delta/2 (ties go up); at the ends of the range the outward"
-        " side is free. Measured: codes of which an implementation disagrees with this rule"
-    ),
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain + " Measured: codes of which an implementation disagrees with this rule",
+    source=THEOREM.source,
     kind="identity",
     grid=cells,
     bound=none,

@@ -1,8 +1,6 @@
 r"""D3 on a quadratic: how far from the minimum DR stops, and why that grows as the learning rate shrinks.
 
-Proof. An update is eta lambda |e|: every grid point nearer than the radius R = step/(2 eta lambda) is fixed (D3).
-From outside no move crosses w* (it is at most eta lambda |e| + step/2); for eta lambda <= 1/2 the last is one step.
-So a start outside ends within (R - step, R], with a loss of about step^2/(8 eta^2 lambda).
+Statement and proof: `alpt_ref.theory.stalling.dr_quadratic_stall`.
 
 That loss is reached only from outside; a start inside the radius stays where it is. The measured chain has no noise,
 so its path is followed to the end code by code.
@@ -17,9 +15,9 @@ from numpy.typing import NDArray
 
 from alpt_ref.theory import Chain, Grid, Noise, quadratic
 from alpt_ref.theory.stalling import dr_quadratic_stall
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact
 
-from ._instances import RELATIVE
 from ._pictures import along
 
 BITS = 9
@@ -76,19 +74,13 @@ def _outside(cell: Cell, constants: Constants, seen: Constants) -> bool:
     return bool(seen["start"] > constants["farthest"])
 
 
+THEOREM = theorem(dr_quadratic_stall)
 CLAIM = Claim(
     id="d3b",
     title="Where deterministic rounding stalls on a quadratic: farther out for smaller learning rates",
-    statement=(
-        r"$\frac{\Delta}{2\eta\lambda} - \Delta \;\leq\; \lim_t |w_t - w^*| \;\leq\; \frac{\Delta}{2\eta\lambda}$"
-        "\nfrom every start outside; loss up to "
-        r"$\Delta^2/(8\eta^2\lambda)$"
-    ),
-    plain=(
-        "f = lambda/2 (w - w*)^2, eta lambda <= 1/2, no noise, start farther away than Delta/(2 eta lambda): DR stops"
-        " between Delta/(2 eta lambda) - Delta and Delta/(2 eta lambda) from w*"
-    ),
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="identity",
     grid=cells,
     constants=constants,

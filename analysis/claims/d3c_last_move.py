@@ -1,8 +1,6 @@
 r"""D3 under c/sqrt(t): the step from which deterministic rounding can no longer move anything.
 
-Proof. A coordinate moves at step t only if eta_t |g_i| >= step/2, that is t <= (2 c |g_i|/step)^2.
-With |g_i| <= g_max over the box nothing moves from the first t > (2 c g_max/step)^2 on, whatever happened before.
-It is exact for b|w| away from its minimum (|g| = b all the way); a tie stays on the way down and moves on the way up.
+Statement and proof: `alpt_ref.theory.stalling.dr_freeze_step`.
 
 Stated with the largest gradient *of the whole run*; "first t > (2 c max|g_i|/Delta)^2" with the gradient of one moment
 holds only while the iterate stands still. Measured: the step from which the codes never change again.
@@ -17,9 +15,8 @@ import numpy as np
 from alpt_ref.theory import Grid, Noise, Schedule
 from alpt_ref.theory.problems import Separable, absolute, huber, quadratic
 from alpt_ref.theory.stalling import dr_freeze_step
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
-
-from ._instances import RELATIVE
 
 BITS = 11
 
@@ -62,15 +59,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return exact(frozen, rtol=0.0, extra={"final": float(code), "horizon": horizon})
 
 
+THEOREM = theorem(dr_freeze_step)
 CLAIM = Claim(
     id="d3c",
     title="With c/√t deterministic rounding freezes at a step known beforehand",
-    statement=r"$w_t = w_{t+1} = \ldots\quad$ for all $\;t > \left(2c\,\max_i |g_i| / \Delta\right)^2$",
-    plain=(
-        "DR with eta_t = c/sqrt(t), no noise: no code changes from the first step t > (2 c g_max/Delta)^2 on, g_max the"
-        " largest |g_i| over the box; reached by |w| away from its minimum"
-    ),
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=cells,
     constants=constants,

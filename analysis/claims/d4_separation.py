@@ -1,8 +1,6 @@
 r"""D4: a function on which deterministic rounding keeps its gap for ever and stochastic rounding does not.
 
-Proof. f(w) = G|w| from w_1 = k step, k > 0, eta G <= step/2. DR: the first update is at most a tie downwards: stays.
-SR: moves are below one step, so E(w' - w*)^2 = (w - w*)^2 - 2 eta G |w| + step eta G (R3, with equality).
-Telescope: (1/T) sum E f(w_t) <= D1^2/(2 eta T) + step G/2, which DR's constant gap G k step exceeds for large T.
+Statement and proof: `alpt_ref.theory.stalling.separation`.
 
 Measured exactly; the curves of SR, DR and full precision are kept for the figures.
 """
@@ -17,9 +15,9 @@ from numpy.typing import NDArray
 from alpt_ref.theory import Chain, Evolution, Grid, Noise, Schedule, absolute, bounds
 from alpt_ref.theory.markov import ExactRounding
 from alpt_ref.theory.stalling import dr_convex_constant, separation
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._instances import RELATIVE
 from ._pictures import over_time
 
 STEP = 1.0 / 16.0
@@ -53,7 +51,7 @@ def constants(cell: Cell) -> Constants:
 
 def bound(cell: Cell, constants: Constants) -> list[float]:
     kept, _ = separation(slope=cell["slope"], code=cell["code"], eta=constants["eta"], step_size=STEP)
-    return [kept - bounds.sr_convex_constant_small_moves(T=T, **constants) for T in horizons(cell)]
+    return [kept - bounds.sr_convex_constant_small_updates(T=T, **constants) for T in horizons(cell)]
 
 
 def evolve(cell: Cell, rounding: ExactRounding) -> Evolution:
@@ -86,7 +84,7 @@ def curves(cell: Cell, sr: Evolution, dr: Evolution) -> dict[str, Any]:
     return {
         "T": T,
         **{name: values[T - 1] for name, values in series.items()},
-        "S1 bound": [bounds.sr_convex_constant_small_moves(T=int(t), **known) for t in T],
+        "S1 bound": [bounds.sr_convex_constant_small_updates(T=int(t), **known) for t in T],
         "D1 bound": [dr_convex_constant(T=int(t), **kept, D=box, G=cell["slope"], dim=1) for t in T],
     }
 
@@ -104,19 +102,13 @@ def _small(cell: Cell, constants: Constants) -> bool:
     return bool(constants["eta"] * cell["slope"] <= 0.5 * STEP)
 
 
+THEOREM = theorem(separation)
 CLAIM = Claim(
     id="d4",
     title="Separation: deterministic rounding keeps a gap that stochastic rounding loses",
-    statement=(
-        r"$f(w) = G|w|,\; w_1 = k\Delta,\; \eta G \leq \Delta/2:\quad"
-        r" \frac{1}{T}\sum_{t=1}^{T} \left(E f(w_t^{DR}) - E f(w_t^{SR})\right)"
-        r" \geq Gk\Delta - \frac{(k\Delta)^2}{2\eta T} - \frac{G\Delta}{2}$"
-    ),
-    plain=(
-        "f = G|w| from w_1 = k Delta with eta G <= Delta/2: DR keeps the gap G k Delta for ever, SR's average gap is at"
-        " most (k Delta)^2/(2 eta T) + G Delta/2; so their difference is at least what is left"
-    ),
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="separation",
     grid=cells,
     constants=constants,

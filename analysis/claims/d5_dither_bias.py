@@ -1,9 +1,6 @@
 r"""D5: what gradient noise does to the bias of deterministic rounding, exactly.
 
-Proof. DR(x) - x is the sawtooth sum_k (-1)^k sin(2 pi k x)/(pi k); averaging over the noise n (in steps) multiplies
-term k by n's characteristic function at 2 pi k: exp(-2 pi^2 k^2 s^2) if normal. A uniform window of width W keeps the
-rest r = frac(W) of a period: r(1-r)/(2W). Two points 2s apart: two jumps of 1/2 a period, peak max(q, 1-q)/2 with
-q = frac(2s).
+Statement and proof: `alpt_ref.theory.dither.dither_bias_bound`.
 
 "Noise of the order of a step or larger un-biases DR" is true only of noise that is *spread out*: with two-point noise
 the bias never falls below a quarter of a step, however large the noise is. The statement here says which is which; the
@@ -17,17 +14,16 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Noise
+from alpt_ref.theory.dither import dither_bias_bound
 from alpt_ref.theory.setting import NoiseKind
-from alpt_ref.theory.stalling import dither_bias_bound
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._instances import RELATIVE
 from ._noisy_chain import expected_rounding
 from ._pictures import along
 
 RESOLUTION = 1.0 / 4096.0
 JUST = 1e-9
-DITHER = "dither: Gray and Stockham, IEEE Trans. Inf. Theory 39, 1993"
 
 
 def cells(budget: str) -> list[Cell]:
@@ -63,22 +59,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return exact(float(np.abs(bias).max()), rtol=1e-8, atol=1e-12)
 
 
+THEOREM = theorem(dither_bias_bound)
 CLAIM = Claim(
     id="d5",
     title="Dither: which gradient noise removes the bias of deterministic rounding",
-    statement=(
-        r"$\max_x |E\,DR(x + n) - x| \;\leq\; \frac{1}{\pi}\sum_k \frac{1}{k}\,e^{-2\pi^2k^2s^2}$  (normal),"
-        "\n"
-        r"$= \frac{r(1-r)}{2W}$  (uniform of width $W$, $r = W - \lfloor W \rfloor$),"
-        "\n"
-        r"$= \frac{1}{2}\max(q, 1-q) \geq \frac{1}{4}$  (two points $\pm s$, $q = 2s - \lfloor 2s \rfloor$)"
-    ),
-    plain=(
-        "Bias of DR under noise n, in steps: normal of standard deviation s: at most (1/pi) sum_k exp(-2 pi^2 k^2 s^2)"
-        "/k (0.0023 at s = 0.5); uniform of width W: r(1-r)/(2W), r = frac(W), zero for whole W; two points +-s:"
-        " max(q, 1-q)/2, q = frac(2s): never below 1/4, however large the noise"
-    ),
-    source=f"{RELATIVE}; {DITHER}",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="identity",
     grid=cells,
     bound=bound,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from alpt_ref.studies.claims import Pair, on_stored_runs
 from alpt_ref.studies.reproduce import Study
-from alpt_ref.studies.sweep import STALLS_BELOW, Point, name_of
+from alpt_ref.studies.sweep import STALLS_BELOW, SweepPoint, name_of
 from alpt_ref.verification import Assumption, Cell, Control, product
 
 PLAN = "eta_over_delta"
@@ -22,7 +22,7 @@ def cells(study: Study) -> list[Cell]:
 
 
 def pair(cell: Cell, broken: bool) -> Pair:
-    sr, dr = (name_of("lpt", Point(cell["bits"], side, cell["ratio"])) for side in ("sr", "dr"))
+    sr, dr = (name_of("lpt", SweepPoint(cell["bits"], side, cell["ratio"])) for side in ("sr", "dr"))
     return (PLAN, dr, sr) if broken else (PLAN, sr, dr)
 
 

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from alpt_ref.catalog import MODELS
-from alpt_ref.studies.claims import digest_of, runs_of, study_with
-from alpt_ref.studies.reproduce import StoredRun
+from alpt_ref.studies.claims import digest_of, study_with
+from alpt_ref.studies.reproduce import Stored, StoredRun
 from alpt_ref.tables import make_table
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification.inputs import Inputs
 
 PLAN = "bits"
 ROWS, FIELDS = 1000, 4
@@ -40,30 +42,68 @@ class Kind(NamedTuple):
     granularity: str
 
 
-def cells(budget: str) -> list[Cell]:
-    made = product(made=["here"], bits=[2, 4, 8, 16], d=[5, 16, 32] if budget == "full" else [5, 16])
-    found = study_with(PLAN)
-    if found is None:
-        return made
-    return made + product(made=["stored"], runs=[digest_of(found, PLAN)], bits=sorted({16, *found.index.study.bits}))
+class Counted:
+    """The tables that are made here, and those of the runs of a study where one is given."""
 
+    def __init__(self, found: Stored | None) -> None:
+        """`found` : the study."""
+        self.found = found
 
-def kinds(cell: Cell) -> list[Kind]:
-    """The tables of a cell."""
-    if cell["made"] == "here":
-        combinations = itertools.product(METHODS, OF_ROW, GRANULARITIES)
-        return [Kind(method, ROWS, FIELDS, cell["d"], *others) for method, *others in combinations]
-    found = []
-    for method in METHODS:
-        seed, run = first_run(method, cell["bits"])
-        data, table = runs_of(PLAN).data[seed], run.config.table
-        dim = MODELS[run.config.model.kind].load().table_dim(run.config.model.dim)
-        found.append(Kind(method, data.features, data.fields, dim, table.optimizer, table.granularity))
-    return found
+    def cells(self, budget: str) -> list[Cell]:
+        """What is counted."""
+        made = product(made=["here"], bits=[2, 4, 8, 16], d=[5, 16, 32] if budget == "full" else [5, 16])
+        if self.found is None:
+            return made
+        bits = sorted({16, *self.found.index.study.bits})
+        return made + product(made=["stored"], runs=[digest_of(self.found, PLAN)], bits=bits)
 
+    def first_run(self, method: str, bits: int) -> tuple[int, StoredRun]:
+        """Seed and run of one of the study's tables."""
+        if self.found is None:
+            raise LookupError("no runs are given")
+        return next(iter(self.found.plan(PLAN)[f"{method}-sr {bits}-bit"].items()))
 
-def first_run(method: str, bits: int) -> tuple[int, StoredRun]:
-    return next(iter(runs_of(PLAN)[f"{method}-sr {bits}-bit"].items()))
+    def kinds(self, cell: Cell) -> list[Kind]:
+        """The tables of a cell."""
+        if cell["made"] == "here" or self.found is None:
+            combinations = itertools.product(METHODS, OF_ROW, GRANULARITIES)
+            return [Kind(method, ROWS, FIELDS, cell["d"], *others) for method, *others in combinations]
+        kinds = []
+        for method in METHODS:
+            seed, run = self.first_run(method, cell["bits"])
+            data, table = self.found.index.data[seed], run.config.table
+            dim = MODELS[run.config.model.kind].load().table_dim(run.config.model.dim)
+            kinds.append(Kind(method, data.features, data.fields, dim, table.optimizer, table.granularity))
+        return kinds
+
+    def bound(self, cell: Cell, constants: Constants) -> list[float]:
+        """The formula's values."""
+        return [value for kind in self.kinds(cell) for value in formula(kind, cell["bits"])]
+
+    def without_steps(self, cell: Cell, constants: Constants) -> list[float]:
+        """The control's."""
+        return [value for kind in self.kinds(cell) for value in formula(kind, cell["bits"], counted=False)]
+
+    def held(self, cell: Cell, kind: Kind) -> tuple[int, int]:
+        """Bytes when serving and in training, counted."""
+        if cell["made"] == "stored":
+            result = self.first_run(kind.method, cell["bits"])[1].result
+            return result.serving_bytes, result.training_bytes
+        table = make_table(
+            kind.method, kind.n, kind.d, bits=cell["bits"], rounding="sr", optimizer=kind.optimizer, seed=0,
+            granularity=kind.granularity, field_offsets=np.linspace(0, kind.n, kind.fields + 1).astype(np.int64),
+        )  # fmt: skip
+        return table.nbytes("serving"), table.nbytes("training")
+
+    def measure(self, cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+        """Bytes, and how many times fewer than fp32 when serving."""
+        values, labels = [], []
+        for kind in self.kinds(cell):
+            serving, training = self.held(cell, kind)
+            values += [serving, training, 4 * kind.d * kind.n / serving]
+            name = f"{kind.method} {kind.optimizer} {kind.granularity}"
+            labels += [f"{name}: {what}" for what in ("serving", "training", "ratio")]
+        return exact(values, labels=labels)
 
 
 def formula(kind: Kind, bits: int, *, counted: bool = True) -> list[float]:
@@ -74,36 +114,18 @@ def formula(kind: Kind, bits: int, *, counted: bool = True) -> list[float]:
     return [serving, serving + OF_ROW[kind.optimizer](kind.d) * kind.n + learned, 4 * kind.d * kind.n / serving]
 
 
-def bound(cell: Cell, constants: Constants) -> list[float]:
-    return [value for kind in kinds(cell) for value in formula(kind, cell["bits"])]
+def without_steps(counted: Counted) -> Control:
+    """The bound without the step sizes' bytes."""
+    return Control("no-steps", "step sizes not counted", bound=counted.without_steps)
 
 
-def without_steps(cell: Cell, constants: Constants) -> list[float]:
-    return [value for kind in kinds(cell) for value in formula(kind, cell["bits"], counted=False)]
+def claim_on(inputs: Inputs) -> Claim:
+    """The claim about the tables made here and those of a study that the caller names."""
+    both = Counted(study_with(inputs.runs, PLAN))
+    return replace(CLAIM, grid=both.cells, bound=both.bound, measure=both.measure, control=without_steps(both))
 
 
-def held(cell: Cell, kind: Kind) -> tuple[int, int]:
-    """Bytes when serving and in training, counted."""
-    if cell["made"] == "stored":
-        result = first_run(kind.method, cell["bits"])[1].result
-        return result.serving_bytes, result.training_bytes
-    table = make_table(
-        kind.method, kind.n, kind.d, bits=cell["bits"], rounding="sr", optimizer=kind.optimizer, seed=0,
-        granularity=kind.granularity, field_offsets=np.linspace(0, kind.n, kind.fields + 1).astype(np.int64),
-    )  # fmt: skip
-    return table.nbytes("serving"), table.nbytes("training")
-
-
-def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    values, labels = [], []
-    for kind in kinds(cell):
-        serving, training = held(cell, kind)
-        values += [serving, training, 4 * kind.d * kind.n / serving]
-        name = f"{kind.method} {kind.optimizer} {kind.granularity}"
-        labels += [f"{name}: {what}" for what in ("serving", "training", "ratio")]
-    return exact(values, labels=labels)
-
-
+HERE = Counted(None)
 CLAIM = Claim(
     id="m4",
     title="Bytes held in serving and in training follow the formula",
@@ -118,8 +140,9 @@ CLAIM = Claim(
         " a row and 32 dividing d m that is 32 d / (m d + 32) times fewer than fp32 in serving"
     ),
     kind="identity",
-    grid=cells,
-    bound=bound,
-    measure=measure,
-    control=Control("no-steps", "step sizes not counted", bound=without_steps),
+    grid=HERE.cells,
+    bound=HERE.bound,
+    measure=HERE.measure,
+    control=without_steps(HERE),
+    of_inputs=claim_on,
 )

@@ -8,16 +8,16 @@ D is the distance from u to the farthest corner of the box. Nothing is fitted to
 on all rows. A run's gap is the mean over its steps of loss(w_t) - loss(u) on the batch about to be used, drawn
 independently of w_t: unbiased for f(w_t) - f(u).
 
-Data: the package's synthetic click model; with ``ALPT_REF_CLICKS=FOLDER`` a store written by ``alpt-ref data``, of
-which the first rows of the training part are taken (their number and the store's fingerprint become part of the cell).
+Data: the package's synthetic click model, or (``alpt-ref verify --clicks STORE``) a store written by ``alpt-ref data``,
+of which the first rows of the training part are taken (their number and the store's fingerprint become part of the
+cell).
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ from alpt_ref.data.synthetic.clicks import synthetic_clicks
 from alpt_ref.tables import make_table
 from alpt_ref.theory import bounds
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product, sampled
+from alpt_ref.verification.inputs import Inputs
 
 from ._instances import RELATIVE
 from ._pictures import over_time
 
-STORE = "ALPT_REF_CLICKS"
+STORES: dict[str, Path] = {}
+"""Stores that the caller named, by what a cell says of them: their fingerprint."""
 BETA = 1.0
 """The box is ``[-beta, beta - step]`` for every weight."""
 BATCH, RUNS, OTHERS = 16, 5, 3
@@ -66,21 +68,19 @@ def clicks(source: str, rows: int) -> Clicks:
         data = synthetic_clicks(rows, fields=4, features=32, seed=11)
         chosen = np.arange(rows)
     else:
-        data = ClickDataset.open(os.environ[STORE])
+        data = ClickDataset.open(STORES[source])
         chosen = data.rows_of("train")[:rows]
     known, ids = np.unique(np.asarray(data.ids[chosen]), return_inverse=True)
     labels = 2.0 * np.asarray(data.labels[chosen], dtype=np.float64) - 1.0
     return Clicks(ids.reshape(len(chosen), -1).astype(np.int64), labels, len(known))
 
 
-def cells(budget: str) -> list[Cell]:
+def cells(budget: str, source: str = "synthetic") -> list[Cell]:
     full = budget == "full"
-    folder = os.environ.get(STORE)
-    if folder:
-        data = ClickDataset.open(Path(folder))
-        source, rows = f"store {data.fingerprint[:16]}", min(200_000 if full else 20_000, len(data.rows_of("train")))
+    if source != "synthetic":
+        rows = min(200_000 if full else 20_000, len(ClickDataset.open(STORES[source]).rows_of("train")))
     else:
-        source, rows = "synthetic", 4_000
+        rows = 4_000
     return product(
         data=[source],
         rows=[rows],
@@ -219,6 +219,15 @@ def _distance(cell: Cell, constants: Constants, seen: Constants) -> bool:
     return bool(seen["distance"] <= constants["D"] * (1 + 1e-6))
 
 
+def claim_on(inputs: Inputs) -> Claim:
+    """The claim about a store that the caller names."""
+    if inputs.clicks is None:
+        return CLAIM
+    source = f"store {ClickDataset.open(inputs.clicks).fingerprint[:16]}"
+    STORES[source] = inputs.clicks
+    return replace(CLAIM, grid=lambda budget: cells(budget, source))
+
+
 CLAIM = Claim(
     id="m5",
     title="S2 holds for low-precision logistic regression on click data",
@@ -231,7 +240,7 @@ CLAIM = Claim(
     plain=(
         "LPT(SR) logistic regression on click data, eta_t = c/sqrt(t): (1/T) sum_t E f(w_t) - f(u) <="
         " (D^2/(2c) + c G^2)/sqrt(T) + Delta sup E|g|_1/2, with G, E|g|_1 and D computed from the data and the box;"
-        f" synthetic clicks, or the store named by {STORE}"
+        " synthetic clicks, or the store named by --clicks"
     ),
     source=RELATIVE,
     kind="upper",
@@ -252,4 +261,5 @@ CLAIM = Claim(
         where=lambda cell: cell["bits"] == 4 and cell["c"] == 4.0,
     ),
     figure=over_time(1, "SR", "DR", "full precision", "bound"),
+    of_inputs=claim_on,
 )

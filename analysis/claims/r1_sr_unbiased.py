@@ -1,8 +1,6 @@
 r"""R1: stochastic rounding is unbiased, up to the resolution of its random word.
 
-Proof. In steps let ``x = k + s p`` with ``k = trunc(x)``, ``s`` its sign, ``0 <= p < 1``. The word ``u``, uniform on
-the multiples of ``2^-r`` in [0, 1), sends x to ``k + s`` iff ``u < floor(p 2^32) 2^-32``, so with a probability within
-``2^-r`` of p; hence ``|E SR(x) - x| <= 2^-r`` steps, and ``E SR(x) = x`` where p has at most r binary digits.
+Statement and proof: `alpt_ref.theory.identities.sr_bias`.
 """
 
 from __future__ import annotations
@@ -12,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from alpt_ref import quantizer
+from alpt_ref.theory.identities import sr_bias
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 from ._rounding import WORD_BIAS, count_values, generator_of, nearest
@@ -80,13 +80,14 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(sr_bias)
 CLAIM = Claim(
     id="r1",
     title="stochastic rounding is unbiased",
-    statement=r"$\left|E\,SR(x) - x\right| \leq 2^{-r} \Delta$ on the box, with $r$ random bits",
-    plain="|E SR(x) - x| <= 2^-r step on the box, r random bits; equality E SR(x) = x as r grows. "
-    f"Counted over all words of r bits; with the package's own words the mean error is within {WITHIN:g} of a step.",
-    source="ours",
+    statement=THEOREM.statement,
+    plain=f"{THEOREM.plain} Counted over all words of r bits; with the package's own words the mean error is within "
+    f"{WITHIN:g} of a step.",
+    source=THEOREM.source,
     kind="identity",
     grid=grid,
     bound=bound,

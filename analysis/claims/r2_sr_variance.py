@@ -1,8 +1,6 @@
 r"""R2: the variance of stochastic rounding, ``step^2 p (1 - p)`` with ``p = frac(x/step)``; at most ``step^2/4``.
 
-Proof. By R1 ``SR(x) - floor(x)`` (in steps) is 1 with probability p and 0 otherwise: a Bernoulli variable.
-Its variance is ``p(1 - p)``, on either side of zero, since away from zero and up exchange p and 1 - p.
-``p(1 - p) = 1/4 - (p - 1/2)^2 <= 1/4``.
+Statement and proof: `alpt_ref.theory.identities.sr_variance`.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory.identities import sr_variance
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import WORD_BIAS, WORD_BITS, count_values, nearest
@@ -59,12 +58,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(sr_variance)
 CLAIM = Claim(
     id="r2",
     title="variance of stochastic rounding",
-    statement=r"$Var\,SR(x) = \Delta^2 p(1-p) \leq \Delta^2/4$, $p = frac(x/\Delta)$",
-    plain="Var SR(x) = step^2 p(1 - p) <= step^2/4, p = frac(x/step); counted over all words, not sampled.",
-    source="ours",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain + "; counted over all words, not sampled.",
+    source=THEOREM.source,
     kind="identity",
     grid=grid,
     bound=bound,

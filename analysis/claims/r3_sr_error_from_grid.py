@@ -1,8 +1,6 @@
 r"""R3: the error of one rounded update ``u = eta g`` that starts on the grid.
 
-Proof. From a grid point ``frac(v/step) = frac(-u/step)``, so R2 gives ``E eps_i^2 = step^2 p(1-p)`` with ``p`` the
-fraction of ``|u_i|/step``: ``step |u_i| - u_i^2`` for ``|u_i| <= step``. ``p(1-p) <= min(p, 1-p, 1/4)``, and the
-distance to the grid, ``step min(p, 1-p)``, is at most ``|u_i|``. Sum over i; ``|g|_1 <= sqrt(d) |g|_2``.
+Statement and proof: `alpt_ref.theory.identities.sr_error_from_grid`.
 
 The update is the one that low-precision tables make (`scalar.quantizer.moved_code`), counted over all words.
 Closest published relative: the error term of Li et al. 2017, "Training Quantized Nets: A Deeper Understanding".
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory.identities import sr_error_from_grid
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import WORD_BIAS, WORD_BITS, count_moves, dyadic, generator_of
@@ -88,14 +87,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(sr_error_from_grid)
 CLAIM = Claim(
     id="r3",
     title="error of one rounded update from a grid point",
-    statement=r"$E\,\epsilon_i^2 = \Delta|u_i| - u_i^2$ for $|u_i| \leq \Delta$;  "
-    r"$E\,\|\epsilon\|^2 \leq \min(\Delta\eta\|g\|_1,\ d\Delta^2/4) \leq \sqrt{d}\,\Delta\eta\|g\|_2$",
-    plain="From a grid point, u = eta g: E eps_i^2 = step |u_i| - u_i^2 for |u_i| <= step, periodic beyond; "
-    "E|eps|^2 <= min(step eta |g|_1, d step^2/4) <= sqrt(d) step eta |g|_2.",
-    source="ours; closest published relative: Li et al. 2017",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     bound=bound,

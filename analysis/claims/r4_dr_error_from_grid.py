@@ -1,8 +1,6 @@
 r"""R4: deterministic rounding never moves a weight further than its update did; ties go up, ``DR(x) = floor(x + 1/2)``.
 
-Proof. ``x - 1/2 < floor(x + 1/2) <= x + 1/2`` gives ``|eps| <= step/2``. The nearest grid point to ``v = w - u`` is at
-least as near as the grid point w, which lies at distance ``|u|``: hence ``|eps| <= |u|``.
-At a tie ``x = k + 1/2`` the floor is ``k + 1``: the error is exactly ``+1/2``, for negative k too.
+Statement and proof: `alpt_ref.theory.identities.dr_error_bound`.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.theory.identities import dr_error_bound
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import count_moves, nearest
@@ -80,12 +79,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(dr_error_bound)
 CLAIM = Claim(
     id="r4",
     title="nearest rounding moves no further than the update",
-    statement=r"$|\epsilon_i| \leq \min(\Delta/2,\ \eta|g_i|)$ for $DR(x) = \lfloor x + 1/2 \rfloor$ from a grid point",
-    plain="DR from a grid point: |eps_i| <= min(step/2, eta |g_i|); ties go up, DR(x) = floor(x + 1/2).",
-    source="ours",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     bound=bound,

@@ -1,9 +1,6 @@
 r"""R5: the straight-through derivative of a quantised weight by its step size.
 
-Proof. Write ``x = w/step`` and freeze the rounding's offset ``c = DR(clip(x)) - clip(x)`` (straight through):
-``Q(step) = step (clip(w/step) + c)``. Inside the range ``Q = w + c step``, so ``dQ/dstep = c = DR(x) - x``.
-Outside it c = 0 and clip gives an end code q, so ``dQ/dstep = q``.
-Source of the rule: Esser et al., "Learned step size quantization", ICLR 2020.
+Statement and proof: `alpt_ref.theory.identities.expected_step_size_derivative`.
 """
 
 from __future__ import annotations
@@ -15,6 +12,8 @@ from numpy.typing import NDArray
 
 from alpt_ref import quantizer
 from alpt_ref.scalar.code_range import code_range
+from alpt_ref.theory.identities import expected_step_size_derivative
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._rounding import count_values
@@ -87,14 +86,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(expected_step_size_derivative)
 CLAIM = Claim(
     id="r5",
     title="step-size derivative, straight through the rounding",
-    statement=r"$\partial Q/\partial\Delta = DR(s) - s$ inside the range, $-2^{m-1}$ below, "
-    r"$2^{m-1}-1$ above, $s = w/\Delta$",
-    plain="dQ/dstep = DR(s) - s inside the range, -2^(m-1) below it, 2^(m-1)-1 above it, s = w/step, m bits; equal to "
-    "the finite difference with the rounding frozen, whatever rounding the weights use.",
-    source="Esser et al., Learned step size quantization, ICLR 2020",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="identity",
     grid=grid,
     bound=bound,

@@ -1,11 +1,6 @@
 r"""S1: stochastic rounding, convex f, constant learning rate: a floor that does not grow as the learning rate shrinks.
 
-Proof. ``|w' - w*|^2 = |v - w*|^2 + 2 <eps, v - w*> + |eps|^2``; ``E eps = 0`` given v (R1), clipping brings v closer,
-R3 bounds ``E|eps|^2``: with ``a_t = E|w_t - w*|^2``, ``2 eta (E f(w_t) - f*) <= a_t - a_{t+1} + eta^2 G^2 + min(eta
-step E|g|_1, d step^2/4)``. Sum over t = 1..T, drop ``a_{T+1}``, divide by ``2 eta T``. Sparse form: ``G1 >= E|g_t|_1``
-for ``sqrt(d) G``. Updates below a step: ``eta G^2/2`` goes, as ``u^2 + E eps^2 = step |u|`` (R3).
-
-The bound is proved here; its closest published relative is in Li et al. 2017.
+Statement and proof: `alpt_ref.theory.bounds.sr_convex_constant`.
 """
 
 from __future__ import annotations
@@ -15,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
+from alpt_ref.theory.bounds import sr_convex_constant
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import RELATIVE
 from ._settings import ALONG, CONVEX, against_time, horizons, known, track
 
 KEYS = ("eta", "step_size", "D1", "G", "dim")
@@ -50,7 +46,7 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
     made = {
         "dense": lambda T: bounds.sr_convex_constant(T=T, **given),
         "sparse": lambda T: bounds.sr_convex_constant(T=T, **given, G1=constants["G1"]),
-        "small moves": lambda T: bounds.sr_convex_constant_small_moves(T=T, **small),
+        "small moves": lambda T: bounds.sr_convex_constant_small_updates(T=T, **small),
     }
     return [made[form](T) for form in forms(cell) for T in horizons(cell)]
 
@@ -68,14 +64,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_value, horizons(cell), forms(cell))
 
 
+THEOREM = theorem(sr_convex_constant)
 CLAIM = Claim(
     id="s1",
     title="SR, convex, constant learning rate",
-    statement=r"$\frac{1}{T}\sum_t E f(w_t) - f^* \leq \frac{D_1^2}{2\eta T} + \frac{\eta G^2}{2} + "
-    r"\frac{1}{2}\min\left(\sqrt{d}\,\Delta G,\ \frac{d\Delta^2}{4\eta}\right)$",
-    plain="SR, f convex, eta constant: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2 + min(sqrt(d) step G, "
-    "d step^2/(4 eta))/2. Sparse form: sup E|g_t|_1 for sqrt(d) G. Updates below one step: without eta G^2/2.",
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     constants=known,

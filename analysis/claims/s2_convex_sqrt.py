@@ -1,10 +1,6 @@
 r"""S2: stochastic rounding, convex f, learning rate ``c/sqrt(t)``: the full-precision rate, down to the floor.
 
-Proof. Divide the one-step inequality of S1 by ``2 eta_t`` before summing. Abel summation: ``sum (a_t - a_{t+1})/(2
-eta_t) <= D^2/(2 eta_T)``, as ``1/eta_t`` grows and ``a_t <= D^2``. ``sum_t eta_t <= 2 c sqrt(T)``; the rounding term
-is at most ``step E|g|_1/2`` a step. With the sums left exact the bound holds for every learning rate that never grows.
-
-The bound is proved here; its closest published relative is in Li et al. 2017.
+Statement and proof: `alpt_ref.theory.bounds.sr_convex_sqrt`.
 """
 
 from __future__ import annotations
@@ -14,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
+from alpt_ref.theory.bounds import sr_convex_sqrt
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import RELATIVE
 from ._settings import ALONG, CONVEX, against_time, horizons, known, track
 
 FORMS = ("usual", "sparse", "exact sums")
@@ -61,14 +58,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_value, horizons(cell), FORMS)
 
 
+THEOREM = theorem(sr_convex_sqrt)
 CLAIM = Claim(
     id="s2",
     title="SR, convex, learning rate c/sqrt(t)",
-    statement=r"$\frac{1}{T}\sum_t E f(w_t) - f^* \leq \left(\frac{D^2}{2c} + cG^2\right)\frac{1}{\sqrt{T}} + "
-    r"\frac{1}{2}\sqrt{d}\,\Delta G$",
-    plain="SR, f convex, eta_t = c/sqrt(t), D >= |w_t - w*|: (1/T) sum_t E f(w_t) - f* <= (D^2/(2c) + c G^2)/sqrt(T) + "
-    "sqrt(d) step G/2. Sparse form: sup E|g_t|_1 for sqrt(d) G. Exact sums: any learning rates that never grow.",
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     constants=known,

@@ -1,12 +1,8 @@
 r"""S3: stochastic rounding, strongly convex f, learning rate ``1/(mu t)``.
 
-Proof. ``<f'(w), w - w*> >= f(w) - f* + mu/2 |w - w*|^2`` in the one-step inequality of S1, divided by ``2 eta_t``:
-``E f(w_t) - f* <= mu (t-1)/2 a_t - mu t/2 a_{t+1} + G^2/(2 mu t) + step E|g|_1/2``. The first two telescope to at most
-0; ``sum_t 1/t <= 1 + ln T``.
+Statement and proof: `alpt_ref.theory.bounds.sr_strongly_convex_inverse`.
 
 Nearest rounding is no control here: these rates begin so large that it comes near the minimum before it freezes.
-
-The bound is proved here; its closest published relative is in Li et al. 2017.
 """
 
 from __future__ import annotations
@@ -16,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
+from alpt_ref.theory.bounds import sr_strongly_convex_inverse
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import RELATIVE
 from ._settings import ALONG, STRONGLY, against_time, horizons, known, track
 
 FORMS = ("usual", "sparse")
@@ -56,13 +53,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_value, horizons(cell), FORMS)
 
 
+THEOREM = theorem(sr_strongly_convex_inverse)
 CLAIM = Claim(
     id="s3",
     title="SR, strongly convex, learning rate 1/(mu t)",
-    statement=r"$\frac{1}{T}\sum_t E f(w_t) - f^* \leq \frac{(1+\ln T)\,G^2}{2\mu T} + \frac{1}{2}\sqrt{d}\,\Delta G$",
-    plain="SR, f mu-strongly convex, eta_t = 1/(mu t): (1/T) sum_t E f(w_t) - f* <= (1 + ln T) G^2/(2 mu T) + "
-    "sqrt(d) step G/2. Sparse form: sup E|g_t|_1 for sqrt(d) G.",
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     constants=known,

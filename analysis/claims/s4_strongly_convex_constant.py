@@ -1,10 +1,6 @@
 r"""S4: stochastic rounding, strongly convex f, constant learning rate: geometric approach to a floor of the distance.
 
-Proof. ``<f'(w), w - w*> >= mu |w - w*|^2`` in the one-step inequality of S1: ``a_{t+1} <= (1 - 2 eta mu) a_t + eta^2
-G^2 + min(eta step E|g|_1, d step^2/4)``. The factor lies in [0, 1): unroll t - 1 times and sum the geometric series.
-Updates below one step: ``eta G^2`` goes, as in S1.
-
-The bound is proved here; its closest published relative is in Li et al. 2017.
+Statement and proof: `alpt_ref.theory.bounds.sr_strongly_convex_constant`.
 """
 
 from __future__ import annotations
@@ -14,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
+from alpt_ref.theory.bounds import sr_strongly_convex_constant
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import RELATIVE
 from ._settings import ALONG, STRONGLY, against_time, horizons, known, track
 
 KEYS = ("mu", "eta", "step_size", "D1", "G", "dim")
@@ -50,7 +47,7 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
     made = {
         "dense": lambda t: bounds.sr_strongly_convex_constant(t=t, **given),
         "sparse": lambda t: bounds.sr_strongly_convex_constant(t=t, **given, G1=constants["G1"]),
-        "small moves": lambda t: bounds.sr_strongly_convex_constant_small_moves(t=t, **small),
+        "small moves": lambda t: bounds.sr_strongly_convex_constant_small_updates(t=t, **small),
     }
     return [made[form](t) for form in forms(cell) for t in horizons(cell)]
 
@@ -70,15 +67,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.distance2, horizons(cell), forms(cell))
 
 
+THEOREM = theorem(sr_strongly_convex_constant)
 CLAIM = Claim(
     id="s4",
     title="SR, strongly convex, constant learning rate",
-    statement=r"$E\|w_t - w^*\|^2 \leq (1-2\eta\mu)^{t-1} D_1^2 + \frac{\eta G^2 + \sqrt{d}\,\Delta G}{2\mu}$",
-    plain="SR, f mu-strongly convex, eta <= 1/(2 mu): E|w_t - w*|^2 <= (1 - 2 eta mu)^(t-1) D1^2 + (eta G^2 + "
-    "sqrt(d) step G)/(2 mu). Tested in its sharper form: the floor times 1 - (1 - 2 eta mu)^(t-1), and in it "
-    "min(sqrt(d) step G, d step^2/(4 eta)). Sparse form: sup E|g_t|_1 for sqrt(d) G. "
-    "Updates below one step: without eta G^2.",
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     constants=known,

@@ -1,10 +1,6 @@
 r"""S5: stochastic rounding, L-smooth f, convex or not, nothing clipped: the mean squared gradient.
 
-Proof. ``f(w') <= f(w) + <f'(w), w' - w> + L/2 |w' - w|^2`` with ``w' - w = -eta g + eps``. In expectation, as ``E eps
-= 0`` given the update: ``E f(w') <= E f(w) - eta E|f'(w)|^2 + L/2 (eta^2 G^2 + E|eps|^2)``; R3 bounds ``E|eps|^2``.
-Sum over t = 1..T, use ``f >= f*``, divide by ``eta T``.
-
-The bound is proved here; its closest published relative is in Li et al. 2017.
+Statement and proof: `alpt_ref.theory.bounds.sr_smooth`.
 """
 
 from __future__ import annotations
@@ -14,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
+from alpt_ref.theory.bounds import sr_smooth
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import RELATIVE
 from ._settings import ALONG, against_time, horizons, known, track
 
 KEYS = ("eta", "L", "step_size", "gap", "G", "dim")
@@ -61,14 +58,13 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     return run.measurement(run.average_gradient2, horizons(cell), FORMS)
 
 
+THEOREM = theorem(sr_smooth)
 CLAIM = Claim(
     id="s5",
     title="SR, smooth, not convex",
-    statement=r"$\frac{1}{T}\sum_t E\|\nabla f(w_t)\|^2 \leq \frac{f(w_1)-f^*}{\eta T} + \frac{L\eta G^2}{2} + "
-    r"\frac{1}{2}L\sqrt{d}\,\Delta G$",
-    plain="SR, f L-smooth, nothing clipped, eta constant: (1/T) sum_t E|f'(w_t)|^2 <= (f(w_1) - f*)/(eta T) + "
-    "L eta G^2/2 + L min(sqrt(d) step G, d step^2/(4 eta))/2. Sparse form: sup E|g_t|_1 for sqrt(d) G.",
-    source=RELATIVE,
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=grid,
     constants=known,

@@ -1,8 +1,6 @@
 r"""X1: on a quadratic stochastic rounding follows full-precision SGD in the mean, for every step size.
 
-Proof. SR is unbiased (R1) and nothing clips, so ``E[w_{t+1} | w_t] = w_t - eta_t lambda (w_t - w*)``; the noise of the
-gradient has mean zero. Take expectations and multiply: ``E w_t - w* = prod_{s<t} (1 - eta_s lambda) (w_1 - w*)``.
-For a constant learning rate the product is ``(1 - eta lambda)^(t-1)``.
+Statement and proof: `alpt_ref.theory.quadratic_laws.mean_error`.
 """
 
 from __future__ import annotations
@@ -12,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
-from alpt_ref.theory.identities import mean_error
+from alpt_ref.theory.quadratic_laws import mean_error
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 TIMES = (2, 3, 5, 10, 20, 50, 100)
@@ -99,13 +98,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(mean_error)
 CLAIM = Claim(
     id="x1",
     title="SR follows full-precision SGD in the mean on a quadratic",
-    statement=r"$E\,w_t - w^* = (1-\eta\lambda)^{t-1}(w_1 - w^*)$ for every $\Delta$, while nothing clips",
-    plain="f = lambda/2 (w - w*)^2: E w_t - w* = (1 - eta lambda)^(t-1) (w_1 - w*) exactly, for every step size, "
-    "while nothing clips; with falling rates the product of (1 - eta_s lambda). To ten digits.",
-    source="ours",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain + " To ten digits.",
+    source=THEOREM.source,
     kind="identity",
     grid=grid,
     constants=constants,

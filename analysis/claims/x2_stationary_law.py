@@ -1,8 +1,6 @@
 r"""X2: without gradient noise the stationary law of SR on a quadratic is ``SR(w*)``, whatever the learning rate.
 
-Proof. Let theta = frac(w*/step). From the code below w*, ``P(up) = eta lambda theta``; from the one above, ``P(down) =
-eta lambda (1 - theta)``: for ``eta lambda <= 1`` both are probabilities, the pair is closed, and balance gives weight
-theta above. Every other code moves towards the pair and never past it: the law is unique. Its second moment is R2's.
+Statement and proof: `alpt_ref.theory.quadratic_laws.quadratic_stationary`.
 """
 
 from __future__ import annotations
@@ -12,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
-from alpt_ref.theory.identities import quadratic_stationary
+from alpt_ref.theory.quadratic_laws import quadratic_stationary
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 BITS = 5
@@ -86,14 +85,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(quadratic_stationary)
 CLAIM = Claim(
     id="x2",
     title="stationary law of SR on a quadratic without noise",
-    statement=r"$w_\infty$ has the law of $SR(w^*)$: $E(w-w^*)^2 = \Delta^2\theta(1-\theta)$, "
-    r"$\theta = frac(w^*/\Delta)$, for every $\eta \leq 1/\lambda$",
-    plain="f = lambda/2 (w - w*)^2, no noise, eta <= 1/lambda: the stationary law is that of SR(w*), E(w - w*)^2 = "
-    "step^2 theta (1 - theta) with theta = frac(w*/step), whatever eta is. To ten digits.",
-    source="ours",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain + " To ten digits.",
+    source=THEOREM.source,
     kind="identity",
     grid=grid,
     bound=bound,

@@ -1,8 +1,6 @@
 r"""X3: with gradient noise the stationary second moment of SR on a quadratic is ``step E|g|/(2 lambda)``.
 
-Proof. For ``|u| = eta |g| <= step``, ``u^2 + E eps^2 = step |u|`` (R3), so ``E[(w' - w*)^2 | w] = e^2 - 2 eta lambda
-e^2 + step eta E|g|``. Take expectations under the stationary law and divide by ``2 eta lambda``. The excess loss is
-then ``lambda/2`` of it, ``step E|g|/4``: half of the floor ``step E|g|/2`` that S1 allows to updates below one step.
+Statement and proof: `alpt_ref.theory.quadratic_laws.noisy_quadratic_second_moment`.
 
 The factor 2 compares with that sharp floor. S1's general floor has ``G >= E|g|`` and ``eta G^2/2`` more, and is nearly
 reached by ``|w|`` (S1); so among quadratics the floor is tight up to 2, among convex functions up to 1.
@@ -15,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
-from alpt_ref.theory.identities import noisy_quadratic_second_moment
+from alpt_ref.theory.quadratic_laws import noisy_quadratic_second_moment
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 CURVATURE, THETA = 2.0, 0.3
@@ -118,14 +117,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+THEOREM = theorem(noisy_quadratic_second_moment)
 CLAIM = Claim(
     id="x3",
     title="stationary second moment of SR on a noisy quadratic",
-    statement=r"$E(w-w^*)^2 = \frac{\Delta\,E|g|}{2\lambda}$ and excess loss $\frac{\Delta\,E|g|}{4}$, "
-    r"while $|\eta g| \leq \Delta$",
-    plain="f = lambda/2 (w - w*)^2 with gradient noise, |eta g| <= step, nothing clipped: stationary E(w - w*)^2 = "
-    "step E|g|/(2 lambda), excess loss step E|g|/4, half of the floor step E|g|/2 of S1. To ten digits.",
-    source="ours",
+    statement=THEOREM.statement,
+    plain=THEOREM.plain + " To ten digits.",
+    source=THEOREM.source,
     kind="identity",
     grid=grid,
     constants=constants,

@@ -16,7 +16,7 @@ WIDTH = 3.3
 FONT = 8
 LINEAR = 0.01
 """Differences up to this are drawn to scale; larger ones logarithmically where some are much larger."""
-Row = dict[str, Any]
+PlottedRow = dict[str, Any]
 
 
 class Mean(NamedTuple):
@@ -116,7 +116,7 @@ def legend(figure: Any, axes: Sequence[Any], columns: int, title: str = "") -> N
     )  # fmt: skip
 
 
-def row(panel: str, series: str, x: float, value: Mean) -> Row:
+def row(panel: str, series: str, x: float, value: Mean) -> PlottedRow:
     """A line of the table behind a figure."""
     return {
         "panel": panel,

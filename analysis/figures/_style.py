@@ -13,7 +13,7 @@ from alpt_ref.verification.figures import new_figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
 FloatArray = NDArray[np.float64]
-Row = dict[str, Any]
+PlottedRow = dict[str, Any]
 
 BLUE, RED, GREEN, PINK, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
 METHODS: dict[str, dict[str, Any]] = {
@@ -55,7 +55,7 @@ def rows_of(
     value: Iterable[Any],
     low: Iterable[Any] | None = None,
     high: Iterable[Any] | None = None,
-) -> list[Row]:
+) -> list[PlottedRow]:
     """Rows of the table behind a figure: one a point, with the ends of its interval or claimed range, if any."""
     xs, values = [float(number) for number in x], [float(number) for number in value]
     lows, highs = ([""] * len(xs) if ends is None else [float(number) for number in ends] for ends in (low, high))

@@ -9,7 +9,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Row, column, difference, intervals, label, legend, row, style, widen
+from ._runs import PlottedRow, column, difference, intervals, label, legend, row, style, widen
 
 LABELS = ("lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 SHIFTS = (-0.15, -0.05, 0.05, 0.15)
@@ -29,7 +29,7 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {"fp32": study.run("fp32"), **made}
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(4.4, rows=2, sharex=True)
     places = {bits: place for place, bits in enumerate(widths(found.study))}
     rows = []

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.studies.grid import Setting, make_settings
+from alpt_ref.studies.grid import MethodSetting, make_settings
 from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, Row, column, difference, intervals, label, legend, over_seeds, row, style, widen
+from ._runs import Mean, PlottedRow, column, difference, intervals, label, legend, over_seeds, row, style, widen
 
 SHIFT = 0.022
 """Sideways, as a share of the axis: methods of the same bytes lie on each other."""
 
 
-def settings(study: Study) -> tuple[Setting, ...]:
+def settings(study: Study) -> tuple[MethodSetting, ...]:
     return make_settings(study.methods, study.bits)
 
 
@@ -33,7 +33,7 @@ def front(points: Mapping[str, tuple[float, Mean]]) -> list[str]:
     return best
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(5.4, rows=2)
     rows = []
     for letter, one, what in zip("ab", axes, ("serving", "training"), strict=True):

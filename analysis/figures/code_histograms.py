@@ -12,7 +12,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import FONT, Row, column, label, legend
+from ._runs import FONT, PlottedRow, column, label, legend
 from ._trace import checkpoints, name, traced
 
 LABELS = ("lpt-dr", "lpt-sr", "alpt-sr")
@@ -28,11 +28,11 @@ def shares(found: Runs, variant: str) -> np.ndarray[Any, Any]:
     return np.mean([one / one.sum() for one in counts], axis=0) if counts else np.empty(0)
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(4.9, rows=len(LABELS), sharex=True, sharey=True)
     bits, after = found.study.trace, checkpoints(found.study)
     lowest = lowest_code(bits)
-    rows: list[Row] = []
+    rows: list[PlottedRow] = []
     for one, label_ in zip(axes, LABELS, strict=True):
         for place, epochs in enumerate(after):
             share = shares(found, name(label_, epochs))

@@ -10,7 +10,7 @@ import numpy as np
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
-from ._style import BLUE, GREEN, ORANGE, Row, extra, panels, rows_of
+from ._style import BLUE, GREEN, ORANGE, PlottedRow, extra, panels, rows_of
 
 NOISES = {
     "normal": {"color": BLUE, "marker": "o", "linestyle": "-"},
@@ -20,8 +20,8 @@ NOISES = {
 LEAST = 1e-5
 
 
-def bias_panel(axes: Any, result: ClaimResult) -> list[Row]:
-    rows: list[Row] = []
+def bias_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
+    rows: list[PlottedRow] = []
     for noise, style in NOISES.items():
         cells = sorted(
             (c for c in result.cells if c.cell["noise"] == noise and c.points), key=lambda c: c.cell["sigma"]
@@ -42,9 +42,9 @@ def sweeps(result: ClaimResult) -> list[CellResult]:
     return [cell for cell in result.cells if "sweep" in extra(cell)]
 
 
-def ratio_panel(axes: Any, result: ClaimResult) -> list[Row]:
+def ratio_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
     cell = min(sweeps(result), key=lambda c: float(c.cell["rate"]))
-    kept, rows = extra(cell), list[Row]()
+    kept, rows = extra(cell), list[PlottedRow]()
     for noise in ("normal", "two-point"):
         style = {**NOISES[noise], "marker": ""}
         axes.plot(kept["sweep"], kept[f"sweep {noise}"], label=f"{noise} noise", **style)
@@ -78,7 +78,7 @@ def ratio_panel(axes: Any, result: ClaimResult) -> list[Row]:
     return rows
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2, height=3.1)
     return figure, bias_panel(axes[0], results["d5"]) + ratio_panel(axes[1], results["d5b"])
 

@@ -10,10 +10,10 @@ import numpy as np
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import ClaimResult
 
-from ._style import BOUND, RED, Row, extra, panels, rows_of
+from ._style import BOUND, RED, PlottedRow, extra, panels, rows_of
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     curvature = max(float(cell.cell["curvature"]) for cell in results["d3b"].cells)
     cells = [
         cell for cell in results["d3b"].cells if cell.measurement is not None and cell.cell["curvature"] == curvature

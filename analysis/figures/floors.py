@@ -18,7 +18,7 @@ from ._style import (
     ORANGE,
     PINK,
     RED,
-    Row,
+    PlottedRow,
     band,
     cell_where,
     extra,
@@ -37,7 +37,7 @@ SIZES = {"o": 7.5, "^": 4.0}
 """Of markers that lie on each other."""
 
 
-def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str) -> list[Row]:
+def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str) -> list[PlottedRow]:
     """Means over runs with their band, the fitted line, and the bound where the claim stored one."""
     measurement = cell.measurement
     if measurement is None or measurement.x is None:
@@ -61,9 +61,9 @@ def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, m
     return rows
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2, 2, height=2.8)
-    rows: list[Row] = []
+    rows: list[PlottedRow] = []
     for key, (name, colour, marker) in PROBLEMS.items():
         rows += one_curve(axes[0], "a", cell_where(results["c1"], problem=key), name, colour, marker)
         rows += one_curve(axes[2], "c", cell_where(results["c3"], problem=key), f"SR, {name}", colour, marker)

@@ -8,7 +8,7 @@ from typing import Any
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import ClaimResult
 
-from ._style import BLUE, BOUND, GREEN, RED, Row, band, extra, panels, rows_of, slope_text
+from ._style import BLUE, BOUND, GREEN, RED, PlottedRow, band, extra, panels, rows_of, slope_text
 
 SCALES = {
     "none": ("none", RED, "s"),
@@ -18,8 +18,8 @@ SCALES = {
 DASHES = {2: ":", 4: "--", 8: "-"}
 
 
-def over_dimension(axes: Any, result: ClaimResult) -> list[Row]:
-    rows: list[Row] = []
+def over_dimension(axes: Any, result: ClaimResult) -> list[PlottedRow]:
+    rows: list[PlottedRow] = []
     cells = [cell for cell in result.cells if cell.measurement is not None]
     batch = max(cell.cell["b"] for cell in cells if cell.cell["b"] <= 16)
     for scale, (name, colour, marker) in SCALES.items():
@@ -40,8 +40,8 @@ def over_dimension(axes: Any, result: ClaimResult) -> list[Row]:
     return rows
 
 
-def over_samples(axes: Any, result: ClaimResult) -> list[Row]:
-    rows: list[Row] = []
+def over_samples(axes: Any, result: ClaimResult) -> list[PlottedRow]:
+    rows: list[PlottedRow] = []
     for cell in result.cells:
         if cell.measurement is None or cell.measurement.x is None or cell.cell["bits"] != 4:
             continue
@@ -60,7 +60,7 @@ def over_samples(axes: Any, result: ClaimResult) -> list[Row]:
     return rows
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2, height=3.2)
     rows = over_dimension(axes[0], results["a3"]) + over_samples(axes[1], results["a3b"])
     for one in axes:

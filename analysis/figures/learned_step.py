@@ -8,15 +8,15 @@ from typing import Any
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import ClaimResult
 
-from ._style import BLUE, BOUND, ORANGE, Row, extra, panels
+from ._style import BLUE, BOUND, ORANGE, PlottedRow, extra, panels
 
 LOOKS = {"normal": (BLUE, "o", "-"), "laplace": (ORANGE, "s", ":")}
 LEAST = 1e-10
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, (sizes, errors) = panels(2)
-    rows: list[Row] = []
+    rows: list[PlottedRow] = []
     for distribution, (colour, marker, line) in LOOKS.items():
         cells = [c for c in results["a2"].cells if c.points and c.cell["distribution"] == distribution]
         cells = sorted(cells, key=lambda c: (c.cell["start"], c.cell["bits"]))

@@ -10,13 +10,15 @@ import numpy as np
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
-from ._style import BLUE, BOUND, GREEN, Row, cell_where, extra, panels, rows_of, slope_text
+from ._style import BLUE, BOUND, GREEN, PlottedRow, cell_where, extra, panels, rows_of, slope_text
 
 BOUNDS = {"o": "--", "^": "-."}
 """Dashes of the bound by the marker of its curve."""
 
 
-def one_cell(axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str, of: str = "") -> list[Row]:
+def one_cell(
+    axes: Any, panel: str, cell: CellResult, name: str, colour: str, marker: str, of: str = ""
+) -> list[PlottedRow]:
     kept = extra(cell)
     T, average, bound = (np.asarray(kept[key]) for key in ("T", "average", "bound"))
     begun = T >= 3  # the start lies at the minimum
@@ -30,7 +32,7 @@ def one_cell(axes: Any, panel: str, cell: CellResult, name: str, colour: str, ma
     return rows_of(panel, name, T, value=average) + rows_of(panel, f"{name}: bound", T, value=bound)
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2)
     rows = one_cell(axes[0], "a", cell_where(results["c4"], side="before", sigma=0.5), "fine step", BLUE, "o", ", fine")
     rows += one_cell(

@@ -12,7 +12,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, Row, by_epoch, column, intervals, label, legend, mean, row, style
+from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, legend, mean, row, style
 from ._trace import checkpoints, name, traced
 
 LABELS = ("lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
@@ -35,10 +35,10 @@ def unmoved(found: Runs, before: str, after: str) -> Mean | None:
     return mean(shares)
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(4.6, rows=2, sharex=True)
     after, bits = checkpoints(found.study), found.study.trace
-    rows: list[Row] = []
+    rows: list[PlottedRow] = []
     wide = max(found.study.base.train.epochs - 1, 1) / 3
     for label_, shift in zip(LABELS, SHIFTS, strict=True):
         pairs = itertools.pairwise(after)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from alpt_ref.studies.reproduce import Runs, Study
-from alpt_ref.studies.sweep import STALLS_BELOW, Point, make_sweep, name_of
+from alpt_ref.studies.sweep import STALLS_BELOW, SweepPoint, make_sweep, name_of
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.results import RunResult
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Row, column, difference, intervals, label, legend, over_seeds, row, widen
+from ._runs import PlottedRow, column, difference, intervals, label, legend, over_seeds, row, widen
 
 LOOKS = ("o", "s", "^", "D")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -28,12 +28,12 @@ def stalled(run: RunResult) -> float:
 
 
 def pair(bits: int, ratio: float) -> tuple[str, str]:
-    return name_of("lpt", Point(bits, "sr", ratio)), name_of("lpt", Point(bits, "dr", ratio))
+    return name_of("lpt", SweepPoint(bits, "sr", ratio)), name_of("lpt", SweepPoint(bits, "dr", ratio))
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(6.2, rows=3, sharex=True)
-    study, rows = found.study, list[Row]()
+    study, rows = found.study, list[PlottedRow]()
     panels: tuple[tuple[str, Any], ...] = (
         ("test AUC, SR − DR", lambda run: run.test_auc),
         ("test logloss, SR − DR", lambda run: run.test_logloss),
@@ -51,7 +51,9 @@ def draw(found: Runs) -> tuple[Any, list[Row]]:
             )  # fmt: skip
             label(one, y=title)
             rows += [row(letter, f"{bits} bits", ratio, m) for ratio, m in known.items()]
-        kept = {ratio: over_seeds(found, name_of("lpt", Point(bits, "dr", ratio)), stalled) for ratio in study.ratios}
+        kept = {
+            ratio: over_seeds(found, name_of("lpt", SweepPoint(bits, "dr", ratio)), stalled) for ratio in study.ratios
+        }
         share = {ratio: m for ratio, m in kept.items() if m is not None}
         axes[2].errorbar(
             [ratio * shift for ratio in share], [m.value for m in share.values()], [m.half for m in share.values()],

@@ -10,12 +10,12 @@ import numpy as np
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import ClaimResult
 
-from ._style import BLUE, BOUND, METHODS, RED, Row, band, extra, line, nearest, panels, rows_of
+from ._style import BLUE, BOUND, METHODS, RED, PlottedRow, band, extra, line, nearest, panels, rows_of
 
 
-def exact_panel(axes: Any, result: ClaimResult) -> list[Row]:
+def exact_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
     cell = nearest(result, code=15, reach=0.2)
-    kept, rows = extra(cell), list[Row]()
+    kept, rows = extra(cell), list[PlottedRow]()
     for name, style in METHODS.items():
         line(axes, kept["T"], kept[name], name, style, every=6)
         rows += rows_of("a", name, kept["T"], value=kept[name])
@@ -30,9 +30,9 @@ def exact_panel(axes: Any, result: ClaimResult) -> list[Row]:
     return rows
 
 
-def clicks_panel(axes: Any, result: ClaimResult) -> list[Row]:
+def clicks_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
     cell = nearest(result, bits=4, c=4.0)
-    kept, rows = extra(cell), list[Row]()
+    kept, rows = extra(cell), list[PlottedRow]()
     for name, style in METHODS.items():
         runs = np.atleast_2d(kept[name])
         low, high = band(axes, kept["T"], runs, style["color"])
@@ -44,7 +44,7 @@ def clicks_panel(axes: Any, result: ClaimResult) -> list[Row]:
     return rows
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2)
     rows = exact_panel(axes[0], results["d4"]) + clicks_panel(axes[1], results["m5"])
     for one in axes:

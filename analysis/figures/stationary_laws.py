@@ -10,16 +10,16 @@ import numpy as np
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
-from ._style import BLUE, GREEN, ORANGE, RED, Row, cell_where, extra, nearest, panels, rows_of
+from ._style import BLUE, GREEN, ORANGE, RED, PlottedRow, cell_where, extra, nearest, panels, rows_of
 
 MINIMA = {"noisy": 0.3, "kink": 0.0, "smooth": 1.0 / 3.0}
 TITLES = {"smooth": "quadratic, no noise", "noisy": "quadratic, noise", "kink": "$|w|$, no noise"}
 LOOKS = ((BLUE, "o", "-"), (GREEN, "^", "--"), (ORANGE, "v", ":"), (RED, "s", "-."))
 
 
-def law_lines(axes: Any, panel: str, cell: CellResult, reach: float) -> list[Row]:
+def law_lines(axes: Any, panel: str, cell: CellResult, reach: float) -> list[PlottedRow]:
     """The law at the smallest, a middle and the largest learning rate, over distance from the minimum in steps."""
-    kept, rows = extra(cell), list[Row]()
+    kept, rows = extra(cell), list[PlottedRow]()
     grid = np.asarray(kept["grid"])
     step = float(grid[1] - grid[0])
     distance = (grid - MINIMA[cell.cell["problem"]]) / step
@@ -36,9 +36,9 @@ def law_lines(axes: Any, panel: str, cell: CellResult, reach: float) -> list[Row
     return rows
 
 
-def stalled(axes: Any, result: ClaimResult, reach: float) -> list[Row]:
+def stalled(axes: Any, result: ClaimResult, reach: float) -> list[PlottedRow]:
     """Where DR ends, started anywhere: a plateau as wide as its learning rate is small."""
-    rows: list[Row] = []
+    rows: list[PlottedRow] = []
     for rate, colour, dash in ((0.05, RED, "-"), (0.02, "black", "--")):
         cell = nearest(result, eta=rate, curvature=1.0)
         kept = extra(cell)
@@ -51,9 +51,9 @@ def stalled(axes: Any, result: ClaimResult, reach: float) -> list[Row]:
     return rows
 
 
-def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[Row]]:
+def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2, 2, height=2.5)
-    rows: list[Row] = []
+    rows: list[PlottedRow] = []
     for one, panel, (problem, title), reach in zip(axes, "abc", TITLES.items(), (3.5, 18.0, 3.5), strict=False):
         rows += law_lines(one, panel, cell_where(results["c3"], problem=problem), reach)
         one.set_title(title, fontsize=9)

@@ -11,7 +11,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Row, column, label, legend
+from ._runs import PlottedRow, column, label, legend
 
 LOOKS = ("o", "s", "^", "D")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -38,9 +38,9 @@ def pooled(found: Runs, bits: int) -> dict[int, np.ndarray[Any, Any]]:
     }
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, (axes,) = column(2.9)
-    rows: list[Row] = []
+    rows: list[PlottedRow] = []
     for place, bits in enumerate(found.study.bits):
         of = pooled(found, bits)
         x = [count * 1.5 for count in of]

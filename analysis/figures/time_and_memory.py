@@ -10,7 +10,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Row, column, intervals, label, legend, over_seeds
+from ._runs import PlottedRow, column, intervals, label, legend, over_seeds
 
 BITS = 8
 
@@ -25,7 +25,7 @@ def mean_bytes(found: Runs, name: str, what: str) -> float:
     return found_.value if found_ else float("nan")
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(4.8, rows=2)
     names = [one for one in found.study.methods if found[one]]
     places = range(len(names))
@@ -35,7 +35,7 @@ def draw(found: Runs) -> tuple[Any, list[Row]]:
         edgecolor="black", linewidth=0.6, error_kw={"elinewidth": 0.8},
     )  # fmt: skip
     label(axes[0], y="seconds an epoch")
-    rows: list[Row] = [
+    rows: list[PlottedRow] = [
         {"method": name, "seconds_an_epoch": one.value, "half_width": one.half, "runs": one.runs}
         for name, one in zip(names, seconds, strict=True)
     ]

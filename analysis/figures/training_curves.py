@@ -9,7 +9,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, Row, by_epoch, column, intervals, label, legend, mean, row, style
+from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, legend, mean, row, style
 
 LABELS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 
@@ -18,7 +18,7 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {one: study.run(one, None if one == "fp32" else study.trace) for one in LABELS}
 
 
-def draw(found: Runs) -> tuple[Any, list[Row]]:
+def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(5.8, rows=3, sharex=True)
     panels = (("training logloss", "train_loss"), ("validation logloss", "valid_logloss"))
     rows, wide = [], max(found.study.base.train.epochs - 1, 1) / 3

@@ -1,1 +1,1 @@
-"""Tables of the paper kind, one file each, in the order of their names: `alpt-ref reproduce` lays them out."""
+"""Tables of the paper kind, one file each, in the order of their names: `alpt-ref reproduce` fills them."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.studies.inference import benchmark_lines, benchmark_note, equivalence, gap_to_bayes
-from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.studies.inference import benchmark_note, benchmark_rows, equivalence, gap_to_bayes
+from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
 from ._sentences import against_reference
@@ -19,15 +19,15 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {label: study.run(label, BITS) for label in study.methods}
 
 
-def lines(study: Study) -> list[Line]:
-    return [Line((label.upper(),), label, against="fp32") for label in study.methods]
+def rows(study: Study) -> list[Row]:
+    return [Row((label.upper(),), label, reference="fp32") for label in study.methods]
 
 
 def conclude(found: Runs) -> Sequence[str]:
     best = found.study.base.train.test_epoch == "best"
     return [
-        f"Epochs: {'until the best validation AUC, whose model is tested' if best else 'all, and the last is tested'}.",
-        *against_reference(found, lines(found.study)),
+        f"The checkpoint {'with the best validation AUC' if best else 'after the last epoch'} is tested.",
+        *against_reference(found, rows(found.study)),
         *gap_to_bayes(found, "fp32"),
         *equivalence(found, "alpt-sr", "fp32", MARGIN),
         *benchmark_note(found),
@@ -37,9 +37,9 @@ def conclude(found: Runs) -> Sequence[str]:
 TABLE = Table(
     id="methods",
     title=f"All methods, {BITS}-bit codes where a method has codes",
-    heads=("method",),
+    label_columns=("method",),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=(
         "auc",
         "logloss",
@@ -57,6 +57,6 @@ TABLE = Table(
         "Reference: FP32. FP32, hashing and pruning hold float32 numbers, the others codes. Ratios: bytes of the FP32 "
         "table divided by those of this one, in training with the optimiser's state, in serving without."
     ),
-    beside=benchmark_lines,
+    extra_rows=benchmark_rows,
     conclude=conclude,
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.studies.inference import decided
+from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
-from ._sentences import against_reference, auc_differences, listed, significant
+from ._sentences import against_reference, auc_differences
 
 LABELS = ("lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 CHECK = 16
@@ -22,13 +23,13 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {"fp32": study.run("fp32"), **made}
 
 
-def lines(study: Study) -> list[Line]:
+def rows(study: Study) -> list[Row]:
     made = [
-        Line((label.upper(), str(bits)), name(label, bits), against="fp32", group=str(bits))
+        Row((label.upper(), str(bits)), name(label, bits), reference="fp32", group=str(bits))
         for bits in (CHECK, *study.bits)
         for label in LABELS
     ]
-    return [Line(("FP32", "32"), "fp32", against="fp32"), *made]
+    return [Row(("FP32", "32"), "fp32", reference="fp32"), *made]
 
 
 def conclude(found: Runs) -> Sequence[str]:
@@ -36,30 +37,23 @@ def conclude(found: Runs) -> Sequence[str]:
     pairs = {}
     for bits in found.study.bits:
         for method in ("lpt", "alpt"):
-            pairs[bits, f"SR − DR with {method.upper()}"] = name(f"{method}-sr", bits), name(f"{method}-dr", bits)
+            words = f"SR − DR with {method.upper()} at {bits} bits"
+            pairs[words] = name(f"{method}-sr", bits), name(f"{method}-dr", bits)
         for rounding in ("sr", "dr"):
-            words = f"ALPT − LPT with {rounding.upper()}"
-            pairs[bits, words] = name(f"alpt-{rounding}", bits), name(f"lpt-{rounding}", bits)
-    known = auc_differences(found, pairs)
-    sentences = [
-        f"{bits} bits, AUC: {listed({words: known[bits, words] for at, words in known if at == bits})} (paired, Holm "
-        "over all bits)."
-        for bits in found.study.bits
-        if any(at == bits for at, _ in known)
+            words = f"ALPT − LPT with {rounding.upper()} at {bits} bits"
+            pairs[words] = name(f"alpt-{rounding}", bits), name(f"lpt-{rounding}", bits)
+    return [
+        *decided(found, auc_differences(found, pairs)),
+        *against_reference(found, rows(found.study), lambda method, bits: f"{method} {bits}-bit"),
     ]
-    kinds = list(dict.fromkeys(words for _, words in known))
-    won = {one: [f"{bits}" for bits in found.study.bits if significant(known[bits, one]) > 0] for one in kinds}
-    text = "; ".join(f"{one} at {', '.join(at) + ' bits' if at else 'no number of bits'}" for one, at in won.items())
-    sentences += [f"Significantly above 0: {text}."] if known else []
-    return [*sentences, *against_reference(found, lines(found.study), lambda method, bits: f"{method} {bits}-bit")]
 
 
 TABLE = Table(
     id="bits",
     title="LPT and ALPT with stochastic (SR) and nearest (DR) rounding by number of bits",
-    heads=("method", "bits"),
+    label_columns=("method", "bits"),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "code_kept", "clipped", "serving_ratio"),
     note=(
         "Reference: FP32. Code kept: share of non-zero updates that left the code unchanged; clipped: share that met "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alpt_ref.studies.reproduce import Line, Study, Table
+from alpt_ref.studies.reproduce import Row, Study, Table
 from alpt_ref.training.config import RunConfig
 
 from ._sentences import against_reference
@@ -24,9 +24,9 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     }
 
 
-def lines(study: Study) -> list[Line]:
+def rows(study: Study) -> list[Row]:
     return [
-        Line((str(dim), label.upper(), str(bits or 32)), name(label, bits, dim), name("fp32", None, dim), str(dim))
+        Row((str(dim), label.upper(), str(bits or 32)), name(label, bits, dim), name("fp32", None, dim), str(dim))
         for dim in study.dims
         for label, bits in SETTINGS
     ]
@@ -35,12 +35,12 @@ def lines(study: Study) -> list[Line]:
 TABLE = Table(
     id="dimension",
     title="Embedding dimension",
-    heads=("d", "method", "bits"),
+    label_columns=("d", "method", "bits"),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "serving_ratio", "serving_bytes"),
     note="Reference: FP32 of the same dimension.",
     conclude=lambda found: against_reference(
-        found, lines(found.study), lambda dim, method, bits: f"d = {dim} {method} {bits}-bit"
+        found, rows(found.study), lambda dim, method, bits: f"d = {dim} {method} {bits}-bit"
     ),
 )

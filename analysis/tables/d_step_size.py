@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref.studies.reproduce import Line, Study, Table
+from alpt_ref.studies.reproduce import Row, Study, Table
 from alpt_ref.training.config import RunConfig
 
 from ._sentences import against_reference
@@ -43,23 +43,23 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {"alpt": study.run("alpt-sr", BITS), "lpt": study.run("lpt-sr", BITS), **made}
 
 
-def lines(study: Study) -> list[Line]:
+def rows(study: Study) -> list[Row]:
     made = [
-        Line((choice, value), name(choice, value), against="alpt", group=choice)
+        Row((choice, value), name(choice, value), reference="alpt", group=choice)
         for choice, values in variants(study).items()
         for value in values
     ]
-    return [*made, Line(("not learned", "LPT(SR)"), "lpt", against="alpt", group="not learned")]
+    return [*made, Row(("not learned", "LPT(SR)"), "lpt", reference="alpt", group="not learned")]
 
 
 TABLE = Table(
     id="step_size",
     title=f"The step size of ALPT(SR), {BITS} bits: one choice at a time",
-    heads=("choice", "value"),
+    label_columns=("choice", "value"),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "step_size", "code_kept", "clipped"),
     times=("seconds_an_epoch",),
-    note="Reference: ALPT(SR) with the study's own choices; lines without a difference are that very setting.",
-    conclude=lambda found: against_reference(found, lines(found.study)),
+    note="Reference: ALPT(SR) with the study's own choices; rows without a difference are that very setting.",
+    conclude=lambda found: against_reference(found, rows(found.study)),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.studies.inference import decided
+from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
-from ._sentences import against_reference, auc_differences, listed
+from ._sentences import against_reference, auc_differences
 
 SETTINGS = (("fp32", None), ("lpt-dr", 8), ("lpt-sr", 8), ("alpt-sr", 8))
 NAMES = {"adam": "lazy Adam", "adagrad": "row-wise Adagrad", "sgd": "SGD"}
@@ -25,9 +26,9 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     }
 
 
-def lines(study: Study) -> list[Line]:
+def rows(study: Study) -> list[Row]:
     return [
-        Line((NAMES[one], f"{rate:g}", label.upper(), str(bits or 32)), name(one, label), name(one, "fp32"), one)
+        Row((NAMES[one], f"{rate:g}", label.upper(), str(bits or 32)), name(one, label), name(one, "fp32"), one)
         for one, rate in study.table_rates.items()
         for label, bits in SETTINGS
     ]
@@ -35,19 +36,20 @@ def lines(study: Study) -> list[Line]:
 
 def conclude(found: Runs) -> Sequence[str]:
     """Everything against FP32, and whether stochastic rounding pays under each optimiser."""
-    pairs = {NAMES[one]: (name(one, "lpt-sr"), name(one, "lpt-dr")) for one in found.study.table_rates}
-    known = auc_differences(found, pairs)
-    rounding = [f"LPT, SR − DR in AUC: {listed(known)} (paired, Holm over the optimisers)."] if known else []
-    losses = against_reference(found, lines(found.study), lambda optimizer, rate, method, bits: f"{optimizer} {method}")
-    return [*losses, *rounding]
+    pairs = {
+        f"LPT, SR − DR under {NAMES[one]}": (name(one, "lpt-sr"), name(one, "lpt-dr"))
+        for one in found.study.table_rates
+    }
+    losses = against_reference(found, rows(found.study), lambda optimizer, rate, method, bits: f"{optimizer} {method}")
+    return [*losses, *decided(found, auc_differences(found, pairs))]
 
 
 TABLE = Table(
     id="optimizer",
     title="Optimiser of the table, and the bytes of its state",
-    heads=("optimiser", "rate", "method", "bits"),
+    label_columns=("optimiser", "rate", "method", "bits"),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=(
         "auc",
         "logloss",

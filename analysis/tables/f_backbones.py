@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alpt_ref.catalog import MODELS
-from alpt_ref.studies.columns import COLUMNS, of_seeds
-from alpt_ref.studies.inference import benchmark_lines, benchmark_note
-from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.studies.columns import COLUMNS, values_by_seed
+from alpt_ref.studies.inference import benchmark_note, benchmark_rows
+from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
-from ._sentences import against_reference, auc_differences, significant
+from ._sentences import against_reference, auc_differences
 
 BITS = 8
 WIDE = 1.0
@@ -44,9 +44,9 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     }
 
 
-def lines(study: Study) -> list[Line]:
+def rows(study: Study) -> list[Row]:
     return [
-        Line((kind, setting, str(bits or 32)), name(kind, setting), name(kind, "FP32"), kind)
+        Row((kind, setting, str(bits or 32)), name(kind, setting), name(kind, "FP32"), kind)
         for kind in MODELS
         for setting, (_, bits, _) in SETTINGS.items()
     ]
@@ -56,8 +56,8 @@ def conclude(found: Runs) -> Sequence[str]:
     """Where a fixed step loses: how much of it a wider range and a learned step give back, and the share clipped."""
     kinds = [kind for kind in MODELS if found[name(kind, FIXED)]]
     own = auc_differences(
-        found, {(line.labels[0], line.labels[1]): (line.run, line.against) for line in lines(found.study)
-                if line.run != line.against},
+        found, {(row.labels[0], row.labels[1]): (row.run, row.reference) for row in rows(found.study)
+                if row.run != row.reference},
     )  # fmt: skip
     back = auc_differences(
         found, {(kind, other): (name(kind, other), name(kind, FIXED)) for kind in kinds for other in (WIDER, LEARNED)}
@@ -65,9 +65,9 @@ def conclude(found: Runs) -> Sequence[str]:
     sentences = []
     for kind in kinds:
         loss, wider, learned = own.get((kind, FIXED)), back.get((kind, WIDER)), back.get((kind, LEARNED))
-        if loss is None or wider is None or learned is None or significant(loss) >= 0:
+        if loss is None or wider is None or learned is None or loss.sign >= 0:
             continue
-        cause = "the range is the cause" if significant(wider) > 0 else "the range is not shown to be the cause"
+        cause = "the range is the cause" if wider.sign > 0 else "the range is not shown to be the cause"
         sentences.append(
             f"{kind}: {FIXED} loses AUC ({loss}) with codes that reach ±{reach(found, kind):.2g}, "
             f"{clipped(found, kind, FIXED)} of its updates clipped. A range of ±{WIDE:g} changes that by {wider} "
@@ -76,7 +76,7 @@ def conclude(found: Runs) -> Sequence[str]:
         )
     return [
         *sentences,
-        *against_reference(found, lines(found.study), lambda kind, setting, bits: f"{kind} {setting}"),
+        *against_reference(found, rows(found.study), lambda kind, setting, bits: f"{kind} {setting}"),
         *benchmark_note(found),
     ]
 
@@ -89,16 +89,16 @@ def reach(found: Runs, kind: str) -> float:
 
 def clipped(found: Runs, kind: str, setting: str) -> str:
     """Share of the updates that met the end of the code range, as the table has it."""
-    shares = of_seeds(COLUMNS["clipped"], Line((), name(kind, setting)), found)
+    shares = values_by_seed(COLUMNS["clipped"], Row((), name(kind, setting)), found)
     return f"{100 * sum(shares.values()) / max(len(shares), 1):.1f} %"
 
 
 TABLE = Table(
     id="backbones",
     title="Backbones",
-    heads=("backbone", "method", "bits"),
+    label_columns=("backbone", "method", "bits"),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "step_size", "clipped", "serving_ratio"),
     times=("seconds_an_epoch",),
     note=(
@@ -106,6 +106,6 @@ TABLE = Table(
         "whole 32-bit words take more than they save. Clipped: share of non-zero updates that met the end of the code "
         "range, over all epochs."
     ),
-    beside=benchmark_lines,
+    extra_rows=benchmark_rows,
     conclude=conclude,
 )

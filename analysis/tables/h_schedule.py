@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.studies.inference import Estimate
-from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.studies.inference import decided
+from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
-from ._sentences import auc_differences, listed, significant
+from ._sentences import auc_differences
 
 BITS = (4, 2)
 LABELS = ("lpt-sr", "alpt-sr", "alpt-dr")
 SCHEDULES = ("decaying", "constant")
+LEARNED = "ALPT(SR) − ALPT(DR) "
 
 
 def name(schedule: str, label: str, bits: int) -> str:
@@ -30,9 +31,9 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return made
 
 
-def lines(study: Study) -> list[Line]:
+def rows(study: Study) -> list[Row]:
     return [
-        Line((str(bits), one, label.upper()), name(one, label, bits), name(one, "lpt-sr", bits), f"{bits} {one}")
+        Row((str(bits), one, label.upper()), name(one, label, bits), name(one, "lpt-sr", bits), f"{bits} {one}")
         for bits in BITS
         for one in SCHEDULES
         for label in LABELS
@@ -45,37 +46,28 @@ def conclude(found: Runs) -> Sequence[str]:
     for bits in BITS:
         for one in SCHEDULES:
             runs_ = {label: name(one, label, bits) for label in LABELS}
-            pairs[bits, f"{one} rate", "ALPT(SR) − LPT(SR)"] = runs_["alpt-sr"], runs_["lpt-sr"]
-            pairs[bits, f"{one} rate", "ALPT(SR) − ALPT(DR)"] = runs_["alpt-sr"], runs_["alpt-dr"]
+            where = f"at {bits} bits, {one} rate"
+            pairs[f"ALPT(SR) − LPT(SR) {where}"] = runs_["alpt-sr"], runs_["lpt-sr"]
+            pairs[f"{LEARNED}{where}"] = runs_["alpt-sr"], runs_["alpt-dr"]
         for label in LABELS:
             first, second = (name(one, label, bits) for one in SCHEDULES)
-            pairs[bits, "decaying − constant rate", label.upper()] = first, second
+            pairs[f"decaying − constant rate with {label.upper()} at {bits} bits"] = first, second
     known = auc_differences(found, pairs)
-    sentences = []
-    for bits in BITS:
-        parts: dict[str, dict[str, Estimate]] = {}
-        for at, where, words in known:
-            if at == bits:
-                parts.setdefault(where, {})[words] = known[at, where, words]
-        told = "; ".join(f"{where}: {listed(of)}" for where, of in parts.items())
-        sentences += [f"{bits} bits, AUC. {told} (paired, Holm over both widths)."] if told else []
     lost = [
-        f"{bits} bits, {where}"
-        for (bits, where, words), one in known.items()
-        if words.endswith("ALPT(DR)") and significant(one) < 0
+        f"{words.removeprefix(LEARNED)} ({one})"
+        for words, one in known.items()
+        if words.startswith(LEARNED) and one.sign < 0
     ]
-    where = "; ".join(lost) or "nowhere"
-    return (
-        [*sentences, f"With a learned step nearest rounding is significantly better than SR: {where}."] if known else []
-    )
+    nearest = "With a learned step size nearest rounding has a significantly higher AUC than SR"
+    return [*decided(found, known), *([f"{nearest} {'; '.join(lost)}."] if lost else [])]
 
 
 TABLE = Table(
     id="schedule",
     title="Learned against fixed step size under both schedules",
-    heads=("bits", "learning rate", "method"),
+    label_columns=("bits", "learning rate", "method"),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "step_size", "code_kept", "clipped"),
     note="Reference: LPT(SR) at the same bits and schedule.",
     conclude=conclude,

@@ -1,7 +1,7 @@
 """Where nearest rounding wins: what becomes of the deficit of LPT(SR) to LPT(DR) when one thing is changed.
 
 At a few bits and η/Δ of 1/2 or 1 nearest rounding has the lower loss under a constant learning rate. Three explanations
-are put to the test, each by taking away what it rests on: a floor of rounding noise (a decaying rate, which lowers what
+are tested, each by taking away what it rests on: a floor of rounding noise (a decaying rate, which lowers what
 every step adds), gradient noise that nearest rounding filters with its dead zone below Δ/2 (a larger batch), and the
 narrow range of the codes (the same η and Δ at 8 bits: the noise of a step and the dead zone stay as they are).
 
@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from alpt_ref.studies.columns import COLUMNS, LEVEL, of_seeds
-from alpt_ref.studies.grid import Setting, configure
-from alpt_ref.studies.inference import Estimate, estimates
-from alpt_ref.studies.reproduce import Line, Runs, Study, Table
+from alpt_ref.studies.columns import COLUMNS, values_by_seed
+from alpt_ref.studies.grid import MethodSetting, configure
+from alpt_ref.studies.inference import PairedEstimate, estimates, undecided
+from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
 BITS, WIDE = (4, 2), 8
@@ -65,7 +65,7 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     large = constant.replace("train", batch_size=BATCHES * study.base.train.batch_size)
     base = {CONSTANT: constant, DECAYING: study.base, LARGE: large}
     return {
-        case.name(rounding): configure(base[case.training], Setting(f"lpt-{rounding}", case.bits)).replace(
+        case.name(rounding): configure(base[case.training], MethodSetting(f"lpt-{rounding}", case.bits)).replace(
             "table", init_step=study.base.table.lr / case.ratio
         )
         for case in CASES
@@ -73,9 +73,9 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     }
 
 
-def lines(study: Study) -> list[Line]:
+def rows(study: Study) -> list[Row]:
     return [
-        Line(
+        Row(
             (str(case.bits), f"{case.ratio:g}", case.training, side.upper()),
             case.name(side),
             case.name("dr"),
@@ -98,50 +98,51 @@ def conclude(found: Runs) -> Sequence[str]:
     sentences: list[str] = []
     verdicts: dict[str, dict[Case, str]] = {words: {} for words in EXPLANATIONS}
     for start in STARTS:
+        if start not in known or known[start].sign <= 0:
+            continue
         parts = []
         for words, case in changed(start).items():
             if not {start, case, (start, words)} <= set(known):
                 continue
-            word = verdict(known[start], known[case], known[start, words])
+            word = verdict(known[case], known[start, words])
             alone = {side: _more_loss(found, case.name(side), start.name(side)) for side in ("sr", "dr")}
             sides = estimates({side: list(of_seed.values()) for side, of_seed in alone.items()})
             own = ", ".join(f"{side.upper()} alone {one.interval}" for side, one in sides.items())
-            parts.append(f"with {words} it {word or 'is'}: {known[case]} (change {known[start, words]}; {own})")
-            if word:
-                verdicts[words][start] = word
+            parts.append(f"with {words} it {word}: {known[case]} (change {known[start, words]}; {own})")
+            verdicts[words][start] = word
         if parts:
             head = f"{start.bits} bits, η/Δ = {start.ratio:g}, logloss SR − DR at a constant rate {known[start]}"
             sentences.append(f"{'; '.join((head, *parts))}.")
-    return [*sentences, *(_judge(words, verdicts[words]) for words in EXPLANATIONS)] if sentences else []
+    judged = [_judge(words, verdicts[words]) for words in EXPLANATIONS if verdicts[words]]
+    starts = {str(start): known[start] for start in STARTS if start in known}
+    inconclusive = f"No explanation can be tested: SR has a significant deficit at none of {len(starts)} settings."
+    rest = undecided(found, starts, "logloss, SR − DR at a constant rate", family=len(known))
+    return [*sentences, *judged, *rest, *([inconclusive] if starts and not judged else [])]
 
 
 def _more_loss(found: Runs, first: str, second: str) -> dict[int, float]:
     """Test logloss of the first run less that of the second, by seed."""
-    return of_seeds(COLUMNS["logloss_difference"], Line((), first, second), found)
+    return values_by_seed(COLUMNS["logloss_difference"], Row((), first, second), found)
 
 
 def _minus(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
     return {seed: first[seed] - second[seed] for seed in first if seed in second}
 
 
-def verdict(before: Estimate, after: Estimate, change: Estimate) -> str:
-    """What becomes of the deficit `before`; "" where there is none."""
-    if before.p >= LEVEL or before.mean <= 0:
-        return ""
-    if change.p >= LEVEL:
+def verdict(after: PairedEstimate, change: PairedEstimate) -> str:
+    """What becomes of a significant deficit."""
+    if not change.sign:
         return "does not change significantly"
-    if change.mean > 0:
+    if change.sign > 0:
         return "grows"
-    if after.p >= LEVEL:
+    if not after.sign:
         return "vanishes"
-    return "reverses" if after.mean < 0 else "shrinks"
+    return "reverses" if after.sign < 0 else "shrinks"
 
 
 def _judge(words: str, verdicts: Mapping[Case, str]) -> str:
     """How far the runs support one explanation."""
     what = EXPLANATIONS[words]
-    if not verdicts:
-        return f"On {what} the runs say nothing: SR has no significant deficit at a constant rate."
     gone = sum(word in ("vanishes", "reverses") for word in verdicts.values())
     less = gone + sum(word == "shrinks" for word in verdicts.values())
     if gone == len(verdicts):
@@ -159,9 +160,9 @@ def _judge(words: str, verdicts: Mapping[Case, str]) -> str:
 TABLE = Table(
     id="where_nearest_wins",
     title="LPT(SR) and LPT(DR) where nearest rounding wins: decay, gradient noise, range",
-    heads=("bits", "η/Δ", "training", "rounding"),
+    label_columns=("bits", "η/Δ", "training", "rounding"),
     runs=runs,
-    lines=lines,
+    rows=rows,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "code_kept", "clipped"),
     note="Reference: DR under the same conditions; η/Δ by the initial learning rate. Table and model share the "
     "decay; a larger batch makes fewer steps in proportion. A deficit vanishes if it changes significantly and is then "

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from alpt_ref.errors import InputError
 from alpt_ref.studies.reproduce import load_tables
-from alpt_ref.studies.stored import VARIABLE
 from alpt_ref.training.config import RunConfig
+from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.runner import load_claims, verify
 from tests.studies.fabricated import STUDY, fabricate
@@ -51,15 +52,16 @@ def opposite(config: RunConfig) -> dict[str, Any]:
 
 
 def verdict(name: str, folder: Path) -> ClaimResult:
-    return verify([CLAIMS[name]], folder, jobs=1)[0]
+    """On the runs below `folder`, where there are any."""
+    runs = folder / "runs"
+    return verify([CLAIMS[name].about(Inputs(runs if runs.exists() else None))], folder, jobs=1)[0]
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Store runs with the numbers of a world and point the claims to them."""
+def world(tmp_path: Path) -> Callable[..., Path]:
+    """Store runs with the numbers of a world."""
 
     def make(numbers: Any = None, **options: Any) -> Path:
-        monkeypatch.setenv(VARIABLE, str(tmp_path / "runs"))
         if numbers is not None:
             fabricate(tmp_path / "runs", TABLES, numbers, options.pop("study", STUDY_10), **options)
         return tmp_path
@@ -83,7 +85,7 @@ def test_a_claim_that_the_runs_contradict_is_refuted(name: str, world: Callable[
 def test_without_runs_it_does_not_apply(name: str, world: Callable[..., Path]) -> None:
     result = verdict(name, world())
     assert result.outcome == "NOT_APPLICABLE"
-    assert [cell.reason for cell in result.cells] == ["does not hold: runs of `alpt-ref reproduce` are stored"]
+    assert [cell.reason for cell in result.cells] == ["does not hold: runs of `alpt-ref reproduce` are given (--runs)"]
 
 
 @pytest.mark.parametrize(("name", "pairs"), [("m1", 5), ("m2", 5), ("m2b", 5), ("m3", 10)])
@@ -126,3 +128,26 @@ def test_m4_counts_tables_and_stored_runs(world: Callable[..., Path]) -> None:
     assert outcomes == {2: "SUPPORTED", 4: "SUPPORTED", 8: "SUPPORTED", 16: "REFUTED"}  # 16 bits: fabricated bytes
     points = {point.label: point.value for cell in stored for point in cell.points if cell.cell["bits"] == 2}
     assert points["alpt adam row: training"] == 30 * (8 + 36 + 12)
+
+
+def test_no_verdict_depends_on_the_current_directory(
+    world: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs that lie in the default output folder of `alpt-ref reproduce` count only where they are named."""
+    fabricate(tmp_path / "runs" / "reproduce", TABLES, as_claimed, STUDY_10)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "verify").mkdir()
+    found = verify([CLAIMS["m2"], CLAIMS["m4"]], tmp_path / "verify", jobs=1)
+    assert found[0].outcome == "NOT_APPLICABLE"
+    assert {cell.cell["made"] for cell in found[1].cells} == {"here"}
+
+
+def test_worker_processes_read_the_runs_that_were_named(world: Callable[..., Path]) -> None:
+    runs = world(as_claimed) / "runs"
+    about = [CLAIMS[name].about(Inputs(runs)) for name in ("m2", "m3")]
+    assert [result.outcome for result in verify(about, runs.parent, jobs=2)] == ["SUPPORTED", "SUPPORTED"]
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"claim m2: .* holds no runs of a study; `alpt-ref reproduce` makes them"):
+        CLAIMS["m2"].about(Inputs(tmp_path))

@@ -248,7 +248,7 @@ def test_study_is_told_by_its_own_sentences() -> None:
         "- [All methods](analysis/results/small/tables/methods.md)",
         "  - A\\* is B.",
         "",
-        f"**[old](analysis/results/old/README.md)**: {what} Claims not put to the test.",
+        f"**[old](analysis/results/old/README.md)**: {what} Claims not verified.",
         "",
         "- [All methods](analysis/results/old/tables/methods.md)",
         "  - A\\* is B.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 
 from alpt_ref.catalog import MODELS, comparison_labels
 from alpt_ref.studies.benchmark import BENCHMARKS, check_benchmark
-from alpt_ref.studies.reproduce import PRESETS, LaidOut, Table, load_tables, preset
+from alpt_ref.studies.reproduce import PRESETS, FilledTable, Table, load_tables, preset
 from alpt_ref.studies.stored import Data, variant_hash
-from alpt_ref.studies.table import lay_out
+from alpt_ref.studies.table import fill_table
 from alpt_ref.training.config import RunConfig
 from tests.studies.fabricated import STUDY, fabricate
 
@@ -31,9 +32,9 @@ def numbers(config: RunConfig) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LaidOut]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FilledTable]:
     stored = fabricate(tmp_path_factory.mktemp("runs"), list(TABLES.values()), numbers)
-    return {part.id: part for table in TABLES.values() for part in lay_out(table, stored.plan(table.id))}
+    return {part.id: part for table in TABLES.values() for part in fill_table(table, stored.plan(table.id))}
 
 
 def test_the_tables_of_the_paper_are_all_there() -> None:
@@ -44,28 +45,30 @@ def test_the_tables_of_the_paper_are_all_there() -> None:
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_lines_name_runs_of_the_plan_and_label_every_head(name: str, study: str) -> None:
     table, chosen = TABLES[name], preset(study)
-    runs, lines = table.runs(chosen), table.lines(chosen)
-    assert {name for line in lines for name in (line.run, line.against) if name} <= set(runs)
-    assert all(len(line.labels) == len(table.heads) for line in lines if line.run)
+    runs, lines = table.runs(chosen), table.rows(chosen)
+    assert {name for line in lines for name in (line.run, line.reference) if name} <= set(runs)
+    assert all(len(line.labels) == len(table.label_columns) for line in lines if line.run)
     assert len({line.run for line in lines if line.run}) == sum(bool(line.run) for line in lines)
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
-def test_every_line_has_its_numbers(name: str, filled: dict[str, LaidOut]) -> None:
+def test_every_line_has_its_numbers(name: str, filled: dict[str, FilledTable]) -> None:
     part = filled[name]
     assert {"auc", "logloss"} <= set(part.columns)
     assert all(value.number is not None for row in part.values for value in row[:2])
 
 
-def test_methods_and_backbones_are_those_of_the_catalogue(filled: dict[str, LaidOut]) -> None:
-    assert [line.run for line in filled["methods"].lines] == list(comparison_labels())
-    assert list(dict.fromkeys(line.labels[0] for line in filled["backbones"].lines)) == list(MODELS)
+def test_methods_and_backbones_are_those_of_the_catalogue(filled: dict[str, FilledTable]) -> None:
+    assert [line.run for line in filled["methods"].rows] == list(comparison_labels())
+    assert list(dict.fromkeys(line.labels[0] for line in filled["backbones"].rows)) == list(MODELS)
 
 
-def test_the_region_where_sr_wins_is_named(filled: dict[str, LaidOut]) -> None:
+def test_the_region_where_sr_wins_is_named(filled: dict[str, FilledTable]) -> None:
     sentences = [note for note in filled["eta_over_delta"].notes if "SR is better" in note]
-    assert [sentence.split(":")[0] for sentence in sentences] == ["8 bits, logloss", "2 bits, logloss"]
-    assert all("SR is better at η/Δ = 0.1, 2 " in sentence for sentence in sentences)
+    heads = [f"{bits} bits, {metric}" for metric in ("logloss", "AUC") for bits in (8, 2)]
+    assert [sentence.split(":")[0] for sentence in sentences] == heads
+    for sentence in sentences:  # the size of each difference with its interval
+        assert re.search(r"SR is better at η/Δ = 0\.1 \([+-]0\.0100 ± 0\.000\d\*\), 2 \([+-]0\.0100 ±", sentence)
 
 
 NEAREST = TABLES["where_nearest_wins"]
@@ -124,9 +127,13 @@ def test_an_explanation_that_the_runs_do_not_support_is_not_claimed(tmp_path: Pa
 
 
 def test_without_a_deficit_there_is_nothing_to_explain(tmp_path: Path) -> None:
-    settings, explained = judged(tmp_path, lambda change, config: -0.01)
-    assert "with a decaying rate it is: -0.0100" in settings[0]
-    assert all(one.endswith("SR has no significant deficit at a constant rate.") for one in explained)
+    better = fabricate(tmp_path / "better", [NEAREST], of_deficit(lambda change, config: -0.01), FIVE)
+    none = "No explanation can be tested: SR has a significant deficit at none of 4 settings."
+    assert NEAREST.conclude(better.plan(NEAREST.id)) == [none]
+    equal = fabricate(tmp_path / "equal", [NEAREST], of_deficit(lambda change, config: 0.0), FIVE)
+    rest, last = NEAREST.conclude(equal.plan(NEAREST.id))
+    assert rest.startswith("logloss, SR − DR at a constant rate: 5 seeds cannot tell the 4 comparisons apart (largest ")
+    assert last == none
     one_seed = fabricate(tmp_path / "one", [NEAREST], study=msgspec.structs.replace(STUDY, seeds=(0,), few=1))
     assert NEAREST.conclude(one_seed.plan(NEAREST.id)) == []
 
@@ -142,7 +149,7 @@ def test_its_constant_runs_are_those_of_the_sweep_over_eta_and_delta() -> None:
     assert len({variant_hash(config) for config in ours.values()}) == len(ours) == 28
 
 
-def test_equivalence_and_distance_to_bayes_are_stated(filled: dict[str, LaidOut]) -> None:
+def test_equivalence_and_distance_to_bayes_are_stated(filled: dict[str, FilledTable]) -> None:
     notes = "\n".join(filled["methods"].notes)
     assert "ALPT-SR and FP32 are not shown to be equivalent within 0.001 AUC" in notes
     assert "3 pairs: -0.00375" in notes  # 0.04 / 8 - 0.04 / 32
@@ -171,8 +178,8 @@ def test_benchmark_lines_stand_beside_ours_or_are_left_out(rows: tuple[int, ...]
     runs = fabricate(tmp_path, [table], numbers, study).plan("backbones")
     data = {seed: Data("criteo", "", (rows[0], rows[1], rows[2]), 39, 910_708) for seed in runs.data}
     runs.data = data
-    part = lay_out(table, runs)[0]
-    beside = {line.labels[0]: row[0].number for line, row in zip(part.lines, part.values, strict=True) if not line.run}
+    part = fill_table(table, runs)[0]
+    beside = {line.labels[0]: row[0].number for line, row in zip(part.rows, part.values, strict=True) if not line.run}
     known = {f"{kind}, Criteo_x4_001": auc for kind, (auc, _) in BENCHMARKS["criteo"].results.items()}
     assert beside == (known if shown else {})
     assert any("Criteo_x4_001" in note for note in part.notes)

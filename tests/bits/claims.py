@@ -10,12 +10,14 @@ from tests.bits.case import Case
 from tests.bits.places import checkout, find
 
 CHEAP = ("r1", "r2", "r3", "r4", "r5", "r6", "r7", "x2", "d3", "a1")
+PRODUCTS = ("r7", "x2")
+"""Claims that take matrix products of NumPy."""
 
 
 def cases() -> Iterator[Case]:
     """One a claim."""
     for name in CHEAP:
-        yield Case(f"claim {name}", partial(_measured, name))
+        yield Case(f"claim {name}", partial(_measured, name), depends="blas" if name in PRODUCTS else "")
 
 
 def _measured(name: str) -> dict[str, Any]:

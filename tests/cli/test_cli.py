@@ -210,7 +210,7 @@ def test_ctrl_c_keeps_finished_runs_and_says_how_to_go_on(run: Caller, tmp_path:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert err.splitlines()[-1] == ("Error: interrupted; finished runs are in out, the same command goes on from there")
+    assert err.splitlines()[-1] == ("Error: interrupted; finished runs are in out, the same command resumes from there")
     assert out == ""
     kept = len(list(cells.glob("*.json")))
     assert 1 <= kept < 18

@@ -210,10 +210,10 @@ def test_without_a_usable_cache_folder_kernels_compile_in_memory(
     monkeypatch.delenv("ALPT_REF_NO_CACHE", raising=False)
     if kind == "a read-only folder" and os.geteuid() == 0:  # whom file rights do not bind
         monkeypatch.setattr(Path, "touch", lambda self: (_ for _ in ()).throw(PermissionError(13, "denied")))
-    monkeypatch.setattr(_jit, "cache_directory", _jit.cache_directory.__wrapped__)
+    monkeypatch.setattr(_jit, "cache_directory", cache.cache_directory.__wrapped__)
     cache._warn.cache_clear()
     with pytest.warns(CacheWarning, match="kernels are compiled in memory; set ALPT_REF_CACHE_DIR"):
-        assert _jit.cache_directory() is None
+        assert cache.cache_directory.__wrapped__() is None
     assert _jit.kernel(_twice)(21) == 42
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -164,6 +164,15 @@ def montecarlo_cases() -> Iterator[Case]:
         steps = 35 if noise.kind == "two-point" and rounding == "sr" else 5
         what = f"{name}, {noise.kind}, {rounding}, watched={watched}"
         yield what, _simulation(problem, steps=steps, noise=noise, rounding=rounding, watched=watched)
+    for rounding in ("sr", "dr", "full"):
+        sizes = [0.125, 0.3, 0.07]
+        what = f"step sizes, {rounding}"
+        yield (
+            what,
+            _simulation(
+                problems["quadratic"], steps=5, noise=noises[1], rounding=rounding, watched=False, step_sizes=sizes
+            ),
+        )
     models = {
         loss: synthetic_regression(loss, 5, d, seed=1)  # type: ignore[arg-type]
         for loss, d in (("square", 4), ("absolute", 3), ("huber", 2), ("logistic", 1))

@@ -107,7 +107,7 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path, folder: P
 def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Compiled(tmp_path)
     owner = tmp_path.stat().st_uid
-    monkeypatch.setattr(cache.os, "geteuid", lambda: owner + 1)
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
     assert "belongs to somebody else" in Compiled(tmp_path).warnings[0]
 
 

@@ -63,15 +63,15 @@ def test_runs_in_registers_fuse_nothing_and_stay_single() -> None:
 def test_watched_runs_and_linear_models_fuse_no_float32() -> None:
     from alpt_ref.kernels.cuda.montecarlo import measure_points
     from alpt_ref.kernels.cuda.montecarlo_groups import simulate_groups
-    from alpt_ref.kernels.cuda.montecarlo_linear import simulate_linear
 
     double = types.float64
-    matrix, integers, doubles = F[:, ::1], W[:, ::1], double[:, ::1]
-    common = (W[::1], F, L, L, L, L, F, ROW, ROW, L[::1], B, B, U, U, U[:, ::1], integers, matrix, doubles)
+    matrix, doubles, cube = F[:, ::1], double[:, ::1], double[:, :, ::1]
+    problem = (L, ROW, ROW, ROW, matrix, ROW, F, F, L)
+    method = (L, L, L, W[::1], double[::1], ROW, W, W, F, double[::1], U, U)
+    watch, buffers = (L[::1], B, B), (U[:, ::1], W[:, ::1], matrix, doubles)
     kernels = [
-        (measure_points, (L, L, ROW, ROW, ROW, matrix, double[:, :, ::1])),
-        (simulate_groups, (L, L, L, L, ROW, ROW, ROW, *common, double[:, :, ::1], doubles, matrix)),
-        (simulate_linear, (L, L, L, F, F, matrix, ROW, L, *common, doubles, doubles, F[:, :, ::1])),
+        (measure_points, (L, L, ROW, ROW, ROW, matrix, cube)),
+        (simulate_groups, (L, L, *problem, *method, *watch, *buffers, cube, doubles, F[:, :, ::1])),
     ]
     for kernel, arguments in kernels:
         assert "fma.rn.f32" not in ptx_of(kernel, *arguments), kernel

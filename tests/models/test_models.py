@@ -206,7 +206,7 @@ def test_nan_reaches_the_loss() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "ffm"}, "kind must be 'logistic' or 'fm' or 'dnn' or 'deepfm' or 'dcn', got 'ffm'"),
+        ({"kind": "ffm"}, "kind must be logistic, fm, dnn, deepfm, dcn or module:Class, got 'ffm'"),
         ({"fields": 0}, "fields must be a whole number of at least 1, got 0"),
         ({"dim": 1.5}, "dim must be a whole number .*, got 1.5"),
         ({"kind": "logistic"}, "dim of a logistic model must be 1"),
@@ -216,7 +216,7 @@ def test_nan_reaches_the_loss() -> None:
         ({"hidden": (8, 0)}, r"hidden\[1\] must be a whole number of at least 1, got 0"),
         ({"cross_layers": 0}, "cross_layers must be a whole number of at least 1, got 0"),
         ({"seed": -1}, r"seed must be a whole number from 0 to 2\*\*64 - 1, got -1"),
-        ({"dropout": 0.5}, "unknown option 'dropout' of a dcn model; it takes cross_layers, hidden, batch_norm"),
+        ({"dropout": 0.5}, "unknown option 'dropout' of a dcn model; it takes hidden, batch_norm, cross_layers"),
         ({"kind": "logistic", "dim": 1, "hidden": (3,)}, "unknown option 'hidden' of a logistic model; it takes none"),
     ],
 )

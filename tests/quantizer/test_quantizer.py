@@ -141,7 +141,7 @@ def test_former_names_of_arguments_warn_and_work() -> None:
     w = np.array([[0.26, -0.9]], np.float32)
     spec: Any = QuantSpec(4, "dr")
     former: Any = {"step": 0.5}
-    with pytest.warns(DeprecationWarning, match="quantize: the argument step is called step_size now"):
+    with pytest.warns(DeprecationWarning, match="quantize: step is now step_size"):
         codes = quantize(w, spec=spec, **former)
     assert np.array_equal(codes, quantize(w, 0.5, spec))
     with pytest.warns(DeprecationWarning, match="step_size"):
@@ -149,9 +149,9 @@ def test_former_names_of_arguments_warn_and_work() -> None:
     with pytest.warns(DeprecationWarning, match="step_size"):
         assert np.array_equal(step_gradient(w, w, spec=spec, **former), step_gradient(w, w, 0.5, spec))
     packed: Any = {"words": pack(codes, 4)}
-    with pytest.warns(DeprecationWarning, match="unpack: the argument words is called packed now"):
+    with pytest.warns(DeprecationWarning, match="unpack: words is now packed"):
         assert np.array_equal(unpack(**packed, bits=4, d=2), codes)
-    with pytest.raises(InputError, match="step_size must be given once"):
+    with pytest.raises(InputError, match="quantize: give step_size once"):
         quantize(w, spec=spec, step_size=0.5, **former)
 
 

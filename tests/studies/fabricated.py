@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref._util.progress import Progress
-from alpt_ref.studies.experiments import prepare
 from alpt_ref.studies.reproduce import Stored, Study
+from alpt_ref.studies.training_plan import prepare
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.results import EpochRecord, RunResult
 
@@ -55,7 +55,7 @@ def fabricate(
 ) -> Stored:
     """Store the runs that tables and figures need, as if they had been trained; the first `skip` are left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    work = prepare(study, needs, folder, Progress(enabled=False), lambda text: None)
-    for task in work.tasks[skip:]:
+    plan = prepare(study, needs, folder, Progress(enabled=False))
+    for task in plan.tasks[skip:]:
         task.file.write_text(json.dumps(result_of(task.config, **numbers(task.config))))
     return Stored(folder)

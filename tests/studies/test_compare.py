@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from alpt_ref.cli.compare import compare_command
+from alpt_ref.cli.compare import compare_command, vary_of
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.studies import cell as cell_module
-from alpt_ref.studies import comparison as compare_package
-from alpt_ref.studies.comparison import Comparison, Setting, compare
-from alpt_ref.studies.grid import DEFAULT_METHODS, METHODS, base_hash, configure, make_cells, make_settings
+from alpt_ref.studies import training_plan
+from alpt_ref.studies.comparison import Comparison, MethodSetting, compare, plan_grid
+from alpt_ref.studies.comparison_text import as_text, conclusion
+from alpt_ref.studies.grid import DEFAULT_METHODS, METHODS, base_hash, configure, make_settings
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.train import train
 
@@ -47,16 +48,16 @@ def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_grid_pairs_every_setting_with_fp32() -> None:
     settings = make_settings(["alpt-sr", "lpt-dr", "alpt-sr"], [8, 4])
     assert [str(one) for one in settings] == ["fp32", "alpt-sr 8-bit", "alpt-sr 4-bit", "lpt-dr 8-bit", "lpt-dr 4-bit"]
-    cells = make_cells(RunConfig(), settings, [3, 1, 3])
-    assert [str(cell) for cell in cells[:2]] == ["fp32 seed 3", "alpt-sr 8-bit seed 3"]
-    assert len(cells) == 2 * len(settings)
-    names = "fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, pact, lsq"
+    grid = plan_grid(RunConfig(), ["alpt-sr", "lpt-dr", "alpt-sr"], [8, 4], [3, 1, 3])
+    assert [entry.name for entry in grid] == [str(one) for one in settings]
+    assert {entry.reference for entry in grid} == {"fp32"}
+    names = "fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, pact, lsq or module:Class"
     with pytest.raises(InputError, match=f"methods must be among {names}, got 'alpt'"):
         make_settings(["alpt"], [8])
     with pytest.raises(InputError, match=r"table\.bits must be 2, 4, 8 or 16, got 3"):
-        make_cells(RunConfig(), make_settings(["alpt-sr"], [3]), [0])
+        plan_grid(RunConfig(), ["alpt-sr"], [3], [0])
     with pytest.raises(InputError, match="at least one seed"):
-        make_cells(RunConfig(), settings, [])
+        plan_grid(RunConfig(), ["alpt-sr"], [8], [])
 
 
 def test_methods_without_bits_have_one_setting() -> None:
@@ -108,7 +109,16 @@ def test_a_finished_comparison_runs_nothing_and_a_larger_grid_only_what_is_new(
     first = compare(config, dataset, tmp_path / "out", **GRID, jobs=1)
     assert len(count) == RUNS
     assert count[:5] == ["fp32 8 0", "lpt-dr 8 0", "lpt-dr 2 0", "alpt-sr 8 0", "alpt-sr 2 0"]
-    files = {"cells", "comparison.json", "config.toml", "dataset", "figure.png", "figure.svg", "results.csv"}
+    files = {
+        "cells",
+        "comparison.json",
+        "config.toml",
+        "dataset",
+        "figure.png",
+        "figure.svg",
+        "results.csv",
+        "runs.json",
+    }
     assert {path.name for path in (tmp_path / "out").iterdir()} == files | {"results.json"}
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("results.*")}
     again = compare(config.replace("train", threads=1), dataset, tmp_path / "out", **GRID, jobs=1)
@@ -163,8 +173,6 @@ def test_changed_sources_or_data_run_anew(
 def test_a_diverged_run_is_reported_and_tried_again(
     config: RunConfig, dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: list[str]
 ) -> None:
-    from alpt_ref.studies.comparison_text import as_text
-
     counting = cell_module.__dict__["train"]
 
     def failing(run: RunConfig, *rest: Any, **options: Any) -> Any:
@@ -174,7 +182,7 @@ def test_a_diverged_run_is_reported_and_tried_again(
 
     monkeypatch.setattr(cell_module, "train", failing)
     comparison = compare(config, dataset, tmp_path / "out", **GRID, jobs=1)
-    row = next(row for row in comparison.rows if row.setting == Setting("lpt-dr", 2))
+    row = next(row for row in comparison.rows if row.setting == MethodSetting("lpt-dr", 2))
     assert row.failures == ("lpt-dr 2-bit seed 1: training diverged at step 7 (epoch 1)",)
     assert (row.metric["auc"].n, row.metric["auc"].half_width, row.p_value["auc"]) == (1, None, None)
     text = as_text(comparison)
@@ -190,8 +198,6 @@ def test_a_diverged_run_is_reported_and_tried_again(
 def test_every_run_of_a_setting_may_fail(
     config: RunConfig, dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from alpt_ref.studies.comparison_text import as_text, conclusion
-
     def failing(run: RunConfig, *rest: Any, **options: Any) -> Any:
         raise TrainingError("no")
 
@@ -237,13 +243,88 @@ def test_each_job_gets_its_share_of_the_cores(
 ) -> None:
     seen: list[tuple[int | None, int]] = []
 
-    def recording(tasks: Any, *, jobs: int) -> Any:
+    def recording(tasks: Any, *, jobs: int, scheduler: None) -> Any:
         seen.append((tasks[0].config.train.threads, jobs))
         return iter(())
 
-    monkeypatch.setattr(compare_package, "run_tasks", recording)
+    monkeypatch.setattr(training_plan, "run_tasks", recording)
     shares: list[tuple[int, int | None]] = [(8, 2), (8, None), (2, 4)]
     for number, (cores, jobs) in enumerate(shares):
         run: Callable[..., Any] = compare
         run(config.replace("train", threads=cores), dataset, tmp_path / str(number), seeds=(0,), jobs=jobs)
     assert seen == [(4, 2), (1, 8), (1, 4)]
+
+
+def test_a_varied_setting_is_a_further_dimension_of_the_grid() -> None:
+    vary = {"table.init_step": ["lsq", 0.01], "table.step_lr": [0.0, 1e-4]}
+    grid = plan_grid(RunConfig(), ["lpt-sr", "alpt-sr"], [4], [0], vary)
+    assert [entry.name for entry in grid] == [  # a name holds what its method has a use for
+        "fp32",
+        *(f"lpt-sr 4-bit init_step={step}" for step in ("lsq", "0.01")),
+        *(f"alpt-sr 4-bit init_step={step} step_lr={lr}" for step in ("lsq", "0.01") for lr in ("0.0", "0.0001")),
+    ]
+    assert (grid[-1].config.table.init_step, grid[-1].config.table.step_lr) == (0.01, 1e-4)
+    assert {entry.reference for entry in grid} == {"fp32"}
+    grid = plan_grid(RunConfig(), ["lpt-sr"], [4], [0], {"train.epochs": [2, 3], "table.lr": [1e-3]})
+    assert [(entry.name, entry.reference) for entry in grid] == [
+        (f"{label} epochs={epochs} table.lr=0.001", f"fp32 epochs={epochs} table.lr=0.001")
+        for label in ("fp32", "lpt-sr 4-bit")
+        for epochs in (2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vary", "message"),
+    [
+        ({"step_lr": [1.0]}, "--vary must look like section.key=value,value, got 'step_lr'"),
+        ({"table.steplr": [1.0]}, r"unknown setting 'table.steplr' in --vary; did you mean 'step_lr'"),
+        ({"table.step_lr": [-1.0]}, "table.step_lr must be a finite number of at least 0"),
+        ({"table.bits": [4]}, "--vary cannot change table.bits, which is a dimension of the grid already: --bits"),
+        ({"data.rows": [100]}, "--vary cannot change data.rows: all runs of a comparison see the same data"),
+        ({"table.step_lr": []}, "--vary table.step_lr must have at least one value"),
+        ({"table.step_lr": "12"}, "--vary table.step_lr must have at least one value"),
+        ({"table.step_lr": [1.0, 1.0]}, "--vary table.step_lr must have different values, got 1.0, 1.0"),
+        ({"table.hash_ratio": [2, 4]}, "--vary table.hash_ratio would change nothing: no method of this comparison"),
+        ({"train.threads": [1, 2]}, "--vary train.threads would change nothing"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused(vary: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan_grid(RunConfig(), ["lpt-sr", "alpt-sr"], [8], [0], vary)
+
+
+def test_the_command_line_takes_values_apart() -> None:
+    assert vary_of("table.step_lr=2e-6,2e-5") == ("table.step_lr", [2e-6, 2e-5])
+    assert vary_of("table.init_step=lsq,0.01") == ("table.init_step", ["lsq", 0.01])
+    assert vary_of("model.hidden=[64,32],[8]") == ("model.hidden", [[64, 32], [8]])
+    assert vary_of("train.patience=none,2") == ("train.patience", [None, 2])
+    for text in ("table.step_lr", "table.step_lr=", "=1", "lr=1"):
+        with pytest.raises(InputError, match="--vary must look like"):
+            vary_of(text)
+
+
+def test_each_row_is_compared_with_fp32_under_the_same_values(
+    config: RunConfig, dataset: ClickDataset, tmp_path: Path, count: list[str]
+) -> None:
+    grid: dict[str, Any] = {"methods": ["lpt-sr"], "bits": (8,), "seeds": (0, 1), "jobs": 1}
+    found = compare(config, dataset, tmp_path / "both", vary={"train.batch_size": [200, 400]}, **grid)
+    assert len(count) == 8
+    for size in (200, 400):
+        alone = compare(config.replace("train", batch_size=size), dataset, tmp_path / str(size), **grid)
+        ours = [row for row in found.rows if row.varied == {"train.batch_size": size}]
+        assert [row.metric for row in ours] == [row.metric for row in alone.rows]
+        assert [row.difference for row in ours] == [row.difference for row in alone.rows]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "both" / "results.csv").read_text())))
+    assert [row["train.batch_size"] for row in rows] == ["200", "400", "200", "400"]
+    assert as_text(found).splitlines()[0].split()[:3] == ["method", "bits", "batch_size"]
+    count.clear()
+    compare(config, dataset, tmp_path / "both", vary={"train.batch_size": [400, 800]}, **grid)
+    assert len(count) == 4  # those of 400 are kept
+
+
+def test_the_former_argument_is_taken_with_a_warning(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:
+    said: list[str] = []
+    grid: dict[str, Any] = {"methods": [], "seeds": (0,), "jobs": 1, "say": said.append}
+    with pytest.warns(DeprecationWarning, match="compare: say is now log"):
+        compare(config, dataset, tmp_path, **grid)
+    assert said == ["0 runs finished before, 1 to go, 1 at a time"]

@@ -12,16 +12,20 @@ import pytest
 from alpt_ref._util.statistics import Interval
 from alpt_ref.studies.comparison import Comparison
 from alpt_ref.studies.comparison_figure import SHIFT, STYLE, _label_bytes, draw
+from alpt_ref.studies.comparison_rows import make_rows
 from alpt_ref.studies.comparison_text import as_csv, as_json, as_text, conclusion, show
-from alpt_ref.studies.grid import FP32, METHODS, Setting
-from alpt_ref.studies.summary import summarise
+from alpt_ref.studies.grid import FP32, METHODS, GridEntry, MethodSetting
+from alpt_ref.studies.row import Row
+from alpt_ref.studies.stored import Runs, StoredRun
+from alpt_ref.training.config import RunConfig
 from alpt_ref.training.results import EpochRecord, RunResult
+from tests.studies.fabricated import STUDY
 from tests.tolerances import CLOSED_FORM
 
-SR8, DR2 = Setting("lpt-sr", 8), Setting("lpt-dr", 2)
+SR8, DR2 = MethodSetting("lpt-sr", 8), MethodSetting("lpt-dr", 2)
 
 
-def run(setting: Setting, seed: int, auc: float, logloss: float = 0.5) -> RunResult:
+def run(setting: MethodSetting, seed: int, auc: float, logloss: float = 0.5) -> RunResult:
     serving = {None: 6400, 8: 2000, 2: 800}[setting.bits]
     epoch = EpochRecord(1, {"table": 1e-3}, 0.5, auc, logloss, {}, {"samples_per_s": 1000.0 + seed})
     return RunResult(
@@ -50,7 +54,15 @@ def comparison(seeds: int = 3, folder: Path = Path()) -> Comparison:
         DR2: {seed: run(DR2, seed, 0.65 + 0.01 * seed + 0.001 * seed) for seed in range(seeds)},
     }
     bayes = {"auc": 0.8, "logloss": 0.4}
-    return Comparison(summarise(results, {}, seeds), "toy", "f", tuple(range(seeds)), bayes, folder)
+    grid = [GridEntry(setting, {}, RunConfig(), "fp32") for setting in results]
+    runs = Runs(
+        STUDY,
+        tuple(range(seeds)),
+        {},
+        {str(one): {seed: StoredRun(RunConfig(), run, {}) for seed, run in of.items()} for one, of in results.items()},
+    )
+    rows = make_rows(runs, grid, [Row((), one.name, "fp32") for one in grid], {})
+    return Comparison(rows, "toy", "f", tuple(range(seeds)), bayes, folder)
 
 
 def test_summary_is_paired() -> None:
@@ -84,7 +96,8 @@ def test_text_is_aligned_and_stars_what_differs() -> None:
 def test_the_conclusion_is_computed() -> None:
     assert conclusion(comparison()) == (
         "1 of 2 settings differ from FP32 in test AUC (paired t-test over 3 seeds, Holm-corrected, 5% level): "
-        "lpt-dr 2-bit (-0.0990); the mean differences of the other 1 lie between +0.0000 and +0.0000."
+        "lpt-dr 2-bit (-0.0990 ± 0.0025). 3 seeds cannot tell the other 1 from FP32 (largest difference: lpt-sr 8-bit, "
+        "+0.0000 ± 0.0025)."
     )
 
 
@@ -95,7 +108,7 @@ def test_one_seed_claims_no_interval() -> None:
     assert "one seed allows no interval" in text
     assert "*" not in text
     assert conclusion(comparison(seeds=1)) == (
-        "With one pair of runs a setting no difference to FP32 in test AUC can be tested: "
+        "With one pair of runs per setting no difference to FP32 in test AUC can be tested: "
         "lpt-sr 8-bit -0.0010, lpt-dr 2-bit -0.1000."
     )
     assert show(None) == "n/a"
@@ -107,7 +120,7 @@ def test_csv_holds_full_precision_and_leaves_unknown_empty() -> None:
     assert [row["bits"] for row in rows] == ["32", "8", "2"]
     assert float(rows[2]["test_auc"]) == comparison().rows[2].metric["auc"].mean
     assert rows[0]["auc_minus_fp32"] == ""
-    plain = as_json(comparison(), {FP32: {0: run(FP32, 0, 0.7)}})
+    plain = as_json(comparison(), [run(FP32, 0, 0.7)])
     assert RunResult.from_dict(plain["runs"][0]) == run(FP32, 0, 0.7)
 
 

@@ -14,13 +14,10 @@ from alpt_ref.errors import InputError
 from alpt_ref.studies import cell as cell_module
 from alpt_ref.studies.comparison import compare
 from alpt_ref.studies.comparison_text import as_text
-from alpt_ref.studies.folds import folds_in_words, require_different_folds
-from alpt_ref.studies.paired import Difference, dataset_store, differences
+from alpt_ref.studies.folds import folds_in_words, overlap, require_different_folds
+from alpt_ref.studies.seed_data import dataset_store
 from alpt_ref.training.config import DataConfig, RunConfig
-from alpt_ref.training.results import RunResult
 from alpt_ref.training.sources import load_dataset
-from tests import tolerances
-from tests.studies.fabricated import result_of
 
 
 @pytest.fixture
@@ -63,17 +60,10 @@ def test_a_random_split_keeps_the_name_of_its_store(tmp_path: Path) -> None:
     assert store.name == "90622a677f6a44e4"
 
 
-def test_differences_allow_for_the_overlap_of_the_folds() -> None:
-    def of(values: tuple[float, ...]) -> dict[int, RunResult]:
-        return {
-            seed: RunResult.from_dict(result_of(RunConfig().replace("train", epochs=1, seed=seed), auc=auc))
-            for seed, auc in enumerate(values)
-        }
-
-    runs = {"a": of((0.70, 0.72, 0.75)), "b": of((0.69, 0.72, 0.73))}
-    ten, three = (differences(runs, [Difference("a", "b")], folds=folds)[0] for folds in (10, 3))
-    assert ten == differences(runs, [Difference("a", "b")])[0]  # 1 test row to 8 training rows either way
-    assert three["half_width_new_rows"] == pytest.approx(2 * three["half_width"], rel=tolerances.CLOSED_FORM)
+def test_intervals_for_new_rows_allow_for_the_overlap_of_the_folds() -> None:
+    assert overlap(3, 10) == overlap(3)  # 1 test row to 8 training rows either way
+    assert overlap(3, 3) == 2.0  # as many test rows as training rows: √(1 + 3)
+    assert overlap(10) == 1.5  # √(1 + 10 / 8)
 
 
 def test_a_comparison_runs_every_seed_on_its_fold(

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from alpt_ref.studies.inference import Undecided
 from alpt_ref.studies.report import BRIEF, summary_text
-from alpt_ref.studies.reproduce import LaidOut
-from alpt_ref.studies.table import lay_out
+from alpt_ref.studies.reproduce import FilledTable
+from alpt_ref.studies.table import fill_table
 from alpt_ref.studies.verdicts import Verdict
 from alpt_ref.verification.results import ClaimResult
 from tests.studies.fabricated import fabricate
@@ -17,9 +18,9 @@ from tests.studies.test_tables import numbers, table
 SHORT, LONG = "A is better than B.", "C is better than D" + " and E" * BRIEF
 
 
-def parts(folder: Path, **options: Any) -> list[LaidOut]:
+def parts(folder: Path, **options: Any) -> list[FilledTable]:
     one = table(note="Read it thus.", times=("samples_per_s",), **options)
-    return lay_out(one, fabricate(folder, [one], numbers).plan("tiny"))
+    return fill_table(one, fabricate(folder, [one], numbers).plan("tiny"))
 
 
 def test_conclusions_stand_together_at_the_end_and_long_ones_by_their_table(tmp_path: Path) -> None:
@@ -37,6 +38,14 @@ def test_sentences_are_the_conclusions_without_the_note_and_belong_to_the_first_
     first, times = parts(tmp_path, conclude=lambda runs: (SHORT,))
     assert (first.sentences, first.remarks) == ((SHORT,), ("Read it thus.", SHORT))
     assert times.sentences == ()
+
+
+def test_what_is_undecided_is_counted_in_one_line(tmp_path: Path) -> None:
+    undecided = [Undecided(f"AUC: 3 seeds cannot tell the {count} comparisons apart.", count) for count in (20, 40)]
+    made = parts(tmp_path, conclude=lambda runs: (SHORT, *undecided))
+    found = summary_text(made, []).partition("### What was found\n\n")[2]
+    assert found.startswith(f"Tiny:\n- {SHORT}\nThe seeds cannot tell the other 60 comparisons apart, which does not")
+    assert all(one in made[0].notes for one in undecided)
 
 
 def test_verdicts_are_counted_and_all_but_the_supported_named() -> None:

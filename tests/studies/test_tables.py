@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,10 @@ import pytest
 
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.errors import InputError
-from alpt_ref.studies.inference import equivalence, estimates
+from alpt_ref.studies.inference import PairedEstimate, Undecided, decided, equivalence, estimates, undecided
 from alpt_ref.studies.render import as_csv, as_latex, as_markdown, latex_text
-from alpt_ref.studies.reproduce import LaidOut, Line, Study, Table, load_tables
-from alpt_ref.studies.table import lay_out
+from alpt_ref.studies.reproduce import FilledTable, Row, Study, Table, load_tables
+from alpt_ref.studies.table import fill_table
 from alpt_ref.training.config import DataConfig, RunConfig
 from tests import tolerances
 from tests.studies.fabricated import STUDY, fabricate
@@ -34,20 +36,20 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {label: study.run(label, 8) for label in AUC}
 
 
-def lines(study: Study) -> list[Line]:
-    return [*(Line((label,), label, against="fp32") for label in AUC), Line(("known",), fixed={"auc": 0.9})]
+def rows(study: Study) -> list[Row]:
+    return [*(Row((label,), label, reference="fp32") for label in AUC), Row(("known",), fixed={"auc": 0.9})]
 
 
 def table(**changes: Any) -> Table:
     options: dict[str, Any] = {
-        "id": "tiny", "title": "Tiny", "heads": ("method",), "runs": runs, "lines": lines, "seeds": "all",
+        "id": "tiny", "title": "Tiny", "label_columns": ("method",), "runs": runs, "rows": rows, "seeds": "all",
         "columns": ("auc", "auc_difference", "serving_ratio", "epochs"),
     }  # fmt: skip
     return Table(**{**options, **changes})
 
 
-def laid_out(folder: Path, one: Table, **options: Any) -> list[LaidOut]:
-    return lay_out(one, fabricate(folder, [one], numbers, **options).plan("tiny"))
+def laid_out(folder: Path, one: Table, **options: Any) -> list[FilledTable]:
+    return fill_table(one, fabricate(folder, [one], numbers, **options).plan("tiny"))
 
 
 def test_means_differences_and_ratios(tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_runs_on_splits_of_the_same_rows_say_so(tmp_path: Path) -> None:
 
     runs = fabricate(tmp_path / "study", [table()], close, study).plan("tiny")
     assert runs.share_rows
-    (part,) = lay_out(table(), runs)
+    (part,) = fill_table(table(), runs)
     assert any("multiply half-widths by 1.5" in note for note in part.notes)
     (sentence,) = equivalence(runs, "lpt-sr", "fp32", 0.001)
     narrow = t_interval([0.0004 + 0.0001 * (seed % 2) for seed in range(10)], 0.90).half_width
@@ -142,14 +144,16 @@ def test_times_go_to_a_table_of_their_own(tmp_path: Path) -> None:
 
 
 def test_columns_without_a_value_are_left_out(tmp_path: Path) -> None:
-    only = table(lines=lambda study: [Line(("fp32",), "fp32", "fp32")], columns=("auc", "auc_difference", "code_kept"))
+    only = table(rows=lambda study: [Row(("fp32",), "fp32", "fp32")], columns=("auc", "auc_difference", "code_kept"))
     assert laid_out(tmp_path, only)[0].columns == ("auc",)
 
 
 def test_the_three_formats(tmp_path: Path) -> None:
     part = laid_out(tmp_path, table(note="SR & DR: 50 % of_it"))[0]
     markdown, latex = as_markdown(part), as_latex(part)
-    assert "| lpt-sr | **0.7300 ± 0.0497** | +0.0100 ± 0.0000* | 4.00 | 2 |" in markdown
+    assert "| lpt-sr | **0.7300 ± 0.0497** | +0.0100 ± 0.0000* | 4.00 | 2 |" in re.sub(" +", " ", markdown)
+    ruler = next(line for line in markdown.splitlines() if line.startswith("|:-"))
+    assert [part[-1] for part in ruler.strip("|").split("|")] == ["-", ":", ":", ":", ":"]  # labels left, numbers right
     assert markdown.count("**") == 2
     rows = list(csv.DictReader(io.StringIO(as_csv(part))))
     assert [row["runs"] for row in rows] == ["3", "3", "3", ""]
@@ -187,17 +191,17 @@ def test_a_table_that_cannot_be_filled_is_refused(changes: dict[str, Any], messa
 
 
 def test_a_line_must_name_a_run_of_the_plan(tmp_path: Path) -> None:
-    wrong = table(lines=lambda study: [Line(("x",), "lpt-rs")])
-    with pytest.raises(InputError, match="table tiny: line 'x' names the unknown run 'lpt-rs'"):
+    wrong = table(rows=lambda study: [Row(("x",), "lpt-rs")])
+    with pytest.raises(InputError, match="table tiny: row 'x' names the unknown run 'lpt-rs'"):
         laid_out(tmp_path, wrong)
 
 
 def test_what_a_table_file_raises_is_one_sentence(tmp_path: Path) -> None:
-    def broken(study: Study) -> list[Line]:
+    def broken(study: Study) -> list[Row]:
         raise ZeroDivisionError("no")
 
     with pytest.raises(InputError, match=r"table tiny: ZeroDivisionError: no \(test_tables.py:\d+\)"):
-        laid_out(tmp_path / "a", table(lines=broken))
+        laid_out(tmp_path / "a", table(rows=broken))
     with pytest.raises(InputError, match=r"runs of tiny: ZeroDivisionError: no"):
         laid_out(tmp_path / "b", table(runs=broken))
 
@@ -207,7 +211,7 @@ def test_tables_are_found_by_folder(tmp_path: Path) -> None:
         load_tables(tmp_path)
     source = (
         "from alpt_ref.studies.reproduce import Table\n"
-        "TABLE = Table(id='{}', title='t', heads=(), runs=lambda s: {{}}, lines=lambda s: [])\n"
+        "TABLE = Table(id='{}', title='t', label_columns=(), runs=lambda s: {{}}, rows=lambda s: [])\n"
     )
     (tmp_path / "b.py").write_text(source.format("two"))
     (tmp_path / "a.py").write_text(source.format("one"))
@@ -216,3 +220,44 @@ def test_tables_are_found_by_folder(tmp_path: Path) -> None:
     (tmp_path / "c.py").write_text(source.format("two"))
     with pytest.raises(InputError, match="another file defines table 'two' too"):
         load_tables(tmp_path)
+
+
+def test_what_the_seeds_cannot_decide_is_one_sentence_with_the_largest_difference(tmp_path: Path) -> None:
+    runs = fabricate(tmp_path, [table()], numbers).plan("tiny")
+    known = estimates({"a": [0.10, 0.11, 0.12], "b": [0.01, -0.02, 0.015]})
+    told, rest = decided(runs, known)
+    assert told == "AUC: a +0.1100 ± 0.0248* (paired, Holm over all 2)."
+    assert rest == "AUC: 3 seeds cannot tell the other comparison apart (largest difference: b, +0.0017 ± 0.0470)."
+    assert isinstance(rest, Undecided)
+    assert rest.comparisons == 1
+    wide = {name: PairedEstimate(0.02, 0.0248, 0.09) for name in "abcd"}
+    (said,) = undecided(runs, wide, "logloss")
+    assert said == "logloss: 3 seeds cannot tell the 4 comparisons apart (largest difference: a, +0.0200 ± 0.0248)."
+    (said,) = undecided(runs, {name: one._replace(half_width=0.01) for name, one in wide.items()}, "logloss")
+    corrected = "4 of these intervals exclude 0, but the tests are corrected for 4 comparisons"
+    assert said.endswith(f"+0.0200 ± 0.0100; {corrected}).")
+
+
+def test_a_table_in_the_words_of_the_former_version_works_with_a_warning(tmp_path: Path) -> None:
+    """One that a third party wrote for 0.1.0, but for the paths, which `alpt_ref._util.renamed` serves."""
+    old_table: Any = Table
+    old_row: Any = Row
+    with warnings.catch_warnings(record=True, action="always", category=DeprecationWarning) as caught:
+        former = old_table(
+            id="tiny",
+            title="Tiny",
+            heads=("method",),
+            runs=runs,
+            lines=lambda study: [old_row((label,), label, against="fp32") for label in AUC],
+            beside=lambda runs: [Row(("known",), fixed={"auc": 0.9})],
+            seeds="all",
+            columns=("auc", "auc_difference", "serving_ratio", "epochs"),
+        )
+        part: Any
+        (part,) = laid_out(tmp_path / "former", former)
+        assert former.heads == ("method",)
+        assert part.lines[1].against == "fp32"
+    messages = {str(warning.message).partition(";")[0] for warning in caught}
+    renamed = {"Table: heads is now label_columns", "Table: lines is now rows", "Table: beside is now extra_rows"}
+    assert messages == renamed | {"Row: against is now reference", "FilledTable: lines is now rows"}
+    assert as_csv(part) == as_csv(laid_out(tmp_path / "now", table())[0])

@@ -128,8 +128,8 @@ def test_a_product_or_a_sum_that_overflows_changes_nothing(gradient: float, rema
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hash_ratio": 1}, "hash_ratio must be a whole number of at least 2, got 1"),
-        ({"hash_ratio": 2.0}, "hash_ratio must be a whole number of at least 2, got 2.0"),
+        ({"hash_ratio": 1}, "hash_ratio must be a whole number from 2 to 2147483647, got 1"),
+        ({"hash_ratio": 2.0}, "hash_ratio must be a whole number from 2 to 2147483647, got 2.0"),
         ({"bits": 8}, "bits and rounding must be left out for method 'hashing'"),
         ({"weights": np.zeros((10, 4), np.float32)}, "weights must be left out for method 'hashing'"),
         ({"field_offsets": [0, 11]}, "field_offsets must rise from 0 to n=10"),

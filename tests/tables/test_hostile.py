@@ -61,7 +61,7 @@ def test_gradients_whose_sum_overflows_change_nothing(
 @pytest.mark.parametrize("name", ["lr", "weight_decay", "init_std", "step_lr"])
 @pytest.mark.parametrize("value", [1e39, pytest.param(10**400, id="401-digits"), float("inf"), float("nan"), -1.0])
 def test_numbers_must_be_finite_in_float32(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=f"{name} must be finite and not negative"):
+    with pytest.raises(InputError, match=f"{name} must be (finite and not negative|a finite number of at least 0)"):
         build("alpt", 8, **{name: value})
 
 
@@ -79,7 +79,7 @@ def test_initial_weights_that_would_overflow_are_refused() -> None:
 
 
 def test_the_floor_of_the_step_size_is_never_zero() -> None:
-    with pytest.raises(InputError, match="min_step must be finite and positive in float32, got 1e-60"):
+    with pytest.raises(InputError, match=r"min_step must be a finite number above 0 \(in float32\), or none, got 1e-6"):
         build("alpt", 8, min_step=1e-60)
     table = build("alpt", 8, init_step=1e-44, step_lr=1.0, optimizer="sgd", grad_scale="none")
     assert table.min_step > 0

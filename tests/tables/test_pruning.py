@@ -150,8 +150,8 @@ def test_what_is_stored_is_what_is_read_and_its_bytes_are_counted(d: int) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sparsity": 1.0}, "sparsity must be below 1, got 1.0"),
-        ({"sparsity": -0.1}, "sparsity must be finite and not negative"),
+        ({"sparsity": 1.0}, "sparsity must be a number of at least 0 and below 1, got 1.0"),
+        ({"sparsity": -0.1}, "sparsity must be a number of at least 0 and below 1, got -0.1"),
         ({"prune_start": -1}, "prune_start must be a whole number of at least 0, got -1"),
         ({"prune_updates": 0}, "prune_updates must be a whole number of at least 1, got 0"),
         ({"prune_every": 0}, "prune_every must be a whole number of at least 1, got 0"),

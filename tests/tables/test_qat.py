@@ -256,10 +256,10 @@ def test_what_is_refused(method: str) -> None:
         ({"bits": None}, f"bits must be 2, 4, 8 or 16 for method '{method}', got None"),
         ({"bits": 8, "rounding": "sr"}, f"rounding must be 'dr' or left out for method '{method}', got 'sr'"),
         ({"bits": 8, "min_step": 9.0}, "min_step must not exceed the initial step size"),
-        ({"bits": 8, "min_step": 0.0}, "min_step must be finite and positive"),
+        ({"bits": 8, "min_step": 0.0}, "min_step must be a finite number above 0"),
         ({"bits": 8, "granularity": "cell"}, "granularity must be"),
         ({"bits": 8, "init_step": 1e38 if method == "pact" else 1e39}, "init_step must be finite"),
-        ({"bits": 8, {"lsq": "step_lr", "pact": "clip_lr"}[method]: -1.0}, "_lr must be finite and not negative"),
+        ({"bits": 8, {"lsq": "step_lr", "pact": "clip_lr"}[method]: -1.0}, "_lr must be a finite number of at least 0"),
     ):
         with pytest.raises(InputError, match=message):
             make_table(method, 10, 4, **options)  # type: ignore[arg-type]

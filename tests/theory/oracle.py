@@ -164,9 +164,11 @@ def simulate(
     noise: Noise,
     batch: int,
     seed: int,
+    step_sizes: list[float] | None = None,
 ) -> Floats:
     """Every iterate: float32 (steps, runs, d)."""
-    d, step = problem.dim, F(grid.step_size)
+    d, sizes = problem.dim, np.array(step_sizes or [grid.step_size] * problem.dim)
+    step = sizes.astype(F)
     code = np.broadcast_to(np.asarray(start, np.int64), (runs, d)).copy()
     w = code.astype(F) * step
     low, high = F(grid.low_code) * step, F(grid.high_code) * step
@@ -187,7 +189,7 @@ def simulate(
         if rounding == "full":
             w = np.clip(w - F(eta) * g, low, high)
         else:
-            move = np.clip(-F(eta / grid.step_size) * g, F(-(2.0**22)), F(2.0**22))
+            move = np.clip(-(eta / sizes).astype(F) * g, F(-(2.0**22)), F(2.0**22))
             code = np.clip(
                 code + round_move(move.ravel(), rounding, t, seed).reshape(runs, d), grid.low_code, grid.high_code
             )

@@ -35,7 +35,7 @@ def test_s1_convex_constant_rate(compare: Compare, case: Case) -> None:
 def test_s1_when_updates_stay_below_one_step(compare: Compare, case: Case) -> None:
     k = case.constants
     gap = case.evolve(np.full(case.T, case.eta)).average_value
-    bound = bounds.sr_convex_constant_small_moves(
+    bound = bounds.sr_convex_constant_small_updates(
         T=case.T, eta=case.eta, step_size=case.grid.step_size, D1=case.D1, G1=k.G1, g_max=k.g_max
     )
     compare("S1 small moves", gap, bound, case)
@@ -80,7 +80,7 @@ def test_s4_strongly_convex_constant_rate(compare: Compare, case: Case) -> None:
         sparse = bounds.sr_strongly_convex_constant(t=t, G=k.G, dim=k.dim, G1=k.G1, **common)
         compare("S4 sparse" + suffix, here, sparse, case)
         if eta * k.g_max <= case.grid.step_size:
-            sharp = bounds.sr_strongly_convex_constant_small_moves(t=t, G1=k.G1, g_max=k.g_max, **common)
+            sharp = bounds.sr_strongly_convex_constant_small_updates(t=t, G1=k.G1, g_max=k.g_max, **common)
             compare("S4 small moves" + suffix, here, sharp, case)
 
 
@@ -182,7 +182,7 @@ def test_a_rounding_word_of_eight_bits_breaks_s1() -> None:
 def test_word_bias_and_step_changes_follow_their_formulas() -> None:
     wanted = (2 * 8.0 + 4 * 0.25 / 2) * 0.25 / 256 / 0.5
     assert bounds.word_bias_floor(eta=0.5, step_size=0.25, D=8.0, dim=4, random_bits=8) == pytest.approx(wanted)
-    assert bounds.step_change_floor(eta=0.5, step_sizes=[1.0, 2.0], changes=[0.0, -0.5], codes_1=[9.0, 3.0]) == 1.5
+    assert bounds.step_size_change_floor(eta=0.5, step_sizes=[1.0, 2.0], changes=[0.0, -0.5], codes_1=[9.0, 3.0]) == 1.5
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_word_bias_and_step_changes_follow_their_formulas() -> None:
         (lambda: bounds.sr_convex_constant(T=0, eta=1, step_size=1, D1=1, G=1, dim=1), "T must be"),
         (lambda: bounds.sr_convex_constant(T=1, eta=0, step_size=1, D1=1, G=1, dim=1), "eta must be"),
         (lambda: bounds.sr_strongly_convex_constant(t=2, mu=1, eta=0.6, step_size=1, D1=1, G=1, dim=1), "eta <= 1"),
-        (lambda: bounds.sr_convex_constant_small_moves(T=2, eta=1, step_size=1, D1=1, G1=1, g_max=2), "g_max"),
+        (lambda: bounds.sr_convex_constant_small_updates(T=2, eta=1, step_size=1, D1=1, G1=1, g_max=2), "g_max"),
         (lambda: bounds.sr_smooth(T=2, eta=1, L=math.inf, step_size=1, gap=1, G=1, dim=1), "smooth"),
         (lambda: bounds.sr_convex_schedule(rates=[1, 2], step_size=1, D=1, G=1, dim=1), "must not grow"),
         (lambda: quadratic(1.0, 9.0).constants(Grid(1.0, 4)), "must lie in the box"),

@@ -15,7 +15,7 @@ from scipy import integrate, stats
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.scalar.rounding import sr
-from alpt_ref.theory import identities, learned_step
+from alpt_ref.theory import identities, learned_step_size
 from alpt_ref.theory.setting import Grid, Noise
 from tests import tolerances
 
@@ -63,8 +63,13 @@ def test_r4_nearest_rounding_never_moves_further_than_the_update(move: float) ->
 
 def test_r5_r6_step_derivative() -> None:
     grid = Grid(0.1, 3)
-    assert [identities.expected_step_derivative(x, grid) for x in (-5.0, 0.25, 1.5, 9.0)] == [-4.0, -0.25, 0.5, 3.0]
-    assert [identities.expected_step_derivative(x, grid, "sr") for x in (-5.0, 0.25, 9.0)] == [-4.0, 0.0, 3.0]
+    assert [identities.expected_step_size_derivative(x, grid) for x in (-5.0, 0.25, 1.5, 9.0)] == [
+        -4.0,
+        -0.25,
+        0.5,
+        3.0,
+    ]
+    assert [identities.expected_step_size_derivative(x, grid, "sr") for x in (-5.0, 0.25, 9.0)] == [-4.0, 0.0, 3.0]
 
 
 @pytest.mark.parametrize("distribution", ["normal", "laplace"])
@@ -77,7 +82,7 @@ def test_a2_error_and_slopes_agree_with_quadrature(bits: int, distribution: str)
         return float(np.clip(np.floor(w / s + 0.5), grid.low_code, grid.high_code))
 
     def through(w: float) -> float:
-        return identities.expected_step_derivative(w / s, grid)
+        return identities.expected_step_size_derivative(w / s, grid)
 
     cuts = np.unique(np.concatenate([[-30.0, 0.0, 30.0], (grid.codes + 0.5) * s, [grid.low, grid.high]]))
 
@@ -86,25 +91,25 @@ def test_a2_error_and_slopes_agree_with_quadrature(bits: int, distribution: str)
 
     d = distribution
     error = expectation(lambda w: (q(w) * s - w) ** 2)
-    assert learned_step.squared_error(s, bits, d) == pytest.approx(error, rel=1e-7)  # type: ignore[arg-type]
+    assert learned_step_size.squared_error(s, bits, d) == pytest.approx(error, rel=1e-7)  # type: ignore[arg-type]
     true = expectation(lambda w: 2 * (q(w) * s - w) * q(w))
-    assert learned_step.squared_error_slope(s, bits, d) == pytest.approx(true, rel=1e-7)  # type: ignore[arg-type]
+    assert learned_step_size.squared_error_slope(s, bits, d) == pytest.approx(true, rel=1e-7)  # type: ignore[arg-type]
     lsq = expectation(lambda w: 2 * (q(w) * s - w) * through(w))
-    assert learned_step.straight_through_slope(s, bits, d) == pytest.approx(lsq, rel=1e-7)  # type: ignore[arg-type]
+    assert learned_step_size.straight_through_slope(s, bits, d) == pytest.approx(lsq, rel=1e-7)  # type: ignore[arg-type]
 
 
 def test_a2_the_learned_step_is_near_the_best_one_and_nearer_with_more_bits() -> None:
     gaps = []
     for bits in (2, 3, 4, 6, 8):
-        best, learned = learned_step.best_step_size(bits), learned_step.straight_through_step_size(bits)
-        assert abs(learned_step.squared_error_slope(best, bits)) < 1e-6
-        assert learned_step.squared_error(learned, bits) >= learned_step.squared_error(best, bits)
+        best, learned = learned_step_size.best_step_size(bits), learned_step_size.straight_through_step_size(bits)
+        assert abs(learned_step_size.squared_error_slope(best, bits)) < 1e-6
+        assert learned_step_size.squared_error(learned, bits) >= learned_step_size.squared_error(best, bits)
         gaps.append(learned / best - 1.0)
     assert gaps == sorted(gaps, reverse=True)
     assert 0.04 < gaps[0] < 0.05
     assert 0.0 < gaps[-1] < 1e-4
     with pytest.raises(InputError, match="distribution must be"):
-        learned_step.squared_error(0.1, 4, "cauchy")  # type: ignore[arg-type]
+        learned_step_size.squared_error(0.1, 4, "cauchy")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("noise", [Noise(), Noise("two-point", 0.7), Noise("uniform", 0.7), Noise("normal", 0.7)])

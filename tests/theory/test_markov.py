@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory import identities, stalling
+from alpt_ref.theory import dither, quadratic_laws, stalling
 from alpt_ref.theory.markov import Chain, ExactRounding, closed_classes, evolve_separable, gth
 from alpt_ref.theory.problems import absolute, quadratic
 from alpt_ref.theory.setting import Grid, Noise, Schedule
@@ -42,7 +42,7 @@ def test_x1_the_mean_follows_full_precision(case: Case) -> None:
     assume(run.clipped.sum() == 0.0)
     errors = case.start * case.grid.step_size - case.problem.minimum
     wanted = sum(
-        identities.mean_error(error=float(e), rates=rates, curvature=float(a))
+        quadratic_laws.mean_error(error=float(e), rates=rates, curvature=float(a))
         for e, a in zip(errors, case.problem.curvature, strict=True)
     )
     np.testing.assert_allclose(
@@ -59,7 +59,7 @@ def test_x2_without_noise_the_stationary_law_is_that_of_rounding_the_minimum(
 ) -> None:
     grid = Grid(step, bits)
     minimum = min(max(grid.low + place * (grid.high - grid.low), grid.low), grid.high)
-    wanted, second = identities.quadratic_stationary(minimum, grid)
+    wanted, second = quadratic_laws.quadratic_stationary(minimum, grid)
     theta = wanted[wanted > 0]
     assume(theta.min() > 1e-6)  # a vanishing share needs exact arithmetic, not ten digits
     chain = Chain(quadratic(curvature, minimum), grid, Noise())
@@ -79,7 +79,7 @@ def test_x3_noisy_second_moment_to_ten_digits(eta: float, minimum: float) -> Non
     law = chain.stationary(eta)
     run = chain.evolve(law, [eta, eta])
     assert run.clipped[0] == 0.0
-    wanted = identities.noisy_quadratic_second_moment(
+    wanted = quadratic_laws.noisy_quadratic_second_moment(
         mean_abs_gradient=float(run.gradient1[0]), curvature=curvature, step_size=grid.step_size
     )
     assert run.distance2[0] == pytest.approx(wanted, rel=tolerances.TEN_DIGITS)
@@ -154,14 +154,14 @@ def test_d5_wide_enough_uniform_noise_makes_dr_unbiased_and_two_point_noise_neve
     noises = [Noise(), Noise("uniform", 0.2), Noise("uniform", whole)]
     noises += [Noise("normal", s) for s in (0.15, 0.3, 0.6)] + [Noise("two-point", s) for s in (0.25, 7.3)]
     for noise in noises:
-        bias = stalling.dither_bias(x, noise, 1.0, 1.0)
-        bound = stalling.dither_bias_bound(noise, 1.0, 1.0)
+        bias = dither.dither_bias(x, noise, 1.0, 1.0)
+        bound = dither.dither_bias_bound(noise, 1.0, 1.0)
         assert np.abs(bias).max() <= bound + 1e-12
         assert np.abs(bias).max() >= 0.85 * bound - 1e-12
-    assert stalling.dither_bias_bound(Noise("uniform", 1 / math.sqrt(12)), 1.0, 1.0) < 1e-15
-    assert stalling.dither_bias_bound(Noise("two-point", 7.3), 1.0, 1.0) > 0.25 - 1e-12
-    low = stalling.dither_bias(x, Noise("normal", 0.2), 1.0, 1.0)
-    np.testing.assert_allclose(low, stalling.dither_bias(x, Noise("normal", 0.2 + 1e-12), 1.0, 1.0), atol=1e-9)
+    assert dither.dither_bias_bound(Noise("uniform", 1 / math.sqrt(12)), 1.0, 1.0) < 1e-15
+    assert dither.dither_bias_bound(Noise("two-point", 7.3), 1.0, 1.0) > 0.25 - 1e-12
+    low = dither.dither_bias(x, Noise("normal", 0.2), 1.0, 1.0)
+    np.testing.assert_allclose(low, dither.dither_bias(x, Noise("normal", 0.2 + 1e-12), 1.0, 1.0), atol=1e-9)
 
 
 def test_time_to_stall_counts_the_updates() -> None:

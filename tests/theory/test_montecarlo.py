@@ -68,6 +68,28 @@ def test_runs_on_data_equal_the_oracle_bit_for_bit(loss: str, batch: int) -> Non
         np.testing.assert_allclose(got.average_value[-1], average, atol=tolerances.FLOAT32_SUM)
 
 
+@pytest.mark.parametrize("schedule", [Schedule("inverse-sqrt", 0.3), Schedule("constant", 0.2)], ids=lambda s: s.kind)
+@pytest.mark.parametrize("rounding", ["sr", "dr", "full"])
+def test_each_coordinate_may_have_its_own_step_size(rounding: str, schedule: Schedule) -> None:
+    problem, grid, noise = PROBLEMS["elastic"], Grid(0.125, 4), Noise("two-point", 0.7)
+    options: dict[str, Any] = {"steps": 36, "runs": 9, "start": [5, -6, 2], "rounding": rounding, "seed": 3}
+    options["step_sizes"] = [0.125, 0.3, 0.07]
+    wanted = oracle.simulate(problem, grid, schedule, batch=1, noise=noise, **options)
+    got = simulate(problem, grid, schedule, check=True, noise=noise, **options)
+    np.testing.assert_array_equal(got.final, wanted[-1])
+    same = simulate(problem, grid, schedule, noise=noise, **{**options, "step_sizes": [0.125] * 3})
+    one = simulate(problem, grid, schedule, noise=noise, **{**options, "step_sizes": None})
+    np.testing.assert_array_equal(same.final, one.final)
+    assert (got.final != one.final).any()
+
+
+def test_a_result_prints_its_sizes_not_its_arrays() -> None:
+    result = simulate(PROBLEMS["huber"], Grid(0.125, 4), Schedule("constant", 0.1), steps=9, runs=500, start=0)
+    text = repr(result)
+    assert text.startswith("SimulationResult(runs=500, d=3, checkpoints=[9], mean value=")
+    assert len(text) < 120
+
+
 def test_neither_threads_nor_the_number_of_runs_change_a_bit() -> None:
     problem, grid, schedule = quadratic([1.0, 0.5, 2.0], [0.1, 0.0, 0.3]), Grid(0.05, 6), Schedule("constant", 0.05)
     before = _jit.num_threads()
@@ -161,7 +183,11 @@ def test_the_noise_has_its_stated_moments() -> None:
         ({"runs": 0}, "runs must be at least 1"),
         ({"start": 9}, "start must lie from"),
         ({"start": [1, 2]}, "start must be one whole code"),
-        ({"rounding": "up"}, "rounding must be"),
+        ({"rounding": "up"}, "rounding must be full, sr or dr, got 'up'"),
+        ({"update": "adam"}, "update must be sgd, got 'adam'"),
+        ({"clip": "none"}, "clip must be range, got 'none'"),
+        ({"step_sizes": [0.1, 0.2]}, "step_sizes must be one number above 0 for each of the 1 coordinates"),
+        ({"step_sizes": [-0.1]}, "step_sizes must be one number above 0"),
         ({"seed": -1}, "seed must be"),
         ({"checkpoints": [99]}, "checkpoints must lie"),
     ],
@@ -173,7 +199,7 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
 
 
 def test_by_default_a_small_simulation_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(montecarlo, "default_device", "cuda")
+    monkeypatch.setattr(montecarlo, "default_device", lambda: "cuda")
     monkeypatch.setattr(montecarlo_cuda, "require_device", lambda: pytest.fail("the GPU was asked for"))
     options: dict[str, Any] = {"steps": 5, "runs": 3, "start": 0, "seed": 1}
     got = simulate(PROBLEMS["huber"], Grid(0.125, 4), Schedule("constant", 0.1), **options)

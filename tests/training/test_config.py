@@ -66,7 +66,11 @@ def test_default_is_the_papers_protocol() -> None:
         (TrainConfig, {"batch_size": 0}, "train.batch_size must be a whole number of at least 1, got 0"),
         (TrainConfig, {"seed": -1}, "train.seed must be a whole number of at least 0, got -1"),
         (TrainConfig, {"patience": "x"}, "train.patience must be a whole number of at least 1, or none, got 'x'"),
-        (DataConfig, {"source": "ctr"}, "data.source must be synthetic, store, criteo, avazu, libfm or movielens"),
+        (
+            DataConfig,
+            {"source": "ctr"},
+            "data.source must be synthetic, store, criteo, avazu, libfm, movielens or module:Class",
+        ),
     ],
 )
 def test_a_bad_value_names_setting_rule_and_value(section: type[Any], values: dict[str, Any], message: str) -> None:

@@ -150,7 +150,7 @@ def test_a_signal_keeps_the_state_and_says_how_to_go_on(number: int, tmp_path: P
     content = read_folder(newest)
     assert err.splitlines()[-1] == (
         f"Error: stopped after step {content.meta['step']} (epoch {err.rsplit('(epoch ')[-1].split(')')[0]}); "
-        f"{newest} holds its state, the same command with --resume goes on"
+        f"{newest} holds its state; run the same command with --resume to continue"
     )
     assert not (output / ".lock").exists()
     assert not list(output.rglob("*.part"))
@@ -174,8 +174,8 @@ def test_a_second_signal_ends_at_once_and_what_was_whole_stays(
         main(["train", *OPTIONS, "--output", str(tmp_path / "run")])
     assert caught.value.code == 143
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"Error: interrupted; the state after step 40 is in {tmp_path / 'run'}; the same command with --resume goes on "
-        "from there"
+        f"Error: interrupted; the state after step 40 is in {tmp_path / 'run'}; run the same command "
+        "with --resume to continue"
     )
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000040"]
     assert read_checkpoint(tmp_path / "run").meta["step"] == 40
@@ -192,7 +192,7 @@ def test_a_signal_without_a_folder_keeps_nothing_and_says_so(
     with pytest.raises(SystemExit) as caught:
         main(["train", *OPTIONS])
     assert caught.value.code == 143
-    message = "Error: interrupted; nothing was kept; the same command trains again from the start"
+    message = "Error: interrupted; nothing was kept; run the same command to train again from the start"
     assert capsys.readouterr().err.splitlines()[-1] == message
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -380,7 +380,10 @@ def test_ids_of_another_type_or_byte_order_are_refused(dtype: str, dataset: Clic
         (["--resume"], "--resume needs an output folder; name it with --output"),
         (["--checkpoint-every", "3"], "--checkpoint-every needs an output folder; name it with --output"),
         (["--checkpoint-every", "0", "--output", "x"], "Invalid value for '--checkpoint-every'"),
-        (["--output", "run", "--quiet"], "holds an unfinished run, its newest checkpoint step-000000003; go on from"),
+        (
+            ["--output", "run", "--quiet"],
+            "holds an unfinished run, its newest checkpoint step-000000003; continue from it",
+        ),
         (["--output", "run", "--resume", "--set=table.bits=4", "--quiet"], "table.bits is 8 there and 4 here"),
         (["--output", "run/checkpoints/step-000000003", "--quiet"], "holds a checkpoint (checkpoint.json)"),
     ],

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from alpt_ref.data import ClickDataset
+from alpt_ref.studies.shipped import read_study
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.config_io import load_toml
 from alpt_ref.training.metrics import auc
 from alpt_ref.training.results import RunResult
 from alpt_ref.training.sources import load_dataset
@@ -23,7 +23,6 @@ from tests import tolerances
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
-EXPERIMENTS = Path(__file__).parents[2] / "analysis" / "experiments"
 INVERSE_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """scikit-learn's C: the best lies inside on every split (0.01 to 0.1)."""
 
@@ -79,7 +78,7 @@ def test_logistic_regression_agrees_with_scikit_learn(realdata: Path) -> None:
 
 def test_dcn_beats_logistic_regression(realdata: Path) -> None:
     """On Frappe, two splits: the FP32 DCN of the comparison gains at least 0.01 AUC on each."""
-    dcn = load_toml(EXPERIMENTS / "frappe.toml").replace("table", method="fp32")
+    dcn = read_study("frappe", RunConfig()).config.replace("table", method="fp32")
     for seed in range(2):
         dataset = frappe(realdata, seed)
         logistic = our_logistic(dataset, seed, lr=1e-2, batch_size=500, epochs=40)

@@ -200,7 +200,7 @@ def test_killed_between_the_last_checkpoint_and_the_result(dataset: ClickDataset
 def test_unfinished_and_not_to_be_resumed(dataset: ClickDataset, tmp_path: Path) -> None:
     stopped(tiny(), dataset, tmp_path, 5)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    message = "holds an unfinished run, its newest checkpoint step-000000005; go on from there with --resume"
+    message = "holds an unfinished run, its newest checkpoint step-000000005; continue from it with --resume"
     with pytest.raises(InputError, match=message):
         train(tiny(), dataset, output=tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
@@ -208,11 +208,15 @@ def test_unfinished_and_not_to_be_resumed(dataset: ClickDataset, tmp_path: Path)
 
 def test_resuming_where_nothing_is_begins(dataset: ClickDataset, tmp_path: Path) -> None:
     said: list[str] = []
-    result = train(tiny(epochs=1), dataset, output=tmp_path / "new", resume=True, say=said.append)
+    result = train(tiny(epochs=1), dataset, output=tmp_path / "new", resume=True, log=said.append)
     assert result == dataclasses.replace(
         train(tiny(epochs=1), dataset), samples_per_s=result.samples_per_s, history=result.history
     )
     assert said == [f"{tmp_path / 'new'} holds no checkpoint: training starts at the beginning"]
+    former: Any = {"say": said.append}
+    with pytest.warns(DeprecationWarning, match="train: say is now log"):
+        train(tiny(epochs=1), dataset, output=tmp_path / "former", resume=True, **former)
+    assert said[1:] == [f"{tmp_path / 'former'} holds no checkpoint: training starts at the beginning"]
     for options in ({"resume": True}, {"checkpoint_every": 5}):
         with pytest.raises(InputError, match="needs an output folder; name it with --output"):
             train(tiny(), dataset, **options)
@@ -227,7 +231,7 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_serves(dataset: 
     damaged = output / "checkpoints" / "step-000000008"
     file = damaged / "state.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
-    train(tiny(), dataset, output=output, resume=True, say=said.append)
+    train(tiny(), dataset, output=output, resume=True, log=said.append)
     assert len(said) == 2
     assert "step-000000008 is damaged (state.safetensors has" in said[0]
     assert said[0].endswith("; trying the one before")

@@ -384,7 +384,7 @@ def test_every_setting_of_the_table_reaches_it(dataset: ClickDataset) -> None:
     spec = build(config, dataset)[0].spec
     del settings["method"]
     assert {name: getattr(spec, name) for name in settings} == settings
-    assert (spec.n, spec.d, spec.seed, spec.init_step) == (dataset.n, 4, 9, ("range", 0.75))
+    assert (spec.n, spec.d, spec.seed, spec.init_step, spec.init_range) == (dataset.n, 4, 9, "range", 0.75)
     assert np.array_equal(spec.field_offsets, dataset.field_offsets)
 
 

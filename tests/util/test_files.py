@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -68,8 +69,8 @@ def test_a_link_under_the_final_name_is_replaced_and_its_target_stays(tmp_path: 
 
 def test_a_folder_appears_when_its_block_ends(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "folder"
-    with pytest.raises(FileExistsError), new_folder(path) as scratch:
-        [(scratch / "half").touch(exist_ok=False) for _ in range(2)]
+    with pytest.raises(FileNotFoundError), new_folder(path) as scratch:
+        shutil.copytree(tmp_path / "absent", scratch / "half")
     assert list((tmp_path / "deep").iterdir()) == []
     with new_folder(path) as scratch:
         (scratch / "one").touch()

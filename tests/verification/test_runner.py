@@ -118,8 +118,8 @@ def test_processes_change_nothing(toys: Toys, tmp_path: Path) -> None:
 def test_processes_learn_of_the_gpu_before_they_load_a_claim(toys: Toys, tmp_path: Path) -> None:
     folder = toys("good_mean")
     source = (folder / "good_mean.py").read_text()
-    source = source.replace("    called(cell, broken)", "    called(montecarlo.default_device, broken)")
-    (folder / "good_mean.py").write_text("from alpt_ref.theory import montecarlo\n" + source)
+    source = source.replace("    called(cell, broken)", "    called(default_device(), broken)")
+    (folder / "good_mean.py").write_text("from alpt_ref.kernels.device import default_device\n" + source)
     (result,) = run(folder, tmp_path / "gpu", jobs=1, device="cuda").values()
     assert result.outcome == "SUPPORTED"
     assert {line.split()[0] for line in calls(folder)} == {"cuda"}

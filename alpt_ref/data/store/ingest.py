@@ -21,14 +21,12 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset, manifest_head
 from alpt_ref.data.fields import offsets_of
-from alpt_ref.data.formats.avazu import avazu_format
 from alpt_ref.data.formats.categories import join_categories
-from alpt_ref.data.formats.criteo import criteo_format
-from alpt_ref.data.formats.libfm import libfm_format
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Lines, file_name
 from alpt_ref.data.formats.parse import TextFormat, code_lines
-from alpt_ref.data.formats.text import FormatOf, OnBadRow, TextReader
+from alpt_ref.data.formats.text import OnBadRow, TextReader
 from alpt_ref.data.raw import DEFAULT_SPLIT, VocabularyRows, count_codes, default_name, encoding_info
+from alpt_ref.data.registry import format_of
 from alpt_ref.data.splits import split_rows
 from alpt_ref.data.store.parallel import ordered_map, worker_count
 from alpt_ref.data.store.spill import SpilledRows, identity_of, recall, spill
@@ -36,9 +34,6 @@ from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.data.store.writer import StoreWriter, writing_to
 from alpt_ref.data.vocabulary import Vocabulary, choose_categories, join_vocabulary
 from alpt_ref.errors import InputError
-
-FILE_KINDS: Mapping[str, FormatOf] = {"criteo": criteo_format, "avazu": avazu_format, "libfm": libfm_format}
-"""Kinds of raw click files; a new one is one file and one line here."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,8 @@ def encode_file(
 
     Parameters
     ----------
-    kind : {"criteo", "avazu", "libfm"}
+    kind : {"criteo", "avazu", "libfm"} or str
+        A built-in text format, the name of an installed one, or ``module:NAME``.
     path : path
         Plain or gzip text.
     folder : path
@@ -95,8 +91,7 @@ def encode_file(
         An argument is outside its range, the file is bad, or the folder cannot be written, holds something else or is
         being written by another process. Nothing is left behind in that case.
     """
-    if kind not in FILE_KINDS:
-        raise InputError(f"kind must be one of {', '.join(FILE_KINDS)}, got {kind!r}")
+    layout_of = format_of(kind)
     encoding = encoding_info(kind, min_count, vocabulary, split, seed, folds)
     tell = progress if progress is not None else (lambda step: None)
 
@@ -105,7 +100,7 @@ def encode_file(
 
     count = worker_count(workers)
     reader = TextReader(
-        path, FILE_KINDS[kind], on_bad_row=on_bad_row, chunk_bytes=chunk_bytes, workers=count, progress=reading
+        path, layout_of, on_bad_row=on_bad_row, chunk_bytes=chunk_bytes, workers=count, progress=reading
     )
     with Workspace(folder) as space:
         store = StoreWriter(folder, space.path / "store")  # looks at the target before any work is done

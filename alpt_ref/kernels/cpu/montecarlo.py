@@ -1,163 +1,113 @@
-"""Monte Carlo of low-precision SGD on separable problems: one kernel, a group of independent runs at a time."""
+"""The Monte Carlo driver: any problem, noise, rounding, step sizes and start, a group of independent runs at a time.
+
+`simulate_group` is the loop over the steps of one group; a thread of either device walks through it on buffers of its
+own, `simulate_groups` here and its namesake in `kernels.cuda.montecarlo_groups`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from alpt_ref.kernels.cpu.montecarlo_measure import (
-    DISTANCE2,
-    FLUSH_STEPS,
-    GRADIENT2,
-    MAX_DISTANCE2,
-    MAX_GRADIENT2,
-    MEAN_GRADIENT2,
-    MEAN_VALUE,
-    VALUE,
-    add_values,
-    check_move,
-    flush,
-    keep_largest,
-    squared_norms,
+from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.montecarlo_losses import is_linear, linear_gradient, sample_lanes, separable_gradient
+from alpt_ref.kernels.cpu.montecarlo_measure import check_update, keep_iterates, measure_linear, measure_separable
+from alpt_ref.kernels.cpu.montecarlo_passes import (
+    add_noise,
+    element_counters,
+    one_step_size,
+    place_start,
+    set_rates,
+    update_all,
+    update_each,
 )
-from alpt_ref.kernels.cpu.montecarlo_passes import add_noise, element_counters, move_all, place_start, slopes
+from alpt_ref.kernels.cpu.montecarlo_types import Buffers, Method, Problem, Results, Watch
 from alpt_ref.kernels.jit import kernel
-from alpt_ref.scalar.arith import mul
 
 _ZERO = np.float32(0.0)
 
 
-@kernel
-def simulate_separable(
-    lo: int,
-    hi: int,
+@inline
+def simulate_group(
+    part: int,
     group: int,
     runs: int,
-    kind: int,
-    curvature: NDArray[np.float32],
-    shape: NDArray[np.float32],
-    minimum: NDArray[np.float32],
-    start: NDArray[np.int32],
-    step: np.float32,
-    low: int,
-    high: int,
-    rounding: int,
-    noise: int,
-    sigma: np.float32,
-    rates: NDArray[np.float32],
-    full_rates: NDArray[np.float32],
-    checkpoints: NDArray[np.int64],
-    averages: bool,
-    check: bool,
-    k0: np.uint32,
-    k1: np.uint32,
-    records: NDArray[np.float64],
-    limits: NDArray[np.float64],
-    final: NDArray[np.float32],
+    problem: Problem,
+    method: Method,
+    watch: Watch,
+    buffers: Buffers,
+    results: Results,
 ) -> None:
-    """Groups ``lo..hi`` of `group` runs each: iterates ``w_1 .. w_T``, ``T = len(rates)``, so ``T - 1`` updates.
+    """Runs ``part * group ..`` of `runs`, at most `group` of them: iterates ``w_1 .. w_T``, so ``T - 1`` updates.
 
-    ``records`` (checkpoints, runs, 5) and ``limits`` (runs, 4) have the columns named above, ``final`` (runs, d) is
-    the last iterate. `curvature`, `shape` (slope of the kink, or Huber's width) and `minimum` are (d,).
+    ``group * d`` must be a multiple of four, so that a group begins at a whole Philox block.
     """
-    d = curvature.shape[0]
+    d = method.start.shape[0]
+    first = part * group
+    here = min(group, runs - first)
+    n = here * d
+    linear, same_steps = is_linear(problem.kind), one_step_size(method)
+    element_counters(first * d, (n + 3) // 4, buffers.c0, buffers.c1)
+    if linear:
+        element_counters(first * problem.batch, sample_lanes(here, problem.batch), buffers.s0, buffers.s1)
+    place_start(n, method, buffers)
+    for i in range(n):
+        buffers.recent[i] = _ZERO
+        buffers.recent_gradient[i] = _ZERO
+    for r in range(here):
+        buffers.total[r] = 0.0
+        buffers.total_gradient[r] = 0.0
+    point = 0
+    steps = method.learning_rates.shape[0]
+    for t in range(1, steps + 1):
+        recorded = t == watch.checkpoints[point]
+        if linear:
+            measure_linear(t, point, recorded, first, here, problem, watch, buffers, results)
+        else:
+            separable_gradient(problem.kind, n, buffers)
+            measure_separable(t, point, recorded, first, here, d, problem, watch, buffers, results)
+        if recorded:
+            keep_iterates(first, here, point, d, buffers.w, results)
+            point += 1
+        if t == steps:
+            break
+        if linear:
+            linear_gradient(t, first, here, problem, method, buffers)
+        add_noise(t, n, method, buffers)
+        if watch.check or not same_steps:
+            set_rates(t, n, method, buffers)
+        if watch.check:
+            check_update(first, here, method, buffers, results)
+        if same_steps:
+            update_all(t, n, method, buffers)
+        else:
+            update_each(t, n, method, buffers)
+
+
+@kernel
+def simulate_groups(
+    lo: int, hi: int, group: int, runs: int, problem: Problem, method: Method, watch: Watch, results: Results
+) -> None:
+    """Groups ``lo..hi`` of `group` runs each, out of `runs`."""
+    d = method.start.shape[0]
     size = group * d
-    all_lanes = (size + 3) // 4
-    c0, c1 = np.empty(all_lanes, np.uint32), np.empty(all_lanes, np.uint32)
-    words, noise_words, more = (
-        np.empty(4 * all_lanes, np.uint32),
-        np.empty(4 * all_lanes, np.uint32),
-        np.empty(4 * all_lanes, np.uint32),
-    )
-    code, w, g = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(size, np.float32)
-    second, recent = np.empty(size, np.float32), np.empty(size, np.float32)
-    recent_gradient, scratch = np.empty(size, np.float32), np.empty(size, np.float32)
+    lanes = (size + 3) // 4
+    drawn = sample_lanes(group, problem.batch) if is_linear(problem.kind) else 0
     a, b, target = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
-    total, total_gradient, norms = np.empty(group), np.empty(group), np.empty(group)
+    step_size = np.empty(size, np.float32)
     for i in range(size):
-        a[i], b[i], target[i] = curvature[i % d], shape[i % d], minimum[i % d]
+        step_size[i] = np.float32(method.step_size[i % d])
+    if not is_linear(problem.kind):
+        for i in range(size):
+            a[i], b[i], target[i] = problem.curvature[i % d], problem.shape[i % d], problem.minimum[i % d]
+    buffers = Buffers(
+        np.empty(lanes, np.uint32), np.empty(lanes, np.uint32),
+        np.empty(drawn, np.uint32), np.empty(drawn, np.uint32),
+        np.empty(4 * lanes, np.uint32), np.empty(4 * lanes, np.uint32), np.empty(4 * lanes, np.uint32),
+        np.empty(4 * drawn, np.uint32),
+        np.empty(size, np.int32), np.empty(size, np.float32), np.empty(size, np.float32),
+        a, b, target, step_size, np.empty(size, np.float32), np.empty(size, np.float32),
+        np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32),
+        np.empty(group), np.empty(group), np.empty(group),
+    )  # fmt: skip
     for part in range(lo, hi):
-        first = part * group
-        here = min(group, runs - first)
-        n = here * d
-        lanes = (n + 3) // 4
-        element_counters(first * d, lanes, c0, c1)
-        place_start(n, d, step, start, code, w)
-        recent[:] = _ZERO
-        recent_gradient[:] = _ZERO
-        total[:] = 0.0
-        total_gradient[:] = 0.0
-        point = 0
-        for t in range(1, rates.shape[0] + 1):
-            slopes(kind, n, w, a, b, target, g)
-            if averages:
-                add_values(kind, n, w, a, b, target, recent)
-                for i in range(n):
-                    recent_gradient[i] += mul(g[i], g[i])
-                if t % FLUSH_STEPS == 0 or t == checkpoints[point]:
-                    flush(here, d, recent, total)
-                    flush(here, d, recent_gradient, total_gradient)
-            if check or t == checkpoints[point]:
-                for i in range(n):
-                    scratch[i] = np.float32(w[i] - target[i])
-                squared_norms(here, d, g, norms)
-                keep_largest(here, first, norms, MAX_GRADIENT2, limits)
-                if t == checkpoints[point]:
-                    for r in range(here):
-                        records[point, first + r, GRADIENT2] = norms[r]
-                squared_norms(here, d, scratch, norms)
-                keep_largest(here, first, norms, MAX_DISTANCE2, limits)
-            if t == checkpoints[point]:
-                for r in range(here):
-                    records[point, first + r, DISTANCE2] = norms[r]
-                    records[point, first + r, MEAN_VALUE] = total[r] / t
-                    records[point, first + r, MEAN_GRADIENT2] = total_gradient[r] / t
-                scratch[:n] = _ZERO
-                norms[:] = 0.0
-                add_values(kind, n, w, a, b, target, scratch)
-                flush(here, d, scratch, norms)
-                for r in range(here):
-                    records[point, first + r, VALUE] = norms[r]
-                point += 1
-            if t == rates.shape[0]:
-                break
-            add_noise(noise, sigma, t, n, lanes, c0, c1, k0, k1, noise_words, more, second, g)
-            if check:
-                check_move(
-                    rounding,
-                    here,
-                    d,
-                    first,
-                    rates[t - 1],
-                    full_rates[t - 1],
-                    step,
-                    low,
-                    high,
-                    g,
-                    code,
-                    w,
-                    norms,
-                    limits,
-                )
-            move_all(
-                rounding,
-                n,
-                lanes,
-                t,
-                rates[t - 1],
-                full_rates[t - 1],
-                step,
-                np.int32(low),
-                np.int32(high),
-                c0,
-                c1,
-                k0,
-                k1,
-                words,
-                g,
-                code,
-                w,
-            )
-        for r in range(here):
-            for j in range(d):
-                final[first + r, j] = w[r * d + j]
+        simulate_group(part, group, runs, problem, method, watch, buffers, results)

@@ -5,14 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.kernels.cpu.montecarlo_passes import ELASTIC, FULL, HUBER, SATURATING, loss_value
+from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.montecarlo_losses import add_values, linear_value
+from alpt_ref.kernels.cpu.montecarlo_types import (
+    DISTANCE2,
+    EXCEEDED,
+    FULL,
+    GRADIENT2,
+    MAX_DISTANCE2,
+    MAX_GRADIENT2,
+    MAX_SAMPLED_GRADIENT2,
+    MEAN_GRADIENT2,
+    MEAN_VALUE,
+    VALUE,
+    Buffers,
+    Method,
+    Problem,
+    Results,
+    Watch,
+)
 from alpt_ref.scalar.arith import mul
-from alpt_ref.scalar.jit import scalar
-
-VALUE, DISTANCE2, GRADIENT2, MEAN_VALUE, MEAN_GRADIENT2 = range(5)
-"""Columns of the checkpoint records."""
-EXCEEDED, MAX_SAMPLED_GRADIENT2, MAX_GRADIENT2, MAX_DISTANCE2 = range(4)
-"""Columns of the executed assumptions."""
 
 FLUSH_STEPS = 32
 """Steps summed in float32 before the sum moves into float64."""
@@ -21,30 +33,7 @@ _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 
 
-@scalar
-def count_exceeded(
-    rounding: int,
-    n: int,
-    rate: np.float32,
-    low: np.float32,
-    high: np.float32,
-    g: NDArray[np.float32],
-    code: NDArray[np.int32],
-    w: NDArray[np.float32],
-    d: int,
-    exceeded: NDArray[np.float64],
-) -> None:
-    """Count, run by run, the coordinates whose update leaves ``[low, high]`` (codes, or values in full precision)."""
-    for r in range(n // d):
-        count = 0
-        for i in range(r * d, (r + 1) * d):
-            move = mul(-rate, g[i])
-            here = w[i] if rounding == FULL else np.float32(code[i])
-            count += 1 if move < np.float32(low - here) or move > np.float32(high - here) else 0
-        exceeded[r] += count
-
-
-@scalar
+@inline
 def squared_norms(runs: int, d: int, v: NDArray[np.float32], out: NDArray[np.float64]) -> None:
     """``out[r]`` = squared norm of run r's `d` entries of `v`."""
     for r in range(runs):
@@ -54,36 +43,14 @@ def squared_norms(runs: int, d: int, v: NDArray[np.float32], out: NDArray[np.flo
         out[r] = total
 
 
-@scalar
+@inline
 def keep_largest(runs: int, first: int, norms: NDArray[np.float64], column: int, limits: NDArray[np.float64]) -> None:
     """``limits[first + r, column]`` becomes at least ``norms[r]``."""
     for r in range(runs):
         limits[first + r, column] = max(limits[first + r, column], norms[r])
 
 
-@scalar
-def add_values(
-    kind: int,
-    n: int,
-    w: NDArray[np.float32],
-    a: NDArray[np.float32],
-    b: NDArray[np.float32],
-    target: NDArray[np.float32],
-    recent: NDArray[np.float32],
-) -> None:
-    """Add the loss of each coordinate to `recent`."""
-    if kind == ELASTIC:
-        for i in range(n):
-            recent[i] += loss_value(ELASTIC, np.float32(w[i] - target[i]), a[i], b[i])
-    elif kind == HUBER:
-        for i in range(n):
-            recent[i] += loss_value(HUBER, np.float32(w[i] - target[i]), a[i], b[i])
-    else:
-        for i in range(n):
-            recent[i] += loss_value(SATURATING, np.float32(w[i] - target[i]), a[i], b[i])
-
-
-@scalar
+@inline
 def flush(runs: int, d: int, recent: NDArray[np.float32], total: NDArray[np.float64]) -> None:
     """Move the float32 sums of the last few steps into the float64 sum of each run."""
     for r in range(runs):
@@ -94,40 +61,84 @@ def flush(runs: int, d: int, recent: NDArray[np.float32], total: NDArray[np.floa
         total[r] += here
 
 
-@scalar
-def check_move(
-    rounding: int,
-    runs: int,
-    d: int,
-    first: int,
-    rate: np.float32,
-    full_rate: np.float32,
-    step: np.float32,
-    low: int,
-    high: int,
-    g: NDArray[np.float32],
-    code: NDArray[np.int32],
-    w: NDArray[np.float32],
-    norms: NDArray[np.float64],
-    limits: NDArray[np.float64],
-) -> None:
+@inline
+def keep_iterates(first: int, runs: int, point: int, d: int, w: NDArray[np.float32], results: Results) -> None:
+    """Store the weights of a checkpoint; where only one is kept, over those of the one before."""
+    row = point if results.iterates.shape[0] > 1 else 0
+    for r in range(runs):
+        for j in range(d):
+            results.iterates[row, first + r, j] = w[r * d + j]
+
+
+@inline
+def measure_linear(
+    t: int, point: int, recorded: bool, first: int, runs: int, problem: Problem, watch: Watch, buffers: Buffers,
+    results: Results,
+) -> None:  # fmt: skip
+    """The average value of a linear problem so far; what else is wanted is computed from the iterates."""
+    d = problem.features.shape[1]
+    if watch.averages:
+        for r in range(runs):
+            buffers.total[r] += linear_value(r * d, problem, buffers.w)
+    if recorded:
+        for r in range(runs):
+            results.records[point, first + r, MEAN_VALUE] = buffers.total[r] / t
+
+
+@inline
+def measure_separable(
+    t: int, point: int, recorded: bool, first: int, runs: int, d: int, problem: Problem, watch: Watch,
+    buffers: Buffers, results: Results,
+) -> None:  # fmt: skip
+    """Averages, norms and values of a separable problem at iterate `t`, whose exact gradient is in ``buffers.g``."""
+    n = runs * d
+    g, norms, scratch = buffers.g, buffers.norms, buffers.scratch
+    records, limits = results.records, results.limits
+    if watch.averages:
+        add_values(problem.kind, n, buffers, buffers.recent)
+        for i in range(n):
+            buffers.recent_gradient[i] = np.float32(buffers.recent_gradient[i] + mul(g[i], g[i]))
+        if t % FLUSH_STEPS == 0 or recorded:
+            flush(runs, d, buffers.recent, buffers.total)
+            flush(runs, d, buffers.recent_gradient, buffers.total_gradient)
+    if watch.check or recorded:
+        for i in range(n):
+            scratch[i] = np.float32(buffers.w[i] - buffers.target[i])
+        squared_norms(runs, d, g, norms)
+        keep_largest(runs, first, norms, MAX_GRADIENT2, limits)
+        if recorded:
+            for r in range(runs):
+                records[point, first + r, GRADIENT2] = norms[r]
+        squared_norms(runs, d, scratch, norms)
+        keep_largest(runs, first, norms, MAX_DISTANCE2, limits)
+    if recorded:
+        for r in range(runs):
+            records[point, first + r, DISTANCE2] = norms[r]
+            records[point, first + r, MEAN_VALUE] = buffers.total[r] / t
+            records[point, first + r, MEAN_GRADIENT2] = buffers.total_gradient[r] / t
+            norms[r] = 0.0
+        for i in range(n):
+            scratch[i] = _ZERO
+        add_values(problem.kind, n, buffers, scratch)
+        flush(runs, d, scratch, norms)
+        for r in range(runs):
+            records[point, first + r, VALUE] = norms[r]
+
+
+@inline
+def check_update(first: int, runs: int, method: Method, buffers: Buffers, results: Results) -> None:
     """Watch one update of a group: the sampled gradients, and how many coordinates leave the range."""
+    d = method.start.shape[0]
+    g, rate, norms, limits = buffers.g, buffers.rate, buffers.norms, results.limits
     squared_norms(runs, d, g, norms)
     keep_largest(runs, first, norms, MAX_SAMPLED_GRADIENT2, limits)
-    unit = step if rounding == FULL else _ONE
+    full = method.rounding == FULL
     for r in range(runs):
-        norms[r] = 0.0
-    count_exceeded(
-        rounding,
-        runs * d,
-        full_rate if rounding == FULL else rate,
-        mul(np.float32(low), unit),
-        mul(np.float32(high), unit),
-        g,
-        code,
-        w,
-        d,
-        norms,
-    )
-    for r in range(runs):
-        limits[first + r, EXCEEDED] += norms[r]
+        count = 0
+        for i in range(r * d, (r + 1) * d):
+            unit = buffers.step_size[i] if full else _ONE
+            here = buffers.w[i] if full else np.float32(buffers.code[i])
+            low, high = mul(np.float32(method.low), unit), mul(np.float32(method.high), unit)
+            update = mul(-rate[i], g[i])
+            count += 1 if update < np.float32(low - here) or update > np.float32(high - here) else 0
+        limits[first + r, EXCEEDED] += count

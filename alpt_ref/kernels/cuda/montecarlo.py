@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cpu.montecarlo_measure import DISTANCE2, GRADIENT2, VALUE
-from alpt_ref.kernels.cpu.montecarlo_passes import (
+from alpt_ref.kernels.cpu.montecarlo_losses import loss_slope, loss_value
+from alpt_ref.kernels.cpu.montecarlo_passes import next_code_nearest, next_code_stochastic, next_weight
+from alpt_ref.kernels.cpu.montecarlo_types import (
+    DISTANCE2,
     ELASTIC,
+    FULL,
+    GRADIENT2,
     HUBER,
     NEAREST,
     NOISE_NORMAL,
@@ -24,18 +28,18 @@ from alpt_ref.kernels.cpu.montecarlo_passes import (
     PURPOSE_ROUNDING,
     SATURATING,
     STOCHASTIC,
-    loss_slope,
-    loss_value,
+    VALUE,
+    Method,
+    Problem,
+    Watch,
 )
 from alpt_ref.kernels.cuda.target import blocks_for, cuda, device, kernel, launch
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.elementary import normal_pair, symmetric_uniform
 from alpt_ref.scalar.philox import counter_2, counter_3, philox4x32
-from alpt_ref.scalar.rounding import dr, saturate, sr
 
 BLOCK = 128
 _ZERO = np.float32(0.0)
-_FAR = np.float32(4194304.0)
 _U0, _U1 = np.uint32(0), np.uint32(1)
 
 
@@ -55,31 +59,14 @@ def _shifted(word, shift, sigma):  # type: ignore[no-untyped-def]
 
 
 @device
-def _stochastic(code, rate, g, word, low, high):  # type: ignore[no-untyped-def]
-    move = saturate(mul(-rate, g), -_FAR, _FAR)
-    return min(max(np.int32(code + sr(move, word)), low), high)
-
-
-@device
-def _nearest(code, rate, g, low, high):  # type: ignore[no-untyped-def]
-    move = saturate(mul(-rate, g), -_FAR, _FAR)
-    return min(max(np.int32(code + dr(move)), low), high)
-
-
-@device
-def _full(w, rate, g, low, high):  # type: ignore[no-untyped-def]
-    return saturate(np.float32(w - mul(rate, g)), low, high)
-
-
-@device
 def _block(c0, c1, step, purpose, k0, k1):  # type: ignore[no-untyped-def]
     return philox4x32(c0, c1, counter_2(step), counter_3(step, purpose), k0, k1)
 
 
 @kernel
 def simulate_blocks(  # type: ignore[no-untyped-def]
-    kind, rounding, noise, sigma, d, elements, curvature, shape, minimum, start, step, low, high, rates, checkpoints,
-    k0, k1, points,
+    kind, rounding, noise, sigma, d, elements, curvature, shape, minimum, start, step_size, low, high,
+    rates, checkpoints, k0, k1, points,
 ):  # fmt: skip
     """Iterates at the checkpoints into `points` (checkpoints, elements); `rates` are those of the chosen rounding."""
     lane = np.int64(cuda.grid(1))
@@ -95,9 +82,9 @@ def simulate_blocks(  # type: ignore[no-untyped-def]
     b0, b1, b2, b3 = shape[i0], shape[i1], shape[i2], shape[i3]
     m0, m1, m2, m3 = minimum[i0], minimum[i1], minimum[i2], minimum[i3]
     q0, q1, q2, q3 = start[i0], start[i1], start[i2], start[i3]
-    w0, w1 = mul(np.float32(q0), step), mul(np.float32(q1), step)
-    w2, w3 = mul(np.float32(q2), step), mul(np.float32(q3), step)
-    low_value, high_value = mul(np.float32(low), step), mul(np.float32(high), step)
+    w0, w1 = mul(np.float32(q0), step_size), mul(np.float32(q1), step_size)
+    w2, w3 = mul(np.float32(q2), step_size), mul(np.float32(q3), step_size)
+    low_value, high_value = mul(np.float32(low), step_size), mul(np.float32(high), step_size)
     n0 = n1 = n2 = n3 = _U0
     s0 = s1 = s2 = s3 = _ZERO
     point = 0
@@ -152,17 +139,23 @@ def simulate_blocks(  # type: ignore[no-untyped-def]
         rate = rates[index]
         if rounding == STOCHASTIC:
             r0, r1, r2, r3 = _block(c0, c1, index, PURPOSE_ROUNDING, k0, k1)
-            q0, q1 = _stochastic(q0, rate, g0, r0, low, high), _stochastic(q1, rate, g1, r1, low, high)
-            q2, q3 = _stochastic(q2, rate, g2, r2, low, high), _stochastic(q3, rate, g3, r3, low, high)
+            q0, q1 = (
+                next_code_stochastic(q0, rate, g0, r0, low, high),
+                next_code_stochastic(q1, rate, g1, r1, low, high),
+            )
+            q2, q3 = (
+                next_code_stochastic(q2, rate, g2, r2, low, high),
+                next_code_stochastic(q3, rate, g3, r3, low, high),
+            )
         elif rounding == NEAREST:
-            q0, q1 = _nearest(q0, rate, g0, low, high), _nearest(q1, rate, g1, low, high)
-            q2, q3 = _nearest(q2, rate, g2, low, high), _nearest(q3, rate, g3, low, high)
+            q0, q1 = next_code_nearest(q0, rate, g0, low, high), next_code_nearest(q1, rate, g1, low, high)
+            q2, q3 = next_code_nearest(q2, rate, g2, low, high), next_code_nearest(q3, rate, g3, low, high)
         else:
-            w0, w1 = _full(w0, rate, g0, low_value, high_value), _full(w1, rate, g1, low_value, high_value)
-            w2, w3 = _full(w2, rate, g2, low_value, high_value), _full(w3, rate, g3, low_value, high_value)
+            w0, w1 = next_weight(w0, rate, g0, low_value, high_value), next_weight(w1, rate, g1, low_value, high_value)
+            w2, w3 = next_weight(w2, rate, g2, low_value, high_value), next_weight(w3, rate, g3, low_value, high_value)
             continue
-        w0, w1 = mul(np.float32(q0), step), mul(np.float32(q1), step)
-        w2, w3 = mul(np.float32(q2), step), mul(np.float32(q3), step)
+        w0, w1 = mul(np.float32(q0), step_size), mul(np.float32(q1), step_size)
+        w2, w3 = mul(np.float32(q2), step_size), mul(np.float32(q3), step_size)
 
 
 @kernel
@@ -203,18 +196,20 @@ def blocks_fit(points: int, elements: int) -> bool:
     return 4 * points * elements <= SCRATCH_BYTES
 
 
-def run_blocks(
-    xp: Any, kind: int, runs: int, problem: tuple[Any, Any, Any], settings: dict[str, Any], records: Any, points: Any
-) -> None:
-    """Queue `simulate_blocks` and `measure_points`: `points` (checkpoints, runs * d), `records` as on the CPU."""
-    s = settings
-    curvature, shape, minimum = (xp.asarray(array) for array in problem)
+def run_blocks(xp: Any, runs: int, problem: Problem, method: Method, watch: Watch, records: Any, points: Any) -> None:
+    """Queue `simulate_blocks` and `measure_points`: `points` (checkpoints, runs * d), `records` as on the CPU.
+
+    All coordinates must have one step size, which a thread keeps in a register.
+    """
+    curvature, shape, minimum = (xp.asarray(array) for array in (problem.curvature, problem.shape, problem.minimum))
     d, elements = len(curvature), runs * len(curvature)
-    rates = xp.asarray(s["rates"] if s["rounding"] in (STOCHASTIC, NEAREST) else s["full_rates"])
+    unit = 1.0 if method.rounding == FULL else float(method.step_size[0])
+    rates = xp.asarray((method.learning_rates / unit).astype(np.float32))
     launch(
-        simulate_blocks, -(-elements // (4 * BLOCK)), BLOCK, kind, s["rounding"], s["noise"], s["sigma"], d, elements,
-        curvature, shape, minimum, xp.asarray(s["start"]), s["step"], np.int32(s["low"]), np.int32(s["high"]), rates,
-        xp.asarray(s["checkpoints"]), s["k0"], s["k1"], points,
+        simulate_blocks, -(-elements // (4 * BLOCK)), BLOCK, problem.kind, method.rounding, method.noise,
+        method.sigma, d, elements, curvature, shape, minimum, xp.asarray(method.start),
+        np.float32(method.step_size[0]), method.low, method.high, rates, xp.asarray(watch.checkpoints), method.k0,
+        method.k1, points,
     )  # fmt: skip
     grid = blocks_for(points.shape[0] * runs, BLOCK)
-    launch(measure_points, grid, BLOCK, kind, runs, curvature, shape, minimum, points, records)
+    launch(measure_points, grid, BLOCK, problem.kind, runs, curvature, shape, minimum, points, records)

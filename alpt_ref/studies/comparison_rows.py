@@ -1,0 +1,82 @@
+"""From the runs of a comparison to one row per setting: intervals over seeds and paired differences to FP32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from alpt_ref._util.statistics import Interval, t_interval
+from alpt_ref.studies.columns import COLUMNS, fill, values_by_seed
+from alpt_ref.studies.grid import FP32, GridEntry, MethodSetting, name_of
+from alpt_ref.studies.row import Row
+from alpt_ref.studies.stored import Runs
+
+METRICS = ("auc", "logloss")
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One row of a comparison.
+
+    `metric` holds test AUC and logloss over the seeds that finished, `difference` setting - FP32 over the seeds that
+    both finished, `p_value` the paired t-test of that difference, Holm-corrected over all rows; None where fewer than
+    two seeds allow no such test, or for FP32 itself. Bytes are of the table alone. `varied` holds the varied settings
+    that this method has a use for.
+    """
+
+    setting: MethodSetting
+    seeds: int
+    failures: tuple[str, ...]
+    metric: Mapping[str, Interval]
+    difference: Mapping[str, Interval]
+    p_value: Mapping[str, float | None]
+    training_bytes: int | None
+    serving_bytes: int | None
+    serving_ratio: float | None
+    samples_per_s: float | None
+    varied: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``alpt-sr 4-bit step_lr=2e-05``."""
+        return name_of(self.setting, self.varied)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is FP32, which the others are compared with."""
+        return self.setting == FP32
+
+
+def make_rows(
+    runs: Runs, grid: Sequence[GridEntry], rows: Sequence[Row], failures: Mapping[str, Sequence[str]]
+) -> tuple[ComparisonRow, ...]:
+    """One `ComparisonRow` per entry of the grid; `rows` are those of its table, `failures` reasons by name."""
+    tested = {metric: fill(f"{metric}_difference", rows, runs) for metric in METRICS}
+    made = []
+    for place, (entry, row) in enumerate(zip(grid, rows, strict=True)):
+        ours = [run.result for run in runs[entry.name].values()]
+        reference = next((run.result for run in runs[entry.reference].values()), None)
+        first = ours[0] if ours else None
+        paired = {
+            metric: list(values_by_seed(COLUMNS[f"{metric}_difference"], row, runs).values()) for metric in METRICS
+        }
+        made.append(
+            ComparisonRow(
+                setting=entry.setting,
+                seeds=len(runs.seeds),
+                failures=tuple(failures.get(entry.name, ())),
+                metric={
+                    metric: t_interval([getattr(run, f"test_{metric}") for run in ours]) for metric in METRICS if ours
+                },
+                difference={metric: t_interval(values) for metric, values in paired.items() if values},
+                p_value={metric: tested[metric][place].p for metric in METRICS},
+                training_bytes=None if first is None else first.training_bytes,
+                serving_bytes=None if first is None else first.serving_bytes,
+                serving_ratio=reference.serving_bytes / first.serving_bytes if first and reference else None,
+                samples_per_s=median(run.samples_per_s for run in ours) if ours else None,
+                varied=entry.varied,
+            )
+        )
+    return tuple(made)

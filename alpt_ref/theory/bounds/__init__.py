@@ -1,0 +1,57 @@
+r"""Convergence bounds for stochastic rounding (S1 to S5, A1): one function a theorem, which its docstring states once.
+
+All of them are ours, proved in the docstrings; the closest published relatives are in Li, De, Xu, Studer, Samet and
+Goldstein, "Training Quantized Nets: A Deeper Understanding", NeurIPS 2017. Those of deterministic rounding are in
+`alpt_ref.theory.stalling`.
+
+Setting: ``v_t = clip_B(w_t - eta_t g_t)``, ``w_{t+1} = Q(v_t)``, ``eps_t = w_{t+1} - v_t``; the box B ends on grid
+points and holds a minimiser w*; **w_1 is on the grid**; ``E[g_t | w_t]`` is a (sub)gradient at ``w_t``.
+
+Notation of the arguments, the same in every function:
+
+=============  ==============================================================================================
+``T``, ``t``   number of iterates averaged over; an iterate (1 is the start): whole numbers of at least 1
+``eta``, ``c`` constant learning rate; scale of ``eta_t = c/sqrt(t)``: above 0
+``step_size``  distance of two grid points (Delta), in the units of the weights
+``D1``, ``D``  at least ``|w_1 - w*|_2``; at least ``|w_t - w*|_2`` for every iterate (the box gives it)
+``G``, ``G1``  ``E|g_t|_2^2 <= G^2``, noise included; ``E|g_t|_1 <= G1``. Left out, ``sqrt(d) G`` stands for G1:
+               the sparse form of a bound is the one with G1
+``g_max``      at least every ``|g_{t,i}|``
+``mu``, ``L``  strong convexity and smoothness of f on the box
+``gap``        at least ``f(w_1) - inf f``
+``dim``        number of coordinates d
+=============  ==============================================================================================
+
+Every function returns a float, in the units of its metric, and raises `InputError` where an argument breaks a rule.
+"""
+
+from __future__ import annotations
+
+from alpt_ref.theory.bounds.additions import step_size_change_floor, word_bias_floor
+from alpt_ref.theory.bounds.convex import (
+    sr_convex_constant,
+    sr_convex_constant_small_updates,
+    sr_convex_schedule,
+    sr_convex_sqrt,
+)
+from alpt_ref.theory.bounds.lemma import rounding_rate
+from alpt_ref.theory.bounds.smooth import sr_smooth
+from alpt_ref.theory.bounds.strongly_convex import (
+    sr_strongly_convex_constant,
+    sr_strongly_convex_constant_small_updates,
+    sr_strongly_convex_inverse,
+)
+
+__all__ = [
+    "rounding_rate",
+    "sr_convex_constant",
+    "sr_convex_constant_small_updates",
+    "sr_convex_schedule",
+    "sr_convex_sqrt",
+    "sr_smooth",
+    "sr_strongly_convex_constant",
+    "sr_strongly_convex_constant_small_updates",
+    "sr_strongly_convex_inverse",
+    "step_size_change_floor",
+    "word_bias_floor",
+]

@@ -1,0 +1,58 @@
+"""A theorem is stated once: the docstring of the function behind it has every part, and a claim repeats none."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+import pytest
+
+from alpt_ref.errors import InputError
+from alpt_ref.theory import bounds, dither, identities, quadratic_laws, stalling
+from alpt_ref.theory.theorem import theorem
+
+MODULES: tuple[ModuleType, ...] = (bounds, stalling, dither, identities, quadratic_laws)
+STATED = {
+    "sr_convex_constant": "S1", "sr_convex_sqrt": "S2", "sr_strongly_convex_inverse": "S3",
+    "sr_strongly_convex_constant": "S4", "sr_smooth": "S5", "step_size_change_floor": "A1",
+    "dr_convex_constant": "D1", "dr_convex_sqrt": "D2", "dr_is_fixed": "D3", "dr_quadratic_stall": "D3",
+    "dr_freeze_step": "D3", "separation": "D4", "dither_bias_bound": "D5",
+    "sr_bias": "R1", "sr_variance": "R2", "sr_error_from_grid": "R3", "dr_error_bound": "R4",
+    "expected_step_size_derivative": "R5",
+    "mean_error": "X1", "quadratic_stationary": "X2", "noisy_quadratic_second_moment": "X3",
+}  # fmt: skip
+
+
+def public(module: ModuleType) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__.startswith(module.__name__) and not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_docstring_states_its_theorem_in_full(name: str) -> None:
+    function = next(getattr(module, name) for module in MODULES if hasattr(module, name))
+    stated = theorem(function)
+    assert stated.name == STATED[name]
+    assert stated.statement.count("$") % 2 == 0
+    assert stated.statement.count("$") > 0
+    assert stated.plain
+    assert stated.proof
+    assert stated.source.split(";")[0].split(",")[0] in ("ours", "Esser et al.")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_function_has_an_example(module: ModuleType) -> None:
+    functions = public(module)
+    assert functions
+    assert [name for name, function in functions.items() if ">>>" not in (inspect.getdoc(function) or "")] == []
+
+
+def test_paragraphs_of_a_statement_are_lines_and_a_missing_part_is_named() -> None:
+    assert theorem(stalling.dr_is_fixed).statement.splitlines()[1] == (
+        "at the smallest (largest) code the lower (upper) end is free"
+    )
+    with pytest.raises(InputError, match="dither_bias has no section Statement or In words or Proof or Source"):
+        theorem(dither.dither_bias)
