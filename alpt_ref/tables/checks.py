@@ -40,8 +40,10 @@ def bag_bounds(bags: Any, ids: int) -> NDArray[np.int64]:
 
 def id_array(ids: Any, n: int) -> NDArray[np.integer[Any]]:
     """Row numbers as a contiguous native integer array (len,), each in ``[0, n)``."""
-    if isinstance(ids, CheckedIds) and ids.n == n:
-        return ids.array
+    if isinstance(ids, CheckedIds):
+        if ids.n == n:
+            return ids.array
+        ids = ids.array
     array = as_array("ids", ids)
     if array.size == 0 and array.ndim == 1:
         return np.zeros(0, np.int64)
