@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class RandomStream(NamedTuple):
-    """Which random bits an operation draws: one word an element, by row and column (`alpt_ref.scalar.philox`).
+    """Which random bits an operation draws: one word per element, by row and column (`alpt_ref.scalar.philox`).
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class PackedCodes(NamedTuple):
 
 
 class UnitValues(NamedTuple):
-    """One learned number (step size or clip) a row, field or table.
+    """One learned number (step size or clip) per row, field or table.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class UnitValues(NamedTuple):
     offsets : int64 array (units + 1,)
         First row of each field; not read where each row has its own number.
     units : int
-        Number of them, or below zero: one a row (`alpt_ref.scalar.units`).
+        Number of them, or below zero: one per row (`alpt_ref.scalar.units`).
     """
 
     values: NDArray[np.float32]

@@ -119,7 +119,7 @@ def run_rows(
     grain: int = MIN_ROWS_PER_THREAD,
     weight: NDArray[np.int64] | None = None,
 ) -> list[Result]:
-    """Call ``function(lo, hi, *args)`` over a split of ``range(rows)``, one contiguous part a thread.
+    """Call ``function(lo, hi, *args)`` over a split of ``range(rows)``, one contiguous part per thread.
 
     Parameters
     ----------

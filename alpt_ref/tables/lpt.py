@@ -86,7 +86,7 @@ class LowPrecisionTable(EmbeddingTable):
 
     @staticmethod
     def _field_layout(spec: TableSpec, granularity: str) -> tuple[NDArray[np.int64], int]:
-        """Field offsets and the number of step-size units (-1: one a row), as the kernels take them."""
+        """Field offsets and the number of step-size units (-1: one per row), as the kernels take them."""
         if granularity == "row":
             return np.zeros(1, np.int64), -1
         if granularity == "table":

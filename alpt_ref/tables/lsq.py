@@ -3,7 +3,7 @@
 The step size's gradient is theory R5, ALPT's too; the difference is the float32 table behind it. Step sizes follow the
 settings of ALPT (granularity, initial value, learning rate, gradient scale, domain, floor), so that the two compare.
 Esser et al. scale the gradient by ``1 / sqrt(N q_max)`` for the N weights that share a step size: ``"dq"`` with one
-step size a row.
+step size per row.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class SGD(RowOptimizer):
 
 
 class RowWiseAdagrad(RowOptimizer):
-    """``lr * gradient / (sqrt(sum of the row's mean squared gradients) + eps)``; one float32 a row."""
+    """``lr * gradient / (sqrt(sum of the row's mean squared gradients) + eps)``; one float32 per row."""
 
     kind = "adagrad"
 

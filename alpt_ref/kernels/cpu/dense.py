@@ -5,7 +5,7 @@ update together; all cross layers together (`kernels.cpu.cross`). All kernels wo
 in training, float64 in gradient checks).
 
 Two kinds of split: element kernels take rows ``lo..hi``; column sums take *blocks* ``lo..hi`` of `ROW_BLOCK` rows and
-leave one partial sum a block, which `sum_parts` and `combine_moments` add in ascending order. So neither kind lets
+leave one partial sum per block, which `sum_parts` and `combine_moments` add in ascending order. So neither kind lets
 the number of threads into the bits.
 """
 

@@ -45,7 +45,7 @@ class PendingRows(NamedTuple):
 
 
 class UnitSums(NamedTuple):
-    """Scratch and result of `sum_units`, an entry a unit.
+    """Scratch and result of `sum_units`, one entry per unit.
 
     Attributes
     ----------

@@ -71,7 +71,7 @@ def column_sum(parts, width, column):
 def heavy_first(d: int) -> Any:
     """Kernel: of each heavy row the largest magnitude (as float32 bits) and, if it has one chunk, the integer sums.
 
-    A block a chunk, which is read once; the sums (heavy rows * d) are relative to the peak.
+    One block per chunk, which is read once; the sums (heavy rows * d) are relative to the peak.
     """
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
@@ -128,7 +128,7 @@ def heavy_first(d: int) -> Any:
 
 @functools.cache
 def heavy_rest(d: int) -> Any:
-    """Kernel: the integer sums of the heavy rows with several chunks, whose peaks are known; a block a chunk."""
+    """Kernel: the integer sums of the heavy rows with several chunks, whose peaks are known; one block per chunk."""
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     teams = block // size

@@ -1,4 +1,4 @@
-"""Quantise on the GPU, codes in 32-bit words or one an element; dequantise, unpack, step-size gradient.
+"""Quantise on the GPU, codes in 32-bit words or one per element; dequantise, unpack, step-size gradient.
 
 Two kinds of kernels quantise. `quantize_fast` takes one step size for all, rows of whole Philox blocks and codes of up
 to 8 bits; the careful ones here take the rest, one word or up to four codes a thread, with IEEE division. Both give the
@@ -27,7 +27,7 @@ _U0 = np.uint32(0)
 def _careful_codes(  # type: ignore[no-untyped-def]
     w, step_size, codes, flags, stochastic, low, high, blocks, multiplier, shift, offset, c2, c3, k0, k1
 ):
-    """One thread, one Philox block: up to four codes of a row of `codes`, one code an element."""
+    """One thread, one Philox block: up to four codes of a row of `codes`, one code per element."""
     d = np.int64(w.shape[1])
     each = step_size.shape[0] > 1
     r0 = r1 = r2 = r3 = _U0
@@ -156,7 +156,7 @@ def _part(step_size: Any, rows: slice) -> Any:
 
 
 def _flat_words(out: Any, bits: int, packed: bool) -> tuple[int, Any] | None:
-    """``(field width, 1-d words)`` if rows of codes fill 32-bit words without gaps, 8 bits a field or fewer."""
+    """``(field width, 1-d words)`` if rows of codes fill 32-bit words without gaps, 8 bits per field or fewer."""
     width = bits if packed else 8 * out.dtype.itemsize
     if width > 8 or not out.size:
         return None
@@ -236,7 +236,7 @@ def _launch_fast(
     flat = w.reshape(-1)
     words_a_row = packed.shape[0] // w.shape[0]
     function = fast(width, stochastic)
-    for rows in row_chunks(w.shape[0], 2 * blocks):  # an index a tile beyond the end fits in 32 bits too
+    for rows in row_chunks(w.shape[0], 2 * blocks):  # an index one tile beyond the end fits in 32 bits too
         part = packed[rows.start * words_a_row : rows.stop * words_a_row]
         grid = -(-part.shape[0] // (BLOCK * (width // 2)))
         launch(

@@ -1,4 +1,4 @@
-"""The GPU's fast quantiser: one step size for all, 16 elements a thread, codes straight into 32-bit words.
+"""The GPU's fast quantiser: one step size for all, 16 elements per thread, codes straight into 32-bit words.
 
 For rows of whole Philox blocks whose codes lie in memory as 32-bit words without gaps, which int8 codes do too. A
 thread has four 128-bit loads in flight together, divides by `division.quotient` and rounds with the scalar functions

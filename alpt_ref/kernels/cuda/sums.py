@@ -151,7 +151,7 @@ def four_of(d: int) -> Four:
 
 @functools.cache
 def sum_medium(d: int) -> Any:
-    """Kernel: ``summed[m]`` (medium rows * d) = sum of the gradients (len * d) of medium row m; a warp or team each."""
+    """Kernel: ``summed[m]`` (medium rows * d) = sum of the gradients of medium row m; one warp or team each."""
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     group = max(size, 32)

@@ -1,7 +1,7 @@
 """One array for all that a row of a table on the GPU consists of, so that what an update touches lies together.
 
 A random access costs a memory row, whatever its size: with codes, step size, counter and moments in arrays of their own
-an update of a row takes nine of them, from one record it takes a few neighbouring ones. `words` of 32 bits a row are
+an update of a row takes nine of them, from one record it takes a few neighbouring ones. `words` of 32 bits per row are
 laid out as codes or weights, then single numbers, then the moments. Where `d` is a multiple of four and moments or
 weights move in 128-bit accesses, they begin at multiples of four words.
 """
@@ -24,7 +24,7 @@ _KINDS = {"sgd": ((), ()), "adagrad": (("first",), ()), "adam": (("count",), ("f
 
 @dataclass(frozen=True)
 class RecordShape:
-    """Words a row and the word at which each field begins."""
+    """Words per row and the word at which each field begins."""
 
     words: int
     fields: dict[str, int]

@@ -1,4 +1,4 @@
-"""The float32 table and LPT on the GPU: the same state and the same bits as on the CPU, updated by one launch a step.
+"""The float32 table and LPT on the GPU: state and results match the CPU bit for bit; one launch per step.
 
 A class here is the CPU's with other arrays (CuPy's) and other loops (`CudaRows`): configuration, initial values, state,
 bytes and checks are inherited.
