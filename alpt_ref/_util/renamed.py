@@ -165,8 +165,8 @@ NAMES = {
     "feed_cuda.make_feed": "training.batch_source_cuda.make_batch_source",
     "lock.NAME": "_util.folders.LOCK",
     "models.ops_base.Workspace": "models.ops_base.ScratchArrays",
-    "output.write_arrays": "_util.sealed.write_arrays",
     "quantizer_cuda.Placed": "quantizer.cuda.DeviceCall",
+    "quantizer_cuda.is_device_array": "quantizer.place.on_device",
     "reproduce.Chosen": "studies.reproduce.Selection",
     "reproduce.LaidOut": "studies.table.FilledTable",
     "reproduce.Line": "studies.row.Row",
@@ -183,6 +183,7 @@ NAMES = {
     "reproduce.render.rows_of": "studies.render.texts_of",
     "reproduce.table.LaidOut": "studies.table.FilledTable",
     "reproduce.table.Line": "studies.row.Row",
+    "reproduce.table.Plan": "studies.table.RunPlan",
     "reproduce.table.lay_out": "studies.table.fill_table",
     "reproduce.verdicts.put_to_the_test": "studies.verdicts.verify_study",
     "theory.Runs": "theory.simulation_result.SimulationResult",
@@ -197,5 +198,6 @@ NAMES = {
     "theory.stalling.dither_bias": "theory.dither.dither_bias",
     "theory.stalling.dither_bias_bound": "theory.dither.dither_bias_bound",
     "theory.tightness.Instance": "theory.tightness.TightInstance",
+    "verify.plugin.guard": "_util.plugin.capture_error",
 }
 """Public name of 0.1.0 (module.name, as it was there) -> the same object now (module.name)."""

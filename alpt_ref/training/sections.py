@@ -107,6 +107,11 @@ class _ModelSettings(PartSettings, frozen=True):
         str, choice("float32", "tf32"), "Of matrix products on a GPU; tf32 keeps 10 bits of the factors' mantissa."
     ] = "float32"
 
+    @property
+    def normalises(self) -> bool:
+        """Whether the backbone has batch normalisation, to which a batch of one row is nothing but zeros."""
+        return bool(self.own().get("batch_norm", False))
+
 
 if TYPE_CHECKING:
 
