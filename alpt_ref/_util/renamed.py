@@ -165,8 +165,8 @@ NAMES = {
     "feed_cuda.make_feed": "training.batch_source_cuda.make_batch_source",
     "lock.NAME": "_util.folders.LOCK",
     "models.ops_base.Workspace": "models.ops_base.ScratchArrays",
-    "output.write_arrays": "_util.sealed.write_arrays",
     "quantizer_cuda.Placed": "quantizer.cuda.DeviceCall",
+    "quantizer_cuda.is_device_array": "quantizer.place.on_device",
     "reproduce.Chosen": "studies.reproduce.Selection",
     "reproduce.LaidOut": "studies.table.FilledTable",
     "reproduce.Line": "studies.row.Row",
@@ -198,5 +198,6 @@ NAMES = {
     "theory.stalling.dither_bias": "theory.dither.dither_bias",
     "theory.stalling.dither_bias_bound": "theory.dither.dither_bias_bound",
     "theory.tightness.Instance": "theory.tightness.TightInstance",
+    "verify.plugin.guard": "_util.plugin.capture_error",
 }
 """Public name of 0.1.0 (module.name, as it was there) -> the same object now (module.name)."""
