@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from alpt_ref.theory.markov import Chain, Evolution, evolve_separable
+from alpt_ref.theory.evolution import Evolution
+from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
 from alpt_ref.theory.setting import Grid, Noise, Schedule

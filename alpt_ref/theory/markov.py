@@ -17,7 +17,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
 from alpt_ref.errors import InputError
@@ -31,60 +30,12 @@ from alpt_ref.kernels.cpu.markov import (
     ChainModel,
     evolve_chain,
 )
+from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid, Noise
+from alpt_ref.theory.stationary import absorption, closed_classes, gth
 
 ExactRounding = Literal["sr", "dr"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Evolution:
-    """Exact expectations along a run; entry ``t - 1`` of an array is for iterate ``w_t``.
-
-    Attributes
-    ----------
-    value, distance2 : float64 arrays (T,)
-        ``E f(w_t) - f*`` and ``E|w_t - w*|^2``.
-    error : float64 array (T,)
-        ``E[w_t - w*]``, summed over coordinates.
-    gradient2, gradient1 : float64 arrays (T,)
-        ``E|f'(w_t)|^2`` without noise, ``E|g_t|_1`` with noise.
-    clipped : float64 array (T,)
-        Probability that the update from ``w_t`` leaves the range, summed over coordinates.
-    laws : float64 array (d, codes)
-        The law of ``w_T`` of each coordinate.
-
-    Examples
-    --------
-    >>> from alpt_ref.theory import Grid, evolve_separable, quadratic
-    >>> evolve_separable(quadratic(1.0, 0.0), Grid(0.25, 4), start=4, rates=[0.5, 0.5, 0.5])
-    Evolution(T=3, d=1, average value=0.21875, last value=0.03125)
-    """
-
-    value: NDArray[np.float64]
-    error: NDArray[np.float64]
-    distance2: NDArray[np.float64]
-    gradient2: NDArray[np.float64]
-    gradient1: NDArray[np.float64]
-    clipped: NDArray[np.float64]
-    laws: NDArray[np.float64]
-
-    def __repr__(self) -> str:
-        """Sizes, and the mean over all iterates and the last of ``E f(w_t) - f*``."""
-        return (
-            f"Evolution(T={len(self.value)}, d={len(self.laws)}, average value={self.average_value:.6g}, "
-            f"last value={self.value[-1]:.6g})"
-        )
-
-    @property
-    def average_value(self) -> float:
-        """``(1/T) sum_t E f(w_t) - f*``, the metric of S1 to S3, D1 and D2."""
-        return float(self.value.mean())
-
-    @property
-    def average_gradient2(self) -> float:
-        """``(1/T) sum_t E|f'(w_t)|^2``, the metric of S5."""
-        return float(self.gradient2.mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,50 +198,6 @@ class Chain:
             inner = sparse.eye_array(rest.size, format="csc") - matrix[rest][:, rest].tocsc()
             times[rest] = spsolve(inner, np.ones(rest.size))
         return times
-
-
-def closed_classes(matrix: sparse.csr_array) -> list[NDArray[np.int64]]:
-    """Sets of states that no transition leaves, each ascending."""
-    count, label = connected_components(matrix, directed=True, connection="strong")
-    entries = matrix.tocoo()
-    leaving = np.zeros(count, dtype=bool)
-    leaving[label[entries.row[label[entries.row] != label[entries.col]]]] = True
-    return [np.flatnonzero(label == c).astype(np.int64) for c in range(count) if not leaving[c]]
-
-
-_LARGE = 1e200
-
-
-def gth(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stationary law of an irreducible chain, dense (n, n), by elimination without subtraction."""
-    a = matrix.copy()
-    n = len(a)
-    for k in range(n - 1, 0, -1):
-        a[:k, k] /= a[k, :k].sum()
-        a[:k, :k] += np.outer(a[:k, k], a[k, :k])
-    law = np.zeros(n)
-    law[0] = 1.0
-    for k in range(1, n):
-        law[k] = law[:k] @ a[:k, k]
-        if law[k] > _LARGE:  # a state far likelier than those before it: only proportions matter
-            law[: k + 1] /= law[k]
-    return np.asarray(law / law.sum())
-
-
-def absorption(
-    matrix: sparse.csr_array, closed: list[NDArray[np.int64]], begin: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Probability of ending in each closed class when the first state has law `begin`."""
-    inside = np.zeros(matrix.shape[0], dtype=bool)
-    for members in closed:
-        inside[members] = True
-    open_states = np.flatnonzero(~inside)
-    result = np.array([begin[members].sum() for members in closed])
-    if open_states.size:
-        inner = sparse.eye_array(open_states.size, format="csc") - matrix[open_states][:, open_states].tocsc()
-        visits = spsolve(inner.T.tocsc(), begin[open_states])
-        result += np.array([(visits @ matrix[open_states][:, members].toarray()).sum() for members in closed])
-    return result
 
 
 def evolve_separable(

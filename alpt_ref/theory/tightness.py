@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from alpt_ref.theory import bounds, stalling
-from alpt_ref.theory.markov import Chain, Evolution
+from alpt_ref.theory.evolution import Evolution
+from alpt_ref.theory.markov import Chain
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, quadratic
 from alpt_ref.theory.setting import Grid, Noise, Schedule
 

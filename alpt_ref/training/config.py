@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
-from alpt_ref._util.settings import NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
+from alpt_ref._util.settings import NAME, NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.training.sections import ModelConfig as ModelConfig
@@ -46,7 +46,7 @@ class DataConfig(Settings, frozen=True):
 
     prefix: ClassVar[str] = "data."
 
-    source: Annotated[str, "synthetic, store, a dataset's or a text format's name."] = "synthetic"
+    source: Annotated[str, NAME, "synthetic, store, a dataset's or a text format's name."] = "synthetic"
     path: Annotated[
         str | tuple[str, ...], PATH, "Folder of a store; or file, folder or pattern of a text format, one or several."
     ] = ""
