@@ -137,7 +137,7 @@ def parts(ours: Ours, repeats: int = 20) -> dict[str, float]:
         "matrix products": lambda: dense(True),
         "passes between them": lambda: dense(False),
         "gather the batch": lambda: engine._gather((source.ids, source.labels, source.order), engine.counters, b),
-        "table: unique rows": lambda: table.queue_plan(ids),
+        "table: unique rows": lambda: table.queue_unique_rows(ids),
         "table: lookup": lambda: table.queue_lookup(ids, emb),
         "table: update": update,
         "dense Adam": engine.dense.queue,
@@ -184,7 +184,7 @@ def main() -> None:
     )
     backend = get_backend("cuda")
     dataset = clicks(backend.xp, options.rows, options.fields, SAMPLES)
-    torch = None if options.no_peers else peers.torch_module()
+    torch = None if options.no_peers else peers.torch_module(say=True)
     results: dict[str, Any] = {}
     for batch in [int(part) for part in options.batches.split(",")]:
         steps = min(100, SAMPLES // batch)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import quantizer
+from alpt_ref.scalar.code_range import code_range
 from alpt_ref.theory.identities import expected_step_size_derivative
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
@@ -58,7 +59,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """The package's step-size gradient of one weight a row, with a loss gradient of 1."""
     w, bits = weights(cell), cell["bits"]
     x = w / np.float32(cell["step_size"])
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    low, high = code_range(bits)
     if broken == "floor":
         value = np.where(x < low, low, np.where(x > high, high, np.floor(x) - x))
     elif broken == "no range":
