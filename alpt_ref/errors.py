@@ -24,6 +24,7 @@ class InputError(AlptError, ValueError):
 
     Examples
     --------
+    >>> from alpt_ref import QuantSpec
     >>> QuantSpec(bits=3)
     Traceback (most recent call last):
     alpt_ref.errors.InputError: bits must be 2, 4, 8 or 16, got 3
@@ -35,6 +36,8 @@ class TrainingError(AlptError, RuntimeError):
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from alpt_ref import make_table
     >>> table = make_table("fp32", 10, 2)
     >>> try:
     ...     table.apply_gradients([3], np.full((1, 2), np.inf, np.float32))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref._util.check import whole_number
 from alpt_ref._util.progress import Progress
+from alpt_ref._version import install_hint
 from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.tables.base import EmbeddingTable
@@ -21,9 +22,7 @@ try:
     from sklearn.utils.multiclass import check_classification_targets, type_of_target
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise InputError(
-        f"CTRClassifier needs scikit-learn 1.6 or later ({error}): pip install 'alpt-ref[sklearn]'"
-    ) from None
+    raise InputError(f"CTRClassifier needs scikit-learn 1.6 or later ({error}): {install_hint('sklearn')}") from None
 
 
 class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -21,9 +21,10 @@ import msgspec
 
 from alpt_ref._util.files import atomic, writable_folder
 from alpt_ref.errors import AlptError, InputError
-from analysis.finished_study import Found, find
-from analysis.study_command import ROOT, portable
-from analysis.study_pages import FORMATS, claims_csv, claims_markdown, page, summary
+
+from .finished_study import Found, find
+from .study_command import ROOT, portable
+from .study_pages import FORMATS, claims_csv, claims_markdown, page, summary
 
 RESULTS = ROOT / "analysis" / "results"
 MARKER = "summary.json"

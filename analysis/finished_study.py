@@ -18,8 +18,9 @@ from alpt_ref.studies.table import fill_table
 from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.figures import Figure, load_figures
 from alpt_ref.verification.results import CellResult, ClaimResult, Results
-from analysis.benchmarks.timing import machine
-from analysis.study_command import ROOT, command_of
+
+from .benchmarks.timing import machine
+from .study_command import ROOT, command_of
 
 
 @dataclass(frozen=True)

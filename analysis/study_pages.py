@@ -9,7 +9,8 @@ from typing import Any
 from alpt_ref.studies.render import markdown_table
 from alpt_ref.verification.report import SIGNS, bound_text, cell_text, counts_text
 from alpt_ref.verification.results import CellResult, ClaimResult
-from analysis.finished_study import Found, digest_of
+
+from .finished_study import Found, digest_of
 
 FORMATS = ("md", "csv", "tex")
 """Of a table."""

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alpt_ref.theory.markov import Evolution, ExactRounding, evolve_separable
+from alpt_ref.theory.evolution import Evolution
+from alpt_ref.theory.markov import ExactRounding, evolve_separable
 from alpt_ref.theory.problems import Constants, Separable, elastic, huber, quadratic, saturating
 from alpt_ref.theory.setting import Grid, Noise
 

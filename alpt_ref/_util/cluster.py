@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from alpt_ref._version import install_hint
 from alpt_ref.errors import AlptError, InputError, TrainingError
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ def run_on_cluster(
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise InputError("--scheduler needs the package distributed; pip install 'alpt-ref[dist]'") from None
+        raise InputError(f"--scheduler needs the package distributed: {install_hint('dist')}") from None
     try:
         client = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -56,7 +56,7 @@ def read_arrays(folder: Path, file: str, entry: Mapping[str, Any]) -> dict[str, 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a new JSON file with a checksum of its own, and sync it."""
     with path.open("x", encoding="ascii") as out:
-        text = json.dumps({**value, "sha256": _digest(value)}, sort_keys=True, indent=1, allow_nan=False)
+        text = json.dumps({**value, "sha256": digest_of(value)}, sort_keys=True, indent=1, allow_nan=False)
         out.write(text + "\n")
         sync(out)
 
@@ -73,7 +73,7 @@ def read_json(folder: Path, file: str) -> dict[str, Any]:
 
 def verify_json(file: str, value: dict[str, Any]) -> None:
     """`ValueError` unless a value of `read_json` has its own checksum."""
-    if _digest({key: one for key, one in value.items() if key != "sha256"}) != value.get("sha256"):
+    if digest_of({key: one for key, one in value.items() if key != "sha256"}) != value.get("sha256"):
         raise ValueError(f"{file} does not have its own checksum")
 
 
@@ -82,7 +82,8 @@ def plain_json(value: Any) -> Any:
     return json.loads(json.dumps(value, allow_nan=False))
 
 
-def _digest(value: Any) -> str:
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -109,7 +109,16 @@ def settings_of(options: type[msgspec.Struct]) -> Mapping[str, Setting]:
         if default is msgspec.NODEFAULT:
             raise InputError(f"every setting must have a default, {options.__qualname__}.{field.name} has none")
         found[field.name] = _declared(field.name, hints[field.name], default)
+        if default is not None and _takes_none(found[field.name].type):
+            raise InputError(
+                "a setting that may be none must be none by default, "
+                f"{options.__qualname__}.{field.name} is {default!r}: a TOML file cannot hold none"
+            )
     return types.MappingProxyType(found)
+
+
+def _takes_none(type_: Any) -> bool:
+    return type(None) in typing.get_args(typing.get_args(type_)[0] if typing.get_origin(type_) is Annotated else type_)
 
 
 def _declared(name: str, hint: Any, default: Any) -> Setting:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,7 +23,7 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of PyTorch must not spin beside ours
     from alpt_ref._util.files import write_json
 
-    suite = _suite()
+    suite: Any = importlib.import_module("alpt_ref.analysis.benchmarks")  # `old_paths` finds it in a checkout too
     try:
         report = suite.bench(device, repeats=repeats, with_peers=not no_peers, say=echo_unless(quiet))
     except KeyboardInterrupt:
@@ -36,16 +33,3 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
         command = f"alpt-ref bench --device {device} --repeats {repeats}" + (" --no-peers" if no_peers else "")
         write_json(output, {"command": command, **report})
         echo_unless(quiet)(f"wrote {output}")
-
-
-def _suite() -> Any:
-    """The benchmark suite, in the package where that was installed, beside it in a checkout."""
-    try:
-        return importlib.import_module("alpt_ref.analysis.benchmarks")
-    except ModuleNotFoundError:
-        folder = Path(__file__).resolve().parents[2] / "analysis"
-        name = "alpt_ref.analysis"
-        spec = spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
-        assert spec is not None
-        sys.modules[name] = module_from_spec(spec)
-        return importlib.import_module("alpt_ref.analysis.benchmarks")

@@ -40,9 +40,12 @@ PRESETS = ("small", "criteo", "avazu")
 )
 @click.option("--few", type=click.IntRange(min=1), help="Seeds of the tables of variants.  [default: the study's]")
 @click.option("--only", metavar="ID", multiple=True, help="Only this table or figure; may be repeated.")
-@click.option("--tables", "tables_folder", metavar="DIR", help="Folder of table files.  [default: analysis/tables]")
-@click.option("--figures", "figures_folder", metavar="DIR", help="Folder of figure files.  [default: analysis/figures]")
-@click.option("--claims", "claims_folder", metavar="DIR", help="Folder of claim files.  [default: analysis/claims]")
+@click.option(
+    "--tables", "tables_folder", metavar="DIR", help="Add the table files of a folder; they are run as Python."
+)
+@click.option("--figures", "figures_folder", metavar="DIR", help="Add figure files; they are run as Python.")
+@click.option("--claims", "claims_folder", metavar="DIR", help="Add claim files; they are run as Python.")
+@click.option("--claim", "claim_ids", metavar="ID", multiple=True, help="Only this claim; may be repeated.")
 @click.option("--no-verify", is_flag=True, help="Leave the claims out.")
 @click.option("--redraw", is_flag=True, help="Train nothing: tables, figures and report from the stored runs.")
 @click.option(
@@ -71,6 +74,7 @@ def _reproduce(
     tables_folder: str | None,
     figures_folder: str | None,
     claims_folder: str | None,
+    claim_ids: tuple[str, ...],
     only: tuple[str, ...],
     no_verify: bool,
     redraw: bool,
@@ -88,10 +92,12 @@ def _reproduce(
     from alpt_ref.studies.verdicts import verify_study
     from alpt_ref.verification.figures import load_figures
     from alpt_ref.verification.results import failing
+    from alpt_ref.verification.runner import load_claims
 
     log = echo_unless(quiet)
     study, jobs = make_study(options, jobs)
-    chosen = choose(load_tables(tables_folder), load_figures(figures_folder), only)
+    chosen = choose(load_tables(add=tables_folder), load_figures(add=figures_folder), only)
+    claims = {} if no_verify else load_claims(add=claims_folder, only=claim_ids)
     if redraw:
         Stored(output)  # an empty folder must not be claimed
     folder = open_folder(output)
@@ -102,7 +108,7 @@ def _reproduce(
                 log(f"{len(failures)} runs diverged and are missing from the tables")
         tables = draw(folder, chosen, log)
         shown = Progress(enabled=not quiet)
-        verdicts = [] if no_verify else verify_study(folder, claims_folder, jobs, redraw, shown, log)
+        verdicts = [] if no_verify else verify_study(folder, claims, jobs, redraw, shown, log)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)

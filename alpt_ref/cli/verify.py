@@ -1,8 +1,9 @@
-"""``alpt-ref verify``: try to refute every claim, list them, show one."""
+"""``alpt-ref verify``: try to refute every claim, list them, show one. `alpt_ref.verify` does the work."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,8 @@ from alpt_ref.errors import InputError
 if TYPE_CHECKING:
     from alpt_ref.verification.results import ClaimResult
 
-MARKER = "verify.json"
 _CLAIMS = click.option(
-    "--claims", "claims_folder", metavar="DIR", help="Folder of claim files.  [default: analysis/claims]"
+    "--claims", "claims_folder", metavar="DIR", help="Add the claim files of a folder; they are run as Python code."
 )
 
 
@@ -45,6 +45,8 @@ _CLAIMS = click.option(
 def verify_command(context: click.Context, /, **options: Any) -> None:
     """Try to refute every claim; exit status 1 if one is refuted or fails, or a control is not refuted.
 
+    The claims are the package's own, those of installed distributions (entry points `alpt_ref.claims`) and those that
+    --claims adds. --claim picks some of them, for example --claims DIR --claim ID one of your own.
     Writes report.html (self-contained), report.md and report.json. Finished cells are kept, so a run that was stopped
     goes on where it was.
     """
@@ -65,42 +67,31 @@ def _verify(
     quiet: bool,
 ) -> bool:
     """Run and report; whether something failed."""
-    from alpt_ref._util.files import claim_folder, write_json
     from alpt_ref._util.progress import Progress
-    from alpt_ref.verification.inputs import Inputs
-    from alpt_ref.verification.report import write_report
-    from alpt_ref.verification.results import failing, save_results
-    from alpt_ref.verification.runner import choose, load_claims, verify
+    from alpt_ref.verification.results import failing
+    from alpt_ref.verification.verify import verify
 
-    if device == "cuda":
-        from alpt_ref.kernels.backend import get_backend
-
-        get_backend(device)  # an error now rather than in every cell
     _refuse_former_variables()
-    inputs = Inputs(Path(runs) if runs else None, Path(clicks) if clicks else None)
-    chosen = [one.about(inputs) for one in choose(load_claims(claims_folder), ids)]
-    own = ("cells", "claims", "report.html", "report.md", "report.json")
-    folder = claim_folder(output, MARKER, lambda marker: None, own)
-    write_json(folder / MARKER, {"command": "alpt-ref verify"})
     say = echo_unless(quiet)
     try:
         results = verify(
-            chosen,
-            folder,
+            ids or None,
+            folder=claims_folder,
+            runs=runs,
+            clicks=clicks,
+            output=output,
             budget=budget,
             seed=seed,
             jobs=jobs,
             device=device,
             progress=Progress(enabled=not quiet),
-            say=say,
-        )
-        save_results(folder, results)
-        write_report(folder, results, chosen)
+            log=say,
+        ).values()
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; finished cells are in {folder}, the same command goes on from there") from None
+        raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None
     click.echo(_table(results))
-    say(f"wrote report.html, report.md and report.json to {folder}")
-    return failing(results)
+    say(f"wrote report.html, report.md and report.json to {output}")
+    return failing(list(results))
 
 
 def _refuse_former_variables() -> None:
@@ -110,7 +101,7 @@ def _refuse_former_variables() -> None:
             raise InputError(f"{name} is not read any more; unset it and give {option} {os.environ[name]}")
 
 
-def _table(results: list[ClaimResult]) -> str:
+def _table(results: Collection[ClaimResult]) -> str:
     from alpt_ref.verification.report import control_text, counts_text, number
 
     header = ("claim", "verdict", "cells", "tightness", "controls")
@@ -137,7 +128,7 @@ def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
     """Print id, kind, source and title of every claim."""
     from alpt_ref.verification.runner import load_claims
 
-    claims = [loaded.claim for loaded in load_claims(_folder(context, claims_folder)).values()]
+    claims = [loaded.claim for loaded in load_claims(add=_folder(context, claims_folder)).values()]
     widths = [max(len(getattr(claim, name)) for claim in claims) for name in ("id", "kind")]
     for claim in claims:
         source = "" if claim.source == "ours" else f" [{claim.source}]"
@@ -150,16 +141,16 @@ def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
 @click.pass_context
 def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | None) -> None:
     """Print statement, assumptions, test and controls of one claim, and how many cells it has."""
-    from alpt_ref.verification.runner import choose, load_claims, plan
+    from alpt_ref.verification.runner import load_claims, plan
 
-    loaded = choose(load_claims(_folder(context, claims_folder)), [claim_id])[0]
+    loaded = load_claims(add=_folder(context, claims_folder), only=[claim_id])[claim_id]
     claim = loaded.claim
     lines = [f"{claim.id} · {claim.title}", "", claim.text, "", f"source: {claim.source}", f"kind: {claim.kind}"]
     lines += [f"assumption (executed): {assumption.name}" for assumption in claim.assumptions]
     lines.append(f"test: alpha {claim.test.alpha:g}, power {claim.test.power:g}, {claim.test.how} for sampled values")
     lines += [f"control {control.name}: {control.description}" for control in claim.controls]
     sizes = [f"{len(plan(loaded, budget, 0).own)} {budget}" for budget in ("quick", "full")]
-    lines += [f"cells: {', '.join(sizes)}", f"file: {_shown(loaded.file)}"]
+    lines += [f"cells: {', '.join(sizes)}", f"file: {loaded.source if loaded.address else _shown(loaded.file)}"]
     click.echo("\n".join(lines))
 
 

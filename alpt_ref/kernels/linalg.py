@@ -53,6 +53,18 @@ _limiter: Any = None
 _this_thread = threading.local()
 
 
+def blas_kernel() -> str:
+    """The library that computes matrix products and the processor it was made for, for example ``openblas 0.3.31 Zen``.
+
+    The last bits of a product depend on it, and so do those of a trained dense layer.
+    """
+    found = sorted(
+        " ".join(str(part) for part in (one.get("internal_api"), one.get("version"), one.get("architecture")) if part)
+        for one in _blas().info()
+    )
+    return ", ".join(dict.fromkeys(found)) or "unknown"
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Hold BLAS at one thread inside the ``with`` block; nested uses cost nothing but a counter.

@@ -1,4 +1,4 @@
-"""What every click model is: embeddings in, logits out, and a hand-written backward.
+"""Interface of the click models: embeddings in, logits out, and a hand-written backward.
 
 A model owns its dense parameters only; the embedding table is separate (`alpt_ref.tables`), because its update is
 the method under study. One training step calls ``forward``, the loss and ``backward``; the second pass of ALPT
@@ -22,7 +22,7 @@ from alpt_ref.models.options import PlainOptions
 
 
 class Model(ABC):
-    """A click model on ``fields`` embeddings of width ``dim`` a sample (or what `table_dim` makes of it).
+    """A click model on ``fields`` embeddings of width ``dim`` per sample (or of the width that `table_dim` returns).
 
     A backbone is a subclass with `_forward` and `_backward`. Its settings are the fields of `Options`, and arrive as
     keywords of ``__init__(self, fields, dim, *, seed, dtype, device, **settings)``.
@@ -45,6 +45,7 @@ class Model(ABC):
 
     Examples
     --------
+    >>> from alpt_ref import make_model
     >>> class SumOfAll(Model):
     ...     def __init__(self, fields, dim, *, seed, dtype, device):
     ...         super().__init__(fields, dim, dtype=dtype, device=device)
@@ -92,7 +93,7 @@ class Model(ABC):
         training : bool
             Use the batch's own statistics in batch norm and keep what `backward` needs.
         update_stats : bool
-            With ``training``, also move the running statistics.
+            With ``training``, also update the running statistics.
 
         Returns
         -------

@@ -2,8 +2,9 @@
 
     x_{l+1} = x_0 (x_l . w_l) + b_l + x_l            l = 0..L-1;     logit += x_L . v
 
-Every x_l has the form ``alpha_l x_0 + beta_l`` with a number alpha_l a sample and a vector beta_l = b_0 + ... + b_{l-1}
-that is the same for all samples. With p_l = x_0 . w_l and c_l = beta_l . w_l (and p_L = x_0 . v, c_L = beta_L . v):
+Every x_l has the form ``alpha_l x_0 + beta_l`` with a number alpha_l per sample and a vector
+beta_l = b_0 + ... + b_{l-1} that is the same for all samples. With p_l = x_0 . w_l and c_l = beta_l . w_l (and
+p_L = x_0 . v, c_L = beta_L . v):
 
     alpha_0 = 1,   alpha_{l+1} = alpha_l + (alpha_l p_l + c_l),   logit += alpha_L p_L + c_L
 

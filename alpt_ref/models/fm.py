@@ -3,10 +3,9 @@
     logit = bias + sum_f w_f + sum_{f<g} v_f . v_g          over the fields f, g of a sample
 
 ``dim`` is the number k of factors, as in the paper. A category's row of the embedding table is ``[v_1 .. v_k, w]``,
-so the table has k + 1 columns (`table_dim`): one lookup serves both terms. What the table's method does, it does to
-the linear weight too: a quantised table stores it in as many bits as a factor and on the row's step size, and
-row-wise Adagrad gives it the row's learning rate. The table's bytes therefore are those of the whole model but for
-the bias.
+so the table has k + 1 columns (`table_dim`): one lookup serves both terms. The table's method treats the linear
+weight like a factor: a quantised table stores it in as many bits and with the row's step size, and row-wise Adagrad
+gives it the row's learning rate. The table's bytes therefore are those of the whole model except for the bias.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     y = max(0, BN(z))            BN(z) = weight (z - mean) / sqrt(variance + 1e-5) + bias
     y = max(0, z + bias)         without batch norm
 
-With batch norm the linear map has no bias: the mean would remove it again, and Adam would feed on the rounding
-noise of its zero gradient. Running statistics follow PyTorch: momentum 0.1, unbiased variance; they serve inference.
+With batch norm the linear map has no bias: the mean would remove it again, and Adam would amplify the rounding noise of
+its zero gradient. Running statistics follow PyTorch: momentum 0.1, unbiased variance; they serve inference.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Logistic regression: one weight a category, read from a table of width 1.
+"""Logistic regression: one weight per category, read from a table of width 1.
 
     logit = bias + sum over fields f of w[id_f]
 
-Convex in the table and the bias, so the convergence theory applies to it as it stands.
+Convex in the table and the bias, so the convergence theory applies without change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Logistic(Model):
         self, fields: int, dim: int = 1, *, seed: int = 0, dtype: Any = np.float32, device: str = "cpu"
     ) -> None:
         if dim != 1:
-            raise InputError(f"dim of a logistic model must be 1 (one weight a category), got {dim!r}")
+            raise InputError(f"dim of a logistic model must be 1 (one weight per category), got {dim!r}")
         super().__init__(fields, dim, dtype=dtype, device=device)
         self.params["bias"] = self.ops.zeros((1,))
         self.grads["bias"] = self.ops.zeros((1,))

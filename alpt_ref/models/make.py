@@ -1,4 +1,4 @@
-"""From a backbone's name (or class) and its settings to a model."""
+"""`make_model`: a model from a backbone's name (or class) and its settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_model(
     kind : {"logistic", "fm", "dnn", "deepfm", "dcn"}, str or type of Model
         A built-in backbone, the name of an installed one, ``"package.module:Class"``, or the class.
     fields, dim : int
-        Embeddings a sample and their dimension: 1 for logistic; the number of factors for fm and deepfm, whose table
+        Embeddings per sample and their dimension: 1 for logistic; the number of factors for fm and deepfm, whose table
         has one column more, the linear weights. ``model.width`` is what the table needs.
     seed : int
         Of the initial weights, in [0, 2^64).

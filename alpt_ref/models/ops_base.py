@@ -1,7 +1,7 @@
-"""What the models need of a device: arrays, matrix products, and everything between two matrix products.
+"""Dense operations of a device for the models: arrays, matrix products, and everything between two matrix products.
 
-Layers call only these methods, so another device is one more subclass of `Ops`. A method is one fused piece of work as
-a device can do it best; which passes over memory it takes is its own business.
+Layers call only these methods, so another device is one more subclass of `Ops`. A method is one fused operation; each
+device implements it with as few passes over memory as it can.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Norm(NamedTuple):
 
 
 class Ops(ABC):
-    """The dense operations of one device in one dtype. Arrays are C-contiguous unless it says otherwise.
+    """The dense operations of one device in one dtype. Arrays are C-contiguous unless stated otherwise.
 
     What a forward method returns is for the matching backward method alone.
     """

@@ -92,7 +92,7 @@ class Sgd(DenseOptimizer):
 
 
 class Adam(DenseOptimizer):
-    """Adam with decoupled weight decay; two moments a parameter, of the parameter's dtype."""
+    """Adam with decoupled weight decay; two moments per parameter, of the parameter's dtype."""
 
     def __init__(
         self, lr: float, weight_decay: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8

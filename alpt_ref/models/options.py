@@ -1,4 +1,4 @@
-"""The settings of the built-in backbones: one struct a backbone, its `Options`; loads neither Numba nor NumPy."""
+"""The settings of the built-in backbones: one struct per backbone, its `Options`; loads neither Numba nor NumPy."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.files import atomic
+from alpt_ref._version import install_hint
 from alpt_ref.errors import InputError
 from alpt_ref.serving.graph import Graph
 from alpt_ref.serving.onnx_models import BACKBONES
@@ -37,7 +38,7 @@ def check() -> None:
     try:
         import onnx  # noqa: F401
     except ImportError:
-        raise InputError("--to onnx needs the package onnx; install it with `pip install 'alpt-ref[export]'`") from None
+        raise InputError(f"--to onnx needs the package onnx: {install_hint('export')}") from None
 
 
 def write(table: ServingTable, folder: Path, kind: str | None, dense: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

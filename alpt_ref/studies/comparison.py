@@ -33,7 +33,7 @@ from alpt_ref.studies.grid import (
     short_key,
     value_text,
 )
-from alpt_ref.studies.row import Row
+from alpt_ref.studies.row import Row as TableRow
 from alpt_ref.studies.stored import Runs, Stored
 from alpt_ref.studies.study import Study
 from alpt_ref.studies.table import Table
@@ -80,6 +80,8 @@ def plan_grid(
     """Every run of a comparison but for its seed; raises `InputError` for a grid that cannot be."""
     if not seeds:
         raise InputError("seeds must name at least one seed, got none")
+    for seed in seeds:
+        config.replace("train", seed=seed)  # its rule, before anything is written
     require_different_folds(config.data.folds, seeds)
     return make_grid(config, make_settings(methods, bits), vary)
 
@@ -190,7 +192,7 @@ def compare(
 def _table(grid: Sequence[GridEntry], varied: Sequence[str]) -> Table:
     """The comparison as a table of a study."""
     rows = [
-        Row(
+        TableRow(
             (
                 entry.setting.label,
                 "32" if entry.setting.bits is None else str(entry.setting.bits),

@@ -116,7 +116,8 @@ def variant_hash(config: RunConfig) -> str:
 
 def write_index(folder: Path, index: Index) -> None:
     """Write ``runs.json`` atomically."""
-    write_text(folder / INDEX, json.dumps(json.loads(msgspec.json.encode(index)), indent=1) + "\n")
+    # not msgspec's encoder, which refuses what a path of arbitrary bytes becomes
+    write_text(folder / INDEX, json.dumps(msgspec.to_builtins(index), indent=1) + "\n")
 
 
 class Stored:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from alpt_ref._util.former_names import former_fields
-from alpt_ref._util.plugin import find_folder, guard, load_attribute, plugin_files
+from alpt_ref._util.plugin import Kind, guard, load_plugins
 from alpt_ref._util.statistics import LEVEL
 from alpt_ref.errors import InputError
 from alpt_ref.studies.columns import COLUMNS, Filled, Value, best, fill
@@ -24,7 +24,6 @@ from alpt_ref.studies.stored import Runs
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig
 
-TABLES = "analysis/tables"
 Plan = Callable[[Study], Mapping[str, RunConfig]]
 
 
@@ -105,20 +104,15 @@ class FilledTable:
         return f"{self.table.id}{self.suffix}"
 
 
-def load_tables(folder: str | Path | None = None) -> list[Table]:
-    """All tables of a folder (default: ``analysis/tables``), in order of file name."""
-    where = find_folder(folder, TABLES, "--tables")
-    found: dict[str, Table] = {}
-    for file in plugin_files(where):
-        table = load_attribute(file.resolve(), "TABLE")
-        if not isinstance(table, Table):
-            raise InputError(f"{file}: TABLE must be a Table, got {type(table).__name__}")
-        if table.id in found:
-            raise InputError(f"{file}: another file defines table {table.id!r} too")
-        found[table.id] = table
-    if not found:
-        raise InputError(f"{where} holds no tables; a table is a Python file that defines TABLE")
-    return list(found.values())
+TABLES = Kind("table", Table, "tables", "alpt_ref.study_tables")
+
+
+def load_tables(folder: str | Path | None = None, *, add: str | Path | None = None) -> list[Table]:
+    """The package's own tables and installed ones (entry points ``alpt_ref.study_tables``), or those of `folder` alone.
+
+    The files of the folder `add` come too. Loading a file runs it.
+    """
+    return [plugin.value for plugin in load_plugins(TABLES, folder, add=add).values()]
 
 
 def fill_table(table: Table, runs: Runs) -> list[FilledTable]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, Results, save_results
-from alpt_ref.verification.runner import Loaded, load_claims, verify
+from alpt_ref.verification.runner import Loaded, verify
 
 
 class Verdict(NamedTuple):
@@ -25,20 +25,19 @@ class Verdict(NamedTuple):
 @former_keywords(say="log")
 def verify_study(
     folder: Path,
-    claims: str | None,
+    claims: Mapping[str, Loaded],
     jobs: int,
     redraw: bool,
     progress: Progress,
     log: Callable[[str], None] = lambda text: None,
 ) -> list[Verdict]:
-    """Verdicts on all claims, with their own report in ``verify/``; `redraw` takes the stored ones."""
-    loaded = load_claims(claims)
+    """Verdicts on claims, with their own report in ``verify/``; `redraw` takes the stored ones."""
     where = writable_folder(folder / "verify")
     if redraw:
         stored = Results(where) if (where / "claims").exists() else {}
-        return [Verdict(stored[name], one) for name, one in loaded.items() if name in stored]
+        return [Verdict(stored[name], one) for name, one in claims.items() if name in stored]
     write_json(where / "verify.json", {"command": "alpt-ref reproduce"})
-    about = [one.about(Inputs(runs=folder.absolute())) for one in loaded.values()]
+    about = [one.about(Inputs(runs=folder.absolute())) for one in claims.values()]
     results = verify(about, where, jobs=jobs, progress=progress, say=log)
     save_results(where, results)
     write_report(where, results, about)

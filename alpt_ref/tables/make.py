@@ -1,4 +1,4 @@
-"""From a method's name (or class) and its settings to a table."""
+"""`make_table`: a table from a method's name (or class) and its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of the built-in table methods: one struct a method, its `Options`; loads neither Numba nor NumPy.
+"""The settings of the built-in table methods: one struct per method, its `Options`; loads neither Numba nor NumPy.
 
 Everything else follows from here: the ``[table]`` section of a configuration, ``--set table.X`` on the command line,
 the run hash, `make_table`'s keywords and the table of settings in the documentation.

@@ -1,19 +1,23 @@
 """The theory: problems with known constants, bounds with proofs, an exact engine, a Monte Carlo engine.
 
-========================  ==========================================================================
-`setting`                 grid, gradient noise, learning-rate schedule
-`problems`, `linear`      separable problems; regression and logistic loss over a data matrix
-`identities`              R1 to R6, X1 to X3
-`bounds`, `stalling`      S1 to S5 and A1; D1 to D5
-`learned_step`            A2: the best step size and where the straight-through gradient rests
-`markov`, `montecarlo`    exact expectations; many simulated runs
-`tightness`               an instance that nearly reaches each bound
-========================  ==========================================================================
+=========================  ==========================================================================
+`setting`                  grid, gradient noise, learning-rate schedule
+`problems`, `linear`       separable problems; regression and logistic loss over a data matrix
+`identities`               R1 to R6: what rounding does to one number
+`bounds`, `stalling`       S1 to S5 and A1; D1 to D4
+`dither`                   D5: what gradient noise does to the bias of deterministic rounding
+`quadratic_laws`           X1 to X3
+`learned_step_size`        A2: the best step size and where the straight-through gradient rests
+`theorem`                  what the docstrings of all these state, for claims to take
+`markov`, `montecarlo`     exact expectations; many simulated runs
+`tightness`                an instance that nearly reaches each bound
+=========================  ==========================================================================
 """
 
 from __future__ import annotations
 
-from alpt_ref.theory.markov import Chain, Evolution, evolve_separable
+from alpt_ref.theory.evolution import Evolution
+from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
 from alpt_ref.theory.setting import Grid, Noise, Schedule

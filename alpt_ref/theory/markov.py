@@ -17,7 +17,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
 from alpt_ref.errors import InputError
@@ -31,39 +30,12 @@ from alpt_ref.kernels.cpu.markov import (
     ChainModel,
     evolve_chain,
 )
+from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid, Noise
+from alpt_ref.theory.stationary import absorption, closed_classes, gth
 
 ExactRounding = Literal["sr", "dr"]
-
-
-@dataclass(frozen=True)
-class Evolution:
-    """Exact expectations along a run; every array is float64 (T,), entry ``t - 1`` for iterate ``w_t``.
-
-    ``value`` E f(w_t) - f*, ``error`` E[w_t - w*] (summed over coordinates), ``distance2`` E|w_t - w*|^2,
-    ``gradient2`` E|f'(w_t)|^2 (without noise), ``gradient1`` E|g_t|_1 (with noise), ``clipped`` probability (summed
-    over coordinates) that the update from ``w_t`` leaves the range. ``laws``: the law of ``w_T`` of each coordinate,
-    (coordinates, codes).
-    """
-
-    value: NDArray[np.float64]
-    error: NDArray[np.float64]
-    distance2: NDArray[np.float64]
-    gradient2: NDArray[np.float64]
-    gradient1: NDArray[np.float64]
-    clipped: NDArray[np.float64]
-    laws: NDArray[np.float64]
-
-    @property
-    def average_value(self) -> float:
-        """``(1/T) sum_t E f(w_t) - f*``, the metric of S1 to S3, D1 and D2."""
-        return float(self.value.mean())
-
-    @property
-    def average_gradient2(self) -> float:
-        """``(1/T) sum_t E|f'(w_t)|^2``, the metric of S5."""
-        return float(self.gradient2.mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +53,18 @@ class Chain:
     random_bits : int, optional
         Bits of the random word of stochastic rounding, 1 to 32: it then goes away from zero with probability
         ``floor(|r| 2^bits)/2^bits``. None: exactly ``|r|``.
+
+    Raises
+    ------
+    InputError
+        If the problem has more than one coordinate or the noise is continuous.
+
+    Examples
+    --------
+    >>> from alpt_ref.theory import Grid, Noise, quadratic
+    >>> chain = Chain(quadratic(1.0, 0.25), Grid(1.0, 2), Noise())
+    >>> chain.stationary(0.5)  # the law of SR(w*), whatever the learning rate
+    array([0.  , 0.  , 0.75, 0.25])
     """
 
     problem: Separable
@@ -216,50 +200,6 @@ class Chain:
         return times
 
 
-def closed_classes(matrix: sparse.csr_array) -> list[NDArray[np.int64]]:
-    """Sets of states that no transition leaves, each ascending."""
-    count, label = connected_components(matrix, directed=True, connection="strong")
-    entries = matrix.tocoo()
-    leaving = np.zeros(count, dtype=bool)
-    leaving[label[entries.row[label[entries.row] != label[entries.col]]]] = True
-    return [np.flatnonzero(label == c).astype(np.int64) for c in range(count) if not leaving[c]]
-
-
-_LARGE = 1e200
-
-
-def gth(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stationary law of an irreducible chain, dense (n, n), by elimination without subtraction."""
-    a = matrix.copy()
-    n = len(a)
-    for k in range(n - 1, 0, -1):
-        a[:k, k] /= a[k, :k].sum()
-        a[:k, :k] += np.outer(a[:k, k], a[k, :k])
-    law = np.zeros(n)
-    law[0] = 1.0
-    for k in range(1, n):
-        law[k] = law[:k] @ a[:k, k]
-        if law[k] > _LARGE:  # a state far likelier than those before it: only proportions matter
-            law[: k + 1] /= law[k]
-    return np.asarray(law / law.sum())
-
-
-def absorption(
-    matrix: sparse.csr_array, closed: list[NDArray[np.int64]], begin: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Probability of ending in each closed class when the first state has law `begin`."""
-    inside = np.zeros(matrix.shape[0], dtype=bool)
-    for members in closed:
-        inside[members] = True
-    open_states = np.flatnonzero(~inside)
-    result = np.array([begin[members].sum() for members in closed])
-    if open_states.size:
-        inner = sparse.eye_array(open_states.size, format="csc") - matrix[open_states][:, open_states].tocsc()
-        visits = spsolve(inner.T.tocsc(), begin[open_states])
-        result += np.array([(visits @ matrix[open_states][:, members].toarray()).sum() for members in closed])
-    return result
-
-
 def evolve_separable(
     problem: Separable,
     grid: Grid,
@@ -270,7 +210,32 @@ def evolve_separable(
     rounding: ExactRounding = "sr",
     random_bits: int | None = None,
 ) -> Evolution:
-    """`Chain.evolve` of every coordinate, added up; `start` is a code or one code a coordinate (d,)."""
+    """`Chain.evolve` of every coordinate, added up.
+
+    Parameters
+    ----------
+    problem : Separable
+    grid : Grid
+    start : int or int array (d,)
+        Codes of ``w_1``.
+    rates : float array (T,)
+        Learning rates; the last is not used.
+    noise : Noise, optional
+        ``none`` (if left out) or ``two-point``.
+    rounding : {"sr", "dr"}
+    random_bits : int, optional
+        See `Chain`.
+
+    Returns
+    -------
+    Evolution
+
+    Examples
+    --------
+    >>> from alpt_ref.theory import Grid, quadratic
+    >>> evolve_separable(quadratic([1.0, 1.0], 0.0), Grid(0.25, 4), [4, 0], rates=[0.5, 0.5]).value
+    array([0.5  , 0.125])
+    """
     codes = np.broadcast_to(np.asarray(start, dtype=np.int64), (problem.dim,))
     parts = [
         Chain(problem.coordinate(j), grid, noise or Noise(), rounding, random_bits).evolve(int(codes[j]), rates)

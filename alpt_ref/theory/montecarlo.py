@@ -10,9 +10,8 @@ left the range, the largest squared gradient and the largest distance from the m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +24,7 @@ from alpt_ref.kernels.jit import run_rows
 from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid, Noise, Schedule
-from alpt_ref.theory.simulation_result import SimulationResult
+from alpt_ref.theory.simulation_result import SimulationResult, of_linear, of_separable
 
 Rounding = Literal["full", "sr", "dr"]
 UpdateRule = Literal["sgd"]
@@ -162,8 +161,8 @@ def simulate(
     if isinstance(problem, LinearModel):
         if isinstance(batch, bool) or not 0 <= batch <= MOST_BATCH:
             raise InputError(f"batch must be from 0 (all rows) to {MOST_BATCH}, got {batch!r}")
-        return _of_linear(problem, watch, *_run(_linear(problem, batch), runs, method, watch, device))
-    return _of_separable(watch, *_run(_separable(problem), runs, method, watch, device))
+        return of_linear(problem, watch, *_run(_linear(problem, batch), runs, method, watch, device))
+    return of_separable(watch, *_run(_separable(problem), runs, method, watch, device))
 
 
 def _separable(problem: Separable) -> kinds.Problem:
@@ -222,56 +221,6 @@ def _device(
     return "cuda" if device is not None or pays else "cpu"
 
 
-def _of_separable(
-    watch: kinds.Watch, records: NDArray[np.float64], limits: NDArray[np.float64], iterates: NDArray[np.float32]
-) -> SimulationResult:
-    return SimulationResult(
-        checkpoints=watch.checkpoints,
-        value=records[:, :, kinds.VALUE].copy(),
-        distance2=records[:, :, kinds.DISTANCE2].copy(),
-        gradient2=records[:, :, kinds.GRADIENT2].copy(),
-        average_value=records[:, :, kinds.MEAN_VALUE].copy() if watch.averages else None,
-        average_gradient2=records[:, :, kinds.MEAN_GRADIENT2].copy() if watch.averages else None,
-        final=iterates[-1],
-        max_gradient2=limits[:, kinds.MAX_GRADIENT2].copy(),
-        max_distance2=limits[:, kinds.MAX_DISTANCE2].copy(),
-        **_checked(watch, limits),
-    )
-
-
-def _of_linear(
-    problem: LinearModel,
-    watch: kinds.Watch,
-    records: NDArray[np.float64],
-    limits: NDArray[np.float64],
-    iterates: NDArray[np.float32],
-) -> SimulationResult:
-    exact = iterates.astype(np.float64)
-    distance2 = np.stack([problem.distance(row) ** 2 for row in exact])
-    gradient2 = np.stack([(problem.gradient(row) ** 2).sum(axis=1) for row in exact])
-    return SimulationResult(
-        checkpoints=watch.checkpoints,
-        value=np.stack([problem.value(row) for row in exact]) - problem.f_star,
-        distance2=distance2,
-        gradient2=gradient2,
-        average_value=records[:, :, kinds.MEAN_VALUE] - problem.f_star if watch.averages else None,
-        average_gradient2=None,
-        final=iterates[-1].copy(),
-        max_gradient2=gradient2.max(axis=0),
-        max_distance2=np.maximum(limits[:, kinds.MAX_DISTANCE2], distance2.max(axis=0)),
-        **_checked(watch, limits),
-    )
-
-
-def _checked(watch: kinds.Watch, limits: NDArray[np.float64]) -> dict[str, Any]:
-    seen = limits[:, kinds.MAX_SAMPLED_GRADIENT2] if watch.check else np.full(len(limits), math.nan)
-    return {
-        "checked": watch.check,
-        "exceeded": limits[:, kinds.EXCEEDED].astype(np.int64),
-        "max_sampled_gradient2": seen,
-    }
-
-
 def _one_of(name: str, value: str, known: Iterable[str]) -> None:
     *others, last = known
     if value not in (*others, last):
@@ -300,4 +249,4 @@ def _step_sizes(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[n
     sizes = np.asarray(grid.step_size if step_sizes is None else step_sizes, dtype=np.float64)
     if sizes.shape not in ((), (dim,)) or not (np.isfinite(sizes).all() and (sizes > 0.0).all()):
         raise InputError(f"step_sizes must be one number above 0 for each of the {dim} coordinates, got {step_sizes!r}")
-    return np.ascontiguousarray(np.broadcast_to(sizes, (dim,)))
+    return np.array(np.broadcast_to(sizes, (dim,)))

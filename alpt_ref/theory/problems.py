@@ -32,11 +32,31 @@ _STEEPEST = 1.0 / math.sqrt(3.0)
 
 @dataclass(frozen=True)
 class Constants:
-    """What the theorems need to know.
+    """What the theorems need to know of a problem, on a box and with a noise.
 
-    ``G`` : square root of ``sup E|g|_2^2`` over the box, noise included. ``G1`` : ``sup E|g|_1``. ``g_max`` : largest
-    possible ``|g_i|`` (infinite for normal noise). ``D`` : ``sup |w - w*|`` over the box. ``L`` : smoothness (infinite
-    at a kink). ``mu`` : strong convexity on the box (0 if none). ``f_star`` , ``w_star`` (d,): the minimum.
+    Attributes
+    ----------
+    dim : int
+        Coordinates d.
+    G, G1 : float
+        Square root of ``sup E|g|_2^2`` over the box, noise included; ``sup E|g|_1``.
+    g_max : float
+        Largest possible ``|g_i|`` (infinite for normal noise).
+    D : float
+        ``sup |w - w*|`` over the box.
+    L, mu : float
+        Smoothness (infinite at a kink); strong convexity on the box (0 if none).
+    f_star : float
+    w_star : float64 array (d,)
+        The minimum and where it is.
+    convex : bool
+
+    Examples
+    --------
+    >>> from alpt_ref.theory import Grid, quadratic
+    >>> known = quadratic(2.0, 0.0).constants(Grid(step_size=0.5, bits=3))
+    >>> known.G, known.D, known.mu
+    (4.0, 2.0, 2.0)
     """
 
     dim: int
@@ -60,7 +80,7 @@ def in_box(w_star: NDArray[np.float64], grid: Grid) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Separable:
     """A separable problem; build it with `quadratic`, `absolute`, `elastic`, `huber` or `saturating`.
 
@@ -70,12 +90,25 @@ class Separable:
         ``elastic``, ``huber`` or ``saturating``.
     curvature, shape, minimum : float64 arrays (d,)
         ``a``, ``b`` and ``w*`` of each coordinate.
+
+    Examples
+    --------
+    >>> problem = elastic([1.0, 2.0], 0.5, 0.0)
+    >>> problem
+    Separable('elastic', d=2, curvature=1..2, shape=0.5, minimum=0)
+    >>> problem.value([1.0, 1.0]), problem.gradient([1.0, -1.0])
+    (array(2.5), array([ 1.5, -2.5]))
     """
 
     kind: SeparableKind
     curvature: NDArray[np.float64]
     shape: NDArray[np.float64]
     minimum: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        """Kind, coordinates, and the range of each parameter."""
+        shown = ", ".join(f"{name}={_span(getattr(self, name))}" for name in ("curvature", "shape", "minimum"))
+        return f"Separable({self.kind!r}, d={self.dim}, {shown})"
 
     @property
     def dim(self) -> int:
@@ -152,6 +185,11 @@ class Separable:
         return np.asarray(np.sqrt(((np.asarray(w, dtype=np.float64) - self.minimum) ** 2).sum(axis=-1)))
 
 
+def _span(values: NDArray[np.float64]) -> str:
+    low, high = float(values.min()), float(values.max())
+    return f"{low:g}" if low == high else f"{low:g}..{high:g}"
+
+
 def _separable(kind: SeparableKind, curvature: ArrayLike, shape: ArrayLike, minimum: ArrayLike) -> Separable:
     arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, np.float64)) for x in (curvature, shape, minimum)))
     for name, array in zip(("curvature", "slope or width", "minimum"), arrays, strict=True):
@@ -164,25 +202,69 @@ def _separable(kind: SeparableKind, curvature: ArrayLike, shape: ArrayLike, mini
 
 
 def quadratic(spectrum: ArrayLike, minimum: ArrayLike) -> Separable:
-    """``sum_j spectrum_j/2 (w_j - minimum_j)^2``; numbers or vectors, broadcast against each other."""
+    """``sum_j spectrum_j/2 (w_j - minimum_j)^2``.
+
+    Parameters
+    ----------
+    spectrum, minimum : float or float array (d,)
+        Broadcast against each other; the spectrum is not negative.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, or negative where it must not be.
+
+    Examples
+    --------
+    >>> quadratic([1.0, 4.0], 0.0).value([2.0, 1.0])
+    array(4.)
+    """
     return _separable("elastic", spectrum, 0.0, minimum)
 
 
 def absolute(slope: ArrayLike, minimum: ArrayLike) -> Separable:
-    """``sum_j slope_j |w_j - minimum_j|``."""
+    """``sum_j slope_j |w_j - minimum_j|``; arguments and errors as those of `quadratic`.
+
+    Examples
+    --------
+    >>> absolute(2.0, 1.0).gradient([0.0]), absolute(2.0, 1.0).gradient([1.0])
+    (array([-2.]), array([2.]))
+    """
     return _separable("elastic", 0.0, slope, minimum)
 
 
 def elastic(curvature: ArrayLike, slope: ArrayLike, minimum: ArrayLike) -> Separable:
-    """``sum_j curvature_j/2 e_j^2 + slope_j |e_j|``, ``e = w - minimum``: strongly convex with a kink."""
+    """``sum_j curvature_j/2 e_j^2 + slope_j |e_j|``, ``e = w - minimum``: strongly convex with a kink.
+
+    Arguments and errors as those of `quadratic`.
+
+    Examples
+    --------
+    >>> elastic(2.0, 1.0, 0.0).value([3.0])
+    array(12.)
+    """
     return _separable("elastic", curvature, slope, minimum)
 
 
 def huber(curvature: ArrayLike, width: ArrayLike, minimum: ArrayLike) -> Separable:
-    """Huber's loss: quadratic within `width` of the minimum, linear beyond."""
+    """Huber's loss: quadratic within `width` of the minimum, linear beyond; arguments and errors as `quadratic`.
+
+    Examples
+    --------
+    >>> huber(1.0, 2.0, 0.0).value([[1.0], [3.0]])
+    array([0.5, 4. ])
+    """
     return _separable("huber", curvature, width, minimum)
 
 
 def saturating(curvature: ArrayLike, minimum: ArrayLike) -> Separable:
-    """``sum_j curvature_j/2 e_j^2/(1 + e_j^2)`` (Geman and McClure, 1985): smooth and not convex."""
+    """``sum_j curvature_j/2 e_j^2/(1 + e_j^2)`` (Geman and McClure, 1985): smooth and not convex.
+
+    Arguments and errors as those of `quadratic`.
+
+    Examples
+    --------
+    >>> saturating(2.0, 0.0).value([[1.0], [100.0]]).round(4)
+    array([0.5   , 0.9999])
+    """
     return _separable("saturating", curvature, 0.0, minimum)

@@ -40,6 +40,17 @@ class Grid:
         Distance between neighbours, in the units of the weights.
     bits : int
         1 to 16: codes from ``-2**(bits-1)`` to ``2**(bits-1) - 1``.
+
+    Raises
+    ------
+    InputError
+        If the step size is not above 0 or the number of bits is out of range.
+
+    Examples
+    --------
+    >>> grid = Grid(step_size=0.5, bits=2)
+    >>> grid.low, grid.high, grid.values
+    (-1.0, 0.5, array([-1. , -0.5,  0. ,  0.5]))
     """
 
     step_size: float
@@ -84,10 +95,27 @@ class Grid:
 
 @dataclass(frozen=True)
 class Noise:
-    """Gradient noise of one coordinate: independent over coordinates and steps, mean zero, standard deviation `sigma`.
+    """Gradient noise of one coordinate: independent over coordinates and steps, mean zero.
 
-    ``none``; ``two-point`` (``+sigma`` or ``-sigma`` with equal probability); ``uniform`` on
-    ``[-sqrt(3) sigma, sqrt(3) sigma]``; ``normal``.
+    Parameters
+    ----------
+    kind : {"none", "two-point", "uniform", "normal"}
+        ``two-point``: ``+sigma`` or ``-sigma`` with equal probability; ``uniform`` on
+        ``[-sqrt(3) sigma, sqrt(3) sigma]``.
+    sigma : float
+        Standard deviation, in the units of the gradient.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, or sigma is negative or does not go with it.
+
+    Examples
+    --------
+    >>> Noise("two-point", 0.5).absolute_mean(2.0)
+    np.float64(2.0)
+    >>> Noise("uniform", 1.0).largest
+    1.7320508075688772
     """
 
     kind: NoiseKind = "none"
@@ -110,7 +138,7 @@ class Noise:
         ]
 
     def absolute_mean(self, slope: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """``E|slope + noise|``, exactly, element by element; it grows with ``|slope|``."""
+        """``E|slope + noise|``, exactly, element by element, float64; it grows with ``|slope|``."""
         m = np.abs(np.asarray(slope, dtype=np.float64))
         if self.sigma == 0.0:
             return m
@@ -135,9 +163,24 @@ class Noise:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate of step ``t = 1, 2, ...``: ``constant`` c, ``inverse-sqrt`` c/sqrt(t) or ``inverse`` c/t.
+    """Learning rate of step ``t = 1, 2, ...``.
 
-    ``Schedule("inverse", 1 / mu)`` is the ``1/(mu t)`` of S3.
+    Parameters
+    ----------
+    kind : {"constant", "inverse-sqrt", "inverse"}
+        c, ``c/sqrt(t)`` or ``c/t``; ``Schedule("inverse", 1 / mu)`` is the ``1/(mu t)`` of S3.
+    scale : float
+        c, above 0.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown or the scale is not above 0.
+
+    Examples
+    --------
+    >>> Schedule("inverse", 2.0).rates(4)
+    array([2.        , 1.        , 0.66666667, 0.5       ])
     """
 
     kind: ScheduleKind

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from alpt_ref.kernels.cpu.montecarlo_types import (
+    DISTANCE2,
+    EXCEEDED,
+    GRADIENT2,
+    MAX_DISTANCE2,
+    MAX_GRADIENT2,
+    MAX_SAMPLED_GRADIENT2,
+    MEAN_GRADIENT2,
+    MEAN_VALUE,
+    VALUE,
+    Watch,
+)
+from alpt_ref.theory.linear import LinearModel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,3 +75,55 @@ class SimulationResult:
             f"SimulationResult(runs={runs}, d={d}, checkpoints={points}, mean value={self.value[-1].mean():.6g}, "
             f"checked={self.checked})"
         )
+
+
+def of_separable(
+    watch: Watch, records: NDArray[np.float64], limits: NDArray[np.float64], iterates: NDArray[np.float32]
+) -> SimulationResult:
+    """The result of a separable problem from the arrays that the kernels fill."""
+    return SimulationResult(
+        checkpoints=watch.checkpoints,
+        value=records[:, :, VALUE].copy(),
+        distance2=records[:, :, DISTANCE2].copy(),
+        gradient2=records[:, :, GRADIENT2].copy(),
+        average_value=records[:, :, MEAN_VALUE].copy() if watch.averages else None,
+        average_gradient2=records[:, :, MEAN_GRADIENT2].copy() if watch.averages else None,
+        final=iterates[-1],
+        max_gradient2=limits[:, MAX_GRADIENT2].copy(),
+        max_distance2=limits[:, MAX_DISTANCE2].copy(),
+        **_checked(watch, limits),
+    )
+
+
+def of_linear(
+    problem: LinearModel,
+    watch: Watch,
+    records: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    iterates: NDArray[np.float32],
+) -> SimulationResult:
+    """The result of a linear problem: all but averages and checks comes from its iterates, in float64."""
+    exact = iterates.astype(np.float64)
+    distance2 = np.stack([problem.distance(row) ** 2 for row in exact])
+    gradient2 = np.stack([(problem.gradient(row) ** 2).sum(axis=1) for row in exact])
+    return SimulationResult(
+        checkpoints=watch.checkpoints,
+        value=np.stack([problem.value(row) for row in exact]) - problem.f_star,
+        distance2=distance2,
+        gradient2=gradient2,
+        average_value=records[:, :, MEAN_VALUE] - problem.f_star if watch.averages else None,
+        average_gradient2=None,
+        final=iterates[-1].copy(),
+        max_gradient2=gradient2.max(axis=0),
+        max_distance2=np.maximum(limits[:, MAX_DISTANCE2], distance2.max(axis=0)),
+        **_checked(watch, limits),
+    )
+
+
+def _checked(watch: Watch, limits: NDArray[np.float64]) -> dict[str, Any]:
+    seen = limits[:, MAX_SAMPLED_GRADIENT2] if watch.check else np.full(len(limits), math.nan)
+    return {
+        "checked": watch.check,
+        "exceeded": limits[:, EXCEEDED].astype(np.int64),
+        "max_sampled_gradient2": seen,
+    }

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from alpt_ref.theory import bounds, stalling
-from alpt_ref.theory.markov import Chain, Evolution
+from alpt_ref.theory.evolution import Evolution
+from alpt_ref.theory.markov import Chain
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, quadratic
 from alpt_ref.theory.setting import Grid, Noise, Schedule
 
 
 @dataclass(frozen=True)
-class Instance:
+class TightInstance:
     """One theorem at one problem: exact measurement, bound, and a sentence on what makes it tight."""
 
     theorem: str
@@ -37,12 +38,12 @@ def _evolve(
     return chain.evolve(start, schedule.rates(T)), problem.constants(grid, noise)
 
 
-def tightness_instances() -> list[Instance]:
+def tightness_instances() -> list[TightInstance]:
     """An instance above 0.9 for every bound: S1 to S5 with their sharp forms, D1, D2; takes about a second."""
     return [*_convex(), *_strongly_convex(), *_smooth(), *_deterministic()]
 
 
-def _convex() -> list[Instance]:
+def _convex() -> list[TightInstance]:
     """``|w|`` on the codes -2..1: SR spends half its time at 0 and half at -1, for any learning rate."""
     grid, none, kink = Grid(1.0, 2), Noise(), absolute(1.0, 0.0)
     T, eta, c = 200_000, 0.01, 1.0
@@ -52,21 +53,23 @@ def _convex() -> list[Instance]:
     rates = Schedule("inverse-sqrt", c).rates(T)
     common = {"step_size": 1.0, "G": k.G}
     return [
-        Instance("S1", text, fixed.average_value, bounds.sr_convex_constant(T=T, eta=eta, D1=0.0, dim=1, **common)),
-        Instance(
+        TightInstance(
+            "S1", text, fixed.average_value, bounds.sr_convex_constant(T=T, eta=eta, D1=0.0, dim=1, **common)
+        ),
+        TightInstance(
             "S1 small moves",
             text,
             fixed.average_value,
             bounds.sr_convex_constant_small_updates(T=T, eta=eta, D1=0.0, step_size=1.0, G1=k.G1, g_max=k.g_max),
         ),
-        Instance("S2", text, falling.average_value, bounds.sr_convex_sqrt(T=T, c=c, D=k.D, dim=1, **common)),
-        Instance(
+        TightInstance("S2", text, falling.average_value, bounds.sr_convex_sqrt(T=T, c=c, D=k.D, dim=1, **common)),
+        TightInstance(
             "S2 schedule", text, falling.average_value, bounds.sr_convex_schedule(rates=rates, D=k.D, dim=1, **common)
         ),
     ]
 
 
-def _strongly_convex() -> list[Instance]:
+def _strongly_convex() -> list[TightInstance]:
     """S3: the kink again, with a little curvature. S4: noise so large that E|g| and G agree."""
     mu, T = 0.01, 200_000
     bent = elastic(mu, 1.0, 0.0)
@@ -82,13 +85,13 @@ def _strongly_convex() -> list[Instance]:
     last = float(wide.distance2[-1])
     text = "quadratic, two-point noise far above the slopes, moves far below one step"
     return [
-        Instance("S3", "0.005 w^2 + |w| from its minimum", run.average_value, s3),
-        Instance("S4", text, last, s4),
-        Instance("S4 small moves", text, last, sharp),
+        TightInstance("S3", "0.005 w^2 + |w| from its minimum", run.average_value, s3),
+        TightInstance("S4", text, last, s4),
+        TightInstance("S4 small moves", text, last, sharp),
     ]
 
 
-def _smooth() -> list[Instance]:
+def _smooth() -> list[TightInstance]:
     """S5 in its first two terms (one Newton step) and in its rounding term (noise in a wide box)."""
     bowl = quadratic(1.0, 0.0)
     grid = Grid(1.0, 8)
@@ -100,12 +103,12 @@ def _smooth() -> list[Instance]:
     clipped = float(long.clipped.sum()) * k.G**2  # probability of ever clipping, times the largest |f'|^2
     bound = bounds.sr_smooth(T=T, eta=eta, L=k.L, step_size=1.0, gap=0.0, G=k.G, dim=1) + clipped
     return [
-        Instance("S5", "quadratic, one step with eta = 1/L", once.average_gradient2, first),
-        Instance("S5 floor", "quadratic, two-point noise far above the slopes", long.average_gradient2, bound),
+        TightInstance("S5", "quadratic, one step with eta = 1/L", once.average_gradient2, first),
+        TightInstance("S5 floor", "quadratic, two-point noise far above the slopes", long.average_gradient2, bound),
     ]
 
 
-def _deterministic() -> list[Instance]:
+def _deterministic() -> list[TightInstance]:
     """``|w|`` with updates below half a step: DR never moves, and the bound is the vacuous G D."""
     grid, none, start, c, T = Grid(1.0, 6), Noise(), -32, 0.4, 400_000
     kink = absolute(1.0, 0.0)
@@ -116,6 +119,6 @@ def _deterministic() -> list[Instance]:
     d2 = stalling.dr_convex_sqrt(T=T, c=c, step_size=1.0, D=k.D, G=k.G, dim=1)
     text = "|w| with moves below half a step: never moves"
     return [
-        Instance("D1", text, fixed.average_value, d1),
-        Instance("D2", text, falling.average_value, d2),
+        TightInstance("D1", text, fixed.average_value, d1),
+        TightInstance("D2", text, falling.average_value, d2),
     ]

@@ -12,7 +12,6 @@ states of table and model where they differ; ``vocabulary/...`` in a finished ru
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders, sealed
-from alpt_ref._version import __version__
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.config_io import from_file, require_own_names
@@ -44,7 +41,7 @@ OWN_FILE = ("best", "last_good", "vocabulary")
 """First parts of array names that are kept in a file of their own, the others in `STATE`."""
 FILES = (STATE, *(f"{part}.safetensors" for part in OWN_FILE))
 CHECKPOINTS, FINAL = "checkpoints", "state"
-"""Folders below a run's output folder: one folder a checkpoint; the tested state of a finished run."""
+"""Folders below a run's output folder: one folder per checkpoint; the tested state of a finished run."""
 
 _REQUIRED = {"step": int, "epoch": int, "n": int, "d": int, "fields": int, "dataset": str, "fingerprint": str}
 _NAME = re.compile(r"step-(\d{9,})")
@@ -102,18 +99,6 @@ class Checkpoint:
 
         names, sizes = tuple(self.meta["field_names"]), tuple(self.meta["field_sizes"])
         return Vocabulary(names, sizes, arrays["category_bytes"], arrays["category_offsets"])
-
-
-def versions() -> dict[str, str]:
-    """Versions that the bits of a result may depend on."""
-    import numba
-
-    return {
-        "alpt_ref": __version__,
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "python": platform.python_version(),
-    }
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

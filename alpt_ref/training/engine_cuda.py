@@ -1,6 +1,6 @@
 """The engine on the GPU: a step is queued once, recorded as a CUDA graph, and replayed.
 
-One graph a batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
+One graph per batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
 ALPT the second forward and backward. Finding the batch's unique rows depends on the ids alone and runs on a branch of
 its own beside the forward pass. Whatever changes from step to step lives in device memory (`kernels.cuda.steps`), so
 nothing is recorded again; the host reads the guard and the loss every `LOOK` steps.

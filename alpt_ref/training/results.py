@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from alpt_ref._util.files import write_text
+from alpt_ref._util.files import read_json, write_json, write_text
+from alpt_ref._util.sealed import digest_of
 from alpt_ref.errors import InputError
+from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
     from alpt_ref.models.base import Model
@@ -116,3 +118,25 @@ class RunResult:
 def samples_per_second(history: Iterable[EpochRecord]) -> float:
     """Median over epochs of the training samples per second."""
     return float(median(record.timing["samples_per_s"] for record in history))
+
+
+def write_result(path: Path, result: RunResult) -> None:
+    """Write ``result.json``: the measurements, the versions that they were made with, and a checksum of both."""
+    plain = {**result.as_dict(), "versions": versions()}
+    write_json(path, {**plain, "sha256": digest_of(plain)})
+
+
+def read_result(path: Path) -> RunResult:
+    """What `write_result` or release 0.1.0 (without versions and checksum) wrote.
+
+    Raises
+    ------
+    InputError
+        The file was altered, is damaged or lacks something.
+    """
+    plain = read_json(path) or {}
+    if "sha256" in plain:
+        checksum = plain.pop("sha256")
+        if digest_of(plain) != checksum:
+            raise InputError(f"{path} does not have its checksum; delete its folder to compute it again")
+    return RunResult.from_dict(plain)

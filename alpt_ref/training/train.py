@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_json, write_text
+from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_text
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -28,8 +28,9 @@ from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
-from alpt_ref.training.results import RunResult, write_history
+from alpt_ref.training.results import RunResult, read_result, write_history, write_result
 from alpt_ref.training.trainer import StoppedError, Trainer
+from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -76,7 +77,7 @@ def train(
     checkpoint_every : int, optional
         Steps between two checkpoints; default: one after every epoch.
     progress : Progress, optional
-        Shows samples and samples a second; default none.
+        Shows samples and samples per second; default none.
     stop : callable, optional
         Asked after every batch; True keeps a checkpoint and ends with `StoppedError`.
     log : callable, optional
@@ -170,7 +171,7 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResul
         checkpoint.write_folder(folder / LAST_GOOD, kept)
         raise
     checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
-    write_json(folder / "result.json", result.as_dict())
+    write_result(folder / "result.json", result)
     return result
 
 
@@ -268,19 +269,24 @@ def _require_same(resumed: Checkpoint | None, config: RunConfig, dataset: ClickD
                 f"the checkpoint was written with another version of {name}; bring that version back to resume, or "
                 "delete the folder to start again"
             )
-    here = checkpoint.versions()
-    for name in ("alpt_ref", "numpy", "numba"):
-        there = meta.get("versions", {}).get(name)
+    here = versions()
+    found = meta.get("versions", {})
+    for name in ("alpt_ref", "numpy", "numba", "scipy", "blas"):
+        if name in ("scipy", "blas") and name not in found:
+            continue  # release 0.1.0 did not record them
+        there = found.get(name)
         if there != here[name]:
+            way_out = "run it on such a machine" if name == "blas" else "install that version"
+            what = "matrix products by" if name == "blas" else name
             raise InputError(
-                f"the checkpoint was written with {name} {there}, this is {here[name]}, which may round differently; "
-                "install that version to resume, or delete the folder to start again"
+                f"the checkpoint was written with {what} {there}, this is {here[name]}, which may round differently; "
+                f"{way_out} to resume, or delete the folder to start again"
             )
 
 
 def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:
     """A finished run, read from its folder."""
-    result = RunResult.from_dict(read_json(folder / "result.json") or {})
+    result = read_result(folder / "result.json")
     try:
         content = checkpoint.read_folder(folder / FINAL)
         table, model = build(config, dataset)

@@ -20,10 +20,11 @@ from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training import batches
 from alpt_ref.training.build import State
 from alpt_ref.training.build import rates as rates_of
-from alpt_ref.training.checkpoint import Checkpoint, versions
+from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
+from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from alpt_ref._util.files import atomic, write_text
-from alpt_ref._util.plugin import find_folder, guard, load_attribute, plugin_files
+from alpt_ref._util.plugin import Kind, guard, load_plugins
 from alpt_ref.errors import InputError
 from alpt_ref.verification.picture import new_figure, paper_style, svg_bytes
 from alpt_ref.verification.results import ClaimResult
 
 __all__ = ["Figure", "draw_figures", "load_figures", "new_figure"]
 
-FIGURES = "analysis/figures"
 DPI = 200
 Rows = Sequence[Mapping[str, Any]]
 
@@ -72,20 +71,17 @@ class StoredRuns(Protocol):
         ...
 
 
-def load_figures(folder: str | Path | None = None) -> list[Figure]:
-    """All figures of a folder (default: ``analysis/figures``)."""
-    where = find_folder(folder, FIGURES, "--figures")
-    found: dict[str, Figure] = {}
-    for file in plugin_files(where):
-        figure = load_attribute(file.resolve(), "FIGURE")
-        if not isinstance(figure, Figure):
-            raise InputError(f"{file}: FIGURE must be a Figure, got {type(figure).__name__}")
-        if figure.id in found:
-            raise InputError(f"{file}: another file defines figure {figure.id!r} too")
-        found[figure.id] = figure
-    if not found:
-        raise InputError(f"{where} holds no figures; a figure is a Python file that defines FIGURE")
-    return list(found.values())
+FIGURES = Kind("figure", Figure, "figures", "alpt_ref.figures")
+
+
+def load_figures(
+    folder: str | Path | None = None, *, add: str | Path | None = None, only: Sequence[str] = ()
+) -> list[Figure]:
+    """The package's own figures and installed ones (entry points ``alpt_ref.figures``), or those of `folder` alone.
+
+    The files of the folder `add` come too; `only` names those to keep. Loading a file runs it.
+    """
+    return [plugin.value for plugin in load_plugins(FIGURES, folder, add=add, only=only).values()]
 
 
 def draw_figures(

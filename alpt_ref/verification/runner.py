@@ -6,27 +6,24 @@ the number of processes nor on the order in which cells finish.
 
 from __future__ import annotations
 
-import difflib
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpt_ref._util.plugin import find_folder, guard, plugin_files
+from alpt_ref._util.plugin import Source, guard, load_plugins, require_known
 from alpt_ref._util.processes import available_cores, run_in_processes
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.verification.claim import BUDGETS, Cell, Claim, Control
 from alpt_ref.verification.code_hash import code_hash
 from alpt_ref.verification.codec import canonical
-from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.judge import Measured, judge
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
-from alpt_ref.verification.task import Done, Task, load_claim, run_task
-
-CLAIMS = "analysis/claims"
-
+from alpt_ref.verification.task import CLAIMS, Done, Task, run_task
 
 Group = tuple[tuple[Cell, tuple[Task, ...]], ...]
 """Cells with the tasks of their replicates."""
@@ -34,15 +31,22 @@ Group = tuple[tuple[Cell, tuple[Task, ...]], ...]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A claim and the file it came from."""
+    """A claim and the file it came from; for an installed one its entry point and distribution too."""
 
     claim: Claim
     file: Path
+    address: str = ""
+    distribution: str = ""
     inputs: Inputs = NO_INPUTS
+
+    @property
+    def source(self) -> Source:
+        """From where a worker loads it."""
+        return Source(self.file, self.address, self.distribution)
 
     def about(self, inputs: Inputs) -> Loaded:
         """The same claim about folders that the caller names."""
-        return replace(self, claim=claim_about(self.claim, inputs), inputs=inputs)
+        return replace(self, claim=self.claim.about(inputs), inputs=inputs)
 
 
 @dataclass(frozen=True)
@@ -61,27 +65,29 @@ class Plan:
         return list({task.key: task for group in groups for _, tasks in group for task in tasks}.values())
 
 
-def load_claims(folder: str | Path | None = None) -> dict[str, Loaded]:
-    """All claims of a folder by id, in order of file name (default: ``analysis/claims``)."""
-    where = find_folder(folder, CLAIMS, "--claims")
-    found: dict[str, Loaded] = {}
-    for file in plugin_files(where):
-        claim = load_claim(file.resolve())
-        if claim.id in found:
-            raise InputError(f"{file} and {found[claim.id].file.name} both define claim {claim.id!r}")
-        found[claim.id] = Loaded(claim, file.resolve())
-    if not found:
-        raise InputError(f"{where} holds no claims; a claim is a file <id>_<what>.py that defines CLAIM")
-    return found
+def load_claims(
+    folder: str | Path | None = None, *, add: str | Path | None = None, only: Sequence[str] = ()
+) -> dict[str, Loaded]:
+    """Claims by id, the package's own in order of file name, then installed ones (entry points ``alpt_ref.claims``).
+
+    Parameters
+    ----------
+    folder : its files in place of all these
+    add : folder whose files come too; an id that there is already is refused
+    only : ids; the other claims are not loaded
+
+    Raises
+    ------
+    InputError
+        A folder or file cannot be used, or an id is unknown; loading a file runs it.
+    """
+    found = load_plugins(CLAIMS, folder, add=add, only=only)
+    return {name: Loaded(plugin.value, *plugin.source) for name, plugin in found.items()}
 
 
 def choose(claims: dict[str, Loaded], ids: Sequence[str]) -> list[Loaded]:
     """The named claims in the folder's order, all if none is named; an unknown id is an `InputError`."""
-    for name in ids:
-        if name not in claims:
-            near = difflib.get_close_matches(name.lower(), claims, n=3, cutoff=0.3)
-            hint = f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(claims)}"
-            raise InputError(f"no claim {name!r}; {hint}")
+    require_known("claim", ids, claims)
     return [loaded for name, loaded in claims.items() if not ids or name in ids]
 
 
@@ -91,7 +97,7 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     claim = loaded.claim
     with guard() as caught:
-        code = code_hash(loaded.file)
+        code = _code_hash(loaded.source)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]
         if not cells or not all(isinstance(cell, dict) for cell in cells):
@@ -104,6 +110,12 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
     if caught.message:
         raise InputError(f"{loaded.file}: {caught.message}")
     return Plan(loaded, code, own, controls)
+
+
+def _code_hash(source: Source) -> str:
+    """The code behind a claim; for an installed one the distribution and its version too."""
+    code = code_hash(source.file)
+    return hashlib.sha256(f"{code} {source}".encode()).hexdigest() if source.address else code
 
 
 def _control_tasks(loaded: Loaded, cells: list[Cell], control: Control, seed: int, replicates: int, code: str) -> Group:
@@ -119,7 +131,7 @@ def _tasks(loaded: Loaded, cells: list[Cell], variant: str, seed: int, replicate
     for cell in cells:
         seeds = [cell_seed(seed, name, cell, replicate) for replicate in range(replicates)]
         tasks = [
-            Task(name, loaded.file, cell, s, variant, cell_key(name, cell, s, variant, code), loaded.inputs)
+            Task(name, loaded.source, cell, s, variant, cell_key(name, cell, s, variant, code), loaded.inputs)
             for s in seeds
         ]
         planned.append((cell, tuple(tasks)))
@@ -170,7 +182,9 @@ def verify(
     say(f"{len(plans)} claims, {len(tasks)} cells to measure, controls included; {done_before} are stored already")
     with progress or Progress(enabled=False) as shown:
         shown.begin(len(missing), "verifying", unit="cells")
-        for done in run_tasks(missing, {one.loaded.file: one.loaded.claim for one in plans}, jobs=jobs, device=device):
+        for done in run_tasks(
+            missing, {one.loaded.claim.id: one.loaded.claim for one in plans}, jobs=jobs, device=device
+        ):
             records[done.task.key] = _keep(store, done, say)
             shown.advance(1, done.task.claim)
 
@@ -200,7 +214,7 @@ def _keep(store: Store, done: Done, say: Callable[[str], None]) -> Record:
 
 
 def run_tasks(
-    tasks: Sequence[Task], claims: dict[Path, Claim], *, jobs: int | None = None, device: str = "cpu"
+    tasks: Sequence[Task], claims: dict[str, Claim], *, jobs: int | None = None, device: str = "cpu"
 ) -> Iterator[Done]:
     """Run the tasks in spawned processes and yield them as they are done; one process or task: here, in order.
 
@@ -210,7 +224,7 @@ def run_tasks(
     jobs = min(jobs or cores, len(tasks))
     if not tasks or (jobs <= 1 and device == "cpu"):
         for task in tasks:
-            yield run_task(task, claims[task.file])
+            yield run_task(task, claims[task.claim])
         return
     environment = {"NUMBA_NUM_THREADS": str(max(1, cores // jobs))}
     yield from run_in_processes(functools.partial(run_task, device=device), tasks, jobs=jobs, environment=environment)

@@ -7,21 +7,30 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from alpt_ref._util.plugin import guard, load_attribute
+from alpt_ref._util.plugin import Kind, Source, guard, load
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.device import set_default_device
 from alpt_ref.verification.claim import Cell, Claim, Constants
 from alpt_ref.verification.codec import canonical
-from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.measurement import Measurement
 from alpt_ref.verification.store import Record, plain_record
+
+
+def id_of_file(file: Path) -> str:
+    """``r2`` for ``r2_sr_variance.py``, "" for a name without a ``_``."""
+    name, mark, _ = file.stem.partition("_")
+    return name if mark else ""
+
+
+CLAIMS = Kind("claim", Claim, "claims", "alpt_ref.claims", id_of_file)
 
 
 class Task(NamedTuple):
     """What a worker gets: small and picklable. `variant` is the control's name, "" for the claim itself."""
 
     claim: str
-    file: Path
+    source: Source
     cell: Cell
     seed: int
     variant: str
@@ -39,17 +48,12 @@ class Done(NamedTuple):
 
 def load_claim(file: Path) -> Claim:
     """The ``CLAIM`` of a file; every way to be wrong is an `InputError` that names the file."""
-    claim = load_attribute(file, "CLAIM")
-    if not isinstance(claim, Claim):
-        raise InputError(f"{file}: CLAIM must be a Claim, got {type(claim).__name__}")
-    if file.stem.split("_", 1)[0] != claim.id or "_" not in file.stem:
-        raise InputError(f"{file}: the file of claim {claim.id!r} must be named {claim.id}_<what>.py")
-    return claim
+    return load(CLAIMS, Source(file))
 
 
 @functools.cache
-def _claim(file: Path, inputs: Inputs) -> Claim:
-    return claim_about(load_claim(file), inputs)
+def _claim(source: Source, inputs: Inputs) -> Claim:
+    return load(CLAIMS, source).about(inputs)
 
 
 def run_task(task: Task, claim: Claim | None = None, device: str | None = None) -> Done:
@@ -60,7 +64,7 @@ def run_task(task: Task, claim: Claim | None = None, device: str | None = None) 
     if device is not None:
         set_default_device(device)
     with guard() as caught:
-        record = measure(claim if claim is not None else _claim(task.file, task.inputs), task)
+        record = measure(claim if claim is not None else _claim(task.source, task.inputs), task)
         return Done(task, canonical(plain_record(record)), "")
     return Done(task, "", caught.message)
 

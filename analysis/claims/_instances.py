@@ -1,102 +1,214 @@
-"""Problems that several claims share, built from a cell: separable, with known constants, on a small grid."""
+"""The instances that the claims run low-precision SGD on: a problem with known constants, its grid, noise and start.
+
+One class for all of them. Separable problems without noise or with two-point noise are Markov chains: their
+expectations carry no sampling error. Regression over data and other noise go to the Monte Carlo driver. Constants come
+from the problem and the box alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.theory.markov import Evolution, ExactRounding, evolve_separable
-from alpt_ref.theory.problems import Separable, absolute, elastic, huber, quadratic
-from alpt_ref.theory.setting import Grid, Noise, Schedule
-from alpt_ref.verification import Assumption, Cell, Constants, Measurement, exact
+from alpt_ref.theory import (
+    Chain,
+    Evolution,
+    Grid,
+    Noise,
+    Separable,
+    absolute,
+    bounds,
+    elastic,
+    evolve_separable,
+    huber,
+    quadratic,
+    saturating,
+)
+from alpt_ref.theory.linear import LinearModel, l1_regression, logistic_regression, synthetic_regression
+from alpt_ref.theory.markov import ExactRounding
+from alpt_ref.theory.theorem import theorem
+from alpt_ref.verification import Cell
 
-STEP = 1.0 / 16.0
-"""Step size of the shared grid."""
-OFF_GRID = 0.3
-"""Where between two grid points the minimum of the smooth problems lies, in steps."""
+Floats = NDArray[np.float64]
+CELL = 0.125
+"""Step size of the wider boxes."""
+ROWS = 64
+RELATIVE = theorem(bounds.sr_convex_constant).source
+"""Source of the claims that follow from the bounds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """A problem with its grid, gradient noise and learning-rate scale, started in the lowest corner of the box."""
+    """A problem, its grid and gradient noise, and the code of ``w_1`` in every coordinate."""
 
-    problem: Separable
+    problem: Separable | LinearModel
     grid: Grid
     noise: Noise
-    eta: float
+    start: int
 
     @property
-    def start(self) -> NDArray[np.int64]:
-        """Codes of ``w_1``."""
-        return np.full(self.problem.dim, self.grid.low_code, dtype=np.int64)
+    def separable(self) -> Separable:
+        """The problem, known to be separable."""
+        assert isinstance(self.problem, Separable)
+        return self.problem
 
-    def constants(self) -> dict[str, Any]:
-        """What the bounds need, all from the problem and the box."""
-        known = self.problem.constants(self.grid, self.noise)
+    @property
+    def exact(self) -> bool:
+        """Whether the Markov engine takes it."""
+        return isinstance(self.problem, Separable) and self.noise.kind in ("none", "two-point")
+
+    def rate(self, reach: float) -> float:
+        """Learning rate whose largest first update is `reach` steps; of the slope where the noise has no largest."""
+        found = self.problem.constants(self.grid, self.noise)
+        largest = found.g_max if np.isfinite(found.g_max) else self.problem.constants(self.grid, Noise()).g_max
+        return float(reach) * self.grid.step_size / largest
+
+    def constants(self, eta: float | None = None) -> dict[str, Any]:
+        """What the bounds need, under their names; `eta` is the learning rate (left out: ``1/mu``)."""
+        found = self.problem.constants(self.grid, self.noise)
+        w_1 = np.full(found.dim, self.start * self.grid.step_size)
         return {
             "step_size": self.grid.step_size,
-            "eta": self.eta,
-            "G": known.G,
-            "D": known.D,
-            "D1": float(self.problem.distance(self.start * self.grid.step_size)),
-            "dim": known.dim,
-            "convex": known.convex,
+            "dim": found.dim,
+            "G": found.G,
+            "G1": found.G1,
+            "g_max": found.g_max,
+            "D": found.D,
+            "D1": float(self.problem.distance(w_1)),
+            "L": found.L,
+            "mu": found.mu,
+            "gap": float(self.problem.value(w_1)) - found.f_star,
+            "convex": found.convex,
+            "eta": 1.0 / found.mu if eta is None else eta,
         }
 
-    def evolve(self, schedule: Schedule, steps: int, rounding: ExactRounding) -> Evolution:
+    def evolve(self, rates: Floats, rounding: ExactRounding = "sr") -> Evolution:
         """Exact expectations along the run."""
-        rates = schedule.rates(steps)
-        return evolve_separable(self.problem, self.grid, self.start, rates, noise=self.noise, rounding=rounding)
+        return evolve_separable(self.separable, self.grid, self.start, rates, noise=self.noise, rounding=rounding)
+
+    def stationary_loss(self, eta: float, rounding: ExactRounding = "sr") -> tuple[float, Floats]:
+        """Long-run ``E f - f*`` of one coordinate, and the law behind it."""
+        law = Chain(self.separable, self.grid, self.noise, rounding).stationary(eta, self.start)
+        return float(law @ self.separable.values(self.grid.values[:, None])[:, 0]), law
+
+    def floor_bound(self, eta: float) -> float:
+        """What S1 leaves as T grows: its sharp form where no update exceeds a step, else the general one."""
+        known = self.problem.constants(self.grid, self.noise)
+        given = {"T": 1, "eta": eta, "step_size": self.grid.step_size, "D1": 0.0, "G1": known.G1}
+        if eta * known.g_max <= self.grid.step_size:
+            return bounds.sr_convex_constant_small_updates(**given, g_max=known.g_max)
+        return bounds.sr_convex_constant(**given, G=known.G, dim=1)
 
 
-def instance(cell: Cell) -> Instance:
-    """The instance of a cell with ``problem``, ``sigma``, ``d`` and ``reach`` (largest first update in steps)."""
-    grid, d = Grid(STEP, 6), int(cell["d"])
-    off = OFF_GRID * STEP + STEP * np.arange(d)
+# ---- S1 to S5: instances by name
+
+
+def _off_grid(d: int) -> Floats:
+    """Minima between grid points, in another place in each coordinate."""
+    return np.asarray(CELL * (np.arange(d) - d / 2 + 0.3), dtype=np.float64)
+
+
+def _one_hot_rows(loss: str, fields: int, values: int) -> LinearModel:
+    """Rows with one of `values` features on in each of `fields` fields, as click data have: sparse gradients."""
+    generator = np.random.Generator(np.random.Philox(key=7))
+    features = np.zeros((ROWS, fields * values))
+    for field in range(fields):
+        features[np.arange(ROWS), field * values + generator.integers(0, values, ROWS)] = 1.0
+    signal = features @ generator.uniform(-0.5, 0.5, fields * values)
+    if loss == "absolute":
+        return l1_regression(features, signal + 0.1 * generator.standard_normal(ROWS))
+    return logistic_regression(features, generator.random(ROWS) < 1.0 / (1.0 + np.exp(-2.0 * signal)), l2=0.02)
+
+
+_WIDE = Grid(CELL, 6)
+_SHAKEN = Noise("two-point", 0.5)
+INSTANCES: dict[str, Callable[[], Instance]] = {
+    # one coordinate, where the bounds are tight
+    "kink": lambda: Instance(absolute(1.0, 0.0), Grid(1.0, 2), Noise(), 0),
+    "bent kink": lambda: Instance(elastic(0.01, 1.0, 0.0), Grid(1.0, 2), Noise(), 0),
+    "noisy bowl": lambda: Instance(quadratic(1.0, 0.0), Grid(1.0, 8), Noise("two-point", 400.0), 0),
+    "corner bowl": lambda: Instance(quadratic(1.0, 0.0), Grid(1.0, 8), Noise(), -128),
+    # one coordinate, where nearest rounding stalls
+    "cliff": lambda: Instance(absolute(1.0, 0.0), Grid(1.0, 4), Noise(), 7),
+    "far bowl": lambda: Instance(quadratic(1.0, 0.3), Grid(1.0, 5), Noise(), 15),
+    "far elastic": lambda: Instance(elastic(0.05, 1.0, 0.0), Grid(1.0, 4), Noise(), 7),
+    # several coordinates, minima between grid points
+    "bowls": lambda: Instance(quadratic(np.geomspace(1.0, 0.1, 4), _off_grid(4)), _WIDE, _SHAKEN, 30),
+    "slopes": lambda: Instance(absolute(np.geomspace(1.0, 0.1, 4), _off_grid(4)), _WIDE, _SHAKEN, -32),
+    "hubers": lambda: Instance(huber(1.0, 4 * CELL, _off_grid(3)), _WIDE, _SHAKEN, 30),
+    "elastics": lambda: Instance(elastic(0.5, 0.25, _off_grid(3)), _WIDE, Noise(), 30),
+    "hollows": lambda: Instance(saturating(np.geomspace(2.0, 0.5, 3), _off_grid(3)), _WIDE, Noise(), 16),
+    "inner bowls": lambda: Instance(quadratic(np.geomspace(1.0, 0.3, 4), _off_grid(4)), Grid(CELL, 7), _SHAKEN, 24),
+    "sparse": lambda: Instance(absolute(np.r_[1.0, np.full(31, 1 / 64)], np.zeros(32)), Grid(CELL, 5), Noise(), 12),
+    # by Monte Carlo
+    "logistic": lambda: Instance(synthetic_regression("logistic", ROWS, 4, seed=1, l2=0.05), _WIDE, Noise(), 16),
+    "L1 regression": lambda: Instance(synthetic_regression("absolute", ROWS, 4, seed=2), _WIDE, Noise(), 16),
+    "least squares": lambda: Instance(synthetic_regression("square", ROWS, 4, seed=3, l2=0.05), _WIDE, Noise(), 16),
+    "one-hot logistic": lambda: Instance(_one_hot_rows("logistic", 3, 8), _WIDE, Noise(), 8),
+    "one-hot L1": lambda: Instance(_one_hot_rows("absolute", 3, 8), _WIDE, Noise(), 8),
+    "hubers, normal noise": lambda: Instance(
+        huber(1.0, 4 * CELL, _off_grid(3)), Grid(CELL, 8), Noise("normal", 0.5), 30
+    ),
+    "hollows, uniform noise": lambda: Instance(
+        saturating(np.geomspace(2.0, 0.5, 3), _off_grid(3)), Grid(CELL, 8), Noise("uniform", 0.1), 16
+    ),
+}
+
+
+@functools.cache
+def named(name: str) -> Instance:
+    """An instance by name, built once a process."""
+    return INSTANCES[name]()
+
+
+# ---- D1 and D2: started in the lowest corner of the box
+
+CORNER_STEP = 1.0 / 16.0
+OFF_GRID = 0.3
+"""Where between two grid points the minimum of the smooth problems lies, in steps."""
+
+
+def in_corner(cell: Cell) -> Instance:
+    """The instance of a cell with ``problem``, ``sigma`` and ``d``."""
+    grid, d = Grid(CORNER_STEP, 6), int(cell["d"])
+    off = OFF_GRID * CORNER_STEP + CORNER_STEP * np.arange(d)
     made: dict[str, Separable] = {
         "kink": absolute(1.0, np.zeros(d)),
         "bowl": quadratic(np.linspace(1.0, 0.5, d), off),
-        "huber": huber(1.0, 8.0 * STEP, off),
+        "huber": huber(1.0, 8.0 * CORNER_STEP, off),
         "elastic": elastic(0.5, 0.5, np.zeros(d)),
     }
-    problem = made[cell["problem"]]
     noise = Noise("two-point", cell["sigma"]) if cell["sigma"] else Noise()
-    return Instance(problem, grid, noise, float(cell["reach"]) * STEP / problem.constants(grid, noise).g_max)
+    return Instance(made[cell["problem"]], grid, noise, grid.low_code)
 
 
-def running_average(run: Evolution, horizons: Sequence[int]) -> NDArray[np.float64]:
-    """``(1/T) sum_{t=1..T} E f(w_t) - f*`` at each T of `horizons`."""
-    sums = np.cumsum(run.value)
-    return np.array([sums[T - 1] / T for T in horizons], dtype=np.float64)
+# ---- C1 to C7: floors on a box of fixed length
+
+RANGE = 2.0
+"""Half the length of the box."""
+SIGMA = 2.0
+"""Noise of the noisy quadratic: at least curvature times distance everywhere in the box, so that E|g| = SIGMA."""
+EXACT_WIDTH = 0.05
+"""Half width of the range around a claimed slope of exact values: what saturation and the box's end may bend."""
+POWERS = {"noisy": 1.0, "kink": 1.0, "smooth": 2.0}
+"""What the theory says of each floor: which power of the step size."""
 
 
-def measured_average(run: Evolution, made: Instance, horizons: Sequence[int], **extra: Any) -> Measurement:
-    """The running average as a measurement, with what the assumptions look at."""
-    sigma2 = made.problem.dim * made.noise.sigma**2
-    observed = {"G2": float(run.gradient2.max()) + sigma2, "D2": float(run.distance2.max())}
-    labels = [f"T = {T}" for T in horizons]
-    return exact(running_average(run, horizons), labels=labels, observed=observed, extra={"T": list(horizons), **extra})
+def grid_of(bits: int, half_length: float = RANGE) -> Grid:
+    """Grid of `bits` bits over a box of fixed length: step ``half_length/2^(bits-1)``."""
+    return Grid(half_length / 2 ** (bits - 1), bits)
 
 
-def _convex(cell: Cell, constants: Constants) -> bool:
-    return bool(constants["convex"])
-
-
-def _gradient(cell: Cell, constants: Constants, seen: Constants) -> bool:
-    return bool(seen["G2"] <= constants["G"] ** 2 * (1 + 1e-12))
-
-
-def _distance(cell: Cell, constants: Constants, seen: Constants) -> bool:
-    return bool(seen["D2"] <= constants["D"] ** 2 * (1 + 1e-12))
-
-
-CONVEX = Assumption("f is convex and its minimum lies in the box", _convex)
-ALONG = (
-    Assumption("E|g_t|^2 <= G^2 at every iterate", _gradient, along_run=True),
-    Assumption("E|w_t - w*|^2 <= D^2 at every iterate", _distance, along_run=True),
-)
-RELATIVE = "ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017"
+def floor(name: str, grid: Grid, noise: Noise | None = None) -> Instance:
+    """The problem of `POWERS` by this name from the lowest code, with its own noise unless one is given."""
+    problem, own = {
+        "noisy": (quadratic(1.0, 0.3), Noise("two-point", SIGMA)),
+        "kink": (absolute(1.0, 0.0), Noise()),
+        "smooth": (quadratic(1.0, 1.0 / 3.0), Noise()),
+    }[name]
+    return Instance(problem, grid, own if noise is None else noise, grid.low_code)

@@ -16,13 +16,12 @@ import numpy as np
 
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
-from ._floors import EXACT_WIDTH, FLOORS, floor_bound, grid_of, stationary_loss
-from ._instances import RELATIVE
+from ._instances import EXACT_WIDTH, POWERS, RELATIVE, floor, grid_of
 from ._pictures import slopes
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(problem=list(FLOORS), bits=[[4, 10 if budget == "full" else 9]])
+    return product(problem=list(POWERS), bits=[[4, 10 if budget == "full" else 9]])
 
 
 def rate(bits: int) -> float:
@@ -31,17 +30,17 @@ def rate(bits: int) -> float:
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
-    power = FLOORS[cell["problem"]].power
+    power = POWERS[cell["problem"]]
     return power - EXACT_WIDTH, power + EXACT_WIDTH
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    floor, eta = FLOORS[cell["problem"]], rate(cell["bits"][1])
-    grids = [grid_of(bits) for bits in range(cell["bits"][0], cell["bits"][1] + 1)]
-    losses = [stationary_loss(floor, grid, eta, "dr" if broken else "sr")[0] for grid in grids]
-    steps = [grid.step_size for grid in grids]
-    extra = {"bound": np.array([floor_bound(floor, grid, eta) for grid in grids]), "eta": eta}
-    return curve(steps, losses, extra=extra)
+    eta, (first, last) = rate(cell["bits"][1]), cell["bits"]
+    made = [floor(cell["problem"], grid_of(bits)) for bits in range(first, last + 1)]
+    losses = [one.stationary_loss(eta, "dr" if broken else "sr")[0] for one in made]
+    step_sizes = [one.grid.step_size for one in made]
+    extra = {"bound": np.array([one.floor_bound(eta) for one in made]), "eta": eta}
+    return curve(step_sizes, losses, extra=extra)
 
 
 CLAIM = Claim(

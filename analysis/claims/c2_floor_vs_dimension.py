@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Chain, Grid, Noise, quadratic
-from alpt_ref.theory.markov import gth
+from alpt_ref.theory.stationary import gth
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
-from ._floors import EXACT_WIDTH
-from ._instances import RELATIVE
+from ._instances import EXACT_WIDTH, RELATIVE
 from ._pictures import slopes
 
 GRID, SIGMA, ETA = Grid(1.0 / 64.0, 8), 4.0, 1.0 / 1024.0

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.theory import Noise
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
-from ._floors import EXACT_WIDTH, FLOORS, RANGE, SIGMA, Floor, floor_bound, grid_of, stationary_loss
-from ._instances import RELATIVE
+from ._instances import EXACT_WIDTH, POWERS, RANGE, RELATIVE, SIGMA, floor, grid_of
 from ._pictures import slopes
 
 BITS = 7
@@ -25,7 +25,7 @@ LAWS = 4
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(problem=list(FLOORS), count=[41 if budget == "full" else 13])
+    return product(problem=list(POWERS), count=[41 if budget == "full" else 13])
 
 
 def rates(count: int) -> list[float]:
@@ -38,18 +38,13 @@ def bound(cell: Cell, constants: Constants) -> Any:
     return -EXACT_WIDTH, EXACT_WIDTH
 
 
-def without_noise(name: str) -> Floor:
-    """The control's problem: deterministic rounding stalls for good only without noise."""
-    return Floor(FLOORS[name].problem, FLOORS["kink"].noise, 0.0)
-
-
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    floor = without_noise(cell["problem"]) if broken else FLOORS[cell["problem"]]
     grid, eta = grid_of(BITS), rates(cell["count"])
+    made = floor(cell["problem"], grid, Noise() if broken else None)  # DR stalls for good only without noise
     if broken:
         eta = [20.0 * rate for rate in eta]  # down to where its stalled region fills the box
-    both = [stationary_loss(floor, grid, rate, "dr" if broken else "sr") for rate in eta]
-    extra = {"bound": np.array([floor_bound(floor, grid, rate) for rate in eta]), "grid": grid.values}
+    both = [made.stationary_loss(rate, "dr" if broken else "sr") for rate in eta]
+    extra = {"bound": np.array([made.floor_bound(rate) for rate in eta]), "grid": grid.values}
     extra["laws"] = np.stack([law for _, law in both[::LAWS]])
     extra["law_rates"] = np.array(eta[::LAWS])
     return curve(eta, [loss for loss, _ in both], extra=extra)

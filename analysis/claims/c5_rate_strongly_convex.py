@@ -16,8 +16,7 @@ import numpy as np
 from alpt_ref.theory import Chain, Grid, Noise, Schedule, bounds, quadratic
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
-from ._floors import EXACT_WIDTH
-from ._instances import RELATIVE
+from ._instances import EXACT_WIDTH, RELATIVE
 from ._pictures import slopes
 
 

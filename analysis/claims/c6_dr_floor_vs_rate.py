@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.theory import Grid, quadratic
+from alpt_ref.theory import Grid, Noise, quadratic
 from alpt_ref.theory.stalling import dr_quadratic_stall
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
-from ._floors import FLOORS, Floor, stationary_loss
-from ._instances import RELATIVE
+from ._instances import RELATIVE, Instance
 from ._pictures import slopes
 
 WIDTH = 0.1
@@ -34,10 +33,10 @@ def bound(cell: Cell, constants: Constants) -> Any:
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     grid = Grid(STEP, cell["bits"])
-    floor = Floor(quadratic(cell["curvature"], 0.3 * STEP), FLOORS["smooth"].noise, 0.0)
+    made = Instance(quadratic(cell["curvature"], 0.3 * STEP), grid, Noise(), grid.low_code)
     farthest = 0.8 * grid.high_code
     eta = np.geomspace(0.5 / farthest, 0.05, cell["count"]) / cell["curvature"]
-    losses = [stationary_loss(floor, grid, float(rate), "sr" if broken else "dr")[0] for rate in eta]
+    losses = [made.stationary_loss(float(rate), "sr" if broken else "dr")[0] for rate in eta]
     stall = [dr_quadratic_stall(eta=float(r), curvature=cell["curvature"], step_size=STEP)[2] for r in eta]
     return curve(eta, losses, extra={"bound": np.array(stall)})
 

@@ -17,8 +17,7 @@ import numpy as np
 from alpt_ref.theory import Grid, Noise, Schedule, quadratic, simulate
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
-from ._floors import FLOORS, floor_bound, grid_of, stationary_loss
-from ._instances import RELATIVE
+from ._instances import RELATIVE, floor, grid_of
 from ._pictures import slopes
 
 SIGMA, RATE, STEPS = 2.0, 1.0 / 1024.0, 8192
@@ -49,8 +48,8 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     bits = list(range(first, last + 1))
     grids = [Grid(grid_of(7).step_size, b + 3) if broken else grid_of(b) for b in bits]
     columns = [second_half(grid, cell["runs"], seed + k) for k, grid in enumerate(grids)]
-    exact = [stationary_loss(FLOORS["noisy"], grid, RATE)[0] for grid in grids]
-    bound_at = [floor_bound(FLOORS["noisy"], grid, RATE) for grid in grids]
+    exact = [floor("noisy", grid).stationary_loss(RATE)[0] for grid in grids]
+    bound_at = [floor("noisy", grid).floor_bound(RATE) for grid in grids]
     extra = {"bits": np.array(bits), "exact": np.array(exact), "bound": np.array(bound_at)}
     return curve([2.0**b for b in bits], np.stack(columns, axis=1), extra=extra)
 

@@ -13,7 +13,8 @@ from alpt_ref.theory.stalling import dr_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import ALONG, CONVEX, instance, measured_average
+from ._instances import in_corner
+from ._track import AT_EVERY_ITERATE, CONVEX_IN_BOX, measured_average
 
 KEYS = ("eta", "step_size", "D1", "G", "dim")
 
@@ -34,7 +35,9 @@ def horizons(cell: Cell) -> list[int]:
 
 
 def constants(cell: Cell) -> Constants:
-    return instance(cell).constants()
+    made = in_corner(cell)
+    found = made.constants(made.rate(cell["reach"]))
+    return {key: found[key] for key in (*KEYS, "D", "convex")}
 
 
 def bound(cell: Cell, constants: Constants) -> list[float]:
@@ -48,8 +51,9 @@ def stochastic_bound(cell: Cell, constants: Constants) -> list[float]:
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    made = instance(cell)
-    run = made.evolve(Schedule("constant", made.eta), int(cell["longest"]), "dr")
+    made = in_corner(cell)
+    rates = Schedule("constant", made.rate(cell["reach"])).rates(int(cell["longest"]))
+    run = made.evolve(rates, "dr")
     return measured_average(run, made, horizons(cell))
 
 
@@ -65,7 +69,7 @@ CLAIM = Claim(
     constants=constants,
     bound=bound,
     measure=measure,
-    assumptions=(CONVEX, *ALONG),
+    assumptions=(CONVEX_IN_BOX, *AT_EVERY_ITERATE),
     control=(
         Control(
             "held-to-s1",

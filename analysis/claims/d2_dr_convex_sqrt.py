@@ -15,7 +15,10 @@ from alpt_ref.theory.stalling import dr_convex_sqrt
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._instances import ALONG, CONVEX, instance, measured_average
+from ._instances import in_corner
+from ._track import AT_EVERY_ITERATE, CONVEX_IN_BOX, measured_average
+
+KEYS = ("step_size", "D", "G", "dim")
 
 
 def grid(budget: str) -> list[Cell]:
@@ -34,17 +37,18 @@ def horizons(cell: Cell) -> list[int]:
 
 
 def constants(cell: Cell) -> Constants:
-    known = instance(cell).constants()
-    return {**known, "c": known["eta"]}
+    made = in_corner(cell)
+    found = made.constants(made.rate(cell["reach"]))
+    return {"c": found["eta"], **{key: found[key] for key in (*KEYS, "eta", "D1", "convex")}}
 
 
 def bound(cell: Cell, constants: Constants) -> list[float]:
-    known = {key: constants[key] for key in ("c", "step_size", "D", "G", "dim")}
+    known = {key: constants[key] for key in ("c", *KEYS)}
     return [stalling.dr_convex_sqrt(T=T, **known) for T in horizons(cell)]
 
 
 def stochastic_bound(cell: Cell, constants: Constants) -> list[float]:
-    known = {key: constants[key] for key in ("c", "step_size", "D", "G", "dim")}
+    known = {key: constants[key] for key in ("c", *KEYS)}
     return [bounds.sr_convex_sqrt(T=T, **known) for T in horizons(cell)]
 
 
@@ -55,8 +59,9 @@ def vacuous(cell: Cell, constants: Constants) -> list[float]:
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    made = instance(cell)
-    run = made.evolve(Schedule("inverse-sqrt", made.eta), int(cell["longest"]), "dr")
+    made = in_corner(cell)
+    rates = Schedule("inverse-sqrt", made.rate(cell["reach"])).rates(int(cell["longest"]))
+    run = made.evolve(rates, "dr")
     return measured_average(run, made, horizons(cell))
 
 
@@ -72,7 +77,7 @@ CLAIM = Claim(
     constants=constants,
     bound=bound,
     measure=measure,
-    assumptions=(CONVEX, *ALONG),
+    assumptions=(CONVEX_IN_BOX, *AT_EVERY_ITERATE),
     control=(
         Control(
             "held-to-s2",

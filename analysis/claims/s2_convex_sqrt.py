@@ -14,7 +14,7 @@ from alpt_ref.theory.bounds import sr_convex_sqrt
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._settings import ALONG, CONVEX, against_time, horizons, known, track
+from ._track import ALONG, CONVEX, against_time, horizons, known, track
 
 FORMS = ("usual", "sparse", "exact sums")
 

@@ -16,7 +16,7 @@ from alpt_ref.theory.bounds import sr_strongly_convex_inverse
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._settings import ALONG, STRONGLY, against_time, horizons, known, track
+from ._track import ALONG, STRONGLY, against_time, horizons, known, track
 
 FORMS = ("usual", "sparse")
 

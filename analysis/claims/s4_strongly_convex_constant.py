@@ -14,7 +14,7 @@ from alpt_ref.theory.bounds import sr_strongly_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
 
-from ._settings import ALONG, STRONGLY, against_time, horizons, known, track
+from ._track import ALONG, STRONGLY, against_time, horizons, known, track
 
 KEYS = ("mu", "eta", "step_size", "D1", "G", "dim")
 

@@ -14,7 +14,7 @@ from alpt_ref.theory.bounds import sr_smooth
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
 
-from ._settings import ALONG, against_time, horizons, known, track
+from ._track import ALONG, against_time, horizons, known, track
 
 KEYS = ("eta", "L", "step_size", "gap", "G", "dim")
 FORMS = ("dense", "sparse")

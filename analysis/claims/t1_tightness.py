@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 
-from alpt_ref.theory.tightness import Instance, tightness_instances
+from alpt_ref.theory.tightness import TightInstance, tightness_instances
 from alpt_ref.verification import Cell, Claim, Control, Measurement, exact, product
 
 
 @functools.cache
-def instances() -> dict[str, Instance]:
+def instances() -> dict[str, TightInstance]:
     """The instances by theorem; about a second, once a process."""
     return {instance.theorem: instance for instance in tightness_instances()}
 

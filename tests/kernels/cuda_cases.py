@@ -33,7 +33,7 @@ def quantizer_cases() -> Iterator[Case]:
     yield "philox", _philox
     yield "a piece of a matrix", _piece
     yield "beyond the range of the known step", _huge
-    yield "not finite", _refused
+    yield "not finite", refused
 
 
 def weights(bits: int, d: int, rows: int = 70) -> NDArray[np.float32]:
@@ -132,7 +132,8 @@ def _huge(device: str) -> Arrays:
     return {"codes": quantize(w, STEP * 1e25, QuantSpec(8), seed=5, device=device)}
 
 
-def _refused(device: str) -> Arrays:
+def refused(device: str) -> Arrays:
+    """What is said about weights that are not finite."""
     from alpt_ref import InputError, QuantSpec, quantize
 
     messages = []

@@ -28,7 +28,7 @@ def require_same_bits(found: cuda_cases.Arrays, expected: cuda_cases.Arrays) -> 
 
 
 def test_bad_weights_are_refused_with_their_place() -> None:
-    messages = cuda_cases.compute("cpu")["not finite/messages"].tolist()
+    messages = cuda_cases.refused("cpu")["messages"].tolist()
     assert [message.split(", got ")[1] for message in messages] == [
         f"{x} at row 6, column 2" for x in ("nan", "inf", "-inf")
     ]

@@ -35,8 +35,7 @@ CLAIM = Claim(
 
 
 def command(output: Path, *more: str) -> list[str]:
-    folders = [f"--{kind}={ROOT / kind}" for kind in ("tables", "figures")]
-    return ["reproduce", "--quick", *TINY, "--seeds=2", "--jobs=1", *folders, f"--output={output}", "--quiet", *more]
+    return ["reproduce", "--quick", *TINY, "--seeds=2", "--jobs=1", f"--output={output}", "--quiet", *more]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -46,15 +45,16 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(caught.value.code or 0), captured.out, captured.err
 
 
-def claims(folder: Path, measured: float) -> str:
+def claims(folder: Path, measured: float) -> list[str]:
+    """Options for one claim that is true or not, without the package's own."""
     folder.mkdir()
     (folder / "c0_some.py").write_text(CLAIMS.replace("{measured}", str(measured)))
-    return f"--claims={folder}"
+    return [f"--claims={folder}", "--claim=c0"]
 
 
 def test_tables_figures_verdicts_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     only = ["--only=schedule", "--only=time_and_memory"]
-    arguments = command(tmp_path / "out", claims(tmp_path / "claims", 1.0), *only)
+    arguments = command(tmp_path / "out", *claims(tmp_path / "claims", 1.0), *only)
     status, out, err = run(capsys, *arguments)
     assert (status, err) == (0, "")
     assert "### Learned against fixed step size under both schedules" in out
@@ -75,7 +75,7 @@ def test_tables_figures_verdicts_and_report(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_refuted_claim_makes_the_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = command(tmp_path / "out", claims(tmp_path / "claims", 2.5), "--only=schedule", "--seeds=1")
+    arguments = command(tmp_path / "out", *claims(tmp_path / "claims", 2.5), "--only=schedule", "--seeds=1")
     status, out, _ = run(capsys, *arguments)
     assert status == 1
     assert out.rstrip().endswith("1 claims: 1 REFUTED (c0).")
@@ -123,9 +123,8 @@ def test_bad_input_is_one_sentence(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("1 1:1\n")
-    folders = [f"--{kind}={ROOT / kind}" for kind in ("tables", "figures")]
     given = [one.format(here=tmp_path) for one in arguments]
-    status, out, err = run(capsys, "reproduce", *folders, f"--output={tmp_path / 'out'}", *given)
+    status, out, err = run(capsys, "reproduce", f"--output={tmp_path / 'out'}", *given)
     assert (status, out) == (2, "")
     assert message.format(here=tmp_path) in err
     assert err.count("\n") == 1

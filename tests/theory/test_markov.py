@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from alpt_ref.errors import InputError
 from alpt_ref.theory import dither, quadratic_laws, stalling
-from alpt_ref.theory.markov import Chain, ExactRounding, closed_classes, evolve_separable, gth
+from alpt_ref.theory.markov import Chain, ExactRounding, evolve_separable
 from alpt_ref.theory.problems import absolute, quadratic
 from alpt_ref.theory.setting import Grid, Noise, Schedule
+from alpt_ref.theory.stationary import closed_classes, gth
 from tests import tolerances
 from tests.strategies import Case, cases
 

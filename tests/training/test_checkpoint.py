@@ -19,11 +19,11 @@ from alpt_ref.training.checkpoint import (
     Checkpoint,
     CheckpointError,
     read_checkpoint,
-    versions,
     write_checkpoint,
     write_folder,
 )
 from alpt_ref.training.config import RunConfig, TableConfig
+from alpt_ref.training.versions import versions
 
 META = {"step": 7, "epoch": 1, "n": 3, "d": 2, "fields": 1, "dataset": "clicks", "fingerprint": "ab12"}
 
@@ -290,5 +290,5 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_versions_name_what_bits_may_depend_on() -> None:
-    assert set(versions()) == {"alpt_ref", "numpy", "numba", "python"}
+    assert set(versions()) == {"alpt_ref", "numpy", "scipy", "numba", "python", "blas"}
     assert versions()["numpy"] == np.__version__

@@ -21,6 +21,7 @@ from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainC
 from alpt_ref.training.engine import BatchRange, CpuEngine
 from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import DivergedError, StoppedError, train
+from alpt_ref.training.versions import versions
 
 STEPS = 18  # 1,600 training rows in batches of 280: six an epoch, the last one smaller; three epochs
 
@@ -167,7 +168,7 @@ def test_a_checkpoint_says_what_it_is(dataset: ClickDataset, tmp_path: Path) -> 
     assert (meta["step"], meta["epoch"], meta["batch"], meta["finished"]) == (8, 1, 2, False)
     assert (meta["n"], meta["d"], meta["fields"]) == (dataset.n, 4, 4)
     assert (meta["dataset"], meta["fingerprint"], meta["encoder"]) == ("synthetic", dataset.fingerprint, None)
-    assert (meta["versions"], meta["device"]) == (checkpoint.versions(), "cpu")
+    assert (meta["versions"], meta["device"]) == (versions(), "cpu")
     assert content.config == config.replace("train", threads=None)
     groups = {name.partition("/")[0] for name in content.arrays}
     assert groups == {"table", "model", "optimizer", "statistics", "last_good"}
@@ -297,7 +298,9 @@ def test_a_store_that_was_edited_behind_its_manifest_is_refused(dataset: ClickDa
     ("change", "reason"),
     [
         ({"versions": {"alpt_ref": "0.0.1"}}, "was written with alpt_ref 0.0.1, this is"),
-        ({"versions": checkpoint.versions() | {"numpy": "1.0"}}, "was written with numpy 1.0, this is"),
+        ({"versions": versions() | {"numpy": "1.0"}}, "was written with numpy 1.0, this is"),
+        ({"versions": versions() | {"scipy": "1.0"}}, "was written with scipy 1.0, this is"),
+        ({"versions": versions() | {"blas": "mkl 1"}}, "was written with matrix products by mkl 1, this is"),
         ({"device": "abacus"}, "was written on device 'abacus', got 'cpu'"),
         ({"batch": 6}, "its step, epoch and batch do not belong together"),
         ({"step": 5}, "its step, epoch and batch do not belong together"),

@@ -23,7 +23,7 @@ from alpt_ref.training.checkpoint import read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import CpuEngine
 from alpt_ref.training.evaluation import evaluate
-from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second
+from alpt_ref.training.results import EpochRecord, RunResult, read_result, samples_per_second
 from alpt_ref.training.train import DivergedError, train
 from alpt_ref.training.trainer import Trainer
 from tests.tolerances import FLOAT64
@@ -399,3 +399,14 @@ def test_speed_is_the_median_over_epochs() -> None:
         EpochRecord(k, {}, 0.0, 0.0, 0.0, {}, {"samples_per_s": speed}) for k, speed in enumerate((9.0, 1.0, 2.0))
     ]
     assert samples_per_second(records) == 2.0
+
+
+def test_a_result_carries_versions_and_a_checksum(dataset: ClickDataset, tmp_path: Path) -> None:
+    result = train(small(epochs=1, milestones=()), dataset, output=tmp_path)
+    plain = json.loads((tmp_path / "result.json").read_text())
+    assert {"numpy", "scipy", "numba", "blas"} <= set(plain["versions"])
+    assert read_result(tmp_path / "result.json").test_auc == result.test_auc
+    plain["test_auc"] += 1e-6
+    (tmp_path / "result.json").write_text(json.dumps(plain))
+    with pytest.raises(InputError, match="does not have its checksum"):
+        train(small(epochs=1, milestones=()), dataset, output=tmp_path)

@@ -36,6 +36,12 @@ CLAIM = Claim("stuck", "t", "s", "upper", lambda budget: product(a=list(range(8)
 """
 
 
+def toys_of(folder: str | Path) -> list[str]:
+    """Options that add the claims of a folder and leave out the package's own."""
+    ids = sorted(file.name.partition("_")[0] for file in Path(folder).glob("[!_]*.py"))
+    return ["--claims", str(folder), *(word for name in ids for word in ("--claim", name))]
+
+
 def invoke(*args: str | Path) -> Result:
     return CliRunner().invoke(cli, [str(arg) for arg in args])
 
@@ -51,7 +57,7 @@ def start(*args: str | Path) -> subprocess.Popen[str]:
     [("good_mean", 0), ("open_mean", 0), ("na_domain", 0), ("wrong_mean", 1), ("blunt_control", 1), ("bad_raises", 1)],
 )
 def test_exit_status(toys: Toys, tmp_path: Path, toy: str, status: int) -> None:
-    done = invoke("verify", "--claims", toys(toy), "--output", tmp_path / "out", "--jobs", 1)
+    done = invoke("verify", *toys_of(toys(toy)), "--output", tmp_path / "out", "--jobs", 1)
     assert done.exit_code == status, done.output
     assert (tmp_path / "out" / "report.html").exists()
 
@@ -67,7 +73,7 @@ def test_bad_input_is_one_sentence_and_status_2(toys: Toys, tmp_path: Path, caps
         ([str(tmp_path / "none")], "is not a folder"),
         ([clean, "--budget", "huge"], "--budget"),
         ([clean, "--jobs", "0"], "--jobs"),
-        ([clean, "--output", str(tmp_path / "foreign")], "holds a report.html of unknown origin"),
+        ([clean, "--claim", "good", "--output", str(tmp_path / "foreign")], "holds a report.html of unknown origin"),
     ]
     for arguments, message in cases:
         with pytest.raises(SystemExit) as ended:
@@ -87,8 +93,9 @@ def test_bad_input_is_one_sentence_and_status_2(toys: Toys, tmp_path: Path, caps
 
 def test_list_and_show(toys: Toys) -> None:
     folder = toys("good_mean", "na_domain")
-    listed = invoke("verify", "list", "--claims", folder)
-    assert listed.output.splitlines() == ["good  upper  A mean", "na    upper  Never applies"]
+    listed = invoke("verify", "list", "--claims", folder).output.splitlines()
+    assert [" ".join(line.split()) for line in listed[-2:]] == ["good upper A mean", "na upper Never applies"]
+    assert listed[0].split()[0] == "a1"  # the package's own come first
     shown = invoke("verify", "--claims", folder, "show", "good").output
     for part in (
         "mean of x ≤ 1",
@@ -102,7 +109,7 @@ def test_list_and_show(toys: Toys) -> None:
 
 def test_only_the_named_claims_run_and_other_verdicts_stay(toys: Toys, tmp_path: Path) -> None:
     folder, output = toys("good_mean", "open_mean"), tmp_path / "out"
-    both = invoke("verify", "--claims", folder, "--output", output, "--jobs", 1, "--quiet")
+    both = invoke("verify", *toys_of(folder), "--output", output, "--jobs", 1, "--quiet")
     one = invoke("verify", "--claims", folder, "--output", output, "--claim", "open", "--jobs", 1)
     assert [line.split()[:2] for line in both.stdout.splitlines()[1:]] == [
         ["good", "SUPPORTED"],
@@ -117,9 +124,11 @@ def test_figures(toys: Toys, tmp_path: Path) -> None:
     from .test_figures import GOOD, figures
 
     output = tmp_path / "out"
-    invoke("verify", "--claims", toys("good_mean"), "--output", output, "--jobs", 1)
+    invoke("verify", *toys_of(toys("good_mean")), "--output", output, "--jobs", 1)
     folder = figures(tmp_path / "figs", means=GOOD)
-    drawn = invoke("figures", "--results", output, "--figures", folder, "--output", tmp_path / "figures")
+    drawn = invoke(
+        "figures", "--results", output, "--figures", folder, "--only", "means", "--output", tmp_path / "figures"
+    )
     assert (drawn.exit_code, drawn.stdout) == (0, "means\n")
     assert (tmp_path / "figures" / "INDEX.md").exists()
 
@@ -139,7 +148,7 @@ def wait_for(output: Path, cells: int) -> None:
 
 def test_killed_half_way_it_goes_on_and_measures_no_cell_twice(toys: Toys, tmp_path: Path) -> None:
     folder, output = toys(stuck_cells=STUCK), tmp_path / "out"
-    process = start("verify", "--claims", folder, "--output", output, "--jobs", 2)
+    process = start("verify", *toys_of(folder), "--output", output, "--jobs", 2)
     wait_for(output, 4)
     process.kill()
     process.communicate(timeout=60)
@@ -147,17 +156,17 @@ def test_killed_half_way_it_goes_on_and_measures_no_cell_twice(toys: Toys, tmp_p
     assert len(kept) == len(calls(folder)) == 4
     assert not (output / "report.html").exists()
     (folder / "go").touch()
-    finished = invoke("verify", "--claims", folder, "--output", output, "--jobs", 1)
+    finished = invoke("verify", *toys_of(folder), "--output", output, "--jobs", 1)
     assert finished.exit_code == 0
     assert sorted(calls(folder)) == [str(a) for a in range(8)]
     assert {name: (output / "cells" / "stuck" / name).read_bytes() for name in kept} == kept
-    fresh = invoke("verify", "--claims", folder, "--output", tmp_path / "fresh", "--jobs", 1)
+    fresh = invoke("verify", *toys_of(folder), "--output", tmp_path / "fresh", "--jobs", 1)
     assert fresh.stdout == finished.stdout
 
 
 def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(toys: Toys, tmp_path: Path) -> None:
     folder, output = toys(stuck_cells=STUCK), tmp_path / "out"
-    process = start("verify", "--claims", folder, "--output", output, "--jobs", 2)
+    process = start("verify", *toys_of(folder), "--output", output, "--jobs", 2)
     wait_for(output, 4)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
@@ -168,13 +177,13 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(toys: Toys, tmp_path: P
     assert "Traceback" not in error
     assert not list(output.rglob("*.part"))
     (folder / "go").touch()
-    assert invoke("verify", "--claims", folder, "--output", output, "--jobs", 1).exit_code == 0
+    assert invoke("verify", *toys_of(folder), "--output", output, "--jobs", 1).exit_code == 0
     assert len(calls(folder)) == 8
 
 
 def test_a_dying_worker_is_one_sentence(toys: Toys, tmp_path: Path) -> None:
     source = STUCK.replace("time.sleep(600)", "__import__('os')._exit(9)")
-    process = start("verify", "--claims", toys(stuck_cells=source), "--output", tmp_path / "out", "--jobs", 2)
+    process = start("verify", *toys_of(toys(stuck_cells=source)), "--output", tmp_path / "out", "--jobs", 2)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert error.splitlines()[-1].startswith("Error: a worker process died")

@@ -291,14 +291,14 @@ def test_a_broken_helper_that_no_claim_imports_is_one_sentence_too(toys: Toys, t
         run(toys("good_mean", _helper="def broken(:"), tmp_path / "out")
 
 
-def test_no_folder_of_claims_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_of_claims_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder"):
         load_claims(tmp_path / "none")
     with pytest.raises(InputError, match="holds no claims"):
         load_claims(tmp_path)
-    from alpt_ref._util import plugin
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plugin, "__file__", str(tmp_path / "a" / "b" / "plugin.py"))
-    with pytest.raises(InputError, match="run from a checkout of the repository or give --claims DIR"):
+
+def test_an_installation_without_its_folder_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alpt_ref._util.plugin.analysis_folder", lambda: None)
+    with pytest.raises(InputError, match="this installation of alpt_ref lacks its folder analysis/claims; install it"):
         load_claims()

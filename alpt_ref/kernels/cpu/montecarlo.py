@@ -1,14 +1,14 @@
 """The Monte Carlo driver: any problem, noise, rounding, step sizes and start, a group of independent runs at a time.
 
 `simulate_group` is the loop over the steps of one group; a thread of either device walks through it on buffers of its
-own, `simulate_groups` here and its namesake in `kernels.cuda.montecarlo_groups`.
+own, compiled here and in `kernels.cuda.montecarlo_groups`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.inline import outline
 from alpt_ref.kernels.cpu.montecarlo_losses import is_linear, linear_gradient, sample_lanes, separable_gradient
 from alpt_ref.kernels.cpu.montecarlo_measure import check_update, keep_iterates, measure_linear, measure_separable
 from alpt_ref.kernels.cpu.montecarlo_passes import (
@@ -26,7 +26,6 @@ from alpt_ref.kernels.jit import kernel
 _ZERO = np.float32(0.0)
 
 
-@inline
 def simulate_group(
     part: int,
     group: int,
@@ -56,7 +55,7 @@ def simulate_group(
     for r in range(here):
         buffers.total[r] = 0.0
         buffers.total_gradient[r] = 0.0
-    point = 0
+    point = np.int64(0)
     steps = method.learning_rates.shape[0]
     for t in range(1, steps + 1):
         recorded = t == watch.checkpoints[point]
@@ -81,6 +80,9 @@ def simulate_group(
             update_all(t, n, method, buffers)
         else:
             update_each(t, n, method, buffers)
+
+
+_simulate_group = outline(simulate_group)
 
 
 @kernel
@@ -110,4 +112,4 @@ def simulate_groups(
         np.empty(group), np.empty(group), np.empty(group),
     )  # fmt: skip
     for part in range(lo, hi):
-        simulate_group(part, group, runs, problem, method, watch, buffers, results)
+        _simulate_group(part, group, runs, problem, method, watch, buffers, results)

@@ -6,9 +6,8 @@ import functools
 import importlib
 import os
 
+from alpt_ref._version import install_hint
 from alpt_ref.errors import InputError
-
-_INSTALL = "install the extra: pip install 'alpt-ref[gpu]'"
 
 
 @functools.cache
@@ -22,7 +21,7 @@ def require_device() -> None:
         load("numba_cuda")
     except Exception as error:  # CuPy and numba-cuda raise many kinds where libraries do not fit each other
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"device 'cuda' needs numba-cuda and CuPy ({reason}); {_INSTALL}") from None
+        raise InputError(f"device 'cuda' needs numba-cuda and CuPy ({reason}): {install_hint('gpu')}") from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:

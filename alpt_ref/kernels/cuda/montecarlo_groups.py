@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.montecarlo import simulate_group
 from alpt_ref.kernels.cpu.montecarlo_losses import sample_lanes
 from alpt_ref.kernels.cpu.montecarlo_types import Buffers, Method, Problem, Results, Watch
@@ -20,6 +21,9 @@ from alpt_ref.kernels.cuda.target import cuda, kernel, launch
 
 FLOAT_BUFFERS = 7
 """Float32 arrays of one number for each element among `Buffers`, those shared by all threads left out."""
+
+
+_simulate_group = inline(simulate_group)
 
 
 @kernel
@@ -67,7 +71,7 @@ def simulate_groups(  # type: ignore[no-untyped-def]
         doubles[2 * group :, me],
     )
     for part in range(me, (runs + group - 1) // group, uints.shape[1]):
-        simulate_group(part, group, runs, problem, method, watch, buffers, results)
+        _simulate_group(part, group, runs, problem, method, watch, buffers, results)
 
 
 def group_size(d: int) -> int:
