@@ -29,6 +29,11 @@ WORD_BIAS = 1 << 24
 _COMPILE: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
+def code_ends(bits: int) -> tuple[int, int]:
+    """Smallest and largest code of `bits` bits."""
+    return int(quantizer.q_min(bits)), int(quantizer.q_max(bits))
+
+
 @functools.cache
 def _value_counter(round_one: Any) -> Any:
     """Loop over values and words around ``round_one(x, low, high, word)``; not cached on disk, so never stale."""
@@ -87,7 +92,7 @@ def count_values(x: Floats32, code_bits: int, word_bits: int, *, less: int = 0) 
     float64 arrays (n,)
     """
     sums = np.empty((len(x), 2), np.int64)
-    low, high = (np.float32(end(code_bits)) for end in (quantizer.q_min, quantizer.q_max))
+    low, high = (np.float32(end) for end in code_ends(code_bits))
     run_rows(_value_counter(quantizer.encode_sr), len(x), x, low, high, word_bits, less, sums, grain=1)
     return _moments(sums, x.astype(np.float64), word_bits)
 
@@ -117,9 +122,9 @@ def count_moves(
 
 def _moments(sums: Integers, target: Floats, word_bits: int) -> tuple[Floats, Floats]:
     """Bias and variance from sums of ``rounded - floor(target)`` and its square over all words."""
-    words = float(1 << word_bits)
-    mean = sums[:, 0] / words
-    return mean - (target - np.floor(target)), sums[:, 1] / words - mean * mean
+    random_words = float(1 << word_bits)
+    mean = sums[:, 0] / random_words
+    return mean - (target - np.floor(target)), sums[:, 1] / random_words - mean * mean
 
 
 def nearest(x: Floats32) -> Integers:
