@@ -88,7 +88,7 @@ def _verify(
             log=say,
         ).values()
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; finished cells are in {output}, the same command goes on from there") from None
+        raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None
     click.echo(_table(results))
     say(f"wrote report.html, report.md and report.json to {output}")
     return failing(list(results))

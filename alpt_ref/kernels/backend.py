@@ -1,7 +1,7 @@
-"""Where the arrays live and which kernels work on them. The only module that knows about CUDA, and lazily.
+"""Where the arrays live. The only module that knows about CUDA, and lazily.
 
-A backend bundles an array module, a kernel namespace and the few array operations that differ between devices, so
-that tables and models are written once.
+A backend bundles an array module and the few array operations that differ between devices, so that tables and models
+are written once. Kernels are not part of it: who runs one imports it from `kernels.cpu` or `kernels.cuda`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.cpu import hashing as _hashing
-from alpt_ref.kernels.cpu import lowbit as _lowbit
-from alpt_ref.kernels.cpu import pruning as _pruning
-from alpt_ref.kernels.cpu import qat as _qat
-from alpt_ref.kernels.cpu import quantize as _quantize
-from alpt_ref.kernels.cpu import random as _random
-from alpt_ref.kernels.cpu import rows as _rows
-from alpt_ref.kernels.cpu import table as _table
-from alpt_ref.kernels.cpu import unique as _unique
 from alpt_ref.kernels.cuda.available import require_device
 from alpt_ref.kernels.memory import aligned_empty, aligned_zeros
 
@@ -34,12 +24,11 @@ DEVICES = ("cpu", "cuda")
 
 
 class Backend:
-    """Array module `xp` and kernels of one device."""
+    """Array module `xp` of one device, and what differs between devices."""
 
-    def __init__(self, name: str, xp: Any, kernels: SimpleNamespace) -> None:
+    def __init__(self, name: str, xp: Any) -> None:
         self.name = name
         self.xp = xp
-        self.kernels = kernels
 
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Any:
         """A new array of zeros on this device, the start on a cache line."""
@@ -70,10 +59,10 @@ class Backend:
 
 
 class CudaBackend(Backend):
-    """CuPy arrays on one GPU; kernels of `kernels.cuda`, on CuPy's current stream."""
+    """CuPy arrays on one GPU; everything is queued on CuPy's current stream."""
 
     def __init__(self, cupy: Any) -> None:
-        super().__init__("cuda", cupy, SimpleNamespace())
+        super().__init__("cuda", cupy)
 
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Any:
         """See `Backend.zeros`; raises `InputError` naming the bytes when the device's memory is full."""
@@ -133,15 +122,7 @@ def device_memory() -> Iterator[None]:
         ) from None
 
 
-def _namespace(*modules: Any) -> SimpleNamespace:
-    names: dict[str, Any] = {}
-    for module in modules:
-        names.update({key: value for key, value in vars(module).items() if not key.startswith("_")})
-    return SimpleNamespace(**names)
-
-
-_BASELINES = (_hashing, _pruning, _qat)
-_CPU = Backend("cpu", np, _namespace(_random, _quantize, _unique, _rows, _table, _lowbit, *_BASELINES))
+_CPU = Backend("cpu", np)
 
 
 def get_backend(device: str = "cpu") -> Backend:
@@ -162,7 +143,7 @@ def get_backend(device: str = "cpu") -> Backend:
 @functools.cache
 def _cuda() -> Backend:
     if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1":
-        return Backend("cuda", np, SimpleNamespace())  # Numba's simulator: NumPy arrays stand for the device's
+        return Backend("cuda", np)  # Numba's simulator: NumPy arrays stand for the device's
     require_device()
     import cupy
 

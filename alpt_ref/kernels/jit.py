@@ -15,7 +15,7 @@ import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import numba as _numba
 import numpy as np
@@ -25,6 +25,8 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.cache import cache_directory, protect
 
 F = TypeVar("F", bound=Callable[..., Any])
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 numba: Any = _numba  # its decorators are typed differently from version to version; ours are typed below
 
@@ -111,13 +113,13 @@ def thread_pool() -> ThreadPoolExecutor:
 
 
 def run_rows(
-    function: Callable[..., Any],
+    function: Callable[[int, int, *Arguments], Result],
     rows: int,
-    *args: Any,
+    *args: *Arguments,
     grain: int = MIN_ROWS_PER_THREAD,
     weight: NDArray[np.int64] | None = None,
-) -> list[Any]:
-    """Call ``function(lo, hi, *args)`` over a split of ``range(rows)``, one contiguous part a thread.
+) -> list[Result]:
+    """Call ``function(lo, hi, *args)`` over a split of ``range(rows)``, one contiguous part per thread.
 
     Parameters
     ----------

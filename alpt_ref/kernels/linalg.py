@@ -170,7 +170,7 @@ def matmul(
     *,
     scratch: Callable[[tuple[int, ...]], Float] | None = None,
 ) -> Float:
-    """Product ``a @ b`` with the same bits for any number of threads.
+    """Product ``a @ b`` with bit for bit the same for any number of threads.
 
     Parameters
     ----------

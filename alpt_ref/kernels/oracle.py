@@ -103,7 +103,7 @@ class RowOracle:
         self.first, self.second = np.zeros((n, d)), np.zeros((n, d))
         self.accumulator, self.count = np.zeros(n), np.zeros(n, np.int64)
 
-    def moves(self, row: int, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    def update(self, row: int, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
         """``lr * direction`` of one row; advances its state."""
         if self.kind == "sgd":
             return self.lr * gradient
@@ -118,11 +118,11 @@ class RowOracle:
         return np.asarray(self.lr * mean / (np.sqrt(square) + 1e-8))
 
     def step(self, ids: Sequence[int], grads: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
-        """One update of the touched rows; returns the moves by row."""
+        """One step on the touched rows; returns their updates by row."""
         total: dict[int, NDArray[np.float64]] = {}
         for position, row in enumerate(ids):
             total[int(row)] = total.get(int(row), np.zeros(grads.shape[1])) + grads[position]
-        moves = {row: self.moves(row, gradient) for row, gradient in total.items()}
-        for row, move in moves.items():
-            self.weights[row] -= move + self.lr * self.decay * self.weights[row]
-        return moves
+        updates = {row: self.update(row, gradient) for row, gradient in total.items()}
+        for row, update in updates.items():
+            self.weights[row] -= update + self.lr * self.decay * self.weights[row]
+        return updates

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
+from alpt_ref.kernels.cpu import cross as cross_kernels
 from alpt_ref.kernels.cpu import dense as kernels
 from alpt_ref.kernels.cpu import fm as fm_kernels
 from alpt_ref.kernels.jit import run_rows
@@ -117,16 +118,16 @@ class CpuOps(Ops):
     def norm_relu_backward(self, dy: Array, z: Array, norm: Norm, saved: SavedNorm, *, params: bool) -> None:
         """See `Ops.norm_relu_backward`."""
         rows, columns = z.shape
-        how = (saved.scale, saved.shift, saved.mean)
+        how = kernels.NormColumns(saved.scale, saved.shift, saved.mean)
         sums, products = self._parts("means", rows, columns), self._parts("squares", rows, columns)
-        run_rows(kernels.norm_relu_backward_sums, len(sums), dy, z, *how, sums, products, grain=1)
+        run_rows(kernels.norm_relu_backward_sums, len(sums), dy, z, how, sums, products, grain=1)
         dbias, dweight = np.empty_like(saved.mean), np.empty_like(saved.mean)
         self._sum(sums, dbias)
         self._sum(products, dweight)
         dweight *= saved.inverse_std
         rows_ = self.dtype.type(rows)
         offset, slope = saved.scale * (dbias / rows_), saved.scale * saved.inverse_std * (dweight / rows_)
-        run_rows(kernels.norm_relu_backward, rows, dy, z, *how, offset, slope)
+        run_rows(kernels.norm_relu_backward, rows, dy, z, how, offset, slope)
         if params:
             norm.dweight[...] = dweight
             norm.dbias[...] = dbias
@@ -197,7 +198,7 @@ class CpuOps(Ops):
         constants = (betas * vectors).sum(axis=1).astype(self.dtype)
         dots = take("cross.dots", (len(x), units))
         self.matmul(x, vectors.T, dots)
-        run_rows(kernels.cross_forward, len(x), dots, constants, logits)
+        run_rows(cross_kernels.cross_forward, len(x), dots, constants, logits)
         return SavedCross(vectors, betas, constants, dots)
 
     def cross_backward(
@@ -208,10 +209,9 @@ class CpuOps(Ops):
         rows, units = dots.shape
         dvectors, dconstants = self._parts("vectors", rows, *vectors.shape), self._parts("constants", rows, units)
         alphas, ddots = self._parts("alphas", rows, units), self._parts("ddots", rows, units)
-        run_rows(
-            kernels.cross_backward, len(dvectors), x, vectors, constants, dots, dlogits, alphas, ddots, dx,
-            dvectors, dconstants, grads is not None, grain=1,
-        )  # fmt: skip
+        layers = cross_kernels.CrossLayers(x, vectors, constants, dots)
+        into = cross_kernels.CrossGradients(dx, dvectors, dconstants, alphas, ddots)
+        run_rows(cross_kernels.cross_backward, len(dvectors), layers, dlogits, into, grads is not None, grain=1)
         if grads is None:
             return
         dweight, dbias, doutput = grads

@@ -23,6 +23,7 @@ from alpt_ref._util.check import choice, number, whole_number
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu.dense import adam, sgd
 from alpt_ref.kernels.jit import run_rows
+from alpt_ref.scalar.dense_update import AdamStep
 
 Arrays = dict[str, NDArray[Any]]
 GRAIN = 1 << 14  # elements worth a thread
@@ -86,8 +87,8 @@ class Sgd(DenseOptimizer):
     """Plain stochastic gradient descent."""
 
     def _update(self, name: str, param: NDArray[Any], grad: NDArray[Any], lr: float) -> None:
-        scalars = map(param.dtype.type, (1.0 - lr * self.weight_decay, lr))
-        run_rows(sgd, param.size, param, grad, *scalars, grain=GRAIN)
+        keep, rate = (param.dtype.type(number) for number in (1.0 - lr * self.weight_decay, lr))
+        run_rows(sgd, param.size, param, grad, keep, rate, grain=GRAIN)
 
 
 class Adam(DenseOptimizer):
@@ -107,17 +108,18 @@ class Adam(DenseOptimizer):
             self.moments[name] = (np.zeros_like(param), np.zeros_like(param))
         first, second = self.moments[name]
         beta1, beta2 = self.betas
-        scalars = (
-            1.0 - lr * self.weight_decay,
-            lr / (1.0 - beta1**self.steps),
-            beta1,
-            beta2,
-            1.0 - beta1,
-            1.0 - beta2,
-            math.sqrt(1.0 - beta2**self.steps),
-            self.eps,
+        numbers = AdamStep(
+            keep=1.0 - lr * self.weight_decay,
+            lr=lr / (1.0 - beta1**self.steps),
+            beta1=beta1,
+            beta2=beta2,
+            rest1=1.0 - beta1,
+            rest2=1.0 - beta2,
+            root=math.sqrt(1.0 - beta2**self.steps),
+            eps=self.eps,
         )
-        run_rows(adam, param.size, param, grad, first, second, *map(param.dtype.type, scalars), grain=GRAIN)
+        step = AdamStep(*map(param.dtype.type, numbers))
+        run_rows(adam, param.size, param, grad, first, second, step, grain=GRAIN)
 
     def state(self) -> Arrays:
         """``steps``, and ``first/NAME`` and ``second/NAME`` of every parameter (flat copies)."""

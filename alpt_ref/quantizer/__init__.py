@@ -3,12 +3,13 @@
 from alpt_ref.quantizer.arrays import dequantize, quantize, require_finite, step_gradient
 from alpt_ref.quantizer.packing import pack, unpack
 from alpt_ref.quantizer.random import philox4x32
-from alpt_ref.quantizer.spec import QuantSpec, check_columns, seed_words, words_per_row
+from alpt_ref.quantizer.spec import QuantSpec, check_columns, lsq_step_size, seed_words, words_per_row
 
 __all__ = [
     "QuantSpec",
     "check_columns",
     "dequantize",
+    "lsq_step_size",
     "pack",
     "philox4x32",
     "quantize",

@@ -17,14 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 from alpt_ref._util import check as _check
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref.errors import InputError
+from alpt_ref.kernels.arguments import RandomStream
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.cpu import quantize as kernels
+from alpt_ref.kernels.cpu.unique import any_not_finite
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer.packing import pack_checked
 from alpt_ref.quantizer.place import code_matrix, gpu_half, grain, on_device
 from alpt_ref.quantizer.random import row_numbers
-from alpt_ref.quantizer.spec import QuantSpec, check_columns, check_spec, seed_words
+from alpt_ref.quantizer.spec import QuantSpec, check_columns, check_spec, seed_words, words_per_row
 from alpt_ref.scalar.philox import MAX_STEPS, PURPOSE_QUANTIZE
 
 RowNumbers = int | NDArray[np.integer[Any]] | None
@@ -127,7 +130,7 @@ def quantize(
     """
     if device is None:
         device = "cuda" if on_device(w) else "cpu"
-    backend = get_backend(device)
+    get_backend(device)  # says why, where the device cannot be used
     check_spec(spec)
     key = seed_words(seed)
     counter = _check.whole_number("counter", counter, 0, MAX_STEPS)
@@ -138,22 +141,25 @@ def quantize(
     step_sizes = _check.step_sizes(step_size, n)
     check_columns(d)
     first = row_numbers(rows, n)
-    codes = cast(Codes, aligned_empty(w.shape, spec.dtype))
-    kernels = backend.kernels
+    bits, stream = spec.bits, RandomStream(counter, PURPOSE_QUANTIZE, *key)
+    in_words = packed and isinstance(first, int)  # else they are packed in a second pass
+    out = aligned_empty((n, words_per_row(bits, d)) if in_words else w.shape, np.uint32 if in_words else spec.dtype)
     if spec.rounding == "dr":
-        bad = run_rows(kernels.quantize_dr, n, w, step_sizes, spec.bits, codes, grain=grain(d))
+        to_nearest = kernels.quantize_dr_packed if in_words else kernels.quantize_dr
+        bad = run_rows(to_nearest, n, w, step_sizes, bits, out, grain=grain(d))
+    elif isinstance(first, int):
+        at_random = kernels.quantize_sr_packed if in_words else kernels.quantize_sr
+        bad = run_rows(at_random, n, w, step_sizes, bits, stream, first, out, grain=grain(d))
     else:
-        kernel = kernels.quantize_sr if isinstance(first, int) else kernels.quantize_sr_rows
-        arguments = (w, step_sizes, spec.bits, counter, PURPOSE_QUANTIZE, first, *key, codes)
-        bad = run_rows(kernel, n, *arguments, grain=grain(d))
+        bad = run_rows(kernels.quantize_sr_rows, n, w, step_sizes, bits, stream, first, out, grain=grain(d))
     if any(bad):
         require_finite("w", w)
-    return pack_checked(codes, spec.bits) if packed else codes
+    return pack_checked(out, bits) if packed and not in_words else out
 
 
 def require_finite(name: str, values: NDArray[np.float32]) -> None:
     """Raise `InputError` with the place of the first NaN or infinity of a float32 array (rows, columns)."""
-    counts = run_rows(get_backend().kernels.any_not_finite, len(values), values, grain=grain(values.shape[1]))
+    counts = run_rows(any_not_finite, len(values), values, grain=grain(values.shape[1]))
     if any(counts):
         row, column = (int(index[0]) for index in np.nonzero(~np.isfinite(values)))
         raise InputError(f"{name} must be finite, got {values[row, column]} at row {row}, column {column}")
@@ -191,7 +197,7 @@ def dequantize(codes: Codes, step_size: ArrayLike) -> NDArray[np.float32]:
         return cast(NDArray[np.float32], gpu_half().dequantize(codes, step_size))
     step_sizes = _check.step_sizes(step_size, codes.shape[0])
     out = np.empty(codes.shape, np.float32)
-    run_rows(get_backend().kernels.dequantize, len(out), codes, step_sizes, out, grain=grain(codes.shape[-1]))
+    run_rows(kernels.dequantize, len(out), codes, step_sizes, out, grain=grain(codes.shape[-1]))
     return out
 
 
@@ -240,5 +246,5 @@ def step_gradient(
     require_finite("w", w)
     require_finite("grad", grad)
     out = np.empty(w.shape[0], np.float32)
-    run_rows(get_backend().kernels.step_gradient, len(w), w, grad, step_sizes, spec.bits, out, grain=grain(w.shape[1]))
+    run_rows(kernels.step_gradient, len(w), w, grad, step_sizes, spec.bits, out, grain=grain(w.shape[1]))
     return out

@@ -11,10 +11,12 @@ from alpt_ref._util import check as _check
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.cpu import packing as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer.place import code_matrix, gpu_half, grain, on_device
 from alpt_ref.quantizer.spec import QuantSpec, words_per_row
+from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.philox import MAX_COLUMNS
 
 
@@ -44,7 +46,7 @@ def pack(codes: Codes, bits: int) -> NDArray[np.uint32]:
     """
     bits = _check.bits(bits)
     codes = code_matrix(codes)
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    low, high = code_range(bits)
     if codes.size and (int(codes.min()) < low or int(codes.max()) > high):
         raise InputError(
             f"codes must be in [{low}, {high}] for {bits} bits, got {int(codes.min())} to {int(codes.max())}"
@@ -57,7 +59,7 @@ def pack(codes: Codes, bits: int) -> NDArray[np.uint32]:
 def pack_checked(codes: Codes, bits: int) -> NDArray[np.uint32]:
     """`pack` for codes of this host that are known to fit."""
     packed = np.empty((codes.shape[0], words_per_row(bits, codes.shape[1])), np.uint32)
-    run_rows(get_backend().kernels.pack_rows, len(packed), codes, bits, packed, grain=grain(codes.shape[1]))
+    run_rows(kernels.pack_rows, len(packed), codes, bits, packed, grain=grain(codes.shape[1]))
     return packed
 
 
@@ -102,5 +104,5 @@ def unpack(packed: NDArray[np.uint32], bits: int, d: int) -> Codes:
     if on_device(packed):
         return cast(Codes, gpu_half().unpack(packed, bits, d, QuantSpec(bits).dtype))
     codes = cast(Codes, np.empty((packed.shape[0], d), QuantSpec(bits).dtype))
-    run_rows(get_backend().kernels.unpack_rows, len(packed), np.ascontiguousarray(packed), bits, codes, grain=grain(d))
+    run_rows(kernels.unpack_rows, len(packed), np.ascontiguousarray(packed), bits, codes, grain=grain(d))
     return codes

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.cpu.random import philox_rows
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.quantizer.place import gpu_half, on_device
 from alpt_ref.scalar.philox import MAX_ROWS
@@ -48,7 +49,7 @@ def philox4x32(counter: Any, key: Any) -> NDArray[np.uint32]:
         return cast(NDArray[np.uint32], gpu_half().philox4x32(counter, key))
     counters, keys, shape = counters_and_keys(np.asarray(counter), np.asarray(key), np)
     out = np.empty_like(counters)
-    run_rows(get_backend().kernels.philox_rows, len(out), counters, keys, out, grain=4096)
+    run_rows(philox_rows, len(out), counters, keys, out, grain=4096)
     return cast(NDArray[np.uint32], out.reshape(*shape, 4))
 
 

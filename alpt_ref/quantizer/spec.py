@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
+from alpt_ref.scalar.code_range import highest_code, lowest_code
 from alpt_ref.scalar.philox import MAX_COLUMNS
 
 
@@ -49,12 +51,12 @@ class QuantSpec:
     @property
     def q_min(self) -> int:
         """Smallest code."""
-        return -(1 << (self.bits - 1))
+        return lowest_code(self.bits)
 
     @property
     def q_max(self) -> int:
         """Largest code."""
-        return (1 << (self.bits - 1)) - 1
+        return highest_code(self.bits)
 
     @property
     def dtype(self) -> type[np.int8] | type[np.int16]:
@@ -66,6 +68,17 @@ def check_spec(spec: Any) -> None:
     """Raise `InputError` unless `spec` is a `QuantSpec`."""
     if not isinstance(spec, QuantSpec):
         raise InputError(f"spec must be a QuantSpec, for example QuantSpec(8, 'sr'), got {spec!r}")
+
+
+def lsq_step_size(mean_magnitude: float, q_max: int) -> float:
+    """Initial step size by LSQ's rule ``2 mean|w| / sqrt(q_max)`` (Esser et al., ICLR 2020).
+
+    Examples
+    --------
+    >>> lsq_step_size(0.5, 4)
+    0.5
+    """
+    return float(2.0 * mean_magnitude / math.sqrt(q_max))
 
 
 def seed_words(seed: Any) -> tuple[np.uint32, np.uint32]:

@@ -1,7 +1,8 @@
 """The quantiser of one number: bounds, encode, decode, step-size derivative, sign extension of a packed code.
 
 With ``m`` bits the codes are the integers ``q_min = -2**(m-1)`` to ``q_max = 2**(m-1) - 1`` and the value of a code is
-``step * code``. All rounding happens in grid units, ``x = w / step`` (a division, never a product with a reciprocal).
+``step_size * code``. All rounding happens in grid units, ``x = w / step_size``: a division, never a product with a
+reciprocal.
 """
 
 from __future__ import annotations
@@ -9,24 +10,25 @@ from __future__ import annotations
 import numpy as np
 
 from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.code_range import highest_code, lowest_code
 from alpt_ref.scalar.jit import scalar
 from alpt_ref.scalar.rounding import dr, saturate, sr
 from alpt_ref.scalar.types import Int
 
-_ONE = np.int32(1)
+_highest, _lowest = scalar(highest_code), scalar(lowest_code)
 _FAR = np.float32(4194304.0)
 
 
 @scalar
 def q_max(bits: Int) -> np.int32:
     """Largest code of `bits` bits."""
-    return np.int32((_ONE << np.int32(bits - 1)) - _ONE)
+    return np.int32(_highest(bits))
 
 
 @scalar
 def q_min(bits: Int) -> np.int32:
     """Smallest code of `bits` bits."""
-    return np.int32(-(_ONE << np.int32(bits - 1)))
+    return np.int32(_lowest(bits))
 
 
 @scalar
@@ -42,16 +44,16 @@ def encode_sr(x: np.float32, low: np.float32, high: np.float32, word: np.uint32)
 
 
 @scalar
-def decode(code: np.int32, step: np.float32) -> np.float32:
-    """Value of a code: ``step * code`` in float32, rounded before it is added to anything."""
-    return np.float32(mul(np.float32(code), step))
+def decode(code: np.int32, step_size: np.float32) -> np.float32:
+    """Value of a code: ``step_size * code`` in float32, rounded before it is added to anything."""
+    return np.float32(mul(np.float32(code), step_size))
 
 
 @scalar
 def step_derivative(x: np.float32, low: np.float32, high: np.float32) -> np.float32:
     """Derivative of the nearest-rounded value by the step size, straight through (theory R5; Esser et al., LSQ, 2020).
 
-    ``round(x) - x`` inside the range (ends included), `low` below it, `high` above it, for ``x = w / step``.
+    ``round(x) - x`` inside the range (ends included), `low` below it, `high` above it, for ``x = w / step_size``.
     """
     if x < low:
         return low
@@ -61,15 +63,17 @@ def step_derivative(x: np.float32, low: np.float32, high: np.float32) -> np.floa
 
 
 @scalar
-def grid_shift(code: np.int32, ratio: np.float32, move: np.float32, step: np.float32, decay: np.float32) -> np.float32:
-    """``move / step + decay * code * ratio``: a move in weight units and decoupled decay, in units of `step`."""
+def grid_shift(
+    code: np.int32, ratio: np.float32, update: np.float32, step_size: np.float32, decay: np.float32
+) -> np.float32:
+    """``update / step_size + decay * code * ratio``: an update in weight units and decoupled decay, in grid units."""
     kept = np.float32(np.float32(code) * ratio)
-    return np.float32(np.float32(move / step) + mul(decay, kept))
+    return np.float32(np.float32(update / step_size) + mul(decay, kept))
 
 
 @scalar
-def moved_code(code: np.int32, ratio: np.float32, move: np.float32, stochastic: bool, word: np.uint32) -> np.int32:
-    """``code * ratio - move``, all in units of the new step size, rounded but not yet limited to the code range.
+def moved_code(code: np.int32, ratio: np.float32, shift: np.float32, stochastic: bool, word: np.uint32) -> np.int32:
+    """``code * ratio - shift``, all in units of the new step size, rounded but not yet limited to the code range.
 
     `ratio` is old over new step size. The whole part of ``code * ratio`` is set aside before rounding, so that an
     update far smaller than the code's own float32 spacing still counts, and an element with no update and an
@@ -78,19 +82,19 @@ def moved_code(code: np.int32, ratio: np.float32, move: np.float32, stochastic: 
     base = saturate(np.float32(np.float32(code) * ratio), -_FAR, _FAR)
     whole = dr(base)
     rest = np.float32(base - np.float32(whole))
-    x = saturate(np.float32(rest - move), -_FAR, _FAR)
+    x = saturate(np.float32(rest - shift), -_FAR, _FAR)
     return np.int32(whole + (sr(x, word) if stochastic else dr(x)))
 
 
 @scalar
-def moved_step_derivative(code: np.int32, move: np.float32, low: np.float32, high: np.float32) -> np.float32:
-    """`step_derivative` at ``x = code - move`` without the cancellation of forming `x` first."""
-    x = np.float32(np.float32(code) - move)
+def moved_step_derivative(code: np.int32, shift: np.float32, low: np.float32, high: np.float32) -> np.float32:
+    """`step_derivative` at ``x = code - shift`` without the cancellation of forming `x` first."""
+    x = np.float32(np.float32(code) - shift)
     if x < low:
         return low
     if x > high:
         return high
-    return np.float32(np.float32(dr(-move)) + move)
+    return np.float32(np.float32(dr(-shift)) + shift)
 
 
 @scalar

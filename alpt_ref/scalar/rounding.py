@@ -13,11 +13,15 @@ for exactly ``floor(|r| 2**32)`` of the ``2**32`` words, ``r = x - trunc(x)``. S
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from alpt_ref.scalar.jit import scalar
 
 _HALF = np.float32(0.5)
+_ABOVE_HALF = np.nextafter(_HALF, np.float32(1.0))
 _ZERO = np.float32(0.0)
 _WORDS = np.float32(4294967296.0)
 _I0 = np.int32(0)
@@ -31,20 +35,53 @@ def saturate(x: np.float32, low: np.float32, high: np.float32) -> np.float32:
 
 
 @scalar
-def dr(x: np.float32) -> np.int32:
-    """``floor(x + 1/2)`` for ``|x| < 2**31``."""
-    whole = np.int32(x)
-    rest = x - np.float32(whole)
-    up = _I1 if rest >= _HALF else _I0
-    down = _I1 if rest < -_HALF else _I0
-    return np.int32(whole + up - down)
+def truncated(size: np.float32) -> tuple[np.float32, np.int32]:
+    """Whole part of ``0 <= size < 2**31``, as float32 and as int32."""
+    count = np.int32(size)
+    return np.float32(count), count
 
 
-@scalar
-def sr(x: np.float32, word: np.uint32) -> np.int32:
-    """Stochastic rounding of `x`, ``|x| < 2**31``, by one uniform 32-bit word."""
-    whole = np.int32(x)
-    rest = x - np.float32(whole)
-    threshold = np.uint32(abs(rest) * _WORDS)
-    away = _I1 if word < threshold else _I0
-    return np.int32(whole - away) if rest < _ZERO else np.int32(whole + away)
+class Rounding(NamedTuple):
+    """The two rounding functions that `rounding_rules` makes."""
+
+    dr: Callable[[np.float32], np.int32]
+    sr: Callable[[np.float32, np.uint32], np.int32]
+
+
+def rounding_rules(
+    truncated: Callable[[np.float32], tuple[np.float32, np.int32]], compiled: Callable[..., Any] = scalar
+) -> Rounding:
+    """DR and SR on the magnitude, by a target's own way to take its whole part.
+
+    Parameters
+    ----------
+    truncated : compiled function
+        ``truncated(size)`` = whole part of a non-negative float32, as float32 and as int32. Its range is theirs.
+    compiled : decorator
+        What compiles the two functions.
+
+    Returns
+    -------
+    Rounding
+    """
+
+    @compiled
+    def dr(x: np.float32) -> np.int32:
+        size = np.float32(abs(x))
+        whole, count = truncated(size)
+        up_from = _HALF if x >= _ZERO else _ABOVE_HALF  # a tie goes up: towards zero for a negative number
+        count = np.int32(count + (_I1 if np.float32(size - whole) >= up_from else _I0))
+        return np.int32(-count) if x < _ZERO else count
+
+    @compiled
+    def sr(x: np.float32, word: np.uint32) -> np.int32:
+        size = np.float32(abs(x))
+        whole, count = truncated(size)
+        count = np.int32(count + (_I1 if word < np.uint32(np.float32(size - whole) * _WORDS) else _I0))
+        return np.int32(-count) if x < _ZERO else count
+
+    return Rounding(dr, sr)
+
+
+dr, sr = rounding_rules(truncated)
+"""``dr(x)`` = ``floor(x + 1/2)`` and ``sr(x, word)``, by one uniform 32-bit word, for ``|x| < 2**31``."""

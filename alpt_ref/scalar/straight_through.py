@@ -1,7 +1,7 @@
 """Quantisation-aware training of one number: the value that is read, and the straight-through derivatives.
 
-A float32 weight `w` is read as ``step * round(clip(w / step, low, high))``, rounding to nearest. Backwards the rounding
-counts as the identity and only the clipping as what it is, so that
+A float32 weight `w` is read as ``step_size * round(clip(w / step_size, low, high))``, rounding to nearest. Backwards
+the rounding counts as the identity and only the clipping as what it is, so that
 
 * the weight's derivative is 1 inside the range and 0 outside it, for LSQ and PACT alike;
 * LSQ's derivative by the step size is `scalar.quantizer.step_derivative` (Esser et al., ICLR 2020, equation 3);
@@ -23,9 +23,9 @@ _ONE = np.float32(1.0)
 
 
 @scalar
-def fake_quantized(w: np.float32, step: np.float32, low: np.float32, high: np.float32) -> np.float32:
-    """`w` on the grid of `step`, limited to codes ``[low, high]``; NaN stays NaN and so is seen in the loss."""
-    value = decode(encode_dr(np.float32(w / step), low, high), step)
+def fake_quantized(w: np.float32, step_size: np.float32, low: np.float32, high: np.float32) -> np.float32:
+    """`w` on the grid of `step_size`, limited to codes ``[low, high]``; NaN stays NaN and so is seen in the loss."""
+    value = decode(encode_dr(np.float32(w / step_size), low, high), step_size)
     return value if w == w else w
 
 

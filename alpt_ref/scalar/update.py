@@ -15,6 +15,8 @@ import numpy as np
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.jit import scalar
 
+_I0, _I1 = np.int32(0), np.int32(1)
+
 
 @scalar
 def moment(old: np.float32, new: np.float32, keep: np.float32, take: np.float32) -> np.float32:
@@ -37,6 +39,26 @@ def adam_direction(
 def adagrad_direction(gradient: np.float32, accumulator: np.float32, eps: np.float32) -> np.float32:
     """``gradient / (sqrt(accumulator) + eps)``."""
     return np.float32(gradient / (np.float32(math.sqrt(accumulator)) + eps))
+
+
+@scalar
+def decayed_weight(w: np.float32, update: np.float32, decay: np.float32) -> np.float32:
+    """``w - (update + decay * w)``: a float32 weight after its update and decoupled weight decay."""
+    return np.float32(w - np.float32(update + mul(decay, w)))
+
+
+@scalar
+def moved_step_size(
+    old: np.float32, update: np.float32, log_domain: bool, floor: np.float32
+) -> tuple[np.float32, np.int32]:
+    """New step size, not below `floor`, and 1 if it was held there, else 0.
+
+    Linear: ``old - update``. Logarithmic: ``old * exp(-update)``, the update of one step limited to 1.
+    """
+    new = np.float32(mul(old, exp_bounded(-update))) if log_domain else np.float32(old - update)
+    if not new >= floor:
+        return floor, _I1
+    return new, _I0
 
 
 @scalar

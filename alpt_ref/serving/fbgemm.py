@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.serving.container import tensor_file
 from alpt_ref.serving.safetensors import FILE, metadata_of
 from alpt_ref.serving.table import ServingTable, row_bytes
@@ -48,7 +49,7 @@ def write(table: ServingTable, folder: Path, *, wide: bool = False) -> dict[str,
     with tensor_file(folder / FILE, {"fused": ("|u1", (table.n, width))}, metadata) as file:
         for first, last in table.blocks():
             codes, step_size = table.codes(first, last), table.step_sizes(np.arange(first, last))
-            q_min = -(1 << (table.bits - 1))
+            q_min = lowest_code(table.bits)
             file.append("fused", fused_rows(codes, step_size, bits, q_min))
             if bits < 8:
                 largest = np.maximum(largest, difference(codes, step_size))
@@ -71,12 +72,12 @@ def check(table: ServingTable, *, wide: bool = False) -> None:
     assert table.step_size is not None
     if wide or table.bits == 8:
         _refuse(
-            table, table.step_size <= np.finfo(np.float32).max / (1 << (table.bits - 1)), "the bias overflows float32"
+            table, table.step_size <= np.finfo(np.float32).max / -lowest_code(table.bits), "the bias overflows float32"
         )
         return
     with np.errstate(over="ignore", under="ignore"):
         half = table.step_size.astype(np.float16)
-        bias = half * np.float16(1 << (table.bits - 1))
+        bias = half * np.float16(-lowest_code(table.bits))
     _refuse(table, (half > 0) & np.isfinite(bias), "is outside what float16 can hold")
 
 

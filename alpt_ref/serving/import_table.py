@@ -20,7 +20,7 @@ from alpt_ref._util import check as _check
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
-from alpt_ref.quantizer import QuantSpec, dequantize, pack, quantize
+from alpt_ref.quantizer import QuantSpec, dequantize, lsq_step_size, pack, quantize
 from alpt_ref.scalar.philox import MAX_COLUMNS
 from alpt_ref.serving import folder
 from alpt_ref.serving.container import reading, tensor_file
@@ -190,7 +190,7 @@ def _lsq_step_size(weights: WeightFile, spec: QuantSpec, progress: Progress) -> 
     for first, last in blocks(weights.n, weights.d):
         total += float(np.abs(_block(weights, first, last)).sum(dtype=np.float64))
         progress.advance(last - first)
-    step = 2.0 * total / (weights.n * weights.d) / math.sqrt(spec.q_max)
+    step = lsq_step_size(total / (weights.n * weights.d), spec.q_max)
     if not np.float32(step) > 0:
         raise InputError(f"--step-size lsq needs weights that are not all zero, {weights.name} has none; give a number")
     return _check.number("the LSQ step size", step, positive=True)

@@ -18,6 +18,7 @@ from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
+from alpt_ref.tables.former_names import current_state
 from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
@@ -70,9 +71,10 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
     about = {"method": config.table.method, "config": config_hash(config), "dataset": str(meta["dataset"])}
     d, bits = int(meta["d"]), config.table.bits
-    if {"words", "step"} <= arrays.keys():
+    arrays = current_state(arrays)
+    if {"packed", "step_size"} <= arrays.keys():
         quantised = {"rounding": config.table.rounding, "granularity": config.table.granularity}
-        table = ServingTable(d, bits, arrays["words"], arrays["step"], _owners(config, meta), about | quantised)
+        table = ServingTable(d, bits, arrays["packed"], arrays["step_size"], _owners(config, meta), about | quantised)
     elif config.table.method == "fp32" and "weights" in arrays:
         table = ServingTable(d, FLOAT_BITS, arrays["weights"], about=about)
     else:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._util.files import write_text
 from alpt_ref.errors import InputError
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.serving import fbgemm
 from alpt_ref.serving.container import tensor_file
 from alpt_ref.serving.safetensors import FILE, metadata_of
@@ -78,7 +79,7 @@ def check(table: ServingTable) -> None:
     assert table.step_size is not None
     with np.errstate(over="ignore", under="ignore"):
         half = table.step_size.astype(np.float16)
-        good = (half > 0) & np.isfinite(half * np.float16(1 << (table.bits - 1)))
+        good = (half > 0) & np.isfinite(half * np.float16(-lowest_code(table.bits)))
     if not good.all():
         where = int(np.argmin(good))
         raise InputError(
@@ -112,7 +113,7 @@ def rows_of(codes: NDArray[Any], step_size: NDArray[np.float32], bits: int, colu
     """Rows of the format: uint8 (rows, bytes)."""
     filled = np.zeros((len(codes), columns), codes.dtype)
     filled[:, : codes.shape[1]] = codes
-    q_min = -(1 << (bits - 1))
+    q_min = lowest_code(bits)
     unsigned = (filled.astype(np.int16) - q_min).astype(np.uint8)
     scale = step_size.astype(np.float16)
     head = np.stack([scale, scale * np.float16(q_min)], axis=1).view(np.uint8)

@@ -33,7 +33,7 @@ from alpt_ref.studies.grid import (
     short_key,
     value_text,
 )
-from alpt_ref.studies.row import Row
+from alpt_ref.studies.row import Row as TableRow
 from alpt_ref.studies.stored import Runs, Stored
 from alpt_ref.studies.study import Study
 from alpt_ref.studies.table import Table
@@ -192,7 +192,7 @@ def compare(
 def _table(grid: Sequence[GridEntry], varied: Sequence[str]) -> Table:
     """The comparison as a table of a study."""
     rows = [
-        Row(
+        TableRow(
             (
                 entry.setting.label,
                 "32" if entry.setting.bits is None else str(entry.setting.bits),

@@ -10,7 +10,7 @@ from typing import Any
 from alpt_ref._util.statistics import Interval, t_interval
 from alpt_ref.studies.columns import COLUMNS, fill, values_by_seed
 from alpt_ref.studies.grid import FP32, GridEntry, MethodSetting, name_of
-from alpt_ref.studies.row import Row
+from alpt_ref.studies.row import Row as TableRow
 from alpt_ref.studies.stored import Runs
 
 METRICS = ("auc", "logloss")
@@ -50,7 +50,7 @@ class ComparisonRow:
 
 
 def make_rows(
-    runs: Runs, grid: Sequence[GridEntry], rows: Sequence[Row], failures: Mapping[str, Sequence[str]]
+    runs: Runs, grid: Sequence[GridEntry], rows: Sequence[TableRow], failures: Mapping[str, Sequence[str]]
 ) -> tuple[ComparisonRow, ...]:
     """One `ComparisonRow` per entry of the grid; `rows` are those of its table, `failures` reasons by name."""
     tested = {metric: fill(f"{metric}_difference", rows, runs) for metric in METRICS}

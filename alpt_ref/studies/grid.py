@@ -102,30 +102,38 @@ def make_grid(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary | N
     vary = vary or {}
     _check_vary(base, settings, vary)
     entries: dict[str, GridEntry] = {}
+    concerned: set[str] = set()
     for values in itertools.product(*vary.values()):
         combination = dict(zip(vary, values, strict=True))
-        changed = _with(base, combination)
+        reference = name_of(FP32, _varied(base, FP32, combination)[1])
         for setting in settings:
-            config = configure(changed, setting)
-            reference = name_of(FP32, _used(combination, configure(changed, FP32)))
-            entry = GridEntry(setting, _used(combination, config), config, reference)
+            config, used = _varied(base, setting, combination)
+            concerned |= set(used)
+            entry = GridEntry(setting, used, config, reference)
             entries.setdefault(entry.name, entry)
+    for key in vary:
+        if key not in concerned:
+            raise InputError(f"--vary {key} would change nothing: no method of this comparison has a use for it")
     return tuple(sorted(entries.values(), key=lambda entry: settings.index(entry.setting)))
 
 
-def _with(base: RunConfig, combination: Mapping[str, Any]) -> RunConfig:
-    """`base` with all values of a combination at once, since one setting may depend on another."""
+def _varied(
+    base: RunConfig, setting: MethodSetting, combination: Mapping[str, Any]
+) -> tuple[RunConfig, dict[str, Any]]:
+    """The run of a setting with all values of a combination that it has a use for, and these values.
+
+    They are put in at once, since one setting may depend on another.
+    """
+    config = configure(base, setting)
     changes: dict[str, dict[str, Any]] = {}
     for key, value in combination.items():
         section, _, name = key.partition(".")
-        changes.setdefault(section, {})[name] = value
-    return update(base, changes, source="--vary")
-
-
-def _used(combination: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
-    """The varied settings that can change a result of this run."""
+        if name in getattr(config, section).__struct_fields__:  # another distribution's method has settings of its own
+            changes.setdefault(section, {})[name] = value
+    config = update(config, changes, source="--vary")
     plain = canonical(config)
-    return {key: value for key, value in combination.items() if key.partition(".")[2] in plain[key.partition(".")[0]]}
+    used = {key: value for key, value in combination.items() if key.partition(".")[2] in plain[key.partition(".")[0]]}
+    return config, used
 
 
 def _check_vary(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary) -> None:
@@ -143,11 +151,9 @@ def _check_vary(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary) 
             raise InputError(f"--vary {key} must have at least one value, got {values!r}")
         if len(set(map(repr, values))) < len(values):
             raise InputError(f"--vary {key} must have different values, got {', '.join(map(value_text, values))}")
-    combinations = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
-    changed = [(one, _with(base, one)) for one in combinations]  # an unknown name or a wrong value is refused here
-    for key in vary:
-        if not any(_used({key: None}, configure(config, setting)) for _, config in changed for setting in settings):
-            raise InputError(f"--vary {key} would change nothing: no method of this comparison has a use for it")
+        configs = [configure(base, setting) for setting in settings]
+        if section not in SECTIONS or not any(name in getattr(one, section).__struct_fields__ for one in configs):
+            update(base, {section: {name: values[0]}}, source="--vary")  # raises, naming the nearest
 
 
 def base_hash(base: RunConfig) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.scalar.code_range import lowest_code
+
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.training.results import RunResult
@@ -46,7 +48,7 @@ def table_diagnostics(result: RunResult, counts: NDArray[np.int64]) -> dict[str,
     codes, step_size = table.codes(), table.step_size
     if codes is not None and codes.shape[0] == len(counts) and result.bits is not None:
         if result.bits <= MAX_BITS:
-            lowest = -(1 << (result.bits - 1))
+            lowest = lowest_code(result.bits)
             seen["codes"] = np.bincount((codes.astype(np.int64) - lowest).ravel(), minlength=1 << result.bits).tolist()
         met = np.flatnonzero(counts)
         sample = met[:: -(-len(met) // MAX_DIGESTS) or 1]

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alpt_ref.tables.alpt import AdaptiveTable as AdaptiveTable
     from alpt_ref.tables.base import EmbeddingTable as EmbeddingTable
-    from alpt_ref.tables.base import TableSpec as TableSpec
     from alpt_ref.tables.full import FullTable as FullTable
     from alpt_ref.tables.lpt import LowPrecisionTable as LowPrecisionTable
     from alpt_ref.tables.make import make_table as make_table
+    from alpt_ref.tables.spec import TableSpec as TableSpec
 
 _HOMES = {
     "AdaptiveTable": "alpt",
     "EmbeddingTable": "base",
     "FullTable": "full",
     "LowPrecisionTable": "lpt",
-    "TableSpec": "base",
+    "TableSpec": "spec",
     "make_table": "make",
 }
 __all__ = sorted(_HOMES)

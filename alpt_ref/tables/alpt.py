@@ -2,8 +2,8 @@
 
 1. lookup, forward, backward: gradients of the batch's values;
 2. `begin_update`: moved weights ``w = values - lr * direction`` of the batch's rows, not re-quantised;
-3. `lookup_pending`: ``Q_DR(w; step)`` for a second forward and backward, whose gradient gives the step size's (R5;
-   with SR its expectation would be zero, R6); `finish_update` moves the step sizes;
+3. `lookup_pending`: ``Q_DR(w; step size)`` for a second forward and backward, whose gradient gives the step size's
+   (R5; with SR its expectation would be zero, R6); `finish_update` moves the step sizes;
 4. and rounds ``w`` on the new grid.
 
 `apply_gradients` is the one-pass variant: the first gradient serves for the step size too, at half the dense cost.
@@ -12,7 +12,6 @@ With ``step_lr = 0`` ALPT equals LPT bit for bit.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,25 +20,39 @@ from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.cpu import lowbit as kernels
+from alpt_ref.kernels.cpu.lowbit import PendingRows
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.lpt import LowPrecisionTable
 from alpt_ref.tables.options import AlptOptions
-from alpt_ref.tables.plan import Plan
+from alpt_ref.tables.step_sizes import gradient_scale
+from alpt_ref.tables.unique_rows import UniqueRows
 
 
 @dataclass
 class PendingUpdate:
-    """Rows that have moved but are not yet rounded: between `begin_update` and `finish_update`."""
+    """Rows that have moved but are not yet rounded: between `begin_update` and `finish_update`.
 
-    plan: Plan
-    moves: NDArray[np.float32]
-    codes: NDArray[np.int32]
-    steps: NDArray[np.float32]
+    Attributes
+    ----------
+    unique : UniqueRows
+    rows : PendingRows
+        Their codes, step sizes and updates.
+    lr : float
+        Learning rate of the update.
+    positions : int
+        Ids of the batch.
+    number : int
+        Updates that the table had made before.
+    """
+
+    unique: UniqueRows
+    rows: PendingRows
     lr: float
     positions: int
-    update: int
+    number: int
 
 
 class AdaptiveTable(LowPrecisionTable):
@@ -52,36 +65,38 @@ class AdaptiveTable(LowPrecisionTable):
     def __init__(self, spec: TableSpec) -> None:
         super().__init__(spec)
         self.step_lr = float(spec.step_lr)
-        floor = float(self._first_step) / 100 if spec.min_step is None else spec.min_step
+        floor = float(self._first_step_size) / 100 if spec.min_step is None else spec.min_step
         self.min_step = max(np.float32(floor), np.finfo(np.float32).smallest_subnormal)  # never 0: steps divide
-        if self.min_step > self._first_step:
-            raise InputError(f"min_step must not exceed the initial step size {self._first_step}, got {spec.min_step}")
-        self._step_optimizer = self._make_optimizer(len(self._step), 1)
+        if self.min_step > self._first_step_size:
+            raise InputError(
+                f"min_step must not exceed the initial step size {self._first_step_size}, got {spec.min_step}"
+            )
+        self._step_size_optimizer = self._make_optimizer(len(self._step_sizes), 1)
         self.shares_rows = self._units >= 0
         self._floor_hits = 0
-        self._pending: PendingUpdate | None = None
+        self._waiting: PendingUpdate | None = None
 
     def begin_update(self, ids: Any, grads: NDArray[np.float32], *, lr: float | None = None) -> PendingUpdate:
         """Advance the optimiser and hold the moved rows of the batch; codes and step sizes do not change yet."""
-        plan, grads, rate, _ = self._checked_step(ids, grads, lr, None)
-        self._pending = self._begin(plan, self._summed(plan, grads), rate)
-        return self._pending
+        unique, grads, rate, _ = self._checked_step(ids, grads, lr, None)
+        self._waiting = self._begin(unique, self._finite_sums(unique, grads), rate)
+        return self._waiting
 
-    def _begin(self, plan: Plan, moves: NDArray[np.float32], lr: float) -> PendingUpdate:
-        """Turn summed gradients into moves, in place."""
-        if len(plan):
-            self._optimizer.moves(plan.rows, moves, lr)
-        codes, steps = self._read(plan.rows), self._steps_of(plan.rows)
-        return PendingUpdate(plan, moves, codes, steps, lr, len(plan.order), self._updates)
+    def _begin(self, unique: UniqueRows, updates: NDArray[np.float32], lr: float) -> PendingUpdate:
+        """Turn summed gradients into updates, in place."""
+        if len(unique):
+            self._optimizer.updates(unique.rows, updates, lr)
+        pending = self._pending(unique.rows, updates, lr)
+        return PendingUpdate(unique, pending, lr, len(unique.order), self._updates)
 
     def lookup_pending(self, pending: PendingUpdate) -> NDArray[np.float32]:
-        """``Q_DR(w; step)`` of the moved rows, float32 (len, d), in the order of the ids of `begin_update`."""
+        """``Q_DR(w; step_size)`` of the moved rows, float32 (len, d), in the order of the ids of `begin_update`."""
         self._check_pending(pending)
         out: NDArray[np.float32] = aligned_empty((pending.positions, self.d), np.float32)
-        plan = pending.plan
-        where = (pending.moves, pending.steps, self._decay(pending.lr), self.quantizer.bits, pending.codes)
-        arguments = (*where, plan.order, plan.starts, out)
-        run_rows(self.backend.kernels.pending_rows, len(plan), *arguments, grain=GRAIN, weight=plan.starts)
+        order, starts = pending.unique.order, pending.unique.starts
+        run_rows(
+            kernels.pending_rows, len(pending.unique), pending.rows, order, starts, out, grain=GRAIN, weight=starts
+        )
         return out
 
     def finish_update(
@@ -91,52 +106,40 @@ class AdaptiveTable(LowPrecisionTable):
         self._check_pending(pending)
         grads = self._checked_gradients(grads, pending.positions)
         batch = pending.positions if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
-        if len(pending.plan):
-            self._finish(pending, self._summed(pending.plan, grads), batch)
+        if len(pending.unique):
+            self._finish(pending, self._finite_sums(pending.unique, grads), batch)
         self._updates += 1
-        self._pending = None
+        self._waiting = None
 
     def _check_pending(self, pending: PendingUpdate) -> None:
-        if not isinstance(pending, PendingUpdate) or pending is not self._pending or pending.update != self._updates:
+        latest = isinstance(pending, PendingUpdate) and pending is self._waiting
+        if not latest or pending.number != self._updates:
             raise InputError("pending must be the unfinished result of this table's latest begin_update")
 
-    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        summed = self._summed(plan, grads)
-        self._finish(self._begin(plan, summed.copy(), lr), summed, batch_size)
-
-    def _decay(self, lr: float) -> np.float32:
-        return np.float32(lr * self._decay_rate)
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        self._finish(self._begin(unique, grads.copy(), lr), grads, batch_size)
 
     def _finish(self, pending: PendingUpdate, summed: NDArray[np.float32], batch_size: int) -> None:
-        plan, bits = pending.plan, self.quantizer.bits
-        gradient = np.empty(len(plan), np.float32)
-        arguments = (pending.moves, summed, pending.steps, self._decay(pending.lr), bits, pending.codes, gradient)
-        run_rows(self.backend.kernels.pending_step_gradient, len(plan), *arguments, grain=GRAIN)
-        gradient *= np.float32(self._gradient_scale(batch_size))
-        self._move_steps(plan, gradient, pending.lr)
-        new_steps = self._steps_of(plan.rows)
-        self._requantize(plan, pending.moves, pending.codes, pending.steps, new_steps, pending.lr)
+        gradient = np.empty(len(pending.unique), np.float32)
+        run_rows(kernels.pending_step_gradient, len(gradient), pending.rows, summed, gradient, grain=GRAIN)
+        gradient *= np.float32(gradient_scale(self.spec.grad_scale, batch_size, self.d, self.quantizer.q_max))
+        self._move_step_sizes(pending.unique, gradient, pending.lr)
+        self._requantize(pending.rows, self._step_sizes_of(pending.unique.rows))
 
-    def _gradient_scale(self, batch_size: int) -> float:
-        per_row = self.d * self.quantizer.q_max
-        return {"bdq": 1.0 / math.sqrt(batch_size * per_row), "dq": 1.0 / math.sqrt(per_row), "none": 1.0}[
-            self.spec.grad_scale
-        ]
-
-    def _move_steps(self, plan: Plan, gradient: NDArray[np.float32], lr: float) -> None:
-        """Step-size update of the touched units; the learning-rate schedule scales `step_lr` as it scales `lr`."""
+    def _move_step_sizes(self, unique: UniqueRows, gradient: NDArray[np.float32], lr: float) -> None:
+        """Update the touched units' step sizes; the learning-rate schedule scales `step_lr` as it scales `lr`."""
         self._require_finite_step_gradient(gradient)
-        units, gradient = self._unit_gradient(plan, gradient)
+        units, gradient = self._unit_gradient(unique, gradient)
         log_domain = self.spec.step_domain == "log"
-        if log_domain:  # derivative by log(step)
-            gradient *= self._step[units]
+        if log_domain:  # derivative by log(step size)
+            gradient *= self._step_sizes[units]
         self._require_finite_step_gradient(gradient)
-        moves = gradient.reshape(-1, 1)
+        updates = gradient.reshape(-1, 1)
         rate = self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)
-        self._step_optimizer.moves(units, moves, rate)
+        self._step_size_optimizer.updates(units, updates, rate)
         if self.step_lr > 0:
-            flat = moves.reshape(-1)
-            self._floor_hits += self.backend.kernels.move_steps(units, flat, log_domain, self.min_step, self._step)
+            flat = updates.reshape(-1)
+            self._floor_hits += kernels.move_step_sizes(units, flat, log_domain, self.min_step, self._step_sizes)
 
     def _require_finite_step_gradient(self, gradient: NDArray[np.float32]) -> None:
         if not np.isfinite(gradient).all():
@@ -146,26 +149,25 @@ class AdaptiveTable(LowPrecisionTable):
             )
 
     def _unit_gradient(
-        self, plan: Plan, gradient: NDArray[np.float32]
+        self, unique: UniqueRows, gradient: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Touched step-size units in ascending order and the summed gradient of each."""
         if self._units < 0:
-            return plan.rows, gradient
-        unit = np.searchsorted(self._offsets, plan.rows, side="right") - 1
-        peak, count = np.zeros(self._units, np.int32), np.zeros(self._units, np.int64)
-        total = np.empty(self._units, np.float32)
-        self.backend.kernels.sum_units(gradient, unit, peak, count, np.zeros(self._units, np.int64), total)
-        touched = np.flatnonzero(count)
-        return touched, total[touched]
+            return unique.rows, gradient
+        unit = np.searchsorted(self._offsets, unique.rows, side="right") - 1
+        sums = kernels.new_unit_sums(self._units)
+        kernels.sum_units(gradient, unit, sums)
+        touched = np.flatnonzero(sums.counts)
+        return touched, sums.out[touched]
 
     def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
-        optimizer = {f"step_optimizer.{name}": array for name, array in self._step_optimizer.state().items()}
+        optimizer = {f"step_size_optimizer.{name}": array for name, array in self._step_size_optimizer.state().items()}
         return {**super()._state_arrays(), **optimizer}
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """See `EmbeddingTable.load_state`; a pending update of the state before is void."""
         super().load_state(state)
-        self._pending = None
+        self._waiting = None
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """As for LPT, and ``step_floor_hits``: how often a step size was held at its floor."""

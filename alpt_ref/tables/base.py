@@ -7,7 +7,6 @@ gradient raises before any state changes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import msgspec
@@ -15,92 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
-from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.cpu.table import pool_rows
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
-from alpt_ref.scalar.philox import MAX_COLUMNS, MAX_ROWS
 from alpt_ref.tables import checks
+from alpt_ref.tables.former_names import current_state
 from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
-from alpt_ref.tables.options import EPOCH_UPDATES, CommonOptions, NoOptions
-from alpt_ref.tables.plan import Plan, make_plan, sum_gradients
+from alpt_ref.tables.options import NoOptions
+from alpt_ref.tables.spec import MAX_INIT_STD as MAX_INIT_STD
+from alpt_ref.tables.spec import TableSpec as TableSpec
+from alpt_ref.tables.unique_rows import UniqueRows, sum_gradients, unique_rows
 
 GRAIN = 1024
-MAX_INIT_STD = 1e37
-
-
-_COMMON = CommonOptions()
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """Everything that configures a table: its size, what every method has, and the method's own `Options`.
-
-    A setting of the options is an attribute here too: ``spec.bits`` is ``spec.options.bits``.
-
-    Attributes
-    ----------
-    n, d : int
-        Rows (features) and columns (embedding dimension).
-    options : msgspec.Struct, optional
-        The method's settings, an instance of the table class's `Options`.
-    optimizer : {"sgd", "adagrad", "adam"}
-    lr : float
-        Learning rate of the rows; `apply_gradients` can override it.
-    weight_decay : float
-        Decoupled decay of touched rows.
-    seed : int
-        Of the initial weights and of stochastic rounding.
-    init_std : float
-        Initial weights are N(0, init_std**2), unless `weights` (float32 (n, d)) gives them.
-    field_offsets : int64 array (fields + 1,), optional
-        First row of each field, and n.
-    epoch_updates : int
-        Updates that an epoch has, for settings that count in epochs.
-
-    Examples
-    --------
-    >>> from alpt_ref.tables.options import LptOptions
-    >>> spec = TableSpec(1000, 16, LptOptions(bits=4))
-    >>> spec.bits, spec.lr
-    (4, 0.001)
-    """
-
-    n: int
-    d: int
-    options: Any = None
-    optimizer: str = _COMMON.optimizer
-    lr: float = _COMMON.lr
-    weight_decay: float = _COMMON.weight_decay
-    seed: int = 0
-    device: str = "cpu"
-    init_std: float = _COMMON.init_std
-    weights: NDArray[np.float32] | None = field(default=None, repr=False)
-    field_offsets: NDArray[np.int64] | None = field(default=None, repr=False)
-    epoch_updates: int = EPOCH_UPDATES
-
-    def __getattr__(self, name: str) -> Any:
-        """A setting of the method's options."""
-        if not name.startswith("__") and "options" in self.__dict__ and hasattr(self.options, name):
-            return getattr(self.options, name)
-        raise AttributeError(f"a {type(self).__name__} has no {name!r}, nor have its options {self.options!r}")
-
-    def __post_init__(self) -> None:
-        """Check the fields that every method uses."""
-        _check.whole_number("n", self.n, 1, MAX_ROWS)
-        _check.whole_number("d", self.d, 1, MAX_COLUMNS)
-        _check.whole_number("seed", self.seed, 0, 1 << 64)
-        _check.whole_number("epoch_updates", self.epoch_updates, 1)
-        _check.number("lr", self.lr)
-        _check.number("weight_decay", self.weight_decay)
-        if _check.number("init_std", self.init_std) > MAX_INIT_STD:
-            raise InputError(f"init_std must be at most {MAX_INIT_STD}, or weights overflow, got {self.init_std}")
-        if self.weights is not None:
-            weights = _check.float32_matrix("weights", self.weights, (self.n, self.d))
-            if not np.isfinite(weights).all():
-                raise InputError("weights must be finite, got NaN or infinity")
-            object.__setattr__(self, "weights", weights)  # rows in one piece, native byte order: kernels read it
 
 
 class EmbeddingTable(ABC):
@@ -162,11 +90,22 @@ class EmbeddingTable(ABC):
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None: ...
 
     @abstractmethod
-    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None: ...
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        """One step by the gradients of the unique rows, (u, d), finite and already summed; they may be overwritten."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         """Arrays needed to serve the table."""
+
+    def checked_ids(self, ids: Any) -> checks.CheckedIds:
+        """Ids that this table takes without checking them again: looked up, then updated, by a training step.
+
+        Raises
+        ------
+        InputError
+            As `lookup` does.
+        """
+        return checks.CheckedIds(checks.id_array(ids, self.n), self.n)
 
     def lookup(self, ids: Any) -> NDArray[np.float32]:
         """Embeddings of `ids`.
@@ -206,7 +145,7 @@ class EmbeddingTable(ABC):
         bounds = checks.bag_bounds(bags, len(values))
         mean = _check.choice("mode", mode, ("sum", "mean")) == "mean"
         out = aligned_empty((len(bounds) - 1, self.d), np.float32)
-        run_rows(self.backend.kernels.pool_rows, len(out), values, bounds, mean, out, weight=bounds)
+        run_rows(pool_rows, len(out), values, bounds, mean, out, weight=bounds)
         return out
 
     def apply_gradients(
@@ -233,40 +172,28 @@ class EmbeddingTable(ABC):
             If a gradient, or its sum over a row's occurrences, is NaN or infinite. Nothing has changed in either
             case.
         """
-        plan, grads, rate, batch = self._checked_step(ids, grads, lr, batch_size)
-        if len(plan):
-            self._update(plan, grads, rate, batch)
+        unique, grads, rate, batch = self._checked_step(ids, grads, lr, batch_size)
+        if len(unique):
+            self._update(unique, self._finite_sums(unique, grads), rate, batch)
         self._updates += 1
 
     def _checked_step(
         self, ids: Any, grads: NDArray[np.float32], lr: float | None, batch_size: int | None
-    ) -> tuple[Plan, NDArray[np.float32], float, int]:
+    ) -> tuple[UniqueRows, NDArray[np.float32], float, int]:
         checked = checks.id_array(ids, self.n)
         grads = self._checked_gradients(grads, checked.shape[0])
         rate = self.lr if lr is None else _check.number("lr", lr)
         batch = checked.shape[0] if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
-        return make_plan(self.backend, checked, self.n), grads, rate, batch
+        return unique_rows(checked, self.n), grads, rate, batch
 
     def _checked_gradients(self, grads: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
-        grads = _check.float32_matrix("grads", grads, (rows, self.d))
-        if any(run_rows(self.backend.kernels.any_not_finite, rows, grads, grain=GRAIN)):
-            place = int(np.flatnonzero(~np.isfinite(grads).all(axis=1))[0])
-            raise TrainingError(
-                f"grads must be finite, got NaN or infinity at position {place} of table update {self._updates}; "
-                "the table has not changed: lower the learning rate or look for the cause before this step"
-            )
-        return grads
+        return _check.float32_matrix("grads", grads, (rows, self.d))
 
-    def _summed(self, plan: Plan, grads: NDArray[np.float32]) -> NDArray[np.float32]:
-        summed = sum_gradients(self.backend, plan, grads)
-        if len(plan) < len(plan.order) and any(
-            run_rows(self.backend.kernels.any_not_finite, len(plan), summed, grain=GRAIN)
-        ):
-            row = int(plan.rows[np.flatnonzero(~np.isfinite(summed).all(axis=1))[0]])
-            raise TrainingError(
-                f"the sum of a row's gradients must be finite, it overflowed for row {row} in table update "
-                f"{self._updates}; the table has not changed: lower the learning rate or scale the loss"
-            )
+    def _finite_sums(self, unique: UniqueRows, grads: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Sums of the rows' gradients, which are looked at here once; raises before anything has changed."""
+        summed, finite = sum_gradients(unique, grads)
+        if not finite:
+            raise checks.not_finite_error(unique, grads, summed, self._updates)
         return summed
 
     def codes(self) -> Codes | None:
@@ -295,7 +222,7 @@ class EmbeddingTable(ABC):
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Take over a `state` of a table with the same configuration; checked whole before anything changes."""
-        own = {**self._state_arrays(), "updates": np.empty(1, np.int64)}
+        state, own = current_state(state), {**self._state_arrays(), "updates": np.empty(1, np.int64)}
         if set(state) != set(own):
             raise InputError(f"state must hold exactly {sorted(own)}, got {sorted(state)}")
         for name, array in own.items():

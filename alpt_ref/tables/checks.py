@@ -1,15 +1,30 @@
-"""Checks of what a table is asked for: row numbers and bags of them."""
+"""Checks of what a table is asked for: row numbers, bags of them, gradients."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.check import as_array
-from alpt_ref.errors import InputError
+from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.cpu.unique import id_range
+
+if TYPE_CHECKING:
+    from alpt_ref.tables.unique_rows import UniqueRows
+
+
+@dataclass(frozen=True)
+class CheckedIds:
+    """Row numbers that `id_array` has checked against a table of `n` rows; tables take them in place of ids.
+
+    A training step looks the same ids up and updates them: they are checked once.
+    """
+
+    array: NDArray[np.integer[Any]]
+    n: int
 
 
 def bag_bounds(bags: Any, ids: int) -> NDArray[np.int64]:
@@ -25,6 +40,10 @@ def bag_bounds(bags: Any, ids: int) -> NDArray[np.int64]:
 
 def id_array(ids: Any, n: int) -> NDArray[np.integer[Any]]:
     """Row numbers as a contiguous native integer array (len,), each in ``[0, n)``."""
+    if isinstance(ids, CheckedIds):
+        if ids.n == n:
+            return ids.array
+        ids = ids.array
     array = as_array("ids", ids)
     if array.size == 0 and array.ndim == 1:
         return np.zeros(0, np.int64)
@@ -38,3 +57,20 @@ def id_array(ids: Any, n: int) -> NDArray[np.integer[Any]]:
         wrong = low if low < 0 else high
         raise InputError(f"ids must be in [0, {n}), got {wrong}")
     return array
+
+
+def not_finite_error(
+    unique: UniqueRows, grads: NDArray[np.float32], summed: NDArray[np.float32], updates: int
+) -> TrainingError:
+    """What to raise where a gradient (len, d), or the sum of a row's gradients (u, d), is not finite."""
+    places = np.flatnonzero(~np.isfinite(grads).all(axis=1))
+    if len(places):
+        return TrainingError(
+            f"grads must be finite, got NaN or infinity at position {places[0]} of table update {updates}; "
+            "the table has not changed: lower the learning rate or look for the cause before this step"
+        )
+    row = int(unique.rows[np.flatnonzero(~np.isfinite(summed).all(axis=1))[0]])
+    return TrainingError(
+        f"the sum of a row's gradients must be finite, it overflowed for row {row} in table update {updates}; "
+        "the table has not changed: lower the learning rate or scale the loss"
+    )

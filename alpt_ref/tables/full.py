@@ -8,11 +8,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.kernels.arguments import RowUpdates
+from alpt_ref.kernels.cpu import table as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
 from alpt_ref.tables.initial import initial_blocks
 from alpt_ref.tables.options import FullOptions
-from alpt_ref.tables.plan import Plan
+from alpt_ref.tables.unique_rows import UniqueRows
 
 
 class FullTable(EmbeddingTable):
@@ -31,13 +33,15 @@ class FullTable(EmbeddingTable):
         self.weights = self.backend.zeros((self.n, self.d), np.float32)
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
-        run_rows(self.backend.kernels.lookup_fp32, len(out), ids, self.weights, out, grain=GRAIN)
+        run_rows(kernels.lookup_fp32, len(out), ids, self.weights, out, grain=GRAIN)
 
-    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        moves = self._summed(plan, grads)
-        self._optimizer.moves(plan.rows, moves, lr)
-        arguments = (plan.rows, moves, np.float32(lr * self.spec.weight_decay), self.weights)
-        run_rows(self.backend.kernels.subtract_rows, len(plan), *arguments, grain=GRAIN)
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        self._optimizer.updates(unique.rows, grads, lr)
+        self._update_weights(unique.rows, grads, lr)
+
+    def _update_weights(self, rows: NDArray[np.int64], updates: NDArray[np.float32], lr: float) -> None:
+        of = RowUpdates(rows, updates, np.float32(lr * self.spec.weight_decay))
+        run_rows(kernels.update_weights, len(rows), of, self.weights, grain=GRAIN)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         return {"weights": self.weights}

@@ -23,13 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.arguments import RowUpdates
+from alpt_ref.kernels.cpu import hashing as kernels
+from alpt_ref.kernels.cpu.table import update_weights
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
 from alpt_ref.tables.initial import initial_blocks
 from alpt_ref.tables.lpt import LowPrecisionTable
 from alpt_ref.tables.options import HashingOptions
-from alpt_ref.tables.plan import Plan, make_plan, sum_gradients
+from alpt_ref.tables.unique_rows import UniqueRows, sum_gradients, unique_rows
 
 _PURPOSE = 0x68617368  # keeps these draws apart from all others of the same seed
 
@@ -64,6 +67,7 @@ class HashedTable(EmbeddingTable):
         ends = np.cumsum(np.concatenate([self._sizes, -(-features // self._sizes)]))
         begins = np.concatenate([[0], ends[:-1]])
         self._remainders, self._quotients = np.split(begins, 2)
+        self._fields = kernels.HashedFields(self._offsets, self._sizes, self._remainders, self._quotients)
         super().__init__(replace(spec, n=int(ends[-1])))
         self.spec, self.n = spec, int(spec.n)
         self.weights = aligned_empty((int(ends[-1]), self.d), np.float32)
@@ -75,32 +79,26 @@ class HashedTable(EmbeddingTable):
     def sub_rows(self, ids: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Rows of `weights` that make up each feature: remainders, then quotients, int64 (2, len)."""
         out = np.empty((2, len(ids)), np.int64)
-        arguments = (ids, self._offsets, self._sizes, self._remainders, self._quotients, out)
-        run_rows(self.backend.kernels.hashed_rows, len(ids), *arguments, grain=GRAIN)
+        run_rows(kernels.hashed_rows, len(ids), ids, self._fields, out, grain=GRAIN)
         return out
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
-        run_rows(self.backend.kernels.multiply_rows, len(out), self.sub_rows(ids), self.weights, out, grain=GRAIN)
+        run_rows(kernels.multiply_rows, len(out), self.sub_rows(ids), self.weights, out, grain=GRAIN)
 
-    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        summed, rows = self._summed(plan, grads), self.sub_rows(plan.rows)
-        factors = aligned_empty((2, len(plan), self.d), np.float32)
-        run_rows(self.backend.kernels.factor_gradients, len(plan), rows, self.weights, summed, factors, grain=GRAIN)
-        flat = factors.reshape(-1, self.d)
-        self._require_finite(flat)
-        parts = make_plan(self.backend, rows.reshape(-1), len(self.weights))
-        moves = sum_gradients(self.backend, parts, flat)
-        self._require_finite(moves)
-        self._optimizer.moves(parts.rows, moves, lr)
-        arguments = (parts.rows, moves, np.float32(lr * self.spec.weight_decay), self.weights)
-        run_rows(self.backend.kernels.subtract_rows, len(parts), *arguments, grain=GRAIN)
-
-    def _require_finite(self, gradients: NDArray[np.float32]) -> None:
-        if any(run_rows(self.backend.kernels.any_not_finite, len(gradients), gradients, grain=GRAIN)):
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        rows = self.sub_rows(unique.rows)
+        factors = aligned_empty((2, len(unique), self.d), np.float32)
+        run_rows(kernels.factor_gradients, len(unique), rows, self.weights, grads, factors, grain=GRAIN)
+        parts = unique_rows(rows.reshape(-1), len(self.weights))
+        updates, finite = sum_gradients(parts, factors.reshape(-1, self.d))
+        if not finite:
             raise TrainingError(
                 f"the gradients of the hashed rows must be finite, one overflowed in table update {self._updates}; "
                 "the table has not changed: lower the learning rate or scale the loss"
             )
+        self._optimizer.updates(parts.rows, updates, lr)
+        of = RowUpdates(parts.rows, updates, np.float32(lr * self.spec.weight_decay))
+        run_rows(update_weights, len(parts), of, self.weights, grain=GRAIN)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         return {"weights": self.weights}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alpt_ref.kernels.jit import num_threads, thread_pool
 
 BLOCK_ROWS = 8192
-"""Rows a block; part of the definition of the initial weights: changing it changes them."""
+"""Rows per block; part of the definition of the initial weights: changing it changes them."""
 
 _PURPOSE = 0x616C7074  # keeps these draws apart from a model's, which may use the same seed
 

@@ -1,6 +1,6 @@
 """Optimisers of a table's rows: SGD, row-wise Adagrad, lazy Adam. They hold state; the maths is in `scalar.update`.
 
-A row optimiser turns the summed gradients of the batch's unique rows into moves (``lr`` times direction, in weight
+A row optimiser turns the summed gradients of the batch's unique rows into updates (``lr`` times direction, in weight
 units) in place, and touches the state of those rows only. The same classes serve the step sizes (one column).
 """
 
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
+from alpt_ref.kernels.arguments import AdamRates, AdamState
 from alpt_ref.kernels.backend import Backend
+from alpt_ref.kernels.cpu import table as kernels
 from alpt_ref.kernels.jit import run_rows
 
 GRAIN = 1024
@@ -32,8 +34,8 @@ class RowOptimizer(ABC):
         self.d = d
 
     @abstractmethod
-    def moves(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """Turn `grads` (u, d) of the unique `rows` into moves in place and advance the rows' state."""
+    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
+        """Turn `grads` (u, d) of the unique `rows` into updates in place and advance the rows' state."""
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Arrays of the state by name (the arrays themselves, not copies)."""
@@ -49,13 +51,13 @@ class SGD(RowOptimizer):
 
     kind = "sgd"
 
-    def moves(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.moves`."""
-        run_rows(self.backend.kernels.sgd_rows, len(rows), grads, np.float32(lr), grain=GRAIN)
+    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
+        """See `RowOptimizer.updates`."""
+        run_rows(kernels.sgd_rows, len(rows), grads, np.float32(lr), grain=GRAIN)
 
 
 class RowWiseAdagrad(RowOptimizer):
-    """``lr * gradient / (sqrt(sum of the row's mean squared gradients) + eps)``; one float32 a row."""
+    """``lr * gradient / (sqrt(sum of the row's mean squared gradients) + eps)``; one float32 per row."""
 
     kind = "adagrad"
 
@@ -64,10 +66,10 @@ class RowWiseAdagrad(RowOptimizer):
         self.eps = np.float32(eps)
         self.accumulator = backend.zeros(n, np.float32)
 
-    def moves(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.moves`."""
-        arguments = (rows, grads, self.accumulator, np.float32(lr), self.eps)
-        run_rows(self.backend.kernels.adagrad_rows, len(rows), *arguments, grain=GRAIN)
+    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
+        """See `RowOptimizer.updates`."""
+        rates = (np.float32(lr), self.eps)
+        run_rows(kernels.adagrad_rows, len(rows), rows, grads, self.accumulator, *rates, grain=GRAIN)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """See `RowOptimizer.state`."""
@@ -106,11 +108,11 @@ class LazyAdam(RowOptimizer):
         self.second = backend.zeros((n, d), np.float32)
         self.count = backend.zeros(n, np.int32)
 
-    def moves(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.moves`."""
-        state = (self.first, self.second, self.count, self.corrections)
-        arguments = (rows, grads, *state, *self.betas, np.float32(lr), self.eps)
-        run_rows(self.backend.kernels.adam_rows, len(rows), *arguments, grain=GRAIN)
+    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
+        """See `RowOptimizer.updates`."""
+        state = AdamState(self.first, self.second, self.count, self.corrections)
+        rates = AdamRates(*self.betas, np.float32(lr), self.eps)
+        run_rows(kernels.adam_rows, len(rows), rows, grads, state, rates, grain=GRAIN)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """See `RowOptimizer.state`."""

@@ -11,11 +11,10 @@ its floor ``q_max`` times theirs. It is in weight units, and so is its learning 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.kernels.cpu import qat as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.options import PactOptions
@@ -39,6 +38,6 @@ class PactTable(FakeQuantizedTable):
     def _decay_learned(self, units: NDArray[np.int64], rate: float) -> NDArray[np.float32] | None:
         return np.float32(rate * self.spec.weight_decay) * self.learned[units]
 
-    def _pass_back(self, rows: NDArray[np.int64], grads: NDArray[np.float32], out: NDArray[np.float32]) -> list[Any]:
-        arguments = (rows, self.weights, self._learned_of(rows), grads, out)
-        return run_rows(self.backend.kernels.pact_gradients, len(rows), *arguments, grain=GRAIN)
+    def _pass_back(self, rows: NDArray[np.int64], grads: NDArray[np.float32], out: NDArray[np.float32]) -> list[int]:
+        at = kernels.TouchedRows(rows, self.weights, self._learned_of(rows))
+        return run_rows(kernels.pact_gradients, len(rows), at, grads, out, grain=GRAIN)

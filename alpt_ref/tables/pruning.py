@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
+from alpt_ref.kernels.cpu import pruning as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.full import FullTable
@@ -84,14 +85,14 @@ class PrunedTable(FullTable):
     def _prune(self, count: int) -> None:
         """Zero the `count` weights of smallest magnitude; the threshold is the magnitude of the next one."""
         self._threshold[0] = self._magnitude(count) if count > 0 else 0.0
-        run_rows(self.backend.kernels.zero_below, self.n, self.weights, self._threshold[0], grain=GRAIN)
+        run_rows(kernels.zero_below, self.n, self.weights, self._threshold[0], grain=GRAIN)
 
     def _magnitude(self, rank: int) -> np.float32:
         """The magnitude that `rank` others precede in ascending order."""
         bits, found = self.weights.view(np.int32), 0
         for shift, width in _DIGITS:
             arguments = (bits, found, shift, width)
-            counts = sum(run_rows(self.backend.kernels.count_digits, self.n, *arguments, grain=GRAIN))
+            counts = np.sum(run_rows(kernels.count_digits, self.n, *arguments, grain=GRAIN), axis=0)
             before = np.cumsum(counts)
             digit = int(np.searchsorted(before, rank, side="right"))
             rank -= int(before[digit] - counts[digit])
@@ -100,12 +101,12 @@ class PrunedTable(FullTable):
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
         arguments = (ids, self.weights, self._threshold[0], out)
-        run_rows(self.backend.kernels.lookup_pruned, len(out), *arguments, grain=GRAIN)
+        run_rows(kernels.lookup_pruned, len(out), *arguments, grain=GRAIN)
 
     def _kept(self) -> NDArray[np.int64]:
         """Weights of each row that do not read as zero."""
         counts = np.empty(self.n, np.int64)
-        run_rows(self.backend.kernels.kept_per_row, self.n, self.weights, self._threshold[0], counts, grain=GRAIN)
+        run_rows(kernels.kept_per_row, self.n, self.weights, self._threshold[0], counts, grain=GRAIN)
         return counts
 
     def sparse(self) -> dict[str, NDArray[np.generic]]:
@@ -123,7 +124,7 @@ class PrunedTable(FullTable):
         mask = np.zeros((self.n, -(-self.d // 8)), np.uint8)
         values = np.empty(int(offsets[-1]), np.float32)
         arguments = (self.weights, self._threshold[0], offsets, mask, values)
-        run_rows(self.backend.kernels.gather_kept, self.n, *arguments, grain=GRAIN)
+        run_rows(kernels.gather_kept, self.n, *arguments, grain=GRAIN)
         width = np.uint32 if len(values) < 1 << 32 else np.uint64
         return {"values": values, "mask": mask, "offsets": offsets.astype(width)}
 

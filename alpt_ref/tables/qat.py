@@ -15,15 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.arguments import FakeQuantizer, UnitValues
+from alpt_ref.kernels.cpu import qat as kernels
+from alpt_ref.kernels.cpu.lowbit import move_step_sizes
+from alpt_ref.kernels.cpu.packing import pack_rows
+from alpt_ref.kernels.cpu.table import gather_units
+from alpt_ref.kernels.cpu.unique import any_not_finite
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_zeros
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import QuantSpec, words_per_row
 from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.former_names import current_state
 from alpt_ref.tables.full import FullTable
 from alpt_ref.tables.lpt import LowPrecisionTable, initial_step
 from alpt_ref.tables.optimizers import make_row_optimizer
-from alpt_ref.tables.plan import Plan
+from alpt_ref.tables.unique_rows import UniqueRows
 
 
 class FakeQuantizedTable(FullTable):
@@ -67,7 +74,7 @@ class FakeQuantizedTable(FullTable):
         """Learning rate of the learned number, what it is divided by to give the step size, smallest code."""
 
     @abstractmethod
-    def _pass_back(self, rows: NDArray[np.int64], grads: NDArray[np.float32], out: NDArray[np.float32]) -> list[Any]:
+    def _pass_back(self, rows: NDArray[np.int64], grads: NDArray[np.float32], out: NDArray[np.float32]) -> list[int]:
         """Turn `grads` (u, d) at the read values of `rows` into the weights', in place; the rows' into `out` (u,)."""
 
     @abstractmethod
@@ -78,13 +85,15 @@ class FakeQuantizedTable(FullTable):
         return None
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
-        arguments = (ids, self.weights, self.learned, self._offsets, self._units, self.divisor, *self._range, out)
-        run_rows(self.backend.kernels.lookup_fake_quantized, len(out), *arguments, grain=GRAIN)
+        run_rows(kernels.lookup_fake_quantized, len(out), ids, self.weights, self._quantizer(), out, grain=GRAIN)
+
+    def _quantizer(self) -> FakeQuantizer:
+        """How the weights are read at present."""
+        return FakeQuantizer(UnitValues(self.learned, self._offsets, self._units), self.divisor, *self._range)
 
     def _learned_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         out = np.empty(len(rows), np.float32)
-        arguments = (rows, self.learned, self._offsets, self._units, out)
-        run_rows(self.backend.kernels.gather_steps, len(rows), *arguments, grain=GRAIN)
+        run_rows(gather_units, len(rows), rows, self._quantizer().learned, out, grain=GRAIN)
         return out
 
     def straight_through(
@@ -109,31 +118,30 @@ class FakeQuantizedTable(FullTable):
             Elements outside the range.
         """
         weights, learned = grads.copy(), np.empty(len(rows), np.float32)
-        return weights, learned, sum(int(part) for part in self._pass_back(rows, weights, learned))
+        return weights, learned, sum(self._pass_back(rows, weights, learned))
 
-    def _update(self, plan: Plan, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        moves, gradient, outside = self.straight_through(plan.rows, self._summed(plan, grads))
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        updates, gradient, outside = self.straight_through(unique.rows, grads)
         gradient *= np.float32(self._gradient_scale(batch_size))
-        units, gradient = self._unit_gradient(plan, gradient)
+        units, gradient = self._unit_gradient(unique, gradient)
         if self.log_domain:  # derivative by the logarithm
             gradient *= self.learned[units]
         if not np.isfinite(gradient).all():
             raise TrainingError(
-                f"the gradient of the {self.learned_name} must be finite, it overflowed in table update "
-                f"{self._updates}; the table has not changed: lower the learning rate or scale the loss"
+                f"the gradient of the {self.learned_name.replace('_', ' ')} must be finite, it overflowed in table "
+                f"update {self._updates}; the table has not changed: lower the learning rate or scale the loss"
             )
-        self._optimizer.moves(plan.rows, moves, lr)
-        where = (plan.rows, moves, np.float32(lr * self.spec.weight_decay), self.weights)
-        run_rows(self.backend.kernels.subtract_rows, len(plan), *where, grain=GRAIN)
-        self._counts += (moves.size, outside, self._move_learned(units, gradient, lr))
+        self._optimizer.updates(unique.rows, updates, lr)
+        self._update_weights(unique.rows, updates, lr)
+        self._counts += (updates.size, outside, self._move_learned(units, gradient, lr))
 
     def _unit_gradient(
-        self, plan: Plan, gradient: NDArray[np.float32]
+        self, unique: UniqueRows, gradient: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Touched units in ascending order and the sum of their rows' gradients."""
         if self._units < 0:
-            return plan.rows, gradient
-        unit = np.searchsorted(self._offsets, plan.rows, side="right") - 1
+            return unique.rows, gradient
+        unit = np.searchsorted(self._offsets, unique.rows, side="right") - 1
         total = np.bincount(unit, gradient, self._units)  # float64, one row after the other
         touched = np.unique(unit)
         with np.errstate(over="ignore"):  # seen by the caller
@@ -142,14 +150,14 @@ class FakeQuantizedTable(FullTable):
     def _move_learned(self, units: NDArray[np.int64], gradient: NDArray[np.float32], lr: float) -> int:
         """Update the touched units; the schedule scales their rate as it scales `lr`. Returns hits of the floor."""
         rate = self.learned_lr * (lr / self.lr if self.lr > 0 else 1.0)
-        moves = gradient.reshape(-1, 1)
-        self._learned_optimizer.moves(units, moves, rate)
+        updates = gradient.reshape(-1, 1)
+        self._learned_optimizer.updates(units, updates, rate)
         if self.learned_lr == 0:
             return 0
-        flat, decay = moves.reshape(-1), self._decay_learned(units, rate)
+        flat, decay = updates.reshape(-1), self._decay_learned(units, rate)
         if decay is not None:
             flat += decay
-        return int(self.backend.kernels.move_steps(units, flat, self.log_domain, self._floor, self.learned))
+        return move_step_sizes(units, flat, self.log_domain, self._floor, self.learned)
 
     @property
     def step_size(self) -> NDArray[np.float32]:
@@ -158,19 +166,18 @@ class FakeQuantizedTable(FullTable):
 
     def codes(self) -> Codes:
         """Codes (n, d) of the present weights, int8 up to 8 bits, else int16."""
-        if any(run_rows(self.backend.kernels.any_not_finite, self.n, self.weights, grain=GRAIN)):
+        if any(run_rows(any_not_finite, self.n, self.weights, grain=GRAIN)):
             raise TrainingError("weights must be finite to have codes, got NaN or infinity: the training diverged")
         codes = cast(Codes, np.empty((self.n, self.d), self.quantizer.dtype))
-        arguments = (self.weights, self.learned, self._offsets, self._units, self.divisor, *self._range, codes)
-        run_rows(self.backend.kernels.nearest_codes, self.n, *arguments, grain=GRAIN)
+        run_rows(kernels.nearest_codes, self.n, self.weights, self._quantizer(), codes, grain=GRAIN)
         return codes
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Packed codes, uint32 (n, words), and step sizes: made anew from the present weights."""
+        """Packed codes, uint32 (n, ceil(d * bits / 32)), and step sizes: made anew from the present weights."""
         bits = self.quantizer.bits
-        words = aligned_zeros((self.n, words_per_row(bits, self.d)), np.uint32)
-        run_rows(self.backend.kernels.pack_rows, self.n, self.codes(), bits, words, grain=GRAIN)
-        return {"words": words, "step": self.step_size}
+        packed = aligned_zeros((self.n, words_per_row(bits, self.d)), np.uint32)
+        run_rows(pack_rows, self.n, self.codes(), bits, packed, grain=GRAIN)
+        return {"packed": packed, "step_size": self.step_size}
 
     def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
         state = {"weights": self.weights, self.learned_name: self.learned}
@@ -180,6 +187,7 @@ class FakeQuantizedTable(FullTable):
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """See `EmbeddingTable.load_state`; step sizes or clips must also be finite and positive."""
+        state = current_state(state)
         given = np.asarray(state.get(self.learned_name, self.learned), np.float32)
         if not (np.isfinite(given) & (given > 0)).all():
             raise InputError(f"state[{self.learned_name!r}] must be finite and positive")

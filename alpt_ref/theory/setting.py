@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
+from alpt_ref.scalar.code_range import highest_code, lowest_code
 
 NoiseKind = Literal["none", "two-point", "uniform", "normal"]
 ScheduleKind = Literal["constant", "inverse-sqrt", "inverse"]
@@ -64,12 +65,12 @@ class Grid:
     @property
     def low_code(self) -> int:
         """Smallest code."""
-        return -(1 << (self.bits - 1))
+        return lowest_code(self.bits)
 
     @property
     def high_code(self) -> int:
         """Largest code."""
-        return (1 << (self.bits - 1)) - 1
+        return highest_code(self.bits)
 
     @property
     def low(self) -> float:

@@ -72,7 +72,7 @@ def restore(state: State, table: EmbeddingTable, model: Model) -> None:
 
 
 def split_state(state: State, names: tuple[str, ...]) -> dict[str, State]:
-    """``{"table/words": ...}`` -> ``{"table": {"words": ...}}`` for exactly these parts, or `InputError`."""
+    """``{"table/packed": ...}`` -> ``{"table": {"packed": ...}}`` for exactly these parts, or `InputError`."""
     parts: dict[str, State] = {name: {} for name in names}
     for name, array in state.items():
         part, _, key = name.partition("/")

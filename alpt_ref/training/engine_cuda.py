@@ -106,7 +106,7 @@ class CudaEngine(CpuEngine):
         self._fork.record(self.stream)
         self._side.wait_event(self._fork)
         with self._side:
-            table.queue_plan(ids)
+            table.queue_unique_rows(ids)
             self._join.record(self._side)
         table.queue_lookup(ids, emb)
         grads = self._queue_pass(emb, labels, second=False)

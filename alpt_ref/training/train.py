@@ -23,6 +23,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
+from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import build, restore
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
@@ -113,6 +114,7 @@ def train(
             config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
+    warn_of_single_row(config, int((dataset.split == 0).sum()))
     device = config.train.device
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
     progress = progress or Progress(enabled=False)
@@ -141,7 +143,17 @@ def _check_options(output: str | Path | None, resume: bool, checkpoint_every: in
 
 
 def require_usable(dataset: ClickDataset) -> None:
-    """`InputError` unless every part has rows, and those that an AUC is computed on have both labels."""
+    """`InputError` unless ids and labels keep to their rules, every part has rows and those with an AUC both labels.
+
+    A store's ids and labels were checked when it was written.
+    """
+    if dataset.files is None:
+        dataset.validate()
+    if dataset.labels.min() == dataset.labels.max():
+        raise InputError(
+            f"dataset {dataset.name!r} has only the label {dataset.labels[0]} in all its {dataset.rows:,} rows; "
+            "a model of clicks needs rows of both labels, impressions with a click and without"
+        )
     for part in ("train", "valid", "test"):
         labels = dataset.labels[dataset.split == ("train", "valid", "test").index(part)]
         if not len(labels):

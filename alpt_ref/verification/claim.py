@@ -13,8 +13,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from alpt_ref._util.plugin import capture_error
 from alpt_ref.errors import InputError
-from alpt_ref.verification.inputs import Inputs
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.measurement import Measurement
 
 Cell = dict[str, Any]
@@ -184,6 +185,20 @@ class Claim:
     def text(self) -> str:
         """The statement without pictures."""
         return self.plain or self.statement
+
+    def about(self, inputs: Inputs) -> Claim:
+        """The claim about these inputs; one that knows of none, or is given none, stays as it is.
+
+        Raises
+        ------
+        InputError
+            An input cannot be used; the sentence names the claim.
+        """
+        if self.of_inputs is None or inputs == NO_INPUTS:
+            return self
+        with capture_error() as caught:
+            return self.of_inputs(inputs)
+        raise InputError(f"claim {self.id}: {caught.message}")
 
     def replicates_of(self, budget: str) -> int:
         """Calls of `measure` a cell."""

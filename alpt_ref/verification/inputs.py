@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-from alpt_ref._util.plugin import guard
-from alpt_ref.errors import InputError
-
-if TYPE_CHECKING:
-    from alpt_ref.verification.claim import Claim
+from typing import NamedTuple
 
 
 class Inputs(NamedTuple):
@@ -26,18 +20,3 @@ class Inputs(NamedTuple):
 
 
 NO_INPUTS = Inputs()
-
-
-def claim_about(claim: Claim, inputs: Inputs) -> Claim:
-    """The claim about these inputs; one that knows of none, or is given none, stays as it is.
-
-    Raises
-    ------
-    InputError
-        An input cannot be used; the sentence names the claim.
-    """
-    if claim.of_inputs is None or inputs == NO_INPUTS:
-        return claim
-    with guard() as caught:
-        return claim.of_inputs(inputs)
-    raise InputError(f"claim {claim.id}: {caught.message}")

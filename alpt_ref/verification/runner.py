@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpt_ref._util.plugin import Source, guard, load_plugins, require_known
+from alpt_ref._util.plugin import Source, capture_error, load_plugins, require_known
 from alpt_ref._util.processes import available_cores, run_in_processes
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.verification.claim import BUDGETS, Cell, Claim, Control
 from alpt_ref.verification.code_hash import code_hash
 from alpt_ref.verification.codec import canonical
-from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.judge import Measured, judge
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
@@ -46,7 +46,7 @@ class Loaded:
 
     def about(self, inputs: Inputs) -> Loaded:
         """The same claim about folders that the caller names."""
-        return replace(self, claim=claim_about(self.claim, inputs), inputs=inputs)
+        return replace(self, claim=self.claim.about(inputs), inputs=inputs)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
     if budget not in BUDGETS:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     claim = loaded.claim
-    with guard() as caught:
+    with capture_error() as caught:
         code = _code_hash(loaded.source)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from alpt_ref._util.plugin import Kind, Source, guard, load
+from alpt_ref._util.plugin import Kind, Source, capture_error, load
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.device import set_default_device
 from alpt_ref.verification.claim import Cell, Claim, Constants
 from alpt_ref.verification.codec import canonical
-from alpt_ref.verification.inputs import NO_INPUTS, Inputs, claim_about
+from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.measurement import Measurement
 from alpt_ref.verification.store import Record, plain_record
 
@@ -53,7 +53,7 @@ def load_claim(file: Path) -> Claim:
 
 @functools.cache
 def _claim(source: Source, inputs: Inputs) -> Claim:
-    return claim_about(load(CLAIMS, source), inputs)
+    return load(CLAIMS, source).about(inputs)
 
 
 def run_task(task: Task, claim: Claim | None = None, device: str | None = None) -> Done:
@@ -63,7 +63,7 @@ def run_task(task: Task, claim: Claim | None = None, device: str | None = None) 
     """
     if device is not None:
         set_default_device(device)
-    with guard() as caught:
+    with capture_error() as caught:
         record = measure(claim if claim is not None else _claim(task.source, task.inputs), task)
         return Done(task, canonical(plain_record(record)), "")
     return Done(task, "", caught.message)

@@ -46,10 +46,9 @@ def verify(
     folder : folder, optional
         Files of more claims; they are run as Python. An id that there is already is refused.
     runs : folder, optional
-        Study that claims about trained models (m1 to m4) are about, as ``alpt-ref reproduce`` wrote it; without it they
-        are NOT_APPLICABLE.
+        Study that claims on trained models are about, as ``alpt-ref reproduce`` wrote it; without it they do not apply.
     clicks : folder, optional
-        Store that m5 is about, as ``alpt-ref data`` wrote it; default: synthetic clicks.
+        Store of click data that claim m5 is about, as ``alpt-ref data`` wrote it; default: synthetic clicks.
     output : folder, optional
         Receives finished cells, verdicts and report.html, report.md and report.json. The same call with the same folder
         measures nothing twice, and resumes where it was stopped. Default: nothing is kept.
@@ -96,7 +95,9 @@ def verify(
         raise InputError("claims must name at least one claim, got none; leave it out to verify all")
     if device != "cpu":
         get_backend(device)  # an error now rather than in every cell
-    inputs = Inputs(Path(runs) if runs is not None else None, Path(clicks) if clicks is not None else None)
+    inputs = Inputs(
+        None if runs is None else Path(runs).absolute(), None if clicks is None else Path(clicks).absolute()
+    )
     chosen = [one.about(inputs) for one in load_claims(add=folder, only=ids).values()]
 
     def run(where: Path) -> list[ClaimResult]:

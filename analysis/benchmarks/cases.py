@@ -140,13 +140,13 @@ def _table_runs_cuda(backend: Backend, table: Any, ids: list[Any], grads: Any) -
 
     def update() -> None:
         for one in device_ids:
-            table.queue_plan(one)
+            table.queue_unique_rows(one)
             table.queue_update(gradients, len(grads))
 
     def both() -> None:
         for one in device_ids:
             table.queue_lookup(one, out)
-            table.queue_plan(one)
+            table.queue_unique_rows(one)
             table.queue_update(gradients, len(grads))
 
     return captured(backend, look), captured(backend, update), captured(backend, both)

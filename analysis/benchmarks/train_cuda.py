@@ -137,7 +137,7 @@ def parts(ours: Ours, repeats: int = 20) -> dict[str, float]:
         "matrix products": lambda: dense(True),
         "passes between them": lambda: dense(False),
         "gather the batch": lambda: engine._gather((source.ids, source.labels, source.order), engine.counters, b),
-        "table: unique rows": lambda: table.queue_plan(ids),
+        "table: unique rows": lambda: table.queue_unique_rows(ids),
         "table: lookup": lambda: table.queue_lookup(ids, emb),
         "table: update": update,
         "dense Adam": engine.dense.queue,

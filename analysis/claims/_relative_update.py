@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.quantizer import QuantSpec, step_gradient
+from alpt_ref.scalar.code_range import highest_code
 from alpt_ref.theory.learned_step_size import best_step_size
 
 SCALES = ("none", "dq", "bdq")
@@ -16,7 +17,7 @@ SCALES = ("none", "dq", "bdq")
 
 def scale_of(scale: str, d: int, b: int, bits: int) -> float:
     """The factor on the step size's gradient."""
-    q = QuantSpec(bits, "dr").q_max
+    q = highest_code(bits)
     return {"none": 1.0, "dq": 1.0 / math.sqrt(d * q), "bdq": 1.0 / math.sqrt(b * d * q)}[scale]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.jit import numba, run_rows
 from alpt_ref.scalar import quantizer
+from alpt_ref.scalar.code_range import code_range
 
 Floats32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -27,11 +28,6 @@ WORD_BITS = 16
 WORD_BIAS = 1 << 24
 """What controls take off every 32-bit word: rounding then goes away from zero too often by 2^-8."""
 _COMPILE: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-
-
-def code_ends(bits: int) -> tuple[int, int]:
-    """Smallest and largest code of `bits` bits."""
-    return int(quantizer.q_min(bits)), int(quantizer.q_max(bits))
 
 
 @functools.cache
@@ -92,7 +88,7 @@ def count_values(x: Floats32, code_bits: int, word_bits: int, *, less: int = 0) 
     float64 arrays (n,)
     """
     sums = np.empty((len(x), 2), np.int64)
-    low, high = (np.float32(end) for end in code_ends(code_bits))
+    low, high = (np.float32(end) for end in code_range(code_bits))
     run_rows(_value_counter(quantizer.encode_sr), len(x), x, low, high, word_bits, less, sums, grain=1)
     return _moments(sums, x.astype(np.float64), word_bits)
 

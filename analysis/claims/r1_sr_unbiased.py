@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from alpt_ref import quantizer
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.theory.identities import sr_bias
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
-from ._rounding import WORD_BIAS, code_ends, count_values, generator_of, nearest
+from ._rounding import WORD_BIAS, count_values, generator_of, nearest
 
 PARTS = (0.0625, 0.25, 0.5, 0.8125)
 RUNS, ROWS, COLUMNS = 64, 32768, 16
@@ -40,7 +41,7 @@ def bound(cell: Cell, constants: Constants) -> tuple[float, float]:
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """Lowest and highest counted bias; or the mean error of `quantize` at a few fractions, one value for each run."""
     generator = generator_of(seed)
-    top = -code_ends(cell["code_bits"])[0]
+    top = -lowest_code(cell["code_bits"])
     if cell["words"] == "drawn":
         return _drawn(cell, generator, broken)
     count = {10: 256, 16: 64, 20: 32, 24: 16, 32: 8}[cell["word_bits"]]

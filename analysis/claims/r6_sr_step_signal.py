@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._rounding import WORD_BIAS, WORD_BITS, code_ends, count_values, generator_of, nearest
+from ._rounding import WORD_BIAS, WORD_BITS, count_values, generator_of, nearest
 
 POINTS = 64
 CHANGE = 0.125
@@ -28,13 +29,13 @@ def grid(budget: str) -> list[Cell]:
 
 def _weights(cell: Cell, seed: int) -> Any:
     """Weights inside the range of both step sizes, in units of the smaller step: float32."""
-    half = -code_ends(cell["bits"])[0]
+    half = -lowest_code(cell["bits"])
     return generator_of(seed).uniform(-half, half - 1, POINTS).astype(np.float32)
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
     """Zero, up to the resolution of the word (R1) and the float32 spacing of ``w/Delta``."""
-    resolution = 2.0**-WORD_BITS + 2.0**-23 * -code_ends(cell["bits"])[0]
+    resolution = 2.0**-WORD_BITS + 2.0**-23 * -lowest_code(cell["bits"])
     slope = (2.0 + CHANGE) / CHANGE * resolution
     return np.array([-slope, -slope, -resolution, -resolution]), np.array([slope, slope, resolution, resolution])
 

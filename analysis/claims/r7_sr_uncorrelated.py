@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import quantizer
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product, sampled
 
-from ._rounding import code_ends, generator_of
+from ._rounding import generator_of
 
 RUNS, PRODUCTS = 64, 8192
 """Runs, and the fewest products of pairs in each run's mean."""
@@ -51,7 +52,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """Mean product of standardised errors for six kinds of pairs, one value for each run."""
     generator = generator_of(seed)
     values = np.empty((RUNS, len(PAIRS)))
-    top, rows = -code_ends(cell["bits"])[0], max(PRODUCTS // (cell["d"] - 4), 512)
+    top, rows = -lowest_code(cell["bits"]), max(PRODUCTS // (cell["d"] - 4), 512)
     for run in range(RUNS):
         key, counter = (int(word) for word in generator.integers(0, 1 << 50, 2))
         p = generator.uniform(0.2, 0.8, (rows, 1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
@@ -30,7 +31,7 @@ def shares(found: Runs, variant: str) -> np.ndarray[Any, Any]:
 def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(4.9, rows=len(LABELS), sharex=True, sharey=True)
     bits, after = found.study.trace, checkpoints(found.study)
-    lowest = -(1 << (bits - 1))
+    lowest = lowest_code(bits)
     rows: list[PlottedRow] = []
     for one, label_ in zip(axes, LABELS, strict=True):
         for place, epochs in enumerate(after):

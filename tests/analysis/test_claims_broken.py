@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cpu import quantize, random
 from alpt_ref.scalar import quantizer, rounding
 from alpt_ref.scalar.jit import scalar
@@ -27,11 +26,17 @@ def rebuilt(compiled: Any, **names: Any) -> Any:
     return scalar(changed)
 
 
+def break_quantize_sr(patch: pytest.MonkeyPatch, **names: Any) -> None:
+    """Rebuild `quantize_sr` with a chunk of rows made under these names."""
+    chunk = rebuilt(quantize.quantize_chunk, **names)
+    patch.setattr(quantize, "quantize_sr", rebuilt(quantize.quantize_sr, quantize_chunk=chunk))
+
+
 def break_stochastic_rounding(patch: pytest.MonkeyPatch, broken: Any) -> None:
     encode = rebuilt(quantizer.encode_sr, sr=broken)
     patch.setattr(quantizer, "encode_sr", encode)
     patch.setattr(quantizer, "moved_code", rebuilt(quantizer.moved_code, sr=broken))
-    patch.setattr(get_backend().kernels, "quantize_sr", rebuilt(quantize.quantize_sr, encode_sr=encode))
+    break_quantize_sr(patch, encode_sr=encode)
 
 
 def biased_word(patch: pytest.MonkeyPatch) -> None:
@@ -54,13 +59,12 @@ def floor_for_nearest(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(quantizer, "encode_dr", encode)
     patch.setattr(quantizer, "step_derivative", derivative)
     patch.setattr(quantizer, "moved_code", rebuilt(quantizer.moved_code, dr=broken))
-    kernels = get_backend().kernels
-    patch.setattr(kernels, "quantize_dr", rebuilt(quantize.quantize_dr, encode_dr=encode))
-    patch.setattr(kernels, "step_gradient", rebuilt(quantize.step_gradient, step_derivative=derivative))
+    patch.setattr(quantize, "quantize_dr", rebuilt(quantize.quantize_dr, encode_dr=encode))
+    patch.setattr(quantize, "step_gradient", rebuilt(quantize.step_gradient, step_derivative=derivative))
 
 
 def one_word_a_row(patch: pytest.MonkeyPatch) -> None:
-    right = random.close_ranks
+    right = random.compact_rows
 
     @scalar
     def broken(words: Any, rows: int, d: int, stride: int) -> None:
@@ -69,7 +73,7 @@ def one_word_a_row(patch: pytest.MonkeyPatch) -> None:
             for j in range(1, d):
                 words[i * d + j] = words[i * d]
 
-    patch.setattr(get_backend().kernels, "quantize_sr", rebuilt(quantize.quantize_sr, close_ranks=broken))
+    break_quantize_sr(patch, compact_rows=broken)
 
 
 CASES = [
@@ -107,6 +111,6 @@ def test_the_generator_itself_is_caught_when_its_words_are_biased(
         for i in range(4 * lanes):
             words[i] -= min(words[i], less)
 
-    monkeypatch.setattr(get_backend().kernels, "quantize_sr", rebuilt(quantize.quantize_sr, fill_words=broken))
+    break_quantize_sr(monkeypatch, draw_chunk=rebuilt(random.draw_chunk, fill_words=broken))
     cells = verdict("r1", tmp_path).cells
     assert {cell.cell["words"]: cell.outcome for cell in cells} == {"all": "SUPPORTED", "drawn": "REFUTED"}

@@ -22,6 +22,7 @@ from alpt_ref.studies.table import fill_table
 from alpt_ref.studies.verdicts import verify_study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import load_figures
+from alpt_ref.verification.runner import load_claims
 from analysis.collect import check_portable, collect, main
 from analysis.study_command import command_of, portable
 from tests.studies.fabricated import STUDY, fabricate
@@ -76,7 +77,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     m1 = next((ANALYSIS / "claims").glob("m1_*.py"))
     (root / "claims" / m1.name).write_bytes(m1.read_bytes())
     (root / "claims" / "c0_some.py").write_text(CLAIM)
-    verify_study(folder, str(root / "claims"), 1, False, Progress(enabled=False))
+    verify_study(folder, load_claims(root / "claims"), 1, False, Progress(enabled=False))
     return folder
 
 

@@ -251,7 +251,7 @@ def test_too_little_memory_is_one_sentence(run: Caller) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are arbitrary bytes")
 def test_a_file_name_that_is_no_utf8(run: Caller, tmp_path: Path) -> None:
     name = os.fsdecode(b"clicks\xff.txt")
-    rows = [f"{number // 3 % 2} {number % 7}:1 {number % 5}:1" for number in range(300)]
+    rows = [f"{number // 3 % 2} {number % 7}:1 {100 + number % 5}:1" for number in range(300)]
     (tmp_path / name).write_text("\n".join(rows) + "\n")
     options = ["--quiet", "--set=model.hidden=[4]", "--set=train.epochs=1", "--set=train.batch_size=50"]
     for _ in range(2):  # trained, then read back

@@ -83,7 +83,7 @@ def test_the_careful_kernels_fuse_nothing() -> None:
     rows, codes = F[:, ::1], types.int8[:, ::1]
     kernels = [
         (quantize._careful_codes, (rows, ROW, codes, W[::1], B, F, F, U, U, U, L, U, U, U, U)),
-        (quantize._careful_words, (rows, ROW, U[:, ::1], W[::1], B, L, F, F, U, U, L, U, U, U, U)),
+        (quantize._careful_packed, (rows, ROW, U[:, ::1], W[::1], B, L, F, F, U, U, L, U, U, U, U)),
         (quantize._step_gradient, (rows, rows, ROW, L, ROW)),
     ]
     for kernel, arguments in kernels:
@@ -104,9 +104,9 @@ OPTIMIZERS = list(MOMENTS)
 
 def layout_of(bits: int | None, optimizer: str, *, row_step: bool = True, learns: bool = False) -> Any:
     from alpt_ref.kernels.backend import get_backend
-    from alpt_ref.tables.cuda.store import Store
+    from alpt_ref.tables.cuda.store import RecordStore
 
-    return Store(get_backend("cpu"), 4, 16, bits, optimizer, row_step=row_step, learns_step=learns).layout
+    return RecordStore(get_backend("cpu"), 4, 16, bits, optimizer, per_row=row_step, learned=learns).layout
 
 
 def assert_exact(text: str) -> None:
@@ -216,15 +216,35 @@ def test_looked_up_rows_are_exact_and_wide() -> None:
 
 
 def test_plans_and_sums_of_many_positions_stay_in_registers() -> None:
-    from alpt_ref.kernels.cuda import heavy, plan, sums
+    from alpt_ref.kernels.cuda import heavy, sums, unique
 
     totals, order = I64, W32
     kernels = [
-        (plan.insert_ids, (WORDS, L, U, WORDS, W32, WORDS, W32, W32, I64), 1),
-        (plan.scatter_positions, (L, WORDS, W32, WORDS, W32, W32, W, W32), 0),
+        (unique.insert_ids, (WORDS, L, U, WORDS, W32, WORDS, W32, W32, I64), 1),
+        (unique.scatter_positions, (L, WORDS, W32, WORDS, W32, W32, W, W32), 0),
         (sums.sum_medium(16), (totals, W32, order, ROW, ROW), 1 + 4 + 1),  # the record, four gradients, the sum
         (heavy.heavy_first(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
         (heavy.heavy_rest(16), (totals, W32, order, ROW, W32, I64), 4 + 1),
     ]
     for kernel, arguments, wide in kernels:
         assert_exact_and_wide(ptx_of(kernel, *arguments), wide)
+
+
+def test_dense_parameters_are_updated_as_the_cpu_rounds() -> None:
+    from alpt_ref.kernels.cuda import steps
+
+    rates, counters, guard = types.float64[::1], I64, W32
+    buffers = (ROW, ROW, ROW, ROW)
+    numbers = (types.float64, F, F, F, F, F)  # decay, betas, what they leave, epsilon
+    adam = ptx_of(steps.adam, *buffers, L, types.float64[::1], L, rates, *numbers, counters, guard)
+    assert_exact(adam)
+    assert adam.count("sqrt.rn.f32") == 4
+    assert adam.count("div.rn.f32") == 8
+    assert_exact(ptx_of(steps.sgd, ROW, ROW, L, rates, types.float64, guard))
+
+
+def test_the_loss_fuses_no_product_with_the_label() -> None:
+    from alpt_ref.kernels.cuda import steps
+
+    text = ptx_of(steps.bce_with_logits, ROW, types.uint8[::1], L, types.float64[::1], ROW)
+    assert "mul.rn.f64" in text

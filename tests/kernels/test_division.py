@@ -40,7 +40,7 @@ import sys, warnings
 from fractions import Fraction
 import numpy as np
 warnings.simplefilter("ignore")
-from alpt_ref.kernels.cuda.division import fma, known_step, quotient
+from alpt_ref.kernels.cuda.division import fma, known_step_size, quotient
 
 def nearest(x):
     # float32 nearest to a Fraction, ties to even: float64 rounds first, so decide among the neighbours exactly
@@ -59,7 +59,7 @@ assert wrong == 0, wrong
 steps = [np.float32(s) for s in (1.0, 3.0, 1.9999999, 1.0000001, 0.01, 7e-9, 2.0**-60, 2.0**60)]
 steps += [np.float32(2.0**e) for e in generator.uniform(-60, 60, 200)]
 for step in steps:
-    known = known_step(step)
+    known = known_step_size(step)
     weights = (generator.uniform(-1, 1, 60) * 2.0 ** generator.uniform(-33, 17, 60) * float(step)).astype(np.float32)
     grid = (np.arange(-130, 130, 0.5) * float(step)).astype(np.float32)  # quotients at and beside ties
     for w in (*weights, *grid[generator.integers(0, len(grid), 20)]):
@@ -70,8 +70,8 @@ from tests.kernels.test_division import hardest
 for w, step in zip(*hardest(3000, 2)):
     for power in (1.0, 2.0**-20, 2.0**10):
         w = np.float32(w * np.float32(power))
-        assert quotient(w, *known_step(step)[:3]) == np.float32(w / step), (w, step)
-assert known_step(np.float32(2.0**-61)) is None and known_step(np.float32(2.0**61)) is None
+        assert quotient(w, *known_step_size(step)[:3]) == np.float32(w / step), (w, step)
+assert known_step_size(np.float32(2.0**-61)) is None and known_step_size(np.float32(2.0**61)) is None
 print("same")
 """
 
@@ -114,7 +114,7 @@ def test_the_hardest_quotients_on_the_gpu() -> None:
             out[i] = quotient(w[i], known[i, 0], known[i, 1], known[i, 2])
 
     w, step = hardest(20_000, 3)
-    known = np.array([division.known_step(one) for one in step], np.float32)
+    known = np.array([division.known_step_size(one) for one in step], np.float32)
     out = cupy.zeros(len(w), np.float32)
     launch(divide, -(-len(w) // 256), 256, cupy.asarray(w), cupy.asarray(known), out)
     assert np.array_equal(cupy.asnumpy(out), w / step)

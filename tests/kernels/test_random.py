@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels import oracle
-from alpt_ref.kernels.cpu.random import close_ranks, fill_words
+from alpt_ref.kernels.cpu.random import compact_rows, fill_words
 from alpt_ref.kernels.jit import kernel
 
 
@@ -17,8 +17,8 @@ def _fill(c0: Any, c1: Any, step: int, purpose: int, k0: Any, k1: Any, words: An
 
 
 @kernel
-def _close(words: Any, rows: int, d: int, stride: int) -> None:
-    close_ranks(words, rows, d, stride)
+def _compact(words: Any, rows: int, d: int, stride: int) -> None:
+    compact_rows(words, rows, d, stride)
 
 
 def test_a_block_of_words_equals_the_oracle_lane_by_lane() -> None:
@@ -33,9 +33,9 @@ def test_a_block_of_words_equals_the_oracle_lane_by_lane() -> None:
             assert tuple(words[4 * lane : 4 * lane + 4].tolist()) == oracle.philox4x32(counter, (k0, k1))
 
 
-def test_rows_close_ranks_without_mixing() -> None:
+def test_rows_are_compacted_without_mixing() -> None:
     for d, stride in ((3, 4), (5, 8), (4, 4), (1, 4)):
         words = np.arange(6 * stride, dtype=np.uint32)
         expected = words.reshape(6, stride)[:, :d].reshape(-1).copy()
-        _close(words, 6, d, stride)
+        _compact(words, 6, d, stride)
         assert np.array_equal(words[: 6 * d], expected)

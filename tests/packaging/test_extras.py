@@ -57,11 +57,11 @@ def test_without_a_gpu_library_the_message_names_them() -> None:
 
 
 def test_without_dask_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from alpt_ref.studies.cluster import run_on_cluster
+    from alpt_ref._util.cluster import run_on_cluster
 
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match="--scheduler needs the package distributed: pip install 'distributed>="):
-        list(run_on_cluster([], "tcp://127.0.0.1:1"))
+        list(run_on_cluster(abs, [], "tcp://127.0.0.1:1", code_hash=str))
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,18 @@ def test_compare_runs_the_method_in_worker_processes(alpt, tmp_path: Path) -> No
     text = alpt("-m", "alpt_ref", "compare", *options, *SET, "--quiet")
     assert [line.split()[0] for line in text.splitlines()[2:4]] == ["fp32", "half"]
     assert (tmp_path / "out" / "figure.png").exists()
+    varied = ("--vary", "table.limit=0.5,1", "--vary", "train.batch_size=100,200", "--output", "varied")
+    text = alpt("-m", "alpt_ref", "compare", *options, *SET, *varied, "--quiet")
+    assert [line.split()[:3] for line in text.splitlines()[2:6]] == [
+        ["fp32", "32", "100"], ["fp32", "32", "200"], ["half", "32", "0.5"], ["half", "32", "0.5"],
+    ]  # fmt: skip
+
+
+def test_verify_runs_the_claim_by_name_and_refutes_its_control(alpt) -> None:  # type: ignore[no-untyped-def]
+    assert "half-exact" in alpt("-m", "alpt_ref", "verify", "list")
+    text = alpt("-m", "alpt_ref", "verify", "--claim", "half-exact", "--quiet", "--output", "out")
+    assert "half-exact" in text
+    assert "SUPPORTED" in text
 
 
 def test_the_parts_keep_what_the_package_promises(alpt) -> None:  # type: ignore[no-untyped-def]

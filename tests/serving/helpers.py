@@ -35,9 +35,12 @@ def trained(bits: int, d: int, granularity: str = "row", *, seed: int = 0) -> tu
         "lpt", N, d, bits=bits, rounding="dr", weights=weights, granularity=granularity, field_offsets=offsets
     )
     state: dict[str, Any] = table.state()
-    state["step"] = state["step"] * np.exp(rng.uniform(-2, 2, len(state["step"]))).astype(np.float32)
+    spread = np.exp(rng.uniform(-2, 2, len(state["step_size"]))).astype(np.float32)
+    state["step_size"] = state["step_size"] * spread
     table.load_state(state)
-    return table, ServingTable(d, bits, state["words"], state["step"], offsets if granularity == "field" else None)
+    return table, ServingTable(
+        d, bits, state["packed"], state["step_size"], offsets if granularity == "field" else None
+    )
 
 
 def same_bits(a: Any, b: Any) -> bool:

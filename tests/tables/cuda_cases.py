@@ -89,7 +89,7 @@ def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
             table.finish_update(pending, second)
         elif case.queued and device == "cuda":
             table.reserve(max(sizes))
-            table.queue_plan(table.backend.from_host(ids.astype(np.uint32)))
+            table.queue_unique_rows(table.backend.from_host(ids.astype(np.uint32)))
             table.queue_update(table.backend.from_host(first), len(ids))
             table.advance(1)
         else:

@@ -53,7 +53,7 @@ class Truth:
         moved = {}
         for row in np.unique(ids).tolist():
             w = self.step_of(row) * self.codes[row]
-            moved[row] = w - self.optimizer.moves(row, grads[ids == row].sum(axis=0)) - lr * DECAY * w
+            moved[row] = w - self.optimizer.update(row, grads[ids == row].sum(axis=0)) - lr * DECAY * w
         return moved
 
     def learn(self, ids: NDArray[np.int64], grads: Array, moved: dict[int, Array], lr: float) -> None:
@@ -69,7 +69,7 @@ class Truth:
         for unit, gradient in total.items():
             old = self.steps[unit]
             slope = gradient * old if self.domain == "log" else gradient
-            change = float(self.step_optimizer.moves(unit, np.array([slope]))[0])
+            change = float(self.step_optimizer.update(unit, np.array([slope]))[0])
             new = old * math.exp(-max(min(change, 1.0), -1.0)) if self.domain == "log" else old - change
             self.steps[unit] = max(FLOOR, new)
 

@@ -140,11 +140,11 @@ def test_what_is_served_is_what_is_read(method: str, bits: int, granularity: str
     served = table._arrays()
     assert table.nbytes("serving") == sum(array.nbytes for array in served.values())
     assert table.nbytes("serving") == 60 * 4 * -(-6 * bits // 32) + 4 * units
-    codes = unpack(served["words"], bits, 6)
+    codes = unpack(served["packed"], bits, 6)
     assert np.array_equal(codes, table.codes())
     assert codes.min() >= code_range(method, bits)[0]
     rows = {"row": np.arange(60), "field": np.repeat(np.arange(3), [20, 1, 39]), "table": np.zeros(60, int)}
-    values = dequantize(codes, served["step"][rows[granularity]])
+    values = dequantize(codes, served["step_size"][rows[granularity]])
     assert np.array_equal(values, table.lookup(np.arange(60)))
 
 

@@ -188,7 +188,7 @@ def test_serving_bytes_at_d_16_with_one_step_size_a_row(method: str, bits: int, 
     table = build(method, "sr", n=n, d=16, bits=bits)
     assert full.nbytes("serving") == n * 64
     assert full.nbytes("serving") / table.nbytes("serving") == pytest.approx(ratio)
-    held = {name: array for name, array in table.state().items() if name in ("words", "step")}
+    held = {name: array for name, array in table.state().items() if name in ("packed", "step_size")}
     assert table.nbytes("serving") == sum(array.nbytes for array in held.values())
 
 
@@ -248,7 +248,7 @@ def test_state_round_trip_goes_on_bit_for_bit(method: str, rounding: str | None)
 def test_load_state_is_checked_before_anything_changes() -> None:
     table = build("lpt", "sr")
     before = arrays(table)
-    for name, bad in (("words", before["words"][:-1]), ("step", -before["step"]), ("updates", None)):
+    for name, bad in (("packed", before["packed"][:-1]), ("step_size", -before["step_size"]), ("updates", None)):
         state = dict(before)
         if bad is None:
             del state[name]

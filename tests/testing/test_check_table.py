@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from alpt_ref.catalog import TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.tables import AdaptiveTable, FullTable
+from alpt_ref.tables.unique_rows import UniqueRows
 from alpt_ref.testing import check_table
 
 
@@ -28,39 +29,46 @@ def test_settings_reach_the_table(options: dict[str, Any]) -> None:
 
 
 class _Faulty(FullTable):
-    """FP32 whose update has one more line."""
+    """FP32 whose update has one more line, which sees the gradients of every position."""
 
-    def _update(self, plan: Any, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        super()._update(plan, grads, lr, batch_size)
-        self.fault(plan, grads)
+    def apply_gradients(self, ids: Any, grads: Any, **keywords: Any) -> None:
+        self._given = grads
+        try:
+            super().apply_gradients(ids, grads, **keywords)
+        finally:
+            del self._given
 
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        super()._update(unique, grads, lr, batch_size)
+        self.fault(unique, self._given)
+
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
         pass
 
 
 class TouchesAnotherRow(_Faulty):
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
-        self.weights[(int(plan.rows[-1]) + 1) % self.n] += np.float32(1e-7)
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
+        self.weights[(int(unique.rows[-1]) + 1) % self.n] += np.float32(1e-7)
 
 
 class DependsOnBatchOrder(_Faulty):
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
-        self.weights[plan.rows[0]] += np.float32(1e-3) * grads[0]
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
+        self.weights[unique.rows[0]] += np.float32(1e-3) * grads[0]
 
 
 class TakesTheLastOfDuplicates(_Faulty):
     """Adds the largest gradient of a row once more: any order gives it, but a sum does not."""
 
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
-        for place, row in enumerate(plan.rows):
-            self.weights[row] += grads[plan.order[plan.starts[place] : plan.starts[place + 1]]].max(axis=0)
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
+        for place, row in enumerate(unique.rows):
+            self.weights[row] += grads[unique.order[unique.starts[place] : unique.starts[place + 1]]].max(axis=0)
 
 
 class DependsOnThreads(_Faulty):
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
         from alpt_ref import num_threads
 
-        self.weights[plan.rows[0], 0] += np.float32(num_threads())
+        self.weights[unique.rows[0], 0] += np.float32(num_threads())
 
 
 class CountsTooFew(FullTable):
@@ -69,7 +77,7 @@ class CountsTooFew(FullTable):
 
 
 class HoldsACopy(_Faulty):
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
         self.shadow = {"table": self.weights.copy()}
 
 
@@ -78,9 +86,9 @@ class ForgetsItsMomentum(_Faulty):
 
     mean = 0.0
 
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
         self.mean = 0.5 * self.mean + 1.0
-        self.weights[plan.rows] += np.float32(1e-5 * self.mean)
+        self.weights[unique.rows] += np.float32(1e-5 * self.mean)
 
 
 class UpdatesBeforeItChecks(FullTable):
@@ -97,13 +105,13 @@ class LooksAtNeighbours(FullTable):
 
 
 class GoesUphill(FullTable):
-    def _update(self, plan: Any, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        super()._update(plan, -grads, lr, batch_size)
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        super()._update(unique, -grads, lr, batch_size)
 
 
 class IsRandom(_Faulty):
-    def fault(self, plan: Any, grads: NDArray[np.float32]) -> None:
-        self.weights[plan.rows] += np.random.default_rng().standard_normal(self.d).astype(np.float32)
+    def fault(self, unique: UniqueRows, grads: NDArray[np.float32]) -> None:
+        self.weights[unique.rows] += np.random.default_rng().standard_normal(self.d).astype(np.float32)
 
 
 class TwoPassesInBatchOrder(AdaptiveTable):

@@ -176,7 +176,7 @@ def test_a_checkpoint_says_what_it_is(dataset: ClickDataset, tmp_path: Path) -> 
     final = read_checkpoint(tmp_path)
     assert (final.meta["finished"], final.meta["epoch"]) == (True, result.tested_epoch)
     assert final.meta["step"] == 6 * result.tested_epoch
-    np.testing.assert_array_equal(final.arrays["table/step"], result.table.step_size)
+    np.testing.assert_array_equal(final.arrays["table/step_size"], result.table.step_size)
     assert {name.partition("/")[0] for name in final.arrays} == {"table", "model"}
 
 
@@ -320,7 +320,7 @@ def test_a_checkpoint_that_would_not_go_on_to_the_same_bits_is_refused(
         train(tiny(), dataset, output=tmp_path, resume=True)
 
 
-@pytest.mark.parametrize("name", ["table/words", "model/output.weight", "optimizer/steps", "statistics/counts"])
+@pytest.mark.parametrize("name", ["table/packed", "model/output.weight", "optimizer/steps", "statistics/counts"])
 @pytest.mark.parametrize("wrong", ["absent", "shape", "dtype", "byte order", "more"])
 def test_a_state_that_does_not_fit_is_refused(name: str, wrong: str, dataset: ClickDataset) -> None:
     state = CpuEngine(tiny(), dataset).state()
@@ -363,7 +363,7 @@ def test_training_goes_on_the_same_beyond_2_to_the_32_steps(dataset: ClickDatase
     assert {name: array.tobytes() for name, array in one.items()} == {k: a.tobytes() for k, a in other.items()}
     plain = CpuEngine(config, dataset)
     run(plain, 0, 6)
-    assert plain.state()["table/words"].tobytes() != one["table/words"].tobytes()  # the counter's high word counts
+    assert plain.state()["table/packed"].tobytes() != one["table/packed"].tobytes()  # the counter's high word counts
 
 
 def test_a_run_that_diverges_after_resuming_keeps_the_same_last_good_state(

@@ -308,7 +308,7 @@ def test_every_damage_of_a_stored_run_is_one_sentence(damage: str, dataset: Clic
         (tmp_path / "state" / "state.safetensors").unlink()
     elif damage == "foreign":  # a whole checkpoint, of another table
         content = read_checkpoint(tmp_path)
-        content.arrays["table/words"] = content.arrays["table/words"][1:]
+        content.arrays["table/packed"] = content.arrays["table/packed"][1:]
         write_folder(tmp_path / "state", content)
     else:
         (tmp_path / "result.json").write_text("[]")

@@ -1,23 +1,24 @@
 """The dense part of a click model on the CPU: everything between two matrix products, in as few passes as possible.
 
-Memory traffic decides here, so each kernel reads its arrays once: batch norm and ReLU together, all cross layers
-together, an optimiser's whole update together. All kernels work in the arrays' own dtype (float32 in training,
-float64 in gradient checks).
+Memory traffic decides here, so each kernel reads its arrays once: batch norm and ReLU together, an optimiser's whole
+update together; all cross layers together (`kernels.cpu.cross`). All kernels work in the arrays' own dtype (float32
+in training, float64 in gradient checks).
 
 Two kinds of split: element kernels take rows ``lo..hi``; column sums take *blocks* ``lo..hi`` of `ROW_BLOCK` rows and
-leave one partial sum a block, which `sum_parts` and `combine_moments` add in ascending order. So neither kind lets
+leave one partial sum per block, which `sum_parts` and `combine_moments` add in ascending order. So neither kind lets
 the number of threads into the bits.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.jit import kernel
+from alpt_ref.scalar.dense_update import AdamStep, adam_moments, adam_parameter, sgd_parameter
+from alpt_ref.scalar.loss import logloss
 
 Array = NDArray[Any]
 
@@ -97,11 +98,20 @@ def scale_shift_relu(lo: int, hi: int, z: Array, scale: Array, shift: Array, y: 
             target[j] = zero if value <= zero else value
 
 
+class NormColumns(NamedTuple):
+    """What batch norm and ReLU make of each column: ``max(scale * z + shift, 0)``; and the column's mean. (columns,)"""
+
+    scale: Array
+    shift: Array
+    mean: Array
+
+
 @kernel
 def norm_relu_backward_sums(
-    lo: int, hi: int, dy: Array, z: Array, scale: Array, shift: Array, mean: Array, sums: Array, products: Array
+    lo: int, hi: int, dy: Array, z: Array, norm: NormColumns, sums: Array, products: Array
 ) -> None:
     """Within row blocks lo..hi: column sums of g and of ``g * (z - mean)``, where g is `dy` behind the ReLU."""
+    scale, shift, mean = norm
     zero = z.dtype.type(0)
     rows, columns = z.shape
     for block in range(lo, hi):
@@ -117,10 +127,9 @@ def norm_relu_backward_sums(
 
 
 @kernel
-def norm_relu_backward(
-    lo: int, hi: int, dy: Array, z: Array, scale: Array, shift: Array, mean: Array, offset: Array, slope: Array
-) -> None:
+def norm_relu_backward(lo: int, hi: int, dy: Array, z: Array, norm: NormColumns, offset: Array, slope: Array) -> None:
     """In place ``dy <- scale * g - offset - slope * (z - mean)``: the gradient before batch norm and ReLU."""
+    scale, shift, mean = norm
     zero = z.dtype.type(0)
     for i in range(lo, hi):
         gradient, value = dy[i], z[i]
@@ -159,7 +168,7 @@ def bias_relu_backward(lo: int, hi: int, dy: Array, y: Array, sums: Array) -> No
                 total[j] += g
 
 
-# --- output unit and cross layers ---------------------------------------------------------------------------------
+# --- output unit -------------------------------------------------------------------------------------------------
 
 
 @kernel
@@ -176,70 +185,6 @@ def row_dots_backward(lo: int, hi: int, dout: Array, x: Array, w: Array, dx: Arr
                 total[j] += g * row[j]
 
 
-@kernel
-def cross_forward(lo: int, hi: int, dots: Array, constants: Array, out: Array) -> None:
-    """All cross layers and their part of the output unit, from ``dots[i, l] = x[i] . vectors[l]``.
-
-    alpha_{l+1} = alpha_l + (alpha_l dots[i, l] + constants[l]) from alpha_0 = 1; then
-    ``out[i] += alpha_L dots[i, L] + constants[L]``. Derivation: `alpt_ref.models.cross`.
-    """
-    layers = dots.shape[1] - 1
-    for i in range(lo, hi):
-        alpha = dots.dtype.type(1)
-        for layer in range(layers):
-            alpha += alpha * dots[i, layer] + constants[layer]
-        out[i] += alpha * dots[i, layers] + constants[layers]
-
-
-@kernel
-def cross_backward(
-    lo: int,
-    hi: int,
-    x: Array,
-    vectors: Array,
-    constants: Array,
-    dots: Array,
-    dout: Array,
-    alphas: Array,
-    ddots: Array,
-    dx: Array,
-    dvectors: Array,
-    dconstants: Array,
-    params: bool,
-) -> None:
-    """Backward of `cross_forward` over row blocks lo..hi; adds to `dx`, partial sums to dvectors and dconstants.
-
-    `alphas` and `ddots` (blocks, L + 1) are scratch of one row. With ``params`` false only `dx` is touched.
-    """
-    rows, columns = x.shape
-    layers = vectors.shape[0] - 1
-    one = x.dtype.type(1)
-    for block in range(lo, hi):
-        alpha, ddot = alphas[block], ddots[block]
-        dvectors[block] = 0
-        dconstants[block] = 0
-        for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
-            row, target = x[i], dx[i]
-            alpha[0] = one
-            for layer in range(layers):
-                alpha[layer + 1] = alpha[layer] + (alpha[layer] * dots[i, layer] + constants[layer])
-            dalpha = dout[i] * dots[i, layers]
-            ddot[layers] = dout[i] * alpha[layers]
-            dconstants[block, layers] += dout[i]
-            for layer in range(layers - 1, -1, -1):
-                ddot[layer] = dalpha * alpha[layer]
-                dconstants[block, layer] += dalpha
-                dalpha += dalpha * dots[i, layer]
-            for layer in range(layers + 1):
-                g, vector = ddot[layer], vectors[layer]
-                for j in range(columns):
-                    target[j] += g * vector[j]
-                if params:
-                    dvector = dvectors[block, layer]
-                    for j in range(columns):
-                        dvector[j] += g * row[j]
-
-
 # --- loss ---------------------------------------------------------------------------------------------------------
 
 
@@ -247,15 +192,14 @@ def cross_backward(
 def bce_with_logits(
     lo: int, hi: int, logits: Array, labels: Array, inverse_rows: float, losses: Array, dlogits: Array
 ) -> None:
-    """Logloss ``log(1 + e^x) - y x`` summed in float64 within row blocks lo..hi, and its gradient over the rows."""
+    """Logloss summed in float64 within row blocks lo..hi, and its gradient over the rows (`scalar.loss`)."""
     rows = logits.size
     for block in range(lo, hi):
         total = 0.0
         for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
-            x, y = np.float64(logits[i]), np.float64(labels[i])
-            decay = math.exp(-abs(x))  # never overflows
-            total += max(x, 0.0) - x * y + math.log1p(decay) if x == x else x
-            probability = 1.0 / (1.0 + decay) if x >= 0.0 else decay / (1.0 + decay)
+            y = np.float64(labels[i])
+            loss, probability = logloss(np.float64(logits[i]), y)
+            total += loss
             dlogits[i] = (probability - y) * inverse_rows
         losses[block] = total
 
@@ -265,31 +209,14 @@ def bce_with_logits(
 
 
 @kernel
-def adam(
-    lo: int,
-    hi: int,
-    params: Array,
-    grads: Array,
-    firsts: Array,
-    seconds: Array,
-    keep: float,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    rest1: float,
-    rest2: float,
-    root_correction2: float,
-    eps: float,
-) -> None:
-    """One Adam step over flat positions lo..hi; `lr` is divided by bias correction 1, `keep` = 1 - lr * decay."""
+def adam(lo: int, hi: int, params: Array, grads: Array, firsts: Array, seconds: Array, step: AdamStep) -> None:
+    """One Adam step over flat positions lo..hi."""
     param, grad, first, second = params[lo:hi], grads[lo:hi], firsts[lo:hi], seconds[lo:hi]
     for j in range(hi - lo):
-        g = grad[j]
-        m = beta1 * first[j] + rest1 * g
-        v = beta2 * second[j] + rest2 * (g * g)
+        m, v = adam_moments(grad[j], first[j], second[j], step)
         first[j] = m
         second[j] = v
-        param[j] = keep * param[j] - lr * (m / (np.sqrt(v) / root_correction2 + eps))
+        param[j] = adam_parameter(param[j], m, v, step)
 
 
 @kernel
@@ -297,4 +224,4 @@ def sgd(lo: int, hi: int, params: Array, grads: Array, keep: float, lr: float) -
     """One SGD step over flat positions lo..hi; `keep` = 1 - lr * decay."""
     param, grad = params[lo:hi], grads[lo:hi]
     for j in range(hi - lo):
-        param[j] = keep * param[j] - lr * grad[j]
+        param[j] = sgd_parameter(param[j], grad[j], keep, lr)

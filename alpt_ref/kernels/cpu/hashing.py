@@ -7,28 +7,37 @@ features ``offsets[f]..offsets[f+1]-1`` and ``sizes[f]`` remainders; its sub-tab
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
-from alpt_ref.kernels.cpu.rows import unit_of
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.units import unit_of
+
+
+class HashedFields(NamedTuple):
+    """Where the sub-tables of the fields lie; see the top of this file.
+
+    Attributes
+    ----------
+    offsets : int64 array (fields + 1,)
+    sizes, remainders, quotients : int64 arrays (fields,)
+    """
+
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    remainders: NDArray[np.int64]
+    quotients: NDArray[np.int64]
 
 
 @kernel
-def hashed_rows(
-    lo: Int,
-    hi: Int,
-    ids: Integers,
-    offsets: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    remainders: NDArray[np.int64],
-    quotients: NDArray[np.int64],
-    out: NDArray[np.int64],
-) -> None:
+def hashed_rows(lo: Int, hi: Int, ids: Integers, fields: HashedFields, out: NDArray[np.int64]) -> None:
     """``out[0, i]`` and ``out[1, i]`` = stacked rows of the remainder and of the quotient of feature ``ids[i]``."""
+    offsets, sizes, remainders, quotients = fields
     for i in range(lo, hi):
         row = np.int64(ids[i])
         field = unit_of(row, offsets, sizes.shape[0])

@@ -1,88 +1,117 @@
-"""Low-precision updates of the batch's unique rows: re-quantisation, ALPT's pending rows and step-size moves.
+"""Low-precision updates of the batch's unique rows: re-quantisation, ALPT's pending rows, and step-size updates.
 
-Works on the unpacked codes of the unique rows (u, d) in grid units: codes minus moves over the step size, rounded
-(`scalar.quantizer.moved_code`).
+Works on the unpacked codes of the unique rows (u, d) in grid units: codes less their updates over the step size,
+rounded (`scalar.quantizer.moved_code`).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.kernels.arguments import RandomStream, RowUpdates
 from alpt_ref.kernels.cpu.quantize import row_sum
-from alpt_ref.kernels.cpu.random import chunk_layout, chunk_rows, close_ranks, fill_words, set_counters
+from alpt_ref.kernels.cpu.random import compact_rows, draw_chunk, new_chunk, set_counters
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
 from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code, moved_step_derivative, q_max, q_min
-from alpt_ref.scalar.update import exp_bounded
+from alpt_ref.scalar.update import moved_step_size
+
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
+
+
+class PendingRows(NamedTuple):
+    """Unique rows that have moved but are not rounded.
+
+    Attributes
+    ----------
+    of : RowUpdates
+    codes : int32 array (u, d)
+        Before the update.
+    step_size : float32 array (u,)
+        Of the rows, under which `codes` are to be read.
+    bits : int
+    """
+
+    of: RowUpdates
+    codes: NDArray[np.int32]
+    step_size: NDArray[np.float32]
+    bits: int
+
+
+class UnitSums(NamedTuple):
+    """Scratch and result of `sum_units`, one entry per unit.
+
+    Attributes
+    ----------
+    peaks, counts, totals : int32, int64 and int64 arrays (units,)
+        Begin at zero; afterwards `counts` is the number of rows of each unit.
+    out : float32 array (units,)
+        The sums.
+    """
+
+    peaks: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    totals: NDArray[np.int64]
+    out: NDArray[np.float32]
+
+
+def new_unit_sums(units: int) -> UnitSums:
+    """Room for the sums of `units` units."""
+    zeros, out = np.zeros(units, np.int64), np.empty(units, np.float32)
+    return UnitSums(np.zeros(units, np.int32), zeros, zeros.copy(), out)
 
 
 @kernel
 def requantize_rows(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    moves: NDArray[np.float32],
-    old_step: NDArray[np.float32],
-    new_step: NDArray[np.float32],
-    decay: np.float32,
-    bits: Int,
-    stochastic: bool,
-    counter: Int,
-    purpose: Int,
-    k0: np.uint32,
-    k1: np.uint32,
-    codes: NDArray[np.int32],
+    lo: Int, hi: Int, pending: PendingRows, new_step_size: NDArray[np.float32], stochastic: bool, stream: RandomStream
 ) -> tuple[int, int, int]:
-    """Codes (u, d) of the touched rows after their moves, rounded on the new grid, in place.
+    """Codes of the pending rows after their updates, rounded on the new grid, in place.
 
-    `moves` (u, d) are in weight units; `old_step` and `new_step` (u,) belong to the unique rows. Returns how many
-    elements had a move other than zero, how many of those kept their code, and how many codes were clipped.
+    `new_step_size` (u,) belongs to the unique rows. Returns how many elements had an update other than zero, how many
+    of those kept their code, and how many codes were clipped.
     """
+    of, codes, old_step_size, bits = pending
+    rows, updates, decay = of
     low = q_min(bits)
     high = q_max(bits)
-    d = moves.shape[1]
-    blocks = (d + 3) // 4
-    rows_a_chunk = chunk_rows(d)
-    lanes = rows_a_chunk * blocks
-    lane_row = np.empty(lanes, np.int64)
-    lane_block = np.empty(lanes, np.uint32)
-    chunk_layout(rows_a_chunk, blocks, lane_row, lane_block)
-    c0 = np.empty(lanes, np.uint32)
-    c1 = np.empty(lanes, np.uint32)
-    random = np.zeros(4 * lanes, np.uint32)
-    delta = np.empty(rows_a_chunk * d, np.float32)
-    ratio = np.empty(rows_a_chunk * d, np.float32)
+    d = updates.shape[1]
+    chunk = new_chunk(d)
+    random_bits, delta = chunk.random_bits, chunk.spare
+    ratio = np.empty(chunk.rows * d, np.float32)
     nonzero = 0
     stalled = 0
     clipped = 0
-    for start in range(lo, hi, rows_a_chunk):
-        end = min(start + rows_a_chunk, hi)
+    for start in range(lo, hi, chunk.rows):
+        end = min(start + chunk.rows, hi)
         if stochastic:
-            used = (end - start) * blocks
-            set_counters(used, rows, start, lane_row, lane_block, c0, c1)
-            fill_words(used, c0, c1, counter, purpose, k0, k1, random)
-            close_ranks(random, end - start, d, 4 * blocks)
+            lanes = (end - start) * chunk.blocks
+            set_counters(lanes, rows, start, chunk)
+            draw_chunk(lanes, stream, chunk)
+            compact_rows(random_bits, end - start, d, 4 * chunk.blocks)
         for i in range(start, end):
             at = (i - start) * d
-            delta[at : at + d] = new_step[i]
-            ratio[at : at + d] = np.float32(old_step[i] / new_step[i])
+            delta[at : at + d] = new_step_size[i]
+            ratio[at : at + d] = np.float32(old_step_size[i] / new_step_size[i])
         code = codes[start:end].reshape(-1)
-        move = moves[start:end].reshape(-1)
+        update = updates[start:end].reshape(-1)
         chunk_nonzero = np.int32(0)
         chunk_stalled = np.int32(0)
         chunk_clipped = np.int32(0)
         for t in range(code.size):
             before = code[t]
-            shift = grid_shift(before, ratio[t], move[t], delta[t], decay)
-            moved = moved_code(before, ratio[t], shift, stochastic, random[t])
+            shift = grid_shift(before, ratio[t], update[t], delta[t], decay)
+            moved = moved_code(before, ratio[t], shift, stochastic, random_bits[t])
             after = min(max(moved, low), high)
             code[t] = after
-            moves_ = np.int32(1) if shift != np.float32(0.0) else np.int32(0)
-            chunk_nonzero += moves_
-            chunk_stalled += moves_ if after == before else np.int32(0)
+            shifts = np.int32(1) if shift != _ZERO else np.int32(0)
+            chunk_nonzero += shifts
+            chunk_stalled += shifts if after == before else np.int32(0)
             chunk_clipped += np.int32(1) if after != moved else np.int32(0)
         nonzero += int(chunk_nonzero)
         stalled += int(chunk_stalled)
@@ -94,26 +123,24 @@ def requantize_rows(
 def pending_rows(
     lo: Int,
     hi: Int,
-    moves: NDArray[np.float32],
-    step: NDArray[np.float32],
-    decay: np.float32,
-    bits: Int,
-    codes: NDArray[np.int32],
+    pending: PendingRows,
     order: NDArray[np.int64],
     starts: NDArray[np.int64],
     out: NDArray[np.float32],
 ) -> None:
     """Nearest-rounded values of the moved rows under the present step size, written to every occurrence (Alg. 1, 3)."""
+    of, codes, step_size, bits = pending
+    _, updates, decay = of
     low = q_min(bits)
     high = q_max(bits)
-    d = moves.shape[1]
+    d = updates.shape[1]
     values = np.empty(d, np.float32)
     for i in range(lo, hi):
-        delta = step[i]
+        delta = step_size[i]
         for j in range(d):
             code = codes[i, j]
-            move = grid_shift(code, np.float32(1.0), moves[i, j], delta, decay)
-            moved = moved_code(code, np.float32(1.0), move, False, np.uint32(0))
+            shift = grid_shift(code, _ONE, updates[i, j], delta, decay)
+            moved = moved_code(code, _ONE, shift, False, np.uint32(0))
             values[j] = decode(min(max(moved, low), high), delta)
         for k in range(starts[i], starts[i + 1]):
             position = order[k]
@@ -123,43 +150,28 @@ def pending_rows(
 
 @kernel
 def pending_step_gradient(
-    lo: Int,
-    hi: Int,
-    moves: NDArray[np.float32],
-    grads: NDArray[np.float32],
-    step: NDArray[np.float32],
-    decay: np.float32,
-    bits: Int,
-    codes: NDArray[np.int32],
-    out: NDArray[np.float32],
+    lo: Int, hi: Int, pending: PendingRows, grads: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
     """Each unique row's sum of ``grads * dQ/dstep`` at its moved weights (Algorithm 1, step 3; theory R5)."""
+    of, codes, step_size, bits = pending
+    _, updates, decay = of
     low = np.float32(q_min(bits))
     high = np.float32(q_max(bits))
-    d = moves.shape[1]
+    d = updates.shape[1]
     products = np.empty(d, np.float32)
     for i in range(lo, hi):
-        delta = step[i]
+        delta = step_size[i]
         for j in range(d):
             code = codes[i, j]
-            move = grid_shift(code, np.float32(1.0), moves[i, j], delta, decay)
-            products[j] = np.float32(mul(grads[i, j], moved_step_derivative(code, move, low, high)))
+            shift = grid_shift(code, _ONE, updates[i, j], delta, decay)
+            products[j] = np.float32(mul(grads[i, j], moved_step_derivative(code, shift, low, high)))
         out[i] = row_sum(products, d)
 
 
 @kernel
-def sum_units(
-    gradient: NDArray[np.float32],
-    unit: NDArray[np.int64],
-    peak: NDArray[np.int32],
-    count: NDArray[np.int64],
-    total: NDArray[np.int64],
-    out: NDArray[np.float32],
-) -> None:
-    """``out[k]`` = sum of the step-size gradients of the rows of unit ``k``, the same for every order of the rows.
-
-    `peak`, `count` and `total` (units,) begin at zero; afterwards `count` is the number of rows of each unit.
-    """
+def sum_units(gradient: NDArray[np.float32], unit: NDArray[np.int64], sums: UnitSums) -> None:
+    """Sum of the step-size gradients of the rows of each unit, the same for every order of the rows."""
+    peak, count, total, out = sums
     for i in range(gradient.shape[0]):
         k = unit[i]
         peak[k] = max(peak[k], np.int32(np.float32(gradient[i]).view(np.int32) & np.int32(0x7FFFFFFF)))
@@ -172,20 +184,18 @@ def sum_units(
 
 
 @kernel
-def move_steps(
-    units: NDArray[np.int64], moves: NDArray[np.float32], log_domain: bool, floor: np.float32, step: NDArray[np.float32]
+def move_step_sizes(
+    units: NDArray[np.int64],
+    updates: NDArray[np.float32],
+    log_domain: bool,
+    floor: np.float32,
+    step_size: NDArray[np.float32],
 ) -> int:
-    """New step sizes, kept at or above `floor`; returns how many were held there.
-
-    Linear: ``step - move``. Logarithmic: ``step * exp(-move)``, the move of one update limited to 1.
-    """
+    """New step sizes of the touched `units`, kept at or above `floor`; returns how many were held there."""
     hits = 0
     for i in range(units.shape[0]):
         u = units[i]
-        old = step[u]
-        new = np.float32(old * exp_bounded(-moves[i])) if log_domain else np.float32(old - moves[i])
-        if not new >= floor:
-            new = floor
-            hits += 1
-        step[u] = new
+        new, held = moved_step_size(step_size[u], updates[i], log_domain, floor)
+        step_size[u] = new
+        hits += int(held)
     return hits

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.kernels.arguments import RandomStream
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.jit import scalar
@@ -23,17 +26,17 @@ def fill_words(
     purpose: Int,
     k0: np.uint32,
     k1: np.uint32,
-    words: NDArray[np.uint32],
+    random_bits: NDArray[np.uint32],
 ) -> None:
-    """``words[4*i .. 4*i+3]`` become the output for counter ``(c0[i], c1[i], step, purpose)``, ``i < lanes``."""
+    """``random_bits[4*i .. 4*i+3]`` become the output for counter ``(c0[i], c1[i], step, purpose)``, ``i < lanes``."""
     c2 = counter_2(step)
     c3 = counter_3(step, purpose)
     for i in range(lanes):
         r0, r1, r2, r3 = philox4x32(c0[i], c1[i], c2, c3, k0, k1)
-        words[4 * i] = r0
-        words[4 * i + 1] = r1
-        words[4 * i + 2] = r2
-        words[4 * i + 3] = r3
+        random_bits[4 * i] = r0
+        random_bits[4 * i + 1] = r1
+        random_bits[4 * i + 2] = r2
+        random_bits[4 * i + 3] = r3
 
 
 @kernel
@@ -51,32 +54,55 @@ def philox_rows(
         out[i, 3] = r3
 
 
-@scalar
-def chunk_rows(d: Int) -> int:
-    """Rows whose words are drawn together: `CHUNK_LANES` Philox calls, at least one row."""
-    return max(1, CHUNK_LANES // ((d + 3) // 4))
+class Chunk(NamedTuple):
+    """Rows whose random bits are drawn together, and room for the drawing; see `new_chunk`.
+
+    Attributes
+    ----------
+    rows : int
+        At most so many rows a chunk.
+    blocks : int
+        Philox blocks a row, ``ceil(d / 4)``.
+    lane_row, lane_block : int64 and uint32 arrays (lanes,)
+        Row (within the chunk) and column block of each lane, that is of each Philox call.
+    c0, c1 : uint32 arrays (lanes,)
+        The two counter words that differ between lanes.
+    random_bits : uint32 array (4 * lanes,)
+    spare : float32 array (rows * d,)
+        Room for a number of each element.
+    """
+
+    rows: int
+    blocks: int
+    lane_row: NDArray[np.int64]
+    lane_block: NDArray[np.uint32]
+    c0: NDArray[np.uint32]
+    c1: NDArray[np.uint32]
+    random_bits: NDArray[np.uint32]
+    spare: NDArray[np.float32]
 
 
 @scalar
-def chunk_layout(rows: Int, blocks: Int, lane_row: NDArray[np.int64], lane_block: NDArray[np.uint32]) -> None:
-    """Row (within the chunk) and column block of each lane of a chunk of `rows` rows."""
+def new_chunk(d: Int) -> Chunk:
+    """Room for chunks of rows with `d` columns: `CHUNK_LANES` Philox calls, at least one row."""
+    blocks = (d + 3) // 4
+    rows = max(1, CHUNK_LANES // blocks)
+    lanes = rows * blocks
+    lane_row = np.empty(lanes, np.int64)
+    lane_block = np.empty(lanes, np.uint32)
     for i in range(rows):
         for block in range(blocks):
             lane_row[i * blocks + block] = i
             lane_block[i * blocks + block] = np.uint32(block)
+    c0, c1 = np.empty(lanes, np.uint32), np.empty(lanes, np.uint32)
+    random_bits, spare = np.zeros(4 * lanes, np.uint32), np.empty(rows * d, np.float32)
+    return Chunk(rows, blocks, lane_row, lane_block, c0, c1, random_bits, spare)
 
 
 @scalar
-def set_counters(
-    lanes: Int,
-    rows: NDArray[np.int64],
-    start: Int,
-    lane_row: NDArray[np.int64],
-    lane_block: NDArray[np.uint32],
-    c0: NDArray[np.uint32],
-    c1: NDArray[np.uint32],
-) -> None:
+def set_counters(lanes: Int, rows: NDArray[np.int64], start: Int, chunk: Chunk) -> None:
     """Counters of the chunk that begins at ``rows[start]``, for any rows."""
+    lane_row, lane_block, c0, c1 = chunk.lane_row, chunk.lane_block, chunk.c0, chunk.c1
     for lane in range(lanes):
         row = rows[start + lane_row[lane]]
         c0[lane] = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
@@ -84,15 +110,9 @@ def set_counters(
 
 
 @scalar
-def set_counters_range(
-    lanes: Int,
-    first: Int,
-    lane_row: NDArray[np.int64],
-    lane_block: NDArray[np.uint32],
-    c0: NDArray[np.uint32],
-    c1: NDArray[np.uint32],
-) -> None:
+def set_counters_range(lanes: Int, first: Int, chunk: Chunk) -> None:
     """Counters of the chunk of consecutive rows that begins at row `first`."""
+    lane_row, lane_block, c0, c1 = chunk.lane_row, chunk.lane_block, chunk.c0, chunk.c1
     for lane in range(lanes):
         row = first + lane_row[lane]
         c0[lane] = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
@@ -100,9 +120,15 @@ def set_counters_range(
 
 
 @scalar
-def close_ranks(words: NDArray[np.uint32], rows: Int, d: Int, stride: Int) -> None:
+def draw_chunk(lanes: Int, stream: RandomStream, chunk: Chunk) -> None:
+    """Fill the chunk's `random_bits` for the counters that are set."""
+    fill_words(lanes, chunk.c0, chunk.c1, stream.counter, stream.purpose, stream.k0, stream.k1, chunk.random_bits)
+
+
+@scalar
+def compact_rows(random_bits: NDArray[np.uint32], rows: Int, d: Int, stride: Int) -> None:
     """Move the words of each row, drawn in whole blocks of four, up against those of the row before, in place."""
     if stride != d:
         for i in range(1, rows):
             for j in range(d):
-                words[i * d + j] = words[i * stride + j]
+                random_bits[i * d + j] = random_bits[i * stride + j]

@@ -1,7 +1,7 @@
 """Lookup of rows, and the optimisers' steps on the batch's unique rows.
 
 All loops run over batch positions or unique rows, so that a split over threads cannot change a bit. The optimisers
-turn summed gradients into moves (learning rate times direction, in weight units) in place.
+turn summed gradients into updates (learning rate times direction, in weight units) in place.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.kernels.arguments import AdamRates, AdamState, PackedCodes, RowUpdates, UnitValues
+from alpt_ref.kernels.cpu.packing import read_2, read_4, unpack_row
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
-from alpt_ref.kernels.cpu.quantize import row_sum, unpack_row
-from alpt_ref.kernels.cpu.rows import read_2, read_4, unit_of
+from alpt_ref.kernels.cpu.quantize import row_sum
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.quantizer import decode
-from alpt_ref.scalar.update import adagrad_direction, adam_direction, moment
+from alpt_ref.scalar.units import unit_of
+from alpt_ref.scalar.update import adagrad_direction, adam_direction, decayed_weight, moment
 
 
 @kernel
@@ -33,29 +35,21 @@ def lookup_fp32(lo: Int, hi: Int, ids: Integers, table: NDArray[np.float32], out
 
 @kernel
 def lookup_codes(
-    lo: Int,
-    hi: Int,
-    ids: Integers,
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
-    step: NDArray[np.float32],
-    offsets: NDArray[np.int64],
-    units: Int,
-    bits: Int,
-    out: NDArray[np.float32],
+    lo: Int, hi: Int, ids: Integers, table: PackedCodes, step_size: UnitValues, out: NDArray[np.float32]
 ) -> None:
-    """``out[i] = step * codes`` of table row ``ids[i]``, where a row's codes fill whole bytes."""
+    """``out[i] = step size * codes`` of table row ``ids[i]``, where a row's codes fill whole bytes."""
+    packed, as8, as16, bits = table
+    values, offsets, units = step_size
     d = out.shape[1]
     codes = np.empty(d, np.int32)
     for i in range(lo, hi):
         if i + AHEAD < hi:
             ahead = np.int64(ids[i + AHEAD])
-            prefetch(words, ahead * words.shape[1])
+            prefetch(packed, ahead * packed.shape[1])
             if units < 0:
-                prefetch(step, ahead)
+                prefetch(values, ahead)
         row = np.int64(ids[i])
-        delta = step[unit_of(row, offsets, units)]
+        delta = values[unit_of(row, offsets, units)]
         if bits == 8:
             for j in range(d):
                 out[i, j] = decode(np.int32(as8[row, j]), delta)
@@ -73,27 +67,29 @@ def lookup_codes(
 
 @kernel
 def lookup_codes_ragged(
-    lo: Int,
-    hi: Int,
-    ids: Integers,
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
-    step: NDArray[np.float32],
-    offsets: NDArray[np.int64],
-    units: Int,
-    bits: Int,
-    out: NDArray[np.float32],
+    lo: Int, hi: Int, ids: Integers, table: PackedCodes, step_size: UnitValues, out: NDArray[np.float32]
 ) -> None:
     """`lookup_codes` for any row length (4 bits and odd d, 2 bits and d not a multiple of 4); four times slower."""
+    packed, _, _, bits = table
+    values, offsets, units = step_size
     d = out.shape[1]
     codes = np.empty(d, np.int32)
     for i in range(lo, hi):
         row = np.int64(ids[i])
-        delta = step[unit_of(row, offsets, units)]
-        unpack_row(words, row, d, bits, codes, 0)
+        delta = values[unit_of(row, offsets, units)]
+        unpack_row(packed, row, d, bits, codes, 0)
         for j in range(d):
             out[i, j] = decode(codes[j], delta)
+
+
+@kernel
+def gather_units(lo: Int, hi: Int, rows: NDArray[np.int64], of: UnitValues, out: NDArray[np.float32]) -> None:
+    """``out[i]`` = the number (step size or clip) that belongs to table row ``rows[i]``."""
+    values, offsets, units = of
+    for i in range(lo, hi):
+        if units < 0 and i + AHEAD < hi:
+            prefetch(values, rows[i + AHEAD])
+        out[i] = values[unit_of(rows[i], offsets, units)]
 
 
 @kernel
@@ -132,7 +128,7 @@ def adagrad_rows(
     lr: np.float32,
     eps: np.float32,
 ) -> None:
-    """Row-wise Adagrad: adds the row's mean squared gradient to its accumulator; gradients become moves, in place."""
+    """Row-wise Adagrad: adds the row's mean squared gradient to its accumulator; gradients become updates, in place."""
     d = grads.shape[1]
     squares = np.empty(d, np.float32)
     for i in range(lo, hi):
@@ -147,22 +143,11 @@ def adagrad_rows(
 
 @kernel
 def adam_rows(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    grads: NDArray[np.float32],
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
-    count: NDArray[np.int32],
-    corrections: NDArray[np.float32],
-    b1: np.float32,
-    b2: np.float32,
-    take1: np.float32,
-    take2: np.float32,
-    lr: np.float32,
-    eps: np.float32,
+    lo: Int, hi: Int, rows: NDArray[np.int64], grads: NDArray[np.float32], state: AdamState, rates: AdamRates
 ) -> None:
     """Lazy Adam: moments and count of the touched rows move; gradients become ``lr * direction``, in place."""
+    first, second, count, corrections = state
+    b1, b2, take1, take2, lr, eps = rates
     d = grads.shape[1]
     last = corrections.shape[0] - 1
     for i in range(lo, hi):
@@ -186,20 +171,13 @@ def adam_rows(
 
 
 @kernel
-def subtract_rows(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    moves: NDArray[np.float32],
-    decay: np.float32,
-    table: NDArray[np.float32],
-) -> None:
-    """FP32 table: ``w - (move + decay * w)`` on the touched rows (decoupled weight decay)."""
+def update_weights(lo: Int, hi: Int, of: RowUpdates, table: NDArray[np.float32]) -> None:
+    """Float32 table: the touched rows less their updates and their decoupled weight decay."""
+    rows, updates, decay = of
     d = table.shape[1]
     for i in range(lo, hi):
         if i + AHEAD < hi:
             prefetch(table, rows[i + AHEAD] * d)
         row = rows[i]
         for j in range(d):
-            w = table[row, j]
-            table[row, j] = np.float32(w - np.float32(moves[i, j] + mul(decay, w)))
+            table[row, j] = decayed_weight(table[row, j], updates[i, j], decay)

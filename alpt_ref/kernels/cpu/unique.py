@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
-from alpt_ref.kernels.cpu.quantize import not_finite
+from alpt_ref.kernels.cpu.quantize import not_finite, overflow_bit
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
@@ -102,15 +102,17 @@ def sum_duplicates(
     order: NDArray[np.int64],
     starts: NDArray[np.int64],
     out: NDArray[np.float32],
-) -> None:
+) -> bool:
     """``out[i]`` = sum of the gradients of unique row ``i`` over its occurrences, the same for every order of them.
 
-    `bits` is `grads` (len, d) seen as int32.
+    `bits` is `grads` (len, d) seen as int32. Returns whether a gradient or a sum is NaN or infinite: every such
+    gradient shows in its row's sum, so that one look at the sums, while they are in the cache, is enough.
     """
     d = grads.shape[1]
     total = np.empty(d, np.int64)
     peak = np.empty(d, np.int32)
     last = starts[hi]
+    seen = np.int32(0)
     for i in range(lo, hi):
         first = starts[i]
         count = starts[i + 1] - first
@@ -120,11 +122,14 @@ def sum_duplicates(
             p = order[first]
             for j in range(d):
                 out[i, j] = grads[p, j]
+                seen |= overflow_bit(bits[p, j])
         elif count == 2:
             p = order[first]
             q = order[first + 1]
             for j in range(d):
-                out[i, j] = grads[p, j] + grads[q, j]
+                value = np.float32(grads[p, j] + grads[q, j])
+                out[i, j] = value
+                seen |= overflow_bit(value.view(np.int32))
         else:
             # Magnitudes of finite floats are ordered as their bits are, and integers can be compared in vectors.
             for j in range(d):
@@ -138,6 +143,9 @@ def sum_duplicates(
             largest = np.int32(0)
             for j in range(d):
                 largest = max(largest, peak[j])
+            seen |= overflow_bit(largest)
+            if seen < np.int32(0):
+                return True
             scale = fixed_scale(largest, count)
             for j in range(d):
                 total[j] = 0
@@ -147,4 +155,7 @@ def sum_duplicates(
                     total[j] += np.int64(np.float64(grads[p, j]) * scale)
             unit = fixed_unit(largest, count)
             for j in range(d):
-                out[i, j] = np.float32(np.float64(total[j]) * unit)
+                value = np.float32(np.float64(total[j]) * unit)
+                out[i, j] = value
+                seen |= overflow_bit(value.view(np.int32))
+    return bool(seen < np.int32(0))

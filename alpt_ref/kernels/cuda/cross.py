@@ -31,7 +31,7 @@ UNITS = 4
 
 @kernel
 def cross_prepare(weight, bias, output, layers, columns, vectors, betas, constants):
-    """Vectors (w_0 .. w_{L-1}, v), beta_l = b_0 + ... + b_{l-1} and c_l = beta_l . vector_l, a unit a block."""
+    """Vectors (w_0 .. w_{L-1}, v), beta_l = b_0 + ... + b_{l-1} and c_l = beta_l . vector_l, one unit per block."""
     unit = cuda.blockIdx.x
     total = np.float64(0.0)
     for j in range(cuda.threadIdx.x, columns, THREADS):

@@ -116,7 +116,7 @@ def scale_shift_relu(z, saved, rows, columns, span, whole, y):
 
 @kernel
 def norm_relu_output(z, saved, weight, bias, rows, columns, whole, logits):
-    """``logits = bias + max(scale * z + shift, 0) . weight``, a row a warp."""
+    """``logits = bias + max(scale * z + shift, 0) . weight``, one row per warp."""
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
     for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):
         i, total = base + warp, np.float32(0)

@@ -12,7 +12,7 @@ from alpt_ref.kernels.cuda.target import cuda, kernel
 
 @kernel
 def fm_forward(x, rows, fields, factors, sums, out):
-    """Add ``sum_f w_f + sum_{f<g} v_f . v_g`` to ``out[i]``; leaves ``sum_f v_f`` in `sums`. A row a warp."""
+    """Add ``sum_f w_f + sum_{f<g} v_f . v_g`` to ``out[i]``; leaves ``sum_f v_f`` in `sums`. One row per warp."""
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
     width = factors + 1
     for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):

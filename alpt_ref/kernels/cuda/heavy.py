@@ -1,4 +1,4 @@
-"""Sums of the gradients of rows that a batch names more than `plan.HEAVY` times, cut into chunks of positions.
+"""Sums of the gradients of rows that a batch names more than `unique.HEAVY` times, cut into chunks of positions.
 
 In `heavy_first` a block reads a chunk once: a row of one chunk is done then, of the others it finds the peak. In
 `heavy_rest` the blocks add the integers of those, relative to the peak of the row (see `sums`).
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.plan import CHUNK, heavy_pieces, heavy_rows
 from alpt_ref.kernels.cuda.sums import NOTHING, four_of
-from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4, warp_max, warp_sum_apart
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import team_of
+from alpt_ref.kernels.cuda.unique import CHUNK, heavy_pieces, heavy_rows
+from alpt_ref.kernels.cuda.warp import warp_max, warp_sum_apart
 from alpt_ref.scalar.fixed_point import fixed_scale
 
 
@@ -70,7 +71,7 @@ def column_sum(parts, width, column):
 def heavy_first(d: int) -> Any:
     """Kernel: of each heavy row the largest magnitude (as float32 bits) and, if it has one chunk, the integer sums.
 
-    A block a chunk, which is read once; the sums (heavy rows * d) are relative to the peak.
+    One block per chunk, which is read once; the sums (heavy rows * d) are relative to the peak.
     """
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
@@ -127,7 +128,7 @@ def heavy_first(d: int) -> Any:
 
 @functools.cache
 def heavy_rest(d: int) -> Any:
-    """Kernel: the integer sums of the heavy rows with several chunks, whose peaks are known; a block a chunk."""
+    """Kernel: the integer sums of the heavy rows with several chunks, whose peaks are known; one block per chunk."""
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     teams = block // size

@@ -1,7 +1,7 @@
-"""ALPT's step sizes on the GPU: their gradient at the moved weights, their move, and the rounding that follows it.
+"""ALPT's step sizes on the GPU: their gradient at the moved weights, their update, and the rounding after it.
 
-With one step size a row that is one launch, `finish_rows`; with one a field or table it is four, because all rows of a
-unit must be summed before any is rounded: `step_gradients`, `sum_units`, `move_units` and `pending.round_pending`.
+With one step size per row that is one launch, `finish_rows`; with one per field or table it is four, because all rows
+of a unit must be summed before any is rounded: `step_gradients`, `sum_units`, `move_units` and `pending.round_pending`.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -13,36 +13,37 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cpu.rows import unit_of
-from alpt_ref.kernels.cuda.optimizers import BETA1, BETA2, DECAY, EPS, FLOOR, LAST_COUNT, STEP_LR, TAKE1, TAKE2
-from alpt_ref.kernels.cuda.plan import unique_rows
+from alpt_ref.kernels.cuda.optimizers import BETA1, BETA2, DECAY, EPS, FLOOR, LAST_COUNT, STEP_SIZE_LR, TAKE1, TAKE2
 from alpt_ref.kernels.cuda.sums import EXPONENT, magnitude, row_gradient
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, row_total, team_of
-from alpt_ref.kernels.cuda.update import FLOOR_HITS, NO_CODES, UPDATES, add_stats, rounded_codes
+from alpt_ref.kernels.cuda.unique import unique_rows
+from alpt_ref.kernels.cuda.update import FLOOR_HITS, NO_CODES, UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
 from alpt_ref.scalar.quantizer import grid_shift, moved_step_derivative
-from alpt_ref.scalar.update import adagrad_direction, adam_direction, exp_bounded, moment
+from alpt_ref.scalar.units import unit_of
+from alpt_ref.scalar.update import adagrad_direction, adam_direction, moment, moved_step_size
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 
 
 @functools.cache
-def step_products(d: int, bits: int) -> Any:
+def step_size_products(d: int, bits: int) -> Any:
     """Four terms ``gradient * dQ/dstep`` of a row at its moved weights (theory R5)."""
-    low, high = np.float32(-(1 << (bits - 1))), np.float32((1 << (bits - 1)) - 1)
+    low, high = (np.float32(code) for code in code_range(bits))
 
     @device
-    def one(code, move, gradient, delta, decay):
-        shift = grid_shift(code, _ONE, move, delta, decay)
+    def one(code, update, gradient, delta, decay):
+        shift = grid_shift(code, _ONE, update, delta, decay)
         return np.float32(mul(gradient, moved_step_derivative(code, shift, low, high)))
 
     @device
-    def products(codes, moves, column, a, b, c, e, delta, decay):
+    def products(codes, updates, column, a, b, c, e, delta, decay):
         c0, c1, c2, c3 = codes
-        m0, m1, m2, m3 = moves
+        m0, m1, m2, m3 = updates
         p0 = one(c0, m0, a, delta, decay)
         p1 = one(c1, m1, b, delta, decay) if column + 1 < d else _ZERO
         p2 = one(c2, m2, c, delta, decay) if column + 2 < d else _ZERO
@@ -53,15 +54,15 @@ def step_products(d: int, bits: int) -> Any:
 
 
 @functools.cache
-def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
-    """A step size's move and new value: ``(new step, was held at the floor)``; advances the optimiser's state.
+def step_size_update(optimizer: str, log_domain: bool, layout: Layout) -> Any:
+    """A step size's new value: ``(new step size, was held at the floor)``; advances the optimiser's state.
 
     `keep` tells which thread writes the state; the state must have been read by all before: `state` gives it.
     """
 
-    first_stride, first_offset = layout.step_first.stride, layout.step_first.offset
-    second_stride, second_offset = layout.step_second.stride, layout.step_second.offset
-    count_stride, count_offset = layout.step_count.stride, layout.step_count.offset
+    first_stride, first_offset = layout.step_size_first.stride, layout.step_size_first.offset
+    second_stride, second_offset = layout.step_size_second.stride, layout.step_size_second.offset
+    count_stride, count_offset = layout.step_size_count.stride, layout.step_size_count.offset
 
     @device
     def state(unit, first, second, count):
@@ -74,13 +75,13 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
 
     @device
     def move(unit, keep, g, old, m, v, seen, first, second, count, corrections, rates, learns):
-        rate, eps, floor = rates[STEP_LR], rates[EPS], rates[FLOOR]
-        shift = _ZERO
+        rate, eps, floor = rates[STEP_SIZE_LR], rates[EPS], rates[FLOOR]
+        update = _ZERO
         if optimizer == "sgd":
-            shift = np.float32(mul(g, rate))
+            update = np.float32(mul(g, rate))
         elif optimizer == "adagrad":
             total = np.float32(m + np.float32(_ZERO + mul(g, g)))
-            shift = np.float32(mul(adagrad_direction(g, total, eps), rate))
+            update = np.float32(mul(adagrad_direction(g, total, eps), rate))
             if keep:
                 first[unit * first_stride + first_offset] = total
         else:
@@ -88,19 +89,14 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
             place = 2 * min(np.int64(t), np.int64(corrections.size // 2 - 1))
             m = moment(m, g, rates[BETA1], rates[TAKE1])
             v = moment(v, np.float32(mul(g, g)), rates[BETA2], rates[TAKE2])
-            shift = np.float32(mul(adam_direction(m, v, corrections[place], corrections[place + 1], eps), rate))
+            update = np.float32(mul(adam_direction(m, v, corrections[place], corrections[place + 1], eps), rate))
             if keep:
                 first[unit * first_stride + first_offset] = m
                 second[unit * second_stride + second_offset] = v
                 count[unit * count_stride + count_offset] = t
         if learns == 0:
             return old, np.int32(0)
-        new = np.float32(mul(old, exp_bounded(-shift))) if log_domain else np.float32(old - shift)
-        held = np.int32(0)
-        if not new >= floor:
-            new = floor
-            held = np.int32(1)
-        return new, held
+        return moved_step_size(old, update, log_domain, floor)
 
     return state, move
 
@@ -109,18 +105,18 @@ def step_move(optimizer: str, log_domain: bool, layout: Layout) -> Any:
 def finish_rows(
     d: int, bits: int, optimizer: str, stochastic: bool, log_domain: bool, one_pass: bool, layout: Layout
 ) -> Any:
-    """Kernel: step gradient, step move and rounding of the pending rows where each row has its own step size."""
+    """Kernel: gradient and update of the step sizes and rounding of the pending rows, where each row has its own."""
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
-    gradient, products, sum_row = row_gradient(d), step_products(d, bits), row_total(d)
+    gradient, products, sum_row = row_gradient(d), step_size_products(d, bits), row_total(d)
     rounded, (load_codes, _) = rounded_codes(d, bits, stochastic, layout), code_access(d, bits, layout.codes)
     load, _ = float_access(d)
-    state, move = step_move(optimizer, log_domain, layout)
-    stride, offset = layout.step.stride, layout.step.offset
+    state, move = step_size_update(optimizer, log_domain, layout)
+    stride, offset = layout.step_size.stride, layout.step_size.offset
 
     @kernel
-    def run(guard, totals, records, order, peaks, sums, summed, grads, moves, items, step,
+    def run(guard, totals, records, order, peaks, sums, summed, grads, updates, items, step_size,
             first, second, count, corrections, rates, learns, scale, control, k0, k1, stats):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         tally = cuda.shared.array(3, np.int32)
@@ -131,7 +127,7 @@ def finish_rows(
         lead = tid - lane
         column = 4 * lane
         unique = unique_rows(totals)
-        updates = control[UPDATES]
+        count_before = control[UPDATE_COUNT]
         decay = rates[DECAY]
         nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
         for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
@@ -144,10 +140,10 @@ def finish_rows(
                 row, at, number, among = load4(records, 4 * u)
                 row = np.uint32(row)
                 key = np.int64(row)
-                old = step[key * stride + offset]
+                old = step_size[key * stride + offset]
                 m, v, t = state(key, first, second, count)
                 codes = load_codes(items, row, lane)
-                m0, m1, m2, m3 = load(moves, np.int64(u) * d, column)
+                m0, m1, m2, m3 = load(updates, np.int64(u) * d, column)
                 if one_pass:
                     a, b, c, e = load(grads, np.int64(u) * d, column)
                 else:
@@ -169,11 +165,11 @@ def finish_rows(
                         np.int64(row), lane == 0, g, old, m, v, t, first, second, count, corrections, rates, learns
                     )
                     if lane == 0:
-                        step[np.int64(row) * stride + offset] = new
+                        step_size[np.int64(row) * stride + offset] = new
                         if held != 0:
                             cuda.atomic.add(stats, FLOOR_HITS, np.int64(1))
                     ratio = np.float32(old / new)
-                    more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, updates, k0, k1)
+                    more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, count_before, k0, k1)
                     nonzero += more[0]
                     stalled += more[1]
                     clipped += more[2]
@@ -189,12 +185,12 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
-    gradient, products, sum_row = row_gradient(d), step_products(d, bits), row_total(d)
+    gradient, products, sum_row = row_gradient(d), step_size_products(d, bits), row_total(d)
     load_codes, _ = code_access(d, bits, layout.codes)
     load, _ = float_access(d)
 
     @kernel
-    def run(guard, totals, records, order, peaks, sums, summed, grads, moves, items, step,
+    def run(guard, totals, records, order, peaks, sums, summed, grads, updates, items, step_size,
             offsets, units, rates, scale, out, unit_peak, unit_count):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
@@ -217,8 +213,8 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
                 else:
                     a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
                 unit = np.int64(unit_of(np.int64(row), offsets, units))
-                codes, moved = load_codes(items, row, lane), load(moves, np.int64(u) * d, column)
-                p0, p1, p2, p3 = products(codes, moved, column, a, b, c, e, step[unit], decay)
+                codes, moved = load_codes(items, row, lane), load(updates, np.int64(u) * d, column)
+                p0, p1, p2, p3 = products(codes, moved, column, a, b, c, e, step_size[unit], decay)
                 spare[4 * tid] = p0
                 spare[4 * tid + 1] = p1
                 spare[4 * tid + 2] = p2
@@ -251,16 +247,31 @@ def sum_units(
 
 @functools.cache
 def move_units(optimizer: str, log_domain: bool) -> Any:
-    """Kernel: new step size of every touched unit; `old` keeps the one before; clears the unit sums."""
-    state, move = step_move(optimizer, log_domain, Layout(per_row=False))
+    """Kernel: new step size of every touched unit; `old_step_size` keeps the one before; clears the unit sums."""
+    state, move = step_size_update(optimizer, log_domain, Layout(per_row=False))
 
     @kernel
-    def run(guard, units, peak, count, total, step, old, first, second, seen, corrections, rates, learns, stats):
+    def run(
+        guard,
+        units,
+        peak,
+        count,
+        total,
+        step_size,
+        old_step_size,
+        first,
+        second,
+        seen,
+        corrections,
+        rates,
+        learns,
+        stats,
+    ):
         if guard[0] != 0 or guard[1] != 0:
             return
         for k in range(cuda.grid(1), units, cuda.gridsize(1)):
-            before = step[k]
-            old[k] = before
+            before = step_size[k]
+            old_step_size[k] = before
             if count[k] > 0:
                 g = np.float32(np.float64(total[k]) * fixed_unit(peak[k], count[k]))
                 if log_domain:
@@ -270,7 +281,7 @@ def move_units(optimizer: str, log_domain: bool) -> Any:
                 else:
                     m, v, t = state(k, first, second, seen)
                     new, held = move(k, True, g, before, m, v, t, first, second, seen, corrections, rates, learns)
-                    step[k] = new
+                    step_size[k] = new
                     if held != 0:
                         cuda.atomic.add(stats, FLOOR_HITS, np.int64(1))
             peak[k] = np.int32(0)

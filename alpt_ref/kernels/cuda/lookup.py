@@ -11,7 +11,7 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.sums import EXPONENT, magnitude
 from alpt_ref.kernels.cuda.target import cuda, kernel
-from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_index, team_of
+from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
 from alpt_ref.scalar.quantizer import decode
 
 _ZERO = np.float32(0.0)
@@ -19,21 +19,21 @@ _ZERO = np.float32(0.0)
 
 @functools.cache
 def lookup_codes(d: int, bits: int, layout: Layout) -> Any:
-    """``out[i] = step * codes`` of row ``ids[i]``, `size` ids."""
+    """``out[i] = step size * codes`` of row ``ids[i]``, `size` ids."""
     team = team_of(d)
     size, lanes = team.size, team.lanes
-    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
+    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
     _, store = float_access(d)
 
     @kernel
-    def lookup(ids, count, items, step, offsets, units, out):
+    def lookup(ids, count, items, step_size, offsets, units, out):
         thread = cuda.grid(1)
         lane = thread % size
         if lane >= lanes:
             return
         for i in range(thread // size, count, cuda.gridsize(1) // size):
             row = np.int64(ids[i])
-            delta = step[step_at(row, offsets, units)]
+            delta = step_size[step_at(row, offsets, units)]
             a, b, c, e = load_codes(items, row, lane)
             base = np.int64(i) * d
             store(out, base, 4 * lane, decode(a, delta), decode(b, delta), decode(c, delta), decode(e, delta))
@@ -67,11 +67,11 @@ def pool_codes(d: int, bits: int, mean: bool, layout: Layout) -> Any:
     """``out[g]`` = sum (or mean) of the rows of bag ``g``, in the order of its ids; ``ids[bags[g]:bags[g+1]]``."""
     team = team_of(d)
     size, lanes = team.size, team.lanes
-    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
+    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
     _, store = float_access(d)
 
     @kernel
-    def pool(ids, bags, count, items, step, offsets, units, out):
+    def pool(ids, bags, count, items, step_size, offsets, units, out):
         thread = cuda.grid(1)
         lane = thread % size
         if lane >= lanes:
@@ -81,7 +81,7 @@ def pool_codes(d: int, bits: int, mean: bool, layout: Layout) -> Any:
             first, last = bags[g], bags[g + 1]
             for i in range(first, last):
                 row = np.int64(ids[i])
-                delta = step[step_at(row, offsets, units)]
+                delta = step_size[step_at(row, offsets, units)]
                 a, b, c, e = load_codes(items, row, lane)
                 s0, s1 = np.float32(s0 + decode(a, delta)), np.float32(s1 + decode(b, delta))
                 s2, s3 = np.float32(s2 + decode(c, delta)), np.float32(s3 + decode(e, delta))

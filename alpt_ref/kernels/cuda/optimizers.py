@@ -1,6 +1,6 @@
-"""The row optimisers on the GPU: a row's state and summed gradient to moves, in the arithmetic of the CPU's.
+"""The row optimisers on the GPU: a row's state and summed gradient to updates, in the arithmetic of the CPU's.
 
-A thread holds four columns of a row. The state is read before the gradients are added up and written with the moves.
+A thread holds four columns of a row. The state is read before the gradients are added up and written with the updates.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -17,7 +17,7 @@ from alpt_ref.kernels.cuda.team import Layout, float_access, row_total, team_of
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.update import adagrad_direction, adam_direction, moment
 
-LR, DECAY, STEP_LR, BETA1, BETA2, TAKE1, TAKE2, EPS, FLOOR = range(9)
+LR, DECAY, STEP_SIZE_LR, BETA1, BETA2, TAKE1, TAKE2, EPS, FLOOR = range(9)
 """Places in `rates` (float32)."""
 LAST_COUNT = np.int32(2147483646)
 """Updates of a row are counted up to here and one more."""
@@ -28,7 +28,7 @@ _ZERO = np.float32(0.0)
 
 @functools.cache
 def optimizer_state(optimizer: str, d: int, layout: Layout) -> Any:
-    """The state that `optimizer_moves` needs, read early so that its loads overlap those of the gradients."""
+    """The state that `optimizer_updates` needs, read early so that its loads overlap those of the gradients."""
     load, _ = float_access(d)
     first_stride, first_offset = layout.first.stride, layout.first.offset
     second_stride, second_offset = layout.second.stride, layout.second.offset
@@ -60,8 +60,8 @@ def optimizer_state(optimizer: str, d: int, layout: Layout) -> Any:
 
 
 @functools.cache
-def optimizer_moves(optimizer: str, d: int, layout: Layout) -> Any:
-    """Gradients of four columns to moves (learning rate times direction); writes the row's new state.
+def optimizer_updates(optimizer: str, d: int, layout: Layout) -> Any:
+    """Gradients of four columns to updates (learning rate times direction); writes the row's new state.
 
     All threads of the block call it together. `first` is the accumulator (n,) under Adagrad.
     """
@@ -75,7 +75,7 @@ def optimizer_moves(optimizer: str, d: int, layout: Layout) -> Any:
     if optimizer == "sgd":
 
         @device
-        def moves(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):
+        def updates(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):
             lr = rates[LR]
             return np.float32(mul(a, lr)), np.float32(mul(b, lr)), np.float32(mul(c, lr)), np.float32(mul(e, lr))
 
@@ -88,7 +88,7 @@ def optimizer_moves(optimizer: str, d: int, layout: Layout) -> Any:
             return np.float32(mul(total, share)) if power_of_two else np.float32(total / count_)
 
         @device
-        def moves(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):
+        def updates(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):
             lr, eps = rates[LR], rates[EPS]
             spare[4 * tid] = mul(a, a)
             spare[4 * tid + 1] = mul(b, b)
@@ -108,7 +108,7 @@ def optimizer_moves(optimizer: str, d: int, layout: Layout) -> Any:
     else:
 
         @device
-        def moves(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):
+        def updates(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):
             sync()  # all threads of the team have read the count
             if active:
                 seen, m0, m1, m2, m3, v0, v1, v2, v3 = old
@@ -134,4 +134,4 @@ def optimizer_moves(optimizer: str, d: int, layout: Layout) -> Any:
                 e = np.float32(mul(adam_direction(m3, v3, correct1, correct2, eps), lr))
             return a, b, c, e
 
-    return moves
+    return updates

@@ -1,7 +1,8 @@
 """ALPT on the GPU between its two gradients: rows that have moved but are not rounded yet.
 
-`begin` advances the optimiser and leaves the moves (unique rows, d) in memory; `pending` looks up ``Q_DR(w; step)`` for
-every position; `round_pending` rounds the rows on the grids that `learned` has made of the second gradient.
+`begin` advances the optimiser and leaves the updates (unique rows, d) in memory; `pending` looks up the nearest-rounded
+values of the moved rows for every position; `round_pending` rounds the rows on the grids that `learned` has made of the
+second gradient.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -13,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cpu.rows import unit_of
-from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
-from alpt_ref.kernels.cuda.plan import unique_rows
+from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_state, optimizer_updates
 from alpt_ref.kernels.cuda.sums import not_finite4, row_gradient
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
-from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_index, team_of
-from alpt_ref.kernels.cuda.update import UPDATES, add_stats, rounded_codes
+from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
+from alpt_ref.kernels.cuda.unique import unique_rows
+from alpt_ref.kernels.cuda.update import UPDATE_COUNT, add_stats, rounded_codes
+from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code
+from alpt_ref.scalar.units import unit_of
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
@@ -29,17 +31,17 @@ _NO_WORD = np.uint32(0)
 
 @functools.cache
 def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
-    """Kernel: gradients of the unique rows into `moves` (and `kept`), the optimiser's state advances."""
+    """Kernel: gradients of the unique rows into `updates` (and `kept`), the optimiser's state advances."""
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
     gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
-    advance = optimizer_moves(optimizer, d, layout)
+    advance = optimizer_updates(optimizer, d, layout)
     _, store = float_access(d)
 
     @kernel
     def run(guard, totals, records, order, peaks, sums, summed, grads,
-            first, second, count, corrections, rates, moves, kept):  # fmt: skip
+            first, second, count, corrections, rates, updates, kept):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
             return
@@ -66,7 +68,7 @@ def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
                 active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare
             )
             if active:
-                store(moves, np.int64(u) * d, column, a, b, c, e)
+                store(updates, np.int64(u) * d, column, a, b, c, e)
             sync()
 
     return run
@@ -100,17 +102,17 @@ def pending(d: int, bits: int, layout: Layout) -> Any:
     """Kernel: ``out[i]`` = nearest-rounded value of the moved row of position ``i`` under its present step size."""
     team = team_of(d)
     size, lanes = team.size, team.lanes
-    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
+    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
     load, store = float_access(d)
-    low, high = np.int32(-(1 << (bits - 1))), np.int32((1 << (bits - 1)) - 1)
+    low, high = (np.int32(code) for code in code_range(bits))
 
     @device
-    def value(code, move, delta, decay):
-        moved = moved_code(code, _ONE, grid_shift(code, _ONE, move, delta, decay), False, _NO_WORD)
+    def value(code, update, delta, decay):
+        moved = moved_code(code, _ONE, grid_shift(code, _ONE, update, delta, decay), False, _NO_WORD)
         return decode(np.int32(min(max(moved, low), high)), delta)
 
     @kernel
-    def run(guard, count, inverse, records, moves, items, step, offsets, units, rates, out):
+    def run(guard, count, inverse, records, updates, items, step_size, offsets, units, rates, out):
         thread = cuda.grid(1)
         lane = thread % size
         if guard[0] != 0 or lane >= lanes:
@@ -119,9 +121,9 @@ def pending(d: int, bits: int, layout: Layout) -> Any:
         for i in range(thread // size, count, cuda.gridsize(1) // size):
             u = np.int64(inverse[i])
             row = np.int64(np.uint32(records[4 * u]))
-            delta = step[step_at(row, offsets, units)]
+            delta = step_size[step_at(row, offsets, units)]
             a, b, c, e = load_codes(items, row, lane)
-            m0, m1, m2, m3 = load(moves, u * d, 4 * lane)
+            m0, m1, m2, m3 = load(updates, u * d, 4 * lane)
             store(
                 out,
                 np.int64(i) * d,
@@ -144,25 +146,27 @@ def round_pending(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
     load, _ = float_access(d)
 
     @kernel
-    def run(guard, totals, records, moves, items, step, old, offsets, units, rates, control, k0, k1, stats):
+    def run(
+        guard, totals, records, updates, items, step_size, old_step_size, offsets, units, rates, control, k0, k1, stats
+    ):
         tally = cuda.shared.array(3, np.int32)
         if guard[0] != 0 or guard[1] != 0:
             return
         thread = cuda.grid(1)
         lane = thread % size
         unique = unique_rows(totals)
-        updates = control[UPDATES]
+        count_before = control[UPDATE_COUNT]
         decay = rates[DECAY]
         nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
         if lane < lanes:
             for u in range(thread // size, unique, cuda.gridsize(1) // size):
                 row = np.uint32(records[4 * u])
                 unit = np.int64(unit_of(np.int64(row), offsets, units))
-                new = step[unit]
-                ratio = np.float32(old[unit] / new)
-                m0, m1, m2, m3 = load(moves, np.int64(u) * d, 4 * lane)
+                new = step_size[unit]
+                ratio = np.float32(old_step_size[unit] / new)
+                m0, m1, m2, m3 = load(updates, np.int64(u) * d, 4 * lane)
                 codes = load_codes(items, row, lane)
-                more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, updates, k0, k1)
+                more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, count_before, k0, k1)
                 nonzero += more[0]
                 stalled += more[1]
                 clipped += more[2]

@@ -1,4 +1,4 @@
-"""The GPU's fast quantiser: one step size for all, 16 elements a thread, codes straight into 32-bit words.
+"""The GPU's fast quantiser: one step size for all, 16 elements per thread, codes straight into 32-bit words.
 
 For rows of whole Philox blocks whose codes lie in memory as 32-bit words without gaps, which int8 codes do too. A
 thread has four 128-bit loads in flight together, divides by `division.quotient` and rounds with the scalar functions
@@ -15,36 +15,23 @@ import numpy as np
 from alpt_ref.kernels.cuda.division import quotient
 from alpt_ref.kernels.cuda.random import block_words, split
 from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4, whole_part
-from alpt_ref.scalar.rounding import saturate
+from alpt_ref.scalar.rounding import rounding_rules, saturate
 
 INFINITY = np.float32(np.inf)
-_ZERO = np.float32(0.0)
-_HALF = np.float32(0.5)
-_WORDS = np.float32(4294967296.0)
-_I0 = np.int32(0)
-_I1 = np.int32(1)
+
+
+_dr, _sr = rounding_rules(whole_part, device)
+"""The package's rounding, with the cheap whole part of a magnitude up to 2**22: an addition for two conversions."""
 
 
 @device
 def _encode_sr(x, low, high, word):  # type: ignore[no-untyped-def]
-    """`scalar.quantizer.encode_sr` on the magnitude, whose whole part costs an addition in place of two conversions."""
-    x = saturate(x, low, high)
-    size = np.float32(abs(x))
-    whole, count = whole_part(size)
-    count = np.int32(count + (_I1 if word < np.uint32(np.float32(size - whole) * _WORDS) else _I0))
-    return np.int32(-count) if x < _ZERO else count
+    return _sr(saturate(x, low, high), word)
 
 
 @device
 def _encode_dr(x, low, high):  # type: ignore[no-untyped-def]
-    """`scalar.quantizer.encode_dr` on the magnitude; a tie goes up, towards zero for negative numbers."""
-    x = saturate(x, low, high)
-    size = np.float32(abs(x))
-    whole, count = whole_part(size)
-    rest = np.float32(size - whole)
-    if x < _ZERO:
-        return np.int32(-np.int32(count + (_I1 if rest > _HALF else _I0)))
-    return np.int32(count + (_I1 if rest >= _HALF else _I0))
+    return _dr(saturate(x, low, high))
 
 
 @device
@@ -82,14 +69,14 @@ def _field(  # type: ignore[no-untyped-def]
 
 @functools.cache
 def fast(bits: int, stochastic: bool) -> Any:
-    """Kernel for fields of `bits` bits (8, 4 or 2), ``bits // 2`` words a thread."""
+    """Kernel for fields of `bits` bits (8, 4 or 2), ``bits // 2`` words per thread."""
     per = 8 // bits
 
     @kernel
     def quantize_fast(  # type: ignore[no-untyped-def]
-        w, words, flags, step, inverse, rest, far, low, high, blocks, multiplier, shift, offset, c2, c3, k0, k1
+        w, packed, flags, step_size, inverse, rest, far, low, high, blocks, multiplier, shift, offset, c2, c3, k0, k1
     ):
-        last = np.int32(words.shape[0] - 1)
+        last = np.int32(packed.shape[0] - 1)
         base = np.int32(np.int32(cuda.blockIdx.x * np.int32(BLOCK * (bits // 2))) + np.int32(cuda.threadIdx.x))
         i, j = _slot(base, 0, per, last), _slot(base, 1, per, last)
         m, n = _slot(base, 2, per, last), _slot(base, 3, per, last)
@@ -102,43 +89,43 @@ def fast(bits: int, stochastic: bool) -> Any:
             & _within(b0, b1, b2, b3, far)
             & (_within(e0, e1, e2, e3, far) & _within(f0, f1, f2, f3, far))
         ):
-            a0, a1 = quotient(a0, step, inverse, rest), quotient(a1, step, inverse, rest)
-            a2, a3 = quotient(a2, step, inverse, rest), quotient(a3, step, inverse, rest)
-            b0, b1 = quotient(b0, step, inverse, rest), quotient(b1, step, inverse, rest)
-            b2, b3 = quotient(b2, step, inverse, rest), quotient(b3, step, inverse, rest)
-            e0, e1 = quotient(e0, step, inverse, rest), quotient(e1, step, inverse, rest)
-            e2, e3 = quotient(e2, step, inverse, rest), quotient(e3, step, inverse, rest)
-            f0, f1 = quotient(f0, step, inverse, rest), quotient(f1, step, inverse, rest)
-            f2, f3 = quotient(f2, step, inverse, rest), quotient(f3, step, inverse, rest)
+            a0, a1 = quotient(a0, step_size, inverse, rest), quotient(a1, step_size, inverse, rest)
+            a2, a3 = quotient(a2, step_size, inverse, rest), quotient(a3, step_size, inverse, rest)
+            b0, b1 = quotient(b0, step_size, inverse, rest), quotient(b1, step_size, inverse, rest)
+            b2, b3 = quotient(b2, step_size, inverse, rest), quotient(b3, step_size, inverse, rest)
+            e0, e1 = quotient(e0, step_size, inverse, rest), quotient(e1, step_size, inverse, rest)
+            e2, e3 = quotient(e2, step_size, inverse, rest), quotient(e3, step_size, inverse, rest)
+            f0, f1 = quotient(f0, step_size, inverse, rest), quotient(f1, step_size, inverse, rest)
+            f2, f3 = quotient(f2, step_size, inverse, rest), quotient(f3, step_size, inverse, rest)
         else:
             if not (
                 _finite(a0, a1, a2, a3) & _finite(b0, b1, b2, b3) & _finite(e0, e1, e2, e3) & _finite(f0, f1, f2, f3)
             ):
                 flags[0] = 1
-            a0, a1, a2, a3 = a0 / step, a1 / step, a2 / step, a3 / step
-            b0, b1, b2, b3 = b0 / step, b1 / step, b2 / step, b3 / step
-            e0, e1, e2, e3 = e0 / step, e1 / step, e2 / step, e3 / step
-            f0, f1, f2, f3 = f0 / step, f1 / step, f2 / step, f3 / step
+            a0, a1, a2, a3 = a0 / step_size, a1 / step_size, a2 / step_size, a3 / step_size
+            b0, b1, b2, b3 = b0 / step_size, b1 / step_size, b2 / step_size, b3 / step_size
+            e0, e1, e2, e3 = e0 / step_size, e1 / step_size, e2 / step_size, e3 / step_size
+            f0, f1, f2, f3 = f0 / step_size, f1 / step_size, f2 / step_size, f3 / step_size
         x = _field(bits, stochastic, a0, a1, a2, a3, low, high, i, blocks, multiplier, shift, offset, c2, c3, k0, k1)
         y = _field(bits, stochastic, b0, b1, b2, b3, low, high, j, blocks, multiplier, shift, offset, c2, c3, k0, k1)
         z = _field(bits, stochastic, e0, e1, e2, e3, low, high, m, blocks, multiplier, shift, offset, c2, c3, k0, k1)
         u = _field(bits, stochastic, f0, f1, f2, f3, low, high, n, blocks, multiplier, shift, offset, c2, c3, k0, k1)
         if per == 1:
             if base <= last:
-                words[base] = x
+                packed[base] = x
             if base + BLOCK <= last:
-                words[base + BLOCK] = y
+                packed[base + BLOCK] = y
             if base + 2 * BLOCK <= last:
-                words[base + 2 * BLOCK] = z
+                packed[base + 2 * BLOCK] = z
             if base + 3 * BLOCK <= last:
-                words[base + 3 * BLOCK] = u
+                packed[base + 3 * BLOCK] = u
         elif per == 2:
             if base <= last:
-                words[base] = np.uint32(x | np.uint32(y << np.uint32(16)))
+                packed[base] = np.uint32(x | np.uint32(y << np.uint32(16)))
             if base + BLOCK <= last:
-                words[base + BLOCK] = np.uint32(z | np.uint32(u << np.uint32(16)))
+                packed[base + BLOCK] = np.uint32(z | np.uint32(u << np.uint32(16)))
         elif base <= last:
-            words[base] = np.uint32(
+            packed[base] = np.uint32(
                 np.uint32(x | np.uint32(y << np.uint32(8)))
                 | np.uint32(np.uint32(z << np.uint32(16)) | np.uint32(u << np.uint32(24)))
             )

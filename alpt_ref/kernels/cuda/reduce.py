@@ -3,7 +3,7 @@
 *Column kernels*: a block takes 128 columns, four neighbouring ones a thread, and `span` consecutive rows,
 a warp every eighth of them. A column's sum is formed by every thread over its rows, over the block's warps in
 ascending order (`fold`), and over the blocks in float64 (`fold_parts`). *Row kernels*: a warp takes a row, and its
-lanes' sums meet in a fixed tree (`warp_sum`). No atomics, so two runs give the same bits.
+lanes' sums meet in a fixed tree (`warp_sum`). No atomics, so results are bit-for-bit reproducible.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -27,7 +27,7 @@ BLOCKS = 1024
 
 
 def row_span(rows: int, columns: int) -> tuple[int, int]:
-    """(rows a block, number of row blocks) of a column kernel: a function of the shape alone."""
+    """(rows per block, number of row blocks) of a column kernel: a function of the shape alone."""
     groups = -(-columns // WIDTH)
     parts = max(1, min(BLOCKS // groups, -(-rows // 32)))
     span = -(-rows // (parts * ROW_LANES)) * ROW_LANES

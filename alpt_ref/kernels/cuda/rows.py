@@ -74,7 +74,7 @@ def finish_sums(parts_array, parts, columns, out):
 
 @kernel
 def output(x, weight, bias, rows, columns, whole, logits):
-    """``logits = bias + x . weight``, a row a warp."""
+    """``logits = bias + x . weight``, one row per warp."""
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
     for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):
         i, total = base + warp, np.float32(0)
@@ -113,7 +113,7 @@ def output_backward(dlogits, x, weight, rows, columns, span, whole, dx, sums):
 
 @kernel
 def row_sums(x, bias, rows, columns, out):
-    """``out[i] = bias + sum of x[i]``, a row a warp."""
+    """``out[i] = bias + sum of x[i]``, one row per warp."""
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
     for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):
         i, total = base + warp, np.float32(0)

@@ -14,14 +14,13 @@ An update does nothing once `guard` is set: the state stays as before that step.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from alpt_ref.kernels.cuda.cross import not_finite
 from alpt_ref.kernels.cuda.reduce import THREADS, block_sum
 from alpt_ref.kernels.cuda.target import cuda, kernel, load4, store4
-from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.dense_update import AdamStep, adam_moments, adam_parameter, sgd_parameter
+from alpt_ref.scalar.loss import logloss
 
 BAD_LOSS, BAD_GRADIENT, IN_TABLE = 1, 2, 16
 """Values of ``guard[0]``; from `IN_TABLE` on, less it, the value that a table put into ``guard[1]``."""
@@ -42,14 +41,12 @@ def gather_batch(all_ids, all_labels, order, counters, fields, size, ids, labels
 
 @kernel
 def bce_with_logits(logits, labels, rows, losses, dlogits):
-    """Logloss ``log(1 + e^x) - y x`` summed in float64 a block, and its gradient over the rows."""
+    """Logloss summed in float64 per block, and its gradient over the rows (`scalar.loss`)."""
     i = cuda.grid(1)
     loss = np.float64(0.0)
     if i < rows:
-        x, y = np.float64(logits[i]), np.float64(labels[i])
-        decay = math.exp(-abs(x))  # never overflows
-        loss = max(x, np.float64(0.0)) - x * y + math.log1p(decay) if x == x else x
-        probability = 1.0 / (1.0 + decay) if x >= 0.0 else decay / (1.0 + decay)
+        y = np.float64(labels[i])
+        loss, probability = logloss(np.float64(logits[i]), y)
         dlogits[i] = np.float32((probability - y) * (1.0 / rows))
     total = block_sum(loss)
     if cuda.threadIdx.x == 0:
@@ -100,24 +97,20 @@ def adam(
     step = min(counters[0] + 1, last)
     lr = np.float32(rates[0] / corrections[2 * step])
     root = np.float32(corrections[2 * step + 1])
-    keep = np.float32(1.0 - rates[0] * decay)
+    numbers = AdamStep(np.float32(1.0 - rates[0] * decay), lr, b1, b2, rest1, rest2, root, eps)
     for k in range(cuda.grid(1), size // 4, cuda.gridsize(1)):
         p0, p1, p2, p3 = load4(params, 4 * k)
         g0, g1, g2, g3 = load4(grads, 4 * k)
         m0, m1, m2, m3 = load4(firsts, 4 * k)
         v0, v1, v2, v3 = load4(seconds, 4 * k)
-        m0, m1, m2, m3 = mul(b1, m0), mul(b1, m1), mul(b1, m2), mul(b1, m3)
-        m0, m1 = m0 + mul(rest1, g0), m1 + mul(rest1, g1)
-        m2, m3 = m2 + mul(rest1, g2), m3 + mul(rest1, g3)
-        v0, v1, v2, v3 = mul(b2, v0), mul(b2, v1), mul(b2, v2), mul(b2, v3)
-        v0, v1 = v0 + mul(rest2, mul(g0, g0)), v1 + mul(rest2, mul(g1, g1))
-        v2, v3 = v2 + mul(rest2, mul(g2, g2)), v3 + mul(rest2, mul(g3, g3))
+        m0, v0 = adam_moments(g0, m0, v0, numbers)
+        m1, v1 = adam_moments(g1, m1, v1, numbers)
+        m2, v2 = adam_moments(g2, m2, v2, numbers)
+        m3, v3 = adam_moments(g3, m3, v3, numbers)
         store4(firsts, 4 * k, m0, m1, m2, m3)
         store4(seconds, 4 * k, v0, v1, v2, v3)
-        p0 = mul(keep, p0) - mul(lr, m0 / (np.float32(math.sqrt(v0)) / root + eps))
-        p1 = mul(keep, p1) - mul(lr, m1 / (np.float32(math.sqrt(v1)) / root + eps))
-        p2 = mul(keep, p2) - mul(lr, m2 / (np.float32(math.sqrt(v2)) / root + eps))
-        p3 = mul(keep, p3) - mul(lr, m3 / (np.float32(math.sqrt(v3)) / root + eps))
+        p0, p1 = adam_parameter(p0, m0, v0, numbers), adam_parameter(p1, m1, v1, numbers)
+        p2, p3 = adam_parameter(p2, m2, v2, numbers), adam_parameter(p3, m3, v3, numbers)
         store4(params, 4 * k, p0, p1, p2, p3)
 
 
@@ -131,8 +124,8 @@ def sgd(params, grads, size, rates, decay, guard):
     for k in range(cuda.grid(1), size // 4, cuda.gridsize(1)):
         p0, p1, p2, p3 = load4(params, 4 * k)
         g0, g1, g2, g3 = load4(grads, 4 * k)
-        p0, p1 = mul(keep, p0) - mul(lr, g0), mul(keep, p1) - mul(lr, g1)
-        p2, p3 = mul(keep, p2) - mul(lr, g2), mul(keep, p3) - mul(lr, g3)
+        p0, p1 = sgd_parameter(p0, g0, keep, lr), sgd_parameter(p1, g1, keep, lr)
+        p2, p3 = sgd_parameter(p2, g2, keep, lr), sgd_parameter(p3, g3, keep, lr)
         store4(params, 4 * k, p0, p1, p2, p3)
 
 

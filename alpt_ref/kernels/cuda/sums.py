@@ -1,6 +1,6 @@
 """The summed gradient of each unique row on the GPU, in integers where there are more than two: no order matters.
 
-A row with one or two positions is added where it is updated (`row_gradient`); one with up to `plan.HEAVY` (a *medium*
+A row with one or two positions is added where it is updated (`row_gradient`); one with up to `unique.HEAVY` (a *medium*
 row) by one warp in `sum_medium`; a *heavy* one by one block or many (`heavy`).
 The integers are those of the CPU (see `alpt_ref.kernels.cpu.unique`).
 """
@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.plan import HEAVY, medium_rows
-from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4, warp_max, warp_sum_apart
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import float_access, team_of
+from alpt_ref.kernels.cuda.unique import HEAVY, medium_rows
+from alpt_ref.kernels.cuda.warp import warp_max, warp_sum_apart
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
 
 EXPONENT = np.int32(0x7F800000)
@@ -150,7 +151,7 @@ def four_of(d: int) -> Four:
 
 @functools.cache
 def sum_medium(d: int) -> Any:
-    """Kernel: ``summed[m]`` (medium rows * d) = sum of the gradients (len * d) of medium row m; a warp or team each."""
+    """Kernel: ``summed[m]`` (medium rows * d) = sum of the gradients of medium row m; one warp or team each."""
     team = team_of(d)
     size, lanes, block = team.size, team.lanes, team.block
     group = max(size, 32)
@@ -202,7 +203,7 @@ def sum_medium(d: int) -> Any:
 
 @functools.cache
 def row_gradient(d: int) -> Any:
-    """The four summed gradients of this thread's columns, for a row's record (see `plan`)."""
+    """The four summed gradients of this thread's columns, for a row's record (see `unique`)."""
     load, _ = float_access(d)
 
     @device

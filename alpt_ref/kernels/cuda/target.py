@@ -5,7 +5,7 @@ here: a multiplication that is rounded to nearest and never fused. Everything el
 
 Kernels are launched on CuPy's current stream, so that they queue up behind CuPy's work and can be captured in a CUDA
 graph. Under ``NUMBA_ENABLE_CUDASIM=1`` the same modules run in Numba's simulator on NumPy arrays (tests without a GPU);
-it has neither warps nor vector types nor libdevice, so three functions below have a second, plain body.
+it has neither vector types nor libdevice, so three functions below have a second, plain body (for warps: `warp`).
 """
 
 from __future__ import annotations
@@ -91,44 +91,6 @@ if SIMULATED:
         """Whole part of a float32 from 0 to 2**22, as float32 and as int32."""
         return np.float32(np.trunc(x)), np.int32(x)
 
-    @device
-    def sync_warp():  # type: ignore[no-untyped-def]
-        """Barrier among the threads of a warp; here of the block, so a kernel must reach it block-uniformly."""
-        cuda.syncthreads()
-
-    @device
-    def claim(room, place, value):  # type: ignore[no-untyped-def]
-        """Take `value` out of the block's counter ``room[place]`` (int64): the sum of what was taken before."""
-        return cuda.atomic.add(room, place, value)
-
-    @device
-    def claim_one(room, place, wanted):  # type: ignore[no-untyped-def]
-        """As `claim`, of one where it is `wanted` and else of nothing; the counter is int32."""
-        return cuda.atomic.add(room, place, np.int32(1)) if wanted else np.int32(0)
-
-    @device
-    def warp_max(value):  # type: ignore[no-untyped-def]
-        """Largest `value` (int32) in the warp; all threads of the block must call it."""
-        shared = cuda.shared.array(32, np.int32)
-        shared[cuda.threadIdx.x] = value
-        cuda.syncthreads()
-        for k in range(32):
-            value = max(value, shared[k])
-        cuda.syncthreads()
-        return value
-
-    @device
-    def warp_sum_apart(value, apart):  # type: ignore[no-untyped-def]
-        """Sum of `value` (int64) over the threads of the warp that lie a multiple of `apart` away from this one."""
-        shared = cuda.shared.array(32, np.int64)
-        shared[cuda.threadIdx.x] = value
-        cuda.syncthreads()
-        total = np.int64(0)
-        for k in range(cuda.threadIdx.x % apart, 32, apart):
-            total += shared[k]
-        cuda.syncthreads()
-        return total
-
 else:
     from llvmlite import ir
     from numba.core import types
@@ -199,56 +161,6 @@ else:
         """
         sum_ = libdevice.fadd_rz(x, _TWO_23)
         return np.float32(sum_ - _TWO_23), np.int32(np.float32(sum_).view(np.int32) - _TWO_23_BITS)
-
-    @device
-    def sync_warp():  # type: ignore[no-untyped-def]
-        """Barrier among the threads of a warp."""
-        cuda.syncwarp()
-
-    @device
-    def claim(room, place, value):  # type: ignore[no-untyped-def]
-        """Take `value` out of the block's counter ``room[place]`` (int64): the sum of what was taken before.
-
-        One atomic a warp; all threads of the warp must call it. In which order the warps come is up to the device.
-        """
-        lane = cuda.threadIdx.x & 31
-        total = value
-        for k in range(5):
-            other = cuda.shfl_up_sync(0xFFFFFFFF, total, 1 << k)
-            if lane >= (1 << k):
-                total += other
-        start = np.int64(0)
-        if lane == 31:
-            start = cuda.atomic.add(room, place, total)
-        return cuda.shfl_sync(0xFFFFFFFF, start, 31) + total - value
-
-    @device
-    def claim_one(room, place, wanted):  # type: ignore[no-untyped-def]
-        """As `claim`, of one where it is `wanted` and else of nothing; the counter is int32."""
-        lane = cuda.threadIdx.x & 31
-        votes = np.uint32(cuda.ballot_sync(0xFFFFFFFF, wanted))
-        below = np.uint32(np.uint32(np.uint32(1) << np.uint32(lane)) - np.uint32(1))
-        before = np.int32(cuda.popc(np.uint32(votes & below)))
-        start = np.int32(0)
-        if lane == 0 and votes != 0:
-            start = np.int32(cuda.atomic.add(room, place, np.int32(cuda.popc(votes))))
-        return np.int32(cuda.shfl_sync(0xFFFFFFFF, start, 0)) + before
-
-    @device
-    def warp_max(value):  # type: ignore[no-untyped-def]
-        """Largest `value` (int32) in the warp; all its threads must call it."""
-        for k in range(5):
-            value = max(value, np.int32(cuda.shfl_xor_sync(0xFFFFFFFF, value, 1 << k)))
-        return value
-
-    @device
-    def warp_sum_apart(value, apart):  # type: ignore[no-untyped-def]
-        """Sum of `value` (int64) over the threads of the warp that lie a multiple of `apart` away from this one."""
-        step = apart
-        while step < 32:
-            value += cuda.shfl_xor_sync(0xFFFFFFFF, value, step)
-            step *= 2
-        return value
 
 
 @functools.cache

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cpu.rows import unit_of
-from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4, store4, sync_warp
+from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4, store4
+from alpt_ref.kernels.cuda.warp import sync_warp
 from alpt_ref.scalar.quantizer import sign_extend
+from alpt_ref.scalar.units import unit_of
 
 MAX_DIM = 1024
 """Largest embedding dimension on CUDA: a team of 256 threads, one block."""
@@ -37,20 +38,20 @@ class Place:
 class Layout:
     """Places of a table's fields. What one update touches lies together: memory answers by neighbourhood.
 
-    `codes` counts in items of `code_dtype`; `step` and the step's optimiser belong to a row or, if not `per_row`, to a
-    unit of rows. `first` is the accumulator under Adagrad.
+    `codes` counts in items of `code_dtype`; `step_size` and its optimiser's state belong to a row or, if not `per_row`,
+    to a unit of rows. `first` is the accumulator under Adagrad.
     """
 
     weights: Place = Place()
     codes: Place = Place()
-    step: Place = Place()
+    step_size: Place = Place()
     per_row: bool = True
     first: Place = Place()
     second: Place = Place()
     count: Place = Place()
-    step_first: Place = Place()
-    step_second: Place = Place()
-    step_count: Place = Place()
+    step_size_first: Place = Place()
+    step_size_second: Place = Place()
+    step_size_count: Place = Place()
 
 
 @dataclass(frozen=True)
@@ -199,9 +200,9 @@ def code_access(d: int, bits: int, place: Place) -> tuple[Any, Any]:
 
 
 @functools.cache
-def step_index(layout: Layout) -> Any:
+def step_size_index(layout: Layout) -> Any:
     """Where the step size of a table row lies in the array of step sizes."""
-    stride, offset = layout.step.stride, layout.step.offset
+    stride, offset = layout.step_size.stride, layout.step_size.offset
 
     if layout.per_row:
 

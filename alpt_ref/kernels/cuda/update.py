@@ -18,18 +18,19 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_moves, optimizer_state
-from alpt_ref.kernels.cuda.plan import SUMMED, medium_rows, record_of, rows_of
+from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_state, optimizer_updates
 from alpt_ref.kernels.cuda.sums import not_finite4, row_gradient
 from alpt_ref.kernels.cuda.target import cuda, device, kernel
-from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_index, team_of
-from alpt_ref.scalar.arith import mul
+from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
+from alpt_ref.kernels.cuda.unique import SUMMED, medium_rows, record_of, rows_of
+from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.philox import PURPOSE_UPDATE, counter_1, counter_2, counter_3, philox4x32
 from alpt_ref.scalar.quantizer import grid_shift, moved_code
+from alpt_ref.scalar.update import decayed_weight
 
 ELEMENTS, NONZERO, STALLED, CLIPPED, FLOOR_HITS = range(5)
 """Places in `stats` (int64)."""
-UPDATES = 0
+UPDATE_COUNT = 0
 """Place of the update counter in `control` (int64)."""
 REGISTERS = 48
 """Of an update's thread: five blocks a multiprocessor in place of four, 2 to 3 % faster on an H100."""
@@ -41,13 +42,13 @@ _ONE = np.float32(1.0)
 
 @functools.cache
 def rounded_codes(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
-    """Moved codes of four columns on the new grid, stored; returns how many moved, stalled and were clipped."""
+    """Moved codes of four columns on the new grid, stored; returns how many had an update, stalled and were clipped."""
     _, store_codes = code_access(d, bits, layout.codes)
-    low, high = np.int32(-(1 << (bits - 1))), np.int32((1 << (bits - 1)) - 1)
+    low, high = (np.int32(code) for code in code_range(bits))
 
     @device
-    def one(before, ratio, move, delta, decay, word, valid):
-        shift = grid_shift(before, ratio, move, delta, decay)
+    def one(before, ratio, update, delta, decay, word, valid):
+        shift = grid_shift(before, ratio, update, delta, decay)
         moved = moved_code(before, ratio, shift, stochastic, word)
         after = np.int32(min(max(moved, low), high))
         nonzero = np.int32(1) if valid and shift != _ZERO else np.int32(0)
@@ -56,13 +57,18 @@ def rounded_codes(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
         return after, nonzero, stalled, clipped
 
     @device
-    def rounded(codes, row, lane, a, b, c, e, ratio, delta, decay, items, updates, k0, k1):
+    def rounded(codes, row, lane, a, b, c, e, ratio, delta, decay, items, count_before, k0, k1):
         c0, c1, c2, c3 = codes
         w0, w1, w2, w3 = np.uint32(0), np.uint32(0), np.uint32(0), np.uint32(0)
         if stochastic:
             wide = np.int64(row)
             w0, w1, w2, w3 = philox4x32(
-                np.uint32(row), counter_1(wide, lane), counter_2(updates), counter_3(updates, PURPOSE_UPDATE), k0, k1
+                np.uint32(row),
+                counter_1(wide, lane),
+                counter_2(count_before),
+                counter_3(count_before, PURPOSE_UPDATE),
+                k0,
+                k1,
             )
         column = 4 * lane
         c0, n0, s0, x0 = one(c0, ratio, a, delta, decay, w0, column < d)
@@ -93,16 +99,16 @@ def add_stats(stats, tally, tid, unique, d, nonzero, stalled, clipped):
 
 @functools.cache
 def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: Layout) -> Any:
-    """Kernel of one LPT step on the unique rows, or on those of one kind (`plan.rows_of`)."""
+    """Kernel of one LPT step on the unique rows, or on those of one kind (`unique.rows_of`)."""
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
     gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
-    moves, rounded = optimizer_moves(optimizer, d, layout), rounded_codes(d, bits, stochastic, layout)
-    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_index(layout)
+    updates_of, rounded = optimizer_updates(optimizer, d, layout), rounded_codes(d, bits, stochastic, layout)
+    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
 
     @kernel(registers=REGISTERS)
-    def update(which, guard, totals, records, order, peaks, sums, summed, grads, items, step, offsets,
+    def update(row_class, guard, totals, records, order, peaks, sums, summed, grads, items, step_size, offsets,
                units, first, second, count, corrections, rates, control, k0, k1, stats):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         tally = cuda.shared.array(3, np.int32)
@@ -112,13 +118,13 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
         lane = tid % size
         lead = tid - lane
         column = 4 * lane
-        rows, medium = rows_of(totals, which), medium_rows(totals)
-        updates = control[UPDATES]
+        rows, medium = rows_of(totals, row_class), medium_rows(totals)
+        count_before = control[UPDATE_COUNT]
         decay = rates[DECAY]
         nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
         tile = cuda.blockIdx.x * teams
-        while tile < rows:  # not `range`, which begins with a division
-            row, at, number, among = record_of(records, tile + tid // size, rows, which, medium)
+        while tile < rows:  # not `range`, row_class begins with a division
+            row, at, number, among = record_of(records, tile + tid // size, rows, row_class, medium)
             tile += cuda.gridDim.x * teams
             active = number > 0 and lane < lanes
             delta, codes, old = _ONE, NO_CODES, NO_STATE
@@ -126,21 +132,21 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
             if active:
                 old = state(row, column, first, second, count)
                 codes = load_codes(items, row, lane)
-                delta = step[step_at(np.int64(row), offsets, units)]
+                delta = step_size[step_at(np.int64(row), offsets, units)]
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
             bad = not_finite4(a, b, c, e)
             if bad:
                 guard[1] = 1
-            a, b, c, e = moves(
+            a, b, c, e = updates_of(
                 active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare
             )
             if active and not bad:
-                more = rounded(codes, row, lane, a, b, c, e, _ONE, delta, decay, items, updates, k0, k1)
+                more = rounded(codes, row, lane, a, b, c, e, _ONE, delta, decay, items, count_before, k0, k1)
                 nonzero += more[0]
                 stalled += more[1]
                 clipped += more[2]
             sync()
-        counted = 0 if which == SUMMED else rows  # the launch for the other rows has counted these
+        counted = 0 if row_class == SUMMED else rows  # the launch for the other rows has counted these
         add_stats(stats, tally, tid, counted, d, nonzero, stalled, clipped)
 
     return update
@@ -148,17 +154,17 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
 
 @functools.cache
 def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
-    """Kernel of one step of a float32 table on the unique rows, or on those of one kind (`plan.rows_of`)."""
+    """Kernel of one step of a float32 table on the unique rows, or on those of one kind (`unique.rows_of`)."""
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
     gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
-    moves = optimizer_moves(optimizer, d, layout)
+    updates_of = optimizer_updates(optimizer, d, layout)
     stride, offset = layout.weights.stride, layout.weights.offset
     load, store = float_access(d)
 
     @kernel(registers=REGISTERS)
-    def update(which, guard, totals, records, order, peaks, sums, summed, grads, weights,
+    def update(row_class, guard, totals, records, order, peaks, sums, summed, grads, weights,
                first, second, count, corrections, rates):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
@@ -167,11 +173,11 @@ def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
         lane = tid % size
         lead = tid - lane
         column = 4 * lane
-        rows, medium = rows_of(totals, which), medium_rows(totals)
+        rows, medium = rows_of(totals, row_class), medium_rows(totals)
         decay = rates[DECAY]
         tile = cuda.blockIdx.x * teams
-        while tile < rows:  # not `range`, which begins with a division
-            row, at, number, among = record_of(records, tile + tid // size, rows, which, medium)
+        while tile < rows:  # not `range`, row_class begins with a division
+            row, at, number, among = record_of(records, tile + tid // size, rows, row_class, medium)
             tile += cuda.gridDim.x * teams
             active = number > 0 and lane < lanes
             old = NO_STATE
@@ -184,14 +190,14 @@ def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
             bad = not_finite4(a, b, c, e)
             if bad:
                 guard[1] = 1
-            a, b, c, e = moves(
+            a, b, c, e = updates_of(
                 active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare
             )
             if active and not bad:
-                w0 = np.float32(w0 - np.float32(a + mul(decay, w0)))
-                w1 = np.float32(w1 - np.float32(b + mul(decay, w1)))
-                w2 = np.float32(w2 - np.float32(c + mul(decay, w2)))
-                w3 = np.float32(w3 - np.float32(e + mul(decay, w3)))
+                w0 = decayed_weight(w0, a, decay)
+                w1 = decayed_weight(w1, b, decay)
+                w2 = decayed_weight(w2, c, decay)
+                w3 = decayed_weight(w3, e, decay)
                 store(weights, np.int64(row) * stride + offset, column, w0, w1, w2, w3)
             sync()
 
@@ -202,4 +208,4 @@ def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
 def advance(guard: Any, control: Any) -> None:
     """Count an update that was made."""
     if cuda.grid(1) == 0 and guard[0] == 0:
-        control[UPDATES] += 1
+        control[UPDATE_COUNT] += 1

@@ -18,6 +18,7 @@ from alpt_ref.tables.base import TableSpec
 from alpt_ref.tables.cuda.rows import CudaRows
 from alpt_ref.tables.cuda.tables import CudaLowPrecisionTable
 from alpt_ref.tables.optimizers import LazyAdam, RowWiseAdagrad, make_row_optimizer
+from alpt_ref.tables.step_sizes import gradient_scale
 
 
 @dataclass
@@ -25,7 +26,7 @@ class CudaPending:
     """Rows that have moved but are not yet rounded: between `begin_update` and `finish_update`."""
 
     positions: int
-    update: int
+    number: int
 
 
 class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
@@ -35,23 +36,23 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         super().__init__(spec)
         zeros = self.backend.zeros
         if self._units < 0:
-            self._hand_out("step_", self._step_optimizer, 1)
-            self._step_arrays = self._state_views()
+            self._hand_out("step_size_", self._step_size_optimizer, 1)
+            self._step_size_arrays = self._state_views()
         else:
-            self._step_arrays = self._unit_views()
+            self._step_size_arrays = self._unit_views()
         units = max(self._units, 1)
-        self._old_step = zeros(units, np.float32)
+        self._old_step_sizes = zeros(units, np.float32)
         self._unit_peak, self._unit_count = zeros(units, np.int32), zeros(units, np.int64)
         self._unit_total = zeros(units, np.int64)
         self._learns = np.int32(self.step_lr > 0)
         self._log_domain = spec.step_domain == "log"
-        self._waiting: CudaPending | None = None
+        self._queued: CudaPending | None = None
 
     def _unit_views(self) -> tuple[Any, ...]:
         """State of the step sizes' optimiser where they belong to units: arrays of its own."""
         none, nothing = self.backend.zeros(1, np.float32), self.backend.zeros(1, np.int32)
         own = make_row_optimizer(self.spec.optimizer, self.backend, self._units, 1)
-        self._step_optimizer = own
+        self._step_size_optimizer = own
         if isinstance(own, LazyAdam):
             return own.first.reshape(-1), own.second.reshape(-1), own.count, self._corrections
         if isinstance(own, RowWiseAdagrad):
@@ -59,53 +60,53 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         return none, none, nothing, self._corrections
 
     def _unit_arrays(self) -> list[Any]:
-        own = [] if self._units < 0 else list(self._step_optimizer.state().values())
+        own = [] if self._units < 0 else list(self._step_size_optimizer.state().values())
         return [*super()._unit_arrays(), *own]
 
     def _reserve(self, positions: int) -> None:
-        self._moves = self.backend.zeros(positions * self.d, np.float32)
+        self._row_updates = self.backend.zeros(positions * self.d, np.float32)
         self._kept = self.backend.zeros(1, np.float32)  # grows when a one-pass update needs it
         self._row_gradient = self.backend.zeros(positions if self._units > 0 else 1, np.float32)
 
     def _rates(self, lr: float) -> NDArray[np.float32]:
         rates = super()._rates(lr)
         if hasattr(self, "step_lr"):
-            rates[optimizers.STEP_LR] = self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)
+            rates[optimizers.STEP_SIZE_LR] = self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)
             rates[optimizers.FLOOR] = self.min_step
         return rates
 
     def reserve_one_pass(self, positions: int) -> None:
         """As `reserve`, for one-pass updates, which keep the summed gradients too."""
         self.reserve(positions)
-        if self._kept.size < self._moves.size:
-            self._kept = self.backend.zeros(self._moves.size, np.float32)
+        if self._kept.size < self._row_updates.size:
+            self._kept = self.backend.zeros(self._row_updates.size, np.float32)
 
     def queue_begin(self, grads: Any, *, keep_sums: bool = False) -> None:
-        """Advance the optimiser of the planned rows and hold their moves; codes and step sizes stay."""
-        assert self._plan is not None
+        """Advance the optimiser of the batch's rows and hold their updates; codes and step sizes stay."""
+        assert self._unique is not None
         flat = grads.reshape(-1)
-        self._plan.queue_sums(flat)
+        self._unique.queue_sums(flat)
         self._queue_begin(flat, keep_sums)
 
     def _queue_begin(self, grads: Any, keep_sums: bool) -> None:
-        assert self._plan is not None
+        assert self._unique is not None
         kernel = moved.begin(self.d, self.optimizer, keep_sums, self._layout)
-        arguments = (*self._optimizer_arrays, self.rates, self._moves, self._kept)
-        self._launch_rows(kernel, self.guard, *self._plan.arguments(), grads, *arguments)
+        arguments = (*self._optimizer_arrays, self.rates, self._row_updates, self._kept)
+        self._launch_rows(kernel, self.guard, *self._unique.arguments(), grads, *arguments)
 
     def queue_pending(self, out: Any) -> None:
-        """``out`` float32 (len, d) = nearest-rounded values of the moved rows, for the planned ids."""
-        assert self._plan is not None
+        """``out`` float32 (len, d) = nearest-rounded values of the moved rows, for the batch's ids."""
+        assert self._unique is not None
         kernel = moved.pending(self.d, self.quantizer.bits, self._layout)
-        found = (self._plan.inverse, self._plan.records, self._moves)
-        arguments = (np.int64(self._planned), *found, *self._where, self.rates, out.reshape(-1))
-        self._launch_positions(kernel, self._planned, self.guard, *arguments)
+        found = (self._unique.inverse, self._unique.records, self._row_updates)
+        arguments = (np.int64(self._uniquened), *found, *self._where, self.rates, out.reshape(-1))
+        self._launch_positions(kernel, self._uniquened, self.guard, *arguments)
 
     def queue_finish(self, grads: Any, batch_size: int) -> None:
         """Move the step sizes by the second gradient (len, d) and round the moved rows; counts itself."""
-        assert self._plan is not None
+        assert self._unique is not None
         flat = grads.reshape(-1)
-        self._plan.queue_sums(flat)
+        self._unique.queue_sums(flat)
         self._queue_finish(flat, batch_size, one_pass=False)
         launch(update.advance, 1, 1, self.guard, self._control)
 
@@ -113,37 +114,37 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         CudaRows._queue_sums_and_update(self, grads, batch_size)  # several launches need all sums
 
     def _queue_update(self, grads: Any, batch_size: int) -> None:
-        assert self._plan is not None
-        if self._kept.size < self._moves.size:
-            self._kept = self.backend.zeros(self._moves.size, np.float32)
+        assert self._unique is not None
+        if self._kept.size < self._row_updates.size:
+            self._kept = self.backend.zeros(self._row_updates.size, np.float32)
         self._queue_begin(grads, True)
         self._queue_finish(self._kept, batch_size, one_pass=True)
 
     def _queue_finish(self, grads: Any, batch_size: int, *, one_pass: bool) -> None:
-        assert self._plan is not None
-        d, bits, plan = self.d, self.quantizer.bits, self._plan
-        scale = np.float32(self._gradient_scale(batch_size))
+        assert self._unique is not None
+        d, bits, found = self.d, self.quantizer.bits, self._unique
+        scale = np.float32(gradient_scale(self.spec.grad_scale, batch_size, d, self.quantizer.q_max))
         random = (self._control, *self._key, self._stats)
         if self._units < 0:
             how = (self.optimizer, self._stochastic, self._log_domain, one_pass, self._layout)
             kernel = learned.finish_rows(d, bits, *how)
-            arguments = (self._moves, *self._where[:2], *self._step_arrays, self.rates, self._learns, scale)
-            self._launch_rows(kernel, self.guard, *plan.arguments(), grads, *arguments, *random)
+            arguments = (self._row_updates, *self._where[:2], *self._step_size_arrays, self.rates, self._learns, scale)
+            self._launch_rows(kernel, self.guard, *found.arguments(), grads, *arguments, *random)
             return
         units = (self._device_offsets, np.int64(self._units))
         sums = (self._unit_peak, self._unit_count)
-        arguments = (self._moves, *self._where, self.rates, scale, self._row_gradient, *sums)
+        arguments = (self._row_updates, *self._where, self.rates, scale, self._row_gradient, *sums)
         self._launch_rows(
-            learned.step_gradients(d, bits, one_pass, self._layout), self.guard, *plan.arguments(), grads, *arguments
+            learned.step_gradients(d, bits, one_pass, self._layout), self.guard, *found.arguments(), grads, *arguments
         )
-        gradient = (plan.totals, plan.records, self._row_gradient, *units, *sums, self._unit_total)
-        launch(learned.sum_units, blocks_for(self._planned), BLOCK, self.guard, *gradient)
-        state = (self._step, self._old_step, *self._step_arrays, self.rates, self._learns, self._stats)
+        gradient = (found.totals, found.records, self._row_gradient, *units, *sums, self._unit_total)
+        launch(learned.sum_units, blocks_for(self._uniquened), BLOCK, self.guard, *gradient)
+        state = (self._step_sizes, self._old_step_sizes, *self._step_size_arrays, self.rates, self._learns, self._stats)
         kernel = learned.move_units(self.optimizer, self._log_domain)
         launch(kernel, blocks_for(self._units), BLOCK, self.guard, units[1], *sums, self._unit_total, *state)
-        where = (self._moves, self._items, self._step, self._old_step, *units, self.rates)
+        where = (self._row_updates, self._items, self._step_sizes, self._old_step_sizes, *units, self.rates)
         kernel = moved.round_pending(d, bits, self._stochastic, self._layout)
-        self._launch_rows(kernel, self.guard, plan.totals, plan.records, *where, *random)
+        self._launch_rows(kernel, self.guard, found.totals, found.records, *where, *random)
 
     # --- checked calls ------------------------------------------------------------------------------------------------
 
@@ -152,17 +153,17 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         flat, _ = self._begin_checked(ids, grads, lr, None)
         if flat.size:
             self._queue_begin(flat, False)
-        self._waiting = CudaPending(flat.size // self.d, self._updates)
-        return self._waiting
+        self._queued = CudaPending(flat.size // self.d, self._updates)
+        return self._queued
 
-    def _check_waiting(self, pending: Any) -> None:
-        waiting = isinstance(pending, CudaPending) and pending is self._waiting and pending.update == self._updates
-        if not waiting:
+    def _check_queued(self, pending: Any) -> None:
+        latest = isinstance(pending, CudaPending) and pending is self._queued and pending.number == self._updates
+        if not latest:
             raise InputError("pending must be the unfinished result of this table's latest begin_update")
 
     def lookup_pending(self, pending: Any) -> Any:
         """See `AdaptiveTable.lookup_pending`; the result is an array of the device (CuPy)."""
-        self._check_waiting(pending)
+        self._check_queued(pending)
         out = self.backend.zeros((pending.positions, self.d), np.float32)
         if pending.positions:
             self.queue_pending(out)
@@ -170,19 +171,19 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
 
     def finish_update(self, pending: Any, grads: Any, *, batch_size: int | None = None) -> None:
         """See `AdaptiveTable.finish_update`; takes host or device arrays."""
-        self._check_waiting(pending)
+        self._check_queued(pending)
         values = self._device_gradients(grads, pending.positions)
         batch = pending.positions if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
         flat = self._checked_sums(values)
         if flat.size:
             self._queue_finish(flat, batch, one_pass=False)
         self._count_update()
-        self._waiting = None
+        self._queued = None
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """See `AdaptiveTable.load_state`."""
         super().load_state(state)
-        self._waiting = None
+        self._queued = None
 
     def counters(self) -> NDArray[np.int64]:
         """See `EmbeddingTable.counters`."""

@@ -1,4 +1,4 @@
-"""What all tables on the GPU share: their records, the batch's plan, checked calls, and updates that can be queued.
+"""What all tables on the GPU share: records, the batch's unique rows, checked calls, and updates that can be queued.
 
 There are two ways in. `lookup`, `apply_gradients` and ALPT's three calls check everything, wait for the device and
 leave the table unchanged where they raise, as on the CPU. The ``queue_`` methods only launch on CuPy's current stream,
@@ -22,8 +22,8 @@ from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, blocks_for, launch
 from alpt_ref.kernels.cuda.team import MAX_DIM, team_of
 from alpt_ref.tables import checks
 from alpt_ref.tables.base import EmbeddingTable, TableSpec
-from alpt_ref.tables.cuda.plan import CudaPlan
-from alpt_ref.tables.cuda.store import Store
+from alpt_ref.tables.cuda.store import RecordStore
+from alpt_ref.tables.cuda.unique_rows import CudaUniqueRows
 from alpt_ref.tables.optimizers import LazyAdam, RowOptimizer, RowWiseAdagrad, make_row_optimizer
 
 MAX_ROWS = (1 << 32) - 1
@@ -45,16 +45,22 @@ class CudaRows(EmbeddingTable):
         self._corrections = self._adam_corrections()
         self._optimizer_arrays = self._state_views()
         self._team = team_of(self.d)
-        self._plan: CudaPlan | None = None
-        self._planned = 0
+        self._unique: CudaUniqueRows | None = None
+        self._uniquened = 0
         self.set_rates(self.lr)
 
     def _make_optimizer(self, rows: int, columns: int) -> RowOptimizer:
         return make_row_optimizer(self.spec.optimizer, self.backend, 0, columns)  # its arrays are fields of the store
 
-    def _make_store(self, bits: int | None, *, row_step: bool = False, learns_step: bool = False) -> None:
-        self._store = Store(
-            self.backend, self.n, self.d, bits, self.spec.optimizer, row_step=row_step, learns_step=learns_step
+    def _make_store(self, bits: int | None, *, per_row: bool = False, learned: bool = False) -> None:
+        self._store = RecordStore(
+            self.backend,
+            self.n,
+            self.d,
+            bits,
+            self.spec.optimizer,
+            per_row=per_row,
+            learned=learned,
         )
         self._hand_out("", self._optimizer, self.d)
 
@@ -97,9 +103,11 @@ class CudaRows(EmbeddingTable):
 
     def reserve(self, positions: int) -> None:
         """Make room for batches of up to `positions` ids; not inside a capture."""
-        if self._plan is None or self._plan.positions < positions:
+        if self._unique is None or self._unique.positions < positions:
             with nullcontext() if SIMULATED else device_memory():
-                self._plan = CudaPlan(self.backend, max(int(positions), 1), self.d, inverts=self.two_pass_capable)
+                self._unique = CudaUniqueRows(
+                    self.backend, max(int(positions), 1), self.d, inverts=self.two_pass_capable
+                )
                 self._reserve(max(int(positions), 1))
 
     def _reserve(self, positions: int) -> None:
@@ -121,21 +129,21 @@ class CudaRows(EmbeddingTable):
     def queue_lookup(self, ids: Any, out: Any) -> None:
         """``out`` float32 (len, d) = rows of `ids`, uint32 (len,)."""
 
-    def queue_plan(self, ids: Any) -> None:
+    def queue_unique_rows(self, ids: Any) -> None:
         """Find the unique rows of `ids`, uint32 (len,); `reserve` must have made room."""
-        assert self._plan is not None
-        self._planned = int(ids.size)
-        self._plan.queue(ids)
+        assert self._unique is not None
+        self._uniquened = int(ids.size)
+        self._unique.queue(ids)
 
     def queue_update(self, grads: Any, batch_size: int) -> None:
-        """One update of the planned rows by the gradients, float32 (len, d); counts itself."""
-        assert self._plan is not None
+        """One update of the batch's rows by the gradients, float32 (len, d); counts itself."""
+        assert self._unique is not None
         self._queue_sums_and_update(grads.reshape(-1), batch_size)
         launch(update.advance, 1, 1, self.guard, self._control)
 
     def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
-        assert self._plan is not None
-        self._plan.queue_sums(grads)
+        assert self._unique is not None
+        self._unique.queue_sums(grads)
         self._queue_update(grads, batch_size)
 
     @abstractmethod
@@ -147,7 +155,7 @@ class CudaRows(EmbeddingTable):
 
     def _launch_rows(self, kernel: Any, *arguments: Any) -> None:
         """Launch over the unique rows, a team each; their number is known on the device alone."""
-        threads = self._planned * self._team.size
+        threads = self._uniquened * self._team.size
         launch(kernel, blocks_for(threads, self._team.block, 8), self._team.block, *arguments)
 
     def _launch_positions(self, kernel: Any, positions: int, *arguments: Any) -> None:
@@ -212,7 +220,7 @@ class CudaRows(EmbeddingTable):
         self.set_rates(rate)
         if device_ids.size:
             self.reserve(device_ids.size)
-            self.queue_plan(device_ids)
+            self.queue_unique_rows(device_ids)
         return self._checked_sums(values), batch
 
     def _checked_sums(self, values: Any) -> Any:
@@ -220,12 +228,12 @@ class CudaRows(EmbeddingTable):
         flat = values.reshape(-1)
         if not flat.size:
             return flat
-        assert self._plan is not None
+        assert self._unique is not None
         self.guard[...] = 0
         launch(lookup.check_finite, blocks_for(flat.size), BLOCK, flat, np.int64(flat.size), self.guard, np.int32(1))
-        self._plan.queue_sums(flat)
-        summed = self.backend.zeros((self._planned, self.d), np.float32).reshape(-1)
-        found = self._plan.arguments()
+        self._unique.queue_sums(flat)
+        summed = self.backend.zeros((self._uniquened, self.d), np.float32).reshape(-1)
+        found = self._unique.arguments()
         self._launch_rows(pending.sum_rows(self.d), self.guard, *found, flat, summed)
         first, second = self.backend.to_host(self.guard).tolist()
         self.guard[...] = 0
@@ -236,7 +244,7 @@ class CudaRows(EmbeddingTable):
                 "the table has not changed: lower the learning rate or look for the cause before this step"
             )
         if second:
-            rows = self.backend.to_host(self._plan.records[::4])[: self._plan.unique()].view(np.uint32)
+            rows = self.backend.to_host(self._unique.records[::4])[: self._unique.unique()].view(np.uint32)
             bad = ~np.isfinite(self.backend.to_host(summed).reshape(-1, self.d)[: len(rows)]).all(axis=1)
             raise TrainingError(
                 f"the sum of a row's gradients must be finite, it overflowed for row {int(rows[bad].min())} in table "

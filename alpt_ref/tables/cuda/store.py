@@ -1,7 +1,7 @@
 """One array for all that a row of a table on the GPU consists of, so that what an update touches lies together.
 
 A random access costs a memory row, whatever its size: with codes, step size, counter and moments in arrays of their own
-an update of a row takes nine of them, from one record it takes a few neighbouring ones. `words` of 32 bits a row are
+an update of a row takes nine of them, from one record it takes a few neighbouring ones. `words` of 32 bits per row are
 laid out as codes or weights, then single numbers, then the moments. Where `d` is a multiple of four and moments or
 weights move in 128-bit accesses, they begin at multiples of four words.
 """
@@ -23,15 +23,15 @@ _KINDS = {"sgd": ((), ()), "adagrad": (("first",), ()), "adam": (("count",), ("f
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Words a row and the word at which each field begins."""
+class RecordShape:
+    """Words per row and the word at which each field begins."""
 
     words: int
     fields: dict[str, int]
 
 
-def row_shape(d: int, bits: int | None, optimizer: str, *, row_step: bool, learns_step: bool) -> Shape:
-    """Fields of a row: codes or weights, ``step``, the optimiser's, and with ``step_`` before it the step's own."""
+def row_shape(d: int, bits: int | None, optimizer: str, *, per_row: bool, learned: bool) -> RecordShape:
+    """Fields of a row: codes or weights, ``step_size``, the optimiser's, ``step_size_...`` of its optimiser."""
     quad = 4 if d % 4 == 0 else 1
     numbers, rows = _KINDS[optimizer]
     fields: dict[str, int] = {}
@@ -47,22 +47,22 @@ def row_shape(d: int, bits: int | None, optimizer: str, *, row_step: bool, learn
         place("weights", d)
     else:
         place("codes", -(-d * bits // 32))
-    if row_step:
-        place("step", 1)
+    if per_row:
+        place("step_size", 1)
     for name in numbers:
         place(name, 1)
-    if row_step and learns_step:
+    if per_row and learned:
         for name in (*numbers, *rows):
-            place(f"step_{name}", 1)
+            place(f"step_size_{name}", 1)
     for name in rows:
         place(name, d, quad)
     if rows or bits is None:
         words = -(-words // quad) * quad
     whole = -(-words // SECTOR) * SECTOR
-    return Shape(whole if whole <= words * (1 + PADDING) else words, fields)
+    return RecordShape(whole if whole <= words * (1 + PADDING) else words, fields)
 
 
-class Store:
+class RecordStore:
     """The record array of a table, its fields as arrays, and what the kernels need to find them.
 
     Attributes
@@ -72,9 +72,17 @@ class Store:
     """
 
     def __init__(
-        self, backend: Backend, n: int, d: int, bits: int | None, optimizer: str, *, row_step: bool, learns_step: bool
+        self,
+        backend: Backend,
+        n: int,
+        d: int,
+        bits: int | None,
+        optimizer: str,
+        *,
+        per_row: bool,
+        learned: bool,
     ) -> None:
-        self.shape = row_shape(d, bits, optimizer, row_step=row_step, learns_step=learns_step)
+        self.shape = row_shape(d, bits, optimizer, per_row=per_row, learned=learned)
         self.d, self.bits = d, bits
         self.array = backend.zeros((n, self.shape.words), np.uint32)
         self.flat = {
@@ -88,9 +96,9 @@ class Store:
 
         per_word = 1 if bits is None else 4 // np.dtype(code_dtype(bits)).itemsize
         self.layout = Layout(
-            weights=at("weights"), codes=at("codes", per_word), step=at("step"), per_row=row_step, first=at("first"),
-            second=at("second"), count=at("count"), step_first=at("step_first"), step_second=at("step_second"),
-            step_count=at("step_count"),
+            weights=at("weights"), codes=at("codes", per_word), step_size=at("step_size"), per_row=per_row,
+            first=at("first"), second=at("second"), count=at("count"), step_size_first=at("step_size_first"),
+            step_size_second=at("step_size_second"), step_size_count=at("step_size_count"),
         )  # fmt: skip
 
     def field(self, name: str, kind: Any, columns: int | None = None) -> Any:

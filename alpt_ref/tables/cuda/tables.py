@@ -1,4 +1,4 @@
-"""The float32 table and LPT on the GPU: the same state and the same bits as on the CPU, updated by one launch a step.
+"""The float32 table and LPT on the GPU: state and results match the CPU bit for bit; one launch per step.
 
 A class here is the CPU's with other arrays (CuPy's) and other loops (`CudaRows`): configuration, initial values, state,
 bytes and checks are inherited.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.kernels.cuda import lookup, plan, update
+from alpt_ref.kernels.cuda import lookup, unique, update
 from alpt_ref.kernels.cuda.target import beside, join
 from alpt_ref.kernels.cuda.team import code_dtype
 from alpt_ref.kernels.types import Codes
@@ -28,19 +28,19 @@ class OneLaunchRows(CudaRows):
     """Tables whose update is one launch, which can be split: the rows that need no sums go beside the sums."""
 
     @abstractmethod
-    def _queue_rows(self, grads: Any, which: int) -> None:
-        """Update rows of one kind (`plan.rows_of`)."""
+    def _queue_rows(self, grads: Any, row_class: int) -> None:
+        """Update rows of one kind (`unique.rows_of`)."""
 
     def _queue_update(self, grads: Any, batch_size: int) -> None:
-        self._queue_rows(grads, plan.EVERY)
+        self._queue_rows(grads, unique.EVERY)
 
     def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
-        assert self._plan is not None
+        assert self._unique is not None
         with beside():
-            self._plan.queue_sums(grads)
-        self._queue_rows(grads, plan.DIRECT)
+            self._unique.queue_sums(grads)
+        self._queue_rows(grads, unique.DIRECT)
         join()
-        self._queue_rows(grads, plan.SUMMED)
+        self._queue_rows(grads, unique.SUMMED)
 
 
 class CudaFullTable(OneLaunchRows, FullTable):
@@ -61,10 +61,10 @@ class CudaFullTable(OneLaunchRows, FullTable):
         arguments = (ids, np.int64(ids.size), self._flat_weights, out.reshape(-1))
         self._launch_positions(lookup.lookup_weights(self.d, self._store.layout), ids.size, *arguments)
 
-    def _queue_rows(self, grads: Any, which: int) -> None:
-        assert self._plan is not None
+    def _queue_rows(self, grads: Any, row_class: int) -> None:
+        assert self._unique is not None
         kernel = update.update_weights(self.d, self.optimizer, self._store.layout)
-        found = (np.int32(which), self.guard, *self._plan.arguments(which), grads)
+        found = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads)
         arguments = (self._flat_weights, *self._optimizer_arrays, self.rates)
         self._launch_rows(kernel, *found, *arguments)
 
@@ -74,26 +74,26 @@ class CudaLowPrecisionTable(OneLaunchRows, LowPrecisionTable):
 
     def _allocate(self) -> None:
         bits, per_row = self.quantizer.bits, self._units < 0
-        self._make_store(bits, row_step=per_row, learns_step=self.two_pass_capable)
+        self._make_store(bits, per_row=per_row, learned=self.two_pass_capable)
         self._layout = self._store.layout
-        self.words = self._store.field("codes", np.uint32, words_per_row(bits, self.d))
-        own = self._store.field("step", np.float32) if per_row else self.backend.zeros(self._units, np.float32)
-        self._step = own
-        steps = self._store.flat[np.dtype(np.float32)] if per_row else own
+        self.packed = self._store.field("codes", np.uint32, words_per_row(bits, self.d))
+        own = self._store.field("step_size", np.float32) if per_row else self.backend.zeros(self._units, np.float32)
+        self._step_sizes = own
+        step_sizes = self._store.flat[np.dtype(np.float32)] if per_row else own
         self._items = self._store.flat[np.dtype(code_dtype(bits))]
         self._device_offsets = self.backend.from_host(self._offsets)
         self._stats = self.backend.zeros(5, np.int64)
-        self._where = (self._items, steps, self._device_offsets, np.int64(self._units))
+        self._where = (self._items, step_sizes, self._device_offsets, np.int64(self._units))
         self._stochastic = self.quantizer.rounding == "sr"
 
     def _fill(self) -> None:
         gathered: list[NDArray[np.uint32]] = []
         first = rows = 0
-        for start, words in self._initial_words():
-            gathered.append(words)
-            rows += len(words)
-            if rows >= _FILL_ROWS or start + len(words) == self.n:
-                self.backend.assign(self.words[first : first + rows], np.concatenate(gathered))
+        for start, packed in self._initial_codes():
+            gathered.append(packed)
+            rows += len(packed)
+            if rows >= _FILL_ROWS or start + len(packed) == self.n:
+                self.backend.assign(self.packed[first : first + rows], np.concatenate(gathered))
                 first, rows, gathered = first + rows, 0, []
 
     def queue_lookup(self, ids: Any, out: Any) -> None:
@@ -106,24 +106,24 @@ class CudaLowPrecisionTable(OneLaunchRows, LowPrecisionTable):
         arguments = (ids, bounds, np.int64(len(out)), *self._where, out.reshape(-1))
         self._launch_positions(kernel, len(out), *arguments)
 
-    def _queue_rows(self, grads: Any, which: int) -> None:
-        assert self._plan is not None
+    def _queue_rows(self, grads: Any, row_class: int) -> None:
+        assert self._unique is not None
         kernel = update.update_codes(self.d, self.quantizer.bits, self.optimizer, self._stochastic, self._layout)
-        found = (np.int32(which), self.guard, *self._plan.arguments(which), grads)
+        found = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads)
         state = (*self._optimizer_arrays, self.rates, self._control, *self._key, self._stats)
         self._launch_rows(kernel, *found, *self._where, *state)
 
     def _unit_arrays(self) -> list[Any]:
-        return [] if self._units < 0 else [self._step]
+        return [] if self._units < 0 else [self._step_sizes]
 
     def codes(self) -> Codes:
         """See `LowPrecisionTable.codes`: a NumPy array."""
-        return unpack(self.backend.to_host(self.words), self.quantizer.bits, self.d)
+        return unpack(self.backend.to_host(self.packed), self.quantizer.bits, self.d)
 
     @property
     def step_size(self) -> NDArray[np.float32]:
         """See `LowPrecisionTable.step_size`: a NumPy array."""
-        host = self.backend.to_host(self._step)
+        host = self.backend.to_host(self._step_sizes)
         host.flags.writeable = False
         return host
 

@@ -29,9 +29,9 @@ class HalfTable(EmbeddingTable):
     def _lookup(self, ids: Any, out: Any) -> None:
         out[...] = self.weights[ids]
 
-    def _update(self, plan: Any, grads: Any, lr: float, batch_size: int) -> None:
-        moved = self.weights[plan.rows] - np.float32(lr) * self._summed(plan, grads)
-        self.weights[plan.rows] = np.clip(moved, -self.spec.limit, self.spec.limit)
+    def _update(self, unique: Any, grads: Any, lr: float, batch_size: int) -> None:
+        moved = self.weights[unique.rows] - np.float32(lr) * grads
+        self.weights[unique.rows] = np.clip(moved, -self.spec.limit, self.spec.limit)
 
     def _arrays(self) -> dict[str, Any]:
         return {"weights": self.weights}

@@ -1,4 +1,4 @@
-"""Buffers and launches of a batch's plan on the GPU: unique rows, their positions, the sums of heavy rows."""
+"""Buffers and launches of a batch's unique rows on the GPU: row_class they are, their positions, the sums of many."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import heavy, sums
-from alpt_ref.kernels.cuda import plan as kernels
+from alpt_ref.kernels.cuda import unique as kernels
 from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
 from alpt_ref.kernels.cuda.team import team_of
 
 
-class CudaPlan:
+class CudaUniqueRows:
     """Unique rows of one batch of at most `positions` ids; nothing here waits for the device.
 
     Attributes
@@ -73,9 +73,9 @@ class CudaPlan:
         launch(heavy.heavy_rest(self.d), blocks, block, *chunked)
         join()
 
-    def arguments(self, which: int = kernels.EVERY) -> tuple[Any, ...]:
-        """What the update kernels read of the plan, from `totals` to `summed`, for all rows or those of one kind."""
-        records = self.sum_records if which == kernels.SUMMED else self.records
+    def arguments(self, row_class: int = kernels.EVERY) -> tuple[Any, ...]:
+        """What the update kernels read of the batch, from `totals` to `summed`, for all rows or those of one kind."""
+        records = self.sum_records if row_class == kernels.SUMMED else self.records
         return (self.totals, records, self.order, self.peaks, self.sums, self.summed)
 
     def unique(self) -> int:

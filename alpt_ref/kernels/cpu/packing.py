@@ -1,4 +1,4 @@
-"""Codes of a batch's unique rows, out of and back into the packed table, and which step size belongs to a row.
+"""Codes in 32-bit words and back: whole matrices, and a batch's unique rows out of and into a table.
 
 For 8 and 16 bits the packed words are read as int8 and int16 (a little-endian view of the same memory); 4- and 2-bit
 codes are put together and sign-extended byte by byte. Rows whose codes do not fill whole bytes go through the slower
@@ -10,44 +10,55 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.kernels.arguments import PackedCodes
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
-from alpt_ref.kernels.cpu.quantize import pack_row, unpack_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.jit import scalar
+from alpt_ref.scalar.quantizer import sign_extend
 
 
 @scalar
-def unit_of(row: Int, offsets: NDArray[np.int64], units: Int) -> Int:
-    """Index of the step size of a table row: the row itself if `units` < 0, else its field, by bisection."""
-    if units < 0:
-        return row
-    low = 0
-    high = int(units)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if offsets[middle] <= row:
-            low = middle
-        else:
-            high = middle
-    return low
+def pack_row(codes: Integers, at: Int, d: Int, bits: Int, packed: NDArray[np.uint32], row: Int) -> None:
+    """Put ``codes[at : at + d]`` into ``packed[row]``, low bits first; unused bits of the last word are zero.
+
+    Offsets instead of slices: a slice made inside a loop counts references and keeps it from vectorising.
+    """
+    mask = np.uint32((np.uint64(1) << np.uint64(bits)) - np.uint64(1))
+    for k in range(packed.shape[1]):
+        packed[row, k] = np.uint32(0)
+    for j in range(d):
+        bit = j * bits
+        field = np.uint32(np.uint32(codes[at + j]) & mask)
+        packed[row, bit >> 5] |= np.uint32(field << np.uint32(bit & 31))
+
+
+@scalar
+def unpack_row(packed: NDArray[np.uint32], row: Int, d: Int, bits: Int, codes: Integers, at: Int) -> None:
+    """Inverse of `pack_row`: signed codes of one row into ``codes[at : at + d]``."""
+    unused = np.uint32(32 - bits)
+    for j in range(d):
+        bit = j * bits
+        shift = np.uint32(unused - np.uint32(bit & 31))
+        codes[at + j] = sign_extend(np.uint32(packed[row, bit >> 5] << shift), unused)
 
 
 @kernel
-def gather_steps(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    step: NDArray[np.float32],
-    offsets: NDArray[np.int64],
-    units: Int,
-    out: NDArray[np.float32],
-) -> None:
-    """``out[i]`` = step size of table row ``rows[i]``."""
+def pack_rows(lo: Int, hi: Int, codes: Integers, bits: Int, packed: NDArray[np.uint32]) -> None:
+    """Pack rows ``lo..hi`` of `codes` (n, d) into `packed` (n, ceil(d * bits / 32))."""
+    d = codes.shape[1]
+    flat = codes.reshape(-1)
     for i in range(lo, hi):
-        if units < 0 and i + AHEAD < hi:
-            prefetch(step, rows[i + AHEAD])
-        out[i] = step[unit_of(rows[i], offsets, units)]
+        pack_row(flat, i * d, d, bits, packed, i)
+
+
+@kernel
+def unpack_rows(lo: Int, hi: Int, packed: NDArray[np.uint32], bits: Int, codes: Integers) -> None:
+    """Unpack rows ``lo..hi`` of `packed` into `codes` (n, d)."""
+    d = codes.shape[1]
+    flat = codes.reshape(-1)
+    for i in range(lo, hi):
+        unpack_row(packed, i, d, bits, flat, i * d)
 
 
 @scalar
@@ -71,22 +82,14 @@ def read_2(row: Int, as8: NDArray[np.int8], d: Int, codes: Integers, at: Int) ->
 
 
 @kernel
-def gather_codes(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
-    bits: Int,
-    out: NDArray[np.int32],
-) -> None:
-    """Signed codes of ``rows[lo:hi]`` into `out` (u, d), where a row's codes fill whole bytes."""
+def unpack_at(lo: Int, hi: Int, rows: NDArray[np.int64], table: PackedCodes, out: NDArray[np.int32]) -> None:
+    """Signed codes of the table rows ``rows[lo:hi]`` into `out` (u, d), where a row's codes fill whole bytes."""
+    packed, as8, as16, bits = table
     d = out.shape[1]
     flat = out.reshape(-1)
     for i in range(lo, hi):
         if i + AHEAD < hi:
-            prefetch(words, rows[i + AHEAD] * words.shape[1])
+            prefetch(packed, rows[i + AHEAD] * packed.shape[1])
         row = rows[i]
         at = i * d
         if bits == 8:
@@ -102,35 +105,19 @@ def gather_codes(
 
 
 @kernel
-def gather_codes_ragged(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
-    bits: Int,
-    out: NDArray[np.int32],
-) -> None:
-    """`gather_codes` for any row length."""
+def unpack_at_ragged(lo: Int, hi: Int, rows: NDArray[np.int64], table: PackedCodes, out: NDArray[np.int32]) -> None:
+    """`unpack_at` for any row length."""
+    packed, _, _, bits = table
     d = out.shape[1]
     flat = out.reshape(-1)
     for i in range(lo, hi):
-        unpack_row(words, rows[i], d, bits, flat, i * d)
+        unpack_row(packed, rows[i], d, bits, flat, i * d)
 
 
 @kernel
-def scatter_codes(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    bits: Int,
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
-) -> None:
+def pack_at(lo: Int, hi: Int, rows: NDArray[np.int64], codes: NDArray[np.int32], table: PackedCodes) -> None:
     """Store `codes` (u, d) in the table rows ``rows[lo:hi]``, where a row's codes fill whole bytes."""
+    _, as8, as16, bits = table
     d = codes.shape[1]
     for i in range(lo, hi):
         row = rows[i]
@@ -150,18 +137,10 @@ def scatter_codes(
 
 
 @kernel
-def scatter_codes_ragged(
-    lo: Int,
-    hi: Int,
-    rows: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    bits: Int,
-    words: NDArray[np.uint32],
-    as8: NDArray[np.int8],
-    as16: NDArray[np.int16],
-) -> None:
-    """`scatter_codes` for any row length."""
+def pack_at_ragged(lo: Int, hi: Int, rows: NDArray[np.int64], codes: NDArray[np.int32], table: PackedCodes) -> None:
+    """`pack_at` for any row length."""
+    packed, _, _, bits = table
     d = codes.shape[1]
     flat = codes.reshape(-1)
     for i in range(lo, hi):
-        pack_row(flat, i * d, d, bits, words, rows[i])
+        pack_row(flat, i * d, d, bits, packed, rows[i])

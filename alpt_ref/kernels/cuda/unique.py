@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.target import BLOCK, claim, claim_one, cuda, device, kernel, load4, store4
+from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4, store4
+from alpt_ref.kernels.cuda.warp import claim, claim_one
 
 EMPTY = np.uint32(0)
 """Key of a slot that holds no row, else row + 1; after the key comes the number of further positions."""
@@ -75,13 +76,13 @@ EVERY, DIRECT, SUMMED = range(3)
 
 
 @device
-def rows_of(totals, which):
+def rows_of(totals, row_class):
     """Number of unique rows of that kind; as many of `EVERY` as of `DIRECT`, which skips the others."""
-    return medium_rows(totals) + heavy_rows(totals) if which == SUMMED else unique_rows(totals)
+    return medium_rows(totals) + heavy_rows(totals) if row_class == SUMMED else unique_rows(totals)
 
 
 @device
-def record_of(records, u, rows, which, medium):
+def record_of(records, u, rows, row_class, medium):
     """Record of the row at place `u` of `rows` of its kind; no positions where there is none or it is of another kind.
 
     Of `SUMMED` rows, heavy ones begin at the end of `records`.
@@ -89,10 +90,10 @@ def record_of(records, u, rows, which, medium):
     row, first, count, among = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     if u < rows:
         place = np.int64(u)
-        if which == SUMMED and u >= medium:
+        if row_class == SUMMED and u >= medium:
             place = records.size // 4 - 1 - (u - medium)
         row, first, count, among = load4(records, 4 * place)
-        if which == DIRECT and count > 2:
+        if row_class == DIRECT and count > 2:
             count = np.int32(0)
     return np.uint32(row), first, count, among
 

@@ -1,0 +1,72 @@
+"""The batch's unique rows: which they are, where each occurs, and the order-independent sum of its gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.kernels.cpu import unique as kernels
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.memory import aligned_empty
+
+GRAIN = 1024
+
+
+@dataclass(frozen=True)
+class UniqueRows:
+    """Unique rows of a batch of ids.
+
+    Attributes
+    ----------
+    rows : int64 array (u,)
+        Unique table rows, ascending.
+    starts : int64 array (u + 1,)
+        ``order[starts[i]:starts[i+1]]`` are the batch positions of row ``i``.
+    order : int64 array (len,)
+    """
+
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    order: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Number of unique rows."""
+        return int(self.rows.shape[0])
+
+
+def unique_rows(ids: NDArray[np.integer[Any]], n: int) -> UniqueRows:
+    """Group checked ids in ``[0, n)`` by table row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unique_rows(np.array([7, 3, 7]), 10).rows
+    array([3, 7])
+    """
+    size = ids.shape[0]
+    keys, order, spare_keys, spare_order = (np.empty(size, np.int64) for _ in range(4))
+    if kernels.sort_ids(ids, max(n - 1, 0), keys, order, spare_keys, spare_order):
+        keys, order = spare_keys, spare_order
+    rows = np.empty(size, np.int64)
+    starts = np.empty(size + 1, np.int64)
+    count = kernels.mark_segments(keys, rows, starts)
+    return UniqueRows(rows[:count], starts[: count + 1], order)
+
+
+def sum_gradients(unique: UniqueRows, grads: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]:
+    """Sum of the gradients of each unique row, and whether all are finite.
+
+    Returns
+    -------
+    sums : float32 array (u, d)
+        Not dependent on the order within the batch.
+    finite : bool
+        False if a gradient or a sum is NaN or infinite; `sums` then mean nothing.
+    """
+    out: NDArray[np.float32] = aligned_empty((len(unique), grads.shape[1]), np.float32)
+    bits, order, starts = grads.view(np.int32), unique.order, unique.starts
+    bad = run_rows(kernels.sum_duplicates, len(unique), grads, bits, order, starts, out, grain=GRAIN, weight=starts)
+    return out, not any(bad)
