@@ -64,21 +64,6 @@ def test_without_dask_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> N
         list(run_on_cluster(abs, [], "tcp://127.0.0.1:1", code_hash=str))
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "from alpt_ref.analysis.benchmarks import quantize; sys.argv[1:] = ['--elements=1000', '--repeats=1']; "
-        "quantize.main()",
-        "from alpt_ref.analysis.benchmarks.train_step import torch_cases; torch_cases(1, 1, [], None)",
-    ],
-    ids=["quantize", "train_step"],
-)
-def test_benchmarks_without_pytorch_name_it(call: str, tmp_path: Path) -> None:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules['torch'] = None; {call}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "PyTorch is not installed: left out (pip install 'torch>=" in done.stdout
-
-
 def test_no_text_names_an_installation_of_this_package_from_an_index() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     names = [name for name in listed.split("\0") if name.endswith((".py", ".md", ".toml", ".cff", "run", ".yml"))]
