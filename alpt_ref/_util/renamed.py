@@ -168,6 +168,7 @@ NAMES = {
     "feed_cuda.make_feed": "training.batch_source_cuda.make_batch_source",
     "lock.NAME": "_util.folders.LOCK",
     "models.ops_base.Workspace": "models.ops_base.ScratchArrays",
+    "predict.VOCABULARY_FILES": "serving.raw_rows.VOCABULARY_FILES",
     "quantizer_cuda.Placed": "quantizer.cuda.DeviceCall",
     "quantizer_cuda.is_device_array": "quantizer.place.on_device",
     "reproduce.Chosen": "studies.reproduce.Selection",
