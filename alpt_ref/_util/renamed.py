@@ -190,7 +190,6 @@ NAMES = {
     "reproduce.table.Plan": "studies.table.RunPlan",
     "reproduce.table.lay_out": "studies.table.fill_table",
     "reproduce.verdicts.put_to_the_test": "studies.verdicts.verify_study",
-    "tables.base.MAX_INIT_STD": "tables.spec.MAX_INIT_STD",
     "tables.cuda_plan.CudaPlan": "tables.cuda.unique_rows.CudaUniqueRows",
     "tables.cuda_store.Shape": "tables.cuda.store.RecordShape",
     "tables.cuda_store.Store": "tables.cuda.store.RecordStore",
