@@ -99,7 +99,7 @@ class Instance:
     def floor_bound(self, eta: float) -> float:
         """What S1 leaves as T grows: its sharp form where no update exceeds a step, else the general one."""
         known = self.problem.constants(self.grid, self.noise)
-        given = {"T": 1, "eta": eta, "step_size": self.grid.step_size, "D1": 0.0, "G1": known.G1}
+        given: dict[str, Any] = {"T": 1, "eta": eta, "step_size": self.grid.step_size, "D1": 0.0, "G1": known.G1}
         if eta * known.g_max <= self.grid.step_size:
             return bounds.sr_convex_constant_small_updates(**given, g_max=known.g_max)
         return bounds.sr_convex_constant(**given, G=known.G, dim=1)
