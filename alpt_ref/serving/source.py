@@ -18,7 +18,7 @@ from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
-from alpt_ref.tables.former_names import current_state
+from alpt_ref.tables.state_keys import current_state
 from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
@@ -65,14 +65,15 @@ def load(path: str | Path) -> Source:
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
     """What a checkpoint needs to answer lookups.
 
-    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other
-    method is restored: it becomes its codes and step sizes where it has them, else the float32 values of its lookup.
+    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other method is
+    restored: it becomes its codes and step sizes where it has them (and reads just that, which is tested for methods of
+    other distributions), else the float32 values of its lookup.
     """
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
     about = {"method": config.table.method, "config": config_hash(config), "dataset": str(meta["dataset"])}
     d, bits = int(meta["d"]), config.table.bits
     arrays = current_state(arrays)
-    if {"packed", "step_size"} <= arrays.keys():
+    if config.table.entry.built_in and {"packed", "step_size"} <= arrays.keys():
         quantised = {"rounding": config.table.rounding, "granularity": config.table.granularity}
         table = ServingTable(d, bits, arrays["packed"], arrays["step_size"], _owners(config, meta), about | quantised)
     elif config.table.method == "fp32" and "weights" in arrays:
@@ -80,15 +81,24 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
     else:
         restored = _restored_table(config, meta, arrays)
         codes, step_size = restored.codes(), restored.step_size
-        if codes is not None and step_size is not None:
-            quantised = {"rounding": "dr", "granularity": config.table.granularity}
-            packed = pack(codes, bits)
-            table = ServingTable(d, bits, packed, np.array(step_size), _owners(config, meta), about | quantised)
+        coded = None
+        if codes is not None and step_size is not None and restored.bits is not None:
+            quantised = {"rounding": restored.rounding or "dr", "granularity": config.table.granularity}
+            packed, owners = pack(codes, restored.bits), _owners(config, meta)
+            coded = ServingTable(d, restored.bits, packed, np.array(step_size), owners, about | quantised)
+        if coded is not None and (config.table.entry.built_in or _reads_like(coded, restored)):
+            table = coded
         else:
             table = ServingTable(d, FLOAT_BITS, _looked_up(restored), about=about)
     if table.n != meta["n"]:
         raise InputError(f"the checkpoint's table has {table.n} rows, its manifest says {meta['n']}; name another one")
     return table
+
+
+def _reads_like(coded: ServingTable, table: EmbeddingTable) -> bool:
+    """Whether codes times step sizes are what the table reads, bit for bit."""
+    parts = (np.arange(first, last) for first, last in blocks(table.n, table.d))
+    return all(np.array_equal(coded.lookup(rows), table.lookup(rows)) for rows in parts)
 
 
 def _owners(config: RunConfig, meta: Mapping[str, Any]) -> NDArray[np.int64] | None:
