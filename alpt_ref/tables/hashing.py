@@ -94,8 +94,7 @@ class HashedTable(EmbeddingTable):
         if not finite:
             raise TrainingError(
                 f"the gradients of the hashed rows must be below 2**48 in magnitude, one is not in table update "
-                f"{self._updates}; "
-                "the table has not changed: lower the learning rate or scale the loss"
+                f"{self._updates}; the table has not changed: lower the learning rate or scale the loss"
             )
         self._optimizer.updates(parts.rows, updates, lr)
         of = RowUpdates(parts.rows, updates, np.float32(lr * self.spec.weight_decay))

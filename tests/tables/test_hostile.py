@@ -67,9 +67,7 @@ def test_one_huge_gradient_does_not_freeze_a_row(method: str, bits: int | None, 
     before = table.state()
     grads = np.ones((len(ids), 6), np.float32)
     grads[0] = 3e19
-    with pytest.raises(
-        TrainingError, match=r"hashed rows must be finite|must be below 2\*\*48 in magnitude.* for row 1"
-    ):
+    with pytest.raises(TrainingError, match=r"must be below 2\*\*48 in magnitude.* for row 1"):
         table.apply_gradients(ids, grads)
     assert unchanged(table, before)
     grads[0] = 2e14
