@@ -159,6 +159,7 @@ NAMES = {
     "engine.Stretch": "training.engine.BatchRange",
     "export.import_table.STEPS": "serving.import_table.STEP_SIZES",
     "export.import_table.Weights": "serving.import_table.WeightFile",
+    "export.source.Source": "serving.source.ExportSource",
     "feed_cuda.DeviceFeed": "training.batch_source_cuda.DeviceBatchSource",
     "feed_cuda.Feed": "training.batch_source_cuda.BatchSource",
     "feed_cuda.HostFeed": "training.batch_source_cuda.HostBatchSource",
@@ -198,6 +199,7 @@ NAMES = {
     "theory.stalling.dither_bias": "theory.dither.dither_bias",
     "theory.stalling.dither_bias_bound": "theory.dither.dither_bias_bound",
     "theory.tightness.Instance": "theory.tightness.TightInstance",
+    "train.FILES": "training.run_folder.FILES",
     "verify.plugin.guard": "_util.plugin.capture_error",
 }
 """Public name of 0.1.0 (module.name, as it was there) -> the same object now (module.name)."""
