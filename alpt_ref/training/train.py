@@ -1,33 +1,36 @@
 """A training run and its folder: start, resume, finish, or read what is there.
 
-The loop is in `trainer`, a step in `engine`, the checks of an output folder in `run_folder`. This module keeps the
-folder consistent: one process at a time, and every file in it whole whatever happens.
+The loop is in `trainer`, a step in `engine`. This module keeps the run's folder consistent: one process at a time, one
+configuration on one dataset, and every file in it whole whatever happens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import remove_parts, write_text
+from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_text
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
-from alpt_ref.training import checkpoint, run_folder
+from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import warn_of_single_row
+from alpt_ref.training.build import build, restore
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
-from alpt_ref.training.config import RunConfig
-from alpt_ref.training.config_io import dump_toml
+from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
+from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
-from alpt_ref.training.results import RunResult, write_history, write_result
+from alpt_ref.training.results import RunResult, read_result, write_history, write_result
+from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.trainer import StoppedError, Trainer
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DivergedError", "StoppedError", "require_usable", "train"]
 
+FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
 LAST_GOOD = "last_good"
 
 
@@ -117,13 +121,13 @@ def train(
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
             return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
-        folder = run_folder.claim(Path(output), config, dataset)
+        folder = _claim(Path(output), config, dataset)
         with folder_lock(folder):
-            run_folder.claim(folder, config, dataset)  # again: another process may have used it meanwhile
+            _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
-                return run_folder.stored_result(folder, config, dataset)
-            resumed = run_folder.newest_checkpoint(folder, resume, log or (lambda text: None))
-            run_folder.require_same(resumed, config, dataset)
+                return _restored(folder, config, dataset)
+            resumed = newest_checkpoint(folder, resume, log or (lambda text: None))
+            require_same(resumed, config, dataset)
             tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
             tools["history_file"] = folder / "history.jsonl"
             trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
@@ -192,3 +196,51 @@ def _threads(threads: int | None) -> Iterator[None]:
         yield
     finally:
         _jit.set_num_threads(before)
+
+
+# --- the output folder -----------------------------------------------------------------------------------------------
+
+
+def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
+    """Take the output folder, or raise `InputError` if it belongs to another run."""
+
+    def difference(marker: Path) -> str | None:
+        there = load_own_toml(marker)
+        if config_hash(there) != config_hash(config):
+            return f"another configuration ({marker.name} differs: {_changed(canonical(there), canonical(config))})"
+        stored = read_json(folder / "result.json")
+        if stored is not None and code_of(config) and stored.get("config_hash") != config_hash(config):
+            return f"a run of another version of {' and '.join(code_of(config))}"
+        found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
+        found += [fingerprint for one in checkpoint.list_checkpoints(folder / CHECKPOINTS) if (fingerprint := _of(one))]
+        return "the same configuration on other data" if found and found[0] != dataset.fingerprint else None
+
+    return claim_folder(folder, "config.toml", difference, FILES)
+
+
+def _of(one: Path) -> str | None:
+    """Fingerprint of a checkpoint's data; None if it is damaged, which is said where it is read."""
+    try:
+        return str(checkpoint.read_manifest(one)["meta"]["fingerprint"])
+    except InputError:
+        return None
+
+
+def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
+    """``table.bits is 8 there and 4 here, ...``"""
+    names = [(section, key) for section in here for key in {**there.get(section, {}), **here[section]}]
+    values = [(f"{s}.{k}", there.get(s, {}).get(k, "absent"), here[s].get(k, "absent")) for s, k in names]
+    return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
+
+
+def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:
+    """A finished run, read from its folder."""
+    result = read_result(folder / "result.json")
+    try:
+        content = checkpoint.read_folder(folder / FINAL)
+        table, model = build(config, dataset)
+        state = {name: array for name, array in content.arrays.items() if name.startswith(("table/", "model/"))}
+        restore(state, table, model)
+    except InputError as error:
+        raise InputError(f"the stored state is damaged: {error}; delete {folder} to train again") from None
+    return replace(result, table=table, model=model)

@@ -17,13 +17,13 @@ from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.models import Model
 from alpt_ref.models.optim import DenseOptimizer
 from alpt_ref.training import batches, engine
+from alpt_ref.training import train as train_module
 from alpt_ref.training.build import build, restore, snapshot
 from alpt_ref.training.checkpoint import read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import CpuEngine
 from alpt_ref.training.evaluation import evaluate
 from alpt_ref.training.results import EpochRecord, RunResult, read_result, samples_per_second
-from alpt_ref.training.run_folder import FILES
 from alpt_ref.training.train import DivergedError, train
 from alpt_ref.training.trainer import Trainer
 from tests.tolerances import FLOAT64
@@ -204,7 +204,7 @@ def test_output_folder_is_whole_and_a_finished_run_is_not_repeated(
 ) -> None:
     config = small()
     result = train(config, dataset, output=tmp_path / "run")
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(train_module.FILES)
     lines = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert set(lines[0]["timing"]) == {"seconds", "evaluation_seconds", "samples_per_s"}

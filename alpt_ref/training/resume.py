@@ -1,62 +1,20 @@
-"""A run's output folder: whose it is, the checkpoint to resume from, and the result of a finished run."""
+"""Resuming an unfinished run: from which checkpoint, and whether that gives the bits of a run never stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from alpt_ref._util.files import claim_folder, read_json
 from alpt_ref.errors import InputError
 from alpt_ref.training import checkpoint
-from alpt_ref.training.build import build, restore
-from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
-from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
-from alpt_ref.training.config_io import load_own_toml
-from alpt_ref.training.results import RunResult, read_result
+from alpt_ref.training.checkpoint import CHECKPOINTS, Checkpoint
+from alpt_ref.training.config import RunConfig, code_of
 from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
-
-FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
-
-
-def claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
-    """Take the output folder, or raise `InputError` if it belongs to another run."""
-
-    def difference(marker: Path) -> str | None:
-        there = load_own_toml(marker)
-        if config_hash(there) != config_hash(config):
-            return f"another configuration ({marker.name} differs: {_changed(canonical(there), canonical(config))})"
-        stored = read_json(folder / "result.json")
-        if stored is not None and code_of(config) and stored.get("config_hash") != config_hash(config):
-            return f"a run of another version of {' and '.join(code_of(config))}"
-        found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
-        found += [
-            fingerprint
-            for one in checkpoint.list_checkpoints(folder / CHECKPOINTS)
-            if (fingerprint := _fingerprint(one))
-        ]
-        return "the same configuration on other data" if found and found[0] != dataset.fingerprint else None
-
-    return claim_folder(folder, "config.toml", difference, FILES)
-
-
-def _fingerprint(one: Path) -> str | None:
-    """Fingerprint of a checkpoint's data; None if it is damaged, which is said where it is read."""
-    try:
-        return str(checkpoint.read_manifest(one)["meta"]["fingerprint"])
-    except InputError:
-        return None
-
-
-def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
-    """``table.bits is 8 there and 4 here, ...``"""
-    names = [(section, key) for section in here for key in {**there.get(section, {}), **here[section]}]
-    values = [(f"{s}.{k}", there.get(s, {}).get(k, "absent"), here[s].get(k, "absent")) for s, k in names]
-    return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
 
 
 def newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) -> Checkpoint | None:
@@ -114,22 +72,9 @@ def require_same(resumed: Checkpoint | None, config: RunConfig, dataset: ClickDa
             continue  # release 0.1.0 did not record them
         there = found.get(name)
         if there != here[name]:
-            remedy = "run it on such a machine" if name == "blas" else "install that version"
+            way_out = "run it on such a machine" if name == "blas" else "install that version"
             what = "matrix products by" if name == "blas" else name
             raise InputError(
                 f"the checkpoint was written with {what} {there}, this is {here[name]}, which may round differently; "
-                f"{remedy} to resume, or delete the folder to start again"
+                f"{way_out} to resume, or delete the folder to start again"
             )
-
-
-def stored_result(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:
-    """A finished run, read from its folder."""
-    result = read_result(folder / "result.json")
-    try:
-        content = checkpoint.read_folder(folder / FINAL)
-        table, model = build(config, dataset)
-        state = {name: array for name, array in content.arrays.items() if name.startswith(("table/", "model/"))}
-        restore(state, table, model)
-    except InputError as error:
-        raise InputError(f"the stored state is damaged: {error}; delete {folder} to train again") from None
-    return replace(result, table=table, model=model)
