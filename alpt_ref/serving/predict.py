@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.files import atomic
+from alpt_ref._util.outputs import check_output_file, open_output
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import PARTS
+from alpt_ref.data.formats.sources import list_files
 from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
@@ -82,9 +83,9 @@ def predict(
     run : path
         Output folder of a run (its tested state), or a checkpoint's folder.
     output : path
-        The CSV file. ``row`` counts the store's rows, or the rows of the raw files in their order, from 0; a bad row
-        that is left out keeps its number, a header has none. Probabilities have the digits that give the same float32
-        back.
+        The CSV file; ``-`` for standard output, a device or a pipe. ``row`` counts the store's rows, or the rows of the
+        raw files in their order, from 0; a bad row that is left out keeps its number, a header has none. Probabilities
+        have the digits that give the same float32 back.
     store : path, optional
         An encoded store; it must be the run's own or have its vocabulary.
     kind, file : str, path or sequence of paths, optional
@@ -114,16 +115,18 @@ def predict(
         raise InputError("predict needs a store or a raw file, and not both; give --data, --criteo, --avazu or --libfm")
     if part != "all" and (part not in PARTS or store is None):
         raise InputError(f"part must be all, train, valid or test, and all for a raw file, got {part!r}")
+    named = list_files(file) if file is not None else ()
+    endings = (".csv", ".txt") if Path(output).suffix else ()  # a name without an ending promises no other format
+    output = check_output_file(output, inputs=named, endings=endings)
     checkpoint = read_checkpoint(run)
     shown = progress or Progress(enabled=False)
     if store is not None:
         dataset = _own_store(checkpoint, Path(store))
-        return _score(checkpoint, _store_pieces(dataset, part, shown), Path(output), dataset.vocabulary)
-    assert file is not None
+        return _score(checkpoint, _store_pieces(dataset, part, shown), output, dataset.vocabulary)
     encoder = vocabulary_of(checkpoint, vocabulary)
-    reader, labelled = open_files(str(kind), file, on_bad_row, max_bad_rows, shown)
+    reader, labelled = open_files(str(kind), named, on_bad_row, max_bad_rows, shown)
     with closing(pieces_of(reader, encoder, labelled)) as pieces:  # an error must not leave the file open
-        scores = _score(checkpoint, pieces, Path(output), encoder)
+        scores = _score(checkpoint, pieces, output, encoder)
     scores.bad_rows = reader.bad_rows.count
     return scores
 
@@ -191,13 +194,7 @@ def _csv(output: Path) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv
 
-    if output.is_dir():
-        raise InputError(f"output {output} is a folder; name a .csv file")
-    if not output.parent.is_dir():
-        raise InputError(
-            f"folder {output.parent} of the output does not exist; make it or choose another with --output"
-        )
-    with atomic(output) as stream:
+    with open_output(output) as stream:
         writer: list[Any] = []
 
         def write(piece: Piece, logits: NDArray[np.float32]) -> None:

@@ -18,7 +18,7 @@ from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
-from alpt_ref.tables.former_names import current_state
+from alpt_ref.tables.state_keys import current_state
 from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
 from alpt_ref.training.config import RunConfig, config_hash

@@ -140,7 +140,7 @@ def test_a_raw_file_is_encoded_or_trained_on_directly(kind: str, run: Caller, tm
     assert "line 1" in bad.err
     skipped = run("train", f"--{kind}", "bad.txt", "--on-bad-row", "skip", *SMALL)
     assert skipped.status == 0, skipped.err
-    assert "note: train.batch_size 400 makes 1 step an epoch of 320 rows; --set train.batch_size=3" in skipped.err
+    assert "note: train.batch_size 400 makes 1 step an epoch of 320 rows; --set train.batch_size=16" in skipped.err
     assert "left out 1 bad row" in skipped.err
 
 

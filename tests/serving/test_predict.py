@@ -144,6 +144,25 @@ def test_more_bad_rows_than_the_share_leave_nothing(trained: Trained, tmp_path: 
     assert (scores.rows, scores.bad_rows) == (8, 2)
 
 
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv.gz", "p.json", "p.libfm"])
+def test_an_ending_that_is_not_written_is_refused(name: str, trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must end in \.csv or \.txt"):
+        predict(trained.run, tmp_path / name, store=trained.store)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_input_is_not_written_over(trained: Trained, tmp_path: Path) -> None:
+    clicks = write(tmp_path / "clicks.csv", "\n".join(LINES))
+    (tmp_path / "also.csv").hardlink_to(clicks)
+    before = clicks.read_bytes()
+    for output in ("clicks.csv", "also.csv"):
+        with pytest.raises(InputError, match=r"is the input .*clicks\.csv itself"):
+            predict(trained.run, tmp_path / output, kind="criteo", file=[trained.file, tmp_path / "*cks.csv"])
+    with pytest.raises(InputError, match="belongs to alpt-ref"):
+        predict(trained.run, trained.run / "p.csv", store=trained.store)
+    assert clicks.read_bytes() == before
+
+
 def test_values_that_are_spelled_in_another_way_are_named(trained: Trained, tmp_path: Path) -> None:
     columns = [line.split("\t") for line in LINES]
     padded = ["\t".join([*row[:14], *(f"{text} " for text in row[14:])]) for row in columns]
