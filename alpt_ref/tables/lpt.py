@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
+from alpt_ref._util.former_names import former_fields
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.arguments import PackedCodes, RandomStream, RowUpdates, UnitValues
 from alpt_ref.kernels.cpu import lowbit, packing, quantize, table
@@ -24,9 +25,9 @@ from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import QuantSpec, lsq_step_size, seed_words, unpack, words_per_row
 from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
 from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
-from alpt_ref.tables.former_names import FormerAttribute, current_state
 from alpt_ref.tables.initial import initial_blocks, mean_magnitude
 from alpt_ref.tables.options import LptOptions
+from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows
 
 
@@ -46,6 +47,7 @@ def initial_step(spec: TableSpec, quantizer: QuantSpec) -> float:
     return float(rule)
 
 
+@former_fields(words="packed")
 class LowPrecisionTable(EmbeddingTable):
     """Packed codes (n, words), step sizes and an optimiser; the step sizes stay fixed.
 
@@ -58,7 +60,6 @@ class LowPrecisionTable(EmbeddingTable):
 
     method = "lpt"
     Options: ClassVar[type[msgspec.Struct]] = LptOptions
-    words = FormerAttribute("packed")
 
     def __init__(self, spec: TableSpec) -> None:
         self.quantizer = QuantSpec(spec.bits, spec.rounding)

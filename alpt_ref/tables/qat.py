@@ -26,10 +26,10 @@ from alpt_ref.kernels.memory import aligned_zeros
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import QuantSpec, words_per_row
 from alpt_ref.tables.base import GRAIN, TableSpec
-from alpt_ref.tables.former_names import current_state
 from alpt_ref.tables.full import FullTable
 from alpt_ref.tables.lpt import LowPrecisionTable, initial_step
 from alpt_ref.tables.optimizers import make_row_optimizer
+from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     run(0, 20)  # compiles and records
     seconds = run(20, options.steps)
     used = free - runtime.memGetInfo()[0]
-    changed = int((engine.table.words[:1_000_000] != 0).any(axis=1).sum())
+    changed = int((engine.table.packed[:1_000_000] != 0).any(axis=1).sum())
     figures = {
         "rows": rows,
         "dim": options.dim,

@@ -34,6 +34,7 @@ GONE = {
     "alpt_ref.tables.alpt.STEP_DOMAINS": "declared in the method's Options",
     "alpt_ref.tables.full.require_float32": "checked by the base class",
     "alpt_ref.tables.lpt.GRANULARITIES": "declared in the method's Options",
+    "alpt_ref.tables.plan.make_plan": "unique_rows, which takes no backend",
     "alpt_ref.theory.montecarlo_cuda.linear": "one Monte Carlo driver",
     "alpt_ref.theory.montecarlo_cuda.separable": "one Monte Carlo driver",
     "alpt_ref.verify.plugin.find_folder": "the loader takes no folder of the current directory any more",

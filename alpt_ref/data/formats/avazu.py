@@ -109,6 +109,7 @@ def read_avazu(
 
     Examples
     --------
+    >>> from alpt_ref.data.formats.avazu import HEADER
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "train.csv"
     >>> _ = file.write_text(",".join(HEADER) + "\\n" + ",".join(["1", "0", "14102123", *["x"] * 21]) + "\\n")

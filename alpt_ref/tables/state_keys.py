@@ -1,4 +1,4 @@
-"""Names of a table's parts that were others until 0.2.0; the former ones go in the next release.
+"""Keys of a table's state that were others until 0.2.0; the former ones go in the next release.
 
 `STATE` is the one place that says which key of a table's state had which name before: states, checkpoints and whatever
 reads them go through `current_state`.
@@ -6,9 +6,8 @@ reads them go through `current_state`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Value = TypeVar("Value")
 
@@ -33,25 +32,3 @@ def current_state(state: Mapping[str, Value]) -> dict[str, Value]:
     """
     renamed = {STATE.get(key, key): value for key, value in state.items() if key in STATE}
     return renamed | {key: value for key, value in state.items() if key not in STATE}
-
-
-class FormerAttribute:
-    """A property under its former name: reads the present one, with a `DeprecationWarning`."""
-
-    def __init__(self, new: str) -> None:
-        self.new = new
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        """Remember the former name."""
-        self.old = name
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        """The value of the present attribute."""
-        if instance is None:
-            return self
-        warnings.warn(
-            f"{owner.__name__}.{self.old} is called {self.new} now; {self.old} goes in the next release",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return getattr(instance, self.new)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.tables import make_table
-from alpt_ref.tables.former_names import STATE, current_state
+from alpt_ref.tables.state_keys import STATE, current_state
 from tests.tables.helpers import arrays, same
 
 
@@ -39,5 +39,5 @@ def test_every_present_key_is_one_that_a_table_has() -> None:
 
 def test_the_former_attribute_warns_and_reads_the_present_one() -> None:
     table = make_table("lpt", 5, 4, bits=8)
-    with pytest.warns(DeprecationWarning, match="words is called packed now"):
+    with pytest.warns(DeprecationWarning, match="words is now packed"):
         assert table.words is table.packed  # type: ignore[attr-defined]
