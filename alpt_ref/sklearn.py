@@ -11,6 +11,7 @@ from alpt_ref._util.check import whole_number
 from alpt_ref._util.progress import Progress
 from alpt_ref._version import install_hint
 from alpt_ref.data.formats.columns import Column, ColumnCoder
+from alpt_ref.data.formats.frames import columns_of
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.tables.base import EmbeddingTable
 from alpt_ref.training.engine import DivergedError
@@ -234,13 +235,13 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _columns(self, X: Any, *, reset: bool) -> list[Column]:
         """X column by column, after scikit-learn's checks of its shape and of the columns' names."""
-        if hasattr(X, "iloc") and X.ndim == 2:  # a DataFrame: each column has a type of its own
-            check_array(np.broadcast_to(np.False_, X.shape), estimator=self)
-            columns = [_of_series(X.iloc[:, place]) for place in range(X.shape[1])]
-        else:
-            array = _of_rows(X) if isinstance(X, (list, tuple)) else X
-            array = check_array(array, dtype=None, ensure_all_finite=False, estimator=self)
+        columns = columns_of(X)
+        if columns is None:
+            array = check_array(_as_array(X), dtype=None, ensure_all_finite=False, estimator=self)
             columns = list(array.T)
+        else:
+            rows = len(columns[0]) if columns else len(X)
+            check_array(np.broadcast_to(np.False_, (rows, len(columns))), estimator=self)
         validate_data(self, X, reset=reset, skip_check_array=True)
         return columns
 
@@ -277,18 +278,11 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
 
-def _of_rows(rows: Any) -> NDArray[Any]:
-    """Rows of numbers as they are; others as objects, because NumPy would turn the numbers beside texts into texts."""
+def _as_array(table: Any) -> Any:
+    """Lists that hold no rows, for scikit-learn to say what is wrong with them; anything else as it is."""
+    if not isinstance(table, (list, tuple)):
+        return table
     try:
-        array = np.asarray(rows)
-        return array if array.dtype.kind in "biufc" else np.array(rows, dtype=object)
+        return np.asarray(table)
     except ValueError:
         raise InputError("X must be rows of one length, got nested sequences of different lengths") from None
-
-
-def _of_series(series: Any) -> Column:
-    """A DataFrame's column as an array; pandas' own types as Python objects, so that no value changes its type."""
-    if isinstance(series.dtype, np.dtype):
-        return np.asarray(series)
-    column: Column = series.to_numpy(dtype=object, na_value=None)
-    return column

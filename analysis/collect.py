@@ -88,8 +88,10 @@ def collect(folder: Path, name: str, output: Path = RESULTS) -> Path:
         raise InputError(f"{target} exists and is no collected study; give another name, or remove it")
     found = find(folder)
     files = contents(found, name)
-    data = Path(found.index.study.base.data.path)
-    check_portable(files, [folder.absolute(), folder.resolve(), ROOT, Path.cwd(), Path.home(), data.absolute(), data])
+    named = found.index.study.base.data.path
+    data = [Path(path) for path in ([named] if isinstance(named, str) else named)]
+    here = [folder.absolute(), folder.resolve(), ROOT, Path.cwd(), Path.home()]
+    check_portable(files, [*here, *(path.absolute() for path in data), *data])
     for part in ("tables", "figures"):
         shutil.rmtree(target / part, ignore_errors=True)
         writable_folder(target / part)

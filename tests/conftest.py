@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -33,7 +34,11 @@ def realdata(request: pytest.FixtureRequest) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked ``gpu``, with the reason, where no CUDA device can be used."""
+    """Skip tests marked ``nightly`` by day, and those marked ``gpu``, with the reason, where no device can be used."""
+    if os.environ.get("HYPOTHESIS_PROFILE") != "nightly":
+        for item in items:
+            if item.get_closest_marker("nightly"):
+                item.add_marker(pytest.mark.skip(reason="needs HYPOTHESIS_PROFILE=nightly"))
     wanted = [item for item in items if item.get_closest_marker("gpu")]
     if not wanted:
         return
@@ -45,6 +50,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     except InputError as error:
         for item in wanted:
             item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """``once(name, make)``: a folder that `make` has filled, once for all workers of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def shared(name: str, make: Callable[[Path], None]) -> Path:
+        folder, state = base / name, base / f"{name}.state"
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another worker makes it, or has made it
+            deadline = time.monotonic() + 900
+            while not state.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if not state.exists() or state.read_text() != "made":
+                pytest.fail(f"{name} could not be made by the worker that tried")
+            return folder
+        written = "failed"
+        try:
+            make(folder)
+            written = "made"
+        finally:
+            part = base / f"{name}.part"
+            part.write_text(written)
+            part.rename(state)
+        return folder
+
+    return shared
 
 
 @pytest.fixture

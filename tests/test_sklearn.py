@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alpt_ref.data.formats.categories import CategoryWarning
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels import jit as _jit
 
@@ -142,7 +143,8 @@ def test_a_pass_changes_the_predictions_and_keeps_the_vocabulary() -> None:
     X, y = rows()
     clf = quick().fit(X, y)
     before, size = clf.decision_function(X), clf.table_.n
-    clf.partial_fit([["c", 5, 1]] * 200, [True] * 200)
+    with pytest.warns(CategoryWarning, match="100 % of the values of column 0 of X"):
+        clf.partial_fit([["c", 5, 1]] * 200, [True] * 200)
     assert clf.table_.n == size
     after = clf.decision_function(X)
     assert not np.array_equal(after, before)

@@ -51,14 +51,19 @@ def check_output_file(
     for one in inputs:
         if _same(target, Path(one)):
             raise InputError(f"{option} {path} is the input {one} itself; choose another name")
-    for folder in target.parents:
-        marker = next((name for name in _OURS if (folder / name).is_file()), None)
-        if marker is not None:
-            raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
+    require_outside(path, option=option)
     known = tuple(endings)
     if known and is_regular(target) and not path.name.lower().endswith(known):
         raise InputError(f"{option} must end in {' or '.join(known)}, got {path.name!r}")
     return path
+
+
+def require_outside(path: str | Path, *, option: str = "--output") -> None:
+    """InputError where a path, its links followed, lies inside a run, a store or another folder of this package."""
+    for folder in Path(os.path.realpath(path)).parents:
+        marker = next((name for name in _OURS if (folder / name).is_file()), None)
+        if marker is not None:
+            raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
 
 
 def is_regular(path: Path) -> bool:

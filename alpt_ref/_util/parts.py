@@ -223,10 +223,10 @@ def _source_hash(cls: Any) -> str:
 
 def _source(cls: Any) -> bytes:
     """The file that defines a class; for a class without one (an interactive session) its functions' code."""
-    file = inspect.getsourcefile(cls) if cls.__module__ != "__main__" else None
-    if file is not None and Path(file).is_file():
-        return Path(file).read_bytes()
-    with contextlib.suppress(OSError, TypeError):
+    with contextlib.suppress(OSError, TypeError):  # no file, as in an interactive session
+        file = inspect.getsourcefile(cls)
+        if cls.__module__ != "__main__" and file is not None and Path(file).is_file():
+            return Path(file).read_bytes()
         return inspect.getsource(cls).encode()
     return b"\0".join(
         name.encode() + _code(value.__code__) for name, value in sorted(vars(cls).items()) if inspect.isfunction(value)

@@ -27,7 +27,7 @@ from alpt_ref.errors import AlptError, InputError
 T = TypeVar("T")
 
 
-class guard:  # noqa: N801  # reads as a statement: `with guard() as caught:`
+class capture_error:  # noqa: N801  # reads as a statement: `with capture_error() as caught:`
     """Run somebody else's code: an exception ends the block and is kept in words in `message`.
 
     Ctrl-C passes through.
@@ -37,7 +37,7 @@ class guard:  # noqa: N801  # reads as a statement: `with guard() as caught:`
         """Nothing has gone wrong yet."""
         self.message = ""
 
-    def __enter__(self) -> guard:
+    def __enter__(self) -> capture_error:
         """Itself, to be asked for its message afterwards."""
         return self
 
@@ -93,7 +93,7 @@ def load_attribute(file: Path, name: str) -> Any:
         raise InputError(f"{file} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[qualified] = module
-    with guard() as caught:
+    with capture_error() as caught:
         spec.loader.exec_module(module)
     if caught.message:
         del sys.modules[qualified]
@@ -216,7 +216,7 @@ def load(kind: Kind[T], source: Source) -> T:
 
 
 def _installed(source: Source, attribute: str) -> Any:
-    with guard() as caught:
+    with capture_error() as caught:
         module = importlib.import_module(source.address.partition(":")[0])
     if caught.message:
         raise InputError(f"{source} cannot be loaded: {caught.message}")
@@ -242,7 +242,7 @@ def _sources(kind: Kind[Any], folder: str | Path | None, add: str | Path | None)
 def _source_of(point: metadata.EntryPoint) -> Source:
     """An entry point; its file is found without running more of it than its parent packages."""
     distribution = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
-    with guard() as caught:
+    with capture_error() as caught:
         spec = importlib.util.find_spec(point.module)
     if caught.message or spec is None or spec.origin is None:
         reason = f"cannot be loaded: {caught.message}" if caught.message else "does not exist"

@@ -66,6 +66,9 @@ _FLOAT32_MAX, _FLOAT32_TINY = 3.4e38, 1.5e-45  # the kernels compute in float32:
 POSITIVE = Rule("a finite number above 0 (in float32)", lambda value: _FLOAT32_TINY <= value <= _FLOAT32_MAX)
 NOT_NEGATIVE = Rule("a finite number of at least 0 (in float32)", lambda value: 0 <= value <= _FLOAT32_MAX)
 
+NAME = Rule("a name", lambda value: True)
+"""Of something that is looked up elsewhere, which says what it can be."""
+
 
 class Setting(NamedTuple):
     """One declared setting."""

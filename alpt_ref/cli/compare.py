@@ -88,7 +88,7 @@ def compare_command(
     log(describe(dataset))
     log(advice(config, dataset))
     folder = output or "runs/compare-" + re.sub(r"[^\w.-]+", "-", dataset.name)
-    store = config.data.path if config.data.source == "store" else None
+    store = config.data.store
     try:
         comparison = compare(
             config, dataset, folder, **grid, jobs=jobs, store=store, progress=Progress(enabled=not quiet), log=log

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,29 +64,28 @@ def encode(output: str, quiet: bool, vocabulary: str, seed: int, **options: Any)
 def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None:
     """Write raw click text with the columns, categories and click rate of Criteo or Avazu, its contents drawn.
 
-    Row i depends on the shape, the seed and i alone: a shorter file is the beginning of a longer one.
+    Row i depends on the shape, the seed and i alone: a shorter file is the beginning of a longer one. FILE may also be
+    `-` (standard output), a device or a pipe.
     """
-    from pathlib import Path
-
-    from alpt_ref._util.files import atomic
+    from alpt_ref._util.outputs import STDOUT, check_output_file, is_regular, open_output
     from alpt_ref._util.progress import Progress
     from alpt_ref.data.synthetic.generate import check_generate, write_raw_text
 
     check_generate(shape, rows, seed)
-    path = Path(output)
-    if path.exists():
+    path = check_output_file(output, endings=(".txt", ".csv", ".tsv", ".gz") if Path(output).suffix else ())
+    file = output != STDOUT and is_regular(path)
+    if file and os.path.lexists(path):
         raise InputError(f"--output {path} exists; choose another name or delete it")
-    if not path.parent.is_dir():
-        raise InputError(f"folder {path.parent} of --output does not exist; make it first")
     try:
-        with Progress(enabled=not quiet) as progress, atomic(path) as out:
+        with Progress(enabled=not quiet) as progress, open_output(path) as out:
             progress.begin(rows, f"writing {path.name}", unit="rows")
             gz = path.suffix == ".gz"
             write_raw_text(out, shape, rows, seed=seed, compress=gz, progress=lambda more: progress.advance(more))
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; {path} was not written, the same command begins again") from None
     if not quiet:
-        click.echo(f"wrote {path}: {rows:,} rows, {path.stat().st_size:,} bytes")
+        size = f", {path.stat().st_size:,} bytes" if file else ""
+        click.echo(f"wrote {path}: {rows:,} rows{size}", err=output == STDOUT)
 
 
 @data_group.command("info", short_help="Describe a store.")
@@ -94,7 +95,6 @@ def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None
 def info(folder: str, verify: bool, as_json: bool) -> None:
     """Describe an encoded store: sizes, click rates, preprocessing, checksums."""
     import json
-    from pathlib import Path
 
     from alpt_ref.data import describe, describe_text, load
 
@@ -103,13 +103,18 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
 
 
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
+    from alpt_ref._util.outputs import check_output_folder, require_outside
     from alpt_ref._util.progress import Progress
     from alpt_ref.data import describe_text
     from alpt_ref.training.sources import encode as write_store
 
+    folder = check_output_folder(output)
+    require_outside(folder)
+    if folder == Path.cwd():
+        raise InputError(f"--output {output} is the current folder; name a folder in it")
     try:
         with Progress(enabled=not quiet) as progress:
-            dataset = write_store(config, output, progress=progress)
+            dataset = write_store(config, folder, progress=progress)
     except KeyboardInterrupt:
         kept = "nothing was kept, the same command begins again"
         if config.is_format:

@@ -48,8 +48,8 @@ def figures_command(
     from alpt_ref.verification.figures import draw_figures, load_figures
     from alpt_ref.verification.results import Results
 
-    stored = _results_folder(results_folder)
     figures = load_figures(add=figures_folder, only=only)
+    stored = _results_folder(results_folder)
     results = Results(stored)
     say = echo_unless(quiet)
     folder = writable_folder(output)

@@ -20,6 +20,8 @@ from alpt_ref.training.config_io import apply_overrides, load_toml
 F = TypeVar("F", bound=Callable[..., Any])
 RAW = ("criteo", "avazu", "libfm")
 MAX_SEEDS = 10_000
+LEAST_ADVISED_BATCH = 16
+"""Batch normalisation learns nothing from a batch of one row and little from a few."""
 
 
 class Interrupted(click.ClickException):
@@ -48,19 +50,38 @@ def _usable(context: click.Context, parameter: click.Parameter, value: str | Non
     return value
 
 
-raw_options = stack(
-    click.option("--criteo", metavar="FILE", help="Criteo click file (tab-separated, plain or .gz)."),
-    click.option("--avazu", metavar="FILE", help="Avazu click file (CSV, plain or .gz)."),
-    click.option("--libfm", metavar="FILE", help="libfm / libsvm file (plain or .gz)."),
+file_options = stack(
     click.option(
-        "--format", "text_format", nargs=2, metavar="NAME FILE", help="A file of an installed format, or module:NAME."
+        "--criteo",
+        metavar="FILE",
+        multiple=True,
+        help="Criteo click file (tab-separated), folder of files or pattern; may be repeated, read in this order.",
     ),
-    click.option("--dataset", metavar="NAME", help="synthetic, movielens, an installed set, or module:function."),
+    click.option("--avazu", metavar="FILE", multiple=True, help="Avazu click file (CSV with a header); likewise."),
+    click.option("--libfm", metavar="FILE", multiple=True, help="libfm / libsvm file; likewise."),
+)
+
+bad_row_options = stack(
     click.option(
         "--on-bad-row",
         type=click.Choice(["error", "skip"]),
         help="What to do with a malformed row of a raw file.  [default: error]",
     ),
+    click.option(
+        "--max-bad-rows",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="With --on-bad-row skip: stop if a larger share of the rows is malformed.  [default: 0.1]",
+    ),
+)
+
+raw_options = stack(
+    file_options,
+    click.option(
+        "--format", "text_format", nargs=2, metavar="NAME FILE", help="A file of an installed format, or module:NAME."
+    ),
+    click.option("--dataset", metavar="NAME", help="synthetic, movielens, an installed set, or module:function."),
+    bad_row_options,
     click.option(
         "--min-count", type=int, help="Rarer categories share their field's out-of-vocabulary id.  [default: by format]"
     ),
@@ -120,23 +141,37 @@ def data_changes(options: dict[str, Any]) -> dict[str, Any]:
     given = {name: options.pop(name, None) for name in ("data", *RAW, "dataset")}
     text_format = options.pop("text_format", None)
     given["format"] = None if text_format is None else text_format[1]
-    named = [name for name, value in given.items() if value is not None]
+    named = [name for name, value in given.items() if value]
     if len(named) > 1:
         raise InputError(f"give only one of {', '.join('--' + name for name in named)}")
     changes: dict[str, Any] = {}
     if named:
         name, value = named[0], given[named[0]]
         source = {"data": "store", "dataset": value, "format": text_format and text_format[0]}.get(name, name)
-        changes = {"source": source, "path": "" if name == "dataset" else str(value)}
+        changes = {"source": source, "path": "" if name == "dataset" else value}
         if name == "dataset" and value in (*RAW, "store"):
             raise InputError(f"--dataset must name a set, got {value!r}; give --{source.replace('store', 'data')}")
-        if name != "dataset" and not Path(value).exists():
+        if name in (*RAW, "format"):
+            changes["path"] = raw_files(name, [value] if name == "format" else value)
+        elif name == "data" and not Path(value).exists():
             raise InputError(f"--{name} {value} does not exist")
-    for key in ("on_bad_row", "min_count", "folds"):
+    for key in ("on_bad_row", "max_bad_rows", "min_count", "folds"):
         value = options.pop(key, None)
         if value is not None:
             changes[key] = value
     return changes
+
+
+def raw_files(option: str, names: Sequence[str]) -> str | tuple[str, ...]:
+    """The names given for raw files, one as it stands; `InputError` at once where one of them is no file."""
+    from alpt_ref.data.formats.sources import list_files
+
+    try:
+        list_files(names)
+    except InputError as error:
+        said = str(error)
+        raise InputError(f"--{option} {said[5:]}" if said.startswith("file ") else f"--{option}: {said}") from None
+    return names[0] if len(names) == 1 else tuple(names)
 
 
 def make_config(options: dict[str, Any]) -> RunConfig:
@@ -192,10 +227,12 @@ def advice(config: RunConfig, dataset: Any) -> str | None:
     rows, batch = int((dataset.split == 0).sum()), config.train.batch_size
     if rows >= 10 * batch:
         return None
-    steps = -(-rows // batch)
+    steps, smaller = -(-rows // batch), max(LEAST_ADVISED_BATCH, rows // 100)
+    if smaller >= batch:
+        return None
     return (
         f"note: train.batch_size {batch:,} makes {steps} step{'' if steps == 1 else 's'} an epoch of {rows:,} rows; "
-        f"--set train.batch_size={max(1, rows // 100)} would make about 100"
+        f"--set train.batch_size={smaller} would make about {-(-rows // smaller)}"
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import RAW, Interrupted, allow_option
+from alpt_ref._util.outputs import STDOUT
+from alpt_ref.cli.options import RAW, Interrupted, allow_option, bad_row_options, file_options
 from alpt_ref.errors import InputError
 
 
@@ -14,22 +15,22 @@ from alpt_ref.errors import InputError
 @click.argument("run", metavar="RUN_OR_CHECKPOINT")
 @click.option("--data", metavar="FOLDER", help="An encoded store with the run's vocabulary.")
 @click.option("--part", type=click.Choice(["all", "train", "valid", "test"]), default="all", show_default=True)
-@click.option("--criteo", metavar="FILE", help="Criteo click file, with or without labels.")
-@click.option("--avazu", metavar="FILE", help="Avazu click file, with or without the column click.")
-@click.option("--libfm", metavar="FILE", help="libfm / libsvm file, with or without labels.")
+@file_options
 @click.option("--vocabulary", metavar="FOLDER", help="The store that the run was trained on.  [default: the run's own]")
-@click.option("--on-bad-row", type=click.Choice(["error", "skip"]), default="error", show_default=True)
+@bad_row_options
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
 @allow_option
 @click.option("--output", metavar="FILE.csv", required=True, help="Receives row, label and probability.")
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
 def predict_command(run: str, data: str | None, threads: int | None, output: str, quiet: bool, **options: Any) -> None:
-    """Score a store or a raw click file with a trained run, and print AUC and logloss where there are labels.
+    """Score a store or raw click files with a trained run, and print AUC and logloss where there are labels.
 
-    Raw files are encoded with the vocabulary of the run; a category that it does not know counts as
-    out-of-vocabulary. Memory does not grow with the file, but for five bytes a labelled row.
+    Raw files may have their column of labels or not. They are encoded with the vocabulary of the run; a category that
+    it does not know counts as out-of-vocabulary, and a field with far more of them than the run's test rows is named.
+    Memory does not grow with the file, but for five bytes a labelled row.
     """
-    files = {kind: file for kind in RAW if (file := options.pop(kind)) is not None}
+    files = {kind: names for kind in RAW if (names := options.pop(kind))}
+    options = {name: value for name, value in options.items() if value is not None}
     given = [*(["data"] if data is not None else []), *files]
     if len(given) != 1:
         what = f"got {', '.join('--' + name for name in given)}" if given else "got none"
@@ -53,6 +54,6 @@ def predict_command(run: str, data: str | None, threads: int | None, output: str
     else:
         line += f"; AUC {scores.auc:.5f}" if scores.auc is not None else "; no AUC (labels of one class)"
         line += f", logloss {scores.logloss:.5f}"
-    click.echo(line)
+    click.echo(line, err=output == STDOUT)
     if not quiet:
-        click.echo(f"wrote {output}")
+        click.echo(f"wrote {output}", err=output == STDOUT)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 1 << 18
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClickDataset:
     """Encoded clicks in RAM or memory-mapped from a store.
 
@@ -48,13 +48,20 @@ class ClickDataset:
     vocabulary : Vocabulary, optional
         Encodes new raw rows; synthetic data have none.
 
+    Raises
+    ------
+    InputError
+        A type or shape is wrong; contents are checked by `validate`.
+
     Examples
     --------
     >>> ids = np.array([[0, 3], [1, 4], [2, 3]], np.uint32)  # three rows of two fields with three and two ids
     >>> labels, split = np.array([1, 0, 1], np.uint8), np.array([0, 0, 2], np.uint8)
     >>> clicks = ClickDataset("made up", ids, labels, split, ("device", "country"), (3, 2))
-    >>> clicks.rows, clicks.fields, clicks.n, clicks.rows_of("test").tolist()
-    (3, 2, 5, [2])
+    >>> clicks
+    ClickDataset 'made up': 3 rows, 2 fields, 5 ids (device 3, country 2)
+    >>> clicks.rows_of("test").tolist(), clicks.field_offsets.tolist()
+    ([2], [0, 3, 5])
     """
 
     name: str
@@ -82,6 +89,13 @@ class ClickDataset:
                 raise InputError(f"{label} must be uint8 of shape ({len(self.ids)},), got {array.dtype} {array.shape}")
         if self.vocabulary is not None and self.vocabulary.field_sizes != self.field_sizes:
             raise InputError("vocabulary must have the dataset's field_sizes")
+
+    def __repr__(self) -> str:
+        """One line for a notebook; reads no rows, which may lie on a disk."""
+        sizes = [f"{name} {size:,}" for name, size in zip(self.field_names, self.field_sizes, strict=True)]
+        listed = ", ".join(sizes[:8]) + (f", and {len(sizes) - 8} more" if len(sizes) > 8 else "")
+        fields = f"{self.fields} field{'' if self.fields == 1 else 's'}"
+        return f"{type(self).__name__} {self.name!r}: {self.rows:,} rows, {fields}, {self.n:,} ids ({listed})"
 
     @property
     def rows(self) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import PARTS
-from alpt_ref.data.formats.categories import join_categories
+from alpt_ref.data.formats.categories import join_categories, warn_of_shared_ids
 from alpt_ref.data.formats.text import BadRows, TextReader, parse_piece
 from alpt_ref.data.splits import check_folds, check_seed, split_counts, split_rows
 from alpt_ref.data.vocabulary import build_vocabulary, check_min_count
@@ -124,6 +124,8 @@ def read_raw(reader: TextReader) -> RawClicks:
         texts, where = join_categories([piece.categories[number] for piece in pieces])
         np.concatenate([known[piece.codes[number]] for known, piece in zip(where, pieces, strict=True)], out=out)
         categories.append(texts.to_pylist())
+    if reader.format is not None and reader.format.unordered:
+        warn_of_shared_ids(names, categories)
     return RawClicks(labels, codes.T, tuple(categories), names, reader.bad_rows, reader.info())
 
 

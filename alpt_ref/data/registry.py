@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,8 @@ from alpt_ref.data.formats.criteo import criteo_format
 from alpt_ref.data.formats.libfm import libfm_format
 from alpt_ref.data.formats.lines import Progress
 from alpt_ref.data.formats.parse import TextFormat
-from alpt_ref.data.formats.text import FormatOf, OnBadRow, TextReader
+from alpt_ref.data.formats.sources import Sources
+from alpt_ref.data.formats.text import MAX_BAD_ROWS, FormatOf, OnBadRow, TextReader
 from alpt_ref.data.raw import RawClicks, read_raw
 from alpt_ref.data.store.reader import MANIFEST
 from alpt_ref.errors import InputError
@@ -54,13 +55,13 @@ def format_of(name: str) -> FormatOf:
     Parameters
     ----------
     name : str
-        What it stands for in another distribution is a `TextFormat`, or a function of a file's beginning that returns
-        one, as `libfm_format`.
+        What it stands for in another distribution is a `TextFormat`, or a function of a file's first lines (a sequence
+        of str) that returns one, as `libfm_format`.
 
     Returns
     -------
     callable
-        The beginning of a file -> its `TextFormat`, whose `kind` is `name`.
+        The first lines of a file -> its `TextFormat`, whose `kind` is `name`.
 
     Raises
     ------
@@ -74,8 +75,8 @@ def format_of(name: str) -> FormatOf:
     if not isinstance(part, TextFormat) and not callable(part):
         raise InputError(f"text format {name!r} must be a TextFormat or a function that returns one, got {part!r}")
 
-    def named(beginning: Any) -> TextFormat:
-        layout = part if isinstance(part, TextFormat) else part(beginning)
+    def named(head: Sequence[str]) -> TextFormat:
+        layout = part if isinstance(part, TextFormat) else part(head)
         if not isinstance(layout, TextFormat):
             raise InputError(f"text format {name!r} must return a TextFormat, got {layout!r}")
         return replace(layout, kind=name)
@@ -84,15 +85,20 @@ def format_of(name: str) -> FormatOf:
 
 
 def read_text(
-    kind: str, path: str | Path, *, on_bad_row: OnBadRow = "error", progress: Progress | None = None
+    kind: str,
+    path: Sources,
+    *,
+    on_bad_row: OnBadRow = "error",
+    max_bad_rows: float = MAX_BAD_ROWS,
+    progress: Progress | None = None,
 ) -> RawClicks:
-    """Read a raw click file of any text format.
+    """Read raw click files of any text format.
 
     Parameters
     ----------
     kind : str
         See `format_of`.
-    path, on_bad_row, progress
+    path, on_bad_row, max_bad_rows, progress
         As in `read_criteo`.
 
     Raises
@@ -100,7 +106,9 @@ def read_text(
     InputError
         There is no such format, or the file cannot be read, has no good row, or has a bad one.
     """
-    return read_raw(TextReader(path, format_of(kind), on_bad_row=on_bad_row, progress=progress))
+    return read_raw(
+        TextReader(path, format_of(kind), on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, progress=progress)
+    )
 
 
 def installed_dataset(name: str, encoding: Mapping[str, Any]) -> ClickDataset:

@@ -65,6 +65,10 @@ class Vocabulary:
         """Texts of local ids 1, 2, … of a field."""
         return self._arrow(field).to_pylist()  # type: ignore[no-any-return]
 
+    def examples(self, field: int, count: int = 2) -> list[str]:
+        """The most frequent categories of a field."""
+        return self._arrow(field)[:count].to_pylist()  # type: ignore[no-any-return]
+
     def local_ids(self, field: int, texts: Sequence[str] | Any) -> NDArray[np.uint32]:
         """Local ids of texts (a sequence of str or an Arrow array); unknown ones get 0."""
         import pyarrow as pa

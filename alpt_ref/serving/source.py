@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSource:
     """A table and, where it comes from a run, the backbone's kind and parameters."""
 
     table: ServingTable
@@ -37,7 +37,7 @@ class Source:
     dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
 
-def load(path: str | Path) -> Source:
+def load(path: str | Path) -> ExportSource:
     """The table (and backbone) at `path`.
 
     Parameters
@@ -55,24 +55,25 @@ def load(path: str | Path) -> Source:
     if not path.exists():
         raise InputError(f"{path} does not exist; name a run, a checkpoint or a quantised table")
     if path.is_file():
-        return Source(safetensors.read(path))
+        return ExportSource(safetensors.read(path))
     if (path / MARKER).exists():
-        return Source(safetensors.read(verified(path, safetensors.FILE)))
+        return ExportSource(safetensors.read(verified(path, safetensors.FILE)))
     checkpoint = read_checkpoint(path)
-    return Source(serving_table(checkpoint), checkpoint.config.model.kind, checkpoint.part("model"))
+    return ExportSource(serving_table(checkpoint), checkpoint.config.model.kind, checkpoint.part("model"))
 
 
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
     """What a checkpoint needs to answer lookups.
 
-    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other
-    method is restored: it becomes its codes and step sizes where it has them, else the float32 values of its lookup.
+    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other method is
+    restored: it becomes its codes and step sizes where it has them (and reads just that, which is tested for methods of
+    other distributions), else the float32 values of its lookup.
     """
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
     about = {"method": config.table.method, "config": config_hash(config), "dataset": str(meta["dataset"])}
     d, bits = int(meta["d"]), config.table.bits
     arrays = current_state(arrays)
-    if {"packed", "step_size"} <= arrays.keys():
+    if config.table.entry.built_in and {"packed", "step_size"} <= arrays.keys():
         quantised = {"rounding": config.table.rounding, "granularity": config.table.granularity}
         table = ServingTable(d, bits, arrays["packed"], arrays["step_size"], _owners(config, meta), about | quantised)
     elif config.table.method == "fp32" and "weights" in arrays:
@@ -80,15 +81,24 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
     else:
         restored = _restored_table(config, meta, arrays)
         codes, step_size = restored.codes(), restored.step_size
-        if codes is not None and step_size is not None:
-            quantised = {"rounding": "dr", "granularity": config.table.granularity}
-            packed = pack(codes, bits)
-            table = ServingTable(d, bits, packed, np.array(step_size), _owners(config, meta), about | quantised)
+        coded = None
+        if codes is not None and step_size is not None and restored.bits is not None:
+            quantised = {"rounding": restored.rounding or "dr", "granularity": config.table.granularity}
+            packed, owners = pack(codes, restored.bits), _owners(config, meta)
+            coded = ServingTable(d, restored.bits, packed, np.array(step_size), owners, about | quantised)
+        if coded is not None and (config.table.entry.built_in or _reads_like(coded, restored)):
+            table = coded
         else:
             table = ServingTable(d, FLOAT_BITS, _looked_up(restored), about=about)
     if table.n != meta["n"]:
         raise InputError(f"the checkpoint's table has {table.n} rows, its manifest says {meta['n']}; name another one")
     return table
+
+
+def _reads_like(coded: ServingTable, table: EmbeddingTable) -> bool:
+    """Whether codes times step sizes are what the table reads, bit for bit."""
+    parts = (np.arange(first, last) for first, last in blocks(table.n, table.d))
+    return all(np.array_equal(coded.lookup(rows), table.lookup(rows)) for rows in parts)
 
 
 def _owners(config: RunConfig, meta: Mapping[str, Any]) -> NDArray[np.int64] | None:

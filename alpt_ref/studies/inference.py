@@ -36,15 +36,17 @@ class Undecided(str):
     Attributes
     ----------
     comparisons : how many they are
+    seeds : how many seeds cannot decide them
     """
 
-    __slots__ = ("comparisons",)
+    __slots__ = ("comparisons", "seeds")
     comparisons: int
+    seeds: int
 
-    def __new__(cls, text: str, comparisons: int) -> Undecided:
+    def __new__(cls, text: str, comparisons: int, seeds: int) -> Undecided:
         """`text` is the sentence."""
         made = super().__new__(cls, text)
-        made.comparisons = comparisons
+        made.comparisons, made.seeds = comparisons, seeds
         return made
 
 
@@ -84,6 +86,7 @@ def undecided(
             f"{metric}: {seeds} seed{'s' if seeds > 1 else ''} cannot tell {counted} (largest "
             f"difference: {largest}, {rest[largest].interval}{note}).",
             len(rest),
+            seeds,
         )
     ]
 

@@ -36,10 +36,11 @@ def summary_text(tables: Sequence[FilledTable], verdicts: Sequence[Verdict]) -> 
     lines = [line for title, sentences in found if sentences for line in (f"{title}:", *sentences)]
     undecided = [one for table in tables for one in table.sentences if isinstance(one, Undecided)]
     if undecided:
+        seeds = " or ".join(map(str, sorted({one.seeds for one in undecided})))
         count, other = sum(one.comparisons for one in undecided), "other " if lines else ""
         lines.append(
-            f"The seeds cannot tell the {other}{count} comparisons apart, which does not prove equality; below each "
-            "table stands the largest of its differences with its interval."
+            f"{seeds} seeds cannot tell the {other}{count} comparisons apart, which does not prove equality; below "
+            "each table stands the largest of its differences with its interval."
         )
     if lines:
         parts.append("\n".join(["### What was found", "", *lines]) + "\n")

@@ -22,12 +22,14 @@ def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
     With `data.folds` the seed chooses the fold that is the test part.
     """
     check_folds(data)
-    if data.source == "store":
-        return Path(data.path)
+    if data.store is not None:
+        return Path(data.store)
     config = msgspec.structs.replace(data, seed=seed % data.folds if data.folds else seed)
     plain = msgspec.to_builtins(config)
     if not config.folds:  # a random split has the name that it had before there were folds
         del plain["folds"]
+    if config.max_bad_rows == DataConfig().max_bad_rows:
+        del plain["max_bad_rows"]
     name = hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]
     store = folder / "data" / name
     if not (store / "manifest.json").exists():

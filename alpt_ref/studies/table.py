@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from alpt_ref._util.former_names import former_fields
-from alpt_ref._util.plugin import Kind, guard, load_plugins
+from alpt_ref._util.plugin import Kind, capture_error, load_plugins
 from alpt_ref._util.statistics import LEVEL
 from alpt_ref.errors import InputError
 from alpt_ref.studies.columns import COLUMNS, Filled, Value, best, fill
@@ -24,7 +24,7 @@ from alpt_ref.studies.stored import Runs
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig
 
-Plan = Callable[[Study], Mapping[str, RunConfig]]
+RunPlan = Callable[[Study], Mapping[str, RunConfig]]
 
 
 @former_fields(heads="label_columns", lines="rows", beside="extra_rows")
@@ -51,7 +51,7 @@ class Table:
     id: str
     title: str
     label_columns: tuple[str, ...]
-    runs: Plan
+    runs: RunPlan
     rows: Callable[[Study], Sequence[Row]]
     columns: tuple[str, ...] = ("auc", "logloss", "auc_difference", "logloss_difference")
     times: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def load_tables(folder: str | Path | None = None, *, add: str | Path | None = No
 
 def fill_table(table: Table, runs: Runs) -> list[FilledTable]:
     """The table filled with the stored runs, and its times as a second table where it has some."""
-    with guard() as caught:
+    with capture_error() as caught:
         rows = (*table.rows(runs.study), *table.extra_rows(runs))
     if caught.message:
         raise InputError(f"table {table.id}: {caught.message}")
@@ -125,7 +125,7 @@ def fill_table(table: Table, runs: Runs) -> list[FilledTable]:
         for name in filter(None, (row.run, row.reference)):
             if name not in runs:
                 raise InputError(f"table {table.id}: row {' '.join(row.labels)!r} names the unknown run {name!r}")
-    with guard() as caught:
+    with capture_error() as caught:
         sentences = tuple(table.conclude(runs))
     if caught.message:
         raise InputError(f"table {table.id}: {caught.message}")

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from alpt_ref._util.files import STALE_S, remove_parts, writable_folder
-from alpt_ref._util.plugin import guard
+from alpt_ref._util.plugin import capture_error
 from alpt_ref._util.progress import Progress
 from alpt_ref.data import ClickDataset
 from alpt_ref.errors import InputError
@@ -138,7 +138,7 @@ def _samples(task: TrainingTask, index: Index) -> int:
 
 def _plan(one: HasRuns, study: Study) -> Mapping[str, RunConfig]:
     """What a table or figure asks for, on the study's data and with its threads."""
-    with guard() as caught:
+    with capture_error() as caught:
         runs = {} if one.runs is None else dict(one.runs(study))
     if caught.message:
         raise InputError(f"runs of {one.id}: {caught.message}")

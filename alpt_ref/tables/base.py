@@ -23,6 +23,7 @@ from alpt_ref.kernels.types import Codes
 from alpt_ref.tables import checks
 from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
 from alpt_ref.tables.options import NoOptions
+from alpt_ref.tables.spec import MAX_INIT_STD as MAX_INIT_STD
 from alpt_ref.tables.spec import TableSpec as TableSpec
 from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows, sum_gradients, unique_rows

@@ -1,4 +1,4 @@
-"""What a table is made from: its size, the settings that every method has, and the method's own."""
+"""What configures a table: its size, what every method has, and the settings of the method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from alpt_ref.scalar.philox import MAX_COLUMNS, MAX_ROWS
 from alpt_ref.tables.options import EPOCH_UPDATES, CommonOptions
 
 MAX_INIT_STD = 1e37
-
 
 _COMMON = CommonOptions()
 

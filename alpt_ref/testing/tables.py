@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from alpt_ref._util.parts import find, name_of
 from alpt_ref._util.settings import settings_of
 from alpt_ref.errors import InputError, TrainingError
-from alpt_ref.kernels.backend import get_backend
 from alpt_ref.tables import EmbeddingTable, make_table
 from alpt_ref.tables.make import table_class
-from alpt_ref.testing.common import Failed, require_raises, require_same, run, same_bits, threads
+from alpt_ref.testing.common import Failed, generator, require_raises, require_same, run, same_bits, threads
+from alpt_ref.testing.held import require_nothing_else
 
 N, D = 3000, 6
 """Rows and columns of the tables: rows enough that two threads share them."""
-PADDING = 4096
-"""Bytes that an allocation may have beyond its array, for alignment."""
 
 Ids = NDArray[np.int64]
 Grads = NDArray[np.float32]
@@ -90,7 +88,7 @@ def _two_passes(table: Any, ids: Ids, grads: Grads) -> None:
 
 def _batch(seed: int, size: int = 2500, rows: int = N) -> tuple[Ids, Grads]:
     """Ids of the first `rows` rows, many more than once, and gradients that floats can add in any order."""
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     return rng.integers(0, rows, size), (rng.integers(-64, 65, (size, D)) / 1024).astype(np.float32)
 
 
@@ -151,7 +149,7 @@ class _Checks:
 
     def batch_order(self) -> None:
         first, second = self.make(), self.make()
-        rng = np.random.default_rng(9)
+        rng = generator(9)
         for seed in range(3):
             ids, grads = _batch(seed)
             order = rng.permutation(len(ids))
@@ -202,7 +200,7 @@ class _Checks:
         if table.nbytes("serving") != served:
             raise Failed(f"nbytes('serving') is {table.nbytes('serving')}, the arrays needed to serve take {served}")
         if table.backend.name == "cpu":
-            _require_nothing_else(table)
+            require_nothing_else(table, N)
 
     def state(self) -> None:
         table = self.trained(0, 1, 2)
@@ -264,43 +262,3 @@ class _Checks:
             raise Failed(
                 f"after 20 steps towards a target the mean squared error is {errors[1]:.3g}, from {errors[0]:.3g}"
             )
-
-
-def _require_nothing_else(table: EmbeddingTable) -> None:
-    """`Failed` if the table holds a writable array of its size that its state does not hold."""
-    known: dict[int, int] = {}
-    for array in table._state_arrays().values():
-        root = _root(array)
-        known[id(root)] = known.get(id(root), 0) + array.nbytes
-    for path, array in _arrays_in(table, type(table).__name__, set()):
-        root = _root(array)
-        room = known.get(id(root), 0)
-        if root.flags.writeable and root.nbytes >= N and root.nbytes > room + (PADDING if room else 0):
-            more = f"holds {root.nbytes} bytes, of which the state has {room}" if room else "is not part of the state"
-            raise Failed(f"the array {path} {array.dtype} {array.shape} {more}: nbytes does not count it")
-
-
-def _root(array: NDArray[Any]) -> NDArray[Any]:
-    """The array that owns the memory."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def _arrays_in(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Every array that an object reaches by attributes and containers, but for its specification and backend."""
-    if isinstance(value, np.ndarray):
-        yield path, value
-        return
-    if id(value) in seen or isinstance(value, (str, bytes, int, float, type)) or value is get_backend():
-        return
-    seen.add(id(value))
-    if isinstance(value, dict):
-        items = [(f"{path}[{key!r}]", one) for key, one in value.items()]
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        items = [(f"{path}[{place}]", one) for place, one in enumerate(value)]
-    else:
-        own = getattr(value, "__dict__", {})
-        items = [(f"{path}.{name}", one) for name, one in own.items() if name not in ("spec", "backend")]
-    for name, one in items:
-        yield from _arrays_in(one, name, seen)

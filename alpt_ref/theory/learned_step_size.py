@@ -6,9 +6,9 @@ by s must be told apart:
 * the true one, codes frozen (nearest codes are optimal, so their change does not count): ``2 E (Q - w) R(w/s)``;
 * the straight-through one of LSQ (R5) fed with the same loss: ``2 E (Q - w) (R(x) - x)`` inside, end codes outside.
 
-Inside the range the second is ``2 s E (R(x) - x)^2 >= 0``: it always pulls the step down there and only saturated
+Inside the range the second is ``2 s E (R(x) - x)^2 >= 0``: it always pulls the step size down there and only saturated
 weights push it up. The two agree where the density is nearly constant over a step (many bits) and differ at few bits:
-the learned step is then near the optimum, not at it. Source of the rule: Esser et al., "Learned step size
+the learned step size is then near the optimum, not at it. Source of the rule: Esser et al., "Learned step size
 quantization", ICLR 2020; the comparison is ours.
 """
 

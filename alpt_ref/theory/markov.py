@@ -3,7 +3,7 @@
 With no or two-point gradient noise each code has at most four successors, so ``E f(w_t)`` for every t, the stationary
 law and the time to stall follow from a sparse transition matrix without any sampling. A separable problem in d
 dimensions is d such chains. Rounding probabilities are exact up to float64 (``p = frac``); the 32-bit words of the
-kernels round up with probability ``floor(p 2^32)/2^32`` instead, a bias of at most ``2^-32`` of a step a rounding
+kernels round up with probability ``floor(p 2^32)/2^32`` instead, a bias of at most ``2^-32`` of a step per rounding
 (`bounds.word_bias_floor` turns it into loss).
 
 Iterates are ``w_1 (start), ..., w_T``; learning rate ``eta_t`` belongs to the update from ``w_t`` to ``w_{t+1}``.
@@ -95,15 +95,15 @@ class Chain:
         states = np.arange(n, dtype=np.float64)
         parts: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
         for outcome, probability in zip(*self.noise.outcomes(), strict=True):
-            move = -(eta / self.grid.step_size) * (self._slopes() + outcome)
-            move = np.clip(move, -states, n - 1 - states)
-            whole = np.trunc(move)
-            rest = np.abs(move - whole)
+            update = -(eta / self.grid.step_size) * (self._slopes() + outcome)
+            update = np.clip(update, -states, n - 1 - states)
+            whole = np.trunc(update)
+            rest = np.abs(update - whole)
             if self.rounding == "dr":
-                away = np.where(move > 0.0, rest >= 0.5, rest > 0.5).astype(np.float64)
+                away = np.where(update > 0.0, rest >= 0.5, rest > 0.5).astype(np.float64)
             else:
                 away = np.floor(rest * self._random_words()) / self._random_words() if self.random_bits else rest
-            beyond = np.clip(states + whole + np.sign(move), 0, n - 1)
+            beyond = np.clip(states + whole + np.sign(update), 0, n - 1)
             parts.append((states, states + whole, probability * (1.0 - away)))
             parts.append((states, beyond, probability * away))
         row, column, weight = (np.concatenate(x) for x in zip(*parts, strict=True))

@@ -24,7 +24,7 @@ from alpt_ref.kernels.cuda.available import require_device
 Floats = NDArray[np.float64]
 
 LEAST_UPDATES = 1 << 30
-"""Coordinate updates below which waking a GPU, a second or two a process, costs more than it saves: a core makes some
+"""Coordinate updates below which waking a GPU, a second or two per process, costs more than it saves: a core makes some
 10**9 a second."""
 LEAST_ELEMENTS = 1 << 13
 """Coordinates of all runs below which the GPU's threads wait for themselves: a step takes about 0.2 microseconds."""

@@ -7,6 +7,7 @@ order, whatever order the rows were drawn in, and a memory-mapped dataset is rea
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.store.gather import gather_batches
+from alpt_ref.errors import AlptWarning
+from alpt_ref.training.config import RunConfig
 
 
 class Batch(NamedTuple):
@@ -31,6 +34,17 @@ class Batch(NamedTuple):
 def batch_count(rows: int, batch_size: int) -> int:
     """Batches of an epoch with this many rows."""
     return -(-rows // batch_size)
+
+
+def warn_of_single_row(config: RunConfig, rows: int) -> None:
+    """AlptWarning where an epoch's last batch is one row, from which batch normalisation learns nothing."""
+    if config.model.normalises and rows % config.train.batch_size == 1:
+        warnings.warn(
+            f"train.batch_size {config.train.batch_size:,} leaves one row for the last batch of {rows:,} rows: batch "
+            "normalisation makes 0 of it, so that it teaches nothing; choose another batch size",
+            AlptWarning,
+            stacklevel=3,
+        )
 
 
 def batch_rows(

@@ -16,13 +16,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
-from alpt_ref._util.settings import NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
+from alpt_ref._util.settings import NAME, NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.training.sections import ModelConfig as ModelConfig
 from alpt_ref.training.sections import TableConfig as TableConfig
 from alpt_ref.training.sections import changed, fitted
 
+PATH = Rule("text, or a list of texts", lambda value: isinstance(value, str) or len(value) > 0)
+SHARE = Rule("a share from 0 to 1", lambda value: 0 <= value <= 1)
 FRACTION = Rule("a number above 0 and at most 1", lambda value: 0 < value <= 1)
 INSIDE = Rule("a number above 0 and below 1", lambda value: 0 < value < 1)
 FOLDS = Rule("0 (random splits) or a whole number of at least 3", lambda value: value == 0 or value >= 3)
@@ -44,11 +46,14 @@ class DataConfig(Settings, frozen=True):
 
     prefix: ClassVar[str] = "data."
 
-    source: Annotated[str, "synthetic, store, a dataset's or a text format's name."] = "synthetic"
-    path: Annotated[str, "File or folder of a store or a text format."] = ""
+    source: Annotated[str, NAME, "synthetic, store, a dataset's or a text format's name."] = "synthetic"
+    path: Annotated[
+        str | tuple[str, ...], PATH, "Folder of a store; or file, folder or pattern of a text format, one or several."
+    ] = ""
     on_bad_row: Annotated[
         Literal["error", "skip"], choice("error", "skip"), "Stop at a malformed row of a raw file, or leave it out."
     ] = "error"
+    max_bad_rows: Annotated[float, SHARE, "Largest share of malformed rows that on_bad_row = skip leaves out."] = 0.1
     min_count: Annotated[
         int | None,
         optional(whole(1)),
@@ -74,6 +79,11 @@ class DataConfig(Settings, frozen=True):
         if not isinstance(self.source, str):
             raise unknown("format", self.source, "data.source")
         find("format" if self.path else "dataset", self.source, "data.source", also=BUILT_IN_SOURCES)
+
+    @property
+    def store(self) -> str | None:
+        """The folder of the encoded store that is read, if one is."""
+        return str(self.path) if self.source == "store" else None
 
     @property
     def is_format(self) -> bool:
@@ -141,8 +151,15 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.train.device == "cuda" and not table.cuda:
             able = ", ".join(name for name, entry in TABLES.items() if entry.cuda)
             raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
+        if self.train.batch_size == 1 and self.model.normalises:
+            raise InputError(
+                "train.batch_size must be at least 2 with model.batch_norm, got 1: a row less its own mean is 0, from "
+                "which nothing is learned; set model.batch_norm=false or a larger batch"
+            )
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
+        if self.data.source == "store" and not isinstance(self.data.path, str):
+            raise InputError(f"data.path must be one folder for data.source 'store', got {list(self.data.path)}")
 
     def __repr__(self) -> str:
         """The sections, and in them the settings, that differ from their defaults."""

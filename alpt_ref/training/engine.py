@@ -18,7 +18,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,6 @@ from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
-from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.training import batches
 from alpt_ref.training.build import State, build, restore, snapshot, split_state
 from alpt_ref.training.config import RunConfig
@@ -161,7 +160,8 @@ class CpuEngine(Engine):
         self.table, self.model = build(config, dataset)
         dense = config.model
         self.dense = make_dense_optimizer(dense.optimizer, lr=dense.lr, weight_decay=dense.weight_decay)
-        self._two_pass = self.table if isinstance(self.table, AdaptiveTable) and config.table.two_pass else None
+        twice = config.table.two_pass or "two_pass" not in config.table.entry.settings
+        self._two_pass: Any = self.table if self.table.two_pass_capable and twice else None
 
     def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
         """See `Engine.train`."""

@@ -14,9 +14,11 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
+from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
+from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
@@ -36,6 +38,7 @@ class Learner:
         self.engine: Any = make_engine(config, self.blank)
         self.epoch = self.steps = 0
         self.model: Model | None = None  # of float64, for predictions
+        self.unseen: list[float] | None = None  # per column, the share of unknown values in the first rows encoded
         self.lock = threading.Lock()  # a model's buffers serve one caller at a time
 
     def dataset(self, ids: NDArray[np.uint32], labels: NDArray[np.uint8] | None = None) -> ClickDataset:
@@ -45,15 +48,28 @@ class Learner:
         return ClickDataset("X", ids, blank if labels is None else labels, blank, names, self.sizes)
 
     def encode(self, columns: list[Column]) -> NDArray[np.uint32]:
-        """Global ids of rows, (rows, columns)."""
+        """Global ids of rows, (rows, columns); a warning where far more values are unknown than in the first rows."""
         ids = np.empty((len(columns[0]), len(columns)), np.uint32)
         for place, (coder, column) in enumerate(zip(self.coders, columns, strict=True)):
             ids[:, place] = self.offsets[place] + coder.encode(column)
+        self._watch(columns, ids)
         return ids
+
+    def _watch(self, columns: list[Column], ids: NDArray[np.uint32]) -> None:
+        names = [coder.name for coder in self.coders]
+        values = UnseenValues(names, self.offsets, self.unseen, "those it was fitted on")
+        values.add(ids)
+        if self.unseen is None:  # these are the first rows
+            self.unseen = values.shares().tolist()
+            return
+        for place in values.suspects():
+            values.remember({place: columns[place][ids[:, place] == self.offsets[place]][:100].tolist()})
+        values.warn(lambda place: self.coders[place].examples(), stacklevel=6)
 
     def train(self, dataset: ClickDataset, epochs: int, progress: Progress) -> list[float]:
         """Pass over the rows `epochs` times; returns the mean logloss of each."""
         rows, losses = dataset.rows_of("train"), []
+        warn_of_single_row(self.config, len(rows))
         batches = -(-len(rows) // self.config.train.batch_size)
         self.model = None
         progress.begin(epochs * len(rows), "training", unit="samples")
@@ -103,14 +119,14 @@ class Learner:
         """Settings, vocabulary and the engine's arrays."""
         return {
             "config": self.config, "coders": self.coders, "epoch": self.epoch, "steps": self.steps,
-            "state": self.engine.state(),
+            "unseen": self.unseen, "state": self.engine.state(),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the engine anew and put its arrays back."""
         self.__init__(state["config"], state["coders"])  # type: ignore[misc]
         self.engine.load_state(state["state"])
-        self.epoch, self.steps = state["epoch"], state["steps"]
+        self.epoch, self.steps, self.unseen = state["epoch"], state["steps"], state.get("unseen")
 
 
 def config_of(settings: Mapping[str, Any], seed: int) -> RunConfig:

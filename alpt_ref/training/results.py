@@ -68,6 +68,16 @@ class RunResult:
     configuration says so. Bytes are counted from the table's arrays: `training_bytes` with optimiser state,
     `serving_bytes` without. `samples_per_s` is the median over epochs of training samples per second. `table` and
     `model` are those of `train`; a result that was read from a file has None in their place.
+
+    Examples
+    --------
+    >>> from alpt_ref import RunConfig, synthetic_clicks, train
+    >>> config = RunConfig().replace("model", dim=4, hidden=(8,)).replace("train", epochs=1, batch_size=200)
+    >>> result = train(config, synthetic_clicks(rows=2000, fields=3, features=100, seed=1))
+    >>> type(result).__name__, result.label, result.bits, result.tested_epoch
+    ('RunResult', 'alpt-sr', 8, 1)
+    >>> 0.0 < result.test_auc < 1.0, result.table.lookup([0]).shape
+    (True, (1, 4))
     """
 
     label: str

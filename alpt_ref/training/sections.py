@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import msgspec
 
 from alpt_ref._util.parts import find, name_of
-from alpt_ref._util.settings import NOT_NEGATIVE, POSITIVE, Settings, choice, extended, nearest, whole
+from alpt_ref._util.settings import NAME, NOT_NEGATIVE, POSITIVE, Settings, choice, extended, nearest, whole
 from alpt_ref.catalog import MODELS, TABLES, Entry
 from alpt_ref.errors import InputError
 from alpt_ref.models import options as models
@@ -73,7 +73,7 @@ class _TableSettings(PartSettings, frozen=True):
     part: ClassVar[str] = "table"
     common: ClassVar[tuple[str, ...]] = ("method", *tables.CommonOptions.__struct_fields__)
 
-    method: Annotated[str, "A built-in method, the name of an installed one, or module:Class."] = "alpt"
+    method: Annotated[str, NAME, "A built-in method, the name of an installed one, or module:Class."] = "alpt"
 
     @property
     def label(self) -> str:
@@ -98,7 +98,7 @@ class _ModelSettings(PartSettings, frozen=True):
     part: ClassVar[str] = "model"
     common: ClassVar[tuple[str, ...]] = ("kind", "dim", "optimizer", "lr", "weight_decay", "precision")
 
-    kind: Annotated[str, "A built-in backbone, the name of an installed one, or module:Class."] = "dcn"
+    kind: Annotated[str, NAME, "A built-in backbone, the name of an installed one, or module:Class."] = "dcn"
     dim: Annotated[int, whole(1, 2**18 - 1), "Embedding dimension; for fm and deepfm the number of factors."] = 16
     optimizer: Annotated[str, choice("adam", "sgd"), "Of the dense parameters."] = "adam"
     lr: Annotated[float, POSITIVE, "Learning rate of the dense parameters."] = 1e-3
@@ -106,6 +106,11 @@ class _ModelSettings(PartSettings, frozen=True):
     precision: Annotated[
         str, choice("float32", "tf32"), "Of matrix products on a GPU; tf32 keeps 10 bits of the factors' mantissa."
     ] = "float32"
+
+    @property
+    def normalises(self) -> bool:
+        """Whether the backbone has batch normalisation, to which a batch of one row is nothing but zeros."""
+        return bool(self.own().get("batch_norm", False))
 
 
 if TYPE_CHECKING:

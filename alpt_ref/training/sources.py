@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from alpt_ref.training.config import DataConfig
 
 if TYPE_CHECKING:
     from alpt_ref.data import ClickDataset
+    from alpt_ref.data.formats.sources import Sources
     from alpt_ref.data.store.ingest import Step
 
 SYNTHETIC = ("rows", "fields", "features", "exponent", "rank", "linear_std", "interaction_std", "positive_rate", "seed")
@@ -44,14 +46,18 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
 
     check_folds(config)
     if config.source == "store":
-        return data.load(Path(config.path))
+        return data.load(Path(str(config.path)))
     if config.source == "synthetic":
         drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
         return drawn
     if not config.is_format:
         return data.load(config.source, **_options(config, ENCODING))
     raw = data.read_text(
-        config.source, config.path, on_bad_row=config.on_bad_row, progress=reading(config.path, progress)
+        config.source,
+        config.path,
+        on_bad_row=config.on_bad_row,
+        max_bad_rows=config.max_bad_rows,
+        progress=reading(config.path, progress),
     )
     return raw.encode(**_options(config, ENCODING))
 
@@ -69,6 +75,7 @@ def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None 
             config.path,
             folder,
             on_bad_row=config.on_bad_row,
+            max_bad_rows=config.max_bad_rows,
             progress=_steps(progress),
             **_options(config, ENCODING),
         )
@@ -95,8 +102,10 @@ def _steps(progress: Progress | None) -> Callable[[Step], None]:
     return report
 
 
-def reading(path: str, progress: Progress | None) -> Callable[[int, int, int], None]:
+def reading(path: Sources, progress: Progress | None) -> Callable[[int, int, int], None]:
     """Turn the reader's (bytes read, bytes of the file, rows) into progress."""
+    named = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    label = f"reading {Path(named[0]).name}" + (f" and {len(named) - 1} more" if named[1:] else "")
     done = 0
 
     def report(read: int, total: int, rows: int) -> None:
@@ -104,7 +113,7 @@ def reading(path: str, progress: Progress | None) -> Callable[[int, int, int], N
         if progress is None:
             return
         if done == 0:
-            progress.begin(total, f"reading {Path(path).name}", unit="bytes")
+            progress.begin(total, label, unit="bytes")
         progress.advance(read - done, f"{rows:,} rows")
         done = read
         if read >= total:

@@ -23,14 +23,15 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
+from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import build, restore
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
+from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.trainer import StoppedError, Trainer
-from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -113,6 +114,7 @@ def train(
             config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
+    warn_of_single_row(config, int((dataset.split == 0).sum()))
     device = config.train.device
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
     progress = progress or Progress(enabled=False)
@@ -124,8 +126,8 @@ def train(
             _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
                 return _restored(folder, config, dataset)
-            resumed = _newest_checkpoint(folder, resume, log or (lambda text: None))
-            _require_same(resumed, config, dataset)
+            resumed = newest_checkpoint(folder, resume, log or (lambda text: None))
+            require_same(resumed, config, dataset)
             tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
             tools["history_file"] = folder / "history.jsonl"
             trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
@@ -141,7 +143,17 @@ def _check_options(output: str | Path | None, resume: bool, checkpoint_every: in
 
 
 def require_usable(dataset: ClickDataset) -> None:
-    """`InputError` unless every part has rows, and those that an AUC is computed on have both labels."""
+    """`InputError` unless ids and labels keep to their rules, every part has rows and those with an AUC both labels.
+
+    A store's ids and labels were checked when it was written.
+    """
+    if dataset.files is None:
+        dataset.validate()
+    if dataset.labels.min() == dataset.labels.max():
+        raise InputError(
+            f"dataset {dataset.name!r} has only the label {dataset.labels[0]} in all its {dataset.rows:,} rows; "
+            "a model of clicks needs rows of both labels, impressions with a click and without"
+        )
     for part in ("train", "valid", "test"):
         labels = dataset.labels[dataset.split == ("train", "valid", "test").index(part)]
         if not len(labels):
@@ -219,69 +231,6 @@ def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) 
     names = [(section, key) for section in here for key in {**there.get(section, {}), **here[section]}]
     values = [(f"{s}.{k}", there.get(s, {}).get(k, "absent"), here[s].get(k, "absent")) for s, k in names]
     return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
-
-
-def _newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) -> Checkpoint | None:
-    """The newest whole checkpoint, to resume from; None where there is none yet."""
-    found = checkpoint.list_checkpoints(folder / CHECKPOINTS)
-    if not found:
-        if resume:
-            log(f"{folder} holds no checkpoint: training starts at the beginning")
-        return None
-    if not resume:
-        raise InputError(
-            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; continue from it "
-            "with --resume, or delete the folder to start again"
-        )
-    reasons: list[str] = []
-    for path in found:
-        try:
-            content = checkpoint.read_folder(path)
-        except InputError as error:
-            reasons.append(str(error))
-            log(f"{error}; trying the one before")
-            continue
-        log(f"resuming from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
-        return content
-    raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
-
-
-def _require_same(resumed: Checkpoint | None, config: RunConfig, dataset: ClickDataset) -> None:
-    """`InputError` unless resuming with these data and versions gives the same bits."""
-    if resumed is None:
-        return
-    meta, device = resumed.meta, config.train.device
-    if dataset.files is not None:  # a store's own word is not enough: its arrays may have been edited since
-        dataset = replace(dataset, files=None)
-    if meta["fingerprint"] != dataset.fingerprint:
-        raise InputError(
-            f"dataset {dataset.name!r} is not the one that the checkpoint was trained on: its content has changed; "
-            "bring the old data back, or delete the folder to start again"
-        )
-    if meta.get("device", device) != device:
-        raise InputError(
-            f"the checkpoint was written on device {meta['device']!r}, got {device!r}, which may round differently; "
-            f"resume with --device {meta['device']}"
-        )
-    for name, code in code_of(config).items():
-        if meta.get("code", {}).get(name) != code:
-            raise InputError(
-                f"the checkpoint was written with another version of {name}; bring that version back to resume, or "
-                "delete the folder to start again"
-            )
-    here = versions()
-    found = meta.get("versions", {})
-    for name in ("alpt_ref", "numpy", "numba", "scipy", "blas"):
-        if name in ("scipy", "blas") and name not in found:
-            continue  # release 0.1.0 did not record them
-        there = found.get(name)
-        if there != here[name]:
-            way_out = "run it on such a machine" if name == "blas" else "install that version"
-            what = "matrix products by" if name == "blas" else name
-            raise InputError(
-                f"the checkpoint was written with {what} {there}, this is {here[name]}, which may round differently; "
-                f"{way_out} to resume, or delete the folder to start again"
-            )
 
 
 def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from alpt_ref._util.progress import Progress
+from alpt_ref.data.formats.unseen import test_shares
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training import batches
 from alpt_ref.training.build import State
@@ -212,7 +213,10 @@ class Trainer:
             arrays["vocabulary/category_offsets"] = np.asarray(vocabulary.category_offsets)
         steps = epoch * batches.batch_count(len(self.rows), self.config.train.batch_size)
         content = self._content(arrays, epoch, steps, {})
-        return replace(content, meta=content.meta | {"finished": finished, "batch": 0, "loss_sum": 0.0})
+        unseen = test_shares(self.dataset)  # what is usual, for those who score new rows
+        return replace(
+            content, meta=content.meta | {"finished": finished, "batch": 0, "loss_sum": 0.0, "unseen": unseen}
+        )
 
     def _content(self, arrays: State, epoch: int, step: int, timing: dict[str, Any]) -> Checkpoint:
         dataset, table = self.dataset, self.engine.table

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from alpt_ref._util.plugin import guard
+from alpt_ref._util.plugin import capture_error
 from alpt_ref.errors import InputError
 from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.measurement import Measurement
@@ -196,7 +196,7 @@ class Claim:
         """
         if self.of_inputs is None or inputs == NO_INPUTS:
             return self
-        with guard() as caught:
+        with capture_error() as caught:
             return self.of_inputs(inputs)
         raise InputError(f"claim {self.id}: {caught.message}")
 

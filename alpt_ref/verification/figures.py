@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from alpt_ref._util.files import atomic, write_text
-from alpt_ref._util.plugin import Kind, guard, load_plugins
+from alpt_ref._util.plugin import Kind, capture_error, load_plugins
 from alpt_ref.errors import InputError
 from alpt_ref.verification.picture import new_figure, paper_style, svg_bytes
 from alpt_ref.verification.results import ClaimResult
@@ -124,7 +124,7 @@ def _draw(figure: Figure, results: Mapping[str, ClaimResult], output: Path, runs
         return f"no stored results of {', '.join(absent)}, run 'alpt-ref verify {options}'"
     if not figure.claims and (runs is None or figure.id not in runs):
         return "no stored runs, run 'alpt-ref reproduce'"
-    with guard() as caught, paper_style():
+    with capture_error() as caught, paper_style():
         of_claims = {name: results[name] for name in figure.claims}
         stored = of_claims if figure.claims or runs is None else runs.plan(figure.id)
         drawing, rows = figure.draw(stored)

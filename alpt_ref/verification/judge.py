@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.plugin import guard
+from alpt_ref._util.plugin import capture_error
 from alpt_ref.verification.claim import Cell, Claim, Control, region, shrunk
 from alpt_ref.verification.estimates import Estimate
 from alpt_ref.verification.measurement import FloatArray, Measurement, pool
@@ -105,7 +105,7 @@ def judge_cells(claim: Claim, measured: Sequence[Measured], control: Control | N
     """Outcomes of all cells, as one family; with `control` its broken bound takes the place of the claim's."""
     prepared: list[_Ready | CellResult] = []
     for source in measured:
-        with guard() as caught:
+        with capture_error() as caught:
             prepared.append(_prepare(claim, source, control))
         if caught.message:
             prepared.append(_without_points(source, "ERROR", caught.message))

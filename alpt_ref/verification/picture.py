@@ -16,7 +16,7 @@ from typing import Any
 
 from alpt_ref._util import plotting
 from alpt_ref._util.plotting import figure_style
-from alpt_ref._util.plugin import guard
+from alpt_ref._util.plugin import capture_error
 from alpt_ref.verification.results import ClaimResult, Point
 
 _MATHTEXT = (  # LaTeX that matplotlib's mathtext lacks, and what it has instead
@@ -72,7 +72,7 @@ def formula(statement: str) -> str:
     text = statement if "$" in statement else f"${statement}$"
     for pattern, replacement in _MATHTEXT:
         text = re.sub(pattern, replacement, text)
-    with guard(), paper_style():
+    with capture_error(), paper_style():
         figure = new_figure(0.1, 0.1)
         figure.set_layout_engine("none")
         figure.text(0, 0, text, fontsize=12, math_fontfamily="stix", linespacing=1.6)
@@ -84,7 +84,7 @@ def claim_picture(result: ClaimResult, draw: Callable[..., None] | None) -> tupl
     """The claim's picture as a data URI, and "" or why there is none."""
     if draw is None and not result.points:
         return "", "nothing was measured that could be drawn"
-    with guard() as caught, paper_style():
+    with capture_error() as caught, paper_style():
         figure = new_figure()
         (draw or measured_against_bound)(figure.add_subplot(), result)
         return data_uri(svg_bytes(figure)), ""

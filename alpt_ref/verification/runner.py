@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpt_ref._util.plugin import Source, guard, load_plugins, require_known
+from alpt_ref._util.plugin import Source, capture_error, load_plugins, require_known
 from alpt_ref._util.processes import available_cores, run_in_processes
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
@@ -96,7 +96,7 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
     if budget not in BUDGETS:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     claim = loaded.claim
-    with guard() as caught:
+    with capture_error() as caught:
         code = _code_hash(loaded.source)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from alpt_ref._util.plugin import Kind, Source, guard, load
+from alpt_ref._util.plugin import Kind, Source, capture_error, load
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.device import set_default_device
 from alpt_ref.verification.claim import Cell, Claim, Constants
@@ -63,7 +63,7 @@ def run_task(task: Task, claim: Claim | None = None, device: str | None = None) 
     """
     if device is not None:
         set_default_device(device)
-    with guard() as caught:
+    with capture_error() as caught:
         record = measure(claim if claim is not None else _claim(task.source, task.inputs), task)
         return Done(task, canonical(plain_record(record)), "")
     return Done(task, "", caught.message)

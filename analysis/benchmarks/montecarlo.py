@@ -45,7 +45,7 @@ def cases_of(noise: str, options: argparse.Namespace, threads: int) -> dict[str,
     }
     if threads > 1:
         cases[f"ours, {threads} threads"] = lambda: with_threads(threads)
-    torch = peers.torch_module()
+    torch = peers.torch_module(say=noise == "normal")
     if torch is not None:
         torch.set_num_threads(threads)
         found = peers.montecarlo_cases(torch, "cpu", runs, d, steps)
@@ -76,7 +76,7 @@ def on_a_gpu(options: argparse.Namespace) -> dict[str, Any]:
     backend = get_backend(options.device)
     cases = ours.montecarlo_cases(backend, options.runs, options.steps, options.dim)
     results = measure(cases, backend, options.repeats, whole_calls=True)
-    torch = peers.torch_module()
+    torch = peers.torch_module(say=True)
     if torch is not None:
         theirs = peers.montecarlo_cases(torch, options.device, options.runs, options.dim, 100)
         results |= measure(theirs, backend, options.repeats)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from alpt_ref._version import install_hint
 
 from .cases import Case, Cases
 
@@ -17,13 +18,19 @@ BLOCK = 65_536
 """Elements that NumPy works on at a time, so that they stay in the cache."""
 
 
-def torch_module() -> Any | None:
-    """PyTorch, or None."""
-    return _installed("torch")
+def torch_module(*, say: bool = False) -> Any | None:
+    """PyTorch, or None; where it is missing, print how to install it if `say`."""
+    torch = _installed("torch")
+    if torch is None and say:
+        print(f"PyTorch is not installed: left out ({install_hint('peers')})")
+    return torch
 
 
 def _installed(name: str) -> Any | None:
-    return importlib.import_module(name) if importlib.util.find_spec(name) is not None else None
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 # --- quantisation -----------------------------------------------------------------------------------------------------

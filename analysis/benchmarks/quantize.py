@@ -60,7 +60,7 @@ def on_a_processor(options: argparse.Namespace) -> dict[str, Any]:
         f"ours SR, {threads} threads": with_threads(threads, quantize, w, step, sr),
         "ours DR, 1 thread": with_threads(1, quantize, w, step, dr),
     }
-    torch = peers.torch_module()
+    torch = peers.torch_module(say=True)
     if torch is not None:
         (eager,) = peers.quantize_cases(torch, torch.from_numpy(w), float(step), compiled=False).values()
 
@@ -82,7 +82,7 @@ def on_a_processor(options: argparse.Namespace) -> dict[str, Any]:
 def on_a_gpu(options: argparse.Namespace) -> dict[str, Any]:
     backend = get_backend(options.device)
     cases = {**ours.copy_case(backend, options.elements), **ours.quantize_cases(backend, options.elements)}
-    torch = peers.torch_module()
+    torch = peers.torch_module(say=True)
     if torch is not None:
         tensor = torch.as_tensor(ours.weights(backend, options.elements, 16), device=options.device)
         cases |= peers.quantize_cases(torch, tensor, 0.01, compiled=not options.no_compile)

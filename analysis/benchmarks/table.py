@@ -58,7 +58,7 @@ def _measured(law: str, options: argparse.Namespace, backend: Backend) -> dict[s
         f" the most frequent one {most:,} times"
     )
     cases = ours.table_cases(backend, options.rows, ids, DIM, methods=METHODS)
-    torch = peers.torch_module()
+    torch = peers.torch_module(say=True)
     if torch is not None:
         generator = np.random.Generator(np.random.Philox(key=2))
         grads = (generator.standard_normal((ids[0].size, DIM)) * 1e-3).astype(np.float32)

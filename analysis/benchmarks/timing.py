@@ -125,7 +125,8 @@ def arguments(doc: str | None, **defaults: Any) -> argparse.Namespace:
         parser.add_argument(_flag(name), **how, help=argparse.SUPPRESS if name.startswith("child") else None)
     parser.add_argument("--output", metavar="FILE.json")
     options = parser.parse_args()
-    options.module = sys.modules["__main__"].__spec__.name  # type: ignore[union-attr]
+    spec = sys.modules["__main__"].__spec__
+    options.module = "" if spec is None else spec.name
     words = ["python -m", options.module]
     for name in defaults:
         value = getattr(options, name)

@@ -184,7 +184,7 @@ def main() -> None:
     )
     backend = get_backend("cuda")
     dataset = clicks(backend.xp, options.rows, options.fields, SAMPLES)
-    torch = None if options.no_peers else peers.torch_module()
+    torch = None if options.no_peers else peers.torch_module(say=True)
     results: dict[str, Any] = {}
     for batch in [int(part) for part in options.batches.split(",")]:
         steps = min(100, SAMPLES // batch)

@@ -115,7 +115,7 @@ def main() -> None:
     print(f"{rows:,} rows x {DIM}, batch {options.batch:,} x {fields} {options.ids} ids, {unique:,} unique")
 
     pairs = {name: our_cases(make_table(n=rows, d=DIM, **settings), fields, grads) for name, settings in TABLES.items()}
-    torch = peers.torch_module()
+    torch = peers.torch_module(say=True)
     if torch is not None:
         pairs |= {
             f"PyTorch fp32 {kind}": their_cases(torch, kind, rows, fields, grads) for kind in ("SparseAdam", "SGD")

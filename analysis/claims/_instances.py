@@ -99,7 +99,7 @@ class Instance:
     def floor_bound(self, eta: float) -> float:
         """What S1 leaves as T grows: its sharp form where no update exceeds a step, else the general one."""
         known = self.problem.constants(self.grid, self.noise)
-        given = {"T": 1, "eta": eta, "step_size": self.grid.step_size, "D1": 0.0, "G1": known.G1}
+        given: dict[str, Any] = {"T": 1, "eta": eta, "step_size": self.grid.step_size, "D1": 0.0, "G1": known.G1}
         if eta * known.g_max <= self.grid.step_size:
             return bounds.sr_convex_constant_small_updates(**given, g_max=known.g_max)
         return bounds.sr_convex_constant(**given, G=known.G, dim=1)
@@ -162,25 +162,25 @@ INSTANCES: dict[str, Callable[[], Instance]] = {
 
 @functools.cache
 def named(name: str) -> Instance:
-    """An instance by name, built once a process."""
+    """An instance by name, built once per process."""
     return INSTANCES[name]()
 
 
 # ---- D1 and D2: started in the lowest corner of the box
 
-CORNER_STEP = 1.0 / 16.0
+CORNER_STEP_SIZE = 1.0 / 16.0
 OFF_GRID = 0.3
 """Where between two grid points the minimum of the smooth problems lies, in steps."""
 
 
 def in_corner(cell: Cell) -> Instance:
     """The instance of a cell with ``problem``, ``sigma`` and ``d``."""
-    grid, d = Grid(CORNER_STEP, 6), int(cell["d"])
-    off = OFF_GRID * CORNER_STEP + CORNER_STEP * np.arange(d)
+    grid, d = Grid(CORNER_STEP_SIZE, 6), int(cell["d"])
+    off = OFF_GRID * CORNER_STEP_SIZE + CORNER_STEP_SIZE * np.arange(d)
     made: dict[str, Separable] = {
         "kink": absolute(1.0, np.zeros(d)),
         "bowl": quadratic(np.linspace(1.0, 0.5, d), off),
-        "huber": huber(1.0, 8.0 * CORNER_STEP, off),
+        "huber": huber(1.0, 8.0 * CORNER_STEP_SIZE, off),
         "elastic": elastic(0.5, 0.5, np.zeros(d)),
     }
     noise = Noise("two-point", cell["sigma"]) if cell["sigma"] else Noise()

@@ -28,7 +28,7 @@ def best(bits: int) -> float:
 
 
 def ratios(rows: int, d: int, b: int, bits: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """``(|grad_step|/step)/(|grad_w|/|w|)`` of each row, unscaled: both gradients are sums over the row's b samples.
+    """``(|grad_Delta|/Delta)/(|grad_w|/|w|)`` of each row, unscaled: both gradients are sums over the row's b samples.
 
     Weights and sample gradients are standard normal; the sum over samples is really taken.
     """
@@ -36,7 +36,7 @@ def ratios(rows: int, d: int, b: int, bits: int, generator: np.random.Generator)
     gradient = np.zeros((rows, d), np.float32)
     for _ in range(b):
         gradient += generator.standard_normal((rows, d), dtype=np.float32)
-    step = best(bits)
-    by_step = step_gradient(w, gradient, step, QuantSpec(bits, "dr")).astype(np.float64)
+    step_size = best(bits)
+    by_step = step_gradient(w, gradient, step_size, QuantSpec(bits, "dr")).astype(np.float64)
     relative = np.linalg.norm(gradient, axis=1) / np.linalg.norm(w, axis=1)
-    return np.asarray(np.abs(by_step) / step / relative)
+    return np.asarray(np.abs(by_step) / step_size / relative)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.jit import numba, run_rows
 from alpt_ref.scalar import quantizer
+from alpt_ref.scalar.code_range import code_range
 
 Floats32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -87,7 +88,7 @@ def count_values(x: Floats32, code_bits: int, word_bits: int, *, less: int = 0) 
     float64 arrays (n,)
     """
     sums = np.empty((len(x), 2), np.int64)
-    low, high = (np.float32(end(code_bits)) for end in (quantizer.q_min, quantizer.q_max))
+    low, high = (np.float32(end) for end in code_range(code_bits))
     run_rows(_value_counter(quantizer.encode_sr), len(x), x, low, high, word_bits, less, sums, grain=1)
     return _moments(sums, x.astype(np.float64), word_bits)
 
@@ -117,9 +118,9 @@ def count_moves(
 
 def _moments(sums: Integers, target: Floats, word_bits: int) -> tuple[Floats, Floats]:
     """Bias and variance from sums of ``rounded - floor(target)`` and its square over all words."""
-    words = float(1 << word_bits)
-    mean = sums[:, 0] / words
-    return mean - (target - np.floor(target)), sums[:, 1] / words - mean * mean
+    random_words = float(1 << word_bits)
+    mean = sums[:, 0] / random_words
+    return mean - (target - np.floor(target)), sums[:, 1] / random_words - mean * mean
 
 
 def nearest(x: Floats32) -> Integers:

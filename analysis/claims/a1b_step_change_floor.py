@@ -18,8 +18,8 @@ from alpt_ref.theory.problems import Separable, absolute, quadratic
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
-STEP, BITS, TARGET = 1.0 / 16.0, 8, 100
-LOSS_MINIMUM = TARGET * STEP * 0.97
+STEP_SIZE, BITS, TARGET = 1.0 / 16.0, 8, 100
+LOSS_MINIMUM = TARGET * STEP_SIZE * 0.97
 
 
 def cells(budget: str) -> list[Cell]:
@@ -38,11 +38,11 @@ def problem(cell: Cell) -> Separable:
 
 
 def step_sizes(cell: Cell) -> NDArray[np.float64]:
-    """``step_1 .. step_{T+1}``: to and fro by `change`, or ever closer to 95 % of the first."""
+    """``Delta_1 .. Delta_{T+1}``: to and fro by `change`, or ever closer to 95 % of the first."""
     t = np.arange(cell["longest"] + 1)
     if cell["path"] == "alternating":
-        return np.asarray(STEP * (1.0 + cell["change"] * (t % 2)))
-    return np.asarray(STEP * (0.98 + 0.02 * (1.0 - cell["change"]) ** t))
+        return np.asarray(STEP_SIZE * (1.0 + cell["change"] * (t % 2)))
+    return np.asarray(STEP_SIZE * (0.98 + 0.02 * (1.0 - cell["change"]) ** t))
 
 
 def horizons(cell: Cell) -> list[int]:
@@ -52,7 +52,7 @@ def horizons(cell: Cell) -> list[int]:
 def constants(cell: Cell) -> Constants:
     steps, one = step_sizes(cell), problem(cell)
     known = one.constants(Grid(float(steps.max()), BITS))
-    eta = cell["reach"] * STEP / known.g_max
+    eta = cell["reach"] * STEP_SIZE / known.g_max
     D1 = abs(TARGET * float(steps[0]) - LOSS_MINIMUM)
     return {"eta": eta, "step_size": float(steps.max()), "D1": D1, "G": known.G, "dim": 1, "reach": known.D}
 
@@ -76,7 +76,7 @@ def without_change(cell: Cell, constants: Constants) -> list[float]:
 
 def values_along(cell: Cell, eta: float) -> NDArray[np.float64]:
     """``E f(w_t) - f*`` for t = 1..T, from the law over the codes."""
-    one, steps, codes = problem(cell), step_sizes(cell), Grid(STEP, BITS).codes.astype(np.float64)
+    one, steps, codes = problem(cell), step_sizes(cell), Grid(STEP_SIZE, BITS).codes.astype(np.float64)
     law = np.zeros(len(codes))
     law[TARGET - int(codes[0])] = 1.0
     values = np.empty(cell["longest"])

@@ -2,7 +2,7 @@ r"""A2: the step size that the straight-through gradient (R5) learns, against th
 
 Proof of what can be expected. The true derivative of E(Q - w)^2 is 2 E(Q - w) R(x), codes frozen; R5 takes R(x) - x in
 place of R(x) inside the range, a difference of 2 E(Q - w) x. Over cells where the density is straight the two agree
-(both are step/6); its curvature over one step, of order step^2 ~ 4^-m, is what is left.
+(both are Delta/6); its curvature over one step, of order Delta^2 ~ 4^-m, is what is left.
 
 So "reaches the optimum" is not exact: the learned step is larger than the best one, by 5 % at 2 bits and 0.5 % at 4
 (normal), and costs 0.5 % and 0.02 % of squared error. The claim states this as a bound that falls like 2^-m (step) and
@@ -62,41 +62,41 @@ def weights(distribution: Distribution) -> tuple[NDArray[np.float32], NDArray[np
     return w.reshape(shape).astype(np.float32), (density / density.sum()).reshape(shape)
 
 
-def slope(step: float, cell: Cell, rule: str) -> float:
+def slope(step_size: float, cell: Cell, rule: str) -> float:
     """Expected straight-through gradient of the squared error by the step size."""
     bits, distribution = int(cell["bits"]), cell["distribution"]
     if bits not in KERNEL_BITS and rule == "dr":
-        return straight_through_slope(step, bits, distribution)
+        return straight_through_slope(step_size, bits, distribution)
     spec = QuantSpec(bits if bits in KERNEL_BITS else 4, "dr")
     w, probability = weights(distribution)
-    value = dequantize(quantize(w, step, spec), step)
+    value = dequantize(quantize(w, step_size, spec), step_size)
     loss_gradient = (2.0 * (value - w) * probability * 1e6).astype(np.float32)
     if rule == "sr":  # inside the range the expected derivative is zero (R6)
-        outside = (w < spec.q_min * step) | (w > spec.q_max * step)
+        outside = (w < spec.q_min * step_size) | (w > spec.q_max * step_size)
         loss_gradient = np.where(outside, loss_gradient, np.float32(0.0))
-    return float(step_gradient(w, loss_gradient, step, spec).sum(dtype=np.float64)) / 1e6
+    return float(step_gradient(w, loss_gradient, step_size, spec).sum(dtype=np.float64)) / 1e6
 
 
 def learned(cell: Cell, rule: str) -> tuple[float, list[float]]:
     """Gradient descent from `start` times the best step: relative moves of ``-rate * slope * step / error``."""
     bits, distribution = int(cell["bits"]), cell["distribution"]
-    step = cell["start"] * optimum(bits, distribution)[0]
-    path = [step]
+    step_size = cell["start"] * optimum(bits, distribution)[0]
+    path = [step_size]
     for _ in range(UPDATES):
-        move = RATE * slope(step, cell, rule) * step / squared_error(step, bits, distribution) / bits
-        step *= math.exp(-min(max(move, -0.5), 0.5))
-        path.append(step)
-    return step, path
+        move = RATE * slope(step_size, cell, rule) * step_size / squared_error(step_size, bits, distribution) / bits
+        step_size *= math.exp(-min(max(move, -0.5), 0.5))
+        path.append(step_size)
+    return step_size, path
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     bits, distribution = int(cell["bits"]), cell["distribution"]
     best, least = optimum(bits, distribution)
     rest = straight_through_step_size(bits, distribution)
-    step, path = learned(cell, "sr" if broken else "dr")
-    error = squared_error(step, bits, distribution)
-    values = [error / least - 1.0, abs(step / best - 1.0), abs(step / rest - 1.0)]
-    extra = {"learned": step, "best": best, "rest": rest, "error": error, "least": least, "path": np.array(path)}
+    step_size, path = learned(cell, "sr" if broken else "dr")
+    error = squared_error(step_size, bits, distribution)
+    values = [error / least - 1.0, abs(step_size / best - 1.0), abs(step_size / rest - 1.0)]
+    extra = {"learned": step_size, "best": best, "rest": rest, "error": error, "least": least, "path": np.array(path)}
     return exact(values, rtol=0.0, atol=1e-9, labels=LABELS, extra=extra)
 
 

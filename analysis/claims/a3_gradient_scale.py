@@ -1,8 +1,8 @@
 r"""A3: which gradient scale keeps the step size's relative update comparable with the weights'.
 
-Proof of the sizes. grad_step = sum_i grad_w_i r_i, r of R5; with gradients that do not know the rounding errors, given
-the lengths, E|grad_step| = |grad_w| |r| E|u_1|, u uniform on the sphere: ratio ~ sqrt(2/(pi d)) |r| |w|/step.
-|w|/step ~ sqrt(d) q times what depends on m slowly, |r| ~ sqrt(d): unscaled the ratio grows like sqrt(d) and nearly
+Proof of the sizes. grad_Delta = sum_i grad_w_i r_i, r of R5; with gradients that do not know the rounding errors, given
+the lengths, E|grad_Delta| = |grad_w| |r| E|u_1|, u uniform on the sphere: ratio ~ sqrt(2/(pi d)) |r| |w|/Delta.
+|w|/Delta ~ sqrt(d) q times what depends on m slowly, |r| ~ sqrt(d): unscaled the ratio grows like sqrt(d) and nearly
 like q, and not with the number b of samples that share the row, since both gradients are sums over them.
 
 1/sqrt(d q) (LSQ's argument) leaves a ratio near 1 for every b, d and m. Without a scale it passes 100; 1/sqrt(b d q)
@@ -51,7 +51,7 @@ CLAIM = Claim(
         r" g = 1/\sqrt{d\,(2^{m-1}-1)}$,  for every $b, d, m$"
     ),
     plain=(
-        "With gradient scale g = 1/sqrt(d q_max) the mean of (g |grad_step|/step)/(|grad_w|/|w|) lies between 1/3 and"
+        "With gradient scale g = 1/sqrt(d q_max) the mean of (g |grad_Delta|/Delta)/(|grad_w|/|w|) lies between 1/3 and"
         " 3/2 for every d, m and number b of samples of the row (random gradients, normal weights, best step size)"
     ),
     source="ours; the scale and its argument: Esser et al., Learned step size quantization, ICLR 2020",

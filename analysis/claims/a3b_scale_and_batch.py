@@ -1,7 +1,7 @@
 r"""A3, the batch: a gradient scale with 1/sqrt(b) is a smaller learning rate in disguise.
 
-Proof. grad_w = sum_j g_j and grad_step = sum_j <g_j, r> = <grad_w, r> over the b samples that share the row (R5).
-So |grad_step|/|grad_w| = |<u, r>| with u the direction of grad_w: the number of samples cancels.
+Proof. grad_w = sum_j g_j and grad_Delta = sum_j <g_j, r> = <grad_w, r> over the b samples that share the row (R5).
+So |grad_Delta|/|grad_w| = |<u, r>| with u the direction of grad_w: the number of samples cancels.
 A scale with 1/sqrt(b) therefore makes the step size's relative update fall like b^(-1/2) against the weights'.
 """
 

@@ -1,8 +1,8 @@
 r"""C1: the floor of stochastic rounding against the step size.
 
-Proof. Noise with |eta g| <= step: excess loss step E|g|/4 (X3), E|g| = sigma where sigma exceeds the slopes: power 1.
-|w| from a grid point at its minimum: half the time one step away (`tightness`), loss slope step/2: power 1.
-Smooth and without noise the law is SR(w*) (X2): lambda/2 step^2 theta(1-theta), power **2**.
+Proof. Noise with |eta g| <= Delta: excess loss Delta E|g|/4 (X3), E|g| = sigma where sigma exceeds the slopes: power 1.
+|w| from a grid point at its minimum: half the time one step away (`tightness`), loss slope Delta/2: power 1.
+Smooth and without noise the law is SR(w*) (X2): lambda/2 Delta^2 theta(1-theta), power **2**.
 
 So "the floor is proportional to the step size" needs gradients that do not vanish at the minimum (noise, or a kink); a
 smooth problem without noise does better. Exact stationary laws over a fixed box; w* = 1/3 keeps theta(1-theta) = 2/9.

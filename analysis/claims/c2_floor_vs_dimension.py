@@ -1,6 +1,6 @@
 r"""C2: the floor of stochastic rounding against the dimension.
 
-Proof. X3 a coordinate: loss step E|g_j|/4, so d coordinates together have step E|g|_1/4.
+Proof. X3 for each coordinate: loss Delta E|g_j|/4, so d coordinates together have Delta E|g|_1/4.
 Dense with |g|_2 fixed: E|g|_1 = sqrt(d) |g|_2: power 1/2, the largest possible (Cauchy and Schwarz).
 Sparse, as in click data (a mean over samples, each of which touches one coordinate): E|g|_1 = sigma whatever d is:
 power 0, which is what S1's sparse form says.

@@ -1,8 +1,8 @@
 r"""C3: the floor of stochastic rounding does not depend on the learning rate once updates are below a step.
 
-Proof. For |eta g| <= step the second moment obeys E(w'-w*)^2 = E(w-w*)^2 - 2 eta E[g e] + step eta E|g| exactly (R3).
-In the stationary law the first two cancel: E[g e] = step E|g|/2, an equation without eta (X2, X3 are its solutions).
-Deterministic rounding in its place stops at step/(2 eta lambda): its loss grows like 1/eta^2 (claim c6, the control).
+Proof. For |eta g| <= Delta the second moment obeys E(w'-w*)^2 = E(w-w*)^2 - 2 eta E[g e] + Delta eta E|g| exactly (R3).
+In the stationary law the first two cancel: E[g e] = Delta E|g|/2, an equation without eta (X2, X3 are its solutions).
+Deterministic rounding in its place stops at Delta/(2 eta lambda): its loss grows like 1/eta^2 (claim c6, the control).
 
 Exact stationary laws, kept for the figure of laws.
 """

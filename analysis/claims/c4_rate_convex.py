@@ -2,7 +2,7 @@ r"""C4: the average gap of stochastic rounding falls like T^(-1/2), learning rat
 
 Proof. Upper: S2. Lower, |w| with updates eta_t > step: the iterate crosses the kink and back, at a mean distance of a
 constant times eta_t ~ t^(-1/2), and the average of t^(-1/2) over 1..T is 2 T^(-1/2) up to 1/T.
-When eta_t falls below a step the gap settles at the floor slope step/2 (S2's last term, reached by |w|): power 0.
+When eta_t falls below a step the gap settles at the floor slope Delta/2 (S2's last term, reached by |w|): power 0.
 
 Two declared windows, one on each side. The control keeps the learning rate constant.
 """

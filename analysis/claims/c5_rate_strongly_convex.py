@@ -2,7 +2,7 @@ r"""C5: the average gap of stochastic rounding falls like ln(T)/T, strongly conv
 
 Proof. Upper: S3. Quadratic with noise sigma: w_{t+1} - w* = (1 - 1/t)(w_t - w*) - noise_t/(mu t) + eps_t, so without
 rounding w_{t+1} - w* is minus the mean of t noises over mu: E f(w_{t+1}) = sigma^2/(2 mu t), whose average is
-sigma^2 (1 + ln T)/(2 mu T) up to the start. Rounding adds at most step E|g|_1/2: the window ends well above it.
+sigma^2 (1 + ln T)/(2 mu T) up to the start. Rounding adds at most Delta E|g|_1/2: the window ends well above it.
 
 The claimed quantity is the average gap over 1 + ln T: slope -1. The control leaves the logarithm out of account.
 """

@@ -1,7 +1,7 @@
 r"""C6: the floor of deterministic rounding on a quadratic grows like 1/eta^2 as the learning rate shrinks.
 
-Proof. D3: from outside DR stops in (R - step, R], R = step/(2 eta lambda), so the loss lambda/2 e^2 is within
-lambda/2 (R - step)^2 and lambda/2 R^2 = step^2/(8 eta^2 lambda): power -2 while R is many steps.
+Proof. D3: from outside DR stops in (R - Delta, R], R = Delta/(2 eta lambda), so the loss lambda/2 e^2 is within
+lambda/2 (R - Delta)^2 and lambda/2 R^2 = Delta^2/(8 eta^2 lambda): power -2 while R is many steps.
 (From inside R it does not move at all: the power is that of starts from outside.) The control rounds stochastically.
 """
 
@@ -19,7 +19,7 @@ from ._instances import RELATIVE, Instance
 from ._pictures import slopes
 
 WIDTH = 0.1
-STEP = 1.0 / 32.0
+STEP_SIZE = 1.0 / 32.0
 
 
 def cells(budget: str) -> list[Cell]:
@@ -32,12 +32,12 @@ def bound(cell: Cell, constants: Constants) -> Any:
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    grid = Grid(STEP, cell["bits"])
-    made = Instance(quadratic(cell["curvature"], 0.3 * STEP), grid, Noise(), grid.low_code)
+    grid = Grid(STEP_SIZE, cell["bits"])
+    made = Instance(quadratic(cell["curvature"], 0.3 * STEP_SIZE), grid, Noise(), grid.low_code)
     farthest = 0.8 * grid.high_code
     eta = np.geomspace(0.5 / farthest, 0.05, cell["count"]) / cell["curvature"]
     losses = [made.stationary_loss(float(rate), "sr" if broken else "dr")[0] for rate in eta]
-    stall = [dr_quadratic_stall(eta=float(r), curvature=cell["curvature"], step_size=STEP)[2] for r in eta]
+    stall = [dr_quadratic_stall(eta=float(r), curvature=cell["curvature"], step_size=STEP_SIZE)[2] for r in eta]
     return curve(eta, losses, extra={"bound": np.array(stall)})
 
 

@@ -1,6 +1,6 @@
 r"""C7: one more bit halves the floor of stochastic rounding, over a fixed range.
 
-Proof. A fixed range beta and m bits have the step beta/2^(m-1); with noise the floor is step E|g|/4 (X3, C1).
+Proof. A fixed range beta and m bits have the step beta/2^(m-1); with noise the floor is Delta E|g|/4 (X3, C1).
 So the floor is beta E|g| 2^-(m+1): power -1 of 2^m, half the loss a bit. (Without noise, smooth: a quarter a bit, C1.)
 The control keeps the step and lets the range grow: more bits then change nothing.
 

@@ -2,7 +2,7 @@ r"""D1: deterministic rounding, convex f, constant learning rate.
 
 Statement and proof: `alpt_ref.theory.stalling.dr_convex_constant`.
 
-Measured exactly (one Markov chain a coordinate). The control holds DR to the bound that SR obeys (S1).
+Measured exactly (one Markov chain for each coordinate). The control holds DR to the bound that SR obeys (S1).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@ r"""D2: deterministic rounding, convex f, learning rate c/sqrt(t): the rate is l
 
 Statement and proof: `alpt_ref.theory.stalling.dr_convex_sqrt`.
 
-Measured exactly (one Markov chain a coordinate). The control holds DR to the bound that SR obeys (S2).
+Measured exactly (one Markov chain for each coordinate). The control holds DR to the bound that SR obeys (S2).
 """
 
 from __future__ import annotations

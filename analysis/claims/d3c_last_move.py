@@ -47,13 +47,13 @@ def bound(cell: Cell, constants: Constants) -> int:
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     grid, one = Grid(1.0, BITS), problem(cell)
     horizon = 2 * dr_freeze_step(**constants(cell)) + 50
-    words = np.random.Generator(np.random.Philox(key=seed)).random(horizon)
+    random_words = np.random.Generator(np.random.Philox(key=seed)).random(horizon)
     slopes = one.gradient(grid.values[:, None])[:, 0]
     code = grid.low_code if cell["side"] == "below" else grid.high_code
     frozen = 1
     for t, eta in enumerate(Schedule("inverse-sqrt", cell["c"]).rates(horizon).tolist(), start=1):
         target = min(max(code - eta * float(slopes[code - grid.low_code]), grid.low_code), grid.high_code)
-        new = math.floor(target + (float(words[t - 1]) if broken == "stochastic" else 0.5))
+        new = math.floor(target + (float(random_words[t - 1]) if broken == "stochastic" else 0.5))
         frozen = t + 1 if new != code else frozen
         code = new
     return exact(frozen, rtol=0.0, extra={"final": float(code), "horizon": horizon})

@@ -20,7 +20,7 @@ from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, M
 
 from ._pictures import over_time
 
-STEP = 1.0 / 16.0
+STEP_SIZE = 1.0 / 16.0
 
 
 def cells(budget: str) -> list[Cell]:
@@ -41,28 +41,28 @@ def horizons(cell: Cell) -> list[int]:
 
 def constants(cell: Cell) -> Constants:
     return {
-        "eta": cell["reach"] * STEP / cell["slope"],
-        "step_size": STEP,
-        "D1": cell["code"] * STEP,
+        "eta": cell["reach"] * STEP_SIZE / cell["slope"],
+        "step_size": STEP_SIZE,
+        "D1": cell["code"] * STEP_SIZE,
         "G1": cell["slope"],
         "g_max": cell["slope"],
     }
 
 
 def bound(cell: Cell, constants: Constants) -> list[float]:
-    kept, _ = separation(slope=cell["slope"], code=cell["code"], eta=constants["eta"], step_size=STEP)
+    kept, _ = separation(slope=cell["slope"], code=cell["code"], eta=constants["eta"], step_size=STEP_SIZE)
     return [kept - bounds.sr_convex_constant_small_updates(T=T, **constants) for T in horizons(cell)]
 
 
 def evolve(cell: Cell, rounding: ExactRounding) -> Evolution:
-    chain = Chain(absolute(cell["slope"], 0.0), Grid(STEP, 6), Noise(), rounding)
+    chain = Chain(absolute(cell["slope"], 0.0), Grid(STEP_SIZE, 6), Noise(), rounding)
     rates = Schedule("constant", constants(cell)["eta"]).rates(cell["longest"])
     return chain.evolve(cell["code"], rates)
 
 
 def full_precision(cell: Cell) -> NDArray[np.float64]:
     """``f(w_t)`` without rounding: straight down, then to and fro across the kink."""
-    eta, slope, w = constants(cell)["eta"], cell["slope"], cell["code"] * STEP
+    eta, slope, w = constants(cell)["eta"], cell["slope"], cell["code"] * STEP_SIZE
     values = []
     for _ in range(cell["longest"]):
         values.append(slope * abs(w))
@@ -79,7 +79,7 @@ def curves(cell: Cell, sr: Evolution, dr: Evolution) -> dict[str, Any]:
     T = np.unique(np.geomspace(1, cell["longest"], 60).astype(np.int64))
     known = constants(cell)
     kept = {key: known[key] for key in ("eta", "step_size", "D1")}
-    box = -Grid(STEP, 6).low
+    box = -Grid(STEP_SIZE, 6).low
     series = {"SR": averages(sr.value), "DR": averages(dr.value), "full precision": averages(full_precision(cell))}
     return {
         "T": T,
@@ -99,7 +99,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 
 def _small(cell: Cell, constants: Constants) -> bool:
-    return bool(constants["eta"] * cell["slope"] <= 0.5 * STEP)
+    return bool(constants["eta"] * cell["slope"] <= 0.5 * STEP_SIZE)
 
 
 THEOREM = theorem(separation)

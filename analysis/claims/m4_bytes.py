@@ -1,8 +1,8 @@
 r"""M4: the bytes of a table, counted in the arrays that it holds, follow the formula, in serving and in training.
 
-Proof. A row of d codes of m bits takes ceil(d m / 32) words of 4 bytes; one fp32 step size a row takes 4, one a field
+Proof. A row of d codes of m bits takes ceil(d m / 32) words of 4 bytes; one fp32 step size per row takes 4, one a field
 4 F in all, one for the table 4. Where 32 divides d m the ratio to fp32 is 4 d / (d m / 8 + 4) = 32 d / (d m + 32) with
-one step size a row. In training come the optimisers' states: lazy Adam 8 d + 4 a row (two moments, a count) and 12 a
+one step size per row. In training come the optimisers' states: lazy Adam 8 d + 4 a row (two moments, a count) and 12 a
 learned step size, row-wise Adagrad 4 and 4, SGD none.
 
 Tables are made here and their arrays counted; where runs of `alpt-ref reproduce` are stored, what these measured, too.
@@ -132,12 +132,12 @@ CLAIM = Claim(
     statement=(
         r"serving: $4n\lceil dm/32 \rceil + 4s$; training: with the optimisers' states"
         "\n"
-        r"one step size a row, $32 \mid dm$:  fp32 / low precision $= 32d/(md + 32)$"
+        r"one step size per row, $32 \mid dm$:  fp32 / low precision $= 32d/(md + 32)$"
     ),
     plain=(
         "n rows of d codes of m bits with s step sizes hold 4 n ceil(d m / 32) + 4 s bytes, in training 8 d + 4 (lazy"
         " Adam), 4 (row-wise Adagrad) or 0 (SGD) more a row and 12, 4 or 0 more a learned step size; with one step size"
-        " a row and 32 dividing d m that is 32 d / (m d + 32) times fewer than fp32 in serving"
+        " per row and 32 dividing d m that is 32 d / (m d + 32) times fewer than fp32 in serving"
     ),
     kind="identity",
     grid=HERE.cells,

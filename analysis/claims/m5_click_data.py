@@ -92,8 +92,8 @@ def cells(budget: str, source: str = "synthetic") -> list[Cell]:
 
 def ends(cell: Cell) -> tuple[float, float, float]:
     """Step size, smallest and largest weight."""
-    step = BETA / 2 ** (cell["bits"] - 1)
-    return step, -BETA, BETA - step
+    step_size = BETA / 2 ** (cell["bits"] - 1)
+    return step_size, -BETA, BETA - step_size
 
 
 @functools.cache
@@ -115,14 +115,14 @@ def comparator(source: str, rows: int, high: float) -> tuple[FloatArray, float]:
 
 
 def constants(cell: Cell) -> Constants:
-    step, low, high = ends(cell)
+    step_size, low, high = ends(cell)
     data = clicks(cell["data"], cell["rows"])
     u, gap = comparator(cell["data"], cell["rows"], high)
     fields = data.ids.shape[1]
     steepest = np.where(data.labels > 0, special.expit(-fields * low), special.expit(fields * high))
     return {
         "c": cell["c"],
-        "step_size": step,
+        "step_size": step_size,
         "D": float(np.linalg.norm(np.maximum(u - low, high - u))),
         "G": math.sqrt(fields * float((steepest**2).mean())),
         "G1": fields * float(steepest.mean()),
@@ -149,8 +149,8 @@ class Weights:
     """The weights of one run: the package's LPT table, or plain float64 for full precision."""
 
     def __init__(self, cell: Cell, n: int, seed: int, rounding: str) -> None:
-        self.step, self.low, self.high = ends(cell)
-        self.lift = -1.5 * self.step if rounding == "one-too-high" else 0.0  # nearest of v + 3/2 steps
+        self.step_size, self.low, self.high = ends(cell)
+        self.lift = -1.5 * self.step_size if rounding == "one-too-high" else 0.0  # nearest of v + 3/2 steps
         self.all = np.arange(n)
         self.plain = np.full(n, self.high) if rounding == "full" else None
         self.table = make_table(

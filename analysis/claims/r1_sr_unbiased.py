@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref import quantizer
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.theory.identities import sr_bias
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product, sampled
@@ -38,9 +39,9 @@ def bound(cell: Cell, constants: Constants) -> tuple[float, float]:
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    """Lowest and highest counted bias; or the mean error of `quantize` at a few fractions, one value a run."""
+    """Lowest and highest counted bias; or the mean error of `quantize` at a few fractions, one value for each run."""
     generator = generator_of(seed)
-    top = 1 << (cell["code_bits"] - 1)
+    top = -lowest_code(cell["code_bits"])
     if cell["words"] == "drawn":
         return _drawn(cell, generator, broken)
     count = {10: 256, 16: 64, 20: 32, 24: 16, 32: 8}[cell["word_bits"]]

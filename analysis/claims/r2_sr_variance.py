@@ -1,4 +1,4 @@
-r"""R2: the variance of stochastic rounding, ``step^2 p (1 - p)`` with ``p = frac(x/step)``; at most ``step^2/4``.
+r"""R2: the variance of stochastic rounding, ``Delta^2 p (1 - p)`` with ``p = frac(x/Delta)``; at most ``Delta^2/4``.
 
 Statement and proof: `alpt_ref.theory.identities.sr_variance`.
 """
@@ -30,7 +30,7 @@ def positions(cell: Cell) -> Any:
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
-    """``step^2 p(1 - p)`` at each fraction."""
+    """``Delta^2 p(1 - p)`` at each fraction."""
     return cell["step_size"] ** 2 * sr_variance(positions(cell))
 
 

@@ -49,29 +49,29 @@ def updates(cell: Cell) -> Any:
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
-    """The value itself; or ``min(step |u|_1, d step^2/4)`` and the looser ``sqrt(d) step |u|_2`` of each vector."""
-    step = cell["step_size"]
+    """The value itself; or ``min(Delta |u|_1, d Delta^2/4)`` and the looser ``sqrt(d) Delta |u|_2`` of each vector."""
+    step_size = cell["step_size"]
     if cell["part"] == "one":
-        value = sr_error_from_grid(step * _one_coordinate(cell).astype(np.float64), step)
+        value = sr_error_from_grid(step_size * _one_coordinate(cell).astype(np.float64), step_size)
         return value, value
-    u = step * updates(cell).astype(np.float64)
-    close = np.minimum(step * np.abs(u).sum(axis=1), cell["d"] * step**2 / 4)
-    loose = math.sqrt(cell["d"]) * step * np.sqrt((u**2).sum(axis=1))
+    u = step_size * updates(cell).astype(np.float64)
+    close = np.minimum(step_size * np.abs(u).sum(axis=1), cell["d"] * step_size**2 / 4)
+    loose = math.sqrt(cell["d"]) * step_size * np.sqrt((u**2).sum(axis=1))
     return -np.inf, np.concatenate([close, loose])
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """``E eps^2`` over all words, for every coordinate, then summed over the coordinates of a vector."""
-    step = cell["step_size"]
+    step_size = cell["step_size"]
     u = _one_coordinate(cell)[:, None] if cell["part"] == "one" else updates(cell)
     code = np.full(u.size, cell.get("code", 1), np.int32)
     options: dict[str, Any] = {"less": WORD_BIAS if broken == "biased words" else 0}
     if broken == "off the grid":  # the codes belong to a step size 1.5 times as large: odd ones lie between the points
         code, options["ratio"] = code | 1, 1.5
     bias, variance = count_moves(code, u.ravel(), WORD_BITS, stochastic=broken != "nearest rounding", **options)
-    error = step**2 * (variance + bias**2).reshape(u.shape).sum(axis=1)
+    error = step_size**2 * (variance + bias**2).reshape(u.shape).sum(axis=1)
     if cell["part"] == "one":
-        return exact(error, rtol=1e-12, atol=1e-15 * step**2, labels=[f"u = {x:g} steps" for x in u[:, 0]])
+        return exact(error, rtol=1e-12, atol=1e-15 * step_size**2, labels=[f"u = {x:g} steps" for x in u[:, 0]])
     labels = [f"{form}, draw {draw}" for form in ("1-norm", "2-norm") for draw in range(len(u))]
     return exact(np.concatenate([error, error]), rtol=1e-12, labels=labels)
 

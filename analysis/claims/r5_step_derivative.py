@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import quantizer
-from alpt_ref.scalar.code_range import code_range
+from alpt_ref.scalar.code_range import code_range, lowest_code
 from alpt_ref.theory.identities import expected_step_size_derivative
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
@@ -33,7 +33,7 @@ def grid(budget: str) -> list[Cell]:
 
 def weights(cell: Cell) -> NDArray[np.float32]:
     """From 1.5 times below the range to 1.5 times above it, ties among them, clear of the ends by the difference."""
-    half = 1 << (cell["bits"] - 1)
+    half = -lowest_code(cell["bits"])
     x = np.linspace(-1.5 * half, 1.5 * half, 2 * POINTS + 1) + 0.003
     x = np.concatenate([x, [-0.5, 0.5, 0.25 - half, half - 1.25]])
     x = x[(np.abs(x + half) > 0.01 * half) & (np.abs(x - half + 1) > 0.01 * half)]
@@ -41,22 +41,23 @@ def weights(cell: Cell) -> NDArray[np.float32]:
 
 
 def bound(cell: Cell, constants: Constants) -> NDArray[np.float64]:
-    """Central difference of ``step (clip(w/step) + c)`` with the offset c of nearest rounding frozen, in float64."""
-    w, step = weights(cell).astype(np.float64), float(np.float32(cell["step_size"]))
-    low, high = -(1 << (cell["bits"] - 1)), (1 << (cell["bits"] - 1)) - 1
-    x = np.clip((weights(cell) / np.float32(step)).astype(np.float64), low, high)  # ties as the float32 division gives
+    """Central difference of ``Delta (clip(w/Delta) + c)`` with the offset c of nearest rounding frozen, in float64."""
+    w, step_size = weights(cell).astype(np.float64), float(np.float32(cell["step_size"]))
+    low, high = code_range(cell["bits"])
+    x = (weights(cell) / np.float32(step_size)).astype(np.float64)  # ties as the float32 division gives
+    x = np.clip(x, low, high)
     offset = np.floor(x + 0.5) - x
-    ends = [(s, s * (np.clip(w / s, low, high) + offset)) for s in (step * (1 - WIDTH), step * (1 + WIDTH))]
+    ends = [(s, s * (np.clip(w / s, low, high) + offset)) for s in (step_size * (1 - WIDTH), step_size * (1 + WIDTH))]
     return np.asarray((ends[1][1] - ends[0][1]) / (ends[1][0] - ends[0][0]))
 
 
 def margin(cell: Cell, constants: Constants) -> float:
     """Spacings of float32 at the end of the range: kernel and weights are float32."""
-    return float(2 * FLOAT32 * 1.5 * (1 << (cell["bits"] - 1)) + 1e-9)
+    return float(2 * FLOAT32 * 1.5 * -lowest_code(cell["bits"]) + 1e-9)
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    """The package's step-size gradient of one weight a row, with a loss gradient of 1."""
+    """The package's step-size gradient of one weight per row, with a loss gradient of 1."""
     w, bits = weights(cell), cell["bits"]
     x = w / np.float32(cell["step_size"])
     low, high = code_range(bits)

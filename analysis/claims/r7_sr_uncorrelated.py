@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import quantizer
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product, sampled
 
 from ._rounding import generator_of
@@ -48,10 +49,10 @@ def _errors(cell: Cell, x: NDArray[np.float32], key: int, counter: int, broken: 
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    """Mean product of standardised errors for six kinds of pairs, one value a run."""
+    """Mean product of standardised errors for six kinds of pairs, one value for each run."""
     generator = generator_of(seed)
     values = np.empty((RUNS, len(PAIRS)))
-    top, rows = 1 << (cell["bits"] - 1), max(PRODUCTS // (cell["d"] - 4), 512)
+    top, rows = -lowest_code(cell["bits"]), max(PRODUCTS // (cell["d"] - 4), 512)
     for run in range(RUNS):
         key, counter = (int(word) for word in generator.integers(0, 1 << 50, 2))
         p = generator.uniform(0.2, 0.8, (rows, 1))
@@ -90,8 +91,8 @@ def figure(axes: Any, result: Any) -> None:
 CLAIM = Claim(
     id="r7",
     title="rounding errors are uncorrelated",
-    statement=r"$E\,\epsilon_i\epsilon_j = 0$ for $i \neq j$: one random word an element",
-    plain="E eps_i eps_j = 0 for different elements, rows, draws and seeds (one random word an element); "
+    statement=r"$E\,\epsilon_i\epsilon_j = 0$ for $i \neq j$: one random word per element",
+    plain="E eps_i eps_j = 0 for different elements, rows, draws and seeds (one random word per element); "
     f"found within {WITHIN:g} of zero.",
     source="ours",
     kind="identity",

@@ -14,7 +14,7 @@ from alpt_ref.verification import Cell, Claim, Control, Measurement, exact, prod
 
 @functools.cache
 def instances() -> dict[str, TightInstance]:
-    """The instances by theorem; about a second, once a process."""
+    """The instances by theorem; about a second, once per process."""
     return {instance.theorem: instance for instance in tightness_instances()}
 
 

@@ -39,9 +39,14 @@ def grid(budget: str) -> list[Cell]:
 
 def _setting(cell: Cell) -> tuple[Any, Grid, Noise, Schedule]:
     """Curvature 2, a minimum between grid points; `rate` is ``eta lambda``, `sigma` in slopes of one step."""
-    step = cell["step_size"]
-    noise = Noise("two-point", 2.0 * step * cell["sigma"]) if cell["sigma"] else Noise()
-    return quadratic(2.0, 0.3 * step), Grid(step, cell["bits"]), noise, Schedule(cell["schedule"], cell["rate"] / 2.0)
+    step_size = cell["step_size"]
+    noise = Noise("two-point", 2.0 * step_size * cell["sigma"]) if cell["sigma"] else Noise()
+    return (
+        quadratic(2.0, 0.3 * step_size),
+        Grid(step_size, cell["bits"]),
+        noise,
+        Schedule(cell["schedule"], cell["rate"] / 2.0),
+    )
 
 
 def constants(cell: Cell) -> Constants:
@@ -85,11 +90,11 @@ def figure(axes: Any, result: Any) -> None:
     """Mean error against t in steps: SR on the curve of full precision, DR off it."""
     t = np.arange(1, TIMES[-1] + 1)
     for cell in [one for one in result.cells if one.cell["engine"] == "exact" and one.cell["sigma"] == 0.0][:2]:
-        step = cell.cell["step_size"]
+        step_size = cell.cell["step_size"]
         line = mean_error(error=START - 0.3, rates=_setting(cell.cell)[3].rates(TIMES[-1]), curvature=2.0)
         axes.plot(t, -line, "k-", linewidth=0.8)
         name = rf"SR, $\eta_1\lambda$ = {cell.cell['rate']:g}, {cell.cell['schedule']}"
-        axes.plot(TIMES, [-point.value / step for point in cell.points], "o", markersize=4, label=name)
+        axes.plot(TIMES, [-point.value / step_size for point in cell.points], "o", markersize=4, label=name)
     control = result.controls[0].cells[0]
     values = [-point.value / control.cell["step_size"] for point in control.points]
     axes.plot(TIMES, values, "x:", color="0.4", label=f"DR, $\\eta_1\\lambda$ = {control.cell['rate']:g}")

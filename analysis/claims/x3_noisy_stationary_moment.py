@@ -1,4 +1,4 @@
-r"""X3: with gradient noise the stationary second moment of SR on a quadratic is ``step E|g|/(2 lambda)``.
+r"""X3: with gradient noise the stationary second moment of SR on a quadratic is ``Delta E|g|/(2 lambda)``.
 
 Statement and proof: `alpt_ref.theory.quadratic_laws.noisy_quadratic_second_moment`.
 
@@ -35,17 +35,17 @@ def grid(budget: str) -> list[Cell]:
 
 def _setting(cell: Cell) -> tuple[Any, Grid, Noise]:
     """A minimum between grid points in a box so wide that the law's mass at its ends is below 1e-14."""
-    step = cell["step_size"]
-    box = Grid(step, 8)
-    return quadratic(CURVATURE, THETA * step), box, Noise("two-point", CURVATURE * step * cell["sigma"])
+    step_size = cell["step_size"]
+    box = Grid(step_size, 8)
+    return quadratic(CURVATURE, THETA * step_size), box, Noise("two-point", CURVATURE * step_size * cell["sigma"])
 
 
 def constants(cell: Cell) -> Constants:
     """The learning rate that makes an update of the largest likely gradient `reach` steps: ten deviations out."""
-    step, sigma = cell["step_size"], cell["sigma"]
+    step_size, sigma = cell["step_size"], cell["sigma"]
     spread = np.sqrt(max(sigma, 1.0) / 2.0)  # of the stationary law, in steps
     eta = cell["reach"] / (CURVATURE * (sigma + 10.0 * spread))
-    return {"eta": float(eta), "sigma": CURVATURE * step * sigma, "curvature": CURVATURE, "step_size": step}
+    return {"eta": float(eta), "sigma": CURVATURE * step_size * sigma, "curvature": CURVATURE, "step_size": step_size}
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
@@ -57,11 +57,11 @@ def bound(cell: Cell, constants: Constants) -> Any:
 
 
 def _closed(constants: Constants) -> float:
-    step = constants["step_size"]
+    step_size = constants["step_size"]
     moment = noisy_quadratic_second_moment(
-        mean_abs_gradient=constants["sigma"], curvature=constants["curvature"], step_size=step
+        mean_abs_gradient=constants["sigma"], curvature=constants["curvature"], step_size=step_size
     )
-    return float(moment / step**2)
+    return float(moment / step_size**2)
 
 
 def margin(cell: Cell, constants: Constants) -> float:
@@ -72,7 +72,7 @@ def margin(cell: Cell, constants: Constants) -> float:
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """Second moment and ``E|g|`` under the stationary law; in steps squared where compared with the closed form."""
     problem, box, noise = _setting(cell)
-    eta, step = float(constants(cell)["eta"]), box.step_size
+    eta, step_size = float(constants(cell)["eta"]), box.step_size
     dr = broken == "nearest rounding"
     if cell["engine"] == "runs":
         return _simulated(cell, seed, eta, dr)
@@ -82,10 +82,10 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     second = float(law @ error**2)
     size = float(law @ noise.absolute_mean(CURVATURE * error))
     largest = CURVATURE * np.abs(error[law > 1e-14]).max() + noise.sigma
-    observed = {"move": eta * largest / step, "clipped": float(chain.evolve(law, [eta]).clipped[0])}
-    values = [second / (step * size / (2 * CURVATURE)), CURVATURE / 2 * second / (step * size / 2)]
+    observed = {"move": eta * largest / step_size, "clipped": float(chain.evolve(law, [eta]).clipped[0])}
+    values = [second / (step_size * size / (2 * CURVATURE)), CURVATURE / 2 * second / (step_size * size / 2)]
     if cell["sigma"] >= 20.0:
-        values.append(second / step**2)
+        values.append(second / step_size**2)
     return exact(values, rtol=DIGITS, labels=LABELS[: len(values)], observed=observed)
 
 
@@ -105,7 +105,7 @@ def _simulated(cell: Cell, seed: int, eta: float, dr: bool) -> Measurement:
 
 
 def figure(axes: Any, result: Any) -> None:
-    """Second moment over ``step E|g|/(2 lambda)`` against the noise: one for SR, not for DR."""
+    """Second moment over ``Delta E|g|/(2 lambda)`` against the noise: one for SR, not for DR."""
     for name, cells in (("SR", result.cells), ("control: DR", result.controls[0].cells)):
         chosen = [cell for cell in cells if cell.points and cell.cell["engine"] == "exact"]
         x = [cell.cell["sigma"] for cell in chosen]
@@ -131,7 +131,7 @@ CLAIM = Claim(
     margin=margin,
     measure=measure,
     assumptions=(
-        Assumption("|eta g| <= step along the run", lambda cell, constants, seen: seen["move"] <= 1.0, along_run=True),
+        Assumption("|eta g| <= Delta along the run", lambda cell, constants, seen: seen["move"] <= 1.0, along_run=True),
         Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] <= 1e-13, along_run=True),
     ),
     control=(

@@ -158,7 +158,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -q ")
         assert command not in script, "read it from README.md instead of repeating it"
     assert marked_command("reproduce").endswith(".venv/bin/alpt-ref reproduce --quick")
-    assert marked_command("test").endswith(".venv/bin/python -m pytest")
+    assert marked_command("test").endswith(".venv/bin/python -m pytest -n 2 --dist loadfile")
 
 
 def test_extras_of_the_commands_exist() -> None:

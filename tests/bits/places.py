@@ -19,16 +19,40 @@ HOMES: dict[str, tuple[str, ...]] = {
     "quantize_file": ("serving.import_table:quantize_file", "export.import_table:quantize_file"),
     "write_raw_text": ("data.synthetic.generate:write_raw_text", "data.generate:write_raw_text"),
     "load_attribute": ("_util.plugin:load_attribute", "verify.plugin:load_attribute"),
+    "best_step_size": ("theory.learned_step_size:best_step_size", "theory.learned_step:best_step_size"),
+    "straight_through_step_size": (
+        "theory.learned_step_size:straight_through_step_size",
+        "theory.learned_step:straight_through_step_size",
+    ),
+    "sr_convex_constant_small_updates": (
+        "theory.bounds:sr_convex_constant_small_updates",
+        "theory.bounds:sr_convex_constant_small_moves",
+    ),
+    "sr_strongly_convex_constant_small_updates": (
+        "theory.bounds:sr_strongly_convex_constant_small_updates",
+        "theory.bounds:sr_strongly_convex_constant_small_moves",
+    ),
+    "step_size_change_floor": ("theory.bounds:step_size_change_floor", "theory.bounds:step_change_floor"),
+    "expected_step_size_derivative": (
+        "theory.identities:expected_step_size_derivative",
+        "theory.identities:expected_step_derivative",
+    ),
 }
 """Name -> ``module:attribute`` below ``alpt_ref``, the newest first."""
+
+ROOMS = (
+    "theory.bounds", "theory.bounds.lemma", "theory.bounds.additions", "theory.identities", "theory.quadratic_laws",
+    "theory.stalling", "theory.dither",
+)  # fmt: skip
+"""Modules in which a name without a home is looked for."""
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {"step_size": ("step",)}
 """Name of an argument -> the names that it had before."""
 
 
 def find(name: str) -> Any:
-    """A function of the package by its name here: one of `HOMES`, or ``module:attribute`` that never moved."""
-    tried = HOMES.get(name, (name,))
+    """A function of the package by its name here: where `HOMES` says, else in one of `ROOMS`."""
+    tried = HOMES.get(name, tuple(f"{room}:{name}" for room in ROOMS))
     for place in tried:
         module, attribute = place.split(":")
         try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tests.bits.case import Case
 from tests.bits.meanings import EXPECTATIONS, RUNS, read
+from tests.bits.places import find
 
 ROUNDINGS = ("full", "sr", "dr")
 NOISES = ("none", "two-point", "uniform", "normal")
@@ -133,10 +134,8 @@ def _stationary() -> dict[str, Any]:
 
 
 def _step_sizes() -> dict[str, Any]:
-    from alpt_ref.theory import learned_step
-
     return {
-        f"{name} at {bits} bits": [getattr(learned_step, name)(bits), getattr(learned_step, name)(bits, "laplace")]
+        f"{name} at {bits} bits": [find(name)(bits), find(name)(bits, "laplace")]
         for bits in (2, 4, 8)
         for name in ("best_step_size", "straight_through_step_size")
     }
@@ -149,15 +148,26 @@ def _constants(name: str) -> dict[str, Any]:
     return {key: getattr(found, key) for key in ("dim", "G", "G1", "g_max", "D", "L", "mu", "f_star", "w_star")}
 
 
+BOUNDS = (
+    "rounding_rate", "sr_convex_constant", "sr_convex_constant_small_updates", "sr_convex_sqrt", "sr_convex_schedule",
+    "sr_strongly_convex_inverse", "sr_strongly_convex_constant", "sr_strongly_convex_constant_small_updates",
+    "sr_smooth", "word_bias_floor", "step_size_change_floor", "sr_up_probability", "sr_bias", "sr_variance",
+    "sr_error_from_grid", "dr_error_bound", "expected_step_size_derivative", "mean_error", "quadratic_stationary",
+    "noisy_quadratic_second_moment", "dr_convex_constant", "dr_convex_sqrt", "dr_is_fixed", "dr_quadratic_stall",
+    "dr_freeze_step", "separation", "dither_bias", "dither_bias_bound",
+)  # fmt: skip
+"""Every bound and identity of the theory; `places.HOMES` says where each is."""
+
+
 def _arguments() -> dict[str, Any]:
     """An argument of every bound and identity, by name."""
     from alpt_ref.theory import Grid
 
     numbers = {
         "T": 1000, "t": 50, "eta": 0.01, "c": 0.2, "step_size": 0.125, "D1": 1.5, "D": 2.5, "G": 3.0, "G1": 4.0,
-        "g_max": 5.0, "dim": 3, "L": 2.0, "mu": 0.5, "f1": 1.0, "F1": 1.0, "random_bits": 32, "slope": 0.7, "code": 3,
-        "curvature": 2.0, "gradient_max": 5.0, "mean_abs_gradient": 0.3, "error": 0.25, "move": 0.3, "x": 2.3,
-        "gap": 1.0, "minimum": 0.29, "gradient": 6.5,
+        "g_max": 5.0, "dim": 3, "L": 2.0, "mu": 0.5, "random_bits": 32, "slope": 0.7, "code": 3, "curvature": 2.0,
+        "gradient_max": 5.0, "mean_abs_gradient": 0.3, "error": 0.25, "update": 0.3, "move": 0.3, "x": 2.3, "gap": 1.0,
+        "minimum": 0.29, "gradient": 6.5,
     }  # fmt: skip
     rates = 0.2 / np.arange(1.0, 41.0)
     changes = {"step_sizes": np.linspace(0.1, 0.2, 6), "changes": np.full(6, 0.01), "codes_1": np.arange(6)}
@@ -166,18 +176,13 @@ def _arguments() -> dict[str, Any]:
 
 def _bounds() -> dict[str, Any]:
     """Every bound and identity by name; one with a new argument fails here until `_arguments` has it."""
-    from alpt_ref.theory import bounds, identities, stalling
-
     values = _arguments()
     found: dict[str, Any] = {}
-    for module in (bounds, identities, stalling):
-        for name, function in sorted(vars(module).items()):
-            if name.startswith("_") or not inspect.isfunction(function) or function.__module__ != module.__name__:
-                continue
-            parameters = inspect.signature(function).parameters
-            needed = {key: values[key] for key, one in parameters.items() if one.default is one.empty}
-            result = function(**needed)
-            found[name] = [
-                np.asarray(part, np.float64) for part in (result if isinstance(result, tuple) else (result,))
-            ]
+    for name in BOUNDS:
+        function = find(name)
+        parameters = inspect.signature(function).parameters
+        needed = {key: values[key] for key, one in parameters.items() if one.default is one.empty}
+        result = function(**needed)
+        parts = result if isinstance(result, tuple) else (result,)
+        found[name] = [np.asarray(part, np.float64) for part in parts]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,12 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """Click files good and bad, arrays, and what the verbs make of them: a store, a run, an export."""
-    folder = tmp_path_factory.mktemp("made")
+    return once("made-by-verbs", _make)
+
+
+def _make(folder: Path) -> None:
     criteo = "\n".join(random_criteo(300)) + "\n"
     libfm = "".join(f"{row % 2} {row % 7}:1 {10 + row % 5}:1\n" for row in range(300))
     texts = {
@@ -60,7 +64,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             with pytest.raises(SystemExit) as caught:
                 main((*arguments, "--quiet"))
             assert caught.value.code == 0, arguments
-    return folder
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ def test_a_state_of_any_layout_loads_to_the_same_bits_or_is_refused(layout: str)
     given = {name: LAYOUTS[layout](array) for name, array in state.items()}
     if layout == "big-endian":
         before = arrays(other)
-        with pytest.raises(InputError, match=r"state\['words'\] must be uint32 of shape \(60, 2\), got >u4"):
+        with pytest.raises(InputError, match=r"state\['packed'\] must be uint32 of shape \(60, 2\), got >u4"):
             other.load_state(given)
         assert same(before, arrays(other))
         return

@@ -59,7 +59,7 @@ CRITEO_BAD = {
     "long": (GOOD + "\t", "41 columns instead of 40"),
     "label 2": (criteo_line(2), "label '2' is not one of 0, 1"),
     "no label": (criteo_line(""), "label '' is not one of 0, 1"),
-    "label 1.0": (criteo_line("1.0"), "label '1.0'"),
+    "label 0.5": (criteo_line("0.5"), "label '0.5'"),
     "float": (criteo_line(0, {3: "1.5"}), "column I3: '1.5' is not an integer"),
     "word": (criteo_line(0, {13: "many"}), "column I13: 'many' is not an integer"),
     "blank": ("", "an empty line"),
@@ -88,7 +88,9 @@ def test_skipped_rows_are_counted_with_their_numbers(tmp_path: Path, chunk_bytes
         good.append(criteo_line(number % 2, {1: number}, C2=f"c{number}"))
         lines += [good[-1], line]
         expected.append((len(lines), reason))
-    clicks = read_criteo(write(tmp_path / "a.txt", "\n".join(lines) + "\n"), on_bad_row="skip", chunk_bytes=chunk_bytes)
+    clicks = read_criteo(
+        write(tmp_path / "a.txt", "\n".join(lines) + "\n"), on_bad_row="skip", max_bad_rows=1, chunk_bytes=chunk_bytes
+    )
     wanted = read_criteo(write(tmp_path / "good.txt", "\n".join(good)))
     np.testing.assert_array_equal(clicks.labels, wanted.labels)
     first, second = clicks.encode(min_count=1, name="x"), wanted.encode(min_count=1, name="x")
@@ -103,7 +105,7 @@ def test_skipped_rows_are_counted_with_their_numbers(tmp_path: Path, chunk_bytes
 def test_bytes_that_are_no_utf8(tmp_path: Path) -> None:
     latin = criteo_line(0, C1="café").encode("latin-1")
     path = write(tmp_path / "a.txt", b"\n".join([GOOD.encode(), latin, GOOD.encode()]))
-    clicks = read_criteo(path, on_bad_row="skip")
+    clicks = read_criteo(path, on_bad_row="skip", max_bad_rows=0.5)
     assert clicks.rows == 2
     assert clicks.bad_rows.examples[0][0] == 2
     assert "not UTF-8" in clicks.bad_rows.examples[0][1]
@@ -117,7 +119,7 @@ def test_numbers_stay_right_after_many_skipped_rows(tmp_path: Path) -> None:
         bad.append(number + 1)
     path = write(tmp_path / "a.txt.gz", "\n".join(lines) + "\n")
     for chunk_bytes in (300, 5000, 1 << 20):
-        clicks = read_criteo(path, on_bad_row="skip", chunk_bytes=chunk_bytes)
+        clicks = read_criteo(path, on_bad_row="skip", max_bad_rows=0.2, chunk_bytes=chunk_bytes)
         assert (clicks.rows, clicks.bad_rows.count) == (240, 60)
         assert [number for number, _ in clicks.bad_rows.examples] == bad[:20]
 
@@ -181,13 +183,22 @@ def test_libfm_rows(tmp_path: Path, line: str, reason: str) -> None:
     path = write(tmp_path / "a.libfm", f"1 1:1 2:1\n{line}\n")
     with pytest.raises(InputError, match=f"line 2: .*{reason}"):
         read_libfm(path)
-    assert read_libfm(path, on_bad_row="skip").rows == 1
+    assert read_libfm(path, on_bad_row="skip", max_bad_rows=0.5).rows == 1
 
 
 @pytest.mark.parametrize("first", ["1", "", "   "])
-def test_libfm_first_line_must_tell_the_fields(tmp_path: Path, first: str) -> None:
-    with pytest.raises(InputError, match="line 1: a libfm file must begin with a row"):
-        read_libfm(write(tmp_path / "a.libfm", f"{first}\n1 1:1\n"))
+def test_libfm_first_lines_must_tell_the_fields(tmp_path: Path, first: str) -> None:
+    with pytest.raises(InputError, match="line 1: a libfm file must begin with rows"):
+        read_libfm(write(tmp_path / "a.libfm", f"{first}\n1\n"))
+
+
+@pytest.mark.parametrize("first", ["1 1:1", "1", "1 1:1 2:1 3:1", "# ids of a day"])
+def test_most_of_the_first_lines_tell_the_fields(tmp_path: Path, first: str) -> None:
+    path = write(tmp_path / "a.libfm", f"{first}\n" + "1 1:1 2:1\n-1 3:1 2:1\n" * 10)
+    clicks = read_libfm(path, on_bad_row="skip")
+    assert (clicks.rows, clicks.bad_rows.count, clicks.bad_rows.examples[0][0]) == (20, 1, 1)
+    with pytest.raises(InputError, match="line 1: "):
+        read_libfm(path)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpt_ref.data.formats.categories import CategoryWarning
 from alpt_ref.data.formats.columns import CategoryError, ColumnCoder
 from alpt_ref.errors import InputError
 
@@ -28,6 +29,7 @@ def missing(value: Any) -> bool:
     return value is None or value != value
 
 
+@pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
 @given(values=st.lists(VALUES, min_size=1, max_size=30), later=st.lists(VALUES, max_size=10), least=st.integers(1, 3))
 def test_every_frequent_value_has_an_id_of_its_own_and_all_others_share_zero(
     values: list[Any], later: list[Any], least: int
@@ -51,6 +53,12 @@ def test_a_number_is_one_category_in_every_dtype(dtype: str) -> None:
     assert coder.encode(np.array([3, 99, 100]).astype(dtype)).tolist() == [4, 100, 0]
 
 
+def test_whole_numbers_beyond_float64_held_as_float64_are_warned_about() -> None:
+    with pytest.warns(CategoryWarning, match=r"c: whole numbers of 2\*\*53 and more"):
+        ColumnCoder.of("c", np.array([2.0**60, 2.0**60 + 512, 5.0]), bins=4)
+    ColumnCoder.of("c", np.array([2.0**60, 2.0**61, 5.5]), bins=4)  # fractions
+
+
 def test_whole_numbers_beyond_float64_stay_apart() -> None:
     big = [2**53, 2**53 + 1, 2**80]
     coder = ColumnCoder.of("c", objects(big), bins=2)
@@ -59,7 +67,8 @@ def test_whole_numbers_beyond_float64_stay_apart() -> None:
 
 
 def test_numbers_and_their_texts_are_different_categories() -> None:
-    coder = ColumnCoder.of("c", objects([1, "1", b"1"]), bins=2)
+    with pytest.warns(CategoryWarning, match=r"c: 1 values stand there in two types, such as (1|b'1') and '1'"):
+        coder = ColumnCoder.of("c", objects([1, "1", b"1"]), bins=2)
     assert coder.encode(objects(["1", b"1", 1])).tolist() == [2, 3, 1]
     assert coder.encode(np.array(["1", "2"])).tolist() == [2, 0]
 

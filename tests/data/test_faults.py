@@ -16,6 +16,7 @@ from alpt_ref.data import ClickDataset, encode_file
 from alpt_ref.data.formats.criteo import CRITEO
 from alpt_ref.data.formats.lines import Lines
 from alpt_ref.data.formats.parse import code_lines
+from alpt_ref.data.formats.text import counted
 from alpt_ref.data.store import ingest
 from alpt_ref.data.store.spill import recall, spill
 from alpt_ref.data.store.workspace import Workspace
@@ -60,7 +61,9 @@ def encode(path: Path, folder: Path, **options: Any) -> ClickDataset:
 @pytest.fixture
 def clicks(tmp_path: Path) -> Path:
     random = np.random.default_rng(5)
-    lines = [f"{k % 2} {random.zipf(1.5)}:1 {random.integers(9)}:1 {k % 4}:1" for k in range(2500)]
+    lines = [
+        f"{k % 2} {3 * random.zipf(1.5)}:1 {3 * random.integers(9) + 1}:1 {3 * (k % 4) + 2}:1" for k in range(2500)
+    ]
     lines[60:60] = ["damaged", ""]
     return write(tmp_path / "clicks.txt", "\n".join(lines))
 
@@ -125,8 +128,8 @@ def test_file_edited_between_two_runs(tmp_path: Path, clicks: Path, parsed: list
     folder = tmp_path / "store"
     assert killed("SIGKILL", "join_vocabulary", 0, clicks, folder) == -signal.SIGKILL
     lines = clicks.read_text().split("\n")
-    lines[1500] = "1 77:1 77:1 77:1".ljust(len(lines[1500]))
-    write(clicks, "\n".join([*lines, "0 88:1 1:1 1:1"]))
+    lines[1500] = "1 78:1 76:1 77:1".ljust(len(lines[1500]))
+    write(clicks, "\n".join([*lines, "0 87:1 1:1 2:1"]))
     parsed.clear()
     first = encode(clicks, folder)
     assert 0 < len(parsed) < 11
@@ -247,10 +250,10 @@ def test_a_piece_on_disk_is_the_piece_in_memory(tmp_path: Path) -> None:
 
     many = [criteo_line(k % 2, {1: k % 5}, C1=f"c{k}", C2="é" if k % 3 else "") for k in range(70_000)]
     rows, bad = code_lines(CRITEO, Lines(1, "\n".join([*many, "bad", ""]).encode()))
-    kept = spill(tmp_path / "piece", b"i" * 32, rows, bad)
+    kept = spill(tmp_path / "piece", b"i" * 32, rows, counted(bad))
     found = recall(tmp_path / "piece", b"i" * 32)
     assert found is not None
-    assert found[1] == bad == {70_001: "1 columns instead of 40"}
+    assert found[1] == counted(bad) == (1, [(70_001, "1 columns instead of 40")])
     assert recall(tmp_path / "piece", b"j" * 32) is None
     for piece in (kept, found[0]):
         np.testing.assert_array_equal(piece.labels(), rows.labels)

@@ -69,12 +69,13 @@ def count_lines(kind: str, data: bytes) -> int:
     return len(lines) - (lines[-1] == b"") - (kind == "avazu")
 
 
+@pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
 @given(file=files(), chunk_bytes=st.integers(1, 200))
 def test_every_line_is_encoded_or_reported(file: tuple[str, bytes], chunk_bytes: int) -> None:
     kind, data = file
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "clicks", data)
-        read = functools.partial(READERS[kind], path, on_bad_row="skip")
+        read = functools.partial(READERS[kind], path, on_bad_row="skip", max_bad_rows=1)
         first, second = (outcome(functools.partial(read, chunk_bytes=size)) for size in (chunk_bytes, 1 << 20))
         if isinstance(first, str) or isinstance(second, str):
             assert first == second
@@ -85,9 +86,43 @@ def test_every_line_is_encoded_or_reported(file: tuple[str, bytes], chunk_bytes:
         assert first.categories == second.categories
         for field, texts in enumerate(first.categories):  # no category from a line that was left out
             assert sorted(set(first.codes[:, field].tolist())) == list(range(len(texts)))
-        store = encode_file(kind, path, Path(folder) / "store", min_count=1, on_bad_row="skip", chunk_bytes=chunk_bytes)
+        store = encode_file(
+            kind, path, Path(folder) / "store", min_count=1, on_bad_row="skip", max_bad_rows=1, chunk_bytes=chunk_bytes
+        )
         assert store.fingerprint == first.encode(min_count=1).fingerprint
         assert [path.name for path in Path(folder).iterdir()] in (["clicks", "store"], ["store", "clicks"])
+
+
+@st.composite
+def several_files(draw: st.DrawFn) -> tuple[str, list[bytes]]:
+    """A kind, and the bytes of one to three files of it."""
+    kind, first = draw(files())
+    others = draw(st.lists(files().filter(lambda file: file[0] == kind).map(lambda file: file[1]), max_size=2))
+    return kind, [first, *others]
+
+
+@pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
+@given(given_files=several_files(), share=st.sampled_from([0.0, 0.1, 0.5, 1.0]), skip=st.booleans())
+def test_rows_in_are_rows_encoded_and_reported_or_those_of_a_refused_file(
+    given_files: tuple[str, list[bytes]], share: float, skip: bool
+) -> None:
+    kind, contents = given_files
+    lines = sum(count_lines(kind, data) for data in contents if data not in (b"", b"\xef\xbb\xbf"))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [write(Path(folder) / f"clicks{number}", data) for number, data in enumerate(contents)]
+        clicks = outcome(
+            lambda: READERS[kind](
+                paths, on_bad_row="skip" if skip else "error", max_bad_rows=share, chunk_bytes=1 << 20
+            )
+        )
+        if isinstance(clicks, str):  # refused as a whole: none of its rows is lost in silence
+            assert str(paths[0].parent) in clicks
+            return
+        assert clicks.rows + clicks.bad_rows.count == clicks.info["rows_read"] == lines
+        assert clicks.bad_rows.count <= share * lines * skip
+        alone = [outcome(functools.partial(READERS[kind], path, on_bad_row="skip", max_bad_rows=1)) for path in paths]
+        if not any(isinstance(one, str) for one in alone):  # one file after the other
+            assert clicks.labels.tolist() == [label for one in alone for label in one.labels.tolist()]
 
 
 @given(data=st.data())
@@ -99,7 +134,7 @@ def test_damaged_gzip(data: st.DataObject) -> None:
     damaged = damaged[: data.draw(st.integers(1, len(damaged)))]
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "clicks", bytes(damaged))
-        clicks = outcome(lambda: read_criteo(path, on_bad_row="skip"))
+        clicks = outcome(lambda: read_criteo(path, on_bad_row="skip", max_bad_rows=1))
         if isinstance(clicks, str):
             assert str(path) in clicks
             return

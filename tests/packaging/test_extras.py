@@ -69,9 +69,10 @@ def test_without_dask_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> N
     [
         "from alpt_ref.analysis.benchmarks import quantize; sys.argv[1:] = ['--elements=1000', '--repeats=1']; "
         "quantize.main()",
-        "from alpt_ref.analysis.benchmarks.train_step import torch_cases; torch_cases(1, 1, [], None)",
+        "from alpt_ref.analysis.benchmarks import montecarlo; sys.argv[1:] = ['--runs=4', '--steps=2', '--repeats=1']; "
+        "montecarlo.main()",
     ],
-    ids=["quantize", "train_step"],
+    ids=["quantize", "montecarlo"],
 )
 def test_benchmarks_without_pytorch_name_it(call: str, tmp_path: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules['torch'] = None; {call}"

@@ -101,6 +101,13 @@ def test_compare_runs_the_method_in_worker_processes(alpt, tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_verify_runs_the_claim_by_name_and_refutes_its_control(alpt) -> None:  # type: ignore[no-untyped-def]
+    assert "half-exact" in alpt("-m", "alpt_ref", "verify", "list")
+    text = alpt("-m", "alpt_ref", "verify", "--claim", "half-exact", "--quiet", "--output", "out")
+    assert "half-exact" in text
+    assert "SUPPORTED" in text
+
+
 def test_the_parts_keep_what_the_package_promises(alpt) -> None:  # type: ignore[no-untyped-def]
     alpt(
         "-c",

@@ -12,6 +12,7 @@ import pytest
 
 from alpt_ref.data import encode_file, synthetic_clicks
 from alpt_ref.data.formats.avazu import HEADER, avazu_format
+from alpt_ref.data.formats.categories import CategoryWarning
 from alpt_ref.data.formats.criteo import criteo_format
 from alpt_ref.data.formats.libfm import libfm_format
 from alpt_ref.data.formats.lines import Lines
@@ -21,6 +22,7 @@ from alpt_ref.data.formats.unlabelled import has_label, without_label
 from alpt_ref.errors import InputError
 from alpt_ref.serving import predict as predict_module
 from alpt_ref.serving.predict import predict
+from alpt_ref.serving.raw_rows import pieces_of
 from alpt_ref.training.checkpoint import read_checkpoint
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.train import train
@@ -82,7 +84,7 @@ def test_pieces_of_a_file_do_not_change_what_is_scored(trained: Trained) -> None
     vocabulary = trained.dataset.vocabulary
     for chunk_bytes in (700, 1 << 20):
         reader = TextReader(trained.file, criteo_format, chunk_bytes=chunk_bytes)
-        pieces = list(predict_module._file_pieces(reader, vocabulary, [True]))
+        pieces = list(pieces_of(reader, vocabulary, [True]))
         assert np.array_equal(np.concatenate([piece.ids for piece in pieces]), trained.dataset.ids)
         assert np.array_equal(np.concatenate([piece.rows for piece in pieces]), np.arange(400))
         sizes = [len(piece.rows) for piece in predict_module._batches(iter(pieces), 17)]
@@ -121,6 +123,76 @@ def test_bad_rows_stop_or_are_counted(trained: Trained, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["bad.txt"]
     scores = predict(trained.run, tmp_path / "p.csv", kind="criteo", file=bad, on_bad_row="skip")
     assert (scores.rows, scores.bad_rows) == (30, 1)
+
+
+def test_a_row_keeps_its_number_in_the_file_where_bad_ones_are_left_out(trained: Trained, tmp_path: Path) -> None:
+    bad = write(tmp_path / "bad.txt", "\n".join([*LINES[:9], "0\tx", *LINES[9:30]]))
+    more = write(tmp_path / "more.txt", "\n".join(["", *LINES[30:50]]))
+    predict(trained.run, tmp_path / "p.csv", kind="criteo", file=[bad, more], on_bad_row="skip")
+    predict(trained.run, tmp_path / "whole.csv", kind="criteo", file=trained.file)
+    scores, whole = rows_of(tmp_path / "p.csv"), rows_of(tmp_path / "whole.csv")
+    assert [int(row["row"]) for row in scores] == [*range(9), *range(10, 31), *range(32, 52)]
+    assert [row["probability"] for row in scores] == [row["probability"] for row in whole[:50]]
+
+
+def test_more_bad_rows_than_the_share_leave_nothing(trained: Trained, tmp_path: Path) -> None:
+    bad = write(tmp_path / "bad.txt", "\n".join([*LINES[:8], "x", "y"]))
+    with pytest.raises(InputError, match=r"2 of 10 rows are bad, a share above 0\.1"):
+        predict(trained.run, tmp_path / "p.csv", kind="criteo", file=bad, on_bad_row="skip")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.txt"]
+    scores = predict(trained.run, tmp_path / "p.csv", kind="criteo", file=bad, on_bad_row="skip", max_bad_rows=0.2)
+    assert (scores.rows, scores.bad_rows) == (8, 2)
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv.gz", "p.json", "p.libfm"])
+def test_an_ending_that_is_not_written_is_refused(name: str, trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must end in \.csv or \.txt"):
+        predict(trained.run, tmp_path / name, store=trained.store)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_input_is_not_written_over(trained: Trained, tmp_path: Path) -> None:
+    clicks = write(tmp_path / "clicks.csv", "\n".join(LINES))
+    (tmp_path / "also.csv").hardlink_to(clicks)
+    before = clicks.read_bytes()
+    for output in ("clicks.csv", "also.csv"):
+        with pytest.raises(InputError, match=r"is the input .*clicks\.csv itself"):
+            predict(trained.run, tmp_path / output, kind="criteo", file=[trained.file, tmp_path / "*cks.csv"])
+    with pytest.raises(InputError, match="belongs to alpt-ref"):
+        predict(trained.run, trained.run / "p.csv", store=trained.store)
+    assert clicks.read_bytes() == before
+
+
+def test_values_that_are_spelled_in_another_way_are_named(trained: Trained, tmp_path: Path) -> None:
+    columns = [line.split("\t") for line in LINES]
+    padded = ["\t".join([*row[:14], *(f"{text} " for text in row[14:])]) for row in columns]
+    usual = read_checkpoint(trained.run).meta["unseen"]
+    test = trained.dataset.ids[trained.dataset.rows_of("test")] == trained.dataset.field_offsets[:-1]
+    assert usual == test.mean(axis=0).tolist()
+    with pytest.warns(CategoryWarning) as caught:
+        predict(trained.run, tmp_path / "p.csv", kind="criteo", file=write(tmp_path / "padded", "\n".join(padded)))
+    (warning,) = caught
+    assert warning.filename == __file__
+    text = str(warning.message)
+    assert text.startswith("100 % of the values of C")
+    assert "among the run's test rows), such as '" in text
+    assert text.endswith("blanks are part of the values; take them off")
+
+
+def test_files_with_and_without_labels_are_not_mixed(trained: Trained, tmp_path: Path) -> None:
+    bare = write(tmp_path / "bare.txt", "\n".join(line.partition("\t")[2] for line in LINES))
+    with pytest.raises(InputError, match=r"bare\.txt, line 1: has labels or has none, unlike the first file"):
+        predict(trained.run, tmp_path / "p.csv", kind="criteo", file=[trained.file, bare])
+    assert [path.name for path in tmp_path.iterdir()] == ["bare.txt"]
+
+
+@pytest.mark.parametrize("damage", ["0", "5:1", "5:1 7:1 9:1", "x"])
+def test_one_damaged_first_line_does_not_decide_whether_there_are_labels(damage: str) -> None:
+    labelled, bare = ["1 5:1 7:1"] * 3, [" 5:1\t7:1"] * 3
+    assert has_label("libfm", [damage, *labelled])
+    assert not has_label("libfm", [damage, *bare])
+    assert has_label("criteo", [damage, *LINES[:3]])
+    assert not has_label("criteo", [damage, *(line.partition("\t")[2] for line in LINES[:3])])
 
 
 def test_a_store_with_other_ids_is_refused_and_one_with_the_vocabulary_is_not(trained: Trained, tmp_path: Path) -> None:
@@ -219,12 +291,12 @@ def test_a_format_without_labels_reads_the_same_categories(kind: str) -> None:
         place = HEADER.index("click")
         bare = [",".join(part for k, part in enumerate(line.split(",")) if k != place) for line in [header, *lines]]
         bare_header, *bare = bare
-    first, bare_first = (header, bare_header) if header else (lines[0], bare[0])
-    assert has_label(kind, first)
-    assert not has_label(kind, bare_first)
-    rows, bad = code_lines(make(first), Lines(1, ("\n".join(lines) + "\n").encode()))
-    others, others_bad = code_lines(without_label(kind, bare_first), Lines(1, ("\n".join(bare) + "\n").encode()))
-    assert (bad, others_bad) == ({}, {})
+    head, bare_head = ([header], [bare_header]) if header else (lines, bare)
+    assert has_label(kind, head)
+    assert not has_label(kind, bare_head)
+    rows, bad = code_lines(make(head), Lines(1, ("\n".join(lines) + "\n").encode()))
+    others, others_bad = code_lines(without_label(kind, bare_head), Lines(1, ("\n".join(bare) + "\n").encode()))
+    assert (bad.count, others_bad.count) == (0, 0)
     assert len(others.labels) == len(lines)
     for ours, theirs in zip(rows.codes, others.codes, strict=True):
         assert np.array_equal(ours, theirs)

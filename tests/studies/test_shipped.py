@@ -26,12 +26,14 @@ def test_every_file_is_a_study() -> None:
 
 
 def test_a_study_is_whole_by_its_name(tmp_path: Path) -> None:
-    frappe = study_of("--study=frappe", f"--libfm={tmp_path}")
+    clicks = tmp_path / "clicks"
+    clicks.write_text("", encoding="utf-8")
+    frappe = study_of("--study=frappe", f"--libfm={clicks}")
     assert (frappe.base.data.source, frappe.base.model.hidden, frappe.seeds) == ("libfm", (256, 128), tuple(range(10)))
     assert (frappe.few, frappe.base.data.folds) == (5, 0)
-    criteo = study_of("--study=criteo", f"--criteo={tmp_path}")
+    criteo = study_of("--study=criteo", f"--criteo={clicks}")
     assert (criteo.few, criteo.base.data.folds, criteo.seeds) == (10, 10, tuple(range(10)))
-    assert study_of("--study=criteo", f"--criteo={tmp_path}", "--few=3", "--set=train.epochs=2").few == 3
+    assert study_of("--study=criteo", f"--criteo={clicks}", "--few=3", "--set=train.epochs=2").few == 3
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ def test_sentences_are_the_conclusions_without_the_note_and_belong_to_the_first_
 
 
 def test_what_is_undecided_is_counted_in_one_line(tmp_path: Path) -> None:
-    undecided = [Undecided(f"AUC: 3 seeds cannot tell the {count} comparisons apart.", count) for count in (20, 40)]
+    undecided = [Undecided(f"AUC: 3 seeds cannot tell the {count} comparisons apart.", count, 3) for count in (20, 40)]
     made = parts(tmp_path, conclude=lambda runs: (SHORT, *undecided))
     found = summary_text(made, []).partition("### What was found\n\n")[2]
-    assert found.startswith(f"Tiny:\n- {SHORT}\nThe seeds cannot tell the other 60 comparisons apart, which does not")
+    assert found.startswith(f"Tiny:\n- {SHORT}\n3 seeds cannot tell the other 60 comparisons apart, which does not")
     assert all(one in made[0].notes for one in undecided)
 
 

@@ -229,7 +229,7 @@ def test_what_the_seeds_cannot_decide_is_one_sentence_with_the_largest_differenc
     assert told == "AUC: a +0.1100 ± 0.0248* (paired, Holm over all 2)."
     assert rest == "AUC: 3 seeds cannot tell the other comparison apart (largest difference: b, +0.0017 ± 0.0470)."
     assert isinstance(rest, Undecided)
-    assert rest.comparisons == 1
+    assert (rest.comparisons, rest.seeds) == (1, 3)
     wide = {name: PairedEstimate(0.02, 0.0248, 0.09) for name in "abcd"}
     (said,) = undecided(runs, wide, "logloss")
     assert said == "logloss: 3 seeds cannot tell the 4 comparisons apart (largest difference: a, +0.0200 ± 0.0248)."

@@ -94,7 +94,7 @@ class ForgetsItsMomentum(_Faulty):
 class UpdatesBeforeItChecks(FullTable):
     def apply_gradients(self, ids: Any, grads: Any, **keywords: Any) -> None:
         if len(np.atleast_1d(ids)):
-            self.weights[0] *= np.float32(0.5)
+            self.weights[-1] *= np.float32(0.5)
         super().apply_gradients(ids, grads, **keywords)
 
 
@@ -131,7 +131,6 @@ class TwoPassesInBatchOrder(AdaptiveTable):
         (CountsTooFew, "bytes"),
         (HoldsACopy, "bytes"),
         (ForgetsItsMomentum, "state"),
-        (UpdatesBeforeItChecks, "untouched rows"),
         (LooksAtNeighbours, "lookup"),
         (GoesUphill, "learning"),
         (IsRandom, "reproducible"),

@@ -70,7 +70,8 @@ def _around(original: Any, name: str, act: Callable[[str], None]) -> Any:
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_moment_costs_no_bit(dataset: ClickDataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.nightly)])
+def test_a_kill_at_any_moment_costs_no_bit(every: int, dataset: ClickDataset, tmp_path: Path) -> None:
     config = tiny(epochs=2)
     train(config, dataset, output=tmp_path / "whole", checkpoint_every=5)
     expected = reproducible(tmp_path / "whole")
@@ -94,7 +95,7 @@ def test_a_kill_at_any_moment_costs_no_bit(dataset: ClickDataset, tmp_path: Path
         if (left / "state").exists():
             read_folder(left / "state")
         unfinished += not (left / "result.json").exists()
-        if number % 6 == 0:
+        if number % every == 0:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(os, "fsync", lambda handle: None)
                 train(config, dataset, output=left, checkpoint_every=5, resume=True)

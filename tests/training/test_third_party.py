@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -18,7 +18,8 @@ from alpt_ref._util import parts
 from alpt_ref.errors import InputError
 from alpt_ref.models import Fm
 from alpt_ref.serving import export
-from alpt_ref.tables import FullTable
+from alpt_ref.serving.source import load
+from alpt_ref.tables import FullTable, LowPrecisionTable
 from alpt_ref.training.config import PRESETS, canonical, code_of, config_hash
 from alpt_ref.training.config_io import apply_overrides, dump_toml, load_toml
 from alpt_ref.training.train import train
@@ -73,7 +74,8 @@ def test_a_class_a_name_and_a_setting_reach_training(data: Any) -> None:
     assert type(result.model) is Offset
     named = config.replace("table", method=HERE, limit=0.01).replace("model", kind=f"{__name__}:Offset", offset=-1.0)
     result = train(named, data)
-    assert np.abs(result.table.weights).max() == np.float32(0.01)
+    weights: Any = result.table
+    assert np.abs(weights.weights).max() == np.float32(0.01)
     assert train(config, data, table="fp32").label == "fp32"
 
 
@@ -166,6 +168,49 @@ def test_a_run_of_another_version_of_the_class_is_not_taken_for_this_one(
         train(config, data, output=tmp_path / "stopped", resume=True)
     with pytest.raises(InputError, match=r"a run of another version of table\.method"):
         train(config, data, output=tmp_path / "done")
+
+
+class Shifted(LowPrecisionTable):
+    """Reads something else than code times step size, without a word about it."""
+
+    def _lookup(self, ids: Any, out: Any) -> None:
+        super()._lookup(ids, out)
+        out += np.float32(0.25)
+
+
+@pytest.mark.parametrize(("table", "bits"), [(LowPrecisionTable, 8), (Shifted, 32), (Clipped, 32)])
+def test_what_is_exported_is_what_the_table_reads(data: Any, tmp_path: Path, table: Any, bits: int) -> None:
+    result = train(tiny(), data, table=table, output=tmp_path / "run")
+    facts = export(tmp_path / "run", "safetensors", tmp_path / "out")
+    assert facts["bits"] == bits
+    rows = np.arange(result.table.n)
+    assert np.array_equal(load(tmp_path / "out").table.lookup(rows), result.table.lookup(rows))
+
+
+class TwicePerStep(FullTable):
+    """Two passes, and no setting to switch one off."""
+
+    two_pass_capable = True
+    calls: ClassVar[list[str]] = []
+
+    def begin_update(self, ids: Any, grads: Any, *, lr: float | None = None) -> Any:
+        self.calls.append("begin")
+        return ids, grads, lr
+
+    def lookup_pending(self, pending: Any) -> Any:
+        self.calls.append("lookup")
+        return self.lookup(pending[0])
+
+    def finish_update(self, pending: Any, grads: Any, *, batch_size: int | None = None) -> None:
+        self.calls.append("finish")
+        self.apply_gradients(pending[0], pending[1], lr=pending[2], batch_size=batch_size)
+
+
+def test_two_passes_of_a_class_are_made(data: Any) -> None:
+    config = tiny().replace("table", method=TwicePerStep)
+    train(config.replace("table", two_pass=False), data)  # a setting of ALPT, which this class does not have
+    steps = -(-len(data.rows_of("train")) // 100)
+    assert TwicePerStep.calls == ["begin", "lookup", "finish"] * steps
 
 
 def test_a_local_class_cannot_go_to_another_process() -> None:

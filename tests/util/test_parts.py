@@ -11,6 +11,7 @@ import pytest
 
 from alpt_ref import make_table
 from alpt_ref._util import parts
+from alpt_ref.catalog import Entry
 from alpt_ref.errors import InputError
 from alpt_ref.tables import FullTable
 
@@ -124,7 +125,7 @@ def test_identity_sees_source_bases_and_version(install: Install) -> None:
         install("gamma", "tables", "mine = gamma_mod:Mine", version=version, gamma_mod=mine, gamma_base=below)
         for module in ("gamma_mod", "gamma_base"):
             sys.modules.pop(module, None)
-        seen.append(parts.identity(parts.Entry("mine", "gamma_mod:Mine", distribution=f"gamma {version}")))
+        seen.append(parts.identity(Entry("mine", "gamma_mod:Mine", distribution=f"gamma {version}")))
     assert [one["distribution"] for one in seen] == ["gamma 1", "gamma 2", "gamma 2.1", "gamma 2.2"]
     sources = [one["source"] for one in seen]
     assert sources[0] == sources[1]
@@ -137,7 +138,7 @@ def test_a_class_without_a_file_is_known_by_its_code() -> None:
         exec(f"class Mine(FullTable):\n    def twice(self, x):\n        return x * {factor}\n", space)
         return space["Mine"]
 
-    sources = [parts.identity(parts.Entry("m", "m:M", given=made(factor)))["source"] for factor in (2, 2, 3)]
+    sources = [parts.identity(Entry("m", "m:M", given=made(factor)))["source"] for factor in (2, 2, 3)]
     assert sources[0] == sources[1] != sources[2]
 
 

@@ -81,9 +81,9 @@ def test_sections_check_themselves_and_can_be_extended() -> None:
         prefix = "part."
         first: str = "x"
 
-    both = extended(Section, Declared, Own)
-    made = both(first="y", limited=2)
-    assert isinstance(made, Section)
+    both: Any = extended(Section, Declared, Own)
+    made: Any = both(first="y", limited=2)
+    assert issubclass(both, Section)
     assert (made.plain, made.more, made.limited) == (0.5, 7, 2.0)
     with pytest.raises(InputError, match=r"part\.plain must be half, got 1\.0"):
         both(plain=1.0)

@@ -133,6 +133,28 @@ def test_figures(toys: Toys, tmp_path: Path) -> None:
     assert (tmp_path / "figures" / "INDEX.md").exists()
 
 
+def test_figures_without_options_take_the_usual_results(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from .test_figures import GOOD, figures
+
+    monkeypatch.chdir(tmp_path)
+    command = ["figures", "--figures", str(figures(tmp_path / "figs", means=GOOD)), "--only", "means"]
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "Error: no stored results in runs/verify or runs/reproduce/verify; run `alpt-ref verify` first, "
+        "or name them with --results\n"
+    )
+    assert not (tmp_path / "figures").exists()
+    verify = ["verify", *toys_of(toys("good_mean")), "--jobs", 1]
+    for where, seed in (("runs/reproduce/verify", 5), ("runs/verify", 7)):  # the second one is preferred
+        assert invoke(*verify, "--output", where, "--seed", seed).exit_code == 0
+        assert invoke(*command).exit_code == 0
+        assert f"seed {seed}," in (tmp_path / "figures" / "INDEX.md").read_text()
+
+
 def test_importing_the_command_line_loads_no_heavy_module() -> None:
     heavy = "{'numba', 'scipy', 'matplotlib', 'pyarrow', 'jinja2', 'torch'}"
     code = f"import sys, alpt_ref.cli; sys.exit(repr({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"

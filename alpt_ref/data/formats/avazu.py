@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from pathlib import Path
+from collections.abc import Sequence
 
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Progress
 from alpt_ref.data.formats.parse import FieldRule, TextFormat
-from alpt_ref.data.formats.text import OnBadRow, TextReader
+from alpt_ref.data.formats.quotes import unquote
+from alpt_ref.data.formats.sources import Sources
+from alpt_ref.data.formats.text import MAX_BAD_ROWS, OnBadRow, TextReader
 from alpt_ref.data.raw import RawClicks, read_raw
 from alpt_ref.errors import InputError
 
@@ -59,32 +61,40 @@ FIELDS = (
 )
 
 
-def avazu_format(first_line: str) -> TextFormat:
-    """The format for a header line; the 24 names may stand in any order."""
-    names = tuple(first_line.split(","))
+def header_names(head: Sequence[str]) -> tuple[str, ...]:
+    """The names in a file's first line."""
+    return tuple(unquote(f"{head[0]}\n".encode(), b",").decode()[:-1].split(","))
+
+
+def avazu_format(head: Sequence[str], *, labelled: bool = True) -> TextFormat:
+    """The format for a header line; the 24 names (23 where there are no labels) may stand in any order."""
+    names = header_names(head) if labelled else ("click", *header_names(head))
     if sorted(names) != sorted(HEADER):
         missing, extra = sorted(set(HEADER) - set(names)), sorted(set(names) - set(HEADER))
         what = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(extra) or 'a name twice'} too many"
         raise InputError(
-            f"the header of an Avazu file must hold the 24 names id, click, hour, …, C21, but {what[:200]}"
+            f"line 1: the header of an Avazu file must hold the 24 names id, click, hour, …, C21, but {what[:200]}"
         )
-    return TextFormat("avazu", ",", names, "click", {"0": 0, "1": 1}, FIELDS, header=True)
+    return TextFormat(
+        "avazu", ",", names, "click", {"0": 0, "1": 1}, FIELDS, header=True, tidy=lambda data: unquote(data, b",")
+    )
 
 
 def read_avazu(
-    path: str | Path,
+    path: Sources,
     *,
     on_bad_row: OnBadRow = "error",
+    max_bad_rows: float = MAX_BAD_ROWS,
     chunk_bytes: int = CHUNK_BYTES,
     progress: Progress | None = None,
 ) -> RawClicks:
-    """Read an Avazu file (Kaggle's ``train.csv``), plain or gzip.
+    """Read Avazu files (Kaggle's ``train.csv``), plain or compressed (gzip, bzip2, xz).
 
     Parameters
     ----------
-    path : path
-        Comma separated, header first; quotes have no special meaning.
-    on_bad_row, chunk_bytes, progress
+    path : path or sequence of paths
+        As in `read_criteo`. Comma separated, each file with its header; quotes around a value are no part of it.
+    on_bad_row, max_bad_rows, chunk_bytes, progress
         As in `read_criteo`.
 
     Returns
@@ -95,6 +105,21 @@ def read_avazu(
     Raises
     ------
     InputError
-        The file cannot be read, lacks the header, has no good row, or has a bad one.
+        As `read_criteo`, or a file lacks the header.
+
+    Examples
+    --------
+    >>> from alpt_ref.data.formats.avazu import HEADER
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "train.csv"
+    >>> _ = file.write_text(",".join(HEADER) + "\\n" + ",".join(["1", "0", "14102123", *["x"] * 21]) + "\\n")
+    >>> clicks = read_avazu(file)
+    >>> dict(zip(clicks.field_names[:4], (texts[0] for texts in clicks.categories)))
+    {'hour_of_day': '23', 'weekday': '1', 'weekend': '0', 'C1': 'x'}
     """
-    return read_raw(TextReader(path, avazu_format, on_bad_row=on_bad_row, chunk_bytes=chunk_bytes, progress=progress))
+    return read_raw(
+        TextReader(
+            path, avazu_format, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
+            progress=progress,
+        )
+    )  # fmt: skip

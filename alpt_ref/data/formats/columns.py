@@ -10,14 +10,17 @@ would learn the rows by heart and know nothing about new ones.
 
 from __future__ import annotations
 
+import decimal
 import math
 import numbers
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.formats.categories import CategoryWarning
 from alpt_ref.errors import InputError
 
 Column = NDArray[Any]
@@ -68,8 +71,15 @@ class ColumnCoder:
             A value is of another type.
         InputError
             A value is infinite.
+
+        Warns
+        -----
+        CategoryWarning
+            Numbers stand there as texts too, or whole numbers as fractions that cannot tell neighbours apart.
         """
         values, codes = _distinct(name, column)
+        _warn_of_two_spellings(name, values)
+        _warn_of_lost_digits(name, values)
         counts = np.bincount(codes + 1, minlength=len(values) + 1)  # the missing ones first
         enough = counts >= min_count
         edges = None
@@ -83,6 +93,10 @@ class ColumnCoder:
         last = len(kept) if edges is None else len(edges) + 1
         missing = last + 1 if counts[0] and enough[0] else 0
         return cls(name, {value: number for number, value in enumerate(kept, 1)}, edges, missing)
+
+    def examples(self, count: int = 2) -> list[Any]:
+        """Some values that the coder knows."""
+        return list(self.index)[:count] if self.edges is None else self.edges[:count].tolist()
 
     @property
     def size(self) -> int:
@@ -115,13 +129,16 @@ def _distinct(name: str, column: Column) -> tuple[list[Any], NDArray[np.intp]]:
         return found.tolist(), codes
     if kind == "O":
         return _distinct_objects(name, column)
+    if kind == "T":  # NumPy's own strings of any length
+        return _distinct_objects(name, column.astype(object))
     raise CategoryError(f"{name} holds {column.dtype} values; each argument must be a string or a number: convert it")
 
 
 def _distinct_objects(name: str, column: Column) -> tuple[list[Any], NDArray[np.intp]]:
     places: dict[Any, int] = {}
     try:
-        codes = np.array([places.setdefault(value, len(places)) for value in column.tolist()], np.intp)
+        plain = [value.item() if isinstance(value, np.generic) else value for value in column.tolist()]
+        codes = np.array([places.setdefault(value, len(places)) for value in plain], np.intp)
     except TypeError as error:
         raise CategoryError(f"{name}: every argument must be a string or a number ({error})") from None
     values: list[Any] = []
@@ -132,19 +149,19 @@ def _distinct_objects(name: str, column: Column) -> tuple[list[Any], NDArray[np.
         if not (_is_number(value) or isinstance(value, (str, bytes))):
             raise CategoryError(f"{name}: every argument must be a string or a number, got a {type(value).__name__}")
         new[place] = len(values)
-        values.append(value.item() if isinstance(value, np.generic) else value)
-    _require_finite(name, [value for value in values if isinstance(value, float)])
+        values.append(value)
+    _require_finite(name, [float(value) for value in values if isinstance(value, (float, decimal.Decimal))])
     return values, new[codes]
 
 
 def _is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):  # pandas' own, whose comparisons have no truth
         return True
-    return isinstance(value, numbers.Real) and bool(value != value)
+    return isinstance(value, (numbers.Real, decimal.Decimal)) and bool(value != value)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (numbers.Real, np.bool_))
+    return isinstance(value, (numbers.Real, np.bool_, decimal.Decimal))
 
 
 def _require_finite(name: str, values: list[float]) -> None:
@@ -157,6 +174,42 @@ def _floats(name: str, values: list[Any]) -> NDArray[np.float64]:
         return np.array([float(value) for value in values], np.float64)
     except OverflowError:
         raise InputError(f"{name} has a number beyond float64 among its fractions; give it as text") from None
+
+
+def _warn_of_two_spellings(name: str, values: list[Any]) -> None:
+    """Where a number of the column is one of its texts too, most likely one value was written in two ways."""
+    kinds = {isinstance(value, str): None for value in values}
+    if len(kinds) < 2:  # texts alone, or none
+        return
+    spelled = {_spelling(value): value for value in values if not isinstance(value, str)}
+    both = [value for value in values if isinstance(value, str) and value in spelled]
+    if both:
+        warnings.warn(
+            f"{name}: {len(both)} values stand there in two types, such as {spelled[both[0]]!r} and {both[0]!r}, which "
+            "are two categories; convert the column to one type",
+            CategoryWarning,
+            stacklevel=2,
+        )
+
+
+def _spelling(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(int(value)) if value % 1 == 0 else str(value)
+
+
+def _warn_of_lost_digits(name: str, values: list[Any]) -> None:
+    """Where all numbers are whole but held as floats, and some are too large for neighbours to differ."""
+    floats = [value for value in values if isinstance(value, float)]
+    if not floats or len(floats) < len(values) or any(value % 1 for value in floats):
+        return
+    if sum(2**53 <= abs(value) <= 2**64 for value in floats) > 1:
+        warnings.warn(
+            f"{name}: whole numbers of 2**53 and more are held as float64, in which neighbours are one number; read "
+            "the column as whole numbers (where some are missing: Int64) or as texts",
+            CategoryWarning,
+            stacklevel=2,
+        )
 
 
 def _place(value: Any) -> tuple[int, Any]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import math
 import re
-from pathlib import Path
+from collections.abc import Sequence
 
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Progress
 from alpt_ref.data.formats.parse import FieldRule, TextFormat
-from alpt_ref.data.formats.text import OnBadRow, TextReader
+from alpt_ref.data.formats.quotes import unquote
+from alpt_ref.data.formats.sources import Sources
+from alpt_ref.data.formats.text import MAX_BAD_ROWS, OnBadRow, TextReader
 from alpt_ref.data.raw import RawClicks, read_raw
 
 INTEGERS = tuple(f"I{number}" for number in range(1, 14))
@@ -48,29 +50,34 @@ CRITEO = TextFormat(
         *(FieldRule(name, name, integer_category, "an integer of at most 19 digits") for name in INTEGERS),
         *(FieldRule(name, name) for name in CATEGORIES),
     ),
+    tidy=lambda data: unquote(data, b"\t"),
 )
 
 
-def criteo_format(first_line: str) -> TextFormat:
+def criteo_format(head: Sequence[str]) -> TextFormat:
     """The format does not depend on the file."""
     return CRITEO
 
 
 def read_criteo(
-    path: str | Path,
+    path: Sources,
     *,
     on_bad_row: OnBadRow = "error",
+    max_bad_rows: float = MAX_BAD_ROWS,
     chunk_bytes: int = CHUNK_BYTES,
     progress: Progress | None = None,
 ) -> RawClicks:
-    """Read a Criteo file (the challenge's ``train.txt``), plain or gzip.
+    """Read Criteo files (the challenge's ``train.txt``), plain or compressed (gzip, bzip2, xz).
 
     Parameters
     ----------
-    path : path
-        One row a line: label 0 or 1, 13 integers, 26 categories, separated by tabs, empty where missing.
+    path : path or sequence of paths
+        A file, a folder of files or a glob pattern, or several, read in this order. One row a line: label 0 or 1,
+        13 integers, 26 categories, separated by tabs, empty where missing; quotes around a value are no part of it.
     on_bad_row : {"error", "skip"}
         Stop at the first bad row, or leave bad rows out and count them.
+    max_bad_rows : float
+        With "skip": the largest share of the rows that may be left out.
     chunk_bytes : int
         Text parsed at a time; the result does not depend on it.
     progress : callable, optional
@@ -84,6 +91,23 @@ def read_criteo(
     Raises
     ------
     InputError
-        The file cannot be read, has no good row, or has a bad one (file, line number and reason are named).
+        A file is not there, cannot be read or is an archive, holds no good row, or has a bad one or, with "skip", too
+        many (file, line number and reason are named).
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for day in (0, 1):  # one file a day, of one row
+    ...     row = [str(day), *["5"] * 13, *["68fd1e64"] * 26]
+    ...     _ = (folder / f"day_{day}.txt").write_text("\\t".join(row))
+    >>> clicks = read_criteo(folder / "day_*.txt")
+    >>> clicks.rows, clicks.labels.tolist(), clicks.field_names[:2], clicks.categories[0]
+    (2, [0, 1], ('I1', 'I2'), ['2'])
     """
-    return read_raw(TextReader(path, criteo_format, on_bad_row=on_bad_row, chunk_bytes=chunk_bytes, progress=progress))
+    return read_raw(
+        TextReader(
+            path, criteo_format, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
+            progress=progress,
+        )
+    )  # fmt: skip

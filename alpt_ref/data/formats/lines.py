@@ -1,43 +1,56 @@
-"""From a plain or gzip-compressed file to pieces of whole lines, with memory bounded by the piece.
+"""From a plain or compressed file to pieces of whole lines, with memory bounded by the piece.
 
-Everything that can be wrong with the file itself (missing, a folder, cut off, no text) is found here; what can be wrong
-with a row is `text`'s business. Reading, hashing and inflating run one piece ahead in a thread of their own.
+Everything that can be wrong with the file itself (unreadable, cut off, no text) is found here; what can be wrong with a
+row is `text`'s business. Reading, hashing and inflating run one piece ahead in a thread of their own.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import io
+import itertools
 import os
 import stat
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from alpt_ref.data.formats.sources import DAMAGED, Source, text_of
 from alpt_ref.errors import InputError
 
 CHUNK_BYTES = 8 << 20
+MAX_LINES = 1 << 18
+"""Most lines of a piece: what is held for each of them must not grow where lines are short or empty."""
 MAX_LINE_BYTES = 64 << 20
 Progress = Callable[[int, int, int], None]
 """Called with (bytes of the file read, its size, rows so far)."""
-_GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Whole lines, each ended by a line feed; `first` is the 1-based number of the first."""
+    """Whole lines, each ended by a line feed.
+
+    Parameters
+    ----------
+    first : int
+        1-based number of the first line in its file.
+    data : bytes
+    row : int
+        0-based number of the first line among the rows of all files: headers are no rows, damaged lines are.
+    """
 
     first: int
     data: bytes
+    row: int = 0
 
 
-def file_name(path: str | Path) -> str:
+def file_name(path: Source) -> str:
     """The name without its folder; bytes that are no UTF-8 become "?"."""
     return Path(path).name.encode("utf-8", "replace").decode()
 
@@ -81,31 +94,27 @@ class LineSource:
     Parameters
     ----------
     path : path
-        Plain or gzip text, told apart by the first two bytes; a byte order mark is dropped.
+        Plain or compressed text, told apart by the first bytes; a byte order mark is dropped.
     chunk_bytes : int
         Text read at a time.
 
     Raises
     ------
     InputError
-        The file is missing, a folder, unreadable, cut off or damaged, changes while it is read, or has a line of over
-        64 MiB.
+        The file is unreadable, no text, cut off or damaged, changes while it is read, or has a line of over 64 MiB.
     """
 
-    def __init__(self, path: str | Path, chunk_bytes: int = CHUNK_BYTES) -> None:
+    def __init__(self, path: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
         """Check the path; the file is opened by the iteration."""
-        self.path = Path(path)
+        self.path = path
         if isinstance(chunk_bytes, bool) or not isinstance(chunk_bytes, int) or chunk_bytes < 1:
             raise InputError(f"chunk_bytes must be a whole number of at least 1, got {chunk_bytes!r}")
         self.chunk_bytes = chunk_bytes
-        if self.path.is_dir():
-            raise InputError(f"{self.path} is a folder, not a file; name the click file itself")
-        if not self.path.exists():
-            raise InputError(f"file {self.path} does not exist; check its name")
         if not os.access(self.path, os.R_OK):
             raise InputError(f"file {self.path} may not be read; check its rights")
         self.size = self.path.stat().st_size
         self._raw: _HashedFile | None = None
+        self._compression = ""
 
     @property
     def done(self) -> int:
@@ -126,8 +135,11 @@ class LineSource:
             except OSError as error:
                 raise InputError(f"cannot read file {self.path} ({error.strerror})") from None
             stream: Any = open_files.enter_context(io.BufferedReader(self._raw, 1 << 20))
-            if stream.peek(2)[:2] == _GZIP_MAGIC:
-                stream = open_files.enter_context(gzip.GzipFile(fileobj=stream))
+            try:
+                text, self._compression = text_of(stream, self.path)
+            except OSError as error:
+                raise InputError(f"cannot read file {self.path} ({error.strerror})") from None
+            stream = stream if text is stream else open_files.enter_context(text)
             ahead = open_files.enter_context(ThreadPoolExecutor(1, thread_name_prefix="alpt_ref_read"))
             following = ahead.submit(stream.read, self.chunk_bytes)
             while block := self._result(following):
@@ -140,11 +152,18 @@ class LineSource:
         try:
             return following.result()  # type: ignore[no-any-return]
         except EOFError:
-            raise InputError(f"{self.path} is a gzip file that ends too early; fetch or compress it again") from None
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(f"{self.path} is a damaged gzip file ({error}); fetch or compress it again") from None
+            raise InputError(
+                f"{self.path} is a {self._compression} file that ends too early; fetch or compress it again"
+            ) from None
+        except DAMAGED as error:
+            raise self._damaged(error) from None
         except OSError as error:
+            if error.errno is None and self._compression:  # bzip2 has no exception of its own
+                raise self._damaged(error) from None
             raise InputError(f"cannot read file {self.path} ({error.strerror})") from None
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(f"{self.path} is a damaged {self._compression} file ({error}); fetch or compress it again")
 
     def __iter__(self) -> Generator[Lines, None, None]:
         """Pieces of whole lines; a last line without a line feed gets one."""
@@ -154,7 +173,7 @@ class LineSource:
             if at_start:
                 pending = [b"".join(pending)]
                 if len(pending[0]) < len(BOM):
-                    continue  # too little to tell
+                    continue  # fewer bytes than a mark has
                 pending, at_start = [pending[0].removeprefix(BOM)], False
             cut = pending[-1].rfind(b"\n") + 1
             if not cut:
@@ -163,8 +182,21 @@ class LineSource:
                 continue
             data = b"".join([*pending[:-1], pending[-1][:cut]])
             pending = [pending[-1][cut:]]
-            yield Lines(number, data)
-            number += data.count(b"\n")
+            for part, lines in _short_pieces(data):
+                yield Lines(number, part)
+                number += lines
         rest = b"".join(pending).removeprefix(BOM if at_start else b"")
         if rest:
             yield Lines(number, rest + b"\n")
+
+
+def _short_pieces(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """The same lines in pieces of at most `MAX_LINES`, with the number of each piece's lines."""
+    lines = data.count(b"\n")
+    if lines <= MAX_LINES:
+        yield data, lines
+        return
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10) + 1
+    cuts = [0, *ends[MAX_LINES - 1 : -1 : MAX_LINES].tolist(), len(data)]
+    for number, (start, stop) in enumerate(itertools.pairwise(cuts)):
+        yield data[start:stop], min(MAX_LINES, lines - number * MAX_LINES)

@@ -1,4 +1,4 @@
-"""Whole lines of delimited text to labels and dictionary-coded categories; rows that are wrong get a reason.
+"""Whole lines of delimited text to labels and dictionary-coded categories; lines that are no rows get a reason.
 
 A `TextFormat` says which columns a file has and how each category comes from its column; Criteo, Avazu and libfm
 are three such formats. Codes count within a piece of the file; `categories` joins the pieces.
@@ -6,6 +6,7 @@ are three such formats. Codes count within a piece of the file; `categories` joi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.formats.lines import BOM, Lines
+from alpt_ref.data.formats.faulty import FaultyLines, keep_lines, line_widths, mark_unreadable
+from alpt_ref.data.formats.lines import Lines
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class TextFormat:
     label : str
         The label's column.
     label_values : mapping
-        Accepted label texts -> 0 or 1.
+        Accepted labels -> 0 or 1; a label may be written as a decimal fraction too, ``1.0``.
     fields : tuple of FieldRule
     header : bool
         The first line holds names and is no row.
     tidy : callable, optional
         Bytes of whole lines -> the same lines in strict form.
+    unordered : bool
+        A row is a set of categories by the format's own definition, so that one in two fields is worth a warning.
     """
 
     kind: str
@@ -59,6 +63,7 @@ class TextFormat:
     fields: tuple[FieldRule, ...]
     header: bool = False
     tidy: Callable[[bytes], bytes] | None = None
+    unordered: bool = False
 
 
 Column = tuple[NDArray[np.int32], Any]
@@ -76,56 +81,60 @@ class CodedRows:
         Index into the field's `categories`.
     categories : per field, Arrow array of strings
         Distinct, each of them in use, in order of first appearance.
+    lines : int64 array (rows,)
+        Which line of the piece each row is, from 0.
     """
 
     labels: NDArray[np.uint8]
     codes: tuple[NDArray[np.int32], ...]
     categories: tuple[Any, ...]
+    lines: NDArray[np.int64]
 
 
-def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, dict[int, str]]:
-    """Parse whole lines; the good rows, and the bad ones as line number -> reason.
+def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, FaultyLines]:
+    """Parse whole lines: the good rows, and what is wrong with the others.
 
-    A function of its arguments alone, so that pieces may be parsed in any order and by any thread.
+    A function of its arguments alone, so that pieces may be parsed in any order and by any thread. Time and memory are
+    proportional to the text, however many of its lines are wrong.
     """
-    if not lines.data:
-        return _no_rows(len(layout.fields)), {}
-    data, bad = _clean(lines)
+    faulty = FaultyLines(lines.first, lines.data.count(b"\n"))
+    data = mark_unreadable(lines.data, faulty)
     data = data if layout.tidy is None else layout.tidy(data)
-    columns, wrong_width = _parse(layout, data)
-    for row, reason in wrong_width.items():
-        bad.setdefault(lines.first + row, reason)
-    total = data.count(b"\n")
-    numbers = np.delete(np.arange(total), list(wrong_width)) + lines.first
+    columns = _columns_of(layout, data, faulty)
+    rows = np.flatnonzero(~faulty.mask)
 
     label_indices, label_texts = columns[layout.label]
-    label_texts = label_texts.to_pylist()
-    values = np.array([layout.label_values.get(text, -1) for text in label_texts], dtype=np.int16)
-    labels = values[label_indices] if len(label_texts) else np.zeros(0, dtype=np.int16)
+    texts = label_texts.to_pylist()
+    values = np.array([layout.label_values.get(plain_label(text), -1) for text in texts], dtype=np.int16)
+    labels = values[label_indices] if len(texts) else np.zeros(0, dtype=np.int16)
     wants = "label {!r} is not one of " + ", ".join(layout.label_values)
-    _report(bad, numbers, labels < 0, lambda row: wants.format(label_texts[label_indices[row]]))
+    faulty.add(rows[labels < 0], lambda line: wants.format(texts[label_indices[np.searchsorted(rows, line)]][:60]))
 
     coded = []
     for rule in layout.fields:
-        indices, texts = columns[rule.column]
+        indices, distinct = columns[rule.column]
         if rule.category is not None:
-            texts, code_of_text = _apply(rule.category, texts.to_pylist())
+            distinct, code_of_text = _apply(rule.category, distinct.to_pylist())
             codes = code_of_text[indices] if len(code_of_text) else indices
-            _report_field(bad, numbers, codes < 0, rule, columns[rule.column])
+            if codes.size and codes.min() < 0:
+                faulty.add(rows[codes < 0], _reason(rule, columns[rule.column], rows))
             indices = codes
-        coded.append((indices, texts))
-    if bad:
-        good = ~np.isin(numbers, list(bad))
-        labels, coded = labels[good], [_only_used(codes[good], texts) for codes, texts in coded]
+        coded.append((indices, distinct))
+    good = ~faulty.mask[rows]
+    if not good.all():
+        labels, rows = labels[good], rows[good]
+        coded = [_only_used(codes[good], distinct) for codes, distinct in coded]
     codes_of, categories = zip(*coded, strict=True)
-    return CodedRows(labels.astype(np.uint8), codes_of, categories), bad
+    return CodedRows(labels.astype(np.uint8), codes_of, categories, rows), faulty
 
 
-def _no_rows(fields: int) -> CodedRows:
-    import pyarrow as pa
+_LABEL = re.compile(r"([+-]?[01])(?:\.0*)?(?:[eE][+-]?0+)?\Z", re.ASCII)
 
-    codes = tuple(np.zeros(0, dtype=np.int32) for _ in range(fields))
-    return CodedRows(np.zeros(0, dtype=np.uint8), codes, tuple(pa.array([], type=pa.string()) for _ in range(fields)))
+
+def plain_label(text: str) -> str:
+    """A label without a fraction of zeros: ``"1.0"`` -> ``"1"``, ``"-1.00e+00"`` -> ``"-1"``; else as it stands."""
+    match = _LABEL.match(text)
+    return text if match is None else match[1]
 
 
 def _apply(category_of: Callable[[str], str | None], texts: list[str]) -> tuple[Any, NDArray[np.int32]]:
@@ -146,96 +155,48 @@ def _only_used(codes: NDArray[np.int32], texts: Any) -> tuple[NDArray[np.int32],
     return rank[inverse], texts.take(used[order])
 
 
-def _report(bad: dict[int, str], numbers: NDArray[Any], wrong: NDArray[Any], reason: Callable[[int], str]) -> None:
-    for row in np.flatnonzero(wrong).tolist():
-        bad.setdefault(int(numbers[row]), reason(row))
-
-
-def _report_field(
-    bad: dict[int, str],
-    numbers: NDArray[Any],
-    wrong: NDArray[Any],
-    rule: FieldRule,
-    column: Column,
-) -> None:
+def _reason(rule: FieldRule, column: Column, rows: NDArray[np.int64]) -> Callable[[int], str]:
     indices, texts = column
 
-    def reason(row: int) -> str:
-        return f"column {rule.column}: {texts[int(indices[row])].as_py()[:60]!r} is not {rule.wants}"
+    def reason(line: int) -> str:
+        text = texts[int(indices[np.searchsorted(rows, line)])].as_py()
+        return f"column {rule.column}: {text[:60]!r} is not {rule.wants}"
 
-    _report(bad, numbers, wrong, reason)
-
-
-def _clean(lines: Lines) -> tuple[bytes, dict[int, str]]:
-    """Drop carriage returns before line feeds; name the lines that are empty, hold control bytes or broken UTF-8.
-
-    The parser must never see a lone carriage return: it would take it for a line's end, and the numbers would be off.
-    """
-    data, bad = lines.data, dict[int, str]()
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n")
-    for byte, name in ((b"\r", "a carriage return inside the line"), (b"\0", "a NUL byte")):
-        if byte in data:
-            bad.update((lines.first + row, name) for row in _rows_with(data, byte) if lines.first + row not in bad)
-            data = data.replace(byte, b"?")
-    if data.startswith(b"\n") or b"\n\n" in data:
-        ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
-        bad.update(
-            (lines.first + row, "an empty line") for row in np.flatnonzero(np.diff(ends, prepend=-1) == 1).tolist()
-        )
-    return (data if data.isascii() else _strict_utf8(data, lines.first, bad)), bad
+    return reason
 
 
-def _strict_utf8(data: bytes, first: int, bad: dict[int, str]) -> bytes:
-    """Replace what is not UTF-8, and a byte order mark at a line's start, which the parser would drop in silence."""
+def _columns_of(layout: TextFormat, data: bytes, faulty: FaultyLines) -> dict[str, Column]:
+    """The needed columns of all lines that have the right width; the others are added to `faulty`."""
+    import pyarrow as pa
+
+    if faulty.mask.any():
+        data = keep_lines(data, ~faulty.mask)
     try:
-        data.decode("utf-8")
-        if not data.startswith(BOM) and b"\n" + BOM not in data:
-            return data
-    except UnicodeDecodeError:
-        pass
-    pieces = data.split(b"\n")
-    for row, piece in enumerate(pieces):
-        fixed = piece.decode("utf-8", "replace").encode()
-        fixed = b"?" + fixed[len(BOM) :] if fixed.startswith(BOM) else fixed
-        if fixed != piece:
-            bad.setdefault(first + row, "bytes that are not UTF-8, or a byte order mark inside the file")
-            pieces[row] = fixed
-    return b"\n".join(pieces)
+        return _parse(layout, data)
+    except pa.ArrowInvalid:  # the parser names one line of another width at a time; there may be millions
+        kept = np.flatnonzero(~faulty.mask)
+        widths, wanted = line_widths(data, layout.delimiter), len(layout.columns)
+        wrong = widths != wanted
+        if not wrong.any():
+            raise
+        faulty.add(kept[wrong], lambda line: f"{widths[np.searchsorted(kept, line)]} columns instead of {wanted}")
+        return _parse(layout, keep_lines(data, ~wrong))
 
 
-def _rows_with(data: bytes, byte: bytes) -> list[int]:
-    text = np.frombuffer(data, dtype=np.uint8)
-    ends, hits = np.flatnonzero(text == 10), np.flatnonzero(text == byte[0])
-    rows: list[int] = np.unique(np.searchsorted(ends, hits)).tolist()
-    return rows
-
-
-def _parse(layout: TextFormat, data: bytes) -> tuple[dict[str, Column], dict[int, str]]:
-    """The needed columns by name, and the rows of another width."""
+def _parse(layout: TextFormat, data: bytes) -> dict[str, Column]:
+    """The needed columns by name."""
     import pyarrow as pa
     from pyarrow import csv
 
-    wrong: dict[int, str] = {}
-    expected = len(layout.columns)
-
-    def invalid(row: Any) -> str:
-        wrong[row.number - 1] = f"{row.actual_columns} columns instead of {expected}"
-        return "skip"
-
     needed = list(dict.fromkeys([layout.label, *(rule.column for rule in layout.fields)]))
+    if not data:
+        return {name: (np.zeros(0, dtype=np.int32), pa.array([], type=pa.string())) for name in needed}
     table = csv.read_csv(
         pa.BufferReader(data),
         csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=list(layout.columns)),
-        csv.ParseOptions(
-            delimiter=layout.delimiter,
-            quote_char=False,
-            double_quote=False,
-            ignore_empty_lines=False,
-            invalid_row_handler=invalid,
-        ),
+        csv.ParseOptions(delimiter=layout.delimiter, quote_char=False, double_quote=False, ignore_empty_lines=False),
         csv.ConvertOptions(
-            check_utf8=False,  # checked in `_clean`, where the line is known
+            check_utf8=False,  # checked in `mark_unreadable`, where the line is known
             column_types=dict.fromkeys(needed, pa.string()),
             include_columns=needed,
             null_values=[],
@@ -243,8 +204,7 @@ def _parse(layout: TextFormat, data: bytes) -> tuple[dict[str, Column], dict[int
         ),
     )
     columns = {}
-    for name in needed:
-        texts = pa.concat_arrays(table.column(name).chunks) if len(table) else pa.array([], type=pa.string())
-        coded = texts.dictionary_encode()  # faster than letting the reader make the dictionaries
+    for name, column in zip(needed, table.columns, strict=True):
+        coded = pa.concat_arrays(column.chunks).dictionary_encode()  # faster than letting the reader make them
         columns[name] = (coded.indices.to_numpy(zero_copy_only=False), coded.dictionary)
-    return columns, wrong
+    return columns

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from alpt_ref.data.formats.avazu import HEADER, avazu_format
+from alpt_ref.data.formats.avazu import HEADER, avazu_format, header_names
 from alpt_ref.data.formats.criteo import CRITEO
-from alpt_ref.data.formats.libfm import libfm_format
+from alpt_ref.data.formats.libfm import is_labelled, libfm_format
 from alpt_ref.data.formats.parse import TextFormat
 
 
-def has_label(kind: str, first_line: str) -> bool:
-    """Whether a file whose first line this is has its label column."""
+def has_label(kind: str, head: Sequence[str]) -> bool:
+    """Whether a file whose first lines these are has its label column: most of the lines decide, or the header."""
     if kind == "criteo":
-        return first_line.count("\t") + 2 != len(CRITEO.columns)
+        columns, wanted = [line.count("\t") + 1 for line in head], len(CRITEO.columns)
+        return columns.count(wanted - 1) <= columns.count(wanted)
     if kind == "avazu":
-        return sorted(first_line.split(",")) != sorted(set(HEADER) - {"click"})
-    return ":" not in first_line.split(" ", 1)[0]
+        return sorted(header_names(head)) != sorted(set(HEADER) - {"click"})
+    return is_labelled(head)
 
 
-def without_label(kind: str, first_line: str) -> TextFormat:
+def without_label(kind: str, head: Sequence[str]) -> TextFormat:
     """The format of an unlabelled file: every line gets the label 0 in front before it is parsed."""
     layouts: Mapping[str, Callable[[], TextFormat]] = {
         "criteo": lambda: CRITEO,
-        "avazu": lambda: avazu_format(f"click,{first_line}"),
-        "libfm": lambda: libfm_format(f"0 {first_line}"),
+        "avazu": lambda: avazu_format(head, labelled=False),
+        "libfm": lambda: libfm_format(head, labelled=False),
     }
     layout = layouts[kind]()
     start, tidy = f"0{layout.delimiter}".encode(), layout.tidy

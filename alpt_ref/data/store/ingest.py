@@ -11,7 +11,7 @@ whose text, place in the file and checksum are right; which run made a piece can
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,24 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset, manifest_head
 from alpt_ref.data.fields import offsets_of
-from alpt_ref.data.formats.categories import join_categories
+from alpt_ref.data.formats.categories import join_categories, warn_of_shared_ids
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Lines, file_name
 from alpt_ref.data.formats.parse import TextFormat, code_lines
-from alpt_ref.data.formats.text import OnBadRow, TextReader
+from alpt_ref.data.formats.sources import Sources, list_files
+from alpt_ref.data.formats.text import MAX_BAD_ROWS, Bad, OnBadRow, TextReader, counted
 from alpt_ref.data.raw import DEFAULT_SPLIT, VocabularyRows, count_codes, default_name, encoding_info
 from alpt_ref.data.registry import format_of
 from alpt_ref.data.splits import split_rows
 from alpt_ref.data.store.parallel import ordered_map, worker_count
-from alpt_ref.data.store.spill import SpilledRows, identity_of, recall, spill
+from alpt_ref.data.store.spill import SpilledRows, field_groups, identity_of, recall, spill
 from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.data.store.writer import StoreWriter, writing_to
 from alpt_ref.data.vocabulary import Vocabulary, choose_categories, join_vocabulary
 from alpt_ref.errors import InputError
+
+LOCAL_IDS = "local.ids"
+GROUP_BYTES = 16 << 20
+"""Codes and categories that a thread joins at a time, or one field's."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Step:
 
 def encode_file(
     kind: str,
-    path: str | Path,
+    path: Sources,
     folder: str | Path,
     *,
     min_count: int | None = None,
@@ -58,12 +63,13 @@ def encode_file(
     seed: int = 0,
     folds: int = 0,
     on_bad_row: OnBadRow = "error",
+    max_bad_rows: float = MAX_BAD_ROWS,
     name: str | None = None,
     chunk_bytes: int = CHUNK_BYTES,
     workers: int | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> ClickDataset:
-    """Encode a raw click file into a store and open it; the same data as ``read_<kind>(path).encode(...)``.
+    """Encode raw click files into a store and open it; the same data as ``read_<kind>(path).encode(...)``.
 
     A run that was killed is continued by calling this again with the same arguments.
 
@@ -71,14 +77,14 @@ def encode_file(
     ----------
     kind : {"criteo", "avazu", "libfm"} or str
         A built-in text format, the name of an installed one, or ``module:NAME``.
-    path : path
-        Plain or gzip text.
+    path : path or sequence of paths
+        As in `read_criteo`.
     folder : path
         Of the store to write; left alone if it already holds the identical store. Unfinished work lies beside it in
         ``.<name>.ingest``.
     min_count, vocabulary, split, seed, folds, name
         As in `RawClicks.encode`.
-    on_bad_row, chunk_bytes
+    on_bad_row, max_bad_rows, chunk_bytes
         As in `read_criteo`.
     workers : int, optional
         Threads, by default one a core; the store does not depend on them.
@@ -93,35 +99,38 @@ def encode_file(
     """
     layout_of = format_of(kind)
     encoding = encoding_info(kind, min_count, vocabulary, split, seed, folds)
-    tell = progress if progress is not None else (lambda step: None)
+    report = progress if progress is not None else (lambda step: None)
+    files = list_files(path)
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
 
     def reading(done: int, total: int, rows: int) -> None:
-        tell(Step(f"reading {Path(path).name}", "bytes", done, total, f"{rows:,} rows"))
+        report(Step(f"reading {files[0].name}{more}", "bytes", done, total, f"{rows:,} rows"))
 
     count = worker_count(workers)
     reader = TextReader(
-        path, layout_of, on_bad_row=on_bad_row, chunk_bytes=chunk_bytes, workers=count, progress=reading
-    )
+        files, layout_of, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
+        workers=count, progress=reading,
+    )  # fmt: skip
     with Workspace(folder) as space:
         store = StoreWriter(folder, space.path / "store")  # looks at the target before any work is done
-        if store.present is not None and _is_finished(store.present, path, kind, name, encoding, on_bad_row, folder):
+        if store.present is not None and _is_finished(store.present, files, kind, name, encoding, on_bad_row, folder):
             return ClickDataset.open(folder)
         with writing_to(space.target):
             pieces = list(reader.pieces(lambda *job: _parse_piece(space.path, *job)))
             assert reader.format is not None
             names = tuple(rule.name for rule in reader.format.fields)
             parts = split_rows(reader.rows, encoding)
-            chosen, seen = _join_fields(space.path, pieces, parts, names, encoding, count, tell)
+            chosen, seen = _join_fields(space.path, pieces, parts, reader.format, encoding, count, report)
             info = {**reader.info(), "encoding": {**encoding, "categories_seen": seen}}
             with store:
-                _write_arrays(store, space.path, pieces, parts, chosen, count, tell)
+                _write_arrays(store, space.path, pieces, parts, chosen, count, report)
                 store.finish(manifest_head(name or default_name(info), names, chosen.field_sizes, info))
     return ClickDataset.open(folder)
 
 
 def _is_finished(
     manifest: Mapping[str, Any],
-    path: str | Path,
+    files: Sequence[Path],
     kind: str,
     name: str | None,
     encoding: Mapping[str, Any],
@@ -133,7 +142,7 @@ def _is_finished(
     source, found = (info.get("source"), info.get("encoding")) if isinstance(info, dict) else (None, None)
     if not isinstance(info, dict) or not isinstance(source, dict) or not isinstance(found, dict):
         return False
-    own_name = name or default_name({"source": {"file": file_name(path), "kind": kind}})
+    own_name = name or default_name({"source": {"file": file_name(files[0]), "kind": kind}})
     wanted = {"kind": kind, **encoding, "name": own_name}
     held = {"kind": source.get("kind"), "name": manifest.get("name"), **found}
     for key, value in wanted.items():
@@ -144,18 +153,23 @@ def _is_finished(
             )
     if on_bad_row == "error" and info.get("bad_rows", {}).get("count") != 0:
         return False
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == source.get("sha256")
+    held_files = source.get("files", [source])
+    return len(files) == len(held_files) and all(
+        _sha256(file) == entry.get("sha256") for file, entry in zip(files, held_files, strict=True)
+    )
 
 
-def _parse_piece(
-    folder: Path, layout: TextFormat, number: int, lines: Lines
-) -> tuple[SpilledRows, int, Mapping[int, str]]:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parse_piece(folder: Path, layout: TextFormat, number: int, lines: Lines) -> tuple[SpilledRows, int, Bad]:
     path, identity = folder / f"{number:06d}.rows", identity_of(layout, lines)
     kept = recall(path, identity)
     if kept is None:
-        rows, bad = code_lines(layout, lines)
-        kept = spill(path, identity, rows, bad), bad
+        rows, faulty = code_lines(layout, lines)
+        kept = spill(path, identity, rows, counted(faulty)), counted(faulty)
     return kept[0], kept[0].rows, kept[1]
 
 
@@ -163,37 +177,51 @@ def _join_fields(
     folder: Path,
     pieces: Sequence[SpilledRows],
     split: NDArray[np.uint8],
-    names: tuple[str, ...],
+    layout: TextFormat,
     encoding: Mapping[str, Any],
     workers: int,
-    tell: Callable[[Step], None],
+    report: Callable[[Step], None],
 ) -> tuple[Vocabulary, list[int]]:
-    """The vocabulary, and the number of categories seen; local ids of each piece's categories go to files."""
+    """The vocabulary, and the number of categories seen; local ids of all pieces' categories go to a file, by field."""
+    names = tuple(rule.name for rule in layout.fields)
     rows = offsets_of(tuple(piece.rows for piece in pieces))
     totals = np.sum([piece.categories_per_field for piece in pieces], axis=0)
 
-    def join(field: int) -> tuple[Any, int]:
-        texts, where = join_categories([piece.categories(field) for piece in pieces])
+    def join(group: tuple[int, int]) -> list[tuple[Any, int, Any, list[NDArray[np.uint32]]]]:
+        first, last = group
+        if last - first == 1:  # it may be large: one piece's codes at a time
+            return [join_field([piece.categories(first) for piece in pieces], (piece.codes(first) for piece in pieces))]
+        in_pieces = [piece.fields(first, last) for piece in pieces]
+        return [
+            join_field([texts for _, texts in columns], (codes for codes, _ in columns))
+            for columns in zip(*in_pieces, strict=True)
+        ]
+
+    def join_field(
+        categories: list[Any], codes: Iterable[NDArray[Any]]
+    ) -> tuple[Any, int, Any, list[NDArray[np.uint32]]]:
+        texts, where = join_categories(categories)
         counts = np.zeros(len(texts), dtype=np.int64)
-        for number, (piece, known) in enumerate(zip(pieces, where, strict=True)):
+        for number, (of_piece, known) in enumerate(zip(codes, where, strict=True)):
             part = split[rows[number] : rows[number + 1]]
-            counts[known] += count_codes(piece.codes(field), part, encoding["vocabulary"], len(known))
+            counts[known] += count_codes(of_piece, part, encoding["vocabulary"], len(known))
         kept, local = choose_categories(texts, counts, encoding["min_count"])
-        with _ids_path(folder, field).open("wb") as out:
-            for known in where:
-                local[known].tofile(out)
-        return kept, len(texts)
+        return kept, len(texts), texts if layout.unordered else None, [local[known] for known in where]
 
-    texts, seen = [], []
-    for field, (kept, distinct) in enumerate(ordered_map(join, range(len(names)), workers)):
-        texts.append(kept)
-        seen.append(distinct)
-        tell(Step("joining categories", "categories", int(totals[: field + 1].sum()), int(totals.sum())))
+    texts, seen, everything = [], [], []
+    done = np.cumsum(totals).tolist()
+    with (folder / LOCAL_IDS).open("wb") as out:  # one file for all fields: there may be thousands of them
+        for group in ordered_map(join, field_groups(pieces, GROUP_BYTES), workers):
+            for kept, distinct, known, ids in group:
+                texts.append(kept)
+                seen.append(distinct)
+                everything.append(known)
+                for of_piece in ids:
+                    of_piece.tofile(out)
+            report(Step("joining categories", "categories", done[len(seen) - 1], done[-1]))
+    if layout.unordered:
+        warn_of_shared_ids(names, everything)
     return join_vocabulary(names, texts), seen
-
-
-def _ids_path(folder: Path, field: int) -> Path:
-    return folder / f"field{field}.ids"
 
 
 def _write_arrays(
@@ -203,19 +231,20 @@ def _write_arrays(
     split: NDArray[np.uint8],
     vocabulary: Vocabulary,
     workers: int,
-    tell: Callable[[Step], None],
+    report: Callable[[Step], None],
 ) -> None:
     offsets = offsets_of(vocabulary.field_sizes).astype(np.uint32)
     fields = len(vocabulary.field_sizes)
     starts = np.cumsum([np.zeros(fields, np.int64), *(piece.categories_per_field for piece in pieces)], axis=0)
+    starts += offsets_of(tuple(starts[-1].tolist()))[:-1]
 
     def encode(number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
         piece = pieces[number]
         ids = np.empty((piece.rows, fields), dtype=np.uint32)
-        for field in range(fields):
-            start, count = int(starts[number, field]), int(piece.categories_per_field[field])
-            local = np.fromfile(_ids_path(folder, field), np.uint32, count, offset=4 * start)
-            ids[:, field] = (local + offsets[field])[piece.codes(field)]
+        with (folder / LOCAL_IDS).open("rb", buffering=0) as file:
+            for field, (codes, texts) in enumerate(piece.fields(0, fields)):
+                file.seek(4 * int(starts[number, field]))
+                ids[:, field] = (np.fromfile(file, np.uint32, len(texts)) + offsets[field])[codes]
         return ids, piece.labels()
 
     rows, done = len(split), 0
@@ -224,7 +253,7 @@ def _write_arrays(
         all_ids.append(ids)
         all_labels.append(labels)
         done += len(labels)
-        tell(Step("writing ids", "rows", done, rows))
+        report(Step("writing ids", "rows", done, rows))
     rest: dict[str, NDArray[Any]] = {
         "split.npy": split,
         "category_bytes.npy": vocabulary.category_bytes,

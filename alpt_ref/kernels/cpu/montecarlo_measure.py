@@ -24,6 +24,7 @@ from alpt_ref.kernels.cpu.montecarlo_types import (
     Results,
     Watch,
 )
+from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
 
 FLUSH_STEPS = 32
@@ -62,7 +63,7 @@ def flush(runs: int, d: int, recent: NDArray[np.float32], total: NDArray[np.floa
 
 
 @inline
-def keep_iterates(first: int, runs: int, point: int, d: int, w: NDArray[np.float32], results: Results) -> None:
+def keep_iterates(first: int, runs: int, point: Int, d: int, w: NDArray[np.float32], results: Results) -> None:
     """Store the weights of a checkpoint; where only one is kept, over those of the one before."""
     row = point if results.iterates.shape[0] > 1 else 0
     for r in range(runs):
@@ -72,7 +73,7 @@ def keep_iterates(first: int, runs: int, point: int, d: int, w: NDArray[np.float
 
 @inline
 def measure_linear(
-    t: int, point: int, recorded: bool, first: int, runs: int, problem: Problem, watch: Watch, buffers: Buffers,
+    t: int, point: Int, recorded: bool, first: int, runs: int, problem: Problem, watch: Watch, buffers: Buffers,
     results: Results,
 ) -> None:  # fmt: skip
     """The average value of a linear problem so far; what else is wanted is computed from the iterates."""
@@ -87,7 +88,7 @@ def measure_linear(
 
 @inline
 def measure_separable(
-    t: int, point: int, recorded: bool, first: int, runs: int, d: int, problem: Problem, watch: Watch,
+    t: int, point: Int, recorded: bool, first: int, runs: int, d: int, problem: Problem, watch: Watch,
     buffers: Buffers, results: Results,
 ) -> None:  # fmt: skip
     """Averages, norms and values of a separable problem at iterate `t`, whose exact gradient is in ``buffers.g``."""

@@ -19,7 +19,7 @@ def measure(cell: dict[str, Any], seed: int, *, broken: str | None = None) -> An
 
 
 CLAIM = Claim(
-    id="half_exact",
+    id="half-exact",
     title="error of float16",
     statement=r"$|h(x) - x| \leq 2^{-12}$ for $|x| \leq 1$",
     kind="upper",

@@ -1,0 +1,80 @@
+"""Resuming an unfinished run: from which checkpoint, and whether that gives the bits of a run never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alpt_ref.errors import InputError
+from alpt_ref.training import checkpoint
+from alpt_ref.training.checkpoint import CHECKPOINTS, Checkpoint
+from alpt_ref.training.config import RunConfig, code_of
+from alpt_ref.training.versions import versions
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+
+
+def newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) -> Checkpoint | None:
+    """The newest whole checkpoint, to resume from; None where there is none yet."""
+    found = checkpoint.list_checkpoints(folder / CHECKPOINTS)
+    if not found:
+        if resume:
+            log(f"{folder} holds no checkpoint: training starts at the beginning")
+        return None
+    if not resume:
+        raise InputError(
+            f"output folder {folder} holds an unfinished run, its newest checkpoint {found[0].name}; continue from it "
+            "with --resume, or delete the folder to start again"
+        )
+    reasons: list[str] = []
+    for path in found:
+        try:
+            content = checkpoint.read_folder(path)
+        except InputError as error:
+            reasons.append(str(error))
+            log(f"{error}; trying the one before")
+            continue
+        log(f"resuming from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
+        return content
+    raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
+
+
+def require_same(resumed: Checkpoint | None, config: RunConfig, dataset: ClickDataset) -> None:
+    """`InputError` unless resuming with these data and versions gives the same bits."""
+    if resumed is None:
+        return
+    meta, device = resumed.meta, config.train.device
+    if dataset.files is not None:  # a store's own word is not enough: its arrays may have been edited since
+        dataset = replace(dataset, files=None)
+    if meta["fingerprint"] != dataset.fingerprint:
+        raise InputError(
+            f"dataset {dataset.name!r} is not the one that the checkpoint was trained on: its content has changed; "
+            "bring the old data back, or delete the folder to start again"
+        )
+    if meta.get("device", device) != device:
+        raise InputError(
+            f"the checkpoint was written on device {meta['device']!r}, got {device!r}, which may round differently; "
+            f"resume with --device {meta['device']}"
+        )
+    for name, code in code_of(config).items():
+        if meta.get("code", {}).get(name) != code:
+            raise InputError(
+                f"the checkpoint was written with another version of {name}; bring that version back to resume, or "
+                "delete the folder to start again"
+            )
+    here = versions()
+    found = meta.get("versions", {})
+    for name in ("alpt_ref", "numpy", "numba", "scipy", "blas"):
+        if name in ("scipy", "blas") and name not in found:
+            continue  # release 0.1.0 did not record them
+        there = found.get(name)
+        if there != here[name]:
+            way_out = "run it on such a machine" if name == "blas" else "install that version"
+            what = "matrix products by" if name == "blas" else name
+            raise InputError(
+                f"the checkpoint was written with {what} {there}, this is {here[name]}, which may round differently; "
+                f"{way_out} to resume, or delete the folder to start again"
+            )

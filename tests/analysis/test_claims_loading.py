@@ -1,0 +1,33 @@
+"""A claim loads only what it needs: its own file and helpers, the theory, the judge; no engine, table or study."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+COUNT = """
+import sys
+from alpt_ref.verification.runner import load_claims
+claims = load_claims(only=[sys.argv[1]])
+assert list(claims) == [sys.argv[1]], claims
+loaded = [name for name in sys.modules if name.split(".")[0] == "alpt_ref" or name.startswith("_alpt_ref_folder")]
+print("\\n".join(loaded))
+"""
+MOST = 80
+"""Modules of the package behind one claim of the theory (it was 126, with every claim)."""
+ABOVE = {"studies", "training", "tables", "models", "serving", "data", "cli"}
+HELPERS = {"_instances", "_track", "_pictures", "_rounding", "_noisy_chain"}
+
+
+@pytest.mark.parametrize("name", ["d1", "s1", "r2", "x1", "c1", "t1"])
+def test_a_claim_of_the_theory_loads_neither_an_engine_nor_another_claim(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", COUNT, name], check=True, capture_output=True, text=True)
+    loaded = [module.split(".") for module in done.stdout.split()]
+    rooms = {module[1] for module in loaded if module[0] == "alpt_ref" and len(module) > 1}
+    assert "verification" in rooms
+    assert rooms & ABOVE == set()
+    beside = {module[-1] for module in loaded if module[0] != "alpt_ref" and len(module) > 1} - HELPERS
+    assert {file.split("_")[0] for file in beside} == {name}
+    assert len(loaded) < MOST, len(loaded)

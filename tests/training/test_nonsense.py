@@ -1,0 +1,61 @@
+"""What would train without an error and teach nothing, or something else, is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alpt_ref.cli.options import LEAST_ADVISED_BATCH, advice
+from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.errors import AlptWarning, InputError
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.train import train
+
+
+def clicks(labels: object = (0, 1), rows: int = 60) -> ClickDataset:
+    ids = np.stack([np.arange(rows) % 3, 3 + np.arange(rows) % 2], axis=1).astype(np.uint32)
+    split = np.repeat([0, 1, 2], [rows - 20, 10, 10]).astype(np.uint8)
+    return ClickDataset("made up", ids, np.resize(np.array(labels, np.uint8), rows), split, ("a", "b"), (3, 2))
+
+
+def small(**options: object) -> RunConfig:
+    config = RunConfig().replace("model", kind="dnn", hidden=(4,), dim=2)
+    return config.replace("train", **{"batch_size": 10, "epochs": 1, **options})
+
+
+def test_a_batch_of_one_row_with_batch_norm() -> None:
+    with pytest.raises(InputError, match=r"train\.batch_size must be at least 2 with model\.batch_norm, got 1"):
+        small(batch_size=1)
+    RunConfig().replace("model", batch_norm=False).replace("train", batch_size=1)
+    RunConfig().replace("model", kind="fm").replace("train", batch_size=1)
+
+
+def test_a_last_batch_of_one_row_is_warned_about() -> None:
+    with pytest.warns(AlptWarning, match=r"train\.batch_size 13 leaves one row for the last batch of 40 rows"):
+        train(small(batch_size=13), clicks())
+    train(small(batch_size=13).replace("model", batch_norm=False), clicks())
+
+
+@pytest.mark.parametrize("rows", [40, 160, 2_000])
+def test_the_note_on_the_batch_size_recommends_no_tiny_batch(rows: int) -> None:
+    note = advice(RunConfig(), synthetic_clicks(rows=rows, fields=2, features=10))
+    assert note is not None
+    advised = int(note.split("train.batch_size=")[1].split()[0])
+    assert advised == max(LEAST_ADVISED_BATCH, int(0.8 * rows) // 100)
+    assert note.endswith(f"would make about {-(-int(0.8 * rows) // advised)}")
+
+
+def test_labels_and_ids_are_those_of_a_store() -> None:
+    with pytest.raises(InputError, match="labels must be 0 or 1, got 2"):
+        train(small(), clicks(labels=(0, 1, 2)))
+    data = clicks()
+    data.ids[3, 1] = 0
+    with pytest.raises(InputError, match="ids must lie in their field's range"):
+        train(small(), data)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_in_all_rows_is_not_blamed_on_the_split(label: int) -> None:
+    with pytest.raises(InputError, match=f"only the label {label} in all its 60 rows") as caught:
+        train(small(), clicks(labels=(label,)))
+    assert "seed" not in str(caught.value)
