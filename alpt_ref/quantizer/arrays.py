@@ -142,8 +142,12 @@ def quantize(
     check_columns(d)
     first = row_numbers(rows, n)
     bits, stream = spec.bits, RandomStream(counter, PURPOSE_QUANTIZE, *key)
-    in_words = packed and isinstance(first, int)  # else they are packed in a second pass
-    out = aligned_empty((n, words_per_row(bits, d)) if in_words else w.shape, np.uint32 if in_words else spec.dtype)
+    words = aligned_empty((n, words_per_row(bits, d)), np.uint32) if packed else None
+    own_bytes = bits >= 8 and d * bits % 32 == 0  # the words are the codes' own bytes, one after the other
+    in_words = words is not None and not own_bytes and isinstance(first, int)  # packed while in the cache
+    out: Any = words if words is not None and (own_bytes or in_words) else aligned_empty(w.shape, spec.dtype)
+    if words is not None and own_bytes:
+        out = words.view(spec.dtype)
     if spec.rounding == "dr":
         to_nearest = kernels.quantize_dr_packed if in_words else kernels.quantize_dr
         bad = run_rows(to_nearest, n, w, step_sizes, bits, out, grain=grain(d))
@@ -154,7 +158,9 @@ def quantize(
         bad = run_rows(kernels.quantize_sr_rows, n, w, step_sizes, bits, stream, first, out, grain=grain(d))
     if any(bad):
         require_finite("w", w)
-    return pack_checked(out, bits) if packed and not in_words else out
+    if words is None:
+        return cast(Codes, out)
+    return words if own_bytes or in_words else pack_checked(out, bits)
 
 
 def require_finite(name: str, values: NDArray[np.float32]) -> None:

@@ -69,9 +69,10 @@ def rounding_rules(
     def dr(x: np.float32) -> np.int32:
         size = np.float32(abs(x))
         whole, count = truncated(size)
-        up_from = _HALF if x >= _ZERO else _ABOVE_HALF  # a tie goes up: towards zero for a negative number
+        negative = x < _ZERO
+        up_from = _ABOVE_HALF if negative else _HALF  # a tie goes up: towards zero for a negative number
         count = np.int32(count + (_I1 if np.float32(size - whole) >= up_from else _I0))
-        return np.int32(-count) if x < _ZERO else count
+        return np.int32(-count) if negative else count
 
     @compiled
     def sr(x: np.float32, word: np.uint32) -> np.int32:
