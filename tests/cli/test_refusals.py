@@ -37,6 +37,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "a study's data": (("reproduce", "--preset", "criteo"), "--preset criteo needs"),
     "no table": (("reproduce", "--only", "nothing"), "nothing"),
     "no results": (("figures",), "no stored results in runs/verify"),
+    "no figures": (("figures", "--figures", "nowhere"), "--figures nowhere is not a folder"),
 }
 
 
