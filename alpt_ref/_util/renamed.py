@@ -162,6 +162,7 @@ NAMES = {
     "engine.Stretch": "training.engine.BatchRange",
     "export.import_table.STEPS": "serving.import_table.STEP_SIZES",
     "export.import_table.Weights": "serving.import_table.WeightFile",
+    "export.source.Source": "serving.source.ExportSource",
     "feed_cuda.DeviceFeed": "training.batch_source_cuda.DeviceBatchSource",
     "feed_cuda.Feed": "training.batch_source_cuda.BatchSource",
     "feed_cuda.HostFeed": "training.batch_source_cuda.HostBatchSource",

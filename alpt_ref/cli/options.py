@@ -77,7 +77,10 @@ bad_row_options = stack(
 
 raw_options = stack(
     file_options,
-    click.option("--dataset", type=click.Choice(["synthetic", "movielens"]), help="A built-in set."),
+    click.option(
+        "--format", "text_format", nargs=2, metavar="NAME FILE", help="A file of an installed format, or module:NAME."
+    ),
+    click.option("--dataset", metavar="NAME", help="synthetic, movielens, an installed set, or module:function."),
     bad_row_options,
     click.option(
         "--min-count", type=int, help="Rarer categories share their field's out-of-vocabulary id.  [default: by format]"

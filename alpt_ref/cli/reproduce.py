@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpt_ref.cli.options import RAW, Interrupted, data_changes, data_options, echo_unless, run_options, seeds_of
+from alpt_ref.cli.options import Interrupted, data_changes, data_options, echo_unless, run_options, seeds_of
 from alpt_ref.errors import InputError
 from alpt_ref.studies.shipped import read_study, require_current_path, shipped_studies
 
@@ -179,7 +179,7 @@ def _check(name: str | None, quick: bool, shipped: str | None, data: dict[str, A
         )
     if quick and name not in (None, "small"):
         raise InputError(f"--quick belongs to the small study, got --preset {name}")
-    if name == "small" and "source" in data and data["source"] in (*RAW, "store"):
+    if name == "small" and "source" in data and data["source"] not in ("synthetic", "movielens"):
         raise InputError("--preset small draws its own data; leave --preset out to use yours")
     if name in ("criteo", "avazu") and data.get("source") != "store":
         raise InputError(

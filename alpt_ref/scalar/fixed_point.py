@@ -12,6 +12,12 @@ import numpy as np
 from alpt_ref.scalar.jit import scalar
 from alpt_ref.scalar.types import Int
 
+TOO_LARGE = np.int32(0x57800000)
+"""Bits of 2**48, from which the sum of a row's gradients is refused.
+
+Squares of smaller ones stay within float32 when they are added over 2**18 columns or 2**31 steps; an accumulator that
+is once infinite would never let its row move again.
+"""
 _MANTISSA_32 = np.int32(23)
 _MANTISSA_64 = np.int64(52)
 _BIAS_64 = np.int64(1023)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSource:
     """A table and, where it comes from a run, the backbone's kind and parameters."""
 
     table: ServingTable
@@ -37,7 +37,7 @@ class Source:
     dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
 
-def load(path: str | Path) -> Source:
+def load(path: str | Path) -> ExportSource:
     """The table (and backbone) at `path`.
 
     Parameters
@@ -55,11 +55,11 @@ def load(path: str | Path) -> Source:
     if not path.exists():
         raise InputError(f"{path} does not exist; name a run, a checkpoint or a quantised table")
     if path.is_file():
-        return Source(safetensors.read(path))
+        return ExportSource(safetensors.read(path))
     if (path / MARKER).exists():
-        return Source(safetensors.read(verified(path, safetensors.FILE)))
+        return ExportSource(safetensors.read(verified(path, safetensors.FILE)))
     checkpoint = read_checkpoint(path)
-    return Source(serving_table(checkpoint), checkpoint.config.model.kind, checkpoint.part("model"))
+    return ExportSource(serving_table(checkpoint), checkpoint.config.model.kind, checkpoint.part("model"))
 
 
 def serving_table(checkpoint: Checkpoint) -> ServingTable:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from alpt_ref._util.check import as_array
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.cpu.unique import id_range
+from alpt_ref.scalar.fixed_point import TOO_LARGE
 
 if TYPE_CHECKING:
     from alpt_ref.tables.unique_rows import UniqueRows
@@ -59,18 +60,40 @@ def id_array(ids: Any, n: int) -> NDArray[np.integer[Any]]:
     return array
 
 
+MAX_GRADIENT = float(TOO_LARGE.view(np.float32))
+"""2**48; see `alpt_ref.scalar.fixed_point`."""
+
+
 def not_finite_error(
     unique: UniqueRows, grads: NDArray[np.float32], summed: NDArray[np.float32], updates: int
 ) -> TrainingError:
-    """What to raise where a gradient (len, d), or the sum of a row's gradients (u, d), is not finite."""
+    """What to raise where a gradient (len, d), or the sum of a row's gradients (u, d), is not finite or too large."""
     places = np.flatnonzero(~np.isfinite(grads).all(axis=1))
     if len(places):
         return TrainingError(
             f"grads must be finite, got NaN or infinity at position {places[0]} of table update {updates}; "
             "the table has not changed: lower the learning rate or look for the cause before this step"
         )
-    row = int(unique.rows[np.flatnonzero(~np.isfinite(summed).all(axis=1))[0]])
+    return sum_error(unique.rows, summed, updates)
+
+
+def sum_error(rows: NDArray[Any], summed: NDArray[np.float32], updates: int) -> TrainingError:
+    """What to raise where the sum of a row's gradients, (u, d), overflows float32, or its square would.
+
+    An accumulator that is once infinite stays so: the row would never move again, whatever its later gradients.
+    """
+    infinite = ~np.isfinite(summed).all(axis=1)
+    if infinite.any():
+        row = int(rows[infinite].min())
+        return TrainingError(
+            f"the sum of a row's gradients must be finite, it overflowed for row {row} in table update {updates}; "
+            "the table has not changed: lower the learning rate or scale the loss"
+        )
+    large = (np.abs(summed) >= MAX_GRADIENT).any(axis=1)
+    row = int(rows[large].min())
+    largest = float(np.abs(summed[rows == row]).max())
     return TrainingError(
-        f"the sum of a row's gradients must be finite, it overflowed for row {row} in table update {updates}; "
-        "the table has not changed: lower the learning rate or scale the loss"
+        "the sum of a row's gradients must be below 2**48 in magnitude, because larger squares overflow float32 "
+        f"and the row would never move again; got {largest:.3g} for row {row} in table update {updates}; the table has "
+        "not changed: lower the learning rate or scale the loss"
     )

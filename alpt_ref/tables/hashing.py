@@ -93,8 +93,8 @@ class HashedTable(EmbeddingTable):
         updates, finite = sum_gradients(parts, factors.reshape(-1, self.d))
         if not finite:
             raise TrainingError(
-                f"the gradients of the hashed rows must be finite, one overflowed in table update {self._updates}; "
-                "the table has not changed: lower the learning rate or scale the loss"
+                f"the gradients of the hashed rows must be below 2**48 in magnitude, one is not in table update "
+                f"{self._updates}; the table has not changed: lower the learning rate or scale the loss"
             )
         self._optimizer.updates(parts.rows, updates, lr)
         of = RowUpdates(parts.rows, updates, np.float32(lr * self.spec.weight_decay))

@@ -48,6 +48,11 @@ def threads(count: int) -> Iterator[None]:
         set_num_threads(before)
 
 
+def generator(seed: int) -> np.random.Generator:
+    """Random numbers of a check, the same on every machine."""
+    return np.random.Generator(np.random.Philox(seed))
+
+
 def same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Whether two arrays have one dtype, shape and content, bit for bit."""
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

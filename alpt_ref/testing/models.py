@@ -13,7 +13,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
 from alpt_ref.models.make import model_class
-from alpt_ref.testing.common import Failed, require_raises, require_same, run, same_bits, threads
+from alpt_ref.testing.common import Failed, generator, require_raises, require_same, run, same_bits, threads
 
 FIELDS, ROWS = 3, 12
 STEPS = (1e-5, 1e-6, 1e-7)
@@ -92,7 +92,7 @@ class _Checks:
     def random(self, seed: int = 0, **more: Any) -> Model:
         """A model whose parameters are all random: at initial zeros and ones some gradients vanish."""
         model = self.make(seed=seed, **more)
-        rng = np.random.Generator(np.random.Philox(seed))
+        rng = generator(seed)
         for param in model.params.values():
             param += (0.3 * rng.standard_normal(param.shape)).astype(param.dtype)
         return model
@@ -100,7 +100,7 @@ class _Checks:
     @staticmethod
     def batch(model: Model, rows: int = ROWS, seed: int = 1) -> tuple[Array, Array]:
         """Embeddings, and a gradient of the logits."""
-        rng = np.random.Generator(np.random.Philox(seed))
+        rng = generator(seed)
         emb = rng.standard_normal((rows, model.fields * model.width)).astype(model.dtype)
         return emb, rng.standard_normal(rows).astype(model.dtype)
 
@@ -247,7 +247,7 @@ class _Checks:
 
 def _compare(name: str, array: Array, gradient: Array, loss: Callable[[], float]) -> None:
     """`Failed` where the gradient of an array differs from central differences at every step size."""
-    rng = np.random.Generator(np.random.Philox(4))
+    rng = generator(4)
     flat, wanted = array.flat, gradient.reshape(-1)
     places = rng.choice(array.size, min(array.size, ELEMENTS), replace=False)
     scale = max(1.0, float(np.abs(wanted).max()))

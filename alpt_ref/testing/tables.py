@@ -13,7 +13,7 @@ from alpt_ref._util.settings import settings_of
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.tables import EmbeddingTable, make_table
 from alpt_ref.tables.make import table_class
-from alpt_ref.testing.common import Failed, require_raises, require_same, run, same_bits, threads
+from alpt_ref.testing.common import Failed, generator, require_raises, require_same, run, same_bits, threads
 from alpt_ref.testing.held import require_nothing_else
 
 N, D = 3000, 6
@@ -88,7 +88,7 @@ def _two_passes(table: Any, ids: Ids, grads: Grads) -> None:
 
 def _batch(seed: int, size: int = 2500, rows: int = N) -> tuple[Ids, Grads]:
     """Ids of the first `rows` rows, many more than once, and gradients that floats can add in any order."""
-    rng = np.random.Generator(np.random.Philox(seed))
+    rng = generator(seed)
     return rng.integers(0, rows, size), (rng.integers(-64, 65, (size, D)) / 1024).astype(np.float32)
 
 
@@ -149,7 +149,7 @@ class _Checks:
 
     def batch_order(self) -> None:
         first, second = self.make(), self.make()
-        rng = np.random.Generator(np.random.Philox(9))
+        rng = generator(9)
         for seed in range(3):
             ids, grads = _batch(seed)
             order = rng.permutation(len(ids))

@@ -7,13 +7,17 @@ one sentence, or every line is encoded or reported, whatever the size of the pie
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["alpt_ref.data"]):
+    from alpt_ref.data.formats.sources import COMPRESSED
+
     from .test_fuzz import READERS, count_lines, outcome
 
+warnings.simplefilter("ignore")  # ids that stand in several fields are no finding
 KIND, PATH = sys.argv[1], Path(sys.argv[2]) / "clicks"
 
 
@@ -21,7 +25,7 @@ def one_input(data: bytes) -> None:
     """Read a file with these bytes; any exception is a finding."""
     PATH.write_bytes(data)
     first, second = (
-        outcome(lambda size=size: READERS[KIND](PATH, on_bad_row="skip", chunk_bytes=size))  # type: ignore[misc]
+        outcome(lambda size=size: READERS[KIND](PATH, on_bad_row="skip", max_bad_rows=1, chunk_bytes=size))  # type: ignore[misc]
         for size in (7, 1 << 20)
     )
     if isinstance(first, str) or isinstance(second, str):
@@ -29,7 +33,7 @@ def one_input(data: bytes) -> None:
         return
     assert first.info == second.info
     assert first.rows + first.bad_rows.count == first.info["rows_read"]
-    if data[:2] != b"\x1f\x8b":
+    if not any(data.startswith(magic) for magic in COMPRESSED):
         assert first.info["rows_read"] == count_lines(KIND, data)
 
 

@@ -88,7 +88,7 @@ def test_a_gradient_that_is_not_finite_shows_in_the_sum(count: int, value: float
     assert not sum_gradients(unique_rows(ids, 8), grads)[1]
 
 
-@pytest.mark.parametrize("count", [2, 3, 40])
+@pytest.mark.parametrize("count", [2, 4, 40])
 def test_a_sum_that_overflows_is_seen_and_one_that_cancels_is_not(count: int) -> None:
     unique = unique_rows(np.zeros(count, np.int64), 1)
     grads = np.full((count, 2), 3e38, np.float32)

@@ -112,7 +112,7 @@ def test_bytes_are_those_of_the_two_tables(optimizer: str, a_row: int) -> None:
     assert table.nbytes("training") == held
 
 
-@pytest.mark.parametrize(("gradient", "remainder"), [(3e38, 2.0), (1e38, 1.0)], ids=["product", "sum"])
+@pytest.mark.parametrize(("gradient", "remainder"), [(2e14, 2.0), (1e14, 1.0)], ids=["product", "sum"])
 def test_a_product_or_a_sum_that_overflows_changes_nothing(gradient: float, remainder: float) -> None:
     table: Any = make_table("hashing", 40, 2)
     state = table.state()
@@ -120,7 +120,7 @@ def test_a_product_or_a_sum_that_overflows_changes_nothing(gradient: float, rema
     state["weights"][:20] = remainder  # four features share the quotient row whose gradients this multiplies
     table.load_state(state)
     before = arrays(table)
-    with pytest.raises(TrainingError, match="gradients of the hashed rows must be finite, one overflowed"):
+    with pytest.raises(TrainingError, match=r"gradients of the hashed rows must be below 2\*\*48 in magnitude"):
         table.apply_gradients([0, 1, 2, 3], np.full((4, 2), gradient, np.float32))
     assert same(before, arrays(table))
 

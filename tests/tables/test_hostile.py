@@ -58,6 +58,23 @@ def test_gradients_whose_sum_overflows_change_nothing(
         assert unchanged(table, before)
 
 
+@pytest.mark.parametrize(("method", "bits"), METHODS)
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adam"])
+@pytest.mark.parametrize("ids", [[1, 2], [1, 1, 2], [1, 1, 1, 2]])
+def test_one_huge_gradient_does_not_freeze_a_row(method: str, bits: int | None, optimizer: str, ids: list[int]) -> None:
+    """Squared it would be infinite in an accumulator, for ever."""
+    table = build(method, bits, optimizer=optimizer)
+    before = table.state()
+    grads = np.ones((len(ids), 6), np.float32)
+    grads[0] = 3e19
+    with pytest.raises(TrainingError, match=r"must be below 2\*\*48 in magnitude.* for row 1"):
+        table.apply_gradients(ids, grads)
+    assert unchanged(table, before)
+    grads[0] = 2e14
+    table.apply_gradients(ids, grads)
+    assert all(np.isfinite(array).all() for array in table.state().values() if array.dtype.kind == "f")
+
+
 @pytest.mark.parametrize("name", ["lr", "weight_decay", "init_std", "step_lr"])
 @pytest.mark.parametrize("value", [1e39, pytest.param(10**400, id="401-digits"), float("inf"), float("nan"), -1.0])
 def test_numbers_must_be_finite_in_float32(name: str, value: float) -> None:

@@ -131,7 +131,6 @@ class TwoPassesInBatchOrder(AdaptiveTable):
         (CountsTooFew, "bytes"),
         (HoldsACopy, "bytes"),
         (ForgetsItsMomentum, "state"),
-        (UpdatesBeforeItChecks, "untouched rows"),
         (LooksAtNeighbours, "lookup"),
         (GoesUphill, "learning"),
         (IsRandom, "reproducible"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alpt_ref.serving.source import Source
+from alpt_ref.serving.source import ExportSource
 from alpt_ref.serving.table import ServingTable
 from alpt_ref.training.batches import Batch
 from alpt_ref.training.checkpoint import Checkpoint
@@ -44,6 +44,6 @@ def test_states_without_their_arrays() -> None:
     table = ServingTable(4, 8, np.zeros((1000, 1), np.uint32), np.ones(1000, np.float32))
     assert repr(table) == "ServingTable(1,000 rows of 4, 8-bit, step size per row, 8,000 bytes)"
     assert repr(ServingTable(4, 32, np.zeros((3, 4), np.float32))) == "ServingTable(3 rows of 4, float32, 48 bytes)"
-    assert repr(Source(table, "dcn", {"w": np.zeros(1000)})) == f"Source(table={table!r}, kind='dcn')"
+    assert repr(ExportSource(table, "dcn", {"w": np.zeros(1000)})) == f"ExportSource(table={table!r}, kind='dcn')"
     assert repr(Batch(np.zeros((5, 3), np.uint32), np.zeros(5, np.uint8))) == "Batch(5 rows of 3 ids)"
     assert "rows=" not in repr(BatchRange(1, np.arange(1000), {"table": 1e-3}, 0, 5, 0, 0.0))

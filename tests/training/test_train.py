@@ -16,6 +16,7 @@ from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.models import Model
 from alpt_ref.models.optim import DenseOptimizer
+from alpt_ref.tables import AdaptiveTable
 from alpt_ref.training import batches, engine
 from alpt_ref.training import train as train_module
 from alpt_ref.training.build import build, restore, snapshot
@@ -329,7 +330,6 @@ def test_two_pass_training_calls_the_table_as_algorithm_1_says(
 ) -> None:
     """Rates by the schedule in both parts, the number of samples, and running statistics that move in pass 1 only."""
     calls: list[tuple[str, Any]] = []
-    owner: Any = engine
 
     def spied(owner: Any, name: str, note: Any) -> None:
         original = getattr(owner, name)
@@ -340,8 +340,8 @@ def test_two_pass_training_calls_the_table_as_algorithm_1_says(
 
         monkeypatch.setattr(owner, name, spy)
 
-    spied(owner.AdaptiveTable, "begin_update", lambda args, kwargs: kwargs["lr"])
-    spied(owner.AdaptiveTable, "finish_update", lambda args, kwargs: kwargs["batch_size"])
+    spied(AdaptiveTable, "begin_update", lambda args, kwargs: kwargs["lr"])
+    spied(AdaptiveTable, "finish_update", lambda args, kwargs: kwargs["batch_size"])
     spied(DenseOptimizer, "step", lambda args, kwargs: kwargs["lr"])
     spied(Model, "forward", lambda args, kwargs: kwargs["training"] and kwargs["update_stats"])
     spied(Model, "backward", lambda args, kwargs: kwargs["params"])

@@ -17,8 +17,11 @@ from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import not_finite, overflow_bit
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
-from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
+from alpt_ref.scalar.fixed_point import TOO_LARGE, fixed_scale, fixed_unit
+from alpt_ref.scalar.jit import scalar
 
+TOO_LARGE_CARRY = np.int32(2**31 - int(TOO_LARGE))
+"""Added to a magnitude of `TOO_LARGE` or more, carries into the sign."""
 DIGIT_BITS = 11
 BUCKETS = 1 << DIGIT_BITS
 
@@ -93,6 +96,12 @@ def any_not_finite(lo: Int, hi: Int, values: NDArray[np.float32]) -> bool:
     return not_finite(values[lo:hi].reshape(-1))
 
 
+@scalar
+def too_large_bit(bits: np.int32) -> np.int32:
+    """Below zero if the float32 with these bits is NaN or has the magnitude `TOO_LARGE` or more."""
+    return np.int32(np.int32(bits & np.int32(0x7FFFFFFF)) + TOO_LARGE_CARRY)
+
+
 @kernel
 def sum_duplicates(
     lo: Int,
@@ -105,8 +114,9 @@ def sum_duplicates(
 ) -> bool:
     """``out[i]`` = sum of the gradients of unique row ``i`` over its occurrences, the same for every order of them.
 
-    `bits` is `grads` (len, d) seen as int32. Returns whether a gradient or a sum is NaN or infinite: every such
-    gradient shows in its row's sum, so that one look at the sums, while they are in the cache, is enough.
+    `bits` is `grads` (len, d) seen as int32. Returns whether a gradient or a sum is NaN or infinite, or a sum too
+    large to be squared: every such gradient shows in its row's sum, so that one look at the sums, while they are in the
+    cache, is enough.
     """
     d = grads.shape[1]
     total = np.empty(d, np.int64)
@@ -122,14 +132,14 @@ def sum_duplicates(
             p = order[first]
             for j in range(d):
                 out[i, j] = grads[p, j]
-                seen |= overflow_bit(bits[p, j])
+                seen |= too_large_bit(bits[p, j])
         elif count == 2:
             p = order[first]
             q = order[first + 1]
             for j in range(d):
                 value = np.float32(grads[p, j] + grads[q, j])
                 out[i, j] = value
-                seen |= overflow_bit(value.view(np.int32))
+                seen |= too_large_bit(value.view(np.int32))
         else:
             # Magnitudes of finite floats are ordered as their bits are, and integers can be compared in vectors.
             for j in range(d):
@@ -157,5 +167,5 @@ def sum_duplicates(
             for j in range(d):
                 value = np.float32(np.float64(total[j]) * unit)
                 out[i, j] = value
-                seen |= overflow_bit(value.view(np.int32))
+                seen |= too_large_bit(value.view(np.int32))
     return bool(seen < np.int32(0))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_state, optimizer_updates
-from alpt_ref.kernels.cuda.sums import not_finite4, row_gradient
+from alpt_ref.kernels.cuda.sums import row_gradient, too_large4
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
 from alpt_ref.kernels.cuda.unique import unique_rows
@@ -60,7 +60,7 @@ def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
                 row = np.uint32(row)
                 old = state(row, column, first, second, count)
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
-                if not_finite4(a, b, c, e):
+                if too_large4(a, b, c, e):
                     guard[1] = 1
                 if keep_sums:
                     store(kept, np.int64(u) * d, column, a, b, c, e)
@@ -90,7 +90,7 @@ def sum_rows(d: int) -> Any:
             for u in range(thread // size, unique_rows(totals), cuda.gridsize(1) // size):
                 _, at, number, among = load4(records, 4 * u)
                 a, b, c, e = gradient(4 * lane, at, number, among, order, peaks, sums, summed, grads)
-                if not_finite4(a, b, c, e):
+                if too_large4(a, b, c, e):
                     guard[1] = 1
                 store(kept, np.int64(u) * d, 4 * lane, a, b, c, e)
 

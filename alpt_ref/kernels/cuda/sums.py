@@ -19,7 +19,7 @@ from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import float_access, team_of
 from alpt_ref.kernels.cuda.unique import HEAVY, medium_rows
 from alpt_ref.kernels.cuda.warp import warp_max, warp_sum_apart
-from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
+from alpt_ref.scalar.fixed_point import TOO_LARGE, fixed_scale, fixed_unit
 
 EXPONENT = np.int32(0x7F800000)
 """Bits of infinity: the magnitudes of NaN and infinity are these or more."""
@@ -36,10 +36,10 @@ def magnitude(x):
 
 
 @device
-def not_finite4(a, b, c, e):
-    """Whether one of four float32 is NaN or infinite."""
+def too_large4(a, b, c, e):
+    """Whether one of four sums of gradients is NaN, infinite or too large to be squared."""
     largest = max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(e)))
-    return largest >= EXPONENT
+    return largest >= TOO_LARGE
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_state, optimizer_updates
-from alpt_ref.kernels.cuda.sums import not_finite4, row_gradient
+from alpt_ref.kernels.cuda.sums import row_gradient, too_large4
 from alpt_ref.kernels.cuda.target import cuda, device, kernel
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
 from alpt_ref.kernels.cuda.unique import SUMMED, medium_rows, record_of, rows_of
@@ -134,7 +134,7 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
                 codes = load_codes(items, row, lane)
                 delta = step_size[step_at(np.int64(row), offsets, units)]
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
-            bad = not_finite4(a, b, c, e)
+            bad = too_large4(a, b, c, e)
             if bad:
                 guard[1] = 1
             a, b, c, e = updates_of(
@@ -187,7 +187,7 @@ def update_weights(d: int, optimizer: str, layout: Layout) -> Any:
                 old = state(row, column, first, second, count)
                 w0, w1, w2, w3 = load(weights, np.int64(row) * stride + offset, column)
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
-            bad = not_finite4(a, b, c, e)
+            bad = too_large4(a, b, c, e)
             if bad:
                 guard[1] = 1
             a, b, c, e = updates_of(

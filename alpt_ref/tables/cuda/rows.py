@@ -224,7 +224,7 @@ class CudaRows(EmbeddingTable):
         return self._checked_sums(values), batch
 
     def _checked_sums(self, values: Any) -> Any:
-        """Add up the gradients; raise before anything changes if a gradient or a sum is not finite."""
+        """Add up the gradients; raise before anything changes if a gradient or a sum is not finite or too large."""
         flat = values.reshape(-1)
         if not flat.size:
             return flat
@@ -245,11 +245,7 @@ class CudaRows(EmbeddingTable):
             )
         if second:
             rows = self.backend.to_host(self._unique.records[::4])[: self._unique.unique()].view(np.uint32)
-            bad = ~np.isfinite(self.backend.to_host(summed).reshape(-1, self.d)[: len(rows)]).all(axis=1)
-            raise TrainingError(
-                f"the sum of a row's gradients must be finite, it overflowed for row {int(rows[bad].min())} in table "
-                f"update {self._updates}; the table has not changed: lower the learning rate or scale the loss"
-            )
+            raise checks.sum_error(rows, self.backend.to_host(summed).reshape(-1, self.d)[: len(rows)], self._updates)
         return flat
 
     def _count_update(self) -> None:
