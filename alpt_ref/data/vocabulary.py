@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,24 @@ from alpt_ref._util import check as _check
 from alpt_ref.data.fields import check_fields, offsets_of
 from alpt_ref.errors import InputError
 
-if TYPE_CHECKING:
-    from alpt_ref.data.raw import RawClicks
+
+class CodedRows(Protocol):
+    """Rows whose categories are numbered, as a reader gives them (`alpt_ref.data.raw.RawClicks`)."""
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the fields."""
+        ...
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """Index into the field's categories (rows, fields)."""
+        ...
+
+    @property
+    def categories(self) -> Sequence[Sequence[str]]:
+        """Distinct texts of each field."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +126,7 @@ class Vocabulary:
         ids = [offsets[field] + self.local_ids(field, column) for field, column in enumerate(columns)]
         return np.column_stack(ids)
 
-    def encode_clicks(self, clicks: RawClicks) -> NDArray[np.uint32]:
+    def encode_clicks(self, clicks: CodedRows) -> NDArray[np.uint32]:
         """Global ids of rows that a reader of the same kind has read: uint32 array (rows, fields)."""
         if clicks.field_names != self.field_names:
             raise InputError(f"clicks must have the vocabulary's fields {', '.join(self.field_names)}")

@@ -24,9 +24,10 @@ from alpt_ref.kernels.cpu.unique import any_not_finite
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
+from alpt_ref.quantizer.gpu import gpu_half
+from alpt_ref.quantizer.keys import row_numbers
 from alpt_ref.quantizer.packing import pack_checked
-from alpt_ref.quantizer.place import code_matrix, gpu_half, grain, on_device
-from alpt_ref.quantizer.random import row_numbers
+from alpt_ref.quantizer.place import code_matrix, grain, on_device
 from alpt_ref.quantizer.spec import QuantSpec, check_columns, check_spec, seed_words, words_per_row
 from alpt_ref.scalar.philox import MAX_STEPS, PURPOSE_QUANTIZE
 

@@ -16,8 +16,8 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend, get_backend
 from alpt_ref.kernels.cuda import quantize as kernels
 from alpt_ref.kernels.cuda import random
+from alpt_ref.quantizer.keys import counters_and_keys, row_numbers
 from alpt_ref.quantizer.place import on_device
-from alpt_ref.quantizer.random import counters_and_keys, row_numbers
 from alpt_ref.quantizer.spec import check_columns, words_per_row
 from alpt_ref.scalar.philox import PURPOSE_QUANTIZE
 

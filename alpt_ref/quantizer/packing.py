@@ -14,7 +14,8 @@ from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cpu import packing as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.types import Codes
-from alpt_ref.quantizer.place import code_matrix, gpu_half, grain, on_device
+from alpt_ref.quantizer.gpu import gpu_half
+from alpt_ref.quantizer.place import code_matrix, grain, on_device
 from alpt_ref.quantizer.spec import QuantSpec, words_per_row
 from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.philox import MAX_COLUMNS

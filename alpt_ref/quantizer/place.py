@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,21 +10,10 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.types import Codes
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
 
 def on_device(value: Any) -> bool:
     """Whether `value` is an array of a GPU."""
     return hasattr(value, "__cuda_array_interface__")
-
-
-def gpu_half() -> ModuleType:
-    """`alpt_ref.quantizer.cuda`; `InputError` where there is no GPU."""
-    get_backend("cuda")
-    from alpt_ref.quantizer import cuda
-
-    return cuda
 
 
 def grain(columns: int) -> int:

@@ -7,7 +7,6 @@ finished one is a file, so a comparison that was stopped resumes, and one that i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
-from alpt_ref.studies.comparison_rows import ComparisonRow, make_rows
+from alpt_ref.studies.comparison_rows import Comparison, ComparisonRow, make_rows
 from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.grid import (
     BITS,
@@ -47,31 +46,6 @@ __all__ = ["BITS", "METHODS", "SEEDS", "Comparison", "ComparisonRow", "MethodSet
 MARKER = "comparison.json"
 TABLE = "comparison"
 FILES = ("config.toml", "runs.json", "results.csv", "results.json", "figure.png", "figure.svg", "cells", "data")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The rows of the table and what they are about.
-
-    Attributes
-    ----------
-    rows : one per method, bits and combination of varied settings
-    dataset, fingerprint : of the data
-    seeds : those that every row should have
-    bayes : Bayes-optimal ``auc`` and ``logloss`` of the test part where the data are synthetic, else empty
-    folder : where the runs and results are
-    folds : of cross-validation, the dataset named being that of fold 0; 0: all seeds saw one split
-    varied : dotted names of the varied settings
-    """
-
-    rows: tuple[ComparisonRow, ...]
-    dataset: str
-    fingerprint: str
-    seeds: tuple[int, ...]
-    bayes: dict[str, float]
-    folder: Path
-    folds: int = 0
-    varied: tuple[str, ...] = ()
 
 
 def plan_grid(

@@ -17,7 +17,7 @@ from alpt_ref.studies.comparison_rows import ComparisonRow
 from alpt_ref.studies.grid import METHODS, short_key, value_text
 
 if TYPE_CHECKING:
-    from alpt_ref.studies.comparison import Comparison
+    from alpt_ref.studies.comparison_rows import Comparison
 
 STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for the colour-blind
     "fp32": {"marker": "*", "linestyle": "none", "color": "black", "markersize": 11},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -80,3 +81,28 @@ def make_rows(
             )
         )
     return tuple(made)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows of the table and what they are about.
+
+    Attributes
+    ----------
+    rows : one per method, bits and combination of varied settings
+    dataset, fingerprint : of the data
+    seeds : those that every row should have
+    bayes : Bayes-optimal ``auc`` and ``logloss`` of the test part where the data are synthetic, else empty
+    folder : where the runs and results are
+    folds : of cross-validation, the dataset named being that of fold 0; 0: all seeds saw one split
+    varied : dotted names of the varied settings
+    """
+
+    rows: tuple[ComparisonRow, ...]
+    dataset: str
+    fingerprint: str
+    seeds: tuple[int, ...]
+    bayes: dict[str, float]
+    folder: Path
+    folds: int = 0
+    varied: tuple[str, ...] = ()

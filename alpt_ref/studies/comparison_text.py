@@ -15,7 +15,7 @@ from alpt_ref.studies.render import aligned
 from alpt_ref.training.results import RunResult
 
 if TYPE_CHECKING:
-    from alpt_ref.studies.comparison import Comparison
+    from alpt_ref.studies.comparison_rows import Comparison
 
 NAMES = {"auc": "AUC", "logloss": "logloss"}
 HEADER = (
