@@ -172,6 +172,10 @@ def _columns_of(layout: TextFormat, data: bytes, faulty: FaultyLines) -> dict[st
     if faulty.mask.any():
         data = keep_lines(data, ~faulty.mask)
     try:
+        if len(layout.columns) > 1 and (
+            data.startswith(b"\n") or b"\n\n" in data
+        ):  # to the parser a row without values
+            raise pa.ArrowInvalid("an empty line")
         return _parse(layout, data)
     except pa.ArrowInvalid:  # the parser names one line of another width at a time; there may be millions
         kept = np.flatnonzero(~faulty.mask)
