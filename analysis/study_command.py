@@ -105,7 +105,11 @@ def vars_of(section: msgspec.Struct) -> Mapping[str, Any]:
 
 def _parse(words: Sequence[str], folder: Path) -> Study:
     """The study that these options describe; FILE stands for something that exists, and is not read."""
-    given = [str(folder) if word == "FILE" else word for word in words]
+    before = ("", *words)
+    given = [
+        word if word != "FILE" else str(folder if option == "--data" else Path(__file__))
+        for option, word in zip(before, words, strict=False)
+    ]
     options = reproduce_command.make_context("reproduce", given).params
     return make_study(options, options.pop("jobs"))[0]
 

@@ -118,7 +118,7 @@ def _write(config: DataConfig, output: str, quiet: bool) -> None:
     except KeyboardInterrupt:
         kept = "nothing was kept, the same command begins again"
         if config.is_format:
-            kept = f"finished pieces are kept beside {output}, the same command goes on from there"
+            kept = f"finished pieces are kept beside {output}, the same command resumes from there"
         raise Interrupted(f"interrupted; {kept}") from None
     if not quiet:
         click.echo(describe_text(dataset))

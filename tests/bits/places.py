@@ -41,10 +41,10 @@ HOMES: dict[str, tuple[str, ...]] = {
 """Name -> ``module:attribute`` below ``alpt_ref``, the newest first."""
 
 ROOMS = (
-    "theory.bounds", "theory.bounds.lemma", "theory.bounds.additions", "theory.identities", "theory.quadratic_laws",
-    "theory.stalling", "theory.dither",
+    "theory.quadratic_laws", "theory.dither", "theory.bounds", "theory.bounds.lemma", "theory.bounds.additions",
+    "theory.identities", "theory.stalling",
 )  # fmt: skip
-"""Modules in which a name without a home is looked for."""
+"""Modules in which a name without a home is looked for, the newest first."""
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {"step_size": ("step",)}
 """Name of an argument -> the names that it had before."""

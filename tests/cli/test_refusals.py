@@ -36,7 +36,8 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "objects": (("quantize", "objects.npy", "--output", "out", "--quiet"), "objects.npy"),
     "a study's data": (("reproduce", "--preset", "criteo"), "--preset criteo needs"),
     "no table": (("reproduce", "--only", "nothing"), "nothing"),
-    "no results": (("figures", "--figures", "nowhere"), "no stored results in runs/verify"),
+    "no results": (("figures",), "no stored results in runs/verify"),
+    "no figures": (("figures", "--figures", "nowhere"), "--figures nowhere is not a folder"),
 }
 
 

@@ -148,7 +148,7 @@ def test_interruptions_say_how_to_go_on(
         assert "interrupted; more was not written" in capsys.readouterr().err
         patch.setattr("alpt_ref.data.store.ingest.join_vocabulary", interrupt)
         assert run("encode", "--criteo", "clicks", "--output", "store") == 130
-        assert "kept beside store, the same command goes on from there" in capsys.readouterr().err
+        assert "kept beside store, the same command resumes from there" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == [".store.ingest", "clicks"]
     assert run("encode", "--criteo", "clicks", "--output", "store") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clicks", "store"]

@@ -194,7 +194,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(toys: Toys, tmp_path: P
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error.splitlines()[-1] == (
-        f"Error: interrupted; finished cells are in {output}, the same command goes on from there"
+        f"Error: interrupted; finished cells are in {output}, the same command resumes from there"
     )
     assert "Traceback" not in error
     assert not list(output.rglob("*.part"))
