@@ -132,7 +132,8 @@ class AdaptiveTable(LowPrecisionTable):
         units, gradient = self._unit_gradient(unique, gradient)
         log_domain = self.spec.step_domain == "log"
         if log_domain:  # derivative by log(step size)
-            gradient *= self._step_sizes[units]
+            with np.errstate(over="ignore"):  # seen in the next line
+                gradient *= self._step_sizes[units]
         self._require_finite_step_gradient(gradient)
         updates = gradient.reshape(-1, 1)
         rate = self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)

@@ -125,7 +125,8 @@ class FakeQuantizedTable(FullTable):
         gradient *= np.float32(self._gradient_scale(batch_size))
         units, gradient = self._unit_gradient(unique, gradient)
         if self.log_domain:  # derivative by the logarithm
-            gradient *= self.learned[units]
+            with np.errstate(over="ignore"):  # seen in the next line
+                gradient *= self.learned[units]
         if not np.isfinite(gradient).all():
             raise TrainingError(
                 f"the gradient of the {self.learned_name.replace('_', ' ')} must be finite, it overflowed in table "

@@ -230,12 +230,21 @@ def test_pact_at_two_bits_has_three_levels() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_gradient_that_overflows_in_the_sum_over_a_row_changes_nothing(method: str) -> None:
-    weights = np.full((4, 4), 5.0, np.float32)
-    table = make_table(method, 4, 4, bits=8, weights=weights, init_step=0.01, grad_scale="none")
+def test_a_gradient_too_large_for_its_square_changes_nothing(method: str) -> None:
+    table = make_table(method, 4, 4, bits=8, weights=np.full((4, 4), 5.0, np.float32), init_step=0.01)
     before = arrays(table)
-    with pytest.raises(TrainingError, match="in table update 0; the table has not changed"):
+    with pytest.raises(TrainingError, match=r"must be below 2\*\*48 in magnitude.*; the table has not changed"):
         table.apply_gradients([0, 1], np.full((2, 4), 3e38, np.float32))
+    assert same(before, arrays(table))
+
+
+def test_a_step_size_gradient_that_overflows_changes_nothing() -> None:
+    """In the log domain the gradient is multiplied by the step size, here an enormous one."""
+    weights = np.full((4, 4), 1e33, np.float32)
+    table = make_table("lsq", 4, 4, bits=8, weights=weights, init_step=1e30, grad_scale="none", step_domain="log")
+    before = arrays(table)
+    with pytest.raises(TrainingError, match=r"gradient of the step size.* overflowed in table update 0; the table has"):
+        table.apply_gradients([0, 1], np.full((2, 4), 1e14, np.float32))
     assert same(before, arrays(table))
 
 
