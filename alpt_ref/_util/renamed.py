@@ -207,6 +207,8 @@ NAMES = {
     "theory.stalling.dither_bias": "theory.dither.dither_bias",
     "theory.stalling.dither_bias_bound": "theory.dither.dither_bias_bound",
     "theory.tightness.Instance": "theory.tightness.TightInstance",
+    "verify.claim.region": "verification.claim.allowed_interval",
+    "verify.claim.shrunk": "verification.claim.tighten_bound",
     "verify.plugin.guard": "_util.plugin.capture_error",
 }
 """Public name of 0.1.0 (module.name, as it was there) -> the same object now (module.name)."""

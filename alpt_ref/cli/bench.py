@@ -25,7 +25,7 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
 
     suite: Any = importlib.import_module("alpt_ref.analysis.benchmarks")  # `old_paths` finds it in a checkout too
     try:
-        report = suite.bench(device, repeats=repeats, with_peers=not no_peers, say=echo_unless(quiet))
+        report = suite.bench(device, repeats=repeats, with_peers=not no_peers, log=echo_unless(quiet))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written, the same command starts again") from None
     click.echo(suite.table_of(report))

@@ -51,15 +51,15 @@ def figures_command(
     figures = load_figures(add=figures_folder, only=only)
     stored = _results_folder(results_folder)
     results = Results(stored)
-    say = echo_unless(quiet)
+    log = echo_unless(quiet)
     folder = writable_folder(output)
     runs = Stored(runs_folder) if (Path(runs_folder) / INDEX).exists() else None
-    drawn = draw_figures(figures, results, folder, say, runs)
+    drawn = draw_figures(figures, results, folder, log, runs)
     if not drawn:
         raise InputError(f"none of the {len(figures)} figures could be drawn from {stored}")
     for name in drawn:
         click.echo(name)
-    say(f"drew {len(drawn)} of {len(figures)} figures in {folder}")
+    log(f"drew {len(drawn)} of {len(figures)} figures in {folder}")
 
 
 def _results_folder(given: str | None) -> Path:

@@ -239,12 +239,12 @@ def advice(config: RunConfig, dataset: Any) -> str | None:
 def echo_unless(quiet: bool) -> Callable[[str | None], None]:
     """Print on stderr, or nothing: stdout is for results."""
 
-    def say(text: str | None) -> None:
+    def log(text: str | None) -> None:
         if text is not None and not quiet:
             with contextlib.suppress(OSError, ValueError):  # a remark that nobody can read stops no work
                 click.echo(printable(text), err=True)
 
-    return say
+    return log
 
 
 def seeds_of(text: str) -> Sequence[int]:

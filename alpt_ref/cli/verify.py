@@ -48,7 +48,7 @@ def verify_command(context: click.Context, /, **options: Any) -> None:
     The claims are the package's own, those of installed distributions (entry points `alpt_ref.claims`) and those that
     --claims adds. --claim picks some of them, for example --claims DIR --claim ID one of your own.
     Writes report.html (self-contained), report.md and report.json. Finished cells are kept, so a run that was stopped
-    goes on where it was.
+    resumes.
     """
     if context.invoked_subcommand is None and _verify(**options):
         context.exit(1)
@@ -72,7 +72,7 @@ def _verify(
     from alpt_ref.verification.verify import verify
 
     _refuse_former_variables()
-    say = echo_unless(quiet)
+    log = echo_unless(quiet)
     try:
         results = verify(
             ids or None,
@@ -85,12 +85,12 @@ def _verify(
             jobs=jobs,
             device=device,
             progress=Progress(enabled=not quiet),
-            log=say,
+            log=log,
         ).values()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None
     click.echo(_table(results))
-    say(f"wrote report.html, report.md and report.json to {output}")
+    log(f"wrote report.html, report.md and report.json to {output}")
     return failing(list(results))
 
 

@@ -38,7 +38,7 @@ def verify_study(
         return [Verdict(stored[name], one) for name, one in claims.items() if name in stored]
     write_json(where / "verify.json", {"command": "alpt-ref reproduce"})
     about = [one.about(Inputs(runs=folder.absolute())) for one in claims.values()]
-    results = verify(about, where, jobs=jobs, progress=progress, say=log)
+    results = verify(about, where, jobs=jobs, progress=progress, log=log)
     save_results(where, results)
     write_report(where, results, about)
     return [Verdict(*pair) for pair in zip(results, about, strict=True)]

@@ -1,4 +1,4 @@
-"""Claims put to the test: statement, assumptions, bound, measurement, verdict, and a control that must fail.
+"""Claims and their verification: statement, assumptions, bound, measurement, verdict, and a control that must fail.
 
 A file ``<id>_<what>.py`` that exposes ``CLAIM`` is all a claim needs; ``alpt-ref verify --claims DIR`` finds it.
 """

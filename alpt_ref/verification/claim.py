@@ -230,7 +230,7 @@ def product(**axes: Iterable[Any]) -> list[Cell]:
     return [dict(zip(names, combination, strict=True)) for combination in itertools.product(*values)]
 
 
-def region(claim: Claim, cell: Cell, constants: Constants, bound: Bound, points: int) -> tuple[Any, Any]:
+def allowed_interval(claim: Claim, cell: Cell, constants: Constants, bound: Bound, points: int) -> tuple[Any, Any]:
     """Where the claim allows each measured point to lie: float64 arrays ``low`` and ``high`` of shape (points,)."""
     ends: tuple[Any, Any]
     if isinstance(bound, tuple):
@@ -255,6 +255,6 @@ def region(claim: Claim, cell: Cell, constants: Constants, bound: Bound, points:
     return low, high
 
 
-def shrunk(claim: Claim, factor: float, low: Any, high: Any) -> tuple[Any, Any]:
-    """The region of a one-sided claim with its bound moved into the truth by `factor` < 1."""
+def tighten_bound(claim: Claim, factor: float, low: Any, high: Any) -> tuple[Any, Any]:
+    """The allowed interval of a one-sided claim with its bound moved into the truth by `factor` < 1."""
     return (low, high * factor) if ONE_SIDED[claim.kind] == "at most" else (low / factor, high)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from alpt_ref._util.files import atomic, write_text
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.plugin import Kind, capture_error, load_plugins
 from alpt_ref.errors import InputError
 from alpt_ref.verification.picture import new_figure, paper_style, svg_bytes
@@ -84,23 +85,24 @@ def load_figures(
     return [plugin.value for plugin in load_plugins(FIGURES, folder, add=add, only=only).values()]
 
 
+@former_keywords(say="log")
 def draw_figures(
     figures: Sequence[Figure],
     results: Mapping[str, ClaimResult],
     output: Path,
-    say: Callable[[str], None] = lambda text: None,
+    log: Callable[[str], None] = lambda text: None,
     runs: StoredRuns | None = None,
 ) -> list[str]:
     """Write ``<id>.png``, ``<id>.svg``, ``<id>.csv`` for every figure and ``INDEX.md``; returns the ids drawn.
 
     A figure whose claims or runs have no stored results, or whose code fails, is left as it was and named in the index
-    and through `say`.
+    and through `log`.
     """
     lines, drawn = [], []
     for figure in figures:
         reason = _draw(figure, results, output, runs)
         if reason:
-            say(f"figure {figure.id} was not drawn: {reason}")
+            log(f"figure {figure.id} was not drawn: {reason}")
             lines.append(f"- **{figure.id}** · {figure.title}. Not drawn: {reason}.")
             continue
         drawn.append(figure.id)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.plugin import capture_error
-from alpt_ref.verification.claim import Cell, Claim, Control, region, shrunk
+from alpt_ref.verification.claim import Cell, Claim, Control, allowed_interval, tighten_bound
 from alpt_ref.verification.estimates import Estimate
 from alpt_ref.verification.measurement import FloatArray, Measurement, pool
 from alpt_ref.verification.results import OUTCOMES, CellResult, ClaimResult, ControlResult, Point
@@ -125,9 +125,9 @@ def _prepare(claim: Claim, source: Measured, control: Control | None) -> _Ready 
     first = source.records[0]
     measurement = pool([record.measurement for record in source.records if record.measurement is not None])
     bound = first.bound if control is None or control.bound is None else control.bound(source.cell, first.constants)
-    low, high = region(claim, source.cell, first.constants, bound, measurement.points)
+    low, high = allowed_interval(claim, source.cell, first.constants, bound, measurement.points)
     if control is not None and control.shrink is not None:
-        low, high = shrunk(claim, control.shrink, low, high)
+        low, high = tighten_bound(claim, control.shrink, low, high)
     return _Ready(source, measurement, estimate(measurement, claim.test.how), low, high)
 
 

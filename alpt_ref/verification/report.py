@@ -207,7 +207,7 @@ def _setting(results: Sequence[ClaimResult]) -> str:
 
 def markdown(results: Sequence[ClaimResult]) -> str:
     """The same without pictures."""
-    lines = ["# Claims put to the test", "", _setting(results), ""]
+    lines = ["# Claims verified", "", _setting(results), ""]
     lines += ["| claim | verdict | cells | tightness | controls refuted |", "|---|---|---|---|---|"]
     for result in results:
         refuted = f"{sum(one.refuted for one in result.controls)} of {len(result.controls)}"

@@ -1,6 +1,6 @@
 """From claims to verdicts: which cells are missing, measured by spawned processes, each stored as soon as it is done.
 
-A run that was stopped goes on where it was: finished cells are read, never measured twice. Verdicts depend neither on
+A run that was stopped resumes: finished cells are read, never measured twice. Verdicts depend neither on
 the number of processes nor on the order in which cells finish.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.plugin import Source, capture_error, load_plugins, require_known
 from alpt_ref._util.processes import available_cores, run_in_processes
 from alpt_ref._util.progress import Progress
@@ -138,6 +139,7 @@ def _tasks(loaded: Loaded, cells: list[Cell], variant: str, seed: int, replicate
     return tuple(planned)
 
 
+@former_keywords(say="log")
 def verify(
     claims: Sequence[Loaded],
     folder: Path,
@@ -147,7 +149,7 @@ def verify(
     jobs: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    log: Callable[[str], None] = lambda text: None,
 ) -> list[ClaimResult]:
     """Measure what is missing, store it below `folder`, and judge every claim.
 
@@ -160,7 +162,7 @@ def verify(
     jobs : processes; 1 measures in this process, None takes one a core
     device : {"cpu", "cuda"}
         Where large simulations run. Results are the same bits, so what is stored counts for both.
-    say : takes remarks: how much is done already, damaged files, failures
+    log : takes remarks: how much is done already, damaged files, failures
 
     Raises
     ------
@@ -170,7 +172,7 @@ def verify(
         A worker process died; finished cells are kept.
     """
     plans = [plan(loaded, budget, seed) for loaded in claims]
-    store = Store(folder, say)
+    store = Store(folder, log)
     store.clean()
     tasks = {task.key: task for one in plans for task in one.tasks}
     records: dict[str, Record] = {}
@@ -179,13 +181,13 @@ def verify(
         records |= {} if stored is None else {key: stored}
     missing = [task for key, task in tasks.items() if key not in records]
     done_before = len(tasks) - len(missing)
-    say(f"{len(plans)} claims, {len(tasks)} cells to measure, controls included; {done_before} are stored already")
+    log(f"{len(plans)} claims, {len(tasks)} cells to measure, controls included; {done_before} are stored already")
     with progress or Progress(enabled=False) as shown:
         shown.begin(len(missing), "verifying", unit="cells")
         for done in run_tasks(
             missing, {one.loaded.claim.id: one.loaded.claim for one in plans}, jobs=jobs, device=device
         ):
-            records[done.task.key] = _keep(store, done, say)
+            records[done.task.key] = _keep(store, done, log)
             shown.advance(1, done.task.claim)
 
     def measured(group: Group) -> list[Measured]:
@@ -201,11 +203,11 @@ def verify(
     ]  # fmt: skip
 
 
-def _keep(store: Store, done: Done, say: Callable[[str], None]) -> Record:
+def _keep(store: Store, done: Done, log: Callable[[str], None]) -> Record:
     """Store what was measured and read it back, so that a first run judges the very bytes that a later one will."""
     task = done.task
     if done.failure:
-        say(f"claim {task.claim}, cell {canonical(task.cell)}: {done.failure}")
+        log(f"claim {task.claim}, cell {canonical(task.cell)}: {done.failure}")
         return Record({}, 0.0, None, failure=done.failure)
     about = {"claim": task.claim, "cell": task.cell, "seed": task.seed, "variant": task.variant}
     store.save(task.claim, task.key, about, done.text)

@@ -1,4 +1,4 @@
-"""`alpt_ref.verify`: claims put to the test from Python, as ``alpt-ref verify`` does it at the command line."""
+"""`alpt_ref.verify`: claims verified from Python, as ``alpt-ref verify`` does it at the command line."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def verify(
 
     def run(where: Path) -> list[ClaimResult]:
         return measure_and_judge(
-            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, say=log
+            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, log=log
         )
 
     if output is None:

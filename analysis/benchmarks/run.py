@@ -102,7 +102,7 @@ def bench(
     size: Size | None = None,
     repeats: int = 7,
     with_peers: bool = True,
-    say: Callable[[str], None] = lambda text: None,
+    log: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Measure everything on a device.
 
@@ -115,7 +115,7 @@ def bench(
         Rounds; medians are over these.
     with_peers : bool
         PyTorch beside ours, if it is installed.
-    say : takes a line on what is being measured
+    log : takes a line on what is being measured
 
     Returns
     -------
@@ -136,12 +136,12 @@ def bench(
     results: Results = {}
     failed: dict[str, str] = {}
     for name, make, whole_calls in subjects(backend, size, torch):
-        say(f"measuring: {name}")
+        log(f"measuring: {name}")
         try:
             results |= measure(make(), backend, repeats, whole_calls=whole_calls)
         except Exception as error:
             failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-            say(f"{name}: {failed[name]}")
+            log(f"{name}: {failed[name]}")
         _release(backend, torch)
     copied = results.get("copy", {}).get("gigabytes_per_second")
     for found in results.values():

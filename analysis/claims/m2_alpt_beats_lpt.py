@@ -1,6 +1,6 @@
 """M2: at few bits a learned step size has the lower test logloss than a fixed one, under the decaying learning rate.
 
-An observation of the published experiments, put to the test on stored runs of `alpt-ref reproduce`, paired by seed. No
+An observation of the published experiments, verified on stored runs of `alpt-ref reproduce`, paired by seed. No
 bound proves it: the learned step size follows the gradient of the nearest-rounded loss, which does not see the variance
 of SR.
 """

@@ -1,6 +1,6 @@
 """M2b: M2 under a constant learning rate: a decaying one alone gives LPT(SR) part of what a learned step size gives.
 
-An observation, put to the test on stored runs of `alpt-ref reproduce`, paired by seed.
+An observation, verified on stored runs of `alpt-ref reproduce`, paired by seed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 r"""M3: 8-bit ALPT(SR) is equivalent to full precision: two one-sided t-tests, margin 0.001 AUC, stated beforehand.
 
-An observation of the published experiments, put to the test on stored runs of `alpt-ref reproduce`, paired by seed.
+An observation of the published experiments, verified on stored runs of `alpt-ref reproduce`, paired by seed.
 Fewer than ten pairs do not resolve the margin and are not judged. The control is not equivalent: 2-bit LPT(DR).
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 from alpt_ref.errors import InputError
 from alpt_ref.verification import Claim, Control, Measurement, Test, curve, exact, paired, product, sampled
-from alpt_ref.verification.claim import region
+from alpt_ref.verification.claim import allowed_interval
 from alpt_ref.verification.codec import canonical, from_plain, to_plain
 from alpt_ref.verification.measurement import pool
 
@@ -51,7 +51,7 @@ def test_levels_that_mean_nothing_are_refused(test: dict[str, Any]) -> None:
 
 def test_the_allowed_region_follows_the_kind() -> None:
     def ends(one: Claim, bound: Any, points: int = 1) -> tuple[list[float], list[float]]:
-        low, high = region(one, {}, {}, bound, points)
+        low, high = allowed_interval(one, {}, {}, bound, points)
         return low.tolist(), high.tolist()
 
     assert ends(claim(), 2.0) == ([-np.inf], [2.0])
@@ -64,7 +64,7 @@ def test_the_allowed_region_follows_the_kind() -> None:
 @pytest.mark.parametrize("bound", [[1.0, 2.0], (1.0, 2.0, 3.0), (2.0, 1.0), float("nan")])
 def test_a_bound_of_the_wrong_shape_or_order_is_refused(bound: Any) -> None:
     with pytest.raises(InputError):
-        region(claim(), {}, {}, bound, 3)
+        allowed_interval(claim(), {}, {}, bound, 3)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_damaged_file_is_found_and_measured_again(toys: Toys, tmp_path: Path) 
     files[1].write_text(json.dumps(content))
     files[2].write_bytes(files[3].read_bytes())  # another cell under this name
     said: list[str] = []
-    after = run(folder, output, say=said.append)["good"]
+    after = run(folder, output, log=said.append)["good"]
     assert len(calls(folder)) == 6 + 3
     assert sum("is damaged and is computed again" in text for text in said) == 3
     assert before.points == after.points
