@@ -96,7 +96,7 @@ class TrainConfig(Settings, frozen=True):
 
     `patience`: stop after this many epochs without a better validation AUC (none: run all epochs). `test_epoch`: which
     state is tested, the epoch of the best validation AUC or the last. `threads`: none means all cores; no result
-    depends on it. `device`: results on a GPU are reproducible too, but not the CPU's bits.
+    depends on it. `device`: results on a GPU are reproducible too, but differ from the CPU's in the last bits.
     """
 
     prefix: ClassVar[str] = "train."

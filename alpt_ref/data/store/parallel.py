@@ -5,13 +5,13 @@ Threads suffice because nearly all the time goes to code that releases the GIL: 
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from alpt_ref._util import check as _check
+from alpt_ref._util.processes import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,7 +22,7 @@ MAX_WORKERS = 8
 def worker_count(workers: int | None) -> int:
     """`workers`, by default one for each core that this process may use."""
     if workers is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = available_cores()
         return min(MAX_WORKERS, cores)
     return _check.whole_number("workers", workers, 1)
 
