@@ -66,6 +66,7 @@ CRITEO_BAD = {
     "NUL": (criteo_line(0, C4="a\0b"), "a NUL byte"),
     "carriage return": (criteo_line(0, C4="a\rb"), "a carriage return inside the line"),
     "byte order mark": ("\ufeff" + GOOD, "byte order mark inside the file"),
+    "quoted byte order mark": ('"\ufeff' + GOOD.replace("\t", '"\t', 1), "byte order mark inside the file"),
 }
 
 

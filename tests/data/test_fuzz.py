@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alpt_ref.data import ClickDataset, RawClicks, describe_text, encode_file, read_avazu, read_criteo, read_libfm
@@ -71,6 +71,8 @@ def count_lines(kind: str, data: bytes) -> int:
 
 @pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
 @given(file=files(), chunk_bytes=st.integers(1, 200))
+@example(file=("libfm", b"1 1:1\n\t\xef\xbb\xbf 2:1\n1 1:1 2:1"), chunk_bytes=1)
+@example(file=("libfm", b"1 1:\n\t\xef\xbb\xbf1 2:1\n1 1:1 2:1"), chunk_bytes=1)
 def test_every_line_is_encoded_or_reported(file: tuple[str, bytes], chunk_bytes: int) -> None:
     kind, data = file
     with tempfile.TemporaryDirectory() as folder:

@@ -64,23 +64,34 @@ def mark_unreadable(data: bytes, faulty: FaultyLines) -> bytes:
 
 
 def _strict_utf8(data: bytes, faulty: FaultyLines) -> bytes:
-    """Replace what is not UTF-8, and a byte order mark at a line's start, which the parser would drop in silence."""
+    """Replace what is not UTF-8."""
     try:
         data.decode("utf-8")
-        if not data.startswith(BOM) and b"\n" + BOM not in data:
-            return data
+        return data
     except UnicodeDecodeError:
         pass
     pieces, changed = data.split(b"\n"), []
     for line, piece in enumerate(pieces):
-        if piece.isascii():
-            continue
         fixed = piece.decode("utf-8", "replace").encode()
-        fixed = b"?" + fixed[len(BOM) :] if fixed.startswith(BOM) else fixed
         if fixed != piece:
             changed.append(line)
             pieces[line] = fixed
-    faulty.add(np.array(changed, dtype=np.int64), "bytes that are not UTF-8, or a byte order mark inside the file")
+    faulty.add(np.array(changed, dtype=np.int64), "bytes that are not UTF-8")
+    return b"\n".join(pieces)
+
+
+def mark_inner_marks(data: bytes, faulty: FaultyLines) -> bytes:
+    """Replace a byte order mark at a line's start, which the parser would drop in silence, and mark the line.
+
+    To be called on the very bytes that the parser gets: what was taken off before (blanks, quotes) may have hidden it.
+    """
+    if not data.startswith(BOM) and b"\n" + BOM not in data:
+        return data
+    pieces = data.split(b"\n")
+    changed = [line for line, piece in enumerate(pieces) if piece.startswith(BOM)]
+    for line in changed:
+        pieces[line] = b"?" + pieces[line][len(BOM) :]
+    faulty.add(np.array(changed, dtype=np.int64), "a byte order mark inside the file")
     return b"\n".join(pieces)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.formats.faulty import FaultyLines, keep_lines, line_widths, mark_unreadable
+from alpt_ref.data.formats.faulty import FaultyLines, keep_lines, line_widths, mark_inner_marks, mark_unreadable
 from alpt_ref.data.formats.lines import Lines
 
 
@@ -99,7 +99,7 @@ def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, FaultyLines
     """
     faulty = FaultyLines(lines.first, lines.data.count(b"\n"))
     data = mark_unreadable(lines.data, faulty)
-    data = data if layout.tidy is None else layout.tidy(data)
+    data = mark_inner_marks(data if layout.tidy is None else layout.tidy(data), faulty)
     columns = _columns_of(layout, data, faulty)
     rows = np.flatnonzero(~faulty.mask)
 
