@@ -27,7 +27,7 @@ Bound = Any
 
 KINDS = ("upper", "lower", "rate", "identity", "separation", "equivalence")
 ONE_SIDED = {"upper": "at most", "lower": "at least", "separation": "at least"}
-HOW = ("t", "bernstein", "hoeffding")
+HOW = ("auto", "t", "betting", "bernstein", "hoeffding")
 BUDGETS = ("quick", "full")
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -42,7 +42,10 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class Assumption:
-    """A condition that is executed, not only stated; where it fails the cell is NOT_APPLICABLE.
+    """A condition that is executed, not only stated.
+
+    Where it fails the cell is NOT_APPLICABLE, which the claim has to declare (`Claim.not_applicable`); where it is
+    `proved` to hold, a failure is a bug: ERROR.
 
     Attributes
     ----------
@@ -50,11 +53,14 @@ class Assumption:
     holds : ``holds(cell, constants)``, executed before anything is measured; with ``along_run=True``
         ``holds(cell, constants, observed)``, executed on what the measurement observed along its runs
     along_run : bool
+    proved : bool
+        It follows from the theory (a constant that bounds what the run does), so that it cannot fail.
     """
 
     name: str
     holds: Callable[..., bool]
     along_run: bool = False
+    proved: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,10 @@ class Control:
     description : what is wrong with it, in words
     shrink : factor below 1 on the claimed bound (a lower bound is divided by it); the measurement stays the claim's
     bound : replaces the claim's ``bound(cell, constants)``; the measurement stays the claim's
-    where : the cells to run it on, ``where(cell) -> bool``; all of them by default
+    where : the cells to run it on, ``where(cell) -> bool``, in *each* of which it must be refuted (at one point at
+        least); all cells by default
+    removes : the terms and factors of the bound that it breaks, as the theorem's docstring writes them, for example
+        ``("sqrt(d)",)``
     """
 
     name: str
@@ -75,6 +84,7 @@ class Control:
     shrink: float | None = None
     bound: Callable[[Cell, Constants], Bound] | None = None
     where: Callable[[Cell], bool] | None = None
+    removes: tuple[str, ...] = ()
 
     @property
     def remeasures(self) -> bool:
@@ -90,15 +100,19 @@ class Test:
     ----------
     alpha : chance of refuting a true claim, and of supporting a false one, each at most this over all cells (Holm)
     power : chance of refuting a violation of the size that the report calls detectable
-    how : sampled values only: ``"t"`` (Student, skewness-corrected), or for values of known range ``"bernstein"``
-        (empirical Bernstein) and ``"hoeffding"``, which hold for every sample size and distribution
+    how : sampled values only: ``"auto"`` takes ``"t"`` where `normal` is given, else ``"betting"``; for values of
+        known range ``"betting"``, ``"bernstein"`` (empirical Bernstein) and ``"hoeffding"`` hold for every sample size
+        and distribution; ``"t"`` (Student) needs `normal`
+    normal : why the values of the runs are normal enough for Student's t; without it and without a known range of the
+        values every verdict is INCONCLUSIVE
     """
 
     __test__ = False  # not a test case of pytest
 
     alpha: float = 0.001
     power: float = 0.95
-    how: Literal["t", "bernstein", "hoeffding"] = "t"
+    how: Literal["auto", "t", "betting", "bernstein", "hoeffding"] = "auto"
+    normal: str = ""
 
     def __post_init__(self) -> None:
         """Refuse levels that mean nothing."""
@@ -137,6 +151,11 @@ class Claim:
     replicates : calls of `measure` a cell, each with its own seed: a number or ``replicates(budget)``
     test : `Test`
     figure : ``figure(axes, result)``, where `result` is a `ClaimResult`; default: measured against bound
+    not_applicable : ``not_applicable(cell) -> bool``: cells in which an assumption is expected to fail; where one fails
+        elsewhere the cell is an ERROR
+    trivial : ``trivial(cell, constants)`` -> number or array (points,): what no method can exceed (for a lower bound:
+        fall below), so that a bound beyond it says nothing; the report counts the points where the bound says something
+    files : files that `measure` reads, relative to the claim's file; the verdict depends on their content
     of_inputs : for a claim about folders that the caller names: ``of_inputs(inputs)`` -> the claim about these
         `Inputs`; the claim itself is the one about none
     """
@@ -158,6 +177,9 @@ class Claim:
     test: Test = Test()
     figure: Callable[..., None] | None = None
     of_inputs: Callable[[Inputs], Claim] | None = None
+    not_applicable: Callable[[Cell], bool] | None = None
+    trivial: Callable[[Cell, Constants], Bound] | None = None
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a claim that could not be run, with one sentence."""

@@ -30,6 +30,8 @@ SIGNS = {
     "CONTROL_FAILED": "✗",
 }
 TESTS = {
+    "auto": "one-sided Student t limits, skewness-corrected",
+    "betting": "betting limits (known range)",
     "t": "one-sided Student t limits, skewness-corrected",
     "bernstein": "empirical Bernstein limits (known range)",
     "hoeffding": "Hoeffding limits (known range)",

@@ -88,7 +88,7 @@ def estimate(measurement: Measurement, how: str) -> Estimate:
         if measurement.x is None:
             raise InputError("a curve needs x")
         return slope(measurement.x, measurement.values)
-    if how == "t":
+    if how in ("auto", "t"):
         return mean(measurement.values)
     return bounded_mean(measurement.values, measurement.low, measurement.high, how)
 
