@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -67,6 +68,8 @@ def compare_command(
 
     Finished runs are kept, so a comparison that was stopped resumes.
     """
+    if output is not None:
+        check_results_folder(output)
     config = make_config(options)
     if config.data.folds:
         config = config.replace("data", seed=0)  # the fold that stands for the data; each run has that of its seed

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import Interrupted, data_changes, data_options, echo_unless, run_options, seeds_of
 from alpt_ref.errors import InputError
 from alpt_ref.studies.shipped import read_study, require_current_path, shipped_studies
@@ -94,6 +95,7 @@ def _reproduce(
     from alpt_ref.verification.results import failing
     from alpt_ref.verification.runner import load_claims
 
+    check_results_folder(output)
     log = echo_unless(quiet)
     study, jobs = make_study(options, jobs)
     chosen = choose(load_tables(add=tables_folder), load_figures(add=figures_folder), only)

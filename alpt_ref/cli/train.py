@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from alpt_ref._util import signals as interruption
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -59,6 +60,8 @@ def train_command(
     for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
         if given and output is None:
             raise click.UsageError(f"{name} needs an output folder; name it with --output")
+    if output is not None:
+        check_results_folder(output)
     config = make_config(options)
     if seed is not None:
         config = config.replace("train", seed=seed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import Interrupted, echo_unless
 from alpt_ref.errors import InputError
 
@@ -72,6 +73,7 @@ def _verify(
     from alpt_ref.verification.verify import verify
 
     _refuse_former_variables()
+    check_results_folder(output, within=["reproduce.json"])
     log = echo_unless(quiet)
     try:
         results = verify(
