@@ -30,19 +30,18 @@ SIGNS = {
     "CONTROL_FAILED": "✗",
 }
 TESTS = {
-    "auto": "one-sided Student t limits, skewness-corrected",
     "betting": "betting limits (known range)",
-    "t": "one-sided Student t limits, skewness-corrected",
+    "t": "one-sided Student t limits",
     "bernstein": "empirical Bernstein limits (known range)",
     "hoeffding": "Hoeffding limits (known range)",
 }
 MEANING = {
-    "SUPPORTED": "the upper confidence limit lies at or below the bound in every cell that applies",
+    "SUPPORTED": "the upper confidence limit lies at or below the bound at every point of every cell that applies",
     "REFUTED": "the lower confidence limit lies above the bound in at least one cell",
     "INCONCLUSIVE": "the runs decide neither way",
-    "NOT_APPLICABLE": "an assumption, executed, does not hold in any cell",
-    "ERROR": "a measurement failed, so nothing is known",
-    "CONTROL_FAILED": "the test did not refute its broken control, so the claim does not count",
+    "NOT_APPLICABLE": "an assumption, executed, does not hold in any cell, as the claim says",
+    "ERROR": "a measurement failed, or an assumption that is proved or was expected to hold, so nothing is known",
+    "CONTROL_FAILED": "a broken control was not refuted in every cell where it must be, so the claim does not count",
 }
 
 
@@ -78,12 +77,13 @@ def test_text(result: ClaimResult) -> str:
     if not result.sampled:
         return "exact values, no sampling error; compared under the stated numerical tolerance"
     kinds = {cell.measurement.kind for cell in result.cells if cell.measurement is not None}
-    how = "t limits on a log-log slope" if "curve" in kinds else TESTS[result.how]
+    how = "Student t limits on a log-log slope" if "curve" in kinds else TESTS[result.how]
+    how += f", normal because {result.normal}" if result.normal and result.how == "t" else ""
     runs = sorted({cell.runs for cell in result.cells if cell.points})
     span = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     return (
-        f"{how}; alpha {result.alpha:g} over all {len(result.points)} points (Holm), power {result.power:g}, "
-        f"{span} runs a cell"
+        f"{how}; alpha {result.alpha:g}: supported if every point is at this level, refuted if one of the "
+        f"{len(result.points)} points is (Holm); power {result.power:g}, {span} runs a cell"
     )
 
 
@@ -98,8 +98,9 @@ def detectable_text(result: ClaimResult) -> str:
 
 
 def control_text(control: ControlResult) -> str:
-    """What became of the control, with the numbers of its clearest cell."""
-    verdict = "refuted, as it must be" if control.refuted else f"NOT refuted ({control.outcome})"
+    """What became of the control: where it was not refuted, and the numbers of its clearest cell."""
+    of = f" in all {len(control.cells)} cells" if len(control.cells) > 1 else ""
+    verdict = f"refuted{of}, as it must be" if control.refuted else f"NOT refuted ({control.outcome}) {control.reason}"
     worst = min(
         ((cell, point) for cell in control.cells for point in cell.points),
         key=lambda pair: (pair[1].p_refute, pair[1].slack),
@@ -110,7 +111,9 @@ def control_text(control: ControlResult) -> str:
         return f"{verdict}: {reason}"
     cell, point = worst
     label = f", {point.label}" if point.label else ""
-    return f"{verdict}: measured {number(point.value)}, allowed {bound_text(point)} at {cell_text(cell)}{label}"
+    return (
+        f"{verdict}: clearest measured {number(point.value)}, allowed {bound_text(point)} at {cell_text(cell)}{label}"
+    )
 
 
 def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
@@ -135,10 +138,27 @@ def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
     return ordered if limit is None else ordered[:limit]
 
 
+def informative_text(result: ClaimResult) -> str:
+    """At how many points the bound is below (a lower bound: above) what no method can exceed; "" if not known."""
+    return "" if result.informative is None else "says something at {} of {} points".format(*result.informative)
+
+
+def p_text(result: ClaimResult) -> str:
+    """The p-value that decides, in words."""
+    if result.p is None:
+        return "–"
+    return f"{result.p:.2g}"
+
+
 def tightness_text(result: ClaimResult) -> str:
     """Largest measured/bound in words."""
     ratio = "bound / measured" if ONE_SIDED.get(result.kind) == "at least" else "measured / bound"
     return "" if result.tightness is None else f"largest {ratio} {result.tightness:.4f}"
+
+
+def open_reasons(result: ClaimResult) -> list[str]:
+    """Why cells stay open however many their runs, each reason once."""
+    return sorted({cell.reason for cell in result.cells if cell.outcome == "INCONCLUSIVE" and cell.reason})
 
 
 def counts_text(result: ClaimResult) -> str:
@@ -174,6 +194,9 @@ def _view(result: ClaimResult, loaded: Loaded) -> dict[str, Any]:
         "tightness": tightness_text(result),
         "tightness_number": number(result.tightness),
         "counts": counts_text(result),
+        "p": p_text(result),
+        "informative": informative_text(result),
+        "open": open_reasons(result),
         "meaning": MEANING[result.outcome],
         "controls": [(one.name, one.description, one.refuted, control_text(one)) for one in result.controls],
         "rows": rows(result),
@@ -210,16 +233,20 @@ def _setting(results: Sequence[ClaimResult]) -> str:
 def markdown(results: Sequence[ClaimResult]) -> str:
     """The same without pictures."""
     lines = ["# Claims verified", "", _setting(results), ""]
-    lines += ["| claim | verdict | cells | tightness | controls refuted |", "|---|---|---|---|---|"]
+    lines += ["| claim | verdict | largest p | cells | bound | tightness | controls refuted |", "|---" * 7 + "|"]
     for result in results:
         refuted = f"{sum(one.refuted for one in result.controls)} of {len(result.controls)}"
-        cells = (f"{result.id} {result.title}", result.outcome, counts_text(result), number(result.tightness), refuted)
+        says, tight = informative_text(result) or "–", number(result.tightness)
+        claim = f"{result.id} {result.title}"
+        cells = (claim, result.outcome, p_text(result), counts_text(result), says, tight, refuted)
         lines.append("| " + " | ".join(map(_escape, cells)) + " |")
     for result in results:
         lines += ["", f"## {result.id} · {result.title}: {result.outcome}", "", result.text, ""]
         lines += [f"- source: {result.source}", f"- {allowed_text(result)}", f"- test: {test_text(result)}"]
         lines += [f"- assumption, executed: {name}" for name in result.assumptions]
-        lines += [f"- {detectable_text(result)}"] + [f"- {text}" for text in [tightness_text(result)] if text]
+        lines += [f"- largest p-value of a point: {p_text(result)}", f"- {detectable_text(result)}"]
+        lines += [f"- bound: {text}" for text in [informative_text(result), tightness_text(result)] if text]
+        lines += [f"- undecided because {reason}" for reason in open_reasons(result)]
         lines += [f"- control {one.name} ({one.description}): {control_text(one)}" for one in result.controls]
         lines += ["", "| cell | bound | measured | limits | detectable | outcome |", "|---|---|---|---|---|---|"]
         lines += ["| " + " | ".join(map(_escape, row.values())) + " |" for row in rows(result)]

@@ -120,9 +120,11 @@ def _code_hash(source: Source) -> str:
 
 
 def _control_tasks(loaded: Loaded, cells: list[Cell], control: Control, seed: int, replicates: int, code: str) -> Group:
-    chosen = [cell for cell in cells if control.where is None or control.where(cell)]
-    if not chosen:
-        raise InputError(f"control {control.name!r} applies to no cell of this budget")
+    """The cells in which the control must be refuted: those that it names, without those where the claim is silent."""
+    silent = loaded.claim.not_applicable or (lambda cell: False)
+    chosen = [cell for cell in cells if (control.where is None or control.where(cell)) and not silent(cell)]
+    if not chosen and not all(map(silent, cells)):
+        raise InputError(f"control {control.name!r} applies to no cell of this budget in which the claim does")
     return _tasks(loaded, chosen, control.name if control.remeasures else "", seed, replicates, code)
 
 
