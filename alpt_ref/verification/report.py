@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alpt_ref._util.files import write_json, write_text
 from alpt_ref.verification.claim import ONE_SIDED
 from alpt_ref.verification.code_hash import versions
+from alpt_ref.verification.ledger import Entry, history_text, read_verdicts
 from alpt_ref.verification.picture import claim_picture, formula
 from alpt_ref.verification.results import OUTCOMES, CellResult, ClaimResult, ControlResult, Point, failing, plain_result
 from alpt_ref.verification.runner import Loaded
 
+History = Mapping[str, Sequence[Entry]]
+"""Verdicts of a ledger by claim."""
+NO_HISTORY: History = {}
 ROWS = 12
 """Rows of a claim's table on the page, nearest to the bound first; all are in report.json."""
 SIGNS = {
@@ -175,7 +179,7 @@ def allowed_text(result: ClaimResult) -> str:
     )
 
 
-def _view(result: ClaimResult, loaded: Loaded) -> dict[str, Any]:
+def _view(result: ClaimResult, loaded: Loaded, history: str) -> dict[str, Any]:
     """What the template shows of one claim."""
     picture, missing = claim_picture(result, loaded.claim.figure)
     total = len(rows(result, None))
@@ -195,6 +199,7 @@ def _view(result: ClaimResult, loaded: Loaded) -> dict[str, Any]:
         "tightness_number": number(result.tightness),
         "counts": counts_text(result),
         "p": p_text(result),
+        "history": history,
         "informative": informative_text(result),
         "open": open_reasons(result),
         "meaning": MEANING[result.outcome],
@@ -208,8 +213,8 @@ def _view(result: ClaimResult, loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def html(results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> str:
-    """The page."""
+def html(results: Sequence[ClaimResult], claims: Sequence[Loaded], history: History = NO_HISTORY) -> str:
+    """The page; `history` has the verdicts of the folder's ledger by claim."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -219,7 +224,10 @@ def html(results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    views = [_view(result, loaded) for result, loaded in zip(results, claims, strict=True)]
+    views = [
+        _view(result, loaded, history_text(history.get(result.id, ())))
+        for result, loaded in zip(results, claims, strict=True)
+    ]
     return environment.get_template("report.html.jinja").render(
         claims=views, failing=failing(list(results)), meaning=MEANING, signs=SIGNS, setting=_setting(results)
     )
@@ -230,7 +238,7 @@ def _setting(results: Sequence[ClaimResult]) -> str:
     return f"budget {results[0].budget}, seed {results[0].seed}; {of}"
 
 
-def markdown(results: Sequence[ClaimResult]) -> str:
+def markdown(results: Sequence[ClaimResult], history: History = NO_HISTORY) -> str:
     """The same without pictures."""
     lines = ["# Claims verified", "", _setting(results), ""]
     lines += ["| claim | verdict | largest p | cells | bound | tightness | controls refuted |", "|---" * 7 + "|"]
@@ -246,6 +254,7 @@ def markdown(results: Sequence[ClaimResult]) -> str:
         lines += [f"- assumption, executed: {name}" for name in result.assumptions]
         lines += [f"- largest p-value of a point: {p_text(result)}", f"- {detectable_text(result)}"]
         lines += [f"- bound: {text}" for text in [informative_text(result), tightness_text(result)] if text]
+        lines += [f"- ledger: {text}" for text in [history_text(history.get(result.id, ()))] if text]
         lines += [f"- undecided because {reason}" for reason in open_reasons(result)]
         lines += [f"- control {one.name} ({one.description}): {control_text(one)}" for one in result.controls]
         lines += ["", "| cell | bound | measured | limits | detectable | outcome |", "|---|---|---|---|---|---|"]
@@ -259,10 +268,14 @@ def _escape(text: str) -> str:
 
 def write_report(folder: Path, results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> None:
     """Write report.html, report.md and report.json, each whole or not at all."""
-    write_text(folder / "report.html", html(results, claims))
-    write_text(folder / "report.md", markdown(results))
+    history = read_verdicts(folder)
+    write_text(folder / "report.html", html(results, claims, history))
+    write_text(folder / "report.md", markdown(results, history))
     claims_only = [_public(plain_result(result)) for result in results]
-    content = {"versions": versions(), "failing": failing(list(results)), "claims": claims_only}
+    ledger = {result.id: [entry._asdict() for entry in history.get(result.id, ())] for result in results}
+    content = {
+        "versions": versions(), "failing": failing(list(results)), "claims": claims_only, "ledger": ledger,
+    }  # fmt: skip
     write_json(folder / "report.json", content)
 
 

@@ -22,6 +22,7 @@ from alpt_ref.verification.code_hash import code_hash
 from alpt_ref.verification.codec import canonical
 from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.judge import Measured, judge
+from alpt_ref.verification.ledger import append_verdicts
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
 from alpt_ref.verification.task import CLAIMS, Done, Task, run_task
@@ -153,7 +154,7 @@ def verify(
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda text: None,
 ) -> list[ClaimResult]:
-    """Measure what is missing, store it below `folder`, and judge every claim.
+    """Measure what is missing, store it below `folder`, judge every claim, and enter the verdicts in its ledger.
 
     Parameters
     ----------
@@ -196,13 +197,15 @@ def verify(
         found = ((cell, [task.key for task in tasks]) for cell, tasks in group)
         return [Measured(cell, tuple(map(records.__getitem__, keys)), tuple(keys)) for cell, keys in found]
 
-    return [
+    results = [
         judge(
             one.loaded.claim, measured(one.own), [measured(group) for group in one.controls],
             budget=budget, seed=seed, code=one.code,
         )
         for one in plans
     ]  # fmt: skip
+    append_verdicts(folder, results)
+    return results
 
 
 def _keep(store: Store, done: Done, log: Callable[[str], None]) -> Record:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from alpt_ref.verification.ledger import read_verdicts
 from alpt_ref.verification.picture import formula
 from alpt_ref.verification.report import html, markdown, write_report
 from alpt_ref.verification.results import ClaimResult
@@ -108,7 +109,7 @@ def test_files_are_written_with_the_same_verdicts(verdicts: Verdicts) -> None:
     assert [claim["outcome"] for claim in content["claims"]] == [result.outcome for result in results]
     first = content["claims"][2]["cells"][0]["points"][0]
     assert (first["low"], first["high"]) == (None, 1.0)
-    assert (folder / "report.md").read_text() == markdown(results)
+    assert (folder / "report.md").read_text() == markdown(results, read_verdicts(folder))
     good = results[2]
     assert good.p == max(point.p_support for point in good.points)
     assert f"| good A mean | SUPPORTED | {good.p:.2g} | 3 supported | – |" in markdown(results)
