@@ -22,15 +22,12 @@ without exception. The two sides of the comparison are exact but for the roundin
 away from zero: at least ``-2**-53 rest`` and less than ``2**-32 gap`` (theory R1).
 
 How k is found. The float32 quotient ``|w| / D`` is never rounded down past a whole number, since these are float32
-numbers: its whole part is k, or k + 1 where it was rounded up, which ``|w| < v_{k+1}`` shows. With k of the real
-quotient ``v_k <= |w| <= v_{k+1}`` holds because w is itself a float32 number: ``k D <= |w|`` implies ``fl(k D) <= |w|``.
+numbers: its whole part is the k of the real quotient, or k + 1 where it was rounded up, which ``|w| < v_{k+1}`` shows.
+That k is right, ``v_k <= |w| <= v_{k+1}``: w is a float32 number too, so that ``k D <= |w|`` implies ``fl(k D) <= |w|``.
 Where ``|w| = v_{k+1}``, k and k + 1 give the same code.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,11 +43,24 @@ _I1 = np.int32(1)
 
 
 @scalar
+def last_cell(negative: bool, low: np.float32, high: np.float32) -> np.float32:
+    """The k of the range's last cell on the weight's side of zero: at its upper end and beyond, all go away."""
+    return np.float32((-low if negative else high) - _ONE)
+
+
+@scalar
 def cell_below(size: np.float32, step_size: np.float32, last: np.float32) -> tuple[np.float32, np.int32]:
-    """The k of ``fl(k D) <= size <= fl((k + 1) D)``, at most `last`, as float32 and as int32; `size` >= 0."""
+    """The k of ``v_k <= size <= v_{k+1}``, at most `last`, as float32 and as int32; `size` is a magnitude."""
     whole, count = truncated(min(last, np.float32(size / step_size)))  # in this order NaN becomes `last`
     rounded_up = size < np.float32(mul(whole, step_size))
     return np.float32(whole - (_ONE if rounded_up else _ZERO)), np.int32(count - (_I1 if rounded_up else _I0))
+
+
+@scalar
+def rest_and_gap(size: np.float32, whole: np.float32, step_size: np.float32) -> tuple[np.float32, np.float32]:
+    """``size - v_k`` and ``v_{k+1} - v_k`` for ``k = whole``."""
+    lower = np.float32(mul(whole, step_size))
+    return np.float32(size - lower), np.float32(np.float32(mul(np.float32(whole + _ONE), step_size)) - lower)
 
 
 @scalar
@@ -59,72 +69,43 @@ def goes_away(word: np.uint32, rest: np.float32, gap: np.float32) -> bool:
     return bool(np.float64(word) * np.float64(gap) < np.float64(rest) * _WORDS)
 
 
-class LatticeRules(NamedTuple):
-    """What `lattice_rules` makes.
-
-    Attributes
-    ----------
-    neighbours : ``(w, step_size, low, high)`` -> whether w < 0, k, ``v_k`` and ``v_{k+1}``
-    nearest : ``(w, step_size, low, high)`` -> code by nearest rounding
-    stochastic : ``(w, step_size, low, high, word)`` -> code by the word
-    """
-
-    neighbours: Callable[..., tuple[bool, np.int32, np.float32, np.float32]]
-    nearest: Callable[[np.float32, np.float32, np.float32, np.float32], np.int32]
-    stochastic: Callable[[np.float32, np.float32, np.float32, np.float32, np.uint32], np.int32]
-
-
 @scalar
 def signed_code(negative: bool, count: np.int32, away: bool) -> np.int32:
-    """The code that lies `count` codes from zero, one more if `away`."""
+    """The code `count` from zero, or one more if `away`."""
     count = np.int32(count + (_I1 if away else _I0))
     return np.int32(-count) if negative else count
 
 
-def lattice_rules(cell: Callable[..., tuple[np.float32, np.int32]], compiled: Callable[..., Any] = scalar) -> LatticeRules:
-    """The quantiser's rules by a target's own way to find the cell of a magnitude.
-
-    Parameters
-    ----------
-    cell : compiled function
-        As `cell_below`; where the magnitude equals ``v_{k+1}`` it may return either k.
-    compiled : decorator
-        What compiles the functions.
-
-    Returns
-    -------
-    LatticeRules
-    """
-
-    @compiled
-    def neighbours(
-        w: np.float32, step_size: np.float32, low: np.float32, high: np.float32
-    ) -> tuple[bool, np.int32, np.float32, np.float32]:
-        negative = w < _ZERO
-        last = np.float32((-low if negative else high) - _ONE)  # beyond it, and at its upper end, all go away
-        whole, count = cell(np.float32(abs(w)), step_size, last)
-        upper = np.float32(mul(np.float32(whole + _ONE), step_size))
-        return negative, count, np.float32(mul(whole, step_size)), upper
-
-    @compiled
-    def nearest(w: np.float32, step_size: np.float32, low: np.float32, high: np.float32) -> np.int32:
-        negative, count, lower, upper = neighbours(w, step_size, low, high)
-        size = np.float32(abs(w))
-        below, above = np.float32(size - lower), np.float32(upper - size)
-        return signed_code(negative, count, below > above if negative else below >= above)
-
-    @compiled
-    def stochastic(
-        w: np.float32, step_size: np.float32, low: np.float32, high: np.float32, word: np.uint32
-    ) -> np.int32:
-        negative, count, lower, upper = neighbours(w, step_size, low, high)
-        away = goes_away(word, np.float32(np.float32(abs(w)) - lower), np.float32(upper - lower))
-        return signed_code(negative, count, away)
-
-    return LatticeRules(neighbours, nearest, stochastic)
+@scalar
+def nearest_in_cell(
+    negative: bool, size: np.float32, whole: np.float32, count: np.int32, step_size: np.float32
+) -> np.int32:
+    """Code of the neighbour of `size` that is nearer, given its cell ``k = whole = count``."""
+    below = np.float32(size - np.float32(mul(whole, step_size)))
+    above = np.float32(np.float32(mul(np.float32(whole + _ONE), step_size)) - size)
+    return signed_code(negative, count, below > above if negative else below >= above)
 
 
-_, nearest_code, random_code = lattice_rules(cell_below)
-"""``nearest_code(w, step_size, low, high)`` and ``random_code(w, step_size, low, high, word)``: codes in
-``[low, high]``, the range as float32 numbers, for any float32 w (NaN gives a code without meaning) and step sizes above
-zero whose ``-low * step_size`` is finite."""
+@scalar
+def random_in_cell(
+    negative: bool, size: np.float32, whole: np.float32, count: np.int32, step_size: np.float32, word: np.uint32
+) -> np.int32:
+    """Code of the neighbour of `size` that the word chooses, given its cell ``k = whole = count``."""
+    rest, gap = rest_and_gap(size, whole, step_size)
+    return signed_code(negative, count, goes_away(word, rest, gap))
+
+
+@scalar
+def nearest_code(w: np.float32, step_size: np.float32, low: np.float32, high: np.float32) -> np.int32:
+    """Code of `w` by nearest rounding, in ``[low, high]``; ``-low * step_size`` must be finite, NaN gives any code."""
+    negative, size = w < _ZERO, np.float32(abs(w))
+    whole, count = cell_below(size, step_size, last_cell(negative, low, high))
+    return nearest_in_cell(negative, size, whole, count, step_size)
+
+
+@scalar
+def random_code(w: np.float32, step_size: np.float32, low: np.float32, high: np.float32, word: np.uint32) -> np.int32:
+    """Code of `w` by stochastic rounding with one uniform 32-bit word; otherwise as `nearest_code`."""
+    negative, size = w < _ZERO, np.float32(abs(w))
+    whole, count = cell_below(size, step_size, last_cell(negative, low, high))
+    return random_in_cell(negative, size, whole, count, step_size, word)
