@@ -23,8 +23,8 @@ away from zero: at least ``-2**-53 rest`` and less than ``2**-32 gap`` (theory R
 
 How k is found. The float32 quotient ``|w| / D`` is never rounded down past a whole number, since these are float32
 numbers: its whole part is the k of the real quotient, or k + 1 where it was rounded up, which ``|w| < v_{k+1}`` shows.
-That k is right, ``v_k <= |w| <= v_{k+1}``: w is a float32 number too, so that ``k D <= |w|`` implies ``fl(k D) <= |w|``.
-Where ``|w| = v_{k+1}``, k and k + 1 give the same code.
+That k is right: w is a float32 number too, so that ``k D <= |w|`` implies ``v_k <= |w|``, and likewise above. Where
+``|w| = v_{k+1}``, k and k + 1 give the same code.
 """
 
 from __future__ import annotations
