@@ -15,13 +15,13 @@ from alpt_ref.errors import InputError
 from alpt_ref.theory.setting import positive
 
 FLOAT32_MARGIN = 1e-4
-"""Relative: what float32 moments and corrections may add to an update (half of 1,000 roundings of ``2^-24`` is 3e-5)."""
+"""Relative: what float32 may add to an update; half of the 1,000 roundings of ``2^-24`` behind a moment is 3e-5."""
 B1, B2 = 0.9, 0.999
 """Adam's decay rates in the package's tables."""
 
 
 def adam_update_bound(touches: ArrayLike, b1: float = B1, b2: float = B2) -> NDArray[np.float64]:
-    """The largest ``|m^_t|/sqrt(v^_t)`` that any gradients can give after `touches` touches: c_t of `adam_dr_first_move`.
+    """The largest ``|m^_t|/sqrt(v^_t)`` that any gradients can give after t touches: c_t of `adam_dr_first_move`.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def adam_dr_first_move(ratio: ArrayLike, b1: float = B1, b2: float = B2) -> NDAr
     Returns
     -------
     float64 array
-        The first touch at which a code *can* change: the least t with ``eta c_t >= (Delta/2)(1 - 1e-4)``; infinite where
-        there is none. The margin is float32's. `extremal_gradients` change it there.
+        The first touch at which a code *can* change: the least t with ``eta c_t >= (Delta/2)(1 - 1e-4)``, infinite
+        where there is none. The margin is float32's. `extremal_gradients` change it there.
 
     Raises
     ------
