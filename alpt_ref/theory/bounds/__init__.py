@@ -34,6 +34,7 @@ from alpt_ref.theory.bounds.convex import (
     sr_convex_schedule,
     sr_convex_sqrt,
 )
+from alpt_ref.theory.bounds.grid_floor import grid_floor
 from alpt_ref.theory.bounds.lemma import rounding_rate
 from alpt_ref.theory.bounds.smooth import sr_smooth
 from alpt_ref.theory.bounds.strongly_convex import (
@@ -41,8 +42,10 @@ from alpt_ref.theory.bounds.strongly_convex import (
     sr_strongly_convex_constant_small_updates,
     sr_strongly_convex_inverse,
 )
+from alpt_ref.theory.bounds.unified import unified_convex
 
 __all__ = [
+    "grid_floor",
     "rounding_rate",
     "sr_convex_constant",
     "sr_convex_constant_small_updates",
@@ -53,5 +56,6 @@ __all__ = [
     "sr_strongly_convex_constant_small_updates",
     "sr_strongly_convex_inverse",
     "step_size_change_floor",
+    "unified_convex",
     "word_bias_floor",
 ]
