@@ -27,6 +27,7 @@ Every function returns a float, in the units of its metric, and raises `InputErr
 
 from __future__ import annotations
 
+from alpt_ref.theory.bounds.adagrad import sr_adagrad, sr_adagrad_rows
 from alpt_ref.theory.bounds.additions import step_size_change_floor, word_bias_floor
 from alpt_ref.theory.bounds.convex import (
     sr_convex_constant,
@@ -47,6 +48,8 @@ from alpt_ref.theory.bounds.unified import unified_convex
 __all__ = [
     "grid_floor",
     "rounding_rate",
+    "sr_adagrad",
+    "sr_adagrad_rows",
     "sr_convex_constant",
     "sr_convex_constant_small_updates",
     "sr_convex_schedule",
