@@ -35,6 +35,8 @@ from alpt_ref.theory.bounds.convex import (
     sr_convex_sqrt,
 )
 from alpt_ref.theory.bounds.lemma import rounding_rate
+from alpt_ref.theory.bounds.pl import sr_pl_constant
+from alpt_ref.theory.bounds.residual import dr_residual_constant, eco_constant, first_residual_move
 from alpt_ref.theory.bounds.smooth import sr_smooth
 from alpt_ref.theory.bounds.strongly_convex import (
     sr_strongly_convex_constant,
@@ -43,11 +45,15 @@ from alpt_ref.theory.bounds.strongly_convex import (
 )
 
 __all__ = [
+    "dr_residual_constant",
+    "eco_constant",
+    "first_residual_move",
     "rounding_rate",
     "sr_convex_constant",
     "sr_convex_constant_small_updates",
     "sr_convex_schedule",
     "sr_convex_sqrt",
+    "sr_pl_constant",
     "sr_smooth",
     "sr_strongly_convex_constant",
     "sr_strongly_convex_constant_small_updates",
