@@ -193,21 +193,37 @@ CLAIM = Claim(
         Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] == 0.0, along_run=True),
         Assumption(
             "the noise exceeds every reachable slope, no update a step (V in closed form)",
-            lambda cell, constants, seen: seen["steepest"] <= seen["sigma"] * (1 + 1e-12)
-            and 2.0 * seen["sigma"] * cell["rate"] <= BOX.step_size,
+            lambda cell, constants, seen: (
+                seen["steepest"] <= seen["sigma"] * (1 + 1e-12) and 2.0 * seen["sigma"] * cell["rate"] <= BOX.step_size
+            ),
             along_run=True,
         ),
     ),
     control=(
         Control("last iterate", "the last iterate in place of the mean"),
         Control("nearest rounding", "DR, started with the stationary law of SR"),
-        Control("without the sum", "iterates taken for independent", bound=bracket("sum"),
-                where=lambda cell: cell["rate"] != 1.0 or cell["d"] > 1, removes=("2 sum_{k<T} (T - k)(1 - eta lambda)^k",)),
+        Control(
+            "without the sum",
+            "iterates taken for independent",
+            bound=bracket("sum"),
+            where=lambda cell: cell["rate"] != 1.0 or cell["d"] > 1,
+            removes=("2 sum_{k<T} (T-k)(1 - eta lambda)^k",),
+        ),
         Control("without T", "a bracket without T", bound=bracket("T"), removes=("T",)),
-        Control("without - k", "weights T in place of T - k", bound=bracket("- k"),
-                where=lambda cell: cell["rate"] != 1.0 or cell["d"] > 1, removes=("- k",)),
-        Control("half the bound", "V/(eta lambda T)", bound=bracket("2"),
-                where=lambda cell: cell["rate"] <= 0.3, removes=("2",)),
+        Control(
+            "without - k",
+            "weights T in place of T - k",
+            bound=bracket("- k"),
+            where=lambda cell: cell["rate"] != 1.0 or cell["d"] > 1,
+            removes=("- k",),
+        ),
+        Control(
+            "half the bound",
+            "V/(eta lambda T)",
+            bound=bracket("2"),
+            where=lambda cell: cell["rate"] <= 0.3,
+            removes=("2",),
+        ),
     ),
     figure=figure,
 )
