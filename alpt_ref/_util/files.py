@@ -159,6 +159,8 @@ def claim_folder(path: str | Path, marker: str, holds: Callable[[Path], str | No
     own : names that this run will write; found without a marker they belong to somebody else
     """
     path = Path(path)
+    if path.resolve() == Path(path.resolve().anchor):
+        raise InputError(f"output folder {path} is the root of the file system; name a folder below it")
     if path.exists() and not path.is_dir():
         raise InputError(f"output folder {path} is a file; choose another with --output")
     for name, kind in KINDS.items():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, echo_unless
+from alpt_ref._util.outputs import check_results_folder
+from alpt_ref.cli.options import Interrupted, echo, echo_unless
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def _verify(
     from alpt_ref.verification.verify import verify
 
     _refuse_former_variables()
+    check_results_folder(output, within=["reproduce.json"])
     log = echo_unless(quiet)
     try:
         results = verify(
@@ -89,7 +91,7 @@ def _verify(
         ).values()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None
-    click.echo(_table(results))
+    echo(_table(results))
     log(f"wrote report.html, report.md and report.json to {output}")
     return failing(list(results))
 
@@ -132,7 +134,7 @@ def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
     widths = [max(len(getattr(claim, name)) for claim in claims) for name in ("id", "kind")]
     for claim in claims:
         source = "" if claim.source == "ours" else f" [{claim.source}]"
-        click.echo(f"{claim.id:{widths[0]}}  {claim.kind:{widths[1]}}  {claim.title}{source}")
+        echo(f"{claim.id:{widths[0]}}  {claim.kind:{widths[1]}}  {claim.title}{source}")
 
 
 @verify_command.command("show", short_help="Show one claim.")
@@ -151,7 +153,7 @@ def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | No
     lines += [f"control {control.name}: {control.description}" for control in claim.controls]
     sizes = [f"{len(plan(loaded, budget, 0).own)} {budget}" for budget in ("quick", "full")]
     lines += [f"cells: {', '.join(sizes)}", f"file: {loaded.source if loaded.address else _shown(loaded.file)}"]
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 def _folder(context: click.Context, own: str | None) -> str | None:
