@@ -26,7 +26,7 @@ WIDTH = 0.08
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(bits=[[4, 9]], runs=[2048 if budget == "full" else 256])
+    return product(bits=[[4, 9]], runs=[2048 if budget == "full" else 512])
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
@@ -69,7 +69,7 @@ CLAIM = Claim(
     measure=measure,
     test=Test(
         normal=(
-            "a slope is a weighted sum of logarithms of means over at least 256 independent runs, each of which is"
+            "a slope is a weighted sum of logarithms of means over at least 512 independent runs, each of which is"
             " itself an average over 4,096 iterates, four relaxation times"
         )
     ),
