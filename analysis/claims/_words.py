@@ -1,9 +1,9 @@
 """Words of one's choice for the public quantiser: Philox is a bijection, so that a word can be traced to its place.
 
-Under a key (the seed) Philox4x32 maps counters one to one onto outputs. A word is completed to an output by three random
-words and mapped back; one counter in 256 is one that `quantize` uses (purpose 0), and its parts are the row, the columns
-and the counter of the call in which an element gets exactly this word. So what `quantize` does with any word can be
-seen through its public arguments, and since its decision is monotone in the word, all 2^32 words can be counted by
+Under a key (the seed) Philox4x32 maps counters one to one onto outputs. A word is completed to an output by three
+random words and mapped back; one counter in 256 is one that `quantize` uses (purpose 0), and its parts are the row, the
+column and the counter of the call in which an element gets exactly this word. So what `quantize` does with any word is
+seen through its public arguments, and since its decision is monotone in the word, all 2^32 words are counted by
 bisection.
 """
 
@@ -25,7 +25,7 @@ _HALF = np.uint64(32)
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _INVERSES = tuple(np.uint64(pow(int(multiplier), -1, 1 << 32)) for multiplier in _MULTIPLIERS)
 _WEYL = 0x9E3779B9, 0xBB67AE85
-CANDIDATES = 8192
+CANDIDATES = 2048
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def counters_of(outputs: Words, seed: int) -> Words:
 
 
 def place_of(word: int, generator: np.random.Generator) -> Place:
-    """A place whose word is `word`, in as low a column as a few thousand candidates give."""
+    """A place whose word is `word`, in as low a column as two thousand candidates give."""
     seed, lane = int(generator.integers(1 << 63)), int(generator.integers(4))
     outputs = generator.integers(0, 1 << 32, (CANDIDATES, 4), dtype=np.uint64)
     outputs[:, lane] = word
@@ -61,12 +61,13 @@ def place_of(word: int, generator: np.random.Generator) -> Place:
     return Place(seed, (c3 >> 8) << 32 | c2, (c1 >> 16) << 32 | c0, 4 * (c1 & 0xFFFF) + lane)
 
 
-def code_at(place: Place, w: np.float32, step_size: Any, spec: quantizer.QuantSpec) -> int:
-    """The code that the public `quantize` gives `w` with the word of the place."""
-    row = np.zeros((1, place.column + 1), np.float32)
-    row[0, -1] = w
+def code_at(place: Place, w: np.float32, step_size: float, spec: quantizer.QuantSpec, *, per_row: bool = False) -> int:
+    """The code that the public `quantize` gives `w` with the word of the place; `per_row` with two step sizes."""
+    table = np.zeros((2, place.column + 1), np.float32)
+    table[0, -1] = w
+    steps: Any = np.array([step_size, 1.0], np.float32) if per_row else step_size
     options: dict[str, Any] = {"seed": place.seed, "counter": place.counter, "rows": place.row}
-    return int(quantizer.quantize(row, step_size, spec, **options)[0, -1])
+    return int(quantizer.quantize(table if per_row else table[:1], steps, spec, **options)[0, -1])
 
 
 def count_words(goes_away: Callable[[int], bool], guess: int) -> int:
@@ -74,6 +75,10 @@ def count_words(goes_away: Callable[[int], bool], guess: int) -> int:
     if (guess == 0 or goes_away(guess - 1)) and (guess == 1 << 32 or not goes_away(guess)):
         return guess
     low, high = 0, 1 << 32
+    if not goes_away(low):
+        return low
+    if goes_away(high - 1):
+        return high
     while low < high:
         middle = (low + high) // 2
         low, high = (middle + 1, high) if goes_away(middle) else (low, middle)
