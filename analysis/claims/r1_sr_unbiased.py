@@ -177,7 +177,7 @@ CLAIM = Claim(
     id="r1",
     title="stochastic rounding is unbiased",
     statement=THEOREM.statement,
-    plain=f"{THEOREM.plain} Counted over all words: of r bits by the scalar rules (a move of a table too, in steps), of "
+    plain=f"{THEOREM.plain} Counted over all words: of r bits by the scalar rules (and moves of a table, in steps), of "
     "32 bits by quantize under any step size; with the words that the package draws the mean error is within "
     f"{WITHIN:g} of a step.",
     source=THEOREM.source,
