@@ -99,7 +99,7 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     claim = loaded.claim
     with capture_error() as caught:
-        code = _code_hash(loaded.source)
+        code = _code_hash(loaded.source, claim.files)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]
         if not cells or not all(isinstance(cell, dict) for cell in cells):
@@ -114,9 +114,9 @@ def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
     return Plan(loaded, code, own, controls)
 
 
-def _code_hash(source: Source) -> str:
+def _code_hash(source: Source, files: Sequence[str]) -> str:
     """The code behind a claim; for an installed one the distribution and its version too."""
-    code = code_hash(source.file)
+    code = code_hash(source.file, files)
     return hashlib.sha256(f"{code} {source}".encode()).hexdigest() if source.address else code
 
 
@@ -184,7 +184,8 @@ def verify(
         records |= {} if stored is None else {key: stored}
     missing = [task for key, task in tasks.items() if key not in records]
     done_before = len(tasks) - len(missing)
-    log(f"{len(plans)} claims, {len(tasks)} cells to measure, controls included; {done_before} are stored already")
+    if missing:
+        log(f"{len(plans)} claims, {len(tasks)} cells, controls included: {len(missing)} to measure")
     with progress or Progress(enabled=False) as shown:
         shown.begin(len(missing), "verifying", unit="cells")
         for done in run_tasks(
@@ -192,6 +193,8 @@ def verify(
         ):
             records[done.task.key] = _keep(store, done, log)
             shown.advance(1, done.task.claim)
+    failed = sum(bool(records[task.key].failure) for task in missing)
+    log(f"{done_before} cells reused, {len(missing) - failed} measured" + (f", {failed} failed" if failed else ""))
 
     def measured(group: Group) -> list[Measured]:
         found = ((cell, [task.key for task in tasks]) for cell, tasks in group)
