@@ -65,7 +65,8 @@ def table(verdicts: int = VERDICTS, runs: Sequence[int] = RUNS) -> str:
         f"Written by `python -m analysis.judge_table`; alpha = {ALPHA:g}, verdicts on one point each.",
         "",
         "- *false support*: the share of verdicts SUPPORTED where the truth lies on the bound",
-        f"- *power at half*: that share where it is half of an upper bound, or twice a lower one ({OF_POWER:,} verdicts)",
+        "- *power at half*: that share where it is half of an upper bound, or twice a lower one "
+        f"({OF_POWER:,} verdicts)",
         "- a range without the end that a bound needs supports nothing",
         "",
         "| " + " | ".join(head) + " |",
