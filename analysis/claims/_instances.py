@@ -1,4 +1,4 @@
-"""The instances that the claims run low-precision SGD on, by name or by cell; those that reach a bound are in `_sharp`."""
+"""The instances that the claims run low-precision SGD on, by name or by cell; `_sharp` has those that reach a bound."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
 
 
 def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[float]:
-    """The same, from the terms that the theorem lists; a left out L is the smallest curvature in place of the largest."""
+    """The same, from the terms that the theorem lists; without L the smallest curvature takes the largest's place."""
     eta, step, d, G, G1, gap = (constants[key] for key in ("eta", "step_size", "dim", "G", "G1", "gap"))
     L = smallest_curvature(cell) if "L" in broken.factors else constants["L"]
 
