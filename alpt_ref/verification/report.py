@@ -128,7 +128,7 @@ def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
             scale = max((abs(end) for end in (point.low, point.high) if math.isfinite(end)), default=0.0) or 1.0
             row = {
                 "cell": cell_text(cell) + (f", {point.label}" if point.label else ""),
-                "bound": bound_text(point),
+                "bound": bound_text(point) + (" (says nothing)" if point.informative is False else ""),
                 "measured": number(point.value),
                 "limits": f"{number(point.lower)} … {number(point.upper)}",
                 "detectable": number(point.detectable),
