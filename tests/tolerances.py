@@ -41,12 +41,6 @@ ROW_UPDATE = 4e-6
 FALSE_ALARM_SIGMA = 4.0
 """Standard errors above alpha allowed to a simulated false-alarm rate: a calibrated test fails one check in 3e4."""
 
-POWER_SHORTFALL = 0.05
-"""Absolute: power of the t test at alpha 0.001 for 64 runs of an exponential (measured 0.047); none from 256 runs."""
-
-SKEWED_TAIL = 1.3
-"""Factor on alpha = 0.01: wrongly supporting on 256 runs of an exponential; plain Student's t needs 1.8."""
-
 FLOAT32_SUM = 2e-5
 """Relative: a few dozen float32 terms, or a float32 constant against its float64 original."""
 

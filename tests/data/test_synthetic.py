@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from alpt_ref.data import iter_synthetic_blocks, make_synthetic_model, synthetic_clicks, write_synthetic
@@ -63,8 +64,7 @@ def test_fingerprint_does_not_depend_on_last_bits_of_a_library(monkeypatch: pyte
     for module, name in ((model_module, "expit"), (clicks_module, "xlogy"), (clicks_module, "xlog1py")):
         function = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *values, function=function: np.nextafter(function(*values), np.inf))
-    root = model_module.brentq
-    monkeypatch.setattr(model_module, "brentq", lambda *values: root(*values) + 1e-13)
+    monkeypatch.setattr(model_module, "brentq", lambda *values: brentq(*values) + 1e-13)
     assert synthetic_clicks(20_000, fields=6, features=300, seed=5).fingerprint == before
     assert synthetic_clicks(20_000, fields=6, features=300, seed=6).fingerprint != before
 
