@@ -4,7 +4,8 @@ Statement and proof: `alpt_ref.theory.dither.dither_bias_bound`.
 
 "Noise of the order of a step or larger un-biases DR" is true only of noise that is *spread out*: with two-point noise
 the bias never falls below a quarter of a step, however large the noise is. The statement here says which is which; one
-control is the short form, the others take the three formulas apart. Measured as sums of probabilities over the rounding thresholds, not through Fourier series.
+control is the short form, the others take the three formulas apart. Measured as sums of probabilities over the rounding
+thresholds, not through Fourier series.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ CLAIM = Claim(
     control=(
         Control(
             "any-large-noise",
-            "the short form, that any noise of a step or more un-biases DR: two-point noise held to the bound for normal",
+            "the short form, that any noise of a step or more un-biases DR: two-point noise as if normal",
             bound=as_if_normal,
             where=lambda cell: cell["noise"] == "two-point" and cell["sigma"] >= 1.0,
         ),
