@@ -15,6 +15,7 @@ from alpt_ref.cli.options import (
     config_options,
     data_options,
     describe,
+    echo,
     echo_unless,
     make_config,
     run_options,
@@ -98,8 +99,8 @@ def compare_command(
         )
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
-    click.echo(as_text(comparison))
-    click.echo("\n".join(conclusion(comparison, metric) for metric in ("auc", "logloss")))
+    echo(as_text(comparison))
+    echo("\n".join(conclusion(comparison, metric) for metric in ("auc", "logloss")))
     log(f"wrote results.csv, results.json, figure.png and figure.svg to {folder}")
 
 

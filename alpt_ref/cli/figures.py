@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from alpt_ref._util.outputs import check_results_folder
-from alpt_ref.cli.options import echo_unless
+from alpt_ref.cli.options import echo, echo_unless
 from alpt_ref.errors import InputError
 
 
@@ -60,7 +60,7 @@ def figures_command(
     if not drawn:
         raise InputError(f"none of the {len(figures)} figures could be drawn from {stored}")
     for name in drawn:
-        click.echo(name)
+        echo(name)
     log(f"drew {len(drawn)} of {len(figures)} figures in {folder}")
 
 

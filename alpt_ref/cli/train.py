@@ -17,6 +17,7 @@ from alpt_ref.cli.options import (
     config_options,
     data_options,
     describe,
+    echo,
     echo_unless,
     make_config,
     run_options,
@@ -88,7 +89,7 @@ def train_command(
             raise Interrupted(str(error)) from None
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
-    click.echo(_report(config, dataset, result, quiet))
+    echo(_report(config, dataset, result, quiet))
 
 
 class Signals:

@@ -37,6 +37,8 @@ from alpt_ref.theory.bounds.convex import (
 )
 from alpt_ref.theory.bounds.grid_floor import grid_floor
 from alpt_ref.theory.bounds.lemma import rounding_rate
+from alpt_ref.theory.bounds.pl import sr_pl_constant
+from alpt_ref.theory.bounds.residual import dr_residual_constant, eco_constant, first_residual_move
 from alpt_ref.theory.bounds.row_steps import sr_convex_learned_steps, sr_convex_row_steps
 from alpt_ref.theory.bounds.smooth import sr_smooth
 from alpt_ref.theory.bounds.strongly_convex import (
@@ -47,6 +49,9 @@ from alpt_ref.theory.bounds.strongly_convex import (
 from alpt_ref.theory.bounds.unified import unified_convex
 
 __all__ = [
+    "dr_residual_constant",
+    "eco_constant",
+    "first_residual_move",
     "grid_floor",
     "rounding_rate",
     "sr_adagrad",
@@ -57,6 +62,7 @@ __all__ = [
     "sr_convex_row_steps",
     "sr_convex_schedule",
     "sr_convex_sqrt",
+    "sr_pl_constant",
     "sr_smooth",
     "sr_strongly_convex_constant",
     "sr_strongly_convex_constant_small_updates",
