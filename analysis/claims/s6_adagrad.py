@@ -52,9 +52,9 @@ class Case:
 CASES = {
     "far": Case("kink", 7, -64, 25.6, (1, 2, 16)),
     "swing": Case("kink", 7, -64, 128.0, (2, 8)),
-    "floor": Case("kink", 2, 0, 2.0**0.5, (64, 1024)),
+    "floor": Case("kink", 2, 0, 2.0**0.5, (64, 512)),
     "eps": Case("kink", 7, -64, 50.0, (128,), eps=100.0),
-    "stall": Case("kink", 3, -4, 0.4, (50, 400)),
+    "stall": Case("kink", 3, -4, 0.4, (50, 200)),
     "slopes, slow": Case("kink", 6, -32, 2.0, (16, 256), falling=True),
     "slopes, fast": Case("kink", 6, -32, 16.0, (16, 256), falling=True),
     "bowls, signs": Case("bowl", 6, 31, 8.0, (16, 256), signs=SIGNS, falling=True),
