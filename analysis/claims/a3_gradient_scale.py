@@ -90,7 +90,12 @@ CLAIM = Claim(
         )
     ),
     control=(
-        Control("none", "no gradient scale", where=lambda cell: cell["d"] > 4 and cell["b"] == 1, removes=("1/sqrt(d q_max)",)),
+        Control(
+            "none",
+            "no gradient scale",
+            where=lambda cell: cell["d"] > 4 and cell["b"] == 1,
+            removes=("1/sqrt(d q_max)",),
+        ),
         Control("bdq", "the scale 1/sqrt(b d q_max)", where=lambda cell: cell["b"] >= 16 and cell["d"] == 16),
         Control("12 bits", "the same range at 12 bits", where=_small_8, removes=("m <= 10",)),
         Control("16 bits", "the same range at 16 bits", where=_small_8, removes=("m <= 10",)),

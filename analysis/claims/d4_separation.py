@@ -131,10 +131,10 @@ CLAIM = Claim(
     control=(
         Control("stochastic", "SR in place of DR: nothing separates a method from itself"),
         Control("twice-the-gap", "2 G k Delta", bound=parts(2.0, 1.0, 1.0), removes=("G k Delta",)),
-        Control("no-start", "without the term for the start", bound=parts(1.0, 0.0, 1.0),
-                removes=("(k Delta)^2/(2 eta T)",)),
-        Control("half-start", "half of the term for the start", bound=parts(1.0, 0.5, 1.0),
-                removes=("1/(2 eta T)",)),
+        Control(
+            "no-start", "without the term for the start", bound=parts(1.0, 0.0, 1.0), removes=("(k Delta)^2/(2 eta T)",)
+        ),
+        Control("half-start", "half of the term for the start", bound=parts(1.0, 0.5, 1.0), removes=("1/(2 eta T)",)),
         Control("no-floor", "without SR's floor", bound=parts(1.0, 1.0, 0.0), removes=("G Delta/2",)),
         Control("half-floor", "half of SR's floor", bound=parts(1.0, 1.0, 0.5), removes=("1/2",)),
     ),
