@@ -109,12 +109,13 @@ def train(cell: Cell, seed: int, broken: str | None) -> tuple[FloatArray, FloatA
     best = best_point(cell["data"], cell["rows"], *ends(cell)[1:])
     runs = 1 if broken in WITHOUT_WORDS else RUNS
     weights = Weights(cell, data.n, runs, seed, broken)
+    held = weights.values(np.arange(data.n))  # what the table holds; an update changes the ids of its batch alone
     path, stopped, free = np.zeros((cell["steps"], runs)), np.zeros(runs), np.ones(runs, dtype=bool)
     for t, rows in enumerate(batches(cell, seed)):
         eta = cell["c"] / math.sqrt(t + 1)
         ids, place = np.unique(data.ids[rows], return_inverse=True)
         place = place.reshape(data.ids[rows].shape)
-        y, u, w = data.labels[rows], best[ids], weights.values(ids)
+        y, u, w = data.labels[rows], best[ids], held[:, ids]
         logits = w[:, place[:, 0]]
         for field in place.T[1:]:
             logits += w[:, field]
@@ -123,7 +124,8 @@ def train(cell: Cell, seed: int, broken: str | None) -> tuple[FloatArray, FloatA
         g = np.bincount(at.ravel(), pull.ravel(), w.size).reshape(w.shape).astype(np.float32)
         weights.update(ids, g, eta)
         gain = np.logaddexp(0.0, -y * logits).mean(axis=1) - data.loss(best, rows).mean()
-        step = Update(w, weights.values(ids), g, gain)
+        held[:, ids] = weights.values(ids)
+        step = Update(w, held[:, ids], g, gain)
         path[t] = increment(step, comparator=u, eta=eta, step_size=step_size)
         if free.any():
             stopped, free = play(stopped, free, step, u, eta, step_size, barrier)
