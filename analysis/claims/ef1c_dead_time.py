@@ -77,7 +77,6 @@ CLAIM = Claim(
             "the dead time of EF1",
             bound=without_momentum,
             where=lambda c: c["b"] >= 0.5,
-            removes=("1 - b",),
         ),
     ),
 )
