@@ -1,94 +1,193 @@
-"""The code hash follows imports through the package and ignores what only shows results."""
+"""A verdict is keyed by what its measurement reads: code by its syntax tree, declared data, versions of libraries."""
 
 from __future__ import annotations
 
+import importlib
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from alpt_ref.verification import code_hash as module
-from alpt_ref.verification.code_hash import PACKAGE, code_hash, imported_parts, parts_behind
+from alpt_ref._util import code_parts
+from alpt_ref.errors import InputError
+from alpt_ref.verification.code_hash import PACKAGE, code_hash, parts_behind
 
-
-@pytest.mark.parametrize(
-    ("source", "parts"),
-    [
-        ("import numpy", set()),
-        ("from alpt_ref.tables import make_table", {"tables"}),
-        ("import alpt_ref.quantizer", {"quantizer"}),
-        ("def f():\n    from alpt_ref import training", {"training"}),
-        ("from ._common import x", set()),
-        ("from alpt_ref.cli import main", set()),
-    ],
-)
-def test_direct_imports(source: str, parts: set[str]) -> None:
-    assert imported_parts(source) == parts
-
-
-def test_a_name_of_the_package_itself_may_lead_anywhere() -> None:
-    assert {"tables", "models", "kernels"} <= imported_parts("from alpt_ref import make_table")
-
-
-def test_imports_are_followed_through_the_package() -> None:
-    behind = parts_behind("from alpt_ref.tables import make_table")
-    assert {"tables", "kernels", "scalar", "_util"} <= set(behind)
-    assert "data" not in behind
-    assert "cli" not in behind
+CLAIM = """
+from alpt_ref import theory
+from alpt_ref.verification import Claim
+from ._common import x
+from ._parts.core import FACTOR
+import own_library.inner
+import numpy
+"""
+FILES = {
+    "claims/a_b.py": CLAIM,
+    "claims/_common.py": "x = 1\n",
+    "claims/_unused.py": "x = 1\n",
+    "claims/c_d.py": "x = 1\n",
+    "claims/_parts/__init__.py": "",
+    "claims/_parts/core.py": "from . import deep\nFACTOR = 0.5\n",
+    "claims/_parts/deep.py": "x = 1\n",
+    "claims/data/values.csv": "1,2\n",
+    "claims/data/deeper/more.csv": "3\n",
+    "elsewhere/own_library/__init__.py": "",
+    "elsewhere/own_library/inner/__init__.py": "from ..far import x\n",
+    "elsewhere/own_library/far.py": "x = 1\n",
+    "elsewhere/own_library/aside.py": "x = 1\n",
+    "alpt_ref/theory/__init__.py": "from alpt_ref.scalar import rounding\n",
+    "alpt_ref/scalar/__init__.py": "",
+    "alpt_ref/scalar/rounding.py": "def f():\n    x = 1\n",
+    "alpt_ref/verification/__init__.py": "from alpt_ref.verification.claim import Claim\n",
+    "alpt_ref/verification/claim.py": "x = 1\n",
+    "alpt_ref/verification/report.py": "x = 1\n",
+    "alpt_ref/cli/main.py": "x = 1\n",
+    "alpt_ref/tables/new_method.py": "x = 1\n",
+}
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny package in the place of ours."""
-    root = tmp_path / "alpt_ref"
-    (root / "scalar").mkdir(parents=True)
-    (root / "verification").mkdir()
-    (root / "cli").mkdir()
-    for name in ("scalar/rounding", "verification/claim", "verification/report", "cli/main", "other"):
-        (root / f"{name}.py").write_text("x = 1\n")
-    (root / "theory.py").write_text("from .scalar import rounding\n")
-    monkeypatch.setattr(module, "PACKAGE", root)
-    return root
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A claim with helpers and data, a library of its user, and a tiny package in the place of ours."""
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(code_parts, "PACKAGE", tmp_path / "alpt_ref")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    return tmp_path
 
 
-def hashed(claim: Path) -> str:
-    module._parts.cache_clear()
-    module._imports_of.cache_clear()
-    try:
-        return code_hash(claim)
-    finally:
-        module._parts.cache_clear()
-        module._imports_of.cache_clear()
+def hashed(world: Path) -> str:
+    importlib.invalidate_caches()
+    return code_hash(world / "claims" / "a_b.py", ["data"])
 
 
 @pytest.mark.parametrize(
     ("edited", "changes"),
     [
-        ("alpt_ref/scalar/rounding.py", True),
-        ("alpt_ref/verification/claim.py", True),
-        ("alpt_ref/verification/report.py", False),
-        ("alpt_ref/cli/main.py", False),
-        ("alpt_ref/other.py", False),
         ("claims/a_b.py", True),
         ("claims/_common.py", True),
+        ("claims/_parts/__init__.py", True),
+        ("claims/_parts/core.py", True),
+        ("claims/_parts/deep.py", True),
+        ("elsewhere/own_library/far.py", True),
+        ("elsewhere/own_library/inner/__init__.py", True),
+        ("alpt_ref/scalar/rounding.py", True),
+        ("alpt_ref/verification/claim.py", True),
+        ("claims/_unused.py", False),
         ("claims/c_d.py", False),
+        ("elsewhere/own_library/aside.py", False),
+        ("alpt_ref/verification/report.py", False),
+        ("alpt_ref/cli/main.py", False),
+        ("alpt_ref/tables/new_method.py", False),
     ],
 )
-def test_an_edit_changes_the_hash_iff_the_numbers_may_change(
-    package: Path, tmp_path: Path, edited: str, changes: bool
-) -> None:
-    claims = tmp_path / "claims"
-    claims.mkdir()
-    (claims / "a_b.py").write_text("from alpt_ref import theory\nfrom alpt_ref.verification import Claim\n")
-    (claims / "_common.py").write_text("")
-    (claims / "c_d.py").write_text("")
-    before = hashed(claims / "a_b.py")
-    with (tmp_path / edited).open("a") as stream:
+def test_an_edit_changes_the_hash_iff_the_numbers_may_change(world: Path, edited: str, changes: bool) -> None:
+    before = hashed(world)
+    with (world / edited).open("a") as stream:
         stream.write("y = 2\n")
-    assert (hashed(claims / "a_b.py") != before) == changes
+    assert (hashed(world) != before) == changes
 
 
-def test_other_versions_of_the_libraries_change_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    file = PACKAGE / "errors.py"
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: "# a comment\n" + text,
+        lambda text: '"""A docstring."""\n' + text,
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: text.replace("    x = 1", '    """In a function."""\n    x = 1  # and behind it'),
+    ],
+    ids=["comment", "docstring", "layout", "docstring of a function"],
+)
+@pytest.mark.parametrize("edited", ["claims/a_b.py", "claims/_parts/deep.py", "alpt_ref/scalar/rounding.py"])
+def test_a_comment_a_docstring_and_layout_change_nothing(world: Path, edited: str, write: Callable[[str], str]) -> None:
+    before = hashed(world)
+    (world / edited).write_text(write((world / edited).read_text()))
+    assert hashed(world) == before
+
+
+@pytest.mark.parametrize("edited", ["data/values.csv", "data/deeper/more.csv"])
+def test_a_declared_file_counts_by_its_bytes(world: Path, edited: str) -> None:
+    before, undeclared = hashed(world), code_hash(world / "claims" / "a_b.py")
+    with (world / "claims" / edited).open("a") as stream:
+        stream.write("# 5\n")
+    assert hashed(world) != before
+    assert code_hash(world / "claims" / "a_b.py") == undeclared
+
+
+def test_a_declared_file_that_is_not_there_is_refused(world: Path) -> None:
+    with pytest.raises(InputError, match=r"files must name what measure reads.*'gone.csv' is not there"):
+        code_hash(world / "claims" / "a_b.py", ["gone.csv"])
+
+
+def test_the_hash_does_not_depend_on_where_things_lie(
+    world: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = hashed(world)
+    moved = tmp_path_factory.mktemp("moved")
+    shutil.copytree(world, moved, dirs_exist_ok=True)
+    monkeypatch.setattr(code_parts, "PACKAGE", moved / "alpt_ref")
+    monkeypatch.setattr(sys, "path", [str(moved / "elsewhere"), *sys.path[1:]])
+    assert hashed(moved) == before
+
+
+def test_a_helper_that_computes_names_of_modules_counts_with_everything_beside_it(world: Path) -> None:
+    (world / "claims/_parts/core.py").write_text("import importlib\nimportlib.import_module(f'._{1}', __package__)\n")
+    (world / "claims/_parts/_1.py").write_text("x = 1\n")
+    before = hashed(world)
+    (world / "claims/_parts/_1.py").write_text("x = 2\n")
+    assert hashed(world) != before
+
+
+@pytest.mark.parametrize("library", ["numpy", "scipy", "numba"])
+def test_another_version_of_a_library_changes_the_hash(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = PACKAGE.parent / "analysis" / "claims" / "s1_convex_constant.py"
     before = code_hash(file)
-    monkeypatch.setattr(module, "versions", lambda: {"numpy": "0.1"})
+    true = code_parts.version_of
+    monkeypatch.setattr(code_parts, "version_of", lambda name: "0.1" if name == library else true(name))
     assert code_hash(file) != before
+
+
+def test_a_library_that_the_claim_alone_imports_counts(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "click" not in parts_behind(world / "claims" / "a_b.py").versions
+    (world / "claims/_common.py").write_text("def f():\n    import click\n")
+    before = hashed(world)
+    assert "click" in parts_behind(world / "claims" / "a_b.py").versions
+    true = code_parts.version_of
+    monkeypatch.setattr(code_parts, "version_of", lambda name: "0.1" if name == "click" else true(name))
+    assert hashed(world) != before
+
+
+def test_the_blas_kernel_counts_where_products_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from alpt_ref.kernels import linalg
+
+    claims = PACKAGE.parent / "analysis" / "claims"
+    with_products, without = claims / "m4_bytes.py", claims / "r2_sr_variance.py"
+    before = code_hash(with_products), code_hash(without)
+    monkeypatch.setattr(linalg, "blas_kernel", lambda: "another kernel")
+    assert code_hash(with_products) != before[0]
+    assert code_hash(without) == before[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "file"),
+    [
+        ("from alpt_ref.tables import make_table", "alpt_ref/tables/lsq.py"),  # by name, from the catalogue
+        ("from alpt_ref import make_table", "alpt_ref/tables/make.py"),  # a name that loads on first use
+        ("import alpt_ref\nalpt_ref.quantize", "alpt_ref/quantizer/arrays.py"),
+        ("from alpt_ref import *", "alpt_ref/quantizer/arrays.py"),
+        ("def f():\n    from alpt_ref import training\n    training.train", "alpt_ref/training/__init__.py"),
+        ("from alpt_ref.verify import exact", "alpt_ref/verification/measurement.py"),  # a path of release 0.1
+        ("from alpt_ref.training.train import train", "alpt_ref/models/dcn.py"),
+    ],
+)
+def test_imports_are_followed_through_the_package(tmp_path: Path, source: str, file: str) -> None:
+    (tmp_path / "a_b.py").write_text(source)
+    assert file in parts_behind(tmp_path / "a_b.py").files
+
+
+def test_what_a_claim_does_not_use_is_not_among_its_parts() -> None:
+    parts = parts_behind(PACKAGE.parent / "analysis" / "claims" / "r6_sr_step_signal.py").files
+    assert "alpt_ref/scalar/rounding.py" in parts or "alpt_ref/theory/dither.py" in parts
+    assert not [name for name in parts if name.startswith(("alpt_ref/tables/", "alpt_ref/models/", "alpt_ref/cli/"))]

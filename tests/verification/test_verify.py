@@ -28,7 +28,7 @@ def test_with_an_output_folder_nothing_is_measured_twice(toys: Callable[..., Pat
     measured = len(calls(folder))
     second = alpt_ref.verify("good", folder=folder, output=output, log=said.append)
     assert len(calls(folder)) == measured > 0
-    assert said == [f"1 claims, {measured} cells to measure, controls included; {measured} are stored already"]
+    assert said == [f"{measured} cells reused, 0 measured"]
     assert [one.value for one in second["good"].points] == [one.value for one in first["good"].points]
     assert (output / "report.html").exists()
     assert alpt_ref.verify("good", folder=folder, seed=1)["good"].points != first["good"].points
@@ -54,3 +54,21 @@ def test_bad_input_measures_nothing(
         alpt_ref.verify(**{"folder": folder, "output": tmp_path / "out", **options})
     assert calls(folder) == []
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["_toy_helper.py", "_toy_helper/__init__.py"])
+def test_a_helper_that_changes_between_two_runs_of_one_process_is_loaded_again(
+    form: str, toys: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = toys("good_mean")
+    (folder / form).parent.mkdir(exist_ok=True)
+    claim = folder / "good_mean.py"
+    text = claim.read_text().replace('400, cell["mean"]', '400, SHIFT + cell["mean"]')
+    claim.write_text(f"from ._toy_helper import SHIFT\n{text}")
+    outcomes = []
+    for shift in ("0.0", "9.0", "0.0"):  # same size, perhaps the same second: compiled files would be stale
+        (folder / form).write_text(f"SHIFT = {shift}\n")
+        verdicts = alpt_ref.verify("good", folder=folder, output=tmp_path / "out")
+        outcomes.append(verdicts["good"].outcome)
+    assert outcomes == ["SUPPORTED", "REFUTED", "SUPPORTED"]
+    assert len(calls(folder)) == 12
