@@ -33,6 +33,7 @@ TARGETS = (
     "alpt_ref/kernels/cpu/montecarlo*.py",
     "alpt_ref/kernels/cpu/markov.py",
     "alpt_ref/verification/judge.py",
+    "alpt_ref/verification/betting.py",
     "alpt_ref/verification/estimates.py",
     "alpt_ref/verification/stats.py",
 )

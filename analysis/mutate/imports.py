@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
-import ast
 import functools
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+
+from alpt_ref._util.source import Import, read_source
 
 
 class Modules:
@@ -33,20 +35,18 @@ class Modules:
         return self.files[module].relative_to(self.root).as_posix()
 
     @functools.cache  # noqa: B019  # lives as long as the run
-    def tree(self, module: str) -> ast.Module:
-        """Parsed source."""
-        return ast.parse(self.files[module].read_text(encoding="utf-8"))
+    def _read(self, module: str) -> tuple[str, tuple[Import, ...]]:
+        """Digest of what a module computes, and all its imports."""
+        source = read_source(self.files[module].read_bytes())
+        return source.digest, (*source.imports, *(one for _, one in source.lazy))
 
     @functools.cache  # noqa: B019
     def direct(self, module: str) -> frozenset[str]:
         """Modules that a module imports."""
         found: set[str] = set()
-        for node in ast.walk(self.tree(module)):
-            if isinstance(node, ast.Import):
-                found |= {self._known(alias.name) for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                source = self._source(module, node)
-                found |= {self._origin(source, alias.name) for alias in node.names}
+        for one in self._read(module)[1]:
+            source = self._source(module, one)
+            found |= {self._origin(source, name) for name in one.names} if one.names else {self._known(source)}
         return frozenset(found - {"", module})
 
     @functools.cache  # noqa: B019
@@ -63,14 +63,20 @@ class Modules:
         """Every module that depends on one of these."""
         return {name for name in self.files if self.behind(name) & modules}
 
-    def _source(self, module: str, node: ast.ImportFrom) -> str:
-        if not node.level:
-            return node.module or ""
+    @functools.cache  # noqa: B019
+    def digest(self, module: str) -> str:
+        """Hash of the module and everything that it depends on, without comments, layout and docstrings."""
+        parts = [f"{one} {self._read(one)[0]}" for one in sorted(self.behind(module))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _source(self, module: str, one: Import) -> str:
+        if not one.level:
+            return one.module
         base = module.split(".")
         if self.files[module].name != "__init__.py":
             base = base[:-1]
-        base = base[: len(base) - node.level + 1]
-        return ".".join([*base, *([node.module] if node.module else [])])
+        base = base[: len(base) - one.level + 1]
+        return ".".join([*base, *([one.module] if one.module else [])])
 
     def _known(self, name: str) -> str:
         """The module of this name; ``alpt_ref.analysis`` is the folder ``analysis`` of a checkout."""
@@ -86,20 +92,10 @@ class Modules:
         if inner or not known or depth > 10:
             return inner or known
         if self.files[known].name == "__init__.py":
-            for original, (where, first) in self._imported(known).items():
-                if original == name:
-                    return self._origin(where, first, depth + 1) or known
+            for one in self._read(known)[1]:
+                if name in one.names:
+                    return self._origin(self._source(known, one), name, depth + 1) or known
         return known
-
-    @functools.cache  # noqa: B019
-    def _imported(self, module: str) -> dict[str, tuple[str, str]]:
-        """Names that a module takes from others: name -> (module, name there)."""
-        return {
-            alias.asname or alias.name: (self._source(module, node), alias.name)
-            for node in ast.walk(self.tree(module))
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-        }
 
 
 def _module(path: Path) -> str:

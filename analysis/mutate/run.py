@@ -2,12 +2,12 @@
 
 Each claim runs once without any mutant before it counts. What is red there can catch nothing and is left out, and the
 seconds that it took set order and time limits. Results are appended to a file; a mutant is not run again while neither
-it nor any file that its claims and tests depend on has changed (comments and docstrings do not count).
+it nor any file that the claim which caught it (or, where none did, its claims and tests) depend on has changed;
+comments and docstrings do not count.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alpt_ref._util.source import read_source
+
 from .imports import Modules, matching
 from .named import Mutant
 from .sandbox import Project, Sandbox
@@ -29,6 +31,7 @@ from .syntax import mutants as generic_mutants
 
 CLAIM, TEST, TIME, SURVIVED, NOT_RUN = "claim", "test", "time", "survived", "not run"
 LEDGER = "mutants.jsonl"
+JUDGE = "alpt_ref.verification.judge"
 COMPILING = 120.0
 """Seconds that a mutant may take on top: its kernels are compiled anew."""
 FACTOR = 4.0
@@ -80,7 +83,6 @@ class Run:
         self.baseline = Baseline()
         self._known: dict[str, Any] = {}
         self._lock, self._once = threading.Lock(), threading.Lock()
-        self._dumps: dict[str, str] = {}
 
     def _module(self, file: Path) -> str:
         return self.modules.module_of(file.relative_to(self.project.root))
@@ -124,19 +126,21 @@ class Run:
 
     # ---- what is remembered
 
-    def _dump(self, module: str) -> str:
-        if module not in self._dumps:
-            text = self.modules.files[module].read_text(encoding="utf-8")
-            self._dumps[module] = meaning(text)
-        return self._dumps[module]
-
     def key(self, mutant: Mutant, claims: Iterable[str], tests: Iterable[str]) -> str:
-        """Hash of the mutant and of all that its claims and tests depend on."""
-        roots = [self.claims[one] for one in claims] + [self.modules.module_of(one) for one in tests]
-        behind = set().union(*(self.modules.behind(one) for one in roots)) if roots else set[str]()
+        """Hash of the mutant and of all that these claims and tests depend on."""
         parts = [f"{file} {meaning(text)}" for file, text in sorted(mutant.sources.items())]
-        parts += [f"{one} {self._dump(one)}" for one in sorted(behind)]
+        found = sorted(claims)
+        parts += [f"{name} {self.modules.digest(self.claims[name])}" for name in found]
+        if found and JUDGE in self.modules.files:  # no claim imports it, and it decides about all of them
+            parts.append(self.modules.digest(JUDGE))
+        parts += [f"{name} {self.modules.digest(self.modules.module_of(name))}" for name in sorted(tests)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _stored(self, mutant: Mutant, whole: str) -> Result | None:
+        """What is known of a mutant: a claim caught it, and depends on nothing that has changed since; or `whole`."""
+        keys = [self.key(mutant, [name], []) for name in self.claims_of(mutant)]
+        known = next((self._known[key] for key in (*keys, whole) if "result" in self._known.get(key, {})), None)
+        return None if known is None else Result(**{**known["result"], "id": mutant.id})
 
     def _remembered(self) -> dict[str, dict[str, Any]]:
         """Lines of the ledger by key; a line that was cut off is left out."""
@@ -172,9 +176,9 @@ class Run:
             def one(mutant: Mutant) -> Result:
                 nonlocal done
                 key = self.key(mutant, self.claims_of(mutant), self.tests_of(mutant))
-                stored = self._known.get(key)
-                if stored is not None:
-                    result = Result(**{**stored["result"], "id": mutant.id})
+                result = self._stored(mutant, key)
+                if result is not None:
+                    pass
                 elif time.monotonic() > deadline:
                     return Result(mutant.id, NOT_RUN)
                 else:
@@ -183,7 +187,8 @@ class Run:
                         result = self._one(mutant, sandbox)
                     finally:
                         free.put(sandbox)
-                    self._remember(key, result=vars(result))
+                    alone = result.status == CLAIM and result.by in self.claims
+                    self._remember(self.key(mutant, [result.by], []) if alone else key, result=vars(result))
                 with self._lock:
                     done += 1
                     caught = f"{result.status} {result.by} {result.cell}".strip()
@@ -253,8 +258,4 @@ class Run:
 
 def meaning(text: str) -> str:
     """Hash of a source without comments, layout and docstrings."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return read_source(text.encode()).digest
