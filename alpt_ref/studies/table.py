@@ -178,6 +178,8 @@ def _legend(runs: Runs) -> tuple[str, ...]:
             "The intervals speak of splits of these rows, which share rows; for new rows of the same source multiply "
             f"half-widths by {overlap(count, folds):.1f} (Nadeau and Bengio, 2003)."
         )
+    if runs.bits:
+        notes.append(runs.bits)
     if runs.missing:
         notes.append(f"{runs.missing} runs are missing: they diverged, or were not finished.")
     return tuple(notes)
