@@ -8,8 +8,8 @@ CLOSED_FORM = 1e-9
 ZIPF_SIGMAS = 5.0
 """Standard errors a category's frequency may miss its probability: under H0 one of 60 checks fails with odds 4e-5."""
 
-BAYES_FIGURES = 1e-12
-"""Absolute: double-precision means over 10^4 test rows against the same sums done another way."""
+BAYES_FIGURES = 1e-10
+"""Absolute: the figures are stored with ten digits; double-precision sums in another order differ by far less."""
 
 LOGIT_MOMENTS = 0.06
 """Relative: standard deviation of 32,000 logits against the model's; standard error about 1 %, heads weigh more."""
@@ -40,12 +40,6 @@ ROW_UPDATE = 4e-6
 
 FALSE_ALARM_SIGMA = 4.0
 """Standard errors above alpha allowed to a simulated false-alarm rate: a calibrated test fails one check in 3e4."""
-
-POWER_SHORTFALL = 0.05
-"""Absolute: power of the t test at alpha 0.001 for 64 runs of an exponential (measured 0.047); none from 256 runs."""
-
-SKEWED_TAIL = 1.3
-"""Factor on alpha = 0.01: wrongly supporting on 256 runs of an exponential; plain Student's t needs 1.8."""
 
 FLOAT32_SUM = 2e-5
 """Relative: a few dozen float32 terms, or a float32 constant against its float64 original."""

@@ -8,9 +8,13 @@ absent or whole are in `folders`.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
 import time
@@ -36,7 +40,47 @@ STALE_S = 60.0
 
 def hidden(path: Path) -> Path:
     """A fresh name beside `path` that no reader looks at and that `remove_parts` knows."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    return path.with_name(f".{path.name}.{os.getpid()}-{_place()}{secrets.token_hex(4)}.part")
+
+
+@functools.cache
+def _place() -> str:
+    """Where process numbers mean what they mean here: host, start of the system and (in containers) their namespace."""
+    facts = [platform.node()]
+    with contextlib.suppress(OSError):
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        facts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
+
+
+def _abandoned(part: Path) -> bool:
+    """Whether a temporary file's writer is known to have died: a process of this place that is no more."""
+    found = re.search(r"\.(\d+)-([0-9a-f]{8})[0-9a-f]{8}\.part$", part.name)
+    if found is None or found[2] != _place() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@functools.cache
+def remove_abandoned(folder: Path) -> None:
+    """Delete what killed writers left in a folder; looked for once a process and folder."""
+    with contextlib.suppress(OSError):  # a folder that cannot be listed: nothing is known
+        for part in folder.glob(".*.part"):
+            if _abandoned(part):
+                _delete(part)
+
+
+def _delete(part: Path) -> None:
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def remove_parts(*places: Path, pid: int | None = None, older_s: float | None = None) -> None:
@@ -46,18 +90,15 @@ def remove_parts(*places: Path, pid: int | None = None, older_s: float | None = 
     ----------
     places : folders, looked at without those below them; an absent one has nothing to delete
     pid : only those of this process
-    older_s : only those that were not touched for so many seconds; needed where somebody else may be writing
+    older_s : only those that were not touched for so many seconds, or whose writer is known to have died; needed where
+        somebody else may be writing
     """
     newest = float("inf") if older_s is None else time.time() - older_s
     for place in places:
         for part in place.glob(".*.part" if pid is None else f".*.{pid}-*.part"):
             try:
-                if part.lstat().st_mtime >= newest:
-                    continue
-                if part.is_dir() and not part.is_symlink():
-                    shutil.rmtree(part, ignore_errors=True)
-                else:
-                    part.unlink()
+                if part.lstat().st_mtime < newest or _abandoned(part):
+                    _delete(part)
             except FileNotFoundError:  # its writer was faster
                 continue
 
@@ -93,6 +134,7 @@ def atomic(path: str | Path, *, synced: bool = True) -> Iterator[BinaryIO]:
     Without `synced` a lost power supply may leave it damaged: only for what carries a checksum and can be made again.
     """
     path = Path(path)
+    remove_abandoned(path.absolute().parent)
     temporary = hidden(path)
     try:
         file = temporary.open("xb")  # not through a link, and nobody else's
@@ -159,6 +201,8 @@ def claim_folder(path: str | Path, marker: str, holds: Callable[[Path], str | No
     own : names that this run will write; found without a marker they belong to somebody else
     """
     path = Path(path)
+    if path.resolve() == Path(path.resolve().anchor):
+        raise InputError(f"output folder {path} is the root of the file system; name a folder below it")
     if path.exists() and not path.is_dir():
         raise InputError(f"output folder {path} is a file; choose another with --output")
     for name, kind in KINDS.items():

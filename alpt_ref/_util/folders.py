@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alpt_ref._util.files import hidden, sync_folder
+from alpt_ref._util.files import hidden, remove_abandoned, sync_folder
 from alpt_ref.errors import InputError
 
 LOCK = ".lock"
@@ -23,6 +23,7 @@ LOCK = ".lock"
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A hidden folder to fill, which takes the place of `path` if the block ends without an exception."""
+    remove_abandoned(path.absolute().parent)
     scratch = hidden(path)
     try:
         if not path.parent.is_dir():

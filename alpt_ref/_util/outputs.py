@@ -58,10 +58,14 @@ def check_output_file(
     return path
 
 
-def require_outside(path: str | Path, *, option: str = "--output") -> None:
-    """InputError where a path, its links followed, lies inside a run, a store or another folder of this package."""
+def require_outside(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> None:
+    """InputError where a path, its links followed, lies inside a run, a store or another folder of this package.
+
+    Folders with a marker named in `within` may hold it.
+    """
+    markers = [name for name in _OURS if name not in tuple(within)]
     for folder in Path(os.path.realpath(path)).parents:
-        marker = next((name for name in _OURS if (folder / name).is_file()), None)
+        marker = next((name for name in markers if (folder / name).is_file()), None)
         if marker is not None:
             raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
 
@@ -116,3 +120,34 @@ def check_output_folder(path: str | Path, *, option: str = "--output") -> Path:
     if target.exists() and not target.is_dir():
         raise InputError(f"output folder {path} is a file; choose another with {option}")
     return target
+
+
+def check_results_folder(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> Path:
+    """The path, if a verb may put its results into that folder: decided before the work, nothing is made.
+
+    Unlike `check_output_folder`, for folders that appear whole, a mount point will do: files are put into it.
+
+    Parameters
+    ----------
+    path : folder, absent or present
+    option : how the user names it
+    within : markers of folders that may hold it, for example ``"reproduce.json"``
+
+    Raises
+    ------
+    InputError
+        It is the root of a file system, a file or below one, lies inside a run, a store or the like, or may not be
+        written to.
+    """
+    path = Path(path)
+    target = Path(os.path.realpath(path))
+    if target == Path(target.anchor):
+        raise InputError(f"{option} {path} is the root of the file system; name a folder below it")
+    require_outside(path, option=option, within=within)
+    there = next(folder for folder in (target, *target.parents) if os.path.lexists(folder))
+    if not there.is_dir():
+        place = "is" if there == target else "lies below"
+        raise InputError(f"output folder {path} {place} a file; choose another with {option}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"output folder {path} may not be written to; choose another with {option}")
+    return path

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import unicodedata
+from collections.abc import Iterable
 
 from alpt_ref.errors import InputError
 
@@ -61,9 +64,31 @@ def printable(text: str) -> str:
 def csv_text(text: str) -> str:
     """A text for a CSV cell that a spreadsheet must not take for a formula: it gets a leading apostrophe.
 
+    Numbers stay as they are.
+
     Examples
     --------
-    >>> csv_text("=1+1")
-    "'=1+1"
+    >>> csv_text("=1+1"), csv_text("-0.5")
+    ("'=1+1", '-0.5')
     """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV text with line feeds; texts in their cells as `csv_text` writes them.
+
+    Examples
+    --------
+    >>> csv_lines([["name", "auc"], ["@x", 0.5]])
+    "name,auc\\n'@x,0.5\\n"
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerows([csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return stream.getvalue()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, echo_unless
+from alpt_ref.cli.options import Interrupted, echo, echo_unless
 
 
 @click.command("bench", short_help="Measure the speed here.")
@@ -28,7 +28,7 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
         report = suite.bench(device, repeats=repeats, with_peers=not no_peers, log=echo_unless(quiet))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written, the same command starts again") from None
-    click.echo(suite.table_of(report))
+    echo(suite.table_of(report))
     if output is not None:
         command = f"alpt-ref bench --device {device} --repeats {repeats}" + (" --no-peers" if no_peers else "")
         write_json(output, {"command": command, **report})

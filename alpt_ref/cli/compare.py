@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -14,6 +15,7 @@ from alpt_ref.cli.options import (
     config_options,
     data_options,
     describe,
+    echo,
     echo_unless,
     make_config,
     run_options,
@@ -67,6 +69,8 @@ def compare_command(
 
     Finished runs are kept, so a comparison that was stopped resumes.
     """
+    if output is not None:
+        check_results_folder(output)
     config = make_config(options)
     if config.data.folds:
         config = config.replace("data", seed=0)  # the fold that stands for the data; each run has that of its seed
@@ -95,8 +99,8 @@ def compare_command(
         )
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
-    click.echo(as_text(comparison))
-    click.echo("\n".join(conclusion(comparison, metric) for metric in ("auc", "logloss")))
+    echo(as_text(comparison))
+    echo("\n".join(conclusion(comparison, metric) for metric in ("auc", "logloss")))
     log(f"wrote results.csv, results.json, figure.png and figure.svg to {folder}")
 
 

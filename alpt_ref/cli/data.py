@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, data_changes, raw_options
+from alpt_ref.cli.options import Interrupted, data_changes, echo, raw_options
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import DataConfig
 
@@ -85,7 +85,7 @@ def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None
         raise Interrupted(f"interrupted; {path} was not written, the same command begins again") from None
     if not quiet:
         size = f", {path.stat().st_size:,} bytes" if file else ""
-        click.echo(f"wrote {path}: {rows:,} rows{size}", err=output == STDOUT)
+        echo(f"wrote {path}: {rows:,} rows{size}", err=output == STDOUT)
 
 
 @data_group.command("info", short_help="Describe a store.")
@@ -99,7 +99,7 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
     from alpt_ref.data import describe, describe_text, load
 
     dataset = load(Path(folder), verify=verify)
-    click.echo(json.dumps(describe(dataset), indent=2) if as_json else describe_text(dataset))
+    echo(json.dumps(describe(dataset), indent=2) if as_json else describe_text(dataset))
 
 
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
@@ -121,5 +121,5 @@ def _write(config: DataConfig, output: str, quiet: bool) -> None:
             kept = f"finished pieces are kept beside {output}, the same command resumes from there"
         raise Interrupted(f"interrupted; {kept}") from None
     if not quiet:
-        click.echo(describe_text(dataset))
-        click.echo(f"wrote {output}")
+        echo(describe_text(dataset))
+        echo(f"wrote {output}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alpt_ref.cli.options import allow_option
+from alpt_ref.cli.options import allow_option, echo
 
 
 @click.command("export", short_help="Write a trained table for PyTorch, FBGEMM or ONNX Runtime.")
@@ -32,9 +32,9 @@ def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -
     if quiet:
         return
     width = f"{facts['bits']}-bit" if facts["bits"] < 32 else "float32"
-    click.echo(f"table: {facts['n']:,} rows of {facts['d']}, {width}, {facts['table_bytes']:,} bytes")
-    click.echo(f"values: {facts['values']}")
+    echo(f"table: {facts['n']:,} rows of {facts['d']}, {width}, {facts['table_bytes']:,} bytes")
+    echo(f"values: {facts['values']}")
     if "scope" in facts:
-        click.echo(f"scope: {facts['scope']}")
+        echo(f"scope: {facts['scope']}")
     for name, entry in facts["files"].items():
-        click.echo(f"wrote {output}/{name} ({entry['bytes']:,} bytes)")
+        echo(f"wrote {output}/{name} ({entry['bytes']:,} bytes)")

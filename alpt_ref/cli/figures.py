@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from alpt_ref.cli.options import echo_unless
+from alpt_ref._util.outputs import check_results_folder
+from alpt_ref.cli.options import echo, echo_unless
 from alpt_ref.errors import InputError
 
 
@@ -48,6 +49,7 @@ def figures_command(
     from alpt_ref.verification.figures import draw_figures, load_figures
     from alpt_ref.verification.results import Results
 
+    check_results_folder(output, within=["reproduce.json", "verify.json"])
     figures = load_figures(add=figures_folder, only=only)
     stored = _results_folder(results_folder)
     results = Results(stored)
@@ -58,7 +60,7 @@ def figures_command(
     if not drawn:
         raise InputError(f"none of the {len(figures)} figures could be drawn from {stored}")
     for name in drawn:
-        click.echo(name)
+        echo(name)
     log(f"drew {len(drawn)} of {len(figures)} figures in {folder}")
 
 

@@ -236,13 +236,18 @@ def advice(config: RunConfig, dataset: Any) -> str | None:
     )
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print for a person: control characters in names (of files, fields, datasets) come as escapes."""
+    click.echo(printable(text), err=err)
+
+
 def echo_unless(quiet: bool) -> Callable[[str | None], None]:
     """Print on stderr, or nothing: stdout is for results."""
 
     def log(text: str | None) -> None:
         if text is not None and not quiet:
             with contextlib.suppress(OSError, ValueError):  # a remark that nobody can read stops no work
-                click.echo(printable(text), err=True)
+                echo(text, err=True)
 
     return log
 

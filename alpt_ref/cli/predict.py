@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from alpt_ref._util.outputs import STDOUT
-from alpt_ref.cli.options import RAW, Interrupted, allow_option, bad_row_options, file_options
+from alpt_ref.cli.options import RAW, Interrupted, allow_option, bad_row_options, echo, file_options
 from alpt_ref.errors import InputError
 
 
@@ -54,6 +54,6 @@ def predict_command(run: str, data: str | None, threads: int | None, output: str
     else:
         line += f"; AUC {scores.auc:.5f}" if scores.auc is not None else "; no AUC (labels of one class)"
         line += f", logloss {scores.logloss:.5f}"
-    click.echo(line, err=output == STDOUT)
+    echo(line, err=output == STDOUT)
     if not quiet:
-        click.echo(f"wrote {output}", err=output == STDOUT)
+        echo(f"wrote {output}", err=output == STDOUT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alpt_ref.cli.options import Interrupted
+from alpt_ref.cli.options import Interrupted, echo
 
 
 @click.command("quantize", short_help="Quantise a float32 table (.npy, .safetensors).")
@@ -51,10 +51,8 @@ def quantize_command(
     sizes = f"{facts['step_size_min']:.6g}"
     if facts["step_size_max"] > facts["step_size_min"]:
         sizes += f" to {facts['step_size_max']:.6g}"
-    click.echo(f"table: {facts['n']:,} rows of {facts['d']}, {bits}-bit {rounding}, step size {sizes}")
-    click.echo(
-        f"error: largest {facts['max_abs']:.6g}, rms {facts['rms']:.6g}, {100 * facts['clipped_share']:.3g} % clipped"
-    )
+    echo(f"table: {facts['n']:,} rows of {facts['d']}, {bits}-bit {rounding}, step size {sizes}")
+    echo(f"error: largest {facts['max_abs']:.6g}, rms {facts['rms']:.6g}, {100 * facts['clipped_share']:.3g} % clipped")
     ratio = facts["fp32_bytes"] / facts["table_bytes"]
-    click.echo(f"bytes: {facts['table_bytes']:,} instead of {facts['fp32_bytes']:,} ({ratio:.2f}x smaller)")
-    click.echo(f"wrote {output}/table.safetensors")
+    echo(f"bytes: {facts['table_bytes']:,} instead of {facts['fp32_bytes']:,} ({ratio:.2f}x smaller)")
+    echo(f"wrote {output}/table.safetensors")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, data_changes, data_options, echo_unless, run_options, seeds_of
+from alpt_ref._util.outputs import check_results_folder
+from alpt_ref.cli.options import Interrupted, data_changes, data_options, echo, echo_unless, run_options, seeds_of
 from alpt_ref.errors import InputError
 from alpt_ref.studies.shipped import read_study, require_current_path, shipped_studies
 
@@ -94,6 +95,7 @@ def _reproduce(
     from alpt_ref.verification.results import failing
     from alpt_ref.verification.runner import load_claims
 
+    check_results_folder(output)
     log = echo_unless(quiet)
     study, jobs = make_study(options, jobs)
     chosen = choose(load_tables(add=tables_folder), load_figures(add=figures_folder), only)
@@ -112,7 +114,7 @@ def _reproduce(
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
-    click.echo(summary_text(tables, verdicts))
+    echo(summary_text(tables, verdicts))
     if study.name.startswith("quick"):
         log("too small to rank methods: it shows that all works; without --quick the same command runs the full study")
     log(f"open {folder / 'report.html'}: all tables, figures and verdicts on one page; as files in {folder}")

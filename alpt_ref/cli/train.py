@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from alpt_ref._util import signals as interruption
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
     config_options,
     data_options,
     describe,
+    echo,
     echo_unless,
     make_config,
     run_options,
@@ -59,6 +61,8 @@ def train_command(
     for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
         if given and output is None:
             raise click.UsageError(f"{name} needs an output folder; name it with --output")
+    if output is not None:
+        check_results_folder(output)
     config = make_config(options)
     if seed is not None:
         config = config.replace("train", seed=seed)
@@ -85,7 +89,7 @@ def train_command(
             raise Interrupted(str(error)) from None
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
-    click.echo(_report(config, dataset, result, quiet))
+    echo(_report(config, dataset, result, quiet))
 
 
 class Signals:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, echo_unless
+from alpt_ref._util.outputs import check_results_folder
+from alpt_ref.cli.options import Interrupted, echo, echo_unless
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def _verify(
     from alpt_ref.verification.verify import verify
 
     _refuse_former_variables()
+    check_results_folder(output, within=["reproduce.json"])
     log = echo_unless(quiet)
     try:
         results = verify(
@@ -89,7 +91,7 @@ def _verify(
         ).values()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None
-    click.echo(_table(results))
+    echo(_table(results))
     log(f"wrote report.html, report.md and report.json to {output}")
     return failing(list(results))
 
@@ -102,18 +104,21 @@ def _refuse_former_variables() -> None:
 
 
 def _table(results: Collection[ClaimResult]) -> str:
-    from alpt_ref.verification.report import control_text, counts_text, number
+    from alpt_ref.verification.report import control_text, counts_text, informative_text, number, open_reasons, p_text
 
-    header = ("claim", "verdict", "cells", "tightness", "controls")
+    header = ("claim", "verdict", "largest p", "cells", "bound", "tightness", "controls")
     lines = [header]
     for result in results:
         refuted = f"{sum(control.refuted for control in result.controls)}/{len(result.controls)} refuted"
-        lines.append((result.id, result.outcome, counts_text(result), number(result.tightness), refuted))
+        says = informative_text(result) or "–"
+        tight = number(result.tightness)
+        lines.append((result.id, result.outcome, p_text(result), counts_text(result), says, tight, refuted))
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     text = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     for result in results:
         reasons = {cell.reason for cell in result.cells if cell.outcome == "ERROR"}
         text += [f"{result.id}: {reason}" for reason in sorted(reasons)]
+        text += [f"{result.id}: undecided because {reason}" for reason in open_reasons(result)]
         if result.outcome == "NOT_APPLICABLE":
             text += [f"{result.id}: {reason}" for reason in sorted({cell.reason for cell in result.cells})]
             continue
@@ -132,7 +137,7 @@ def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
     widths = [max(len(getattr(claim, name)) for claim in claims) for name in ("id", "kind")]
     for claim in claims:
         source = "" if claim.source == "ours" else f" [{claim.source}]"
-        click.echo(f"{claim.id:{widths[0]}}  {claim.kind:{widths[1]}}  {claim.title}{source}")
+        echo(f"{claim.id:{widths[0]}}  {claim.kind:{widths[1]}}  {claim.title}{source}")
 
 
 @verify_command.command("show", short_help="Show one claim.")
@@ -147,11 +152,14 @@ def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | No
     claim = loaded.claim
     lines = [f"{claim.id} · {claim.title}", "", claim.text, "", f"source: {claim.source}", f"kind: {claim.kind}"]
     lines += [f"assumption (executed): {assumption.name}" for assumption in claim.assumptions]
-    lines.append(f"test: alpha {claim.test.alpha:g}, power {claim.test.power:g}, {claim.test.how} for sampled values")
+    lines.append(
+        f"test: alpha {claim.test.alpha:g}, power {claim.test.power:g}, {claim.test.method} for sampled values"
+    )
+    lines += [f"normal because {claim.test.normal}"] if claim.test.normal else []
     lines += [f"control {control.name}: {control.description}" for control in claim.controls]
     sizes = [f"{len(plan(loaded, budget, 0).own)} {budget}" for budget in ("quick", "full")]
     lines += [f"cells: {', '.join(sizes)}", f"file: {loaded.source if loaded.address else _shown(loaded.file)}"]
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 def _folder(context: click.Context, own: str | None) -> str | None:

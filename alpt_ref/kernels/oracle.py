@@ -56,6 +56,26 @@ def code_range(bits: int) -> tuple[int, int]:
     return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
 
+def value(code: int, step: float) -> Fraction:
+    """What the quantiser's code stands for: code times the float32 step size, rounded once to float32."""
+    return Fraction(float(np.float32(code * float(np.float32(step)))))  # the product is exact in float64
+
+
+def quantized(w: float, step: float, bits: int, rounding: str, word: int = 0) -> int:
+    """Code of a float32 weight: found among the values of all codes by bisection, compared as fractions."""
+    low, high = code_range(bits)
+    target = min(max(Fraction(w), value(low, step)), value(high, step))
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if value(middle, step) <= target else (low, middle)
+    below, above = target - value(low, step), value(high, step) - target
+    if rounding == "dr":
+        return high if below >= above else low
+    if w < 0:
+        return low if word * (below + above) < above * 2**32 else high
+    return high if word * (below + above) < below * 2**32 else low
+
+
 def encode(x: Fraction, bits: int, rounding: str, word: int = 0) -> int:
     """Code of the grid-unit value `x`."""
     low, high = code_range(bits)
@@ -85,12 +105,11 @@ def pack(codes: Sequence[int], bits: int) -> list[int]:
 def quantize(
     w: NDArray[np.float32], step: float, bits: int, rounding: str, *, seed: int = 0, counter: int = 0, purpose: int = 0
 ) -> NDArray[np.int64]:
-    """Codes of a matrix; the division ``w / step`` is the float32 one of the definition."""
+    """Codes of a matrix by `quantized`."""
     out = np.empty(w.shape, np.int64)
-    for (i, j), value in np.ndenumerate(w):
-        x = Fraction(float(np.float32(value) / np.float32(step)))
+    for (i, j), weight in np.ndenumerate(w):
         word = random_word(seed, i, j, counter, purpose) if rounding == "sr" else 0
-        out[i, j] = encode(x, bits, rounding, word)
+        out[i, j] = quantized(float(weight), step, bits, rounding, word)
     return out
 
 

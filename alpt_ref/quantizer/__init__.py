@@ -1,6 +1,7 @@
 """The quantiser on arrays, for the CPU and, bit for bit the same, for the GPU."""
 
 from alpt_ref.quantizer.arrays import dequantize, quantize, require_finite, step_gradient
+from alpt_ref.quantizer.finite import check_grid
 from alpt_ref.quantizer.packing import pack, unpack
 from alpt_ref.quantizer.random import philox4x32
 from alpt_ref.quantizer.spec import QuantSpec, check_columns, lsq_step_size, seed_words, words_per_row
@@ -8,6 +9,7 @@ from alpt_ref.quantizer.spec import QuantSpec, check_columns, lsq_step_size, see
 __all__ = [
     "QuantSpec",
     "check_columns",
+    "check_grid",
     "dequantize",
     "lsq_step_size",
     "pack",

@@ -16,6 +16,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend, get_backend
 from alpt_ref.kernels.cuda import quantize as kernels
 from alpt_ref.kernels.cuda import random
+from alpt_ref.quantizer.finite import check_grid, require_finite_values
 from alpt_ref.quantizer.keys import counters_and_keys, row_numbers
 from alpt_ref.quantizer.place import on_device
 from alpt_ref.quantizer.spec import check_columns, words_per_row
@@ -36,13 +37,15 @@ class DeviceCall:
             return _check.float32_matrix(name, self.xp.asarray(value), shape, xp=self.xp)
         return self.backend.from_host(_check.float32_matrix(name, value, shape))
 
-    def step_sizes(self, value: Any, rows: int) -> Any:
-        """Step sizes: one on the host, or (rows,) on the device."""
-        if on_device(value):
-            checked = _check.step_sizes(self.xp.asarray(value), rows, xp=self.xp)
-            return self.backend.to_host(checked) if checked.shape[0] == 1 else checked
-        checked = _check.step_sizes(value, rows)
-        return checked if checked.shape[0] == 1 else self.backend.from_host(checked)
+    def step_sizes(self, value: Any, rows: int, bits: int | None = None) -> Any:
+        """Step sizes: one on the host, or (rows,) on the device; with `bits` every code's value is finite."""
+        xp: Any = self.xp if on_device(value) else np
+        checked = _check.step_sizes(xp.asarray(value) if on_device(value) else value, rows, xp=xp)
+        if bits is not None:
+            check_grid("step_size", checked, bits, numbered=np.ndim(value) == 1, xp=xp)
+        if checked.shape[0] == 1:
+            return self.backend.to_host(checked) if on_device(value) else checked
+        return checked if on_device(value) else self.backend.from_host(checked)
 
     def back(self, array: Any) -> Any:
         """The result where the caller's arrays are."""
@@ -63,7 +66,7 @@ def quantize(
     call = DeviceCall(w)
     w = call.matrix("w", w)
     check_columns(w.shape[1])
-    step_sizes = call.step_sizes(step_size, w.shape[0])
+    step_sizes = call.step_sizes(step_size, w.shape[0], spec.bits)
     n, d = w.shape
     stochastic = spec.rounding == "sr"
     first = row_numbers(rows, n)
@@ -88,7 +91,9 @@ def dequantize(codes: Any, step_size: Any) -> Any:
     """See `alpt_ref.quantizer.dequantize`."""
     call = DeviceCall(codes)
     out = call.backend.empty(codes.shape, np.float32)
-    kernels.dequantize(codes, call.step_sizes(step_size, codes.shape[0]), out)
+    step_sizes = call.step_sizes(step_size, codes.shape[0])
+    kernels.dequantize(codes, step_sizes, out)
+    require_finite_values(out, codes, step_sizes, call.xp)
     return call.back(out)
 
 
@@ -97,7 +102,7 @@ def step_gradient(w: Any, grad: Any, step_size: Any, bits: int) -> Any:
     call = DeviceCall(w)
     w = call.matrix("w", w)
     grad = call.matrix("grad", grad, (w.shape[0], w.shape[1]))
-    step_sizes = call.step_sizes(step_size, w.shape[0])
+    step_sizes = call.step_sizes(step_size, w.shape[0], bits)
     call.require_finite("w", w)
     call.require_finite("grad", grad)
     out = call.backend.empty((w.shape[0],), np.float32)

@@ -40,3 +40,14 @@ def code_range(bits: Int) -> tuple[int, int]:
     (-8, 7)
     """
     return lowest_code(bits), highest_code(bits)
+
+
+def largest_step_size(bits: Int) -> float:
+    """Largest step size under which every code of `bits` bits has a finite value in float32.
+
+    Examples
+    --------
+    >>> largest_step_size(8)  # 128 of them are float32's largest number
+    2.658455991569832e+36
+    """
+    return float.fromhex("0x1.fffffep+127") / (1 << int(bits - 1))

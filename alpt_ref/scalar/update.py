@@ -13,9 +13,12 @@ import math
 import numpy as np
 
 from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.code_range import largest_step_size
 from alpt_ref.scalar.jit import scalar
 
 _I0, _I1 = np.int32(0), np.int32(1)
+LARGEST_LEARNED = np.float32(largest_step_size(16))
+"""Where a learned step size (or clip) stops, 1.04e34: the values of the codes are finite at every width."""
 
 
 @scalar
@@ -51,14 +54,14 @@ def decayed_weight(w: np.float32, update: np.float32, decay: np.float32) -> np.f
 def moved_step_size(
     old: np.float32, update: np.float32, log_domain: bool, floor: np.float32
 ) -> tuple[np.float32, np.int32]:
-    """New step size, not below `floor`, and 1 if it was held there, else 0.
+    """New step size, from `floor` to `LARGEST_LEARNED`, and 1 if it was held at the floor, else 0.
 
     Linear: ``old - update``. Logarithmic: ``old * exp(-update)``, the update of one step limited to 1.
     """
     new = np.float32(mul(old, exp_bounded(-update))) if log_domain else np.float32(old - update)
     if not new >= floor:
         return floor, _I1
-    return new, _I0
+    return min(new, LARGEST_LEARNED), _I0
 
 
 @scalar

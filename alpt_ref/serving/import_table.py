@@ -20,7 +20,7 @@ from alpt_ref._util import check as _check
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
-from alpt_ref.quantizer import QuantSpec, dequantize, lsq_step_size, pack, quantize
+from alpt_ref.quantizer import QuantSpec, check_grid, dequantize, lsq_step_size, pack, quantize
 from alpt_ref.scalar.philox import MAX_COLUMNS
 from alpt_ref.serving import folder
 from alpt_ref.serving.container import reading, tensor_file
@@ -89,6 +89,8 @@ def quantize_file(
         passes = 2 if rule == "lsq" else 1
         shown.begin(passes * weights.n, f"quantising {Path(path).name}", unit="rows")
         fixed = _lsq_step_size(weights, spec, shown) if rule == "lsq" else rule
+        if not isinstance(fixed, str):
+            check_grid("step_size", np.array([fixed], np.float32), spec.bits, numbered=False)
         target = folder.claim(output, "quantised", FILES)
         try:
             facts = _write(weights, target / FILE, spec, seed, fixed, shown)
@@ -214,6 +216,7 @@ def _write(
         for first, last in blocks(n, d):
             block = _block(weights, first, last)
             step_size = _row_step_sizes(block, spec) if each else np.array([rule], np.float32)
+            check_grid("the step size by rowmax", step_size, spec.bits, first=first)
             given = step_size if each else float(step_size[0])
             codes = quantize(block, given, spec, seed=seed, rows=first)
             file.append("codes", packed_rows(pack(codes, spec.bits), spec.bits, d))

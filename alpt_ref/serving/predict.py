@@ -24,6 +24,7 @@ from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import PARTS
 from alpt_ref.data.formats.sources import list_files
 from alpt_ref.data.formats.unseen import UnseenValues
+from alpt_ref.data.store.checked import open_checked
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models.loss import bce_with_logits
@@ -219,7 +220,7 @@ def _csv(output: Path) -> Iterator[Any]:
 
 def _own_store(checkpoint: Checkpoint, folder: Path) -> ClickDataset:
     """The store, if its ids mean what they meant in training."""
-    dataset, meta = ClickDataset.open(folder), checkpoint.meta
+    dataset, meta = open_checked(folder), checkpoint.meta
     if dataset.fingerprint == meta["fingerprint"]:
         return dataset
     if dataset.vocabulary is not None and meta.get("encoder") == digests_of(dataset):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.types import Codes
-from alpt_ref.quantizer import dequantize, unpack, words_per_row
+from alpt_ref.quantizer import check_grid, dequantize, unpack, words_per_row
 from alpt_ref.tables import checks
 
 BLOCK_BYTES = 4 << 20
@@ -42,7 +42,7 @@ class ServingTable:
     Raises
     ------
     InputError
-        If shapes or types do not fit each other, or a step size is not finite and positive.
+        If shapes or types do not fit each other, or a step size is not positive or gives a code an infinite value.
     """
 
     d: int
@@ -66,7 +66,7 @@ class ServingTable:
             return
         if self.step_size is None:
             raise InputError(f"a {self.bits}-bit table must have step sizes, got none")
-        _check.step_sizes(self.step_size, len(self.step_size))
+        check_grid("step_size", _check.step_sizes(self.step_size, len(self.step_size)), self.bits)
         if self.step_size.dtype != np.float32 or (self.granularity == "field" and not self._fields_fit()):
             raise InputError(
                 f"{len(self.step_size)} step sizes ({self.step_size.dtype}) fit neither {self.n} rows nor the fields "

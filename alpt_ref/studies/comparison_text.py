@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util.statistics import CONFIDENCE, LEVEL, Interval, multiplicity_note
+from alpt_ref._util.text import csv_lines
 from alpt_ref.studies.comparison_rows import METRICS, ComparisonRow
 from alpt_ref.studies.folds import folds_in_words
 from alpt_ref.studies.grid import short_key, value_text
@@ -149,11 +148,7 @@ def _flat(row: ComparisonRow, varied: Sequence[str]) -> dict[str, Any]:
 def as_csv(comparison: Comparison) -> str:
     """One line per row, full precision."""
     rows = [_flat(row, comparison.varied) for row in comparison.rows]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_lines([list(rows[0]), *(row.values() for row in rows)])
 
 
 def as_json(comparison: Comparison, results: Sequence[RunResult]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alpt_ref._util.files import write_text
+from alpt_ref._util.text import csv_lines
 from alpt_ref.studies.columns import COLUMNS, Form, Value
 from alpt_ref.studies.row import Row
 from alpt_ref.studies.table import FilledTable
@@ -94,17 +93,15 @@ def as_csv(table: FilledTable) -> str:
         column = COLUMNS[name]
         fields += [name, *([f"{name}_half_width"] if column.interval else [])]
         fields += [f"{name}_p_holm"] if column.paired else []
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(fields)
+    lines: list[list[object]] = [[*fields]]
     for row, count, values in zip(table.rows, table.counts, table.values, strict=True):
         cells: list[object] = [*_labels(table, row), "" if count is None else count]
         for name, value in zip(table.columns, values, strict=True):
             column = COLUMNS[name]
             known = [value.number, *([value.half] if column.interval else []), *([value.p] if column.paired else [])]
             cells += ["" if one is None else repr(float(one)) for one in known]
-        writer.writerow(cells)
-    return stream.getvalue()
+        lines.append(cells)
+    return csv_lines(lines)
 
 
 def latex_text(text: str) -> str:

@@ -24,6 +24,7 @@ from alpt_ref.kernels.cpu import lowbit as kernels
 from alpt_ref.kernels.cpu.lowbit import PendingRows
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
+from alpt_ref.scalar.update import LARGEST_LEARNED
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.lpt import LowPrecisionTable
 from alpt_ref.tables.options import AlptOptions
@@ -70,6 +71,11 @@ class AdaptiveTable(LowPrecisionTable):
         if self.min_step > self._first_step_size:
             raise InputError(
                 f"min_step must not exceed the initial step size {self._first_step_size}, got {spec.min_step}"
+            )
+        if self._first_step_size > LARGEST_LEARNED:
+            raise InputError(
+                f"init_step must be at most {LARGEST_LEARNED:.7g} where step sizes are learned, got "
+                f"{self._first_step_size:.7g}"
             )
         self._step_size_optimizer = self._make_optimizer(len(self._step_sizes), 1)
         self.shares_rows = self._units >= 0

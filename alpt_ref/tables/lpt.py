@@ -22,7 +22,7 @@ from alpt_ref.kernels.cpu.lowbit import PendingRows
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
-from alpt_ref.quantizer import QuantSpec, lsq_step_size, seed_words, unpack, words_per_row
+from alpt_ref.quantizer import QuantSpec, check_grid, lsq_step_size, seed_words, unpack, words_per_row
 from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
 from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
 from alpt_ref.tables.initial import initial_blocks, mean_magnitude
@@ -70,6 +70,7 @@ class LowPrecisionTable(EmbeddingTable):
         self._first_step_size = np.float32(initial_step(spec, self.quantizer))
         if not np.isfinite(self._first_step_size) or self._first_step_size <= 0:
             raise InputError(f"init_step must be finite and positive in float32, got {float(self._first_step_size)}")
+        check_grid("init_step", self._first_step_size.reshape(1), spec.bits, numbered=False)
         self._allocate()
         self._step_sizes[...] = self._first_step_size
         if spec.weights is not None or spec.init_std > 0:  # else all codes are zero
@@ -169,10 +170,11 @@ class LowPrecisionTable(EmbeddingTable):
         return {"packed": self.packed, "step_size": self._step_sizes}
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """See `EmbeddingTable.load_state`; step sizes must also be finite and positive."""
+        """See `EmbeddingTable.load_state`; step sizes must also be positive, and every code's value finite."""
         state = current_state(state)
         if "step_size" in state:
-            _check.step_sizes(state["step_size"], len(self._step_sizes))
+            checked = _check.step_sizes(state["step_size"], len(self._step_sizes))
+            check_grid("step_size", checked, self.quantizer.bits)
         super().load_state(state)
 
     def statistics(self, reset: bool = True) -> dict[str, float]:

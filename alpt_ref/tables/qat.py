@@ -24,7 +24,8 @@ from alpt_ref.kernels.cpu.unique import any_not_finite
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_zeros
 from alpt_ref.kernels.types import Codes
-from alpt_ref.quantizer import QuantSpec, words_per_row
+from alpt_ref.quantizer import QuantSpec, check_grid, words_per_row
+from alpt_ref.scalar.update import LARGEST_LEARNED
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.full import FullTable
 from alpt_ref.tables.lpt import LowPrecisionTable, initial_step
@@ -55,6 +56,11 @@ class FakeQuantizedTable(FullTable):
             first = np.float32(step) * self.divisor
         if not np.isfinite(first) or first == 0:
             raise InputError(f"init_step must be finite and positive in float32 (times q_max for a clip), got {step}")
+        if first > LARGEST_LEARNED:
+            raise InputError(
+                f"init_step must be at most {LARGEST_LEARNED / self.divisor:.7g} where step sizes or clips are "
+                f"learned, got {step:.7g}"
+            )
         super().__init__(spec)
         self.rounding = "dr"
         self._range = (np.float32(low), np.float32(self.quantizer.q_max))
@@ -192,6 +198,7 @@ class FakeQuantizedTable(FullTable):
         given = np.asarray(state.get(self.learned_name, self.learned), np.float32)
         if not (np.isfinite(given) & (given > 0)).all():
             raise InputError(f"state[{self.learned_name!r}] must be finite and positive")
+        check_grid(f"state[{self.learned_name!r}]", given / self.divisor, self.quantizer.bits)
         super().load_state(state)
 
     def statistics(self, reset: bool = True) -> dict[str, float]:

@@ -4,9 +4,11 @@
 `setting`                  grid, gradient noise, learning-rate schedule
 `problems`, `linear`       separable problems; regression and logistic loss over a data matrix
 `identities`               R1 to R6: what rounding does to one number
-`bounds`, `stalling`       S1 to S5 and A1; D1 to D4
+`bounds`, `stalling`       S1 to S5, A1 and U1; D1 to D4
+`rounded_update`           bias and second moment of one rounded update, for U1
 `dither`                   D5: what gradient noise does to the bias of deterministic rounding
 `quadratic_laws`           X1 to X3
+`adam_stall`               D7: when a row under Adam and deterministic rounding can move
 `learned_step_size`        A2: the best step size and where the straight-through gradient rests
 `theorem`                  what the docstrings of all these state, for claims to take
 `markov`, `montecarlo`     exact expectations; many simulated runs
@@ -26,6 +28,7 @@ True
 
 from __future__ import annotations
 
+from alpt_ref.theory.adam_stall import adam_dr_first_move, adam_dr_stalls, adam_update_bound
 from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
@@ -43,6 +46,9 @@ __all__ = [
     "Separable",
     "SimulationResult",
     "absolute",
+    "adam_dr_first_move",
+    "adam_dr_stalls",
+    "adam_update_bound",
     "elastic",
     "evolve_separable",
     "huber",

@@ -237,10 +237,14 @@ def evolve_separable(
     array([0.5  , 0.125])
     """
     codes = np.broadcast_to(np.asarray(start, dtype=np.int64), (problem.dim,))
-    parts = [
-        Chain(problem.coordinate(j), grid, noise or Noise(), rounding, random_bits).evolve(int(codes[j]), rates)
-        for j in range(problem.dim)
-    ]
+    found: dict[tuple[float, ...], Evolution] = {}
+    parts = []
+    for j in range(problem.dim):
+        one = problem.coordinate(j)
+        same = (float(one.curvature[0]), float(one.shape[0]), float(one.minimum[0]), float(codes[j]))
+        if same not in found:  # equal coordinates from equal codes share their chain
+            found[same] = Chain(one, grid, noise or Noise(), rounding, random_bits).evolve(int(codes[j]), rates)
+        parts.append(found[same])
 
     def total(name: str) -> NDArray[np.float64]:
         return np.asarray(np.sum([getattr(part, name) for part in parts], axis=0), dtype=np.float64)

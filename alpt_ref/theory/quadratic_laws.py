@@ -16,12 +16,16 @@ def mean_error(*, error: float, rates: ArrayLike, curvature: float) -> NDArray[n
 
     Statement
     ---------
-    $E\,w_t - w^* = (1-\eta\lambda)^{t-1}(w_1 - w^*)$ for every $\Delta$, while nothing clips
+    $E\,w_t - w^* = (1-\eta\lambda)^{t-1}(w_1 - w^*)$ for every $\Delta$ and $\eta$, while nothing clips
 
     In words
     --------
-    f = lambda/2 (w - w*)^2: E w_t - w* = (1 - eta lambda)^(t-1) (w_1 - w*) exactly, for every step size, while
-    nothing clips; with falling rates the product of (1 - eta_s lambda).
+    f = lambda/2 (w - w*)^2: E w_t - w* = (1 - eta lambda)^(t-1) (w_1 - w*) exactly, for every step size and learning
+    rate, while nothing clips; with falling rates the product of (1 - eta_s lambda).
+
+    Terms
+    -----
+    (1 - eta lambda)^(t-1) (w_1 - w*): t-1, lambda
 
     Parameters
     ----------
@@ -67,6 +71,10 @@ def quadratic_stationary(minimum: float, grid: Grid) -> tuple[NDArray[np.float64
     --------
     f = lambda/2 (w - w*)^2, no noise, eta <= 1/lambda: the stationary law is that of SR(w*),
     E(w - w*)^2 = Delta^2 theta (1 - theta) with theta = frac(w*/Delta), whatever eta is.
+
+    Terms
+    -----
+    Delta^2 theta (1 - theta): theta, 1 - theta
 
     Parameters
     ----------
@@ -124,7 +132,12 @@ def noisy_quadratic_second_moment(*, mean_abs_gradient: float, curvature: float,
     In words
     --------
     f = lambda/2 (w - w*)^2 with gradient noise, |eta g| <= Delta, nothing clipped: stationary E(w - w*)^2 =
-    Delta E|g|/(2 lambda), excess loss Delta E|g|/4, half of the floor Delta E|g|/2 of S1.
+    Delta E|g|/(2 lambda), excess loss = Delta E|g|/4, half of the floor Delta E|g|/2 of S1.
+
+    Terms
+    -----
+    Delta E|g|/(2 lambda): 1/2, lambda
+    Delta E|g|/4: 1/4
 
     Parameters
     ----------

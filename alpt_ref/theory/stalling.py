@@ -21,40 +21,52 @@ def dr_convex_constant(*, T: int, eta: float, step_size: float, D1: float, D: fl
 
     Statement
     ---------
-    $\frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq \frac{D_1^2}{2\eta T} + \frac{\eta G^2}{2} +
-    D\,\min\left(\frac{\sqrt{d}\,\Delta}{2\eta},\; G\right)$
+    $\frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq \min\left(\frac{D_1^2}{2\eta T} + \frac{\eta G^2}{2} +
+    \frac{\sqrt{d}\,\Delta D}{2\eta},\; G D\right)$
 
     In words
     --------
-    DR, f convex, eta constant: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2
-    + D min(sqrt(d) Delta/(2 eta), G); D bounds every |w_t - w*|, D1 the first
+    DR, f convex, eta constant: (1/T) sum_t E f(w_t) - f* <= min(D1^2/(2 eta T) + eta G^2/2 +
+    sqrt(d) Delta D/(2 eta), G D); D bounds every |w_t - w*|, D1 the first. Where DR stalls only G D is left, which
+    holds for every method.
+
+    Terms
+    -----
+    D1^2/(2 eta T)
+    eta G^2/2
+    sqrt(d) Delta D/(2 eta): sqrt(d)
+    G D
 
     Parameters
     ----------
     T, eta, step_size, D1, D, G, dim
-        See the notation of `alpt_ref.theory.bounds`; D for t = 2..T+1.
+        See the notation of `alpt_ref.theory.bounds`; D for t = 1..T+1.
 
     Returns
     -------
     float
-        Tight: a stalled ``b |w|``.
+        Reached where it is G D: a stalled ``b |w|_1``; and nearly where it says something: coordinates that stand still
+        beside a steep one that moves (`tightness`).
 
     Proof
     -----
     ``|w' - w*|^2 = |v - w*|^2 + 2 <eps, w' - w*> - |eps|^2``. ``|eps_i| <= min(Delta/2, |v_i - w_i|)`` (R4: w_i is a
-    grid point), so ``|eps| <= min(sqrt(d) Delta/2, eta |g|)``, ``|w' - w*| <= D``. Telescope as S1.
+    grid point), so ``|eps| <= sqrt(d) Delta/2``; ``|w' - w*| <= D``. Telescope as S1. And ``f(w_t) - f* <= <f', w_t -
+    w*> <= G D`` at every t.
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; stalling of nearest rounding: H. Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017;
+    Xia, Massei, Hochstenbach and Koren, arXiv 2202.12276
 
     Examples
     --------
     >>> dr_convex_constant(T=1000, eta=0.1, step_size=0.25, D1=10.0, D=10.0, G=1.0, dim=1)
-    10.55
+    10.0
     """
     T, eta = whole("T", T), positive("eta", eta)
-    return D1 * D1 / (2.0 * eta * T) + 0.5 * eta * G * G + D * min(math.sqrt(dim) * step_size / (2.0 * eta), G)
+    rounding = math.sqrt(dim) * step_size * D / (2.0 * eta)
+    return min(D1 * D1 / (2.0 * eta * T) + 0.5 * eta * G * G + rounding, G * D)
 
 
 def dr_convex_sqrt(*, T: int, c: float, step_size: float, D: float, G: float, dim: int) -> float:
@@ -62,13 +74,22 @@ def dr_convex_sqrt(*, T: int, c: float, step_size: float, D: float, G: float, di
 
     Statement
     ---------
-    $\eta_t = c/\sqrt{t}:\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq \frac{D^2/(2c) + cG^2}{\sqrt{T}} +
-    \frac{D}{T}\sum_{t=1}^{T} \min\left(\frac{\sqrt{d}\,\Delta\sqrt{t}}{2c},\; G\right)$
+    $\eta_t = c/\sqrt{t}:\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq
+    \min\left(\frac{D^2/(2c) + cG^2}{\sqrt{T}} +
+    \frac{D}{T}\sum_{t=1}^{T} \min\left(\frac{\sqrt{d}\,\Delta\sqrt{t}}{2c},\; G\right),\; G D\right)$
 
     In words
     --------
-    DR, f convex, eta_t = c/sqrt(t): (1/T) sum_t E f(w_t) - f* <= (D^2/(2c) + c G^2)/sqrt(T)
-    + (D/T) sum_t min(sqrt(d) Delta sqrt(t)/(2c), G); the last term grows like sqrt(T) up to G D
+    DR, f convex, eta_t = c/sqrt(t): (1/T) sum_t E f(w_t) - f* <= min(D^2/(2 c sqrt(T)) + c G^2/sqrt(T) +
+    (D/T) sum_t min(sqrt(d) Delta sqrt(t)/(2 c), G), G D); the sum grows like sqrt(T) until only G D is left, which
+    holds for every method.
+
+    Terms
+    -----
+    D^2/(2 c sqrt(T))
+    c G^2/sqrt(T)
+    (D/T) sum_t min(sqrt(d) Delta sqrt(t)/(2 c), G): sqrt(d)
+    G D
 
     Parameters
     ----------
@@ -78,27 +99,28 @@ def dr_convex_sqrt(*, T: int, c: float, step_size: float, D: float, G: float, di
     Returns
     -------
     float
-        Tight as T grows: a stalled ``b |w|``.
+        Reached where it is G D: a stalled ``b |w|_1``.
 
     Proof
     -----
     D1's step divided by ``2 eta_t`` before summing; Abel summation as in S2. The rounding term is ``D min(sqrt(d)
-    Delta/2, eta_t |g|)/eta_t`` at step t; it grows until every update is below half a step, then it is the vacuous G D.
+    Delta/2, eta_t |g|)/eta_t`` at step t; it grows until every update is below half a step. G D as in D1.
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; stalling of nearest rounding: H. Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017;
+    Xia, Massei, Hochstenbach and Koren, arXiv 2202.12276
 
     Examples
     --------
     >>> round(dr_convex_sqrt(T=10_000, c=1.0, step_size=0.25, D=2.0, G=1.0, dim=1), 4)
-    2.0258
+    2.0
     """
     T, c = whole("T", T), positive("c", c)
     full = min(T, math.floor((2.0 * c * G / (math.sqrt(dim) * step_size)) ** 2))  # terms below the vacuous one
     roots = float(np.sqrt(np.arange(1, full + 1, dtype=np.float64)).sum())
     rounding = math.sqrt(dim) * step_size / (2.0 * c) * roots + (T - full) * G
-    return (D * D / (2.0 * c) + c * G * G) / math.sqrt(T) + D * rounding / T
+    return min((D * D / (2.0 * c) + c * G * G) / math.sqrt(T) + D * rounding / T, G * D)
 
 
 def dr_is_fixed(code: ArrayLike, gradient: ArrayLike, eta: float, grid: Grid) -> NDArray[np.bool_]:

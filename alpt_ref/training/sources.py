@@ -46,7 +46,9 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
 
     check_folds(config)
     if config.source == "store":
-        return data.load(Path(str(config.path)))
+        from alpt_ref.data.store.checked import open_checked
+
+        return open_checked(Path(str(config.path)), progress=_checking(config.path, progress))
     if config.source == "synthetic":
         drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
         return drawn
@@ -97,6 +99,24 @@ def _steps(progress: Progress | None) -> Callable[[Step], None]:
         progress.advance(step.done - done, step.note)
         done = step.done
         if done >= step.total:
+            progress.close()
+
+    return report
+
+
+def _checking(path: Sources, progress: Progress | None) -> Callable[[int, int], None]:
+    """Turn the checksums' (bytes read, bytes in all) into progress."""
+    done = 0
+
+    def report(read: int, total: int) -> None:
+        nonlocal done
+        if progress is None:
+            return
+        if done == 0:
+            progress.begin(total, f"checking {path}", unit="bytes")
+        progress.advance(read - done)
+        done = read
+        if read >= total:
             progress.close()
 
     return report

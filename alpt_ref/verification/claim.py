@@ -123,6 +123,11 @@ class Test:
         if self.how not in HOW:
             raise InputError(f"how must be one of {', '.join(HOW)}, got {self.how!r}")
 
+    @property
+    def method(self) -> str:
+        """How sampled values are tested: `how`, with ``"auto"`` resolved."""
+        return ("t" if self.normal else "betting") if self.how == "auto" else self.how
+
 
 def no_constants(cell: Cell) -> Constants:
     """The default: the bound needs nothing but the cell."""
@@ -190,6 +195,8 @@ class Claim:
         for name in ("grid", "bound", "measure", "constants"):
             if not callable(getattr(self, name)):
                 raise InputError(f"{name} must be a function, got {getattr(self, name)!r}")
+        if self.trivial is not None and self.kind not in ONE_SIDED:
+            raise InputError(f"trivial is for one-sided claims ({', '.join(ONE_SIDED)}), not for kind {self.kind!r}")
         if not self.controls:
             raise InputError("control must be given: a test that cannot fail proves nothing")
         for control in self.controls:

@@ -64,6 +64,10 @@ class Estimate(ABC):
     def detectable(self, alpha: float, power: float) -> FloatArray:
         """Smallest distance beyond a bound that is refuted with probability `power`."""
 
+    def why_open(self, low: FloatArray, high: FloatArray) -> str:
+        """Why no number of runs decides about this bound, or "" where more runs would."""
+        return ""
+
     def p_violated(self, low: FloatArray, high: FloatArray) -> FloatArray:
         """p-values of "the claim holds", low <= value <= high; small values refute it."""
         ends = np.isfinite(low).astype(int) + np.isfinite(high)
@@ -118,75 +122,82 @@ class Exact(Estimate):
 
 
 @dataclass(frozen=True)
+class Unknown(Estimate):
+    """Values of whose distribution nothing is known: no number of runs decides anything.
+
+    An average of few large values among many small ones can be missing from any sample.
+    """
+
+    reason: str
+
+    def p_above(self, bound: FloatArray) -> FloatArray:
+        """1."""
+        return np.ones(len(self.value))
+
+    def p_below(self, bound: FloatArray) -> FloatArray:
+        """1."""
+        return np.ones(len(self.value))
+
+    def limits(self, alpha: Level) -> tuple[FloatArray, FloatArray]:
+        """None: the whole line."""
+        return np.full(len(self.value), -np.inf), np.full(len(self.value), np.inf)
+
+    def detectable(self, alpha: float, power: float) -> FloatArray:
+        """Nothing is."""
+        return np.full(len(self.value), np.inf)
+
+    def why_open(self, low: FloatArray, high: FloatArray) -> str:
+        """What is missing."""
+        return self.reason
+
+
+@dataclass(frozen=True)
 class Student(Estimate):
-    """Normal theory with an estimated error: ``(value - truth) / error`` follows Student's t with `freedom` degrees.
+    """Means of values that are normal, as their claim says: ``(value - truth) / error`` has Student's t distribution.
 
     Attributes
     ----------
     error : float64 array (points,)
-        Standard errors; 0 where all runs gave the same value, which then counts as known.
+        Standard errors; 0 where all runs gave the same value, which decides nothing: normal values differ.
     freedom : int
-    skew : float64 array (points,)
-        ``skewness / (3 sqrt(n))``, Hall's a; 0 for plain t limits.
     """
 
     error: FloatArray
     freedom: int
-    skew: FloatArray
 
-    def _transform(self, bound: FloatArray) -> FloatArray:
-        difference = self.value - bound
-        scale = np.where(self.error > 0, self.error, 1.0)
-        t = np.clip(difference / scale, -1e6, 1e6)  # beyond this every p-value is 0 or 1, and t**3 would overflow
-        return np.asarray(t + self.skew * t**2 + self.skew**2 * t**3 / 3 + self.skew / 2)
-
-    def _distance(self, bound: FloatArray) -> FloatArray:
-        """Difference to the bound, or 0 where it is only rounding."""
-        difference = self.value - bound
-        return np.where(np.abs(difference) <= TINY * np.maximum(np.abs(self.value), np.abs(bound)), 0.0, difference)
+    def _t(self, bound: FloatArray) -> FloatArray:
+        return (self.value - bound) / np.where(self.error > 0, self.error, 1.0)
 
     def p_above(self, bound: FloatArray) -> FloatArray:
-        """Upper tail of the corrected t; 0 or 1 where there is no scatter."""
-        tail = stats.t.sf(self._transform(bound), self.freedom)
-        return np.where(self.error > 0, tail, np.where(self._distance(bound) > 0, 0.0, 1.0))
+        """Upper tail of t; 1 where there is no scatter."""
+        return np.where(self.error > 0, stats.t.sf(self._t(bound), self.freedom), 1.0)
 
     def p_below(self, bound: FloatArray) -> FloatArray:
-        """Lower tail of the corrected t; 0 or 1 where there is no scatter."""
-        tail = stats.t.cdf(self._transform(bound), self.freedom)
-        return np.where(self.error > 0, tail, np.where(self._distance(bound) < 0, 0.0, 1.0))
-
-    def p_within(self, low: FloatArray, high: FloatArray) -> FloatArray:
-        """As for every estimate; where there is no scatter, 0 unless a bound is violated."""
-        return np.where(self.error > 0, super().p_within(low, high), 1.0 - self.p_violated(low, high))
+        """Lower tail of t; 1 where there is no scatter."""
+        return np.where(self.error > 0, stats.t.cdf(self._t(bound), self.freedom), 1.0)
 
     def limits(self, alpha: Level) -> tuple[FloatArray, FloatArray]:
-        """``value - t * error`` and ``value + t * error``, with t pulled through the inverse correction."""
-        quantile = np.asarray(stats.t.isf(alpha, self.freedom))
-        return self.value - self.error * self._inverse(quantile), self.value - self.error * self._inverse(-quantile)
-
-    def _inverse(self, x: Level) -> FloatArray:
-        """``((1 + 3 a (x - a/2))^(1/3) - 1) / a``, written so that nothing cancels as a goes to 0."""
-        shifted = x - self.skew / 2
-        root = np.cbrt(1 + 3 * self.skew * shifted)
-        return np.asarray(3 * shifted / (root**2 + root + 1))
+        """``value - t * error`` and ``value + t * error``; none where there is no scatter."""
+        radius = np.where(self.error > 0, stats.t.isf(alpha, self.freedom) * self.error, np.inf)
+        return self.value - radius, self.value + radius
 
     def detectable(self, alpha: float, power: float) -> FloatArray:
-        """Non-centrality of Student's t at this power, and what the skewness costs on its worse side.
+        """Non-centrality of Student's t at this power, in standard errors."""
+        return np.where(self.error > 0, noncentrality(alpha, power, self.freedom) * self.error, np.inf)
 
-        There the mean and its standard error move apart: with c the corrected critical value, the distance of mean
-        and limit has variance ``1 + 3 a c + 3.4 (a c)^2`` in place of 1 (kurtosis as in the gamma family).
-        """
-        critical, reach = (float(stats.t.isf(level, self.freedom)) for level in (alpha, 1 - power))
-        a = np.abs(self.skew)
-        worse = Student(self.value, self.error, self.freedom, -a)._inverse(critical)
-        spread = np.sqrt(1 + 3 * a * worse + 3.375 * (a * worse) ** 2)
-        shift = noncentrality(alpha, power, self.freedom) + worse - critical + reach * (spread - 1)
-        return np.asarray(shift * self.error)
+    def why_open(self, low: FloatArray, high: FloatArray) -> str:
+        """Where there is no scatter."""
+        if (self.error > 0).all():
+            return ""
+        return (
+            "all runs gave the same value, which Student's t cannot judge: normal values differ; "
+            "declare the range of the values (low=, high=), or return them as exact"
+        )
 
 
 @dataclass(frozen=True)
 class Bounded(Estimate):
-    """Values of runs in a known range of width `width`; valid for every distribution and number of runs.
+    """Values of runs in a known range of width `width` (points,); valid for every distribution and number of runs.
 
     ``deviation`` (points,) holds the sample standard deviation and the limit is the empirical Bernstein bound
     (Maurer and Pontil, 2009): ``s sqrt(2 L / n) + 7 width L / (3 (n - 1))`` with ``L = ln(2 / alpha)``. Without it
@@ -194,7 +205,7 @@ class Bounded(Estimate):
     """
 
     runs: int
-    width: float
+    width: FloatArray
     deviation: FloatArray | None = None
 
     def _radius(self, alpha: Level) -> FloatArray:

@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 from alpt_ref._util.files import atomic, write_text
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.plugin import Kind, capture_error, load_plugins
+from alpt_ref._util.text import csv_text
 from alpt_ref.errors import InputError
 from alpt_ref.verification.picture import new_figure, paper_style, svg_bytes
 from alpt_ref.verification.results import ClaimResult
@@ -147,5 +148,7 @@ def _csv(rows: Rows) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(
+        {name: csv_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows
+    )
     return stream.getvalue()

@@ -2,13 +2,16 @@
 
 ``REFUTED``         the lower confidence limit lies above the bound (mirrored for lower bounds)
 ``SUPPORTED``       the upper confidence limit lies at or below the bound
-``INCONCLUSIVE``    neither: too few runs for this bound
-``NOT_APPLICABLE``  an assumption, executed, does not hold
-``ERROR``           the measurement itself failed; nothing is known
-``CONTROL_FAILED``  the claim would stand, but its test did not refute the broken control, so it does not count
+``INCONCLUSIVE``    neither: too few runs for this bound, or nothing is known of how the runs are distributed
+``NOT_APPLICABLE``  an assumption, executed, does not hold in a cell where the claim says that it may not
+``ERROR``           the measurement failed, or an assumption does that cannot or was not expected to; nothing is known
+``CONTROL_FAILED``  the claim would stand, but its test did not refute a broken control in every cell where it must
 
-Within a claim all sampled points of all cells are one family: Holm's correction keeps the chance that any of them is
-refuted (or supported) wrongly at alpha. The limits that are shown are taken at the very levels that decided.
+A claim says that *all* its points obey the bound. So it is supported iff every point is, each tested at alpha: the
+largest p-value decides (an intersection-union test), and the chance of supporting a claim that fails anywhere is at
+most alpha. It is refuted as soon as one point is, so refutations share alpha over all sampled points of all cells
+(Holm). Where the claim as a whole is not supported its cells are labelled by Holm's correction too, so that the labels
+err together with at most alpha. The limits that are shown are taken at the very levels that decided.
 """
 
 from __future__ import annotations
@@ -20,12 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.plugin import capture_error
-from alpt_ref.verification.claim import Cell, Claim, Control, allowed_interval, tighten_bound
+from alpt_ref.verification.claim import ONE_SIDED, Cell, Claim, Control, allowed_interval, tighten_bound
 from alpt_ref.verification.estimates import Estimate
 from alpt_ref.verification.measurement import FloatArray, Measurement, pool
 from alpt_ref.verification.results import OUTCOMES, CellResult, ClaimResult, ControlResult, Point
 from alpt_ref.verification.stats import estimate, holm, holm_levels
 from alpt_ref.verification.store import Record
+
+NAMED = 4
+"""Cells that are named where a control is not refuted; the others are counted."""
 
 
 class Measured(NamedTuple):
@@ -44,10 +50,11 @@ class _Ready(NamedTuple):
     estimate: Estimate
     low: FloatArray
     high: FloatArray
+    informative: tuple[bool | None, ...]
 
 
 class _Tested(NamedTuple):
-    """Holm-adjusted p-values (points,) and the levels that Holm's procedure tests them at."""
+    """p-values (points,), adjusted where they share alpha, and the levels that the raw ones are tested at."""
 
     p: FloatArray
     level: FloatArray
@@ -63,13 +70,10 @@ def judge(
     code: str,
 ) -> ClaimResult:
     """The verdict on a claim from its own cells and, in the order of its controls, theirs."""
-    cells = judge_cells(claim, own)
-    judged = []
-    for control, theirs in zip(claim.controls, controls, strict=True):
-        found = judge_cells(claim, theirs, control)
-        verdict = combine([cell.outcome for cell in found])
-        refuted = verdict == "REFUTED"
-        judged.append(ControlResult(control.name, control.description, control.remeasures, refuted, verdict, found))
+    cells, p = _judge_family(claim, own, None)
+    judged = tuple(
+        judge_control(claim, control, theirs) for control, theirs in zip(claim.controls, controls, strict=True)
+    )
     outcome = combine([cell.outcome for cell in cells])
     if outcome in ("SUPPORTED", "INCONCLUSIVE") and not all(control.refuted for control in judged):
         outcome = "CONTROL_FAILED"
@@ -83,14 +87,38 @@ def judge(
         assumptions=tuple(assumption.name for assumption in claim.assumptions),
         alpha=claim.test.alpha,
         power=claim.test.power,
-        how=claim.test.how,
+        how=claim.test.method,
+        normal=claim.test.normal,
         budget=budget,
         seed=seed,
         code=code,
         outcome=outcome,
+        p=p,
         cells=cells,
-        controls=tuple(judged),
+        controls=judged,
     )
+
+
+def judge_control(claim: Claim, control: Control, measured: Sequence[Measured]) -> ControlResult:
+    """Whether the claim's test refutes the control in every cell given, which are those of `Control.where`.
+
+    This too is a conjunction, over cells: each is tested at alpha, its points sharing it. What is not applicable, or an
+    error, is not refuted.
+    """
+    found = tuple(cell for one in measured for cell in judge_cells(claim, [one], control))
+    missed = [cell for cell in found if cell.outcome != "REFUTED"]
+    reason = ""
+    if missed:
+        names = "; ".join(f"{_name(cell.cell)} ({cell.outcome})" for cell in missed[:NAMED])
+        more = f"; and {len(missed) - NAMED} more" if len(missed) > NAMED else ""
+        reason = f"in {len(missed)} of its {len(found)} cells: {names}{more}"
+    verdict = combine([cell.outcome for cell in missed]) if missed or not found else "REFUTED"
+    refuted = bool(found) and not missed
+    return ControlResult(control.name, control.description, control.remeasures, refuted, verdict, reason, found)
+
+
+def _name(cell: Cell) -> str:
+    return ", ".join(f"{name}={value}" for name, value in cell.items()) or "the only cell"
 
 
 def combine(outcomes: Sequence[str]) -> str:
@@ -103,6 +131,13 @@ def combine(outcomes: Sequence[str]) -> str:
 
 def judge_cells(claim: Claim, measured: Sequence[Measured], control: Control | None = None) -> tuple[CellResult, ...]:
     """Outcomes of all cells, as one family; with `control` its broken bound takes the place of the claim's."""
+    return _judge_family(claim, measured, control)[0]
+
+
+def _judge_family(
+    claim: Claim, measured: Sequence[Measured], control: Control | None
+) -> tuple[tuple[CellResult, ...], float | None]:
+    """Outcomes of all cells, and the largest raw p-value of support over their points (None if there are none)."""
     prepared: list[_Ready | CellResult] = []
     for source in measured:
         with capture_error() as caught:
@@ -110,8 +145,9 @@ def judge_cells(claim: Claim, measured: Sequence[Measured], control: Control | N
         if caught.message:
             prepared.append(_without_points(source, "ERROR", caught.message))
     ready = [one for one in prepared if isinstance(one, _Ready)]
-    tested = iter(_test(claim, ready))
-    return tuple(next(tested) if isinstance(one, _Ready) else one for one in prepared)
+    cells, p = _test(claim, ready)
+    tested = iter(cells)
+    return tuple(next(tested) if isinstance(one, _Ready) else one for one in prepared), p
 
 
 def _prepare(claim: Claim, source: Measured, control: Control | None) -> _Ready | CellResult:
@@ -121,14 +157,37 @@ def _prepare(claim: Claim, source: Measured, control: Control | None) -> _Ready 
         return _without_points(source, "ERROR", failure)
     failed = sorted({name for record in source.records for name in record.failed_assumptions})
     if failed:
-        return _without_points(source, "NOT_APPLICABLE", f"does not hold: {'; '.join(failed)}")
+        return _without_points(source, *_failed_assumption(claim, source.cell, failed, control))
     first = source.records[0]
     measurement = pool([record.measurement for record in source.records if record.measurement is not None])
     bound = first.bound if control is None or control.bound is None else control.bound(source.cell, first.constants)
     low, high = allowed_interval(claim, source.cell, first.constants, bound, measurement.points)
     if control is not None and control.shrink is not None:
         low, high = tighten_bound(claim, control.shrink, low, high)
-    return _Ready(source, measurement, estimate(measurement, claim.test.how), low, high)
+    informative = _informative(claim, source.cell, first, low, high)
+    return _Ready(source, measurement, estimate(measurement, claim.test), low, high, informative)
+
+
+def _failed_assumption(claim: Claim, cell: Cell, failed: list[str], control: Control | None) -> tuple[str, str]:
+    """Outcome and reason of a cell in which assumptions do not hold."""
+    if control is not None:  # broken on purpose; it is not refuted here, whatever the reason
+        return "NOT_APPLICABLE", f"does not hold: {'; '.join(failed)}"
+    proved = [one.name for one in claim.assumptions if one.proved and one.name in failed]
+    if proved:
+        return "ERROR", f"does not hold, though the theory proves it: {'; '.join(proved)}"
+    if claim.not_applicable is None or not claim.not_applicable(cell):
+        return "ERROR", f"does not hold, and the claim does not declare this cell (not_applicable): {'; '.join(failed)}"
+    return "NOT_APPLICABLE", f"does not hold: {'; '.join(failed)}"
+
+
+def _informative(
+    claim: Claim, cell: Cell, record: Record, low: FloatArray, high: FloatArray
+) -> tuple[bool | None, ...]:
+    """Whether the bound says something at each point: it is not beyond what no method can exceed."""
+    if claim.trivial is None:
+        return (None,) * len(high)
+    trivial = np.broadcast_to(np.asarray(claim.trivial(cell, record.constants), dtype=np.float64), high.shape)
+    return tuple((high < trivial if ONE_SIDED[claim.kind] == "at most" else low > trivial).tolist())
 
 
 def _without_points(source: Measured, outcome: str, reason: str) -> CellResult:
@@ -138,22 +197,29 @@ def _without_points(source: Measured, outcome: str, reason: str) -> CellResult:
     )
 
 
-def _test(claim: Claim, ready: Sequence[_Ready]) -> list[CellResult]:
-    """p-values, Holm's correction over the sampled points, and limits at the levels that decided."""
+def _test(claim: Claim, ready: Sequence[_Ready]) -> tuple[list[CellResult], float | None]:
+    """p-values, what is shared over the sampled points, limits at the levels that decided, and the largest p-value."""
     alpha = claim.test.alpha
     sizes = [one.measurement.points for one in ready]
     sampled = np.repeat([one.estimate.sampled for one in ready], sizes).astype(bool)
+    violated, within = (
+        np.concatenate([getattr(one.estimate, name)(one.low, one.high) for one in ready] or [np.empty(0)])
+        for name in ("p_violated", "p_within")
+    )
+    largest = float(within.max()) if len(within) else None
+    whole = largest is not None and largest <= alpha  # the conjunction is supported, and so is each of its parts
     tests: list[list[_Tested]] = []
-    for name in ("p_violated", "p_within"):
-        p = np.concatenate([getattr(one.estimate, name)(one.low, one.high) for one in ready] or [np.empty(0)])
+    for p, shared in ((violated, True), (within, not whole)):
         levels = np.full(len(p), alpha)  # exact points have p-values of 0 and 1 and take no share of alpha
-        levels[sampled] = holm_levels(p[sampled], alpha)
-        p[sampled] = holm(p[sampled])
+        if shared:
+            levels[sampled] = holm_levels(p[sampled], alpha)
+            p[sampled] = holm(p[sampled])
         tests.append([_Tested(*parts) for parts in zip(_split(p, sizes), _split(levels, sizes), strict=True)])
     share = alpha / max(int(sampled.sum()), 1)
-    return [
+    cells = [
         _with_points(claim, one, refute, support, share) for one, refute, support in zip(ready, *tests, strict=True)
     ]
+    return cells, largest
 
 
 def _split(values: FloatArray, sizes: Sequence[int]) -> list[FloatArray]:
@@ -167,14 +233,18 @@ def _with_points(claim: Claim, one: _Ready, refute: _Tested, support: _Tested, s
     detectable = one.estimate.detectable(share, claim.test.power)
     labels = one.measurement.labels or ("",) * one.measurement.points
     outcomes = np.where(refuted, "REFUTED", np.where(supported, "SUPPORTED", "INCONCLUSIVE")).tolist()
-    columns = (one.estimate.value, lower, upper, one.low, one.high, refute.p, support.p, detectable)
-    points = []
-    for label, outcome, numbers in zip(labels, outcomes, np.stack(columns, axis=1).tolist(), strict=True):
-        value, lower_limit, upper_limit, low, high, p_refute, p_support, smallest = numbers
-        points.append(Point(label, value, lower_limit, upper_limit, low, high, p_refute, p_support, smallest, outcome))
+    columns = np.stack([one.estimate.value, lower, upper, one.low, one.high, refute.p, support.p, detectable], axis=1)
+    points = [
+        Point(label, *[*numbers, outcome, informative])
+        for label, outcome, informative, numbers in zip(
+            labels, outcomes, one.informative, columns.tolist(), strict=True
+        )
+    ]
+    verdict = combine(outcomes)
     return CellResult(
         cell=one.source.cell,
-        outcome=combine(outcomes),
+        outcome=verdict,
+        reason=one.estimate.why_open(one.low, one.high) if verdict == "INCONCLUSIVE" else "",
         constants=one.source.records[0].constants,
         points=tuple(points),
         runs=one.measurement.runs,

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alpt_ref._util.files import write_json, write_text
 from alpt_ref.verification.claim import ONE_SIDED
 from alpt_ref.verification.code_hash import versions
+from alpt_ref.verification.ledger import Entry, history_text, read_verdicts
 from alpt_ref.verification.picture import claim_picture, formula
 from alpt_ref.verification.results import OUTCOMES, CellResult, ClaimResult, ControlResult, Point, failing, plain_result
 from alpt_ref.verification.runner import Loaded
 
+History = Mapping[str, Sequence[Entry]]
+"""Verdicts of a ledger by claim."""
+NO_HISTORY: History = {}
 ROWS = 12
 """Rows of a claim's table on the page, nearest to the bound first; all are in report.json."""
 SIGNS = {
@@ -30,19 +34,18 @@ SIGNS = {
     "CONTROL_FAILED": "✗",
 }
 TESTS = {
-    "auto": "one-sided Student t limits, skewness-corrected",
     "betting": "betting limits (known range)",
-    "t": "one-sided Student t limits, skewness-corrected",
+    "t": "one-sided Student t limits",
     "bernstein": "empirical Bernstein limits (known range)",
     "hoeffding": "Hoeffding limits (known range)",
 }
 MEANING = {
-    "SUPPORTED": "the upper confidence limit lies at or below the bound in every cell that applies",
+    "SUPPORTED": "the upper confidence limit lies at or below the bound at every point of every cell that applies",
     "REFUTED": "the lower confidence limit lies above the bound in at least one cell",
     "INCONCLUSIVE": "the runs decide neither way",
-    "NOT_APPLICABLE": "an assumption, executed, does not hold in any cell",
-    "ERROR": "a measurement failed, so nothing is known",
-    "CONTROL_FAILED": "the test did not refute its broken control, so the claim does not count",
+    "NOT_APPLICABLE": "an assumption, executed, does not hold in any cell, as the claim says",
+    "ERROR": "a measurement failed, or an assumption that is proved or was expected to hold, so nothing is known",
+    "CONTROL_FAILED": "a broken control was not refuted in every cell where it must be, so the claim does not count",
 }
 
 
@@ -78,12 +81,13 @@ def test_text(result: ClaimResult) -> str:
     if not result.sampled:
         return "exact values, no sampling error; compared under the stated numerical tolerance"
     kinds = {cell.measurement.kind for cell in result.cells if cell.measurement is not None}
-    how = "t limits on a log-log slope" if "curve" in kinds else TESTS[result.how]
+    how = "Student t limits on a log-log slope" if "curve" in kinds else TESTS[result.how]
+    how += f", normal because {result.normal}" if result.normal and result.how == "t" else ""
     runs = sorted({cell.runs for cell in result.cells if cell.points})
     span = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     return (
-        f"{how}; alpha {result.alpha:g} over all {len(result.points)} points (Holm), power {result.power:g}, "
-        f"{span} runs a cell"
+        f"{how}; alpha {result.alpha:g}: supported if every point is at this level, refuted if one of the "
+        f"{len(result.points)} points is (Holm); power {result.power:g}, {span} runs a cell"
     )
 
 
@@ -98,8 +102,9 @@ def detectable_text(result: ClaimResult) -> str:
 
 
 def control_text(control: ControlResult) -> str:
-    """What became of the control, with the numbers of its clearest cell."""
-    verdict = "refuted, as it must be" if control.refuted else f"NOT refuted ({control.outcome})"
+    """What became of the control: where it was not refuted, and the numbers of its clearest cell."""
+    of = f" in all {len(control.cells)} cells" if len(control.cells) > 1 else ""
+    verdict = f"refuted{of}, as it must be" if control.refuted else f"NOT refuted ({control.outcome}) {control.reason}"
     worst = min(
         ((cell, point) for cell in control.cells for point in cell.points),
         key=lambda pair: (pair[1].p_refute, pair[1].slack),
@@ -110,7 +115,9 @@ def control_text(control: ControlResult) -> str:
         return f"{verdict}: {reason}"
     cell, point = worst
     label = f", {point.label}" if point.label else ""
-    return f"{verdict}: measured {number(point.value)}, allowed {bound_text(point)} at {cell_text(cell)}{label}"
+    return (
+        f"{verdict}: clearest measured {number(point.value)}, allowed {bound_text(point)} at {cell_text(cell)}{label}"
+    )
 
 
 def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
@@ -135,10 +142,27 @@ def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
     return ordered if limit is None else ordered[:limit]
 
 
+def informative_text(result: ClaimResult) -> str:
+    """At how many points the bound is below (a lower bound: above) what no method can exceed; "" if not known."""
+    return "" if result.informative is None else "says something at {} of {} points".format(*result.informative)
+
+
+def p_text(result: ClaimResult) -> str:
+    """The p-value that decides, in words."""
+    if result.p is None:
+        return "–"
+    return f"{result.p:.2g}"
+
+
 def tightness_text(result: ClaimResult) -> str:
     """Largest measured/bound in words."""
     ratio = "bound / measured" if ONE_SIDED.get(result.kind) == "at least" else "measured / bound"
     return "" if result.tightness is None else f"largest {ratio} {result.tightness:.4f}"
+
+
+def open_reasons(result: ClaimResult) -> list[str]:
+    """Why cells stay open however many their runs, each reason once."""
+    return sorted({cell.reason for cell in result.cells if cell.outcome == "INCONCLUSIVE" and cell.reason})
 
 
 def counts_text(result: ClaimResult) -> str:
@@ -155,7 +179,7 @@ def allowed_text(result: ClaimResult) -> str:
     )
 
 
-def _view(result: ClaimResult, loaded: Loaded) -> dict[str, Any]:
+def _view(result: ClaimResult, loaded: Loaded, history: str) -> dict[str, Any]:
     """What the template shows of one claim."""
     picture, missing = claim_picture(result, loaded.claim.figure)
     total = len(rows(result, None))
@@ -174,6 +198,10 @@ def _view(result: ClaimResult, loaded: Loaded) -> dict[str, Any]:
         "tightness": tightness_text(result),
         "tightness_number": number(result.tightness),
         "counts": counts_text(result),
+        "p": p_text(result),
+        "history": history,
+        "informative": informative_text(result),
+        "open": open_reasons(result),
         "meaning": MEANING[result.outcome],
         "controls": [(one.name, one.description, one.refuted, control_text(one)) for one in result.controls],
         "rows": rows(result),
@@ -185,8 +213,8 @@ def _view(result: ClaimResult, loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def html(results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> str:
-    """The page."""
+def html(results: Sequence[ClaimResult], claims: Sequence[Loaded], history: History = NO_HISTORY) -> str:
+    """The page; `history` has the verdicts of the folder's ledger by claim."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -196,7 +224,10 @@ def html(results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    views = [_view(result, loaded) for result, loaded in zip(results, claims, strict=True)]
+    views = [
+        _view(result, loaded, history_text(history.get(result.id, ())))
+        for result, loaded in zip(results, claims, strict=True)
+    ]
     return environment.get_template("report.html.jinja").render(
         claims=views, failing=failing(list(results)), meaning=MEANING, signs=SIGNS, setting=_setting(results)
     )
@@ -207,19 +238,24 @@ def _setting(results: Sequence[ClaimResult]) -> str:
     return f"budget {results[0].budget}, seed {results[0].seed}; {of}"
 
 
-def markdown(results: Sequence[ClaimResult]) -> str:
+def markdown(results: Sequence[ClaimResult], history: History = NO_HISTORY) -> str:
     """The same without pictures."""
     lines = ["# Claims verified", "", _setting(results), ""]
-    lines += ["| claim | verdict | cells | tightness | controls refuted |", "|---|---|---|---|---|"]
+    lines += ["| claim | verdict | largest p | cells | bound | tightness | controls refuted |", "|---" * 7 + "|"]
     for result in results:
         refuted = f"{sum(one.refuted for one in result.controls)} of {len(result.controls)}"
-        cells = (f"{result.id} {result.title}", result.outcome, counts_text(result), number(result.tightness), refuted)
+        says, tight = informative_text(result) or "–", number(result.tightness)
+        claim = f"{result.id} {result.title}"
+        cells = (claim, result.outcome, p_text(result), counts_text(result), says, tight, refuted)
         lines.append("| " + " | ".join(map(_escape, cells)) + " |")
     for result in results:
         lines += ["", f"## {result.id} · {result.title}: {result.outcome}", "", result.text, ""]
         lines += [f"- source: {result.source}", f"- {allowed_text(result)}", f"- test: {test_text(result)}"]
         lines += [f"- assumption, executed: {name}" for name in result.assumptions]
-        lines += [f"- {detectable_text(result)}"] + [f"- {text}" for text in [tightness_text(result)] if text]
+        lines += [f"- largest p-value of a point: {p_text(result)}", f"- {detectable_text(result)}"]
+        lines += [f"- bound: {text}" for text in [informative_text(result), tightness_text(result)] if text]
+        lines += [f"- ledger: {text}" for text in [history_text(history.get(result.id, ()))] if text]
+        lines += [f"- undecided because {reason}" for reason in open_reasons(result)]
         lines += [f"- control {one.name} ({one.description}): {control_text(one)}" for one in result.controls]
         lines += ["", "| cell | bound | measured | limits | detectable | outcome |", "|---|---|---|---|---|---|"]
         lines += ["| " + " | ".join(map(_escape, row.values())) + " |" for row in rows(result)]
@@ -232,10 +268,14 @@ def _escape(text: str) -> str:
 
 def write_report(folder: Path, results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> None:
     """Write report.html, report.md and report.json, each whole or not at all."""
-    write_text(folder / "report.html", html(results, claims))
-    write_text(folder / "report.md", markdown(results))
+    history = read_verdicts(folder)
+    write_text(folder / "report.html", html(results, claims, history))
+    write_text(folder / "report.md", markdown(results, history))
     claims_only = [_public(plain_result(result)) for result in results]
-    content = {"versions": versions(), "failing": failing(list(results)), "claims": claims_only}
+    ledger = {result.id: [entry._asdict() for entry in history.get(result.id, ())] for result in results}
+    content = {
+        "versions": versions(), "failing": failing(list(results)), "claims": claims_only, "ledger": ledger,
+    }  # fmt: skip
     write_json(folder / "report.json", content)
 
 

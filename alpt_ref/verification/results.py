@@ -32,8 +32,10 @@ class Point:
     ----------
     value, lower, upper : the estimate and the one-sided confidence limits that decided
     low, high : where the claim allows the true value to lie
-    p_refute, p_support : Holm-adjusted p-values; at most alpha decides
+    p_refute, p_support : p-values; at most alpha decides. Adjusted (Holm) where points share alpha: always to refute,
+        to support where the claim as a whole is not
     detectable : smallest violation of the bound that would have been refuted at the stated power
+    informative : whether the bound says more than what no method can exceed; None where the claim gives no such number
     """
 
     label: str
@@ -46,6 +48,7 @@ class Point:
     p_support: float
     detectable: float
     outcome: str
+    informative: bool | None
 
     @property
     def slack(self) -> float:
@@ -55,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True)
 class CellResult:
-    """One cell: what was assumed, measured and concluded. `reason` explains an outcome that has no points."""
+    """One cell: what was assumed, measured and concluded. `reason` explains an outcome that more runs cannot change."""
 
     cell: Cell
     outcome: str
@@ -70,19 +73,23 @@ class CellResult:
 
 @dataclass(frozen=True)
 class ControlResult:
-    """A control and whether the test refuted it; `remeasured` unless only the bound was broken."""
+    """A control and whether the test refuted it in each of its cells; `remeasured` unless only the bound was broken.
+
+    `reason` names the cells in which it was not refuted.
+    """
 
     name: str
     description: str
     remeasured: bool
     refuted: bool
     outcome: str
+    reason: str
     cells: tuple[CellResult, ...]
 
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim's verdict with everything behind it."""
+    """A claim's verdict with everything behind it; `p` is the largest p-value of support, which decides it."""
 
     id: str
     title: str
@@ -94,10 +101,12 @@ class ClaimResult:
     alpha: float
     power: float
     how: str
+    normal: str
     budget: str
     seed: int
     code: str
     outcome: str
+    p: float | None
     cells: tuple[CellResult, ...]
     controls: tuple[ControlResult, ...]
 
@@ -109,7 +118,13 @@ class ClaimResult:
     @property
     def sampled(self) -> bool:
         """Whether any cell has a sampling error; otherwise alpha and power play no part."""
-        return any(cell.measurement is not None and cell.measurement.kind != "exact" for cell in self.cells)
+        return any(cell.measurement is not None and not cell.measurement.exact for cell in self.cells)
+
+    @property
+    def informative(self) -> tuple[int, int] | None:
+        """At how many points the bound says something, and of how many this is known; None if of none."""
+        known = [point.informative for point in self.points if point.informative is not None]
+        return (sum(known), len(known)) if known else None
 
     @property
     def tightness(self) -> float | None:

@@ -22,6 +22,7 @@ from alpt_ref.verification.code_hash import code_hash
 from alpt_ref.verification.codec import canonical
 from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.judge import Measured, judge
+from alpt_ref.verification.ledger import append_verdicts
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
 from alpt_ref.verification.task import CLAIMS, Done, Task, run_task
@@ -120,9 +121,11 @@ def _code_hash(source: Source, files: Sequence[str]) -> str:
 
 
 def _control_tasks(loaded: Loaded, cells: list[Cell], control: Control, seed: int, replicates: int, code: str) -> Group:
-    chosen = [cell for cell in cells if control.where is None or control.where(cell)]
-    if not chosen:
-        raise InputError(f"control {control.name!r} applies to no cell of this budget")
+    """The cells in which the control must be refuted: those that it names, without those where the claim is silent."""
+    silent = loaded.claim.not_applicable or (lambda cell: False)
+    chosen = [cell for cell in cells if (control.where is None or control.where(cell)) and not silent(cell)]
+    if not chosen and not all(map(silent, cells)):
+        raise InputError(f"control {control.name!r} applies to no cell of this budget in which the claim does")
     return _tasks(loaded, chosen, control.name if control.remeasures else "", seed, replicates, code)
 
 
@@ -151,7 +154,7 @@ def verify(
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda text: None,
 ) -> list[ClaimResult]:
-    """Measure what is missing, store it below `folder`, and judge every claim.
+    """Measure what is missing, store it below `folder`, judge every claim, and enter the verdicts in its ledger.
 
     Parameters
     ----------
@@ -197,13 +200,15 @@ def verify(
         found = ((cell, [task.key for task in tasks]) for cell, tasks in group)
         return [Measured(cell, tuple(map(records.__getitem__, keys)), tuple(keys)) for cell, keys in found]
 
-    return [
+    results = [
         judge(
             one.loaded.claim, measured(one.own), [measured(group) for group in one.controls],
             budget=budget, seed=seed, code=one.code,
         )
         for one in plans
     ]  # fmt: skip
+    append_verdicts(folder, results)
+    return results
 
 
 def _keep(store: Store, done: Done, log: Callable[[str], None]) -> Record:

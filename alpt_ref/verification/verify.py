@@ -13,13 +13,14 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.verification.claim import BUDGETS
 from alpt_ref.verification.inputs import Inputs
+from alpt_ref.verification.ledger import LEDGER
 from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, save_results
 from alpt_ref.verification.runner import load_claims
 from alpt_ref.verification.runner import verify as measure_and_judge
 
 MARKER = "verify.json"
-OWN = ("cells", "claims", "report.html", "report.md", "report.json")
+OWN = ("cells", "claims", LEDGER, "report.html", "report.md", "report.json")
 
 
 def verify(

@@ -1,108 +1,25 @@
-"""The instances that the claims run low-precision SGD on: a problem with known constants, its grid, noise and start.
-
-One class for all of them. Separable problems without noise or with two-point noise are Markov chains: their
-expectations carry no sampling error. Regression over data and other noise go to the Monte Carlo driver. Constants come
-from the problem and the box alone.
-"""
+"""The instances that the claims run low-precision SGD on, by name or by cell; those that reach a bound are in `_sharp`."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from alpt_ref.theory import (
-    Chain,
-    Evolution,
-    Grid,
-    Noise,
-    Separable,
-    absolute,
-    bounds,
-    elastic,
-    evolve_separable,
-    huber,
-    quadratic,
-    saturating,
-)
+from alpt_ref.theory import Grid, Noise, Separable, absolute, bounds, elastic, huber, quadratic, saturating
 from alpt_ref.theory.linear import LinearModel, l1_regression, logistic_regression, synthetic_regression
-from alpt_ref.theory.markov import ExactRounding
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell
 
-Floats = NDArray[np.float64]
+from ._instance import Floats, Instance
+from ._sharp import SHARP
+
 CELL = 0.125
 """Step size of the wider boxes."""
 ROWS = 64
 RELATIVE = theorem(bounds.sr_convex_constant).source
 """Source of the claims that follow from the bounds."""
-
-
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """A problem, its grid and gradient noise, and the code of ``w_1`` in every coordinate."""
-
-    problem: Separable | LinearModel
-    grid: Grid
-    noise: Noise
-    start: int
-
-    @property
-    def separable(self) -> Separable:
-        """The problem, known to be separable."""
-        assert isinstance(self.problem, Separable)
-        return self.problem
-
-    @property
-    def exact(self) -> bool:
-        """Whether the Markov engine takes it."""
-        return isinstance(self.problem, Separable) and self.noise.kind in ("none", "two-point")
-
-    def rate(self, reach: float) -> float:
-        """Learning rate whose largest first update is `reach` steps; of the slope where the noise has no largest."""
-        found = self.problem.constants(self.grid, self.noise)
-        largest = found.g_max if np.isfinite(found.g_max) else self.problem.constants(self.grid, Noise()).g_max
-        return float(reach) * self.grid.step_size / largest
-
-    def constants(self, eta: float | None = None) -> dict[str, Any]:
-        """What the bounds need, under their names; `eta` is the learning rate (left out: ``1/mu``)."""
-        found = self.problem.constants(self.grid, self.noise)
-        w_1 = np.full(found.dim, self.start * self.grid.step_size)
-        return {
-            "step_size": self.grid.step_size,
-            "dim": found.dim,
-            "G": found.G,
-            "G1": found.G1,
-            "g_max": found.g_max,
-            "D": found.D,
-            "D1": float(self.problem.distance(w_1)),
-            "L": found.L,
-            "mu": found.mu,
-            "gap": float(self.problem.value(w_1)) - found.f_star,
-            "convex": found.convex,
-            "eta": 1.0 / found.mu if eta is None else eta,
-        }
-
-    def evolve(self, rates: Floats, rounding: ExactRounding = "sr") -> Evolution:
-        """Exact expectations along the run."""
-        return evolve_separable(self.separable, self.grid, self.start, rates, noise=self.noise, rounding=rounding)
-
-    def stationary_loss(self, eta: float, rounding: ExactRounding = "sr") -> tuple[float, Floats]:
-        """Long-run ``E f - f*`` of one coordinate, and the law behind it."""
-        law = Chain(self.separable, self.grid, self.noise, rounding).stationary(eta, self.start)
-        return float(law @ self.separable.values(self.grid.values[:, None])[:, 0]), law
-
-    def floor_bound(self, eta: float) -> float:
-        """What S1 leaves as T grows: its sharp form where no update exceeds a step, else the general one."""
-        known = self.problem.constants(self.grid, self.noise)
-        given: dict[str, Any] = {"T": 1, "eta": eta, "step_size": self.grid.step_size, "D1": 0.0, "G1": known.G1}
-        if eta * known.g_max <= self.grid.step_size:
-            return bounds.sr_convex_constant_small_updates(**given, g_max=known.g_max)
-        return bounds.sr_convex_constant(**given, G=known.G, dim=1)
 
 
 # ---- S1 to S5: instances by name
@@ -128,11 +45,7 @@ def _one_hot_rows(loss: str, fields: int, values: int) -> LinearModel:
 _WIDE = Grid(CELL, 6)
 _SHAKEN = Noise("two-point", 0.5)
 INSTANCES: dict[str, Callable[[], Instance]] = {
-    # one coordinate, where the bounds are tight
-    "kink": lambda: Instance(absolute(1.0, 0.0), Grid(1.0, 2), Noise(), 0),
-    "bent kink": lambda: Instance(elastic(0.01, 1.0, 0.0), Grid(1.0, 2), Noise(), 0),
-    "noisy bowl": lambda: Instance(quadratic(1.0, 0.0), Grid(1.0, 8), Noise("two-point", 400.0), 0),
-    "corner bowl": lambda: Instance(quadratic(1.0, 0.0), Grid(1.0, 8), Noise(), -128),
+    **SHARP,
     # one coordinate, where nearest rounding stalls
     "cliff": lambda: Instance(absolute(1.0, 0.0), Grid(1.0, 4), Noise(), 7),
     "far bowl": lambda: Instance(quadratic(1.0, 0.3), Grid(1.0, 5), Noise(), 15),
@@ -164,6 +77,11 @@ INSTANCES: dict[str, Callable[[], Instance]] = {
 def named(name: str) -> Instance:
     """An instance by name, built once per process."""
     return INSTANCES[name]()
+
+
+def of(cell: Cell) -> Instance:
+    """The instance of a cell: by its name, or of those in the corner of a box."""
+    return in_corner(cell) if "sigma" in cell else named(cell["problem"])
 
 
 # ---- D1 and D2: started in the lowest corner of the box

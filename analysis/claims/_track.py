@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,9 @@ from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.markov import ExactRounding
 from alpt_ref.verification import Assumption, Cell, Constants, Measurement, exact, sampled
 
-from ._instances import Floats, Instance, named
+from ._box import row_slopes
+from ._instance import Floats, Instance
+from ._instances import of
 
 
 def known(cell: Cell) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def known(cell: Cell) -> dict[str, Any]:
 
     ``reach`` of the cell is the largest first update in steps; without it, ``eta = 1/mu``.
     """
-    made = named(cell["problem"])
+    made = of(cell)
     return made.constants(made.rate(cell["reach"]) if "reach" in cell else None)
 
 
@@ -42,18 +43,19 @@ class Track:
     average_gradient2: Floats
     observed: dict[str, Any]
 
-    def measurement(self, values: Floats, times: Sequence[int], forms: Sequence[str]) -> Measurement:
-        """`values` once for each form of the bound, with the horizons as labels."""
+    def measurement(self, values: Floats, times: Sequence[int], forms: Sequence[str], most: float) -> Measurement:
+        """`values`, from 0 to `most`, once for each form of the bound, with the horizons as labels."""
         labels = [f"T = {T}, {form}" for form in forms for T in times]
         every = np.tile(values, (1, len(forms)))
         if self.exact:
             return exact(every[0], rtol=1e-10, labels=labels, observed=self.observed)
-        return sampled(every, labels=labels, observed=self.observed)
+        inside = np.clip(every, 0.0, most) if np.abs(every - every.clip(0.0, most)).max() <= FLOAT32 * most else every
+        return sampled(inside, low=0.0, high=most, labels=labels, observed=self.observed)
 
 
 def track(cell: Cell, schedule: Schedule, seed: int, *, broken: str | None = None) -> Track:
     """Run the cell's setting to its T with stochastic rounding, or with nearest rounding where that is the control."""
-    made, times = named(cell["problem"]), horizons(cell)
+    made, times = of(cell), horizons(cell)
     rounding: ExactRounding = "dr" if broken == "nearest rounding" else "sr"
     if made.exact:
         return _exact_track(made, made.evolve(schedule.rates(times[-1]), rounding), times)
@@ -99,18 +101,19 @@ def measured_average(run: Evolution, made: Instance, times: Sequence[int]) -> Me
     return exact(values, labels=labels, observed=_largest(made, run), extra={"T": list(times)})
 
 
+def largest_loss(cell: Cell, constants: Constants) -> float:
+    """What no method can exceed, at no iterate and in no average: sup of ``f - f*`` over the box."""
+    return of(cell).largest_loss()
+
+
 def _observed(made: Instance, runs: SimulationResult) -> dict[str, Any]:
     """The second moment and 1-norm of a gradient at every last iterate, exactly, and the largest along the runs."""
     w = runs.final.astype(np.float64)
     noise = made.problem.dim * made.noise.sigma**2
     if isinstance(made.problem, LinearModel):
-        model = made.problem
-        each = [
-            dataclasses.replace(model, features=model.features[i : i + 1], offsets=model.offsets[i : i + 1]).gradient(w)
-            for i in range(len(model.offsets))
-        ]
-        square = float((np.stack(each) ** 2).sum(axis=2).mean(axis=0).max())
-        absolute_sum = float(np.abs(np.stack(each)).sum(axis=2).mean(axis=0).max())
+        each = row_slopes(made.problem, w)
+        square = float((each**2).sum(axis=2).mean(axis=0).max())
+        absolute_sum = float(np.abs(each).sum(axis=2).mean(axis=0).max())
     else:
         square = float(runs.max_gradient2.max())
         absolute_sum = float(made.noise.absolute_mean(made.problem.gradient(w)).sum(axis=1).max())
@@ -131,17 +134,33 @@ def _below(name: str, constant: str, power: int, slack: float) -> Callable[[Cell
 
 FLOAT32, FLOAT64 = 1e-6, 1e-12
 """Relative excess over a constant that rounding explains."""
-CONVEX = Assumption("f is convex", lambda cell, constants: bool(constants["convex"]))
-STRONGLY = Assumption("f is mu-strongly convex, mu > 0", lambda cell, constants: constants["mu"] > 0.0)
+
+
+def _holds_in_box(cell: Cell, constants: Constants) -> bool:
+    met = of(cell).sizes_in_box()
+    wrong = [key for key in ("G", "G1", "g_max", "D", "L") if not met[key] <= constants[key] * (1 + FLOAT32)]
+    return not wrong and (constants["mu"] == 0.0 or met["mu"] >= constants["mu"] * (1 - FLOAT32))
+
+
+def _smooth_beyond(cell: Cell, constants: Constants) -> bool:
+    made = of(cell)
+    move = constants["eta"] * constants["g_max"] + made.grid.step_size
+    beyond = min(move, made.grid.high - made.grid.low)  # a move may be of any length under normal noise
+    return bool(made.sizes_in_box(beyond)["L"] <= constants["L"] * (1 + FLOAT32))
+
+
+CONVEX = Assumption("f is convex", lambda cell, constants: bool(constants["convex"]), proved=True)
+STRONGLY = Assumption("f is mu-strongly convex, mu > 0", lambda cell, constants: constants["mu"] > 0.0, proved=True)
+IN_BOX = Assumption("G, G1, D, L and mu hold in the whole box", _holds_in_box, proved=True)
+SMOOTH_BEYOND = Assumption("L holds one move beyond the box, too", _smooth_beyond, proved=True)
 ALONG = (
-    Assumption("E|g_t|^2 <= G^2 along the run", _below("G2", "G", 2, FLOAT32), along_run=True),
-    Assumption("E|g_t|_1 <= G1 along the run", _below("G1", "G1", 1, FLOAT32), along_run=True),
-    Assumption("|w_t - w*| <= D along the run", _below("D2", "D", 2, FLOAT32), along_run=True),
+    Assumption("E|g_t|^2 <= G^2 along the run", _below("G2", "G", 2, FLOAT32), along_run=True, proved=True),
+    Assumption("E|g_t|_1 <= G1 along the run", _below("G1", "G1", 1, FLOAT32), along_run=True, proved=True),
+    Assumption("|w_t - w*| <= D along the run", _below("D2", "D", 2, FLOAT32), along_run=True, proved=True),
 )
-CONVEX_IN_BOX = Assumption("f is convex and its minimum lies in the box", CONVEX.holds)
 AT_EVERY_ITERATE = (
-    Assumption("E|g_t|^2 <= G^2 at every iterate", _below("G2", "G", 2, FLOAT64), along_run=True),
-    Assumption("E|w_t - w*|^2 <= D^2 at every iterate", _below("D2", "D", 2, FLOAT64), along_run=True),
+    Assumption("E|g_t|^2 <= G^2 at every iterate", _below("G2", "G", 2, FLOAT64), along_run=True, proved=True),
+    Assumption("E|w_t - w*|^2 <= D^2 at every iterate", _below("D2", "D", 2, FLOAT64), along_run=True, proved=True),
 )
 
 

@@ -4,7 +4,7 @@ Proof. For |eta g| <= Delta the second moment obeys E(w'-w*)^2 = E(w-w*)^2 - 2 e
 In the stationary law the first two cancel: E[g e] = Delta E|g|/2, an equation without eta (X2, X3 are its solutions).
 Deterministic rounding in its place stops at Delta/(2 eta lambda): its loss grows like 1/eta^2 (claim c6, the control).
 
-Exact stationary laws, kept for the figure of laws.
+Exact stationary laws, kept for the figure of laws. The equation has no eta in it: the slope is 0 up to float64.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 from alpt_ref.theory import Noise
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
-from ._instances import EXACT_WIDTH, POWERS, RANGE, RELATIVE, SIGMA, floor, grid_of
+from ._instances import POWERS, RANGE, RELATIVE, SIGMA, floor, grid_of
 from ._pictures import slopes
+from ._slopes import ROUNDING
 
 BITS = 7
 LAWS = 4
@@ -35,7 +36,7 @@ def rates(count: int) -> list[float]:
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
-    return -EXACT_WIDTH, EXACT_WIDTH
+    return -ROUNDING, ROUNDING
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
@@ -63,10 +64,18 @@ CLAIM = Claim(
     grid=cells,
     bound=bound,
     measure=measure,
-    control=Control(
-        "deterministic",
-        "DR in place of SR: its loss falls as the learning rate grows",
-        where=lambda cell: cell["problem"] == "smooth",
+    control=(
+        Control(
+            "deterministic",
+            "DR in place of SR: its loss falls as the learning rate grows",
+            where=lambda cell: cell["problem"] == "smooth",
+        ),
+        Control(
+            "proportional",
+            "power 1, as for full precision with gradient noise",
+            bound=lambda cell, constants: (1.0 - ROUNDING, 1.0 + ROUNDING),
+            removes=("eta^0",),
+        ),
     ),
     figure=slopes("problem", r"learning rate $\eta$", "stationary excess loss"),
 )

@@ -2,9 +2,10 @@ r"""D3: which codes deterministic rounding leaves where they are, exactly.
 
 Statement and proof: `alpt_ref.theory.stalling.dr_is_fixed`.
 
-The usual short form "fixed iff |u| < 1/2" is wrong at ties and at the ends; it is one of the controls. Three
+The usual short form "fixed iff |u| < 1/2" is wrong at ties and at the ends; each half of that is a control. Three
 implementations are compared with the rule, code by code: the exact chain, the Monte Carlo kernel and the LPT table.
-All numbers are dyadic, so ties occur and float32 is exact.
+All numbers are dyadic, so ties occur and float32 is exact. In some cells the minimum lies beyond the range, so that
+updates point outward at an end.
 """
 
 from __future__ import annotations
@@ -25,19 +26,29 @@ CURVATURE = 1.0
 
 def cells(budget: str) -> list[Cell]:
     full = budget == "full"
-    return product(
+    inside = product(
         bits=[2, 4, 8] if full else [4, 8],
         step=[0.25, 1.0] if full else [0.25],
         log2_eta=[-1, -2, -3, -5, -7] if full else [-1, -3, -6],
         quarters=[-7, -1, 0, 2, 5] if full else [0, 1, -6],
     )
+    return inside + product(bits=[4], step=[0.25], log2_eta=[-1, -3] if full else [-1], quarters=[44, -48])
 
 
 def setting(cell: Cell) -> tuple[Grid, float, float]:
     """Grid, learning rate, and the minimum, a whole number of quarter steps."""
     grid = Grid(cell["step"], cell["bits"])
-    minimum = float(np.clip(cell["quarters"] / 4, grid.low_code, grid.high_code)) * cell["step"]
-    return grid, 2.0 ** cell["log2_eta"], minimum
+    return grid, 2.0 ** cell["log2_eta"], cell["quarters"] / 4 * cell["step"]
+
+
+def has_ties(cell: Cell) -> bool:
+    """Whether an update is half a step exactly: a whole number of steps from the minimum, away from the ends."""
+    return bool(cell["quarters"] == 0 and 2.0 ** -cell["log2_eta"] / 2 < 2 ** (cell["bits"] - 1))
+
+
+def points_outward(cell: Cell) -> bool:
+    """Whether an update at an end of the range leaves it."""
+    return abs(cell["quarters"]) > 40
 
 
 def by_chain(problem: Separable, grid: Grid, eta: float, rounding: Any) -> NDArray[np.bool_]:
@@ -72,8 +83,16 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     problem = quadratic(CURVATURE, minimum)
     gradient = problem.gradient(grid.values[:, None])[:, 0]
     rule = dr_is_fixed(grid.codes, gradient, eta, grid)
-    if broken == "short-rule":
-        rule = np.abs(eta * gradient / grid.step_size) < 0.5
+    u = eta * gradient / grid.step_size
+    ends = (grid.codes == grid.low_code) & (u > 0), (grid.codes == grid.high_code) & (u < 0)
+    if broken == "ties-held":
+        rule = (np.abs(u) <= 0.5) | ends[0] | ends[1]
+    elif broken == "ties-moved":
+        rule = (np.abs(u) < 0.5) | ends[0] | ends[1]
+    elif broken == "ends-moved":
+        rule = (u > -0.5) & (u <= 0.5)
+    elif broken == "quarter-step":
+        rule = ((u > -0.25) & (u <= 0.25)) | ends[0] | ends[1]
     rounding = "sr" if broken == "stochastic" else "dr"
     found = [
         by_chain(problem, grid, eta, rounding),
@@ -101,9 +120,10 @@ CLAIM = Claim(
     bound=none,
     measure=measure,
     control=(
-        Control("stochastic", "SR in place of DR", where=lambda cell: cell["bits"] == 4),
-        Control(
-            "short-rule", "the rule |eta g| < Delta/2, wrong at ties and at the ends", where=lambda c: c["bits"] == 8
-        ),
+        Control("stochastic", "SR in place of DR", where=lambda c: c["bits"] == 4 and not points_outward(c)),
+        Control("ties-held", "the rule |eta g| <= Delta/2", where=has_ties, removes=("-Delta/2 <",)),
+        Control("ties-moved", "the rule |eta g| < Delta/2", where=has_ties, removes=("<= Delta/2",)),
+        Control("ends-moved", "the rule without its exception at the ends", where=points_outward, removes=("ends",)),
+        Control("quarter-step", "a quarter of a step in place of half", where=has_ties, removes=("Delta/2",)),
     ),
 )

@@ -3,11 +3,12 @@ r"""D3 on a quadratic: how far from the minimum DR stops, and why that grows as 
 Statement and proof: `alpt_ref.theory.stalling.dr_quadratic_stall`.
 
 That loss is reached only from outside; a start inside the radius stays where it is. The measured chain has no noise,
-so its path is followed to the end code by code.
+so its path is followed to the end code by code. Controls: SR, and each part of the two limits removed or changed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,16 @@ def bound(cell: Cell, constants: Constants) -> Any:
     return constants["nearest"], constants["farthest"]
 
 
+def within(low: float, high: float, less: float) -> Callable[[Cell, Constants], Any]:
+    """Limits ``low R - less`` and ``high R`` with R the stalled radius, in steps."""
+    return lambda cell, constants: (low * constants["farthest"] - less, high * constants["farthest"])
+
+
+def far(cell: Cell) -> bool:
+    """Where the stalled radius is two steps at the least."""
+    return bool(cell["eta"] * cell["curvature"] <= 0.25)
+
+
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     grid, end = last_codes(cell)
     error = np.abs(grid.values - cell["off_grid"])
@@ -87,6 +98,14 @@ CLAIM = Claim(
     bound=bound,
     measure=measure,
     assumptions=(Assumption("the start lies outside the stalled region", _outside, along_run=True),),
-    control=Control("stochastic", "SR in place of DR: its mean distance does not depend on the learning rate"),
+    control=(
+        Control("stochastic", "SR in place of DR: its mean distance does not depend on the learning rate", where=far),
+        Control("at-the-radius", "not a step less at the near end", bound=within(1.0, 1.0, 0.0), where=far,
+                removes=("- Delta",)),
+        Control("twice-the-radius", "Delta/(eta lambda) at the near end", bound=within(2.0, 2.0, 1.0), where=far,
+                removes=("Delta/(2 eta lambda) (near end)",)),
+        Control("half-the-radius", "Delta/(4 eta lambda) at the far end", bound=within(0.0, 0.5, 0.0), where=far,
+                removes=("Delta/(2 eta lambda) (far end)",)),
+    ),
     figure=along("eta", r"learning rate $\eta$", "final distance (steps)", "curvature"),
 )

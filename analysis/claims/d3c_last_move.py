@@ -44,6 +44,19 @@ def bound(cell: Cell, constants: Constants) -> int:
     return dr_freeze_step(**constants)
 
 
+def kink(cell: Cell) -> bool:
+    """Where the largest gradient is the gradient everywhere."""
+    return bool(cell["problem"] == "kink")
+
+
+def without_2(cell: Cell, constants: Constants) -> int:
+    return dr_freeze_step(**{**constants, "c": constants["c"] / 2})
+
+
+def not_squared(cell: Cell, constants: Constants) -> int:
+    return math.floor(2.0 * constants["c"] * constants["gradient_max"] / constants["step_size"]) + 1
+
+
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     grid, one = Grid(1.0, BITS), problem(cell)
     horizon = 2 * dr_freeze_step(**constants(cell)) + 50
@@ -73,6 +86,8 @@ CLAIM = Claim(
     measure=measure,
     control=(
         Control("stochastic", "SR in place of DR: it keeps moving"),
-        Control("shrunk", "freezing a tenth earlier", shrink=0.9, where=lambda cell: cell["problem"] == "kink"),
+        Control("shrunk", "freezing a tenth earlier", shrink=0.9, where=kink, removes=("c", "max_i |g_i|", "Delta")),
+        Control("without-2", "(c max|g|/Delta)^2", bound=without_2, where=kink, removes=("2",)),
+        Control("not-squared", "2 c max|g|/Delta", bound=not_squared, where=kink, removes=("^2",)),
     ),
 )

@@ -7,6 +7,7 @@ Measured exactly; the curves of SR, DR and full precision are kept for the figur
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,17 @@ def constants(cell: Cell) -> Constants:
 def bound(cell: Cell, constants: Constants) -> list[float]:
     kept, _ = separation(slope=cell["slope"], code=cell["code"], eta=constants["eta"], step_size=STEP_SIZE)
     return [kept - bounds.sr_convex_constant_small_updates(T=T, **constants) for T in horizons(cell)]
+
+
+def parts(kept: float, start: float, floor: float) -> Callable[[Cell, Constants], list[float]]:
+    """The bound with these parts of its three terms."""
+
+    def value(cell: Cell, constants: Constants) -> list[float]:
+        gap, level = separation(slope=cell["slope"], code=cell["code"], eta=constants["eta"], step_size=STEP_SIZE)
+        first = [constants["D1"] ** 2 / (2.0 * constants["eta"] * T) for T in horizons(cell)]
+        return [kept * gap - start * of_start - floor * level for of_start in first]
+
+    return value
 
 
 def evolve(cell: Cell, rounding: ExactRounding) -> Evolution:
@@ -115,6 +127,16 @@ CLAIM = Claim(
     bound=bound,
     measure=measure,
     assumptions=(Assumption("eta G <= Delta/2", _small),),
-    control=Control("stochastic", "SR in place of DR: nothing separates a method from itself"),
+    trivial=lambda cell, constants: 0.0,
+    control=(
+        Control("stochastic", "SR in place of DR: nothing separates a method from itself"),
+        Control("twice-the-gap", "2 G k Delta", bound=parts(2.0, 1.0, 1.0), removes=("G k Delta",)),
+        Control("no-start", "without the term for the start", bound=parts(1.0, 0.0, 1.0),
+                removes=("(k Delta)^2/(2 eta T)",)),
+        Control("half-start", "half of the term for the start", bound=parts(1.0, 0.5, 1.0),
+                removes=("1/(2 eta T)",)),
+        Control("no-floor", "without SR's floor", bound=parts(1.0, 1.0, 0.0), removes=("G Delta/2",)),
+        Control("half-floor", "half of SR's floor", bound=parts(1.0, 1.0, 0.5), removes=("1/2",)),
+    ),
     figure=over_time(0, "SR", "DR", "full precision", "S1 bound", "D1 bound"),
 )

@@ -5,25 +5,29 @@ Statement and proof: `alpt_ref.theory.bounds.sr_convex_constant`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
 from alpt_ref.theory.bounds import sr_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
-from ._track import ALONG, CONVEX, against_time, horizons, known, track
+from ._sharp import each
+from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
+from ._track import ALONG, CONVEX, IN_BOX, against_time, horizons, known, largest_loss, track
 
 KEYS = ("eta", "step_size", "D1", "G", "dim")
 
 
 def grid(budget: str) -> list[Cell]:
-    """Exact problems over small and large updates, the tight one, and regressions by Monte Carlo."""
+    """Exact problems over small and large updates, those that reach each term, and regressions by Monte Carlo."""
     full = budget == "full"
     reach = [0.02, 0.1, 0.4, 1.0, 3.0, 10.0] if full else [0.1, 1.0, 10.0]
-    cells = [{"problem": "cliff", "reach": 0.4, "T": 10_000}, {"problem": "kink", "reach": 0.01, "T": 100_000}]
+    cells: list[Cell] = [{"problem": "cliff", "reach": 0.4, "T": 10_000}]
+    cells += product(problem=each("kink"), reach=[0.01, 0.5], T=[100_000 if full else 20_000])
+    cells += [{"problem": "corner kink", "reach": u, "T": T} for u, T in ((1.0, 128), (16.0, 8), (128.0, 1))]
+    cells += [{"problem": "wide kink", "reach": 64.0, "T": 1_000}]
     cells += product(problem=["bowls", "slopes", "hubers", "sparse"], reach=reach, T=[30_000 if full else 3_000])
     names = ["logistic", "L1 regression", "one-hot logistic", "one-hot L1"]
     return cells + product(
@@ -51,17 +55,27 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
     return [made[form](T) for form in forms(cell) for T in horizons(cell)]
 
 
-def no_rounding(cell: Cell, constants: Constants) -> list[float]:
-    """What full precision would obey: the same without the rounding term."""
-    eta, square = constants["eta"], constants["D1"] ** 2
-    full = [square / (2 * eta * T) + eta * constants["G"] ** 2 / 2 for T in horizons(cell)]
-    return list(np.tile(full, len(forms(cell))))
+def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[float]:
+    """The same, from the terms that the theorem lists."""
+    eta, step, d, G, G1, D1 = (constants[key] for key in ("eta", "step_size", "dim", "G", "G1", "D1"))
+
+    def value(form: str, T: int) -> float:
+        wrong = broken.within("small moves" if form == "small moves" else "")
+        first = wrong.term("D1^2/(2 eta T)", D1**2 / (2 * eta * T))
+        if form == "small moves":
+            return first + wrong.term("Delta G1/2", step * G1 / 2)
+        dense = wrong.factor("sqrt(d)", math.sqrt(d)) * G
+        linear = wrong.term("sqrt(d) Delta G/2", step * (min(dense, G1) if form == "sparse" else dense) / 2)
+        square = wrong.term("d Delta^2/(8 eta)", wrong.factor("d", d) * step**2 / (8 * eta))
+        return first + wrong.term("eta G^2/2", eta * G**2 / 2) + min(linear, square)
+
+    return [value(form, T) for form in forms(cell) for T in horizons(cell)]
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """``(1/T) sum_t E f(w_t) - f*``."""
     run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken)
-    return run.measurement(run.average_value, horizons(cell), forms(cell))
+    return run.measurement(run.average_value, horizons(cell), forms(cell), largest_loss(cell, {}))
 
 
 THEOREM = theorem(sr_convex_constant)
@@ -76,11 +90,29 @@ CLAIM = Claim(
     constants=known,
     bound=bound,
     measure=measure,
-    assumptions=(CONVEX, *ALONG),
+    trivial=largest_loss,
+    assumptions=(CONVEX, IN_BOX, is_its_terms(of_terms, bound), *ALONG),
     control=(
-        Control("shrunk", "0.98 of the bound, where it is reached", 0.98, where=lambda cell: cell["problem"] == "kink"),
-        Control("no rounding term", "the bound of full precision", bound=no_rounding),
-        Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["problem"] == "cliff"),
+        Control("shrunk", "0.98 of the bound, where it is reached", 0.98, where=at("kink, d = 1", "kink, d = 16")),
+        Control("nearest rounding", "DR in place of SR", where=at("cliff")),
+        *needed(
+            of_terms,
+            {
+                "D1^2/(2 eta T)": at("corner kink"),
+                "eta G^2/2": at("wide kink"),
+                "sqrt(d) Delta G/2": at(*each("kink"), reach=0.01),
+                "d Delta^2/(8 eta)": at(*each("kink"), reach=0.5),
+            },
+        ),
+        *needed_factors(
+            of_terms,
+            {"sqrt(d)": at(*each("kink")[1:], reach=0.01), "d": at(*each("kink")[1:], reach=0.5)},
+        ),
+        *needed(
+            of_terms,
+            {"D1^2/(2 eta T)": at("corner kink", reach=1.0), "Delta G1/2": at(*each("kink"), reach=0.01)},
+            "small moves",
+        ),
     ),
     figure=against_time(r"$\frac{1}{T}\sum_t E f(w_t) - f^*$"),
 )

@@ -5,25 +5,30 @@ Statement and proof: `alpt_ref.theory.bounds.sr_strongly_convex_constant`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import numpy as np
 
 from alpt_ref.theory import Schedule, bounds
 from alpt_ref.theory.bounds import sr_strongly_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
 
-from ._track import ALONG, STRONGLY, against_time, horizons, known, track
+from ._sharp import each
+from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
+from ._track import ALONG, IN_BOX, STRONGLY, against_time, horizons, known, track
 
 KEYS = ("mu", "eta", "step_size", "D1", "G", "dim")
 
 
 def grid(budget: str) -> list[Cell]:
-    """Exact problems, the tight one, and regressions with an l2 term by Monte Carlo."""
+    """Exact problems, those that reach each term, and regressions with an l2 term by Monte Carlo."""
     full = budget == "full"
     reach = [0.02, 0.1, 0.4, 1.0, 3.0] if full else [0.1, 1.0]
-    cells = [{"problem": "far bowl", "reach": 0.8, "T": 3_000}, {"problem": "noisy bowl", "reach": 0.01, "T": 200_000}]
+    cells: list[Cell] = [{"problem": "far bowl", "reach": 0.8, "T": 3_000}]
+    cells += product(problem=each("noisy bowls"), reach=[0.1], T=[20_000])
+    cells += product(problem=each("noisy bowls"), reach=[0.66], T=[4_000])
+    cells += [{"problem": "noisy bowls, d = 1", "reach": 5.28, "T": 2_000}]
+    cells += [{"problem": "corner bowl", "reach": u, "T": T} for u, T in ((6.4, 5), (1.0, 50))]
     cells += product(problem=["bowls", "elastics"], reach=reach, T=[30_000 if full else 3_000])
     names = ["least squares", "one-hot logistic", "logistic"]
     return cells + product(
@@ -52,19 +57,34 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
     return [made[form](t) for form in forms(cell) for t in horizons(cell)]
 
 
-def no_rounding(cell: Cell, constants: Constants) -> list[float]:
-    """What full precision would obey."""
-    rate = 2 * constants["eta"] * constants["mu"]
-    kept = (1 - rate) ** (np.array(horizons(cell)) - 1.0)
-    floor = constants["eta"] * constants["G"] ** 2 / (2 * constants["mu"])
-    full = kept * constants["D1"] ** 2 + (1 - kept) * floor
-    return [float(value) for value in np.tile(full, len(forms(cell)))]
+def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[float]:
+    """The same, from the terms that the theorem lists."""
+    mu, eta, step, d, G, G1 = (constants[key] for key in ("mu", "eta", "step_size", "dim", "G", "G1"))
+
+    def value(form: str, t: int) -> float:
+        wrong = broken.within("small moves" if form == "small moves" else "")
+        k = (1 - 2 * eta * mu) ** (t - 1)
+        first = wrong.term("k D1^2", k * constants["D1"] ** 2)
+        if form == "small moves":
+            return first + wrong.term("(1 - k) Delta G1/(2 mu)", (1 - k) * step * G1 / (2 * mu))
+        norm = wrong.factor("sqrt(d)", math.sqrt(d)) * G
+        linear = wrong.term("sqrt(d) Delta G/(2 mu)", step * (min(norm, G1) if form == "sparse" else norm) / (2 * mu))
+        square = wrong.term("d Delta^2/(8 eta mu)", wrong.factor("d", d) * step**2 / (8 * eta * mu))
+        F = wrong.term("eta G^2/(2 mu)", eta * G**2 / (2 * mu)) + min(linear, square)
+        return first + wrong.term("(1 - k) F", (1 - k) * F)
+
+    return [value(form, t) for form in forms(cell) for t in horizons(cell)]
+
+
+def largest(cell: Cell, constants: Constants) -> float:
+    """What no method can exceed: the squared distance of the farthest corner."""
+    return float(constants["D"] ** 2)
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """``E|w_t - w*|^2``."""
     run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken)
-    return run.measurement(run.distance2, horizons(cell), forms(cell))
+    return run.measurement(run.distance2, horizons(cell), forms(cell), largest(cell, known(cell)))
 
 
 THEOREM = theorem(sr_strongly_convex_constant)
@@ -79,15 +99,42 @@ CLAIM = Claim(
     constants=known,
     bound=bound,
     measure=measure,
+    trivial=largest,
     assumptions=(
         STRONGLY,
         Assumption("eta <= 1/(2 mu)", lambda cell, constants: 2 * constants["eta"] * constants["mu"] <= 1.0),
+        IN_BOX,
+        is_its_terms(of_terms, bound),
         *ALONG,
     ),
     control=(
-        Control("shrunk", "0.98 of the bound, where it is reached", 0.98, where=lambda c: c["problem"] == "noisy bowl"),
-        Control("no rounding term", "the bound of full precision", bound=no_rounding),
-        Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["problem"] == "far bowl"),
+        Control("shrunk", "0.98 of the bound, where it is reached", 0.98, where=at(*each("noisy bowls"), reach=0.1)),
+        Control("nearest rounding", "DR in place of SR", where=at("far bowl")),
+        *needed(
+            of_terms,
+            {
+                "k D1^2": at("corner bowl"),
+                "(1 - k) F": at(*each("noisy bowls")),
+                "eta G^2/(2 mu)": at("noisy bowls, d = 1", reach=5.28),
+                "sqrt(d) Delta G/(2 mu)": at(*each("noisy bowls"), reach=0.1),
+                "d Delta^2/(8 eta mu)": at(*each("noisy bowls"), reach=0.66),
+            },
+        ),
+        *needed_factors(
+            of_terms,
+            {
+                "sqrt(d)": at(*each("noisy bowls")[1:], reach=0.1),
+                "d": at(*each("noisy bowls")[1:], reach=0.66),
+            },
+        ),
+        *needed(
+            of_terms,
+            {
+                "k D1^2": at("corner bowl", reach=1.0),
+                "(1 - k) Delta G1/(2 mu)": at(*each("noisy bowls"), reach=0.1),
+            },
+            "small moves",
+        ),
     ),
     figure=against_time(r"$E\|w_t - w^*\|^2$", "iterate t"),
 )

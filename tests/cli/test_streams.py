@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from alpt_ref.cli import run
+from alpt_ref.data import write_synthetic
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX redirections")
@@ -38,3 +42,26 @@ def test_a_reader_that_leaves_gets_no_traceback() -> None:
     done = shell("alpt-ref verify list | head -1")
     assert done.stdout.startswith("a1 ")
     assert "Traceback" not in done.stderr
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "st\x1b]0;mine\x07ore"
+    write_synthetic(folder, 200, fields=2, features=20)
+    assert run(["data", "info", str(folder)]) == 0
+    assert run(["data", "info", str(tmp_path / "no\x1b[2Jthing")]) == 2
+    assert run(["data", "info", "--json", str(folder)]) == 0
+    said = capfd.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert "\\x1b[2J" in said.err
+
+
+def test_only_one_place_prints() -> None:
+    """What it prints is escaped: nothing else of the command line may call click.echo or print."""
+    found = [
+        (path.name, line)
+        for path in sorted((ROOT / "alpt_ref" / "cli").glob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\b(click\.echo|click\.secho|print)\(", line)
+    ]
+    assert [name for name, _ in found] == ["__init__.py", "options.py"]
+    assert "printable(text)" in found[1][1]  # the other one prints sentences that were escaped before

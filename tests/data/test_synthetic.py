@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from alpt_ref.data import iter_synthetic_blocks, make_synthetic_model, synthetic_clicks, write_synthetic
+from alpt_ref.data.synthetic import clicks as clicks_module
+from alpt_ref.data.synthetic import model as model_module
 from alpt_ref.data.synthetic.clicks import default_field_sizes
 from alpt_ref.data.synthetic.model import BLOCK
 from alpt_ref.errors import InputError
@@ -53,6 +56,17 @@ def test_bayes_figures_against_the_definitions() -> None:
     assert dataset.info["bayes_logloss"] == pytest.approx(realised, abs=tolerances.BAYES_FIGURES)
     assert dataset.info["bayes_logloss_expected"] == pytest.approx(entropy, abs=tolerances.BAYES_FIGURES)
     assert dataset.info["bayes_auc"] == pytest.approx(_slow_auc(y, p), abs=tolerances.BAYES_FIGURES)
+
+
+def test_fingerprint_does_not_depend_on_last_bits_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another SciPy or NumPy may round a logarithm, a root or a logistic function the other way."""
+    before = synthetic_clicks(20_000, fields=6, features=300, seed=5).fingerprint
+    for module, name in ((model_module, "expit"), (clicks_module, "xlogy"), (clicks_module, "xlog1py")):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *values, function=function: np.nextafter(function(*values), np.inf))
+    monkeypatch.setattr(model_module, "brentq", lambda *values: brentq(*values) + 1e-13)
+    assert synthetic_clicks(20_000, fields=6, features=300, seed=5).fingerprint == before
+    assert synthetic_clicks(20_000, fields=6, features=300, seed=6).fingerprint != before
 
 
 def test_default_model_is_realistic() -> None:

@@ -29,6 +29,8 @@ def quantizer_cases() -> Iterator[Case]:
         for d in widths:
             if not each or d % 4:
                 yield f"{bits} bits, {rounding}, d={d}, each={each}", _quantize_case(bits, rounding, d, each)
+    for bits, d, rounding in itertools.product((2, 4, 8, 16), (16, 5), ("sr", "dr")):
+        yield f"beside values and ties, {bits} bits, {rounding}, d={d}", _awkward_case(bits, rounding, d)
     yield "dequantise, gradient, pack, unpack", _round_trip
     yield "philox", _philox
     yield "a piece of a matrix", _piece
@@ -60,6 +62,37 @@ def _quantize_case(bits: int, rounding: Any, d: int, each: bool) -> Callable[[st
             "codes": quantize(w, step, spec, **options),
             "words": quantize(w, step, spec, packed=True, **options),
         }
+
+    return run
+
+
+AWKWARD_STEPS = (0.1, 1 / 3, 2.0**-4, 7e-9, 1e-40, 1e-45, 1e33)
+"""Most of their values are rounded; two are subnormal, one leaves no fast way."""
+
+
+def awkward_weights(step: float, bits: int, d: int, seed: int, rows: int = 2) -> NDArray[np.float32]:
+    """Values of random codes, middles between two of them, and their neighbours among the float32 numbers; ends."""
+    generator = np.random.Generator(np.random.Philox(key=seed))
+    size = np.float32(step)
+    code = generator.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (rows, d))
+    value, above = (np.float32(code + k) * size for k in (0, 1))
+    middle = ((value.astype(np.float64) + above) / 2).astype(np.float32)
+    near = [np.nextafter(x, np.float32(end), dtype=np.float32) for x in (value, middle) for end in (-np.inf, np.inf)]
+    w = np.concatenate([value, middle, *near])
+    w[0, :4] = 3e38, -3e38, -0.0, 1e-45
+    return w
+
+
+def _awkward_case(bits: int, rounding: Any, d: int) -> Callable[[str], Arrays]:
+    def run(device: str) -> Arrays:
+        from alpt_ref import QuantSpec, quantize
+
+        found = {}
+        for number, step in enumerate(AWKWARD_STEPS):
+            w = awkward_weights(step, bits, d, number)
+            for name, given in (("one", step), ("each", np.full(len(w), step, np.float32)))[: 1 + d % 4]:
+                found[f"{name} {step}"] = quantize(w, given, QuantSpec(bits, rounding), seed=number, device=device)
+        return found
 
     return run
 

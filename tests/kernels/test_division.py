@@ -1,4 +1,4 @@
-"""Division by a known step size: the bits of IEEE division, for random and for the hardest quotients."""
+"""The whole part of a quotient by a known step size, without a division: for random and for the hardest quotients."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def hardest(count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Pairs ``w, step`` whose quotient lies as near to the middle of two float32 numbers as any quotient can.
+    """Pairs ``w, step`` whose quotient lies as near to a whole number as any that is not whole can.
 
-    With odd integers S (24 bits), r and M = -r / S modulo 2**25, ``W = (M S + r) / 2**25`` is whole and
-    ``W / S = (M + r / S) / 2**25``: M of 25 bits is a middle, missed by r / S.
+    With odd S of 24 bits and ``k < 2**15``, ``W = k S +- 1`` in units of the last place of the step, or of half of it
+    where that is a float32 number, misses k by ``1 / S``.
     """
     generator = np.random.Generator(np.random.Philox(key=seed))
-    weights: list[int] = []
+    weights: list[float] = []
     steps: list[int] = []
     while len(weights) < count:
         s = int(generator.integers(1 << 22, 1 << 23)) * 2 + 1
-        r = int(generator.integers(-3, 3)) * 2 + 1
-        middle = -r * pow(s, -1, 1 << 25) % (1 << 25)
-        w = (middle * s + r) >> 25
-        if middle >= 1 << 24 and w >= 1 << 23:
-            assert (middle * s + r) % (1 << 25) == 0
-            weights.append(w)
-            steps.append(s)
+        w = int(generator.integers(1, 1 << 15)) * s
+        near = np.nextafter(np.float32(w), np.float32(generator.choice([-np.inf, np.inf])), dtype=np.float32)
+        weights.append(float(near if generator.random() < 0.7 else np.float32(w)))
+        steps.append(s)
     return np.array(weights, np.float32), np.array(steps, np.float32)
+
+
+def right(quotient: float, w: float, step: float) -> bool:
+    """The whole part is that of ``w / step``, or one less where that is whole."""
+    from fractions import Fraction
+
+    exact = Fraction(w) / Fraction(step)
+    return int(quotient) in ({int(exact), int(exact) - 1} if exact.denominator == 1 else {int(exact)})
 
 
 SCRIPT = """
@@ -40,7 +45,7 @@ import sys, warnings
 from fractions import Fraction
 import numpy as np
 warnings.simplefilter("ignore")
-from alpt_ref.kernels.cuda.division import fma, known_step_size, quotient
+from alpt_ref.kernels.cuda.division import fma, fma_rz, known_step_size, quotient
 
 def nearest(x):
     # float32 nearest to a Fraction, ties to even: float64 rounds first, so decide among the neighbours exactly
@@ -53,30 +58,33 @@ wrong = 0
 for _ in range(2000):
     a, b, c = (np.float32(v) for v in generator.standard_normal(3))
     c = np.float32(-a * b) if generator.random() < 0.5 else c
-    wrong += fma(a, b, c) != nearest(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+    exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
+    wrong += fma(a, b, c) != nearest(exact)
+    down = fma_rz(a, b, c)
+    beyond = np.nextafter(down, np.float32(np.inf if exact > 0 else -np.inf), dtype=np.float32)
+    wrong += not abs(Fraction(float(down))) <= abs(exact) or (exact != 0 and abs(Fraction(float(beyond))) <= abs(exact))
 assert wrong == 0, wrong
 
+from tests.kernels.test_division import hardest, right
 steps = [np.float32(s) for s in (1.0, 3.0, 1.9999999, 1.0000001, 0.01, 7e-9, 2.0**-60, 2.0**60)]
 steps += [np.float32(2.0**e) for e in generator.uniform(-60, 60, 200)]
 for step in steps:
     known = known_step_size(step)
-    weights = (generator.uniform(-1, 1, 60) * 2.0 ** generator.uniform(-33, 17, 60) * float(step)).astype(np.float32)
-    grid = (np.arange(-130, 130, 0.5) * float(step)).astype(np.float32)  # quotients at and beside ties
-    for w in (*weights, *grid[generator.integers(0, len(grid), 20)]):
-        for near in (w, np.nextafter(w, np.float32(np.inf), dtype=np.float32)):
-            if abs(near) <= known[3] and abs(float(near)) >= float(step) * 2.0**-33:
-                assert quotient(near, *known[:3]) == np.float32(near / step), (near, step)
-from tests.kernels.test_division import hardest
+    weights = (generator.uniform(0, 1, 60) * 2.0 ** generator.uniform(-90, 17, 60) * float(step)).astype(np.float32)
+    grid = (np.arange(0, 32768) * float(step)).astype(np.float32)  # quotients at and beside whole numbers
+    for w in (*weights, *grid[generator.integers(0, len(grid), 40)]):
+        for near in (w, np.nextafter(w, np.float32(np.inf), dtype=np.float32), np.nextafter(w, np.float32(0), dtype=np.float32)):
+            if near <= known[3]:
+                assert right(float(quotient(near, *known[:3])), float(near), float(step)), (near, step)
 for w, step in zip(*hardest(3000, 2)):
     for power in (1.0, 2.0**-20, 2.0**10):
-        w = np.float32(w * np.float32(power))
-        assert quotient(w, *known_step_size(step)[:3]) == np.float32(w / step), (w, step)
+        assert right(float(quotient(np.float32(w * np.float32(power)), *known_step_size(np.float32(step * np.float32(power)))[:3])), float(w), float(step)), (w, step)
 assert known_step_size(np.float32(2.0**-61)) is None and known_step_size(np.float32(2.0**61)) is None
 print("same")
 """
 
 
-def test_the_quotient_is_that_of_ieee_division() -> None:
+def test_the_whole_part_is_that_of_the_exact_quotient() -> None:
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -117,4 +125,5 @@ def test_the_hardest_quotients_on_the_gpu() -> None:
     known = np.array([division.known_step_size(one) for one in step], np.float32)
     out = cupy.zeros(len(w), np.float32)
     launch(divide, -(-len(w) // 256), 256, cupy.asarray(w), cupy.asarray(known), out)
-    assert np.array_equal(cupy.asnumpy(out), w / step)
+    found = cupy.asnumpy(out)
+    assert all(right(float(q), float(a), float(b)) for q, a, b in zip(found, w, step, strict=True))

@@ -10,6 +10,8 @@ import pytest
 from alpt_ref import InputError, QuantSpec, dequantize, pack, philox4x32, quantize, step_gradient, unpack
 from alpt_ref.theory import Grid, Noise, Schedule, quadratic, simulate
 
+from ..kernels.cuda_cases import AWKWARD_STEPS, awkward_weights
+
 pytestmark = pytest.mark.gpu
 ROWS = 300_007
 
@@ -45,6 +47,33 @@ def test_large_random_tables_in_both_roundings(xp: Any, bits: int, d: int) -> No
             assert np.array_equal(xp.asnumpy(gradient), step_gradient(moderate, moderate[::-1].copy(), step, spec))
 
 
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+@pytest.mark.parametrize("d", [5, 16])
+def test_values_ties_and_their_neighbours_under_any_step_size(xp: Any, bits: int, d: int) -> None:
+    """The CPU's bits where a compiler could round otherwise: at values of codes, at middles, one float32 beside."""
+    generator = np.random.default_rng(bits + d)
+    for step in (*AWKWARD_STEPS, *(2.0 ** generator.uniform(-70, 70, 20)).astype(np.float32)):
+        w = awkward_weights(float(step), bits, d, 1, rows=3000)
+        steps = np.full(len(w), step, np.float32)
+        for rounding in ("sr", "dr"):
+            spec = QuantSpec(bits, rounding)  # type: ignore[arg-type]
+            expected = quantize(w, float(step), spec, seed=3)
+            for given in (float(step), xp.asarray(steps)):
+                found = quantize(xp.asarray(w), given, spec, seed=3)
+                assert np.array_equal(xp.asnumpy(found), expected), (step, rounding)
+        values = dequantize(found, float(step))
+        assert np.array_equal(xp.asnumpy(values), dequantize(expected, float(step)))  # nothing is flushed to zero
+        assert np.array_equal(xp.asnumpy(quantize(values, float(step), spec)), expected)
+
+
+def test_words_beside_the_threshold_are_compared_in_float64(xp: Any) -> None:
+    """Rests so small, and equal words so many, that float32 alone could not tell: every word below 2**24 of a step."""
+    w = np.full((1 << 18, 16), 0.1 * 2.0**-20, np.float32)
+    for step in (0.1, 1 / 3):
+        spec = QuantSpec(8, "sr")
+        assert np.array_equal(xp.asnumpy(quantize(xp.asarray(w), step, spec, seed=1)), quantize(w, step, spec, seed=1))
+
+
 def test_numpy_in_numpy_out(xp: Any) -> None:
     w = np.random.default_rng(0).standard_normal((100, 8)).astype(np.float32)
     codes = quantize(w, 0.1, QuantSpec(8), device="cuda")
@@ -78,6 +107,12 @@ def test_bad_input_is_refused(xp: Any) -> None:
     bad[2, 3] = np.nan
     with pytest.raises(InputError, match="w must be finite, got nan at row 2, column 3"):
         quantize(bad, 0.1, QuantSpec(8))
+    with pytest.raises(InputError, match=r"step_size must be at most 2\.658456e\+36 at 8 bits.* got 1e\+37$"):
+        quantize(good, 1e37, QuantSpec(8))
+    with pytest.raises(InputError, match=r"at 8 bits.* got 1e\+37 at row 0"):
+        quantize(good, xp.full(4, 1e37), QuantSpec(8))
+    with pytest.raises(InputError, match=r"must be finite in float32, got 1e\+37 times -128 at row 0, column 1"):
+        dequantize(xp.asarray([[10, -128]], dtype=np.int8), 1e37)
     with pytest.raises(InputError, match="w must be float32, got float64"):
         quantize(good.astype(np.float64), 0.1, QuantSpec(8))
     with pytest.raises(InputError, match=r"step_size must be finite and positive in float32, got -1\.0 at row 0"):

@@ -51,7 +51,7 @@ def test_what_is_undecided_is_counted_in_one_line(tmp_path: Path) -> None:
 def test_verdicts_are_counted_and_all_but_the_supported_named() -> None:
     result = ClaimResult(
         id="", title="", statement="", text="", kind="upper", source="", assumptions=(), alpha=0.05, power=0.95,
-        how="t", budget="quick", seed=0, code="", outcome="", cells=(), controls=(),
+        how="t", normal="", budget="quick", seed=0, code="", outcome="", p=None, cells=(), controls=(),
     )  # fmt: skip
     names = {"c0": "SUPPORTED", "c1": "REFUTED", "c2": "SUPPORTED", "c3": "REFUTED"}
     verdicts = [Verdict(replace(result, id=name, outcome=outcome), None) for name, outcome in names.items()]

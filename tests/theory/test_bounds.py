@@ -114,14 +114,21 @@ def test_d2_deterministic_falling_rate(compare: Compare, case: Case) -> None:
 
 
 def test_d2_sum_in_closed_parts_equals_the_plain_sum() -> None:
-    for c in (0.01, 0.3, 2.0, 50.0):
-        t = np.arange(1, 201)
-        plain = (4.0 / (2 * c) + c * 9.0) / math.sqrt(200) + 2.0 / 200 * np.minimum(
-            math.sqrt(2) * 0.1 * np.sqrt(t) / (2 * c), 3.0
-        ).sum()
-        assert stalling.dr_convex_sqrt(T=200, c=c, step_size=0.1, D=2.0, G=3.0, dim=2) == pytest.approx(
-            plain, rel=1e-12
-        )
+    t = np.arange(1, 201)
+    found = {}
+    for c in (0.01, 0.3, 0.5, 2.0, 50.0):
+        growing = np.minimum(math.sqrt(2) * 0.1 * np.sqrt(t) / (2 * c), 3.0).sum()
+        plain = (4.0 / (2 * c) + c * 9.0) / math.sqrt(200) + 2.0 / 200 * growing
+        found[c] = stalling.dr_convex_sqrt(T=200, c=c, step_size=0.1, D=2.0, G=3.0, dim=2)
+        assert found[c] == pytest.approx(min(plain, 3.0 * 2.0), rel=1e-12)
+    assert [c for c, bound in found.items() if bound < 6.0] == [0.3, 0.5, 2.0]
+
+
+def test_d1_and_d2_are_never_above_what_holds_for_every_method() -> None:
+    """Before 0.3.0 both said more than G D where nearest rounding stalls, that is nothing."""
+    for eta in (1e-6, 0.1, 100.0):
+        assert stalling.dr_convex_constant(T=5, eta=eta, step_size=0.5, D1=3.0, D=4.0, G=2.0, dim=3) <= 8.0
+        assert stalling.dr_convex_sqrt(T=5, c=eta, step_size=0.5, D=4.0, G=2.0, dim=3) <= 8.0
 
 
 def test_every_bound_is_reached_to_a_tenth_and_a_shrunk_bound_is_refuted() -> None:

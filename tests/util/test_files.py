@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from alpt_ref._util import files
-from alpt_ref._util.files import STALE_S, atomic, checksum, hidden, read_json, remove_parts, writable_folder, write_json
+from alpt_ref._util.files import (
+    STALE_S,
+    atomic,
+    checksum,
+    hidden,
+    read_json,
+    remove_parts,
+    writable_folder,
+    write_json,
+    write_text,
+)
 from alpt_ref._util.folders import new_folder
 from alpt_ref.errors import InputError
 
@@ -98,3 +111,20 @@ def test_what_killed_writers_left_is_taken_away(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.8-00.part", "kept"]
     remove_parts(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    """Only a writer of this place that is no more; what may be somebody else's stays."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mine, theirs = hidden(tmp_path / "a").name, []
+    for name in (
+        mine.replace(f".{os.getpid()}-", f".{dead.pid}-"),
+        re.sub(r"\.\d+-[0-9a-f]{8}", f".{dead.pid}-00000000", mine),  # another host's
+        mine,  # alive
+        ".a.7-00.part",  # of a former version
+    ):
+        (tmp_path / name).write_text("half")
+        theirs.append(name)
+    write_text(tmp_path / "a", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a", *theirs[1:]])

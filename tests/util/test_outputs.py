@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alpt_ref._util.outputs import check_output_file, check_output_folder, open_output
+from alpt_ref._util.outputs import check_output_file, check_output_folder, check_results_folder, open_output
 from alpt_ref.errors import InputError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
@@ -127,3 +127,25 @@ def test_output_folders(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     assert check_output_folder(tmp_path / "link") == (tmp_path / "real").resolve()
+
+
+def test_folders_for_results(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="root of the file system"):
+        check_results_folder("/")
+    (tmp_path / "file").write_text("")
+    for name, message in (("file", "is a file"), ("file/run", "lies below a file")):
+        with pytest.raises(InputError, match=message):
+            check_results_folder(tmp_path / name)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "result.json").write_text("{}")
+    with pytest.raises(InputError, match=r"belongs to alpt-ref \(result.json\)"):
+        check_results_folder(tmp_path / "run" / "checkpoints" / "mine")
+    assert check_results_folder(tmp_path / "run") == tmp_path / "run"  # whose it is, the verb itself finds out
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "reproduce.json").write_text("{}")
+    with pytest.raises(InputError, match="belongs to"):
+        check_results_folder(tmp_path / "study" / "verify")
+    check_results_folder(tmp_path / "study" / "verify", within=["reproduce.json"])
+    before = sorted(tmp_path.rglob("*"))
+    check_results_folder(tmp_path / "new" / "below")
+    assert sorted(tmp_path.rglob("*")) == before

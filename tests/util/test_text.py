@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alpt_ref._util.text import csv_text, decode_text, printable
+from alpt_ref._util.text import csv_lines, csv_text, decode_text, printable
 from alpt_ref.errors import InputError
 
 
@@ -37,10 +37,16 @@ def test_a_name_cannot_steer_a_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1*2", "@x", "\t=1", "\r=1"])
 def test_a_formula_becomes_text(text: str) -> None:
     assert csv_text(text) == "'" + text
 
 
 def test_other_text_of_a_cell_stays() -> None:
     assert csv_text("lpt-sr") == "lpt-sr"
+
+
+def test_no_cell_is_a_formula() -> None:
+    rows = [["name", "auc"], ['=HYPERLINK("http://x")', 0.5], ["+x", -0.5], ["-1e-3", None], ["@a", "-"]]
+    lines = ["name,auc", '"\'=HYPERLINK(""http://x"")",0.5', "'+x,-0.5", "-1e-3,", "'@a,'-"]
+    assert csv_lines(rows).splitlines() == lines

@@ -20,6 +20,8 @@ def called(cell, broken):
     with CALLS.open("a") as stream:
         stream.write(f"{cell} {broken}\\n")
 
+NORMAL = Test(normal="drawn from a normal law")
+
 def normal(seed, runs, mean):
     return np.random.Generator(np.random.Philox(key=seed)).normal(mean, 1.0, runs)
 """
@@ -34,7 +36,7 @@ TOYS = {
         id="good", title="A mean", statement=r"$\\frac{1}{T}\\sum_t x_t \\leq 1$", plain="mean of x ≤ 1 <script>",
         kind="upper", grid=lambda budget: product(mean=[0.0, 0.2, 0.4] if budget == "quick" else [0.0, 0.4, 0.1, 0.2]),
         bound=lambda cell, constants: constants["one"], constants=lambda cell: {"one": 1.0}, measure=measure,
-        control=Control("shifted", "two is added"),
+        control=Control("shifted", "two is added"), test=NORMAL,
         assumptions=(Assumption("mean below 5", lambda cell, constants: cell["mean"] < 5),),
     )
     """,
@@ -44,6 +46,7 @@ TOYS = {
     CLAIM = Claim(
         id="wrong", title="A wrong claim", statement="x \\\\le 1", kind="upper", grid=lambda budget: product(k=[0, 1]),
         bound=lambda cell, constants: 1.0, measure=measure, control=Control("half", "half the bound", shrink=0.5),
+        test=NORMAL,
     )
     """,
     "open_mean": """
@@ -51,7 +54,7 @@ TOYS = {
         return sampled(normal(seed, 100, 3.0 if broken else 1.0))
     CLAIM = Claim(
         id="open", title="Just at the bound", statement="x", kind="upper", grid=lambda budget: [{}],
-        bound=lambda cell, constants: 1.0, measure=measure, control=Control("more", "mean 3"),
+        bound=lambda cell, constants: 1.0, measure=measure, control=Control("more", "mean 3"), test=NORMAL,
     )
     """,
     "na_domain": """
@@ -61,7 +64,7 @@ TOYS = {
     CLAIM = Claim(
         id="na", title="Never applies", statement="x", kind="upper",
         grid=lambda budget: product(lr=[0.1, 9.0], reach=[7]), bound=lambda cell, constants: 1.0,
-        measure=measure, control=Control("none", "nothing"),
+        measure=measure, control=Control("none", "nothing"), not_applicable=lambda cell: True,
         assumptions=(
             Assumption("lr < 1", lambda cell, constants: cell["lr"] < 1),
             Assumption("reach ≤ 5 along the run", lambda cell, constants, seen: seen["largest"] <= 5, along_run=True),

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref.verification import Claim, Control, Measurement, Test, exact, sampled
-from alpt_ref.verification.judge import Measured, combine, judge_cells
+from alpt_ref.errors import InputError
+from alpt_ref.verification import Assumption, Claim, Control, Measurement, Test, exact, sampled
+from alpt_ref.verification.judge import Measured, combine, judge, judge_cells, judge_control
+from alpt_ref.verification.results import failing
 from alpt_ref.verification.store import Record
 
 SCATTER = np.tile([-1.0, 1.0], 50)  # 100 runs with standard error 0.1005 and no skewness
@@ -21,13 +23,16 @@ def claim(**changes: Any) -> Claim:
     given: dict[str, Any] = {
         "id": "a", "title": "t", "statement": "x", "kind": "upper", "grid": lambda budget: [{}],
         "bound": lambda cell, constants: 0.0, "measure": measure, "control": Control("c", "d", shrink=0.5),
-        "test": Test(alpha=0.05),
+        "test": Test(alpha=0.05, normal="two values of equal weight, 100 times"),
     }  # fmt: skip
     return Claim(**{**given, **changes})
 
 
 def cells(*measurements: Measurement, bound: Any = 0.0) -> list[Measured]:
     return [Measured({"k": k}, (Record({}, bound, one),), (str(k),)) for k, one in enumerate(measurements)]
+
+
+REFUTED = cells(exact(1.0))
 
 
 def test_holm_spares_what_a_single_test_would_refute() -> None:
@@ -90,3 +95,92 @@ def test_a_cell_that_cannot_be_judged_is_an_error_and_the_others_are_judged() ->
 )
 def test_the_weakest_part_decides(outcomes: list[str], verdict: str) -> None:
     assert combine(outcomes) == verdict
+
+
+BOUNDED = Test(alpha=0.05)
+
+
+def test_the_largest_p_value_decides_a_conjunction_and_holm_only_its_labels() -> None:
+    just = sampled(SCATTER - 0.18)  # t = -1.79: p = 0.04
+    result = judge(claim(), cells(*[just] * 5), [REFUTED], budget="quick", seed=0, code="")
+    assert result.outcome == "SUPPORTED"
+    assert result.p == pytest.approx(max(point.p_support for point in result.points))
+    assert {cell.outcome for cell in result.cells} == {"SUPPORTED"}
+    open_one = [*[just] * 4, sampled(SCATTER)]
+    result = judge(claim(), cells(*open_one), [REFUTED], budget="quick", seed=0, code="")
+    assert result.outcome == "INCONCLUSIVE"
+    assert result.p == pytest.approx(0.5)
+    assert {cell.outcome for cell in result.cells} == {"INCONCLUSIVE"}  # 0.04 does not pass Holm's 0.01
+
+
+def test_a_control_must_be_refuted_in_each_of_its_cells() -> None:
+    both = judge_control(claim(), claim().controls[0], cells(exact(0.8), exact(0.4), bound=1.0))
+    assert (both.refuted, both.outcome) == (False, "SUPPORTED")
+    assert both.reason == "in 1 of its 2 cells: k=1 (SUPPORTED)"
+    one = judge_control(claim(), claim().controls[0], cells(exact([0.8, 0.4]), bound=1.0))
+    assert (one.refuted, one.reason) == (True, "")  # at one point of its only cell
+    result = judge(
+        claim(), cells(exact(0.8), exact(0.4), bound=1.0), [cells(exact(0.8), exact(0.4), bound=1.0)],
+        budget="quick", seed=0, code="",
+    )  # fmt: skip
+    assert result.outcome == "CONTROL_FAILED"
+
+
+@pytest.mark.parametrize("record", [Record({}, 0.0, None, ("x",)), Record({}, 0.0, None, failure="it broke")])
+def test_a_control_that_does_not_apply_or_fails_is_not_refuted(record: Record) -> None:
+    found = judge_control(claim(), claim().controls[0], [*cells(exact(0.8)), Measured({"k": 9}, (record,), ("9",))])
+    assert not found.refuted
+    assert found.reason.startswith("in 1 of its 2 cells: k=9 (")
+
+
+@pytest.mark.parametrize(
+    ("proved", "declared", "outcome", "reason"),
+    [
+        (False, True, "NOT_APPLICABLE", "does not hold: x"),
+        (False, False, "ERROR", "does not hold, and the claim does not declare this cell (not_applicable): x"),
+        (True, False, "ERROR", "does not hold, though the theory proves it: x"),
+        (True, True, "ERROR", "does not hold, though the theory proves it: x"),
+    ],
+)
+def test_a_failed_assumption_is_an_error_unless_the_claim_expects_it(
+    proved: bool, declared: bool, outcome: str, reason: str
+) -> None:
+    about = claim(
+        assumptions=(Assumption("x", lambda cell, constants: False, proved=proved),),
+        not_applicable=(lambda cell: True) if declared else None,
+    )
+    result = judge(
+        about, [Measured({"k": 0}, (Record({}, 0.0, None, ("x",)),), ("0",))], [[]], budget="quick", seed=0, code=""
+    )
+    assert (result.outcome, result.cells[0].outcome, result.cells[0].reason) == (outcome, outcome, reason)
+    assert failing([result]) == (outcome == "ERROR")
+
+
+def test_a_declared_range_decides_and_nothing_else_does_without_a_reason_for_normality() -> None:
+    values = np.linspace(0.0, 0.1, 400)
+    (known,) = judge_cells(claim(test=BOUNDED), cells(sampled(values, low=0.0, high=1.0), bound=0.2))
+    (half,) = judge_cells(claim(test=BOUNDED), cells(sampled(values, low=0.0), bound=0.2))
+    (unknown,) = judge_cells(claim(test=BOUNDED), cells(sampled(values), bound=0.2))
+    assert [cell.outcome for cell in (known, half, unknown)] == ["SUPPORTED", "INCONCLUSIVE", "INCONCLUSIVE"]
+    assert "no upper end" in half.reason
+    assert "neither a declared range" in unknown.reason
+    (refuted,) = judge_cells(claim(test=BOUNDED), cells(sampled(values, low=0.0), bound=0.02))
+    assert refuted.outcome == "REFUTED"  # the lower end suffices
+
+
+def test_equal_values_are_no_certainty() -> None:
+    (cell,) = judge_cells(claim(), cells(sampled(np.full(64, -1.0))))
+    assert (cell.outcome, cell.points[0].p_support) == ("INCONCLUSIVE", 1.0)
+    assert cell.reason.startswith("all runs gave the same value")
+
+
+def test_the_points_at_which_a_bound_says_something_are_counted() -> None:
+    about = claim(trivial=lambda cell, constants: [1.0, 3.0])
+    (cell,) = judge_cells(about, cells(exact([-1.0, -1.0]), bound=[1.0, 2.0]))
+    assert [point.informative for point in cell.points] == [False, True]
+    lower = claim(kind="lower", trivial=lambda cell, constants: 0.0)
+    assert judge_cells(lower, cells(exact(3.0), bound=2.0))[0].points[0].informative is True
+    result = judge(about, cells(exact([-1.0, -1.0]), bound=[1.0, 2.0]), [[]], budget="quick", seed=0, code="")
+    assert result.informative == (1, 2)
+    with pytest.raises(InputError, match="trivial is for one-sided claims"):
+        claim(kind="identity", trivial=lambda cell, constants: 0.0, control=Control("c", "d"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from alpt_ref.verification.ledger import read_verdicts
 from alpt_ref.verification.picture import formula
 from alpt_ref.verification.report import html, markdown, write_report
 from alpt_ref.verification.results import ClaimResult
@@ -70,9 +71,10 @@ def test_the_page_says_what_a_reviewer_asks(page: str) -> None:
         "mean of x ≤ 1",  # the statement, readable without a picture
         "mean below 5 (executed)",
         "upper claim: measured at most the bound",
-        "alpha 0.001 over all 3 points (Holm), power 0.95, 400 runs a cell",
+        "one-sided Student t limits, normal because drawn from a normal law; alpha 0.001: supported if every point is",
+        "refuted if one of the 3 points is (Holm); power 0.95, 400 runs a cell",
         "would have been refuted with probability 0.95",
-        "shifted , two is added: refuted, as it must be: measured 2",
+        "shifted , two is added: refuted in all 3 cells, as it must be: clearest measured 2",
         "largest measured / bound 0.",
         "proved or stated by us (good_mean.py)",
     ):
@@ -86,7 +88,7 @@ def test_every_outcome_is_shown_in_words(page: str) -> None:
         "bad": "ERROR", "blunt": "CONTROL_FAILED", "good": "SUPPORTED", "na": "NOT_APPLICABLE",
         "open": "INCONCLUSIVE", "wrong": "REFUTED",
     }  # fmt: skip
-    assert "NOT refuted (SUPPORTED): measured 0.5, allowed ≤ 1" in page
+    assert "NOT refuted (SUPPORTED) in 1 of its 1 cells: a=1 (SUPPORTED): clearest measured 0.5, allowed ≤ 1" in page
     assert "ZeroDivisionError: no such quantity" in page
     assert "does not hold: lr &lt; 1" in page
 
@@ -107,8 +109,10 @@ def test_files_are_written_with_the_same_verdicts(verdicts: Verdicts) -> None:
     assert [claim["outcome"] for claim in content["claims"]] == [result.outcome for result in results]
     first = content["claims"][2]["cells"][0]["points"][0]
     assert (first["low"], first["high"]) == (None, 1.0)
-    assert (folder / "report.md").read_text() == markdown(results)
-    assert "| good A mean | SUPPORTED | 3 supported |" in markdown(results)
+    assert (folder / "report.md").read_text() == markdown(results, read_verdicts(folder))
+    good = results[2]
+    assert good.p == max(point.p_support for point in good.points)
+    assert f"| good A mean | SUPPORTED | {good.p:.2g} | 3 supported | – |" in markdown(results)
     assert not list(folder.glob("*.part"))
 
 

@@ -6,24 +6,28 @@ Simulations of 10,000 experiments with fixed seeds; the Monte Carlo error of eac
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from alpt_ref.verification.estimates import Exact, Student, noncentrality
+from alpt_ref.verification import Test, curve, sampled
+from alpt_ref.verification.betting import Betting, log_capital, shares
+from alpt_ref.verification.estimates import Exact, Student, Unknown, noncentrality
 from alpt_ref.verification.measurement import FloatArray
-from alpt_ref.verification.stats import bounded_mean, holm, holm_levels, mean, slope
-from tests.tolerances import CLOSED_FORM, FALSE_ALARM_SIGMA, POWER_SHORTFALL, SKEWED_TAIL
+from alpt_ref.verification.stats import bounded_mean, estimate, holm, holm_levels, mean, slope
+from tests.tolerances import CLOSED_FORM, FALSE_ALARM_SIGMA
 
 EXPERIMENTS = 10_000
 Draw = Callable[[np.random.Generator, tuple[int, int]], FloatArray]
 
-SHAPES: dict[str, tuple[Draw, float]] = {  # with standard deviation; all have mean 0
-    "normal": (lambda rng, size: rng.normal(size=size), 1.0),
-    "uniform": (lambda rng, size: rng.random(size) - 0.5, 12**-0.5),
-    "exponential": (lambda rng, size: rng.exponential(size=size) - 1, 1.0),
-    "minus exponential": (lambda rng, size: 1 - rng.exponential(size=size), 1.0),
+SHAPES: dict[str, Draw] = {  # in [0, 1], with mean 0.1
+    "rare": lambda rng, size: (rng.random(size) < 0.1).astype(float),
+    "beta": lambda rng, size: rng.beta(1.0, 9.0, size),
+    "squared": lambda rng, size: 0.1 * np.minimum(rng.random(size) ** 2 * 3.0, 3.0),
+    "even": lambda rng, size: 0.05 + 0.1 * rng.random(size),
 }
 
 
@@ -36,31 +40,104 @@ def allowed(alpha: float) -> float:
     return float(alpha + FALSE_ALARM_SIGMA * (alpha * (1 - alpha) / EXPERIMENTS) ** 0.5)
 
 
+def betting(values: FloatArray, low: FloatArray | float | None, high: FloatArray | float | None) -> Betting:
+    """The estimate that a declared range gives."""
+    found = estimate(sampled(values, low=low, high=high), Test())
+    assert isinstance(found, Betting)
+    return found
+
+
 def zeros(value: float = 0.0) -> FloatArray:
     return np.full(EXPERIMENTS, value)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
-@pytest.mark.parametrize(
-    ("shape", "runs"), [("normal", 5), ("normal", 30), ("normal", 128), ("uniform", 30), ("uniform", 128)]
-)  # below 30 runs the t test claims nearly normal variables alone
-def test_t_errs_at_most_alpha_both_ways(shape: str, runs: int, alpha: float) -> None:
-    found = mean(SHAPES[shape][0](rng(runs), (runs, EXPERIMENTS)))
+@pytest.mark.parametrize("runs", [2, 5, 128])
+def test_t_errs_at_most_alpha_both_ways_for_normal_values(runs: int, alpha: float) -> None:
+    found = mean(rng(runs).normal(size=(runs, EXPERIMENTS)))
     assert (found.p_above(zeros()) <= alpha).mean() <= allowed(alpha)
     assert (found.p_below(zeros()) <= alpha).mean() <= allowed(alpha)
 
 
-@pytest.mark.parametrize("runs", [30, 256])
-def test_a_skewed_variable_is_not_refuted_more_often_than_alpha(runs: int) -> None:
-    found = mean(SHAPES["exponential"][0](rng(1), (runs, EXPERIMENTS)))
-    assert (found.p_above(zeros()) <= 0.01).mean() <= allowed(0.01)
+@pytest.mark.parametrize("runs", [1, 5, 64, 400])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_betting_errs_at_most_alpha_both_ways_whatever_the_distribution(shape: str, runs: int) -> None:
+    found = betting(SHAPES[shape](rng(runs), (runs, EXPERIMENTS)), 0.0, 1.0)
+    assert (found.p_above(zeros(0.1)) <= 0.05).mean() <= 0.05
+    assert (found.p_below(zeros(0.1)) <= 0.05).mean() <= 0.05
 
 
-def test_the_skewness_correction_repairs_the_upper_limit() -> None:
-    found = mean(SHAPES["exponential"][0](rng(2), (256, EXPERIMENTS)))
-    plain = Student(found.value, found.error, found.freedom, np.zeros(EXPERIMENTS))
-    assert (found.p_below(zeros()) <= 0.01).mean() <= allowed(SKEWED_TAIL * 0.01)
-    assert (plain.p_below(zeros()) <= 0.01).mean() > allowed(SKEWED_TAIL * 0.01)
+@pytest.mark.parametrize("runs", [5, 64])
+def test_squares_and_lognormal_values_never_refute_a_true_lower_range_bound_more_often_than_alpha(runs: int) -> None:
+    squares, heavy = rng(1).normal(size=(runs, EXPERIMENTS)) ** 2, rng(2).lognormal(0.0, 2.0, (runs, EXPERIMENTS))
+    for values, truth in ((squares, 1.0), (heavy, float(np.exp(2.0)))):
+        found = betting(values, 0.0, None)
+        assert (found.p_above(zeros(truth)) <= 0.05).mean() <= 0.05
+        assert found.p_below(zeros(truth)).min() == 1.0  # an upper bound needs an upper end
+
+
+def test_nothing_is_certain_from_equal_values() -> None:
+    """64 runs of a coin that falls once in a hundred are all 0 in half of the cases: "at most 0.001" is not shown."""
+    found = betting(np.zeros((64, 1)), 0.0, 1.0)
+    assert found.p_below(np.array([0.001]))[0] > 0.9
+    assert found.p_below(np.array([0.2]))[0] < 0.001  # such a coin would have shown itself
+    without = mean(np.zeros((64, 1)))
+    assert (without.p_above(np.array([-1.0]))[0], without.p_below(np.array([0.001]))[0]) == (1.0, 1.0)
+
+
+def test_the_capital_is_the_mean_of_products_of_gains() -> None:
+    values, m = [Fraction(1, 4), Fraction(1, 2), Fraction(1, 8), Fraction(1), Fraction(1, 16)], Fraction(1, 5)
+    total = Fraction(0)
+    for c in (Fraction(1), Fraction(1, 2), Fraction(1, 4)):  # of five runs
+        capital = Fraction(1)
+        for x in values:
+            capital *= 1 + c * (x - m) / m
+        total += capital / 3
+    found, slope_ = log_capital(np.array(values, dtype=float)[:, None], np.array([1 / float(m)]), slope=True)
+    assert np.exp(found[0]) == pytest.approx(float(total), rel=CLOSED_FORM)
+    up, _ = log_capital(np.array(values, dtype=float)[:, None], np.array([(1 + 1e-6) / float(m)]))
+    assert (up[0] - found[0]) / 1e-6 == pytest.approx(slope_[0], rel=1e-4)
+
+
+def test_the_capital_of_many_runs_has_the_logarithm_of_the_plain_product() -> None:
+    x, v = rng(3).random((1003, 3)), np.array([0.5, 2.0, 8.0])
+    plain = [np.log1p(c * (x * v - 1)).sum(axis=0) for c in shares(1003)[1:]] + [np.log(x * v).sum(axis=0)]
+    expected = np.logaddexp.reduce(plain) - np.log(len(plain))
+    assert log_capital(x, v)[0] == pytest.approx(expected, rel=CLOSED_FORM)
+
+
+def test_betting_does_not_depend_on_the_order_of_the_runs() -> None:
+    values = rng(4).beta(1, 9, (300, 4))
+    one, other = betting(values, 0.0, 1.0), betting(values[::-1], 0.0, 1.0)
+    assert one.p_above(np.full(4, 0.05)) == pytest.approx(other.p_above(np.full(4, 0.05)), rel=CLOSED_FORM)
+
+
+def test_bounds_at_and_beyond_the_ends_of_the_range() -> None:
+    found = betting(np.array([[0.0, 0.0, 1.0], [0.0, 0.5, 1.0]]), 0.0, 1.0)
+    assert found.p_above(np.zeros(3)).tolist() == [1.0, 0.0, 0.0]  # a value above 0 cannot have a mean of 0
+    assert found.p_above(np.full(3, -0.1)).tolist() == [0.0] * 3
+    assert found.p_below(np.ones(3)).tolist() == [0.0, 0.0, 1.0]
+    lower, upper = found.limits(0.01)
+    assert (lower[0], upper[2]) == (0.0, 1.0)
+
+
+def test_ends_of_the_range_differ_by_point() -> None:
+    values = np.tile([[0.5, 5.0, 0.5]], (200, 1))
+    found = betting(values, np.zeros(3), np.array([1.0, 10.0, np.inf]))
+    p = found.p_below(np.array([0.7, 7.0, 0.7]))
+    assert p[0] == pytest.approx(p[1], rel=CLOSED_FORM)
+    assert (p[0] < 0.001, p[2]) == (True, 1.0)
+
+
+def test_values_of_unknown_distribution_decide_nothing() -> None:
+    values = rng(5).normal(size=(10_000, 2))
+    found = estimate(sampled(values), Test())
+    high = np.full(2, 100.0)
+    assert found.p_above(-high).tolist() == found.p_below(high).tolist() == [1.0, 1.0]
+    assert "neither a declared range" in found.why_open(-high, high)
+    assert estimate(sampled(values), Test(how="t")).p_below(high).tolist() == [1.0, 1.0]
+    assert isinstance(estimate(sampled(values), Test(normal="it is")), Student)
+    assert isinstance(estimate(curve([1, 2, 4], np.exp(values[:, :1]) * np.ones(3)), Test()), Unknown)
 
 
 @pytest.mark.parametrize("how", ["bernstein", "hoeffding"])
@@ -72,19 +149,28 @@ def test_bounded_tests_err_at_most_alpha_for_a_coin(how: str, p: float) -> None:
     assert (found.p_below(zeros(p)) <= 0.05).mean() <= 0.05
 
 
-@pytest.mark.parametrize(
-    ("shape", "runs", "alpha"),
-    [("normal", 5, 0.05), *((shape, runs, alpha) for shape in SHAPES for runs, alpha in ((64, 0.001), (256, 0.01)))],
-)
-def test_a_violation_of_the_detectable_size_is_found_with_the_stated_power(shape: str, runs: int, alpha: float) -> None:
-    power, (draw, sigma) = 0.9, SHAPES[shape]
-    skewness = {"exponential": 2.0, "minus exponential": -2.0}.get(shape, 0.0)
-    truth = Student(np.zeros(1), np.array([sigma / runs**0.5]), runs - 1, np.array([skewness / (3 * runs**0.5)]))
+@pytest.mark.parametrize(("runs", "alpha"), [(5, 0.05), (64, 0.001), (256, 0.01)])
+def test_a_violation_of_the_detectable_size_is_found_with_the_stated_power(runs: int, alpha: float) -> None:
+    power = 0.9
+    truth = Student(np.zeros(1), np.array([1.0 / runs**0.5]), runs - 1)
     planted = float(truth.detectable(alpha, power)[0])
-    found = mean(draw(rng(4), (runs, EXPERIMENTS)) + planted)
+    found = mean(rng(4).normal(size=(runs, EXPERIMENTS)) + planted)
     refuted = (found.p_above(zeros()) <= alpha).mean()
-    shortfall = POWER_SHORTFALL if skewness and runs < 256 else 0.0
-    assert refuted >= power - FALSE_ALARM_SIGMA * (power * (1 - power) / EXPERIMENTS) ** 0.5 - shortfall
+    assert refuted >= power - FALSE_ALARM_SIGMA * (power * (1 - power) / EXPERIMENTS) ** 0.5
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_betting_finds_a_violation_of_the_detectable_size(shape: str) -> None:
+    stated = betting(SHAPES[shape](rng(5), (400, 2000)), 0.0, 1.0)
+    bound = np.maximum(0.1 - stated.detectable(0.01, 0.9), 1e-3)
+    assert (stated.p_above(bound) <= 0.01).mean() >= 0.9
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_bound_of_which_half_is_reached_is_supported_by_the_runs_that_the_docstring_names(shape: str) -> None:
+    runs = {"rare": 80, "beta": 30, "squared": 26, "even": 20}[shape] * 5  # range / bound = 5
+    found = betting(SHAPES[shape](rng(6), (runs, 500)), 0.0, 1.0)
+    assert (found.p_below(np.full(500, 0.2)) <= 0.001).mean() >= 0.8
 
 
 @pytest.mark.parametrize("how", ["bernstein", "hoeffding"])
@@ -103,10 +189,10 @@ def test_the_noncentrality_is_that_of_the_noncentral_t() -> None:
     assert noncentrality(0.01, 0.9, 200) == pytest.approx(noncentrality(0.01, 0.9, 201), rel=0.01)
 
 
-@pytest.mark.parametrize("estimate", ["t", "bernstein", "hoeffding"])
-def test_limits_are_where_the_p_value_is_alpha(estimate: str) -> None:
+@pytest.mark.parametrize("how", ["betting", "t", "bernstein", "hoeffding"])
+def test_limits_are_where_the_p_value_is_alpha(how: Literal["betting", "t", "bernstein", "hoeffding"]) -> None:
     values = rng(6).gamma(2.0, 0.05, (64, 5)).clip(0, 1)
-    found = mean(values) if estimate == "t" else bounded_mean(values, 0.0, 1.0, estimate)
+    found = estimate(sampled(values, low=0.0, high=1.0), Test(how=how, normal="no matter"))
     lower, upper = found.limits(0.01)
     assert found.p_above(lower) == pytest.approx(0.01, rel=1e-6)
     assert found.p_below(upper) == pytest.approx(0.01, rel=1e-6)
@@ -114,16 +200,8 @@ def test_limits_are_where_the_p_value_is_alpha(estimate: str) -> None:
     assert np.all(found.value < upper)
 
 
-@pytest.mark.parametrize("skew", [-0.1, -1e-18, 0.0, 1e-18, 1e-6, 0.1])
-def test_limits_invert_the_correction_however_small_the_skewness(skew: float) -> None:
-    found = Student(np.array([1.0]), np.array([0.5]), 99, np.array([skew]))
-    lower, upper = found.limits(0.01)
-    assert found.p_above(lower) == pytest.approx(0.01, rel=CLOSED_FORM)
-    assert found.p_below(upper) == pytest.approx(0.01, rel=CLOSED_FORM)
-
-
 def test_two_one_sided_tests_support_equality_only_inside_both_margins() -> None:
-    found = Student(np.array([0.0, 0.09, 0.0]), np.array([0.01, 0.01, 0.06]), 99, np.zeros(3))
+    found = Student(np.array([0.0, 0.09, 0.0]), np.array([0.01, 0.01, 0.06]), 99)
     low, high = np.full(3, -0.1), np.full(3, 0.1)
     supported = found.p_within(low, high) <= 0.01
     assert supported.tolist() == [True, False, False]
@@ -165,11 +243,16 @@ def test_a_slope_violation_of_the_detectable_size_is_found() -> None:
     assert found / experiments >= 0.9 - taken_for_bent - FALSE_ALARM_SIGMA * (0.09 / experiments) ** 0.5
 
 
-def test_an_exact_curve_gives_its_slope_and_a_bent_one_an_interval() -> None:
+def test_an_exact_curve_has_the_exact_slope_of_its_line() -> None:
     x = np.array([1.0, 2, 4, 8])
-    straight, bent = slope(x, x[None] ** -0.5), slope(x, x[None] ** -0.5 + 0.3)
-    assert straight.value[0] == pytest.approx(-0.5, rel=CLOSED_FORM)
-    assert straight.detectable(0.01, 0.9)[0] < 1e-12 < 0.05 < bent.detectable(0.01, 0.9)[0]
+    found = estimate(curve(x, x**-0.5), Test())
+    assert isinstance(found, Exact)
+    assert found.value[0] == pytest.approx(-0.5, rel=CLOSED_FORM)
+    bent = estimate(curve(x, x**-0.5 + 0.3), Test())
+    assert bent.value[0] == pytest.approx(np.polyfit(np.log(x), np.log(x**-0.5 + 0.3), 1)[0], rel=CLOSED_FORM)
+    assert bent.p_violated(bent.value - 1e-6, bent.value + 1e-6).tolist() == [1.0]
+    assert bent.p_violated(bent.value + 1e-6, bent.value + 1.0).tolist() == [0.0]
+    assert bent.detectable(0.01, 0.9)[0] < 1e-8
 
 
 def test_a_bent_curve_is_not_taken_for_a_power_law_however_many_its_runs() -> None:
@@ -187,11 +270,11 @@ def test_exact_values_are_compared_under_their_tolerance() -> None:
     assert found.p_within(high, high).tolist() == [0, 0, 1, 1]  # an identity
 
 
-def test_runs_without_scatter_count_as_known() -> None:
+def test_runs_without_scatter_decide_nothing_under_student() -> None:
     found = mean(np.tile([1.0, 2.0], (50, 1)))
-    low, high = np.full(2, -np.inf), np.full(2, 1.0)
-    assert found.p_violated(low, high).tolist() == [1, 0]
-    assert found.p_within(low, high).tolist() == [0, 1]
+    low, high = np.full(2, -np.inf), np.full(2, 1.5)
+    assert found.p_violated(low, high).tolist() == found.p_within(low, high).tolist() == [1, 1]
+    assert "all runs gave the same value" in found.why_open(low, high)
 
 
 def test_holm_by_hand() -> None:

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ ARRAY_DTYPES: Mapping[str, str] = {
     "category_offsets.npy": "<i8",
 }
 """File name -> dtype; the last two hold the vocabulary, which a store may lack."""
+_READ_BYTES = 1 << 24
 OPTIMA = ("bayes_logloss", "bayes_logloss_expected", "bayes_auc", "main_effects_auc")
 """Entries of a synthetic set's ``info``: what no model can beat."""
 REQUIRED = ("ids.npy", "labels.npy", "split.npy")
@@ -141,10 +142,18 @@ def open_array(folder: Path, name: str, entry: Mapping[str, Any]) -> NDArray[Any
     return np.asarray(array)  # a plain array over the mapping: slicing a memmap object is slow
 
 
-def check_sha256(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
-    """Read every file of a store and compare its SHA-256 with the manifest's."""
+def check_sha256(
+    folder: Path, files: Mapping[str, Mapping[str, Any]], *, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Read every file of a store and compare its SHA-256 with the manifest's; `progress` takes bytes read, and all."""
+    total, done = sum(int(entry["bytes"]) for entry in files.values()), 0
     for name, entry in files.items():
+        digest = hashlib.sha256()
         with (folder / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != entry.get("sha256"):
+            while piece := file.read(_READ_BYTES):
+                digest.update(piece)
+                done += len(piece)
+                if progress is not None:
+                    progress(done, total)
+        if digest.hexdigest() != entry.get("sha256"):
             raise InputError(f"{folder / name} does not have the checksum of its manifest; write the store again")

@@ -128,12 +128,17 @@ class _TestPart:
             "click_rate": self.clicks / self.rows,
         }
         if len(labels):
-            info["bayes_logloss"] = float(-(xlogy(labels, p) + xlog1py(1.0 - labels, -p)).mean())
-            info["bayes_logloss_expected"] = float(-(xlogy(p, p) + xlog1py(1.0 - p, -p)).mean())
+            info["bayes_logloss"] = _rounded(-(xlogy(labels, p) + xlog1py(1.0 - labels, -p)).mean())
+            info["bayes_logloss_expected"] = _rounded(-(xlogy(p, p) + xlog1py(1.0 - p, -p)).mean())
         if 0 < labels.sum() < len(labels):
-            info["bayes_auc"] = _auc(labels, p)
-            info["main_effects_auc"] = _auc(labels, main)
+            info["bayes_auc"] = _rounded(_auc(labels, p))
+            info["main_effects_auc"] = _rounded(_auc(labels, main))
         return info
+
+
+def _rounded(figure: float) -> float:
+    """Ten digits: the last bits of a logarithm depend on the library, and the set's fingerprint must not."""
+    return float(f"{figure:.10g}")
 
 
 def _auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float:

@@ -13,7 +13,8 @@ from alpt_ref.kernels.cpu.random import Chunk, compact_rows, draw_chunk, new_chu
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.jit import scalar
-from alpt_ref.scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, step_derivative
+from alpt_ref.scalar.lattice import nearest_code, random_code
+from alpt_ref.scalar.quantizer import decode, q_max, q_min, step_derivative
 
 ROWS_A_CHECK = 64
 """Rows whose finiteness is checked while they are in the cache for rounding."""
@@ -53,7 +54,7 @@ def quantize_dr(
         for i in range(start, end):
             delta = step_size[i] if each else step_size[0]
             for j in range(w.shape[1]):
-                codes[i, j] = encode_dr(w[i, j] / delta, low, high)
+                codes[i, j] = nearest_code(w[i, j], delta, low, high)
     return bad
 
 
@@ -75,7 +76,7 @@ def quantize_dr_packed(
         for i in range(start, end):
             delta = step_size[i] if each else step_size[0]
             for j in range(d):
-                codes[i - start, j] = encode_dr(w[i, j] / delta, low, high)
+                codes[i - start, j] = nearest_code(w[i, j], delta, low, high)
         for i in range(start, end):
             pack_row(flat, (i - start) * d, d, bits, packed, i)
     return bad
@@ -101,11 +102,11 @@ def quantize_chunk(
         for i in range(rows):
             deltas[i * d : (i + 1) * d] = step_size[first + i]
         for t in range(flat.size):
-            codes[t] = encode_sr(flat[t] / deltas[t], low, high, random_bits[t])
+            codes[t] = random_code(flat[t], deltas[t], low, high, random_bits[t])
     else:
         delta = step_size[0]
         for t in range(flat.size):
-            codes[t] = encode_sr(flat[t] / delta, low, high, random_bits[t])
+            codes[t] = random_code(flat[t], delta, low, high, random_bits[t])
     return bad
 
 

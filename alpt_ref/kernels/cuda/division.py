@@ -1,21 +1,19 @@
-"""Division by one number many times: the bits of ``w / delta`` for a multiplication and three fused operations.
+"""Whole part of a quotient by one number many times: a multiplication and three fused operations, no division.
 
 A GPU has no division instruction: IEEE division is a dozen instructions and a branch. With the reciprocal of the step
 size known to twice float32's precision, ``1/delta = high + low``,
 
     q = fma(w, high, w * low)          within one unit in the last place of w / delta
     r = fma(-q, delta, w)               the remainder, exact
-    q + r / delta  =  fma(r, high, q)   rounded once
+    fma_rz(r, high, q)                  q + r / delta but for 2**-24 of r / delta, rounded towards zero
 
-is the correctly rounded quotient (Markstein, "Computation of elementary functions on the IBM RISC System/6000
-processor", 1990, theorem on final rounding: `high` is the nearest float32 to ``1/delta`` and `q` is faithful), provided
-that nothing overflows or loses bits below 2**-149 on the way. `bounds` says for which numbers that is certain:
-
-- ``2**-60 <= delta <= 2**60`` and ``|w| <= 2**17 delta`` (a number beyond has a code at the end of any range of up to
-  16 bits, but is left to IEEE division, as NaN and infinity are);
-- where ``|w / delta| >= 2**-33``, ``|w| >= 2**-93``: the remainder is a multiple of ``2**-24 ulp(w)``, hence exact;
-- below that the quotient may differ in its last bits, but its rounding to an integer does not: every number smaller
-  than ``2**-32`` in magnitude rounds to zero, stochastically (`scalar.rounding.sr`) as well as to nearest.
+(the last step as in Markstein, "Computation of elementary functions on the IBM RISC System/6000 processor", 1990). Its
+whole part is that of the real quotient x, or one less where x is a whole number: w and ``k delta``, k >= 1 whole, are
+multiples of ``ulp(delta) / 2`` where they are within ``delta / 2`` of each other, so that x is a whole number or at
+least ``2**-25`` away from any; what is rounded is within ``2**-47 x < 2**-25`` of x, and rounding towards zero does not
+cross a whole number. Where ``w < delta / 2`` the whole part is zero, whatever the last bits are. This holds if nothing
+overflows or loses bits below 2**-149 on the way, which is certain for ``2**-60 <= delta <= 2**60`` and
+``0 <= w <= 2**17 delta``; a number beyond has a code at the end of any range of up to 16 bits.
 """
 
 from __future__ import annotations
@@ -29,8 +27,7 @@ from alpt_ref.scalar.arith import mul
 
 if SIMULATED:
 
-    @device
-    def fma(a, b, c):  # type: ignore[no-untyped-def]
+    def _fused(a, b, c, nearest):  # type: ignore[no-untyped-def]
         """``a * b + c`` of float32 numbers, rounded once: the sum of doubles is rounded to odd before."""
         product = float(a) * float(b)
         total = product + float(c)
@@ -39,19 +36,34 @@ if SIMULATED:
         bits = np.float64(total).view(np.int64)
         if error != 0.0 and bits % 2 == 0:
             bits += 1 if (error > 0.0) == (total > 0.0) else -1
-        return np.float32(np.int64(bits).view(np.float64))
+        odd = np.int64(bits).view(np.float64)
+        result = np.float32(odd)
+        if not nearest and abs(np.float64(result)) > abs(odd):
+            result = np.nextafter(result, np.float32(0.0), dtype=np.float32)
+        return result
+
+    @device
+    def fma(a, b, c):  # type: ignore[no-untyped-def]
+        """``a * b + c`` of float32 numbers, rounded once, to nearest."""
+        return _fused(a, b, c, True)
+
+    @device
+    def fma_rz(a, b, c):  # type: ignore[no-untyped-def]
+        """``a * b + c`` of float32 numbers, rounded once, towards zero."""
+        return _fused(a, b, c, False)
 
 else:
     from numba.cuda import libdevice
 
     fma: Any = libdevice.fmaf_rn  # type: ignore[no-redef]
+    fma_rz: Any = libdevice.fmaf_rz  # type: ignore[no-redef]
 
 SMALLEST, LARGEST = np.float32(2.0**-60), np.float32(2.0**60)
 """Step sizes that `quotient` may divide by."""
 
 
 def known_step_size(delta: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32] | None:
-    """``(delta, high, low, far)`` for `quotient`, with ``|w| <= far``; None if the step size is out of its range."""
+    """``(delta, high, low, far)`` for `quotient`, with ``w <= far``; None if the step size is out of its range."""
     delta = np.float32(delta)
     if not SMALLEST <= delta <= LARGEST:
         return None
@@ -63,6 +75,6 @@ def known_step_size(delta: np.float32) -> tuple[np.float32, np.float32, np.float
 
 @device
 def quotient(w, delta, high, low):  # type: ignore[no-untyped-def]
-    """``w / delta`` rounded to nearest, for what `known_step_size` returned and ``|w| <= far``."""
+    """A number with the whole part of ``w / delta``, or below by one where that is whole; ``0 <= w <= far``."""
     q = fma(w, high, mul(w, low))
-    return fma(fma(-q, delta, w), high, q)
+    return fma_rz(fma(-q, delta, w), high, q)

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels.cuda.division import known_step_size
+from alpt_ref.kernels.cuda.lattice import random_code
 from alpt_ref.kernels.cuda.quantize_fast import INFINITY, fast
 from alpt_ref.kernels.cuda.random import MAX_INDEX, block_words, divider, split
 from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, array_module, blocks_for, cuda, device, kernel, launch
 from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.lattice import nearest_code
 from alpt_ref.scalar.philox import counter_2, counter_3
-from alpt_ref.scalar.quantizer import decode, encode_dr, encode_sr, q_max, q_min, sign_extend, step_derivative
+from alpt_ref.scalar.quantizer import decode, q_max, q_min, sign_extend, step_derivative
 
 _U0 = np.uint32(0)
 
@@ -41,9 +43,10 @@ def _careful_codes(  # type: ignore[no-untyped-def]
             weight = w[row, column]
             if not abs(weight) < INFINITY:
                 flags[0] = 1
-            word = _pick(r0, r1, r2, r3, k)
-            x = np.float32(weight / delta)
-            codes[row, column] = encode_sr(x, low, high, word) if stochastic else encode_dr(x, low, high)
+            if stochastic:
+                codes[row, column] = random_code(weight, delta, low, high, _pick(r0, r1, r2, r3, k))
+            else:
+                codes[row, column] = nearest_code(weight, delta, low, high)
 
 
 @device
@@ -76,9 +79,10 @@ def _careful_packed(  # type: ignore[no-untyped-def]
             weight = w[row, column]
             if not abs(weight) < INFINITY:
                 flags[0] = 1
-            x = np.float32(weight / delta)
-            word = _pick(r0, r1, r2, r3, column & 3)
-            code = encode_sr(x, low, high, word) if stochastic else encode_dr(x, low, high)
+            if stochastic:
+                code = random_code(weight, delta, low, high, _pick(r0, r1, r2, r3, column & 3))
+            else:
+                code = nearest_code(weight, delta, low, high)
             value = np.uint32(value | np.uint32(np.uint32(np.uint32(code) & mask) << np.uint32(k * bits)))
         packed[row, place] = value
 

@@ -1,8 +1,9 @@
 """The GPU's fast quantiser: one step size for all, 16 elements per thread, codes straight into 32-bit words.
 
 For rows of whole Philox blocks whose codes lie in memory as 32-bit words without gaps, which int8 codes do too. A
-thread has four 128-bit loads in flight together, divides by `division.quotient` and rounds with the scalar functions
-of the package; neighbouring threads write neighbouring words.
+thread has four 128-bit loads in flight together, finds the cells by `division.quotient`, compares in float32
+(`lattice.compare`; again in float64 where that is not sure) and otherwise rounds with the scalar functions of the
+package; neighbouring threads write neighbouring words.
 """
 
 from __future__ import annotations
@@ -12,26 +13,36 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.division import quotient
+from alpt_ref.kernels.cuda.lattice import compare, known_cell
 from alpt_ref.kernels.cuda.random import block_words, split
-from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4, whole_part
-from alpt_ref.scalar.rounding import rounding_rules, saturate
+from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4
+from alpt_ref.scalar.lattice import nearest_in_cell, random_code, rest_and_gap, signed_code
 
 INFINITY = np.float32(np.inf)
-
-
-_dr, _sr = rounding_rules(whole_part, device)
-"""The package's rounding, with the cheap whole part of a magnitude up to 2**22: an addition for two conversions."""
+_ZERO = np.float32(0.0)
 
 
 @device
-def _encode_sr(x, low, high, word):  # type: ignore[no-untyped-def]
-    return _sr(saturate(x, low, high), word)
+def _cell(w, low, high, step_size, inverse, rest, far):  # type: ignore[no-untyped-def]
+    """Sign, magnitude and cell of a weight."""
+    negative, size = w < _ZERO, np.float32(min(far, abs(w)))
+    whole, count = known_cell(size, negative, low, high, step_size, inverse, rest)
+    return negative, size, whole, count
 
 
 @device
-def _encode_dr(x, low, high):  # type: ignore[no-untyped-def]
-    return _dr(saturate(x, low, high))
+def _nearest(w, low, high, step_size, inverse, rest, far):  # type: ignore[no-untyped-def]
+    negative, size, whole, count = _cell(w, low, high, step_size, inverse, rest, far)
+    return nearest_in_cell(negative, size, whole, count, step_size)
+
+
+@device
+def _tried(w, word, low, high, step_size, inverse, rest, far):  # type: ignore[no-untyped-def]
+    """Code by the word, and whether that is not sure."""
+    negative, size, whole, count = _cell(w, low, high, step_size, inverse, rest, far)
+    above, gap = rest_and_gap(size, whole, step_size)
+    away, unsure = compare(word, above, gap)
+    return signed_code(negative, count, away), unsure
 
 
 @device
@@ -41,23 +52,8 @@ def _slot(base, slot, per, last):  # type: ignore[no-untyped-def]
 
 
 @device
-def _within(a, b, c, e, far):  # type: ignore[no-untyped-def]
-    return (abs(a) <= far) & (abs(b) <= far) & (abs(c) <= far) & (abs(e) <= far)
-
-
-@device
-def _field(  # type: ignore[no-untyped-def]
-    bits, stochastic, a, b, c, e, low, high, group, blocks, multiplier, shift, offset, c2, c3, k0, k1
-):
+def _joined(bits, p, q, r, s):  # type: ignore[no-untyped-def]
     """Four codes as one number, low bits first."""
-    if stochastic:
-        row, block = split(group, blocks, multiplier, shift)
-        r0, r1, r2, r3 = block_words(np.int64(offset + np.int64(row)), block, c2, c3, k0, k1)
-        p, q = _encode_sr(a, low, high, r0), _encode_sr(b, low, high, r1)
-        r, s = _encode_sr(c, low, high, r2), _encode_sr(e, low, high, r3)
-    else:
-        p, q = _encode_dr(a, low, high), _encode_dr(b, low, high)
-        r, s = _encode_dr(c, low, high), _encode_dr(e, low, high)
     mask = np.uint32((1 << bits) - 1)
     return np.uint32(
         np.uint32(np.uint32(p) & mask)
@@ -65,6 +61,46 @@ def _field(  # type: ignore[no-untyped-def]
         | np.uint32(np.uint32(np.uint32(r) & mask) << np.uint32(2 * bits))
         | np.uint32(np.uint32(np.uint32(s) & mask) << np.uint32(3 * bits))
     )
+
+
+@device
+def _field(  # type: ignore[no-untyped-def]
+    bits, stochastic, a, b, c, e, low, high, step, inverse, rest, far, group, blocks, multiplier, shift, offset, c2, c3,
+    k0, k1
+):  # fmt: skip
+    """Codes of four weights as one number, and whether one of them is not sure."""
+    if stochastic:
+        row, block = split(group, blocks, multiplier, shift)
+        r0, r1, r2, r3 = block_words(np.int64(offset + np.int64(row)), block, c2, c3, k0, k1)
+        p, unsure_p = _tried(a, r0, low, high, step, inverse, rest, far)
+        q, unsure_q = _tried(b, r1, low, high, step, inverse, rest, far)
+        r, unsure_r = _tried(c, r2, low, high, step, inverse, rest, far)
+        s, unsure_s = _tried(e, r3, low, high, step, inverse, rest, far)
+        return _joined(bits, p, q, r, s), unsure_p | unsure_q | unsure_r | unsure_s
+    p, q = _nearest(a, low, high, step, inverse, rest, far), _nearest(b, low, high, step, inverse, rest, far)
+    r, s = _nearest(c, low, high, step, inverse, rest, far), _nearest(e, low, high, step, inverse, rest, far)
+    return _joined(bits, p, q, r, s), False
+
+
+@device
+def _again(  # type: ignore[no-untyped-def]
+    bits, w, packed, base, last, low, high, step, blocks, multiplier, shift, offset, c2, c3, k0, k1
+):
+    """The words of a thread by the scalar rule, written over; rare, and apart so that it costs no registers."""
+    groups = 8 // bits
+    for k in range(bits // 2):
+        place = np.int32(base + np.int32(k * BLOCK))
+        if place <= last:
+            value = np.uint32(0)
+            for g in range(groups):
+                group = np.int32(place * groups + g)
+                row, block = split(group, blocks, multiplier, shift)
+                r0, r1, r2, r3 = block_words(np.int64(offset + np.int64(row)), block, c2, c3, k0, k1)
+                a, b, c, e = load4(w, 4 * group)
+                p, q = random_code(a, step, low, high, r0), random_code(b, step, low, high, r1)
+                r, s = random_code(c, step, low, high, r2), random_code(e, step, low, high, r3)
+                value = np.uint32(value | np.uint32(_joined(bits, p, q, r, s) << np.uint32(4 * bits * g)))
+            packed[place] = value
 
 
 @functools.cache
@@ -84,32 +120,26 @@ def fast(bits: int, stochastic: bool) -> Any:
         b0, b1, b2, b3 = load4(w, 4 * j)
         e0, e1, e2, e3 = load4(w, 4 * m)
         f0, f1, f2, f3 = load4(w, 4 * n)
-        if (
-            _within(a0, a1, a2, a3, far)
-            & _within(b0, b1, b2, b3, far)
-            & (_within(e0, e1, e2, e3, far) & _within(f0, f1, f2, f3, far))
+        if not (
+            _finite(a0, a1, a2, a3) & _finite(b0, b1, b2, b3) & (_finite(e0, e1, e2, e3) & _finite(f0, f1, f2, f3))
         ):
-            a0, a1 = quotient(a0, step_size, inverse, rest), quotient(a1, step_size, inverse, rest)
-            a2, a3 = quotient(a2, step_size, inverse, rest), quotient(a3, step_size, inverse, rest)
-            b0, b1 = quotient(b0, step_size, inverse, rest), quotient(b1, step_size, inverse, rest)
-            b2, b3 = quotient(b2, step_size, inverse, rest), quotient(b3, step_size, inverse, rest)
-            e0, e1 = quotient(e0, step_size, inverse, rest), quotient(e1, step_size, inverse, rest)
-            e2, e3 = quotient(e2, step_size, inverse, rest), quotient(e3, step_size, inverse, rest)
-            f0, f1 = quotient(f0, step_size, inverse, rest), quotient(f1, step_size, inverse, rest)
-            f2, f3 = quotient(f2, step_size, inverse, rest), quotient(f3, step_size, inverse, rest)
-        else:
-            if not (
-                _finite(a0, a1, a2, a3) & _finite(b0, b1, b2, b3) & _finite(e0, e1, e2, e3) & _finite(f0, f1, f2, f3)
-            ):
-                flags[0] = 1
-            a0, a1, a2, a3 = a0 / step_size, a1 / step_size, a2 / step_size, a3 / step_size
-            b0, b1, b2, b3 = b0 / step_size, b1 / step_size, b2 / step_size, b3 / step_size
-            e0, e1, e2, e3 = e0 / step_size, e1 / step_size, e2 / step_size, e3 / step_size
-            f0, f1, f2, f3 = f0 / step_size, f1 / step_size, f2 / step_size, f3 / step_size
-        x = _field(bits, stochastic, a0, a1, a2, a3, low, high, i, blocks, multiplier, shift, offset, c2, c3, k0, k1)
-        y = _field(bits, stochastic, b0, b1, b2, b3, low, high, j, blocks, multiplier, shift, offset, c2, c3, k0, k1)
-        z = _field(bits, stochastic, e0, e1, e2, e3, low, high, m, blocks, multiplier, shift, offset, c2, c3, k0, k1)
-        u = _field(bits, stochastic, f0, f1, f2, f3, low, high, n, blocks, multiplier, shift, offset, c2, c3, k0, k1)
+            flags[0] = 1
+        x, unsure_x = _field(
+            bits, stochastic, a0, a1, a2, a3, low, high, step_size, inverse, rest, far, i, blocks, multiplier, shift,
+            offset, c2, c3, k0, k1,
+        )  # fmt: skip
+        y, unsure_y = _field(
+            bits, stochastic, b0, b1, b2, b3, low, high, step_size, inverse, rest, far, j, blocks, multiplier, shift,
+            offset, c2, c3, k0, k1,
+        )  # fmt: skip
+        z, unsure_z = _field(
+            bits, stochastic, e0, e1, e2, e3, low, high, step_size, inverse, rest, far, m, blocks, multiplier, shift,
+            offset, c2, c3, k0, k1,
+        )  # fmt: skip
+        u, unsure_u = _field(
+            bits, stochastic, f0, f1, f2, f3, low, high, step_size, inverse, rest, far, n, blocks, multiplier, shift,
+            offset, c2, c3, k0, k1,
+        )  # fmt: skip
         if per == 1:
             if base <= last:
                 packed[base] = x
@@ -129,6 +159,8 @@ def fast(bits: int, stochastic: bool) -> Any:
                 np.uint32(x | np.uint32(y << np.uint32(8)))
                 | np.uint32(np.uint32(z << np.uint32(16)) | np.uint32(u << np.uint32(24)))
             )
+        if unsure_x | unsure_y | unsure_z | unsure_u:
+            _again(bits, w, packed, base, last, low, high, step_size, blocks, multiplier, shift, offset, c2, c3, k0, k1)
 
     return quantize_fast
 

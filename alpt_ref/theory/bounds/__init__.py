@@ -27,6 +27,7 @@ Every function returns a float, in the units of its metric, and raises `InputErr
 
 from __future__ import annotations
 
+from alpt_ref.theory.bounds.adagrad import sr_adagrad, sr_adagrad_rows
 from alpt_ref.theory.bounds.additions import step_size_change_floor, word_bias_floor
 from alpt_ref.theory.bounds.convex import (
     sr_convex_constant,
@@ -34,24 +35,36 @@ from alpt_ref.theory.bounds.convex import (
     sr_convex_schedule,
     sr_convex_sqrt,
 )
+from alpt_ref.theory.bounds.grid_floor import grid_floor
 from alpt_ref.theory.bounds.lemma import rounding_rate
+from alpt_ref.theory.bounds.pl import sr_pl_constant
+from alpt_ref.theory.bounds.residual import dr_residual_constant, eco_constant, first_residual_move
 from alpt_ref.theory.bounds.smooth import sr_smooth
 from alpt_ref.theory.bounds.strongly_convex import (
     sr_strongly_convex_constant,
     sr_strongly_convex_constant_small_updates,
     sr_strongly_convex_inverse,
 )
+from alpt_ref.theory.bounds.unified import unified_convex
 
 __all__ = [
+    "dr_residual_constant",
+    "eco_constant",
+    "first_residual_move",
+    "grid_floor",
     "rounding_rate",
+    "sr_adagrad",
+    "sr_adagrad_rows",
     "sr_convex_constant",
     "sr_convex_constant_small_updates",
     "sr_convex_schedule",
     "sr_convex_sqrt",
+    "sr_pl_constant",
     "sr_smooth",
     "sr_strongly_convex_constant",
     "sr_strongly_convex_constant_small_updates",
     "sr_strongly_convex_inverse",
     "step_size_change_floor",
+    "unified_convex",
     "word_bias_floor",
 ]

@@ -1,4 +1,4 @@
-r"""What finite random words and learned step sizes (A1) add to the bounds of stochastic rounding."""
+r"""What finite random words and changing step sizes (A1) add to the bounds of stochastic rounding."""
 
 from __future__ import annotations
 
@@ -41,29 +41,33 @@ def word_bias_floor(*, eta: float, step_size: float, D: float, dim: int, random_
 
 
 def step_size_change_floor(*, eta: float, step_sizes: ArrayLike, changes: ArrayLike, codes_1: ArrayLike) -> float:
-    r"""A1: what learned step sizes add to S1.
+    r"""A1: what a step size that changes on a given path adds to S1.
 
     Statement
     ---------
     $\frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq$ S1 (with the largest step size)$\; +
-    \;\frac{1}{2\eta T}\sum_{t=1}^{T} \Delta_{t+1}\,|\delta_t|\,\max_i |k_i|$
+    \;\frac{1}{2\eta T}\sum_{t=1}^{T} \Delta_{t+1}\,|\delta_t|\,\sum_i |k_{t,i}|$
+
+    one step size for all coordinates, its path $\Delta_{t+1} = \Delta_t + \delta_t$ fixed beforehand
 
     In words
     --------
-    SR, convex f, eta constant, step sizes Delta_{t+1} = Delta_t + delta_t: S1 with the largest step size holds
-    with (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i |k_{t,i}| more
+    SR, convex f, eta constant, one step size for all coordinates on a path Delta_{t+1} = Delta_t + delta_t that is
+    fixed beforehand: S1 with the largest step size holds with (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i
+    |k_{t,i}| more. Not covered: ALPT's own step sizes, one a row and learned from the gradients that move the weights
 
     Parameters
     ----------
     eta : float
         Learning rate of the weights.
     step_sizes : float array (T,)
-        The **new** step sizes ``Delta_{t+1}``; each change is chosen before the random word of the rounding, the
-        weights round onto the new grid, and w* lies in the box of every step size.
+        The **new** step sizes ``Delta_{t+1}``, known beforehand; the weights round onto the new grid, and w* lies in
+        the box of every step size.
     changes : float array (T,)
         ``delta_t``.
     codes_1 : float array (T,)
-        ``sum_i |k_{t,i}|`` of the codes before the change.
+        ``sum_i |k_{t,i}|`` of the codes before the change, their expectation, or the largest that there can be; the
+        sum and not the largest element, which d coordinates exceed d times.
 
     Returns
     -------

@@ -24,8 +24,15 @@ def sr_convex_constant(
 
     In words
     --------
-    SR, f convex, eta constant: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2 + min(sqrt(d) Delta G,
-    d Delta^2/(4 eta))/2. Sparse form: sup E|g_t|_1 for sqrt(d) G. Updates below one step: without eta G^2/2.
+    SR, f convex, eta constant: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2 + min(sqrt(d) Delta G/2,
+    d Delta^2/(8 eta)). Sparse form: sup E|g_t|_1 for sqrt(d) G. Updates below one step: without eta G^2/2.
+
+    Terms
+    -----
+    D1^2/(2 eta T)
+    eta G^2/2
+    sqrt(d) Delta G/2: sqrt(d)
+    d Delta^2/(8 eta): d
 
     Parameters
     ----------
@@ -35,7 +42,7 @@ def sr_convex_constant(
     Returns
     -------
     float
-        Also a bound on ``E f(mean of w_t) - f*`` (Jensen). Tight: ratio 1 in the limit for ``b |w|`` (`tightness`).
+        Also a bound on ``E f(mean of w_t) - f*`` (Jensen). Each of its terms is reached by ``b |w|_1`` (`tightness`).
 
     Proof
     -----
@@ -44,7 +51,9 @@ def sr_convex_constant(
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; the floor sqrt(d) Delta G/2 as in H. Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017,
+    whose theorems have falling rates; relative of the sparse form: Z. Li and C. De Sa, Dimension-Free Bounds for
+    Low-Precision Training, NeurIPS 2019
 
     Examples
     --------
@@ -58,7 +67,17 @@ def sr_convex_constant(
 def sr_convex_constant_small_updates(
     *, T: int, eta: float, step_size: float, D1: float, G1: float, g_max: float
 ) -> float:
-    """S1, sharp form for updates below one step (``eta g_max <= Delta``): ``eta G^2/2`` disappears.
+    """S1 small moves: the sharp form for updates below one step, where ``eta G^2/2`` disappears.
+
+    In words
+    --------
+    SR, f convex, eta constant, eta g_max <= Delta: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + Delta G1/2 with
+    G1 = sup E|g_t|_1.
+
+    Terms
+    -----
+    D1^2/(2 eta T)
+    Delta G1/2
 
     Parameters
     ----------
@@ -74,7 +93,12 @@ def sr_convex_constant_small_updates(
     -----
     For ``|m| <= Delta``, ``m^2 + E eps^2 = Delta |m|`` exactly, so ``E(w' - w*)^2 = (w - w*)^2 + 2 m (w - w*) + Delta
     |m|`` per coordinate. Unclipped that is ``e^2 - 2 eta g e + Delta eta |g|``. Clipping cannot raise it: it shortens
-    ``m`` to where ``2 m e + Delta |m|`` grows with ``|m|``, as w* lies inside the box. Telescope as in S1. Ours.
+    ``m`` to where ``2 m e + Delta |m|`` grows with ``|m|``, as w* lies inside the box. Telescope as in S1.
+
+    Source
+    ------
+    ours; the same regime of moves below one step: J. Ashbrock and A. Powell, Stochastic Markov Gradient Descent and
+    Training Low-Bit Neural Networks, arXiv 2008.11117
 
     Examples
     --------
@@ -98,8 +122,15 @@ def sr_convex_sqrt(
 
     In words
     --------
-    SR, f convex, eta_t = c/sqrt(t), D >= |w_t - w*|: (1/T) sum_t E f(w_t) - f* <= (D^2/(2c) + c G^2)/sqrt(T) +
-    sqrt(d) Delta G/2. Sparse form: sup E|g_t|_1 for sqrt(d) G. Exact sums: any learning rates that never grow.
+    SR, f convex, eta_t = c/sqrt(t), D >= |w_t - w*|: (1/T) sum_t E f(w_t) - f* <= D^2/(2 c sqrt(T)) +
+    c G^2/sqrt(T) + sqrt(d) Delta G/2. Sparse form: sup E|g_t|_1 for sqrt(d) G. Exact sums: any learning rates that
+    never grow.
+
+    Terms
+    -----
+    D^2/(2 c sqrt(T))
+    c G^2/sqrt(T)
+    sqrt(d) Delta G/2: sqrt(d)
 
     Parameters
     ----------
@@ -109,7 +140,8 @@ def sr_convex_sqrt(
     Returns
     -------
     float
-        Tight: ratio 1 as T grows, for ``b |w|``.
+        The floor is reached as T grows, by ``b |w|_1`` (`tightness`); the constant 1/2 of ``D^2/(2 c sqrt(T))`` is
+        reached in the form with exact sums alone.
 
     Proof
     -----
@@ -118,7 +150,9 @@ def sr_convex_sqrt(
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours, with explicit constants; close to Theorem 2 (same rates and floor) of H. Li et al., Training Quantized Nets: A
+    Deeper Understanding, NeurIPS 2017; relative of the sparse form: Z. Li and C. De Sa, Dimension-Free Bounds for
+    Low-Precision Training, NeurIPS 2019
 
     Examples
     --------
@@ -132,7 +166,20 @@ def sr_convex_sqrt(
 def sr_convex_schedule(
     *, rates: ArrayLike, step_size: float, D: float, G: float, dim: int, G1: float | None = None
 ) -> float:
-    """S2 for any learning rates that never grow, with the sums left exact; at most S2's value for c/sqrt(t).
+    """S2 exact sums: any learning rates that never grow; at most S2's value for c/sqrt(t).
+
+    In words
+    --------
+    SR, f convex, rates that never grow, D >= |w_t - w*|: (1/T) sum_t E f(w_t) - f* <= D^2/(2 eta_T T) +
+    sum_t eta_t G^2/(2 T) + sum_t min(sqrt(d) Delta G/(2 T), d Delta^2/(8 eta_t T)). Sparse form: sup E|g_t|_1 for
+    sqrt(d) G.
+
+    Terms
+    -----
+    D^2/(2 eta_T T)
+    sum_t eta_t G^2/(2 T)
+    sqrt(d) Delta G/(2 T): sqrt(d)
+    d Delta^2/(8 eta_t T): d
 
     Parameters
     ----------
@@ -144,8 +191,7 @@ def sr_convex_schedule(
     Returns
     -------
     float
-        ``(1/T) [D^2/(2 eta_T) + sum_t (eta_t G^2 + min(Delta E|g|_1, d Delta^2/(4 eta_t)))/2]``, a bound on
-        ``(1/T) sum_{t=1..T} E f(w_t) - f*``.
+        A bound on ``(1/T) sum_{t=1..T} E f(w_t) - f*``.
 
     Proof
     -----

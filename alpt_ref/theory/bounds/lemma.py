@@ -5,6 +5,10 @@ grid point, so with ``p = frac(v/Delta)``: ``E eps_i^2 = Delta^2 p(1-p) <= Delta
 Delta eta |g_i|`` and ``<= Delta^2/4``. Clipping is the projection onto B, which holds w*, so::
 
     E|w_{t+1} - w*|^2 <= E|w_t - eta g_t - w*|^2 + min(Delta eta E|g_t|_1, d Delta^2/4)
+
+Close to the lemma of H. Li et al. (Training Quantized Nets: A Deeper Understanding, NeurIPS 2017), which has
+``sqrt(d) Delta eta G``; the form with the 1-norm is related to Z. Li and C. De Sa, Dimension-Free Bounds for
+Low-Precision Training, NeurIPS 2019.
 """
 
 from __future__ import annotations

@@ -21,29 +21,42 @@ def sr_smooth(
 
     In words
     --------
-    SR, f L-smooth, nothing clipped, eta constant: (1/T) sum_t E|f'(w_t)|^2 <= (f(w_1) - f*)/(eta T) +
-    L eta G^2/2 + L min(sqrt(d) Delta G, d Delta^2/(4 eta))/2. Sparse form: sup E|g_t|_1 for sqrt(d) G.
+    SR, f L-smooth, nothing clipped, eta constant: (1/T) sum_t E|f'(w_t)|^2 <= (f(w_1) - f*)/(eta T) + L eta G^2/2 +
+    min(L sqrt(d) Delta G/2, L d Delta^2/(8 eta)). Sparse form: sup E|g_t|_1 for sqrt(d) G. If an update may be clipped,
+    with probability at most q, add q sup |f'|^2, and L and f* must hold one move beyond the box too.
+
+    Terms
+    -----
+    (f(w_1) - f*)/(eta T)
+    L eta G^2/2: L
+    L sqrt(d) Delta G/2: L, sqrt(d)
+    L d Delta^2/(8 eta): L, d
 
     Parameters
     ----------
     T, eta, L, step_size, gap, G, dim, G1
         See the notation of `alpt_ref.theory.bounds`. With probability q of ever clipping, add q times the largest
-        ``|f'|^2`` to the result.
+        ``|f'|^2`` over the box to the result; L and the infimum in `gap` are then those over the box and every point
+        that one unclipped move from it reaches (or over all points).
 
     Returns
     -------
     float
-        Tight: one full Newton step (T = 1, eta = 1/L) in the first two terms; large two-point noise on a quadratic in
-        the last.
+        Each term is reached: the first two by one full Newton step (T = 1, eta = 1/L), the rounding terms by large
+        two-point noise on a quadratic (`tightness`).
 
     Proof
     -----
     ``f(w') <= f(w) + <f', w' - w> + L/2 |w' - w|^2``, ``w' - w = -eta g + eps``. In expectation ``-eta |f'|^2 + L/2
-    (eta^2 G^2 + E|eps|^2)``, the cross term vanishing since SR is unbiased. Sum, divide.
+    (eta^2 G^2 + E|eps|^2)``, the cross term vanishing since SR is unbiased. Sum, divide. Without clipping v and w' lie
+    in the box, so L on it is enough. Else stop at the first update that would be clipped and take it unclipped: w_t was
+    in the box until then (G is that of the box), the last point is one move beyond it (L and ``f >= f*`` there), and
+    the iterates after it, of probability at most q, have ``|f'|^2`` at most its largest.
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; for the lemma and the relatives see S1; smooth problems with rounding errors, in floating point: Xia, Massei,
+    Hochstenbach and Koren, arXiv 2202.12276
 
     Examples
     --------

@@ -23,6 +23,11 @@ def sr_strongly_convex_inverse(
     SR, f mu-strongly convex, eta_t = 1/(mu t): (1/T) sum_t E f(w_t) - f* <= (1 + ln T) G^2/(2 mu T) +
     sqrt(d) Delta G/2. Sparse form: sup E|g_t|_1 for sqrt(d) G.
 
+    Terms
+    -----
+    (1 + ln T) G^2/(2 mu T): ln T
+    sqrt(d) Delta G/2: sqrt(d)
+
     Parameters
     ----------
     T, mu, step_size, G, dim, G1
@@ -31,8 +36,8 @@ def sr_strongly_convex_inverse(
     Returns
     -------
     float
-        On the plain average, start included. Tight: ratio 1 as T grows, for ``a/2 w^2 + b |w|`` with a small against
-        b; quadratics alone stay near half of it (X3).
+        On the plain average, start included. The floor is reached as T grows by ``a/2 |w|^2 + b |w|_1`` with a small
+        against b, the first term at T = 1 by a quadratic; quadratics alone stay near half of the floor (X3).
 
     Proof
     -----
@@ -42,7 +47,9 @@ def sr_strongly_convex_inverse(
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours, on the average that includes the start; close to Theorem 1 (rates 1/(mu (t + 1))) of H. Li et al., Training
+    Quantized Nets: A Deeper Understanding, NeurIPS 2017; relative of the sparse form: Z. Li and C. De Sa,
+    Dimension-Free Bounds for Low-Precision Training, NeurIPS 2019
 
     Examples
     --------
@@ -64,10 +71,17 @@ def sr_strongly_convex_constant(
 
     In words
     --------
-    SR, f mu-strongly convex, eta <= 1/(2 mu): E|w_t - w*|^2 <= (1 - 2 eta mu)^(t-1) D1^2 + (eta G^2 +
-    sqrt(d) Delta G)/(2 mu). Tested in its sharper form: the floor times 1 - (1 - 2 eta mu)^(t-1), and in it
-    min(sqrt(d) Delta G, d Delta^2/(4 eta)). Sparse form: sup E|g_t|_1 for sqrt(d) G. Updates below one step: without
-    eta G^2.
+    SR, f mu-strongly convex, eta <= 1/(2 mu): E|w_t - w*|^2 <= k D1^2 + (1 - k) F with k = (1 - 2 eta mu)^(t-1) and
+    F = eta G^2/(2 mu) + min(sqrt(d) Delta G/(2 mu), d Delta^2/(8 eta mu)). Sparse form: sup E|g_t|_1 for sqrt(d) G.
+    Updates below one step: without eta G^2/(2 mu).
+
+    Terms
+    -----
+    k D1^2
+    (1 - k) F
+    eta G^2/(2 mu)
+    sqrt(d) Delta G/(2 mu): sqrt(d)
+    d Delta^2/(8 eta mu): d
 
     Parameters
     ----------
@@ -77,7 +91,7 @@ def sr_strongly_convex_constant(
     Returns
     -------
     float
-        The sharper form. Tight: ratio 1 in the limit of large two-point noise.
+        The form in words, at most that of the statement. Each term is reached by quadratics (`tightness`).
 
     Proof
     -----
@@ -87,7 +101,8 @@ def sr_strongly_convex_constant(
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; the lemma as in H. Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017; relative of the
+    sparse form: Z. Li and C. De Sa, Dimension-Free Bounds for Low-Precision Training, NeurIPS 2019
 
     Examples
     --------
@@ -102,7 +117,17 @@ def sr_strongly_convex_constant(
 def sr_strongly_convex_constant_small_updates(
     *, t: int, mu: float, eta: float, step_size: float, D1: float, G1: float, g_max: float
 ) -> float:
-    """S4, sharp form for updates below one step (``eta g_max <= Delta``): floor ``Delta G1/(2 mu)``, whatever eta.
+    """S4 small moves: the sharp form for updates below one step, whose floor does not depend on eta.
+
+    In words
+    --------
+    SR, f mu-strongly convex, eta <= 1/(2 mu), eta g_max <= Delta: E|w_t - w*|^2 <= k D1^2 + (1 - k) Delta G1/(2 mu)
+    with k = (1 - 2 eta mu)^(t-1) and G1 = sup E|g_t|_1.
+
+    Terms
+    -----
+    k D1^2
+    (1 - k) Delta G1/(2 mu)
 
     Parameters
     ----------
@@ -116,7 +141,12 @@ def sr_strongly_convex_constant_small_updates(
     Proof
     -----
     The exact second moment of the sharp S1 in S4's recursion. Equality for quadratics whose ``E|g|_1`` is constant
-    (X3). Ours.
+    (X3).
+
+    Source
+    ------
+    ours; the same regime of moves below one step: J. Ashbrock and A. Powell, Stochastic Markov Gradient Descent and
+    Training Low-Bit Neural Networks, arXiv 2008.11117
 
     Examples
     --------

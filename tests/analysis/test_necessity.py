@@ -1,0 +1,77 @@
+"""Every term and factor of every bound has a control that breaks it, and the formula in words lists them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpt_ref.errors import InputError
+from alpt_ref.theory.theorem import terms
+from alpt_ref.verification.runner import load_claims
+from analysis import necessity
+
+FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "claims"
+NOTHING_ADDED_UP = {
+    "sr_bias": "an exact zero",
+    "sr_variance": "one product, counted over all words",
+    "sr_error_from_grid": "an identity, counted over all words",
+    "dr_error_bound": "a maximum, counted over all numbers",
+    "expected_step_size_derivative": "a definition by cases",
+    "dr_is_fixed": "an equivalence",
+    "dr_quadratic_stall": "the ends of an interval",
+    "dr_freeze_step": "the number of a step",
+}
+"""Theorems without a sum to take apart, and what they state in its place."""
+NOT_YET = {"step_size_change_floor", "separation", "dither_bias_bound"}
+"""Bounds whose terms have no controls so far."""
+
+
+def test_every_theorem_lists_its_terms_or_has_none() -> None:
+    without = {name for name, function in necessity.theorems().items() if not terms(function)}
+    assert without - set(NOTHING_ADDED_UP) - NOT_YET == set()
+
+
+def test_a_label_is_one_that_the_theorem_lists() -> None:
+    known: dict[str, set[str]] = {}
+    for function in necessity.theorems().values():
+        claim, needed = necessity.labels(function)
+        known.setdefault(claim, set()).update(needed)
+    for name, loaded in load_claims(FOLDER).items():
+        listed = set().union(*(labels for claim, labels in known.items() if name.startswith(claim)))
+        removed = {label for control in loaded.claim.controls for label in control.removes}
+        assert removed <= listed, name
+
+
+def words(formula: str, listed: str) -> Callable[..., Any]:
+    def function() -> None: ...
+
+    lines = "\n".join(f"    {line}" for line in listed.splitlines())
+    function.__doc__ = f"E1: a bound.\n\n    In words\n    --------\n    {formula}\n\n    Terms\n    -----\n{lines}\n"
+    return function
+
+
+def test_the_terms_of_a_formula_are_read_in_its_order() -> None:
+    found = terms(words("Always f <= min(a + sqrt(d) b/2, c). Else more.", "a\nsqrt(d) b/2: sqrt(d)\nc"))
+    assert [(one.text, one.factors) for one in found] == [("a", ()), ("sqrt(d) b/2", ("sqrt(d)",)), ("c", ())]
+    assert [one.text for one in terms(words("x <= a + F with F = b + c", "a\nF\nb\nc"))] == ["a", "F", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "listed", "message"),
+    [
+        ("f <= a + b + c.", "a\nb", "goes on with"),
+        ("f <= a + b + c.", "b\nc", "before b: f <= a \\+"),
+        ("f <= a + b + c.", "a\nc", "before c"),
+        ("f <= a + b, F = c", "a\nc", "goes on with:  \\+ b"),
+        ("f <= a/2.", "a", "goes on with: /2"),
+        ("f <= a + b.", "a\nc", "no \\(further\\) term c"),
+        ("f <= L sqrt(d) a.", "L sqrt(d) a: L", "factor sqrt\\(d\\)"),
+        ("f <= d a.", "d a", "factor d"),
+    ],
+)
+def test_a_formula_with_an_unlisted_term_is_refused(formula: str, listed: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        terms(words(formula, listed))

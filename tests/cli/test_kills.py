@@ -1,0 +1,169 @@
+"""Every verb, killed at random moments and run again: nothing half-written, nothing left over, the same results.
+
+A moment is drawn between the process's start and the time that an undisturbed call takes; the signals take turns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.calls import SMALL, TINY
+
+MOMENTS = int(os.environ.get("ALPT_REF_KILLS", "20"))
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+pytestmark = [pytest.mark.nightly, pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")]
+TIMES = {"seconds", "samples_per_s", "timing", "time", "wall_s", "measured"}
+"""Keys of wall-clock times in what is written."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A call, how it is continued, and what it makes."""
+
+    arguments: tuple[str, ...]
+    makes: tuple[str, ...]
+    again: tuple[str, ...] = ()
+    """Options that the second call has besides; it is the same call without."""
+    keeps: tuple[str, ...] = ()
+    """Finished work that a call that was stopped leaves to the next."""
+
+
+DATA, RAW = ("--data", "store"), ("--criteo", "criteo.txt")
+INGEST = ".new.ingest"
+TINY_STUDY = ("--seeds", "1", "--methods", "fp32,lpt-sr", "--bits", "4", *TINY)
+VERBS = {
+    "data encode": Verb(("data", "encode", *RAW, "--min-count", "2", "--output", "new"), ("new",), (), (INGEST,)),
+    "data synth": Verb(("data", "synth", "--rows", "20000", "--output", "new"), ("new",)),
+    "data generate": Verb(("data", "generate", "--shape", "avazu", "--rows", "20000", "--output", "a.gz"), ("a.gz",)),
+    "train": Verb(("train", *DATA, *SMALL, "--output", "new", "--checkpoint-every", "2"), ("new",), ("--resume",)),
+    "compare": Verb(("compare", *TINY_STUDY, "--output", "new"), ("new",)),
+    "predict": Verb(("predict", "run", "--criteo", "criteo.txt", "--output", "scores.csv"), ("scores.csv",)),
+    "export": Verb(("export", "run", "--to", "safetensors", "--output", "new"), ("new",)),
+    "quantize": Verb(("quantize", "w.npy", "--bits", "4", "--step-size", "0.1", "--output", "new"), ("new",)),
+    "verify": Verb(("verify", "--claim", "r2", "--claim", "d3", "--output", "new"), ("new",)),
+    "figures": Verb(("figures", "--results", "verdicts", "--only", "stationary_laws", "--output", "new"), ("new",)),
+}  # fmt: skip
+
+
+def call(arguments: tuple[str, ...], folder: Path) -> subprocess.Popen[str]:
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "alpt_ref", *arguments, "--quiet"], cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def without_times(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: without_times(value) for key, value in content.items() if key not in TIMES}
+    return [without_times(one) for one in content] if isinstance(content, list) else content
+
+
+def read(path: Path) -> Any:
+    """A file's content but for wall-clock times, what derives from them, and checksums of those."""
+    data = path.read_bytes()
+    if path.suffix == ".json":
+        found = without_times(json.loads(data))
+        return found if path.name == "manifest.json" else {**found, "sha256": "", "checksum": ""}
+    if path.suffix == ".jsonl":
+        return [without_times(json.loads(line)) for line in data.splitlines()]
+    if path.suffix == ".csv":
+        rows = list(csv.reader(io.StringIO(data.decode())))
+        kept = [number for number, name in enumerate(rows[0]) if name not in TIMES]
+        return [[row[number] for number in kept] for row in rows]
+    if path.suffix in (".md", ".html"):
+        return re.sub(r"[0-9.,]+ (samples/s|s\b|min|ms)|\d{4}-\d\d-\d\d[T ][0-9:]+\S*", "", data.decode())
+    return data
+
+
+def results(verb: Verb, folder: Path) -> dict[str, Any]:
+    """Everything that the verb has made; what looks like a temporary file too."""
+    files = [folder / name for name in verb.makes]
+    every = [path for top in files for path in ([top] if top.is_file() else sorted(top.rglob("*"))) if path.is_file()]
+    # timings, the ledger of looks, pictures and pages with seconds in them differ from call to call
+    left_out = ("timing.json", "ledger.jsonl", "figure.png", "figure.svg", "report.html", "report.md")
+    kept = [path for path in every if path.name not in left_out and "checkpoints" not in path.parts]
+    return {str(path.relative_to(folder)): read(path) for path in kept}
+
+
+def strays(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob(".*") if path.name != ".lock"]
+
+
+@pytest.fixture(scope="session")
+def bench(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the verbs read, verdicts for the figures among them."""
+    folder = tmp_path_factory.mktemp("kills") / "start"
+    shutil.copytree(made, folder)
+    done = call(("verify", "--claim", "c3", "--claim", "d3b", "--output", "verdicts"), folder)
+    _, said = done.communicate()
+    assert done.returncode == 0, said
+    return folder
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_killed_and_run_again(name: str, bench: Path, tmp_path: Path) -> None:
+    verb = VERBS[name]
+
+    def fresh(label: str) -> Path:
+        folder = tmp_path / label
+        shutil.copytree(bench, folder)
+        return folder
+
+    for label in ("warm", "whole"):
+        whole, start = fresh(label), time.monotonic()
+        done = call(verb.arguments, whole)
+        _, said = done.communicate()
+        assert done.returncode == 0, said
+    length = time.monotonic() - start
+    expected = results(verb, whole)
+    assert expected
+    assert strays(whole) == []
+    draw = random.Random(name)
+    for moment in range(MOMENTS):
+        folder, sent = fresh(str(moment)), SIGNALS[moment % len(SIGNALS)]
+        process = call(verb.arguments, folder)
+        time.sleep(draw.uniform(0.0, 1.05 * length))
+        send(process, sent)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode in (0, -signal.SIGKILL, *STATUS.get(sent, ())), (moment, sent, said)
+        assert "Traceback" not in said, (moment, sent, said)
+        if sent != signal.SIGKILL:
+            assert set(strays(folder)) <= set(verb.keeps), (moment, sent)
+        again = call((*verb.arguments, *verb.again), folder)
+        _, said = again.communicate(timeout=300)
+        assert again.returncode == 0, (moment, sent, said)
+        found = results(verb, folder)
+        assert found.keys() == expected.keys(), (moment, sent)
+        for path, content in expected.items():
+            assert found[path] == content, (moment, sent, path)
+        assert strays(folder) == [], (moment, sent)
+        shutil.rmtree(folder)
+
+
+STATUS = {signal.SIGTERM: (143, -signal.SIGTERM), signal.SIGINT: (130, -signal.SIGINT)}
+"""What a call that was stopped returns; before Python has started, the signal itself ends the process."""
+
+
+def send(process: subprocess.Popen[str], sent: signal.Signals) -> None:
+    """To the process alone; a kill to its workers too, as the kernel does to a control group that is out of memory."""
+    if sent == signal.SIGKILL:
+        os.killpg(process.pid, sent)
+    else:
+        process.send_signal(sent)
