@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from alpt_ref._util.files import read_json, write_text
+from alpt_ref._util.statistics import new_rows_factor
 from alpt_ref.errors import InputError
 from alpt_ref.studies.bits_of_runs import bits_in_words
 from alpt_ref.studies.cell import VERSIONS, read_cell
@@ -108,6 +109,19 @@ class Runs(Mapping[str, Mapping[int, StoredRun]]):
     def share_rows(self) -> bool:
         """Whether seeds have different splits of the same rows, so that their runs are not independent."""
         return self.study.base.data.source != "synthetic" and len({one.fingerprint for one in self.data.values()}) > 1
+
+    def widen(self, pairs: int) -> float:
+        """Factor on the standard error over `pairs` seeds that makes it one for new rows of the same source.
+
+        1 where every seed has data of its own; where they are splits of the same rows, the corrected resampled
+        t-test's (`alpt_ref._util.statistics`), with the test and training rows that are there.
+        """
+        return new_rows_factor(pairs, self.test_to_train) if self.share_rows else 1.0
+
+    @property
+    def test_to_train(self) -> float:
+        """Test rows per training row, the largest of any seed."""
+        return max(one.parts[2] / max(one.parts[0], 1) for one in self.data.values())
 
     @property
     def bits(self) -> str:
