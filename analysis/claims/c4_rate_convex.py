@@ -41,7 +41,7 @@ def bound(cell: Cell, constants: Constants) -> Any:
     first, last = SETTING["before"]["window"]
     T = horizons(last)
     averages = np.cumsum(np.arange(1, last + 1) ** -0.5)[T - 1] / T
-    return -0.5, slope_of(T[T >= first], averages[T >= first])
+    return -0.5, slope_of(T[first <= T], averages[first <= T])
 
 
 def horizons(last: int) -> Any:

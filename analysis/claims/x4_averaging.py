@@ -150,12 +150,6 @@ def of_mean(laws: Floats, errors: Floats, matrices: Floats, times: list[int]) ->
     return np.array(mean), np.array(last)
 
 
-def trivial(cell: Cell, constants: Constants) -> float:
-    """The farthest corner of the box."""
-    _, minima, _, _ = chains(cell)
-    return float(sum(max(BOX.high - w[0], w[0] - BOX.low) ** 2 for w in minima))
-
-
 def figure(axes: Any, result: Any) -> None:
     """The mean's second moment against T, the last iterate's, and that of the best point of the grid."""
     chosen = [c for c in result.cells if c.points and c.cell["d"] == 1 and c.cell["noise"] == 0.0][:3]
@@ -187,7 +181,6 @@ CLAIM = Claim(
     constants=constants,
     bound=bound,
     measure=measure,
-    trivial=trivial,
     assumptions=(
         Assumption("0 < eta lambda < 2", lambda cell, constants: 0.0 < cell["rate"] < 2.0),
         Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] == 0.0, along_run=True),

@@ -39,6 +39,7 @@ GONE = {
     "alpt_ref.theory.montecarlo_cuda.separable": "one Monte Carlo driver",
     "alpt_ref.verify.code_hash.imported_parts": "imports are followed file by file (`alpt_ref._util.code_parts`)",
     "alpt_ref.verify.plugin.find_folder": "the loader takes no folder of the current directory any more",
+    "alpt_ref.verify.stats.MIN_RUNS_FOR_SKEWNESS": "Student's t has no correction for skewness any more",
     "alpt_ref.verify.task.start_worker": "the process runner starts workers",
 }
 """Public names of 0.1.0 that have no successor, and why."""
