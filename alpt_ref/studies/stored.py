@@ -188,9 +188,8 @@ class Stored:
         if name not in self._cells:
             plain = read_cell(self.folder / "cells" / f"{name}.json")
             config = self.index.configs[variant].replace("train", seed=seed)
-            self._cells[name] = plain and StoredRun(
-                config, RunResult.from_dict(plain), plain.get("observed", {}), plain.get(VERSIONS, {})
-            )
+            observed, versions = (plain or {}).get("observed", {}), (plain or {}).get(VERSIONS, {})
+            self._cells[name] = StoredRun(config, RunResult.from_dict(plain), observed, versions) if plain else None
         return self._cells[name]
 
     def digest(self, plan: str) -> str:

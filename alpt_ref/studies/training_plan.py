@@ -7,6 +7,7 @@ to a cluster, in any order; what they leave depends on none of that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +24,8 @@ from alpt_ref.studies.cell import VERSIONS, TrainingTask, cell_key, read_cell, r
 from alpt_ref.studies.cell_code import library_versions
 from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.seed_data import dataset_store
-from alpt_ref.studies.stored import INDEX, Data, Index, Planned, variant_hash, write_index
-from alpt_ref.studies.study import Study
+from alpt_ref.studies.stored import INDEX, Data, Index, Planned, Stored, variant_hash, write_index
+from alpt_ref.studies.study import Registered, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.train import require_usable
 
@@ -83,6 +84,7 @@ def prepare(
     InputError
         The data or a plan cannot be used.
     """
+    study = _registered(study, folder)
     plans = {one.id: _plan(one, study) for one in needs}
     require_different_folds(study.base.data.folds, study.seeds)
     cells_folder = writable_folder(folder / "cells")
@@ -112,6 +114,17 @@ def prepare(
     replaced = _replaced(folder, cells)
     write_index(folder, index)
     return TrainingPlan(index, tuple(tasks.values()), replaced)
+
+
+def _registered(study: Study, folder: Path) -> Study:
+    """The study with its registered seeds: its file's, else those with which the folder was first started."""
+    if study.registered is not None:
+        return study
+    with suppress(InputError):  # no index yet, or a damaged one
+        before = Stored(folder).index.study
+        if before.name == study.name and before.registered is not None:
+            return msgspec.structs.replace(study, registered=before.registered)
+    return msgspec.structs.replace(study, registered=Registered(study.seeds, study.few))
 
 
 def _replaced(folder: Path, cells: Mapping[str, Mapping[int, str]]) -> str:

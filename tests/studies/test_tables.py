@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alpt_ref._util.statistics import paired_p_value, t_interval
+from alpt_ref._util.statistics import t_interval
 from alpt_ref.errors import InputError
 from alpt_ref.studies.inference import PairedEstimate, Undecided, decided, equivalence, estimates, undecided
 from alpt_ref.studies.render import as_csv, as_latex, as_markdown, latex_text
