@@ -200,6 +200,16 @@ def test_limits_are_where_the_p_value_is_alpha(how: Literal["betting", "t", "ber
     assert np.all(found.value < upper)
 
 
+@pytest.mark.parametrize("large", [1, 3, 30])
+def test_limits_are_where_the_p_value_is_alpha_also_for_a_few_large_values_among_many_small(large: int) -> None:
+    values = np.full((20_000, 1), 1e-9)
+    values[:large] = 1.0
+    found = betting(values, 0.0, 1.0)
+    lower, upper = found.limits(0.01)
+    for p in (found.p_above(lower), found.p_below(upper)):
+        assert p == pytest.approx(0.01, rel=1e-6)
+
+
 def test_two_one_sided_tests_support_equality_only_inside_both_margins() -> None:
     found = Student(np.array([0.0, 0.09, 0.0]), np.array([0.01, 0.01, 0.06]), 99)
     low, high = np.full(3, -0.1), np.full(3, 0.1)
