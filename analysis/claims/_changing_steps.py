@@ -96,6 +96,7 @@ def _long_run(chain: Alternating, horizons: tuple[int, ...]) -> list[tuple[Float
         if max(horizons) <= T:
             return [found[one] for one in horizons]
         total, power, T = total + power @ total, power @ power, 2 * T
+        power /= power.sum(axis=1, keepdims=True)  # or the error of a sum of 1 would double each time, too
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,3 +86,4 @@ class RoundedWalk:
             if max(horizons) <= T:
                 return np.array([found[one] for one in horizons])
             total, power, T = total + power @ total, power @ power, 2 * T
+            power /= power.sum(axis=1, keepdims=True)  # or the error of a sum of 1 would double each time, too

@@ -40,7 +40,7 @@ RULES: dict[str, Callable[[int, Floats, Floats, int], int]] = {
     "by coin": lambda place, codes, g, coin: place + coin,
     "at zero": lambda place, codes, g, coin: place if codes.any() else (4 if abs(g[0]) > 1.0 else 0),
 }
-LAST = 2**36
+LAST = 2**44
 BITS_OF = {1: 4, 2: 3, 4: 2}
 """Width of the codes for rows of so many elements: all their states are enumerated."""
 
