@@ -166,7 +166,8 @@ def second_moment_holds(cell: Cell, constants: Constants, seen: Constants) -> bo
 
 
 def stalled(cell: Cell) -> bool:
-    return cell["rounding"] == "dr" and cell["noise"] == "none" and cell["reach"] == 0.05 and cell["problem"] == "kink"
+    alike = {"rounding": "dr", "noise": "none", "problem": "kink", "reach": 0.05}
+    return all(cell[key] == value for key, value in alike.items())
 
 
 def quiet_kink(*reaches: float) -> Callable[[Cell], bool]:
