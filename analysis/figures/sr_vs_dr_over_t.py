@@ -55,7 +55,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
         one.set(xscale="log", xlabel="iterations $T$")
         one.legend(fontsize=7, loc="lower left" if one is axes[0] else "upper left")
     axes[0].set(yscale="log", ylabel=r"average gap $E f(w_t) - f^*$, $t \leq T$")
-    axes[1].set_ylabel("$X_T$: gap paid for, and distance")
+    axes[1].set_ylabel("$X_T$")
     return figure, rows
 
 

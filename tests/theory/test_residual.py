@@ -52,7 +52,7 @@ def test_no_run_exceeds_the_bound_and_the_hidden_sequence_is_sgd(
     for _ in range(T):
         value, g = subgradient(planes, w)
         gap += value - value_u
-        G2, G1 = max(G2, sum(x * x for x in g)), max(G1, sum(abs(x) for x in g))
+        G2, G1 = max(G2, sum((x * x for x in g), Fraction(0))), max(G1, sum((abs(x) for x in g), Fraction(0)))
         G_inf = max(G_inf, *(abs(x) for x in g))
         hidden = [z - eta * x for z, x in zip(hidden, g, strict=True)]
         for i in range(2):
