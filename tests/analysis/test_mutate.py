@@ -111,7 +111,7 @@ def test_who_catches_what_and_nothing_is_run_twice(project: Project, tmp_path: P
         ("survived", ""),
         ("claim", "q1"),
     ]
-    assert results[0].cell == "x=3.0"
+    assert (results[0].cell, results[0].outcome) == ("x=3.0", "REFUTED")
     assert "ImportError" in results[3].cell
     assert list(baseline.claims) == ["q1"]
     assert sum("without any mutant" in line for line in log) == 1
@@ -130,7 +130,7 @@ def test_who_catches_what_and_nothing_is_run_twice(project: Project, tmp_path: P
 
     text = page(more, late, baseline, [Explained("tiny/maths.py:unseen", "x + 1.0", "x + 2.0", "nobody calls it")])
     assert "2 of 5 turn a claim red" in text
-    assert "| half 0.25 * x | wrong on purpose | **none** (tests/test_maths.py::test_half) |" in text
+    assert "| half 0.25 * x | wrong on purpose | **none** (tests/test_maths.py::test_half) |  |  |" in text
     assert "nobody calls it" in text
     explained = [Explained("tiny/maths.py:unseen", "*", "", "nobody calls it")]
     assert [one.id for one in unexplained(more, late, explained)] == ["half 0.25 * x"]
@@ -145,6 +145,11 @@ def test_a_claim_that_is_red_without_a_mutant_catches_nothing(project: Project, 
     (result,), baseline = Run(broken, tmp_path, tests=False).run([mutant], hours=1.0, jobs=1)
     assert result.status == "survived"
     assert baseline.red == {"q1": "REFUTED"}
+
+    two = patch("x * x", "x + x", "square")
+    two.least = 2  # claims that must see it; there is one
+    (result,), _ = Run(project, tmp_path, tests=False).run(prepare(root, "tiny", [two]), hours=1.0, jobs=1)
+    assert result.status == "survived"
 
 
 def test_a_change_of_meaning_is_run_again_and_a_comment_is_not(project: Project, tmp_path: Path) -> None:
