@@ -36,24 +36,25 @@ class Project:
     ----------
     root : folder of the checkout
     package : name of its package, a folder of `root`
-    claims, tests : folders of claims and tests, relative to the root
-    targets : files that are broken by rule, as glob patterns relative to the root
+    claims : folder of claims, relative to the root
+    tests : test files that count, as glob patterns relative to the root
+    targets : files that are broken by rule, as glob patterns
     left_out : those of them that are not
-    no_tests : folders whose tests do not count
     """
 
     root: Path
     package: str
     claims: str
-    tests: str
+    tests: tuple[str, ...]
     targets: tuple[str, ...]
     left_out: tuple[str, ...] = ()
-    no_tests: tuple[str, ...] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:
         """What is copied."""
-        return tuple(dict.fromkeys((self.package, self.claims.split("/")[0], self.tests.split("/")[0])))
+        return tuple(
+            dict.fromkeys((self.package, self.claims.split("/")[0], *(one.split("/")[0] for one in self.tests)))
+        )
 
 
 class Ran(NamedTuple):

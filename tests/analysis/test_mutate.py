@@ -80,7 +80,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     write(root, {"tiny/other.py": "def other():\n    return 1\n", "claims/q1_square.py": CLAIM})
     write(root, {"tests/test_maths.py": TEST, "tests/test_other.py": "from tiny.other import other\n"})
     before = state(root)
-    yield Project(root, "tiny", "claims", "tests", ("tiny/*.py",))
+    yield Project(root, "tiny", "claims", ("tests/test_*.py",), ("tiny/*.py",))
     assert state(root) == before  # the user's sources are never touched
 
 
@@ -140,7 +140,7 @@ def test_a_claim_that_is_red_without_a_mutant_catches_nothing(project: Project, 
     root = tmp_path / "other checkout"
     write(root, {"tiny/__init__.py": "", "tiny/maths.py": MATHS, "tests/test_maths.py": TEST})
     write(root, {"claims/q1_square.py": CLAIM.replace('cell["x"] ** 2', '0.0 * cell["x"]')})
-    broken = Project(root, "tiny", "claims", "tests", ("tiny/*.py",))
+    broken = Project(root, "tiny", "claims", ("tests/test_*.py",), ("tiny/*.py",))
     (mutant,) = prepare(root, "tiny", [patch("x * x", "x + x", "square")])
     (result,), baseline = Run(broken, tmp_path, tests=False).run([mutant], hours=1.0, jobs=1)
     assert result.status == "survived"
@@ -234,7 +234,7 @@ def test_every_named_mutant_fits_the_code_and_expects_claims_that_there_are() ->
 
 
 def test_every_target_gives_mutants() -> None:
-    project = Project(ROOT, "alpt_ref", "analysis/claims", "tests", command.TARGETS, command.LEFT_OUT, command.NO_TESTS)
+    project = Project(ROOT, "alpt_ref", "analysis/claims", command.TESTS, command.TARGETS, command.LEFT_OUT)
     mutants = Run(project, ROOT).generic(0)
     files = {file for one in mutants for file in one.sources}
     assert {"alpt_ref/scalar/rounding.py", "alpt_ref/theory/bounds/lemma.py", "alpt_ref/verification/judge.py"} <= files
