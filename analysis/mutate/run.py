@@ -26,7 +26,7 @@ from alpt_ref._util.source import read_source
 
 from .imports import Modules, matching
 from .named import Mutant
-from .sandbox import Project, Sandbox
+from .sandbox import Project, Sandbox, Stopped
 from .syntax import mutants as generic_mutants
 
 CLAIM, TEST, TIME, SURVIVED, NOT_RUN = "claim", "test", "time", "survived", "not run"
@@ -166,10 +166,12 @@ class Run:
         done = 0
         with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as folder:
             free: queue.Queue[Sandbox] = queue.Queue()
+            sandboxes = []
             for job in range(jobs):
                 place = Path(folder) / str(job)
                 place.mkdir()
-                free.put(Sandbox(self.project, place, self.modules))
+                sandboxes.append(Sandbox(self.project, place, self.modules))
+                free.put(sandboxes[-1])
 
             def one(mutant: Mutant) -> Result:
                 nonlocal done
@@ -183,6 +185,8 @@ class Run:
                     sandbox = free.get()
                     try:
                         result = self._one(mutant, sandbox)
+                    except Stopped:
+                        return Result(mutant.id, NOT_RUN)
                     finally:
                         free.put(sandbox)
                     red = [name for name in result.by.split(", ") if name in self.claims]
@@ -199,7 +203,9 @@ class Run:
                 try:
                     results = [each.result() for each in waiting]
                 except BaseException:
-                    pool.shutdown(cancel_futures=True)
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    for sandbox in sandboxes:
+                        sandbox.stop()
                     raise
         return results, self.baseline
 

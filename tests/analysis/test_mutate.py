@@ -17,7 +17,7 @@ from analysis.mutate.imports import Modules
 from analysis.mutate.named import Edit, Mutant, Named, prepare, read
 from analysis.mutate.report import Explained, page, unexplained
 from analysis.mutate.run import Run, meaning
-from analysis.mutate.sandbox import Project
+from analysis.mutate.sandbox import Project, Sandbox
 from analysis.mutate.syntax import mutants as generic_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,6 +150,21 @@ def test_a_claim_that_is_red_without_a_mutant_catches_nothing(project: Project, 
     two.least = 2  # claims that must see it; there is one
     (result,), _ = Run(project, tmp_path, tests=False).run(prepare(root, "tiny", [two]), hours=1.0, jobs=1)
     assert result.status == "survived"
+
+
+def test_a_process_that_is_ended_from_outside_says_nothing_about_its_mutant(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(sandbox: Sandbox, *arguments: object, **options: object) -> str:
+        sandbox.stop()
+        return sandbox.tests(["tests/test_maths.py"], [], 60.0)  # nothing begins any more
+
+    monkeypatch.setattr(Sandbox, "claims", ended)
+    (result,), _ = Run(project, tmp_path).run(
+        prepare(project.root, "tiny", [patch("x * x", "x + x", "square")]), hours=1.0, jobs=1
+    )
+    assert result.status == "not run"
+    assert not (tmp_path / "mutants.jsonl").exists()
 
 
 def test_a_change_of_meaning_is_run_again_and_a_comment_is_not(project: Project, tmp_path: Path) -> None:
