@@ -115,9 +115,10 @@ def _parse(words: Sequence[str], folder: Path) -> Study:
 
 
 def portable(study: Study) -> Study:
-    """The study without what does not change its numbers: where the data lie, and how many threads train."""
+    """The study without what does not change its numbers: where the data lie, threads, which seeds were registered."""
     path = "FILE" if study.base.data.path else ""
-    return msgspec.structs.replace(study, base=study.base.replace("data", path=path).replace("train", threads=1))
+    base = study.base.replace("data", path=path).replace("train", threads=1)
+    return msgspec.structs.replace(study, base=base, registered=None)
 
 
 def _chosen(index: Index) -> list[str]:

@@ -28,7 +28,10 @@ def call_on_worker(
 ) -> R:
     """What a worker runs: `function`, one at a time in a process, with the caller's version of the package only."""
     if code_hash() != code:
-        raise InputError("a worker of the cluster has another version of alpt_ref; install the same on all of them")
+        raise InputError(
+            "a worker of the cluster has another version of alpt_ref, NumPy, SciPy or Numba, or another kernel of "
+            "matrix products, so that its bits may differ; install the same on all of them, on processors of one kind"
+        )
     for file in files:
         if not file.exists():
             raise InputError(

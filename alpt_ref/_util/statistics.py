@@ -2,11 +2,17 @@
 
 Every method runs with the same seeds, hence the same initial weights and data order, so differences are taken seed by
 seed: the interval of a paired difference leaves out the scatter that the two methods share.
+
+Where the seeds are different splits of the same rows their runs share training rows, so that the variance over seeds
+misses most of what new rows would change. The corrected resampled t-test (Nadeau and Bengio, "Inference for the
+generalization error", Machine Learning 52, 2003) multiplies the variance of the mean, ``s**2 / n``, by
+``1 + n * (test rows / training rows)``; `widen` below is the root of that factor (`new_rows_factor`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -55,8 +61,19 @@ class PairedEstimate(NamedTuple):
         return f"{self.interval}{'*' if self.p < LEVEL else ''}"
 
 
-def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Two-sided t interval of the mean: ``t(n-1) · s / √n`` with the sample standard deviation s (n - 1)."""
+def new_rows_factor(n: int, test_to_train: float) -> float:
+    """How much wider an interval over `n` splits of the same rows is for new rows: ``sqrt(1 + n * test_to_train)``.
+
+    Examples
+    --------
+    >>> new_rows_factor(10, 1 / 8)
+    1.5
+    """
+    return math.sqrt(1 + n * test_to_train)
+
+
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE, widen: float = 1.0) -> Interval:
+    """Two-sided t interval of the mean: ``widen · t(n-1) · s / √n`` with the sample standard deviation s (n - 1)."""
     array = np.asarray(values, dtype=np.float64)
     n = len(array)
     if n == 0:
@@ -65,10 +82,10 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     if n == 1:
         return Interval(mean, None, 1)
     quantile = float(stats.t.ppf(0.5 + confidence / 2, n - 1))
-    return Interval(mean, quantile * float(np.std(array, ddof=1)) / n**0.5, n)
+    return Interval(mean, widen * quantile * float(np.std(array, ddof=1)) / n**0.5, n)
 
 
-def paired_p_value(differences: Sequence[float]) -> float | None:
+def paired_p_value(differences: Sequence[float], widen: float = 1.0) -> float | None:
     """Two-sided p-value of "the mean difference is 0" (paired t-test); None for fewer than two differences."""
     array = np.asarray(differences, dtype=np.float64)
     n = len(array)
@@ -77,7 +94,7 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
     mean, deviation = float(np.mean(array)), float(np.std(array, ddof=1))
     if deviation == 0:
         return 1.0 if mean == 0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / (deviation / n**0.5), n - 1))
+    return float(2 * stats.t.sf(abs(mean) / (widen * deviation / n**0.5), n - 1))
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -112,8 +129,13 @@ def multiplicity_note(undecided: Sequence[tuple[float, float]], family: int) -> 
     return f"; {those} 0, but the tests are corrected for {family} comparisons"
 
 
-def estimates(differences: Mapping[Key, Sequence[float]]) -> dict[Key, PairedEstimate]:
-    """Estimates with Holm's correction over all of them; what has fewer than two values is left out."""
-    adjusted = corrected({key: paired_p_value(values) for key, values in differences.items()})
-    intervals = {key: t_interval(differences[key]) for key in adjusted}
+def estimates(
+    differences: Mapping[Key, Sequence[float]], widen: Callable[[int], float] = lambda n: 1.0
+) -> dict[Key, PairedEstimate]:
+    """Estimates with Holm's correction over all of them; what has fewer than two values is left out.
+
+    `widen` : number of values -> factor on their standard error, as `alpt_ref.studies.stored.Runs.widen` gives it
+    """
+    adjusted = corrected({key: paired_p_value(values, widen(len(values))) for key, values in differences.items()})
+    intervals = {key: t_interval(differences[key], widen=widen(len(differences[key]))) for key in adjusted}
     return {key: PairedEstimate(one.mean, one.half_width or 0.0, adjusted[key]) for key, one in intervals.items()}

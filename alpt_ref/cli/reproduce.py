@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import Interrupted, data_changes, data_options, echo, echo_unless, run_options, seeds_of
 from alpt_ref.errors import InputError
-from alpt_ref.studies.shipped import read_study, require_current_path, shipped_studies
+from alpt_ref.studies.shipped import read_study, require_current_path, shipped_studies, study_file
 
 if TYPE_CHECKING:
     from alpt_ref.studies.reproduce import Study
@@ -132,7 +133,7 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     from alpt_ref.studies.folds import require_different_folds
     from alpt_ref.studies.study import preset, with_seeds
     from alpt_ref.training.config import RunConfig
-    from alpt_ref.training.config_io import apply_overrides, load_toml
+    from alpt_ref.training.config_io import apply_overrides, read_toml
     from alpt_ref.training.sources import check_folds
 
     name, quick, file = options.pop("preset"), options.pop("quick"), options.pop("config_file")
@@ -143,12 +144,14 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     base = RunConfig() if name is None and "source" in data and not quick else study.base
     if name is None and "source" in data:
         study = msgspec.structs.replace(study, name="quick-custom" if quick else "custom", seeds=study.seeds[:10])
-    own_few = None
+    own_seeds: tuple[int, ...] | None = None
+    own_few: int | None = None
     if shipped is not None:
-        base, own_few = read_study(shipped, base)
+        base, own_seeds, own_few = read_study(shipped, base)
     if file is not None:
         require_current_path(file)
-        base = load_toml(file, base)
+        found = study_file(read_toml(Path(file)), base, file)
+        base, own_seeds, own_few = found.config, found.seeds or own_seeds, found.few or own_few
     base = base.replace("data", **data) if data else base
     base = apply_overrides(base, options.pop("overrides"))
     device = options.pop("device", None)
@@ -159,14 +162,28 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     rates = study.table_rates if base.table == study.base.table else {**study.table_rates, "adam": base.table.lr}
     study = msgspec.structs.replace(study, base=base.replace("train", threads=max(1, cores // jobs)), table_rates=rates)
     check_folds(base.data)
+    study = _with_registered(study, own_seeds, own_few)
+    if own_seeds is None and own_few is None and study.name == "custom" and (seeds is not None or few is not None):
+        study = msgspec.structs.replace(study, registered=None)  # no file fixes them: the folder's first start does
     if seeds is not None:
         study = with_seeds(study, tuple(dict.fromkeys(seeds_of(seeds))))
-    elif base.data.folds:
-        study = with_seeds(study, tuple(range(base.data.folds)))
+    if few is not None:
+        study = msgspec.structs.replace(study, few=min(few, len(study.seeds)))
     require_different_folds(base.data.folds, study.seeds)
-    if few is not None or own_few is not None:
-        study = msgspec.structs.replace(study, few=min(few or own_few or 1, len(study.seeds)))
     return study, jobs
+
+
+def _with_registered(study: Study, seeds: tuple[int, ...] | None, few: int | None) -> Study:
+    """The study with the seeds that its file fixes, or else with its usual ones, in cross-validation one a fold."""
+    import msgspec
+
+    from alpt_ref.studies.study import Registered, with_seeds
+
+    folds = study.base.data.folds
+    usual = tuple(range(folds)) if folds else study.seeds
+    study = with_seeds(study, seeds or usual)
+    study = msgspec.structs.replace(study, few=min(few or study.few, len(study.seeds)))
+    return msgspec.structs.replace(study, registered=Registered(study.seeds, study.few))
 
 
 def _check(name: str | None, quick: bool, shipped: str | None, data: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,15 @@ _this_thread = threading.local()
 def blas_kernel() -> str:
     """The library that computes matrix products and the processor it was made for, for example ``openblas 0.3.31 Zen``.
 
-    The last bits of a product depend on it, and so do those of a trained dense layer.
+    The last bits of a product depend on it, and so do those of a trained dense layer. Products go through NumPy; a
+    library of SciPy's own, which is there only once SciPy was imported, does not count.
     """
+    every = _blas().info()
+    home = Path(np.__file__).parent
+    ours = [one for one in every if Path(one["filepath"]).parent in (home.with_name("numpy.libs"), home / ".dylibs")]
     found = sorted(
         " ".join(str(part) for part in (one.get("internal_api"), one.get("version"), one.get("architecture")) if part)
-        for one in _blas().info()
+        for one in ours or every
     )
     return ", ".join(dict.fromkeys(found)) or "unknown"
 

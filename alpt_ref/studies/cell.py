@@ -1,13 +1,15 @@
 """One cell of a study: its key, its run, its file.
 
 A finished cell is one JSON file named by the hash of everything that its numbers depend on: configuration, dataset
-fingerprint, the package's sources. A cell that failed leaves no file, so that the next start tries it again.
+fingerprint, the code and libraries behind it (`alpt_ref.studies.cell_code`). It holds the versions that it was trained
+with, and a checksum. A cell that failed leaves no file, so that the next start tries it again.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,18 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.cluster import run_on_cluster
-from alpt_ref._util.files import write_json
+from alpt_ref._util.files import read_json, write_json
 from alpt_ref._util.processes import run_in_processes
+from alpt_ref._util.sealed import digest_of
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.errors import TrainingError
+from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.studies.cell_code import cell_code, code_of_package
 from alpt_ref.studies.table_diagnostics import frequencies, table_diagnostics
 from alpt_ref.training.config import RunConfig, config_hash
 from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import train
+from alpt_ref.training.versions import versions
 
-_NOT_NUMBERS = ("cli/", "theory/", "verification/", "studies/", "serving/")
-"""Folders that show numbers but cannot change those of a cell, apart from `_OF_A_CELL`."""
-_OF_A_CELL = ("studies/cell.py", "studies/table_diagnostics.py")
+VERSIONS, CHECKSUM = "versions", "sha256"
+"""Keys of a cell's file beside the measurements and ``observed``."""
 
 
 class TrainingTask(NamedTuple):
@@ -50,21 +54,9 @@ class Outcome(NamedTuple):
     failure: str | None
 
 
-@functools.cache
-def code_hash() -> str:
-    """SHA-256 over the package's Python sources, less those that only present results."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
-        name = source.relative_to(package).as_posix()
-        if name in _OF_A_CELL or not name.startswith(_NOT_NUMBERS):
-            digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
 def cell_key(config: RunConfig, fingerprint: str) -> str:
     """Name of a cell's file: 32 hexadecimal digits."""
-    return hashlib.sha256(f"{config_hash(config)} {fingerprint} {code_hash()}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{config_hash(config)} {fingerprint} {cell_code(config)}".encode()).hexdigest()[:32]
 
 
 @functools.lru_cache(maxsize=1)
@@ -83,15 +75,32 @@ def measure_cell(task: TrainingTask) -> tuple[dict[str, Any] | None, str]:
         result = train(task.config, _open(task.store))
     except TrainingError as error:
         return None, str(error)
-    return {**result.as_dict(), "observed": table_diagnostics(result, _frequencies(task.store))}, ""
+    observed = table_diagnostics(result, _frequencies(task.store))
+    return {**result.as_dict(), "observed": observed, VERSIONS: versions()}, ""
 
 
 def keep_cell(task: TrainingTask, plain: dict[str, Any] | None, failure: str) -> Outcome:
     """Write what `measure_cell` gave to the cell's file; divergence is an outcome and leaves none."""
     if plain is None:
         return Outcome(task.name, None, failure)
-    write_json(task.file, plain)
+    write_json(task.file, {**plain, CHECKSUM: digest_of(json.loads(json.dumps(plain)))})
     return Outcome(task.name, RunResult.from_dict(plain), None)
+
+
+def read_cell(file: Path) -> dict[str, Any] | None:
+    """The content of a cell's file, None where there is none.
+
+    Raises
+    ------
+    InputError
+        It was altered; releases 0.1 and 0.2 wrote no checksum, and nothing is known of theirs.
+    """
+    plain: dict[str, Any] | None = read_json(file)
+    if plain is not None and CHECKSUM in plain:
+        checksum = plain.pop(CHECKSUM)
+        if digest_of(plain) != checksum:
+            raise InputError(f"{file} does not have its checksum; delete it, and the command trains that run again")
+    return plain
 
 
 def run_cell(task: TrainingTask) -> Outcome:
@@ -112,7 +121,7 @@ def run_tasks(tasks: Sequence[TrainingTask], *, jobs: int, scheduler: str | None
         A worker process, or the connection to the cluster, died; finished cells are kept.
     """
     if scheduler and tasks:
-        measured = run_on_cluster(measure_cell, tasks, scheduler, code_hash=code_hash, files=_files_of)
+        measured = run_on_cluster(measure_cell, tasks, scheduler, code_hash=code_of_package, files=_files_of)
         yield from (keep_cell(task, plain, failure) for task, (plain, failure) in measured)
     elif jobs == 1 or len(tasks) <= 1:
         yield from map(run_cell, tasks)

@@ -137,9 +137,10 @@ def fill(name: str, rows: Sequence[Row], runs: Runs) -> Filled:
         if not numbers:
             values.append(Value(row.fixed.get(name)))
             continue
-        interval = t_interval(numbers)
+        widen = runs.widen(len(numbers))
+        interval = t_interval(numbers, widen=widen)
         values.append(Value(interval.mean, interval.half_width if column.interval else None))
-        raw[place] = paired_p_value(numbers) if column.paired and row.run != row.reference else None
+        raw[place] = paired_p_value(numbers, widen) if column.paired and row.run != row.reference else None
     for place, p in corrected(raw).items():
         values[place] = replace(values[place], p=p)
     return values
@@ -164,7 +165,7 @@ def best(name: str, values: Filled, rows: Sequence[Row], runs: Runs) -> Filled:
         if len(numbers) < 2:
             continue
         first = max(numbers, key=lambda place: sign * (values[place].number or 0.0))
-        tested |= {(first, place): _paired(numbers[first], numbers[place]) for place in numbers if place != first}
+        tested |= {(first, place): _paired(numbers[first], numbers[place], runs) for place in numbers if place != first}
     adjusted = corrected(tested)
     for first in dict.fromkeys(first for first, _ in tested):
         if all(adjusted.get(pair, 1.0) < LEVEL for pair in tested if pair[0] == first):
@@ -172,5 +173,6 @@ def best(name: str, values: Filled, rows: Sequence[Row], runs: Runs) -> Filled:
     return marked
 
 
-def _paired(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
-    return paired_p_value([first[seed] - second[seed] for seed in first if seed in second])
+def _paired(first: Mapping[int, float], second: Mapping[int, float], runs: Runs) -> float | None:
+    differences = [first[seed] - second[seed] for seed in first if seed in second]
+    return paired_p_value(differences, runs.widen(len(differences)))

@@ -69,9 +69,15 @@ def make_rows(
                 seeds=len(runs.seeds),
                 failures=tuple(failures.get(entry.name, ())),
                 metric={
-                    metric: t_interval([getattr(run, f"test_{metric}") for run in ours]) for metric in METRICS if ours
+                    metric: t_interval([getattr(run, f"test_{metric}") for run in ours], widen=runs.widen(len(ours)))
+                    for metric in METRICS
+                    if ours
                 },
-                difference={metric: t_interval(values) for metric, values in paired.items() if values},
+                difference={
+                    metric: t_interval(values, widen=runs.widen(len(values)))
+                    for metric, values in paired.items()
+                    if values
+                },
                 p_value={metric: tested[metric][place].p for metric in METRICS},
                 training_bytes=None if first is None else first.training_bytes,
                 serving_bytes=None if first is None else first.serving_bytes,

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from alpt_ref.errors import InputError
-
-TEST_TO_TRAIN = 1 / 8
-"""Test rows per training row of the 8:1:1 split."""
-
-
-def overlap(pairs: int, folds: int = 0) -> float:
-    """How much wider an interval over seeds is for new rows, since the seeds' splits share rows (Nadeau, Bengio 2003).
-
-    ``sqrt(1 + pairs * TEST_TO_TRAIN)``, with `folds` ``sqrt(1 + pairs / (folds - 2))``: pairs times test rows over
-    training rows.
-    """
-    return math.sqrt(1 + pairs * (1 / (folds - 2) if folds else TEST_TO_TRAIN))
 
 
 def require_different_folds(folds: int, seeds: Sequence[int]) -> None:

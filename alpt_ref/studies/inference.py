@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from alpt_ref._util.statistics import LEVEL, PairedEstimate, estimates, multiplicity_note, t_interval
 from alpt_ref.studies.benchmark import Benchmark, check_benchmark
 from alpt_ref.studies.columns import COLUMNS, values_by_seed
-from alpt_ref.studies.folds import overlap
 from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs
 
@@ -100,17 +99,21 @@ def decided(
 
 
 def equivalence(runs: Runs, first: str, second: str, margin: float) -> list[str]:
-    """Two one-sided t-tests (TOST) of equal test AUC within `margin`, paired by seed; for new rows too.
+    """Two one-sided t-tests (TOST) of equal test AUC within `margin`, paired by seed, for new rows of the source.
 
     Both tests at the 5 % level find two runs equivalent for every margin above the larger end, in absolute value, of
-    the 90 % interval.
+    the 90 % interval. Where the seeds are splits of the same rows the interval is the wider one for new rows
+    (`Runs.widen`) and decides; the naive one is named beside it.
     """
     values = paired_differences(runs, first, second)
     names = f"{first.upper()} and {second.upper()}"
     if len(values) < 2:
         return [f"Fewer than two pairs of runs: the equivalence of {names} cannot be tested."]
-    interval, narrow = t_interval(values), t_interval(values, 1 - 2 * LEVEL).half_width or 0.0
-    within = abs(interval.mean) + narrow
+    widen = runs.widen(len(values))
+    interval = t_interval(values, widen=widen)
+    within, naive = (
+        abs(interval.mean) + (t_interval(values, 1 - 2 * LEVEL, factor).half_width or 0.0) for factor in (widen, 1.0)
+    )
     verdict = "are equivalent" if within < margin else "are not shown to be equivalent"
     tests = (
         f"two one-sided t-tests at the {LEVEL:.0%} level, {len(values)} pairs: {interval.mean:+.5f} ± "
@@ -118,10 +121,9 @@ def equivalence(runs: Runs, first: str, second: str, margin: float) -> list[str]
     )
     if not runs.share_rows:
         return [f"{names} {verdict} within {margin:g} AUC ({tests}, smallest margin {within:.5f})."]
-    new = abs(interval.mean) + narrow * overlap(len(values), runs.study.base.data.folds)
     return [
-        f"{names} {verdict} within {margin:g} AUC over splits of these rows ({tests}, smallest margin {within:.5f}); "
-        f"for new rows of the same source the smallest margin is {new:.5f}."
+        f"{names} {verdict} within {margin:g} AUC for new rows of the same source ({tests}, smallest margin "
+        f"{within:.5f}; naive, over splits of these rows alone: smallest margin {naive:.5f})."
     ]
 
 
@@ -149,7 +151,8 @@ def regions(runs: Runs, pairs: Mapping[int, Mapping[float, tuple[str, str]]], me
             (bits, ratio): paired_differences(runs, *pair, metric)
             for bits, of in pairs.items()
             for ratio, pair in of.items()
-        }
+        },
+        runs.widen,
     )
     better, name = (1, "AUC") if metric == "auc" else (-1, metric)
     sentences: list[str] = []

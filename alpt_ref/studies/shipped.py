@@ -1,7 +1,8 @@
 """The studies of small real sets that come with the package as files: settings in TOML, found wherever it is installed.
 
-A file has the sections of a run's configuration, and may have ``[study]`` with ``few``, the number of seeds of the
-tables of variants. It names no data file: everybody brings their own copy.
+A file has the sections of a run's configuration, and may have ``[study]`` with ``seeds`` (a list, or a number n for 0
+to n - 1) and ``few``, the number of seeds of the tables of variants: they are fixed there before anything runs. It
+names no data file: everybody brings their own copy. ``--config FILE`` reads the same form.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ FORMER_FOLDER = "experiments"
 """Where version 0.1 had these files: below ``analysis``."""
 
 
-class ShippedStudy(NamedTuple):
-    """What a file says: the configuration, and the number of seeds of tables of variants (None: the usual one)."""
+class StudyFile(NamedTuple):
+    """What a file says: the configuration, the seeds, and how many of them tables of variants have; None: nothing."""
 
     config: RunConfig
+    seeds: tuple[int, ...] | None
     few: int | None
 
 
@@ -37,7 +39,7 @@ def shipped_studies() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
 
 
-def read_study(name: str, base: RunConfig) -> ShippedStudy:
+def read_study(name: str, base: RunConfig) -> StudyFile:
     """The study of that name, its settings put over `base`.
 
     Raises
@@ -48,8 +50,23 @@ def read_study(name: str, base: RunConfig) -> ShippedStudy:
     if name not in shipped_studies():
         raise InputError(f"--study must be among {', '.join(shipped_studies())}, got {name!r}")
     plain: dict[str, Any] = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    few = plain.pop("study", {}).get("few")
-    return ShippedStudy(update(base, plain, source=f"study {name}"), few)
+    return study_file(plain, base, f"study {name}")
+
+
+def study_file(plain: dict[str, Any], base: RunConfig, source: str) -> StudyFile:
+    """The content of a study's file, its settings put over `base`; `source` names it in messages."""
+    about = plain.pop("study", {})
+    unknown = sorted(set(about) - {"seeds", "few"}) if isinstance(about, dict) else ["study"]
+    if unknown:
+        raise InputError(f"section study in {source} must have seeds and few alone, got {unknown[0]!r}")
+    seeds, few = about.get("seeds"), about.get("few")
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        seeds = list(range(seeds))
+    if seeds is not None and (not isinstance(seeds, list) or not seeds or not all(type(one) is int for one in seeds)):
+        raise InputError(f"study.seeds in {source} must be a number of seeds or a list of them, got {seeds!r}")
+    if few is not None and (type(few) is not int or few < 1):
+        raise InputError(f"study.few in {source} must be a whole number of at least 1, got {few!r}")
+    return StudyFile(update(base, plain, source=source), None if seeds is None else tuple(seeds), few)
 
 
 def require_current_path(file: str | Path) -> None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from alpt_ref._util.files import read_json, write_text
+from alpt_ref._util.statistics import new_rows_factor
 from alpt_ref.errors import InputError
+from alpt_ref.studies.bits_of_runs import bits_in_words
+from alpt_ref.studies.cell import VERSIONS, read_cell
 from alpt_ref.studies.study import Study
 from alpt_ref.training.config import RunConfig, config_hash
 from alpt_ref.training.config_io import from_file
@@ -55,11 +58,15 @@ class Index(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One finished run: what it was, what came out, and the arrays of `alpt_ref.studies.table_diagnostics`."""
+    """One finished run: what it was, what came out, the arrays of `alpt_ref.studies.table_diagnostics`, versions.
+
+    `versions` is empty for runs of releases 0.1 and 0.2, which did not record any.
+    """
 
     config: RunConfig
     result: RunResult
     observed: Mapping[str, Any]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def _index(plain: Any, source: str) -> Index:
@@ -102,6 +109,24 @@ class Runs(Mapping[str, Mapping[int, StoredRun]]):
     def share_rows(self) -> bool:
         """Whether seeds have different splits of the same rows, so that their runs are not independent."""
         return self.study.base.data.source != "synthetic" and len({one.fingerprint for one in self.data.values()}) > 1
+
+    def widen(self, pairs: int) -> float:
+        """Factor on the standard error over `pairs` seeds that makes it one for new rows of the same source.
+
+        1 where every seed has data of its own; where they are splits of the same rows, the corrected resampled
+        t-test's (`alpt_ref._util.statistics`), with the test and training rows that are there.
+        """
+        return new_rows_factor(pairs, self.test_to_train) if self.share_rows else 1.0
+
+    @property
+    def test_to_train(self) -> float:
+        """Test rows per training row, the largest of any seed."""
+        return max(one.parts[2] / max(one.parts[0], 1) for one in self.data.values())
+
+    @property
+    def bits(self) -> str:
+        """One sentence on the versions that the runs were trained with; it says where they are mixed."""
+        return bits_in_words(run.versions for of_seed in self._runs.values() for run in of_seed.values())
 
     @property
     def missing(self) -> int:
@@ -161,9 +186,10 @@ class Stored:
     def _cell(self, variant: str, seed: int) -> StoredRun | None:
         name = self.index.cells[variant][seed]
         if name not in self._cells:
-            plain = read_json(self.folder / "cells" / f"{name}.json")
+            plain = read_cell(self.folder / "cells" / f"{name}.json")
             config = self.index.configs[variant].replace("train", seed=seed)
-            self._cells[name] = plain and StoredRun(config, RunResult.from_dict(plain), plain.get("observed", {}))
+            observed, versions = (plain or {}).get("observed", {}), (plain or {}).get(VERSIONS, {})
+            self._cells[name] = StoredRun(config, RunResult.from_dict(plain), observed, versions) if plain else None
         return self._cells[name]
 
     def digest(self, plan: str) -> str:

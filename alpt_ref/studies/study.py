@@ -17,6 +17,17 @@ from alpt_ref.studies.grid import MethodSetting, configure
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
 
 
+class Registered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which seeds an analysis was fixed to have before anything ran: all of them, and how many for tables of variants.
+
+    Adding seeds until a claim is supported supports false ones far more often than its level says; so a claim on a
+    study's runs is judged on these seeds alone (`alpt_ref.studies.claims`).
+    """
+
+    seeds: tuple[int, ...]
+    few: int
+
+
 class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One set of experiments.
 
@@ -31,6 +42,7 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     constant_step : initial step size of the variant that starts from a number
     checkpoints : numbers of epochs at which codes are looked at
     trace : bits of the runs whose codes are looked at
+    registered : the seeds that the study's file or preset fixes; None until they are known, and for studies of 0.1
     """
 
     name: str
@@ -45,6 +57,12 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     constant_step: float = 0.01
     checkpoints: tuple[int, ...] = (1, 2, 3, 4)
     trace: int = 4
+    registered: Registered | None = None
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the seeds are those that were fixed before."""
+        return self.registered in (None, Registered(self.seeds, self.few))
 
     @property
     def few_seeds(self) -> tuple[int, ...]:
@@ -106,7 +124,8 @@ def preset(name: str) -> Study:
     """The study of that name."""
     if name not in PRESETS:
         raise InputError(f"preset must be among {', '.join(PRESETS)}, got {name!r}")
-    return PRESETS[name]()
+    study = PRESETS[name]()
+    return msgspec.structs.replace(study, registered=Registered(study.seeds, study.few))
 
 
 def with_seeds(study: Study, seeds: tuple[int, ...]) -> Study:

@@ -18,7 +18,7 @@ from alpt_ref._util.plugin import Kind, capture_error, load_plugins
 from alpt_ref._util.statistics import LEVEL
 from alpt_ref.errors import InputError
 from alpt_ref.studies.columns import COLUMNS, Filled, Value, best, fill
-from alpt_ref.studies.folds import folds_in_words, overlap
+from alpt_ref.studies.folds import folds_in_words
 from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs
 from alpt_ref.studies.study import Study
@@ -175,9 +175,12 @@ def _legend(runs: Runs) -> tuple[str, ...]:
         notes.append("One seed allows no interval and no test.")
     if runs.share_rows:
         notes.append(
-            "The intervals speak of splits of these rows, which share rows; for new rows of the same source multiply "
-            f"half-widths by {overlap(count, folds):.1f} (Nadeau and Bengio, 2003)."
+            "Intervals and tests are for new rows of the same source: the seeds' splits share rows, so standard errors "
+            f"are multiplied by {runs.widen(count):.2f} (Nadeau and Bengio, 2003). The naive intervals, over splits of "
+            "these rows alone, are narrower by that factor."
         )
+    if runs.bits:
+        notes.append(runs.bits)
     if runs.missing:
         notes.append(f"{runs.missing} runs are missing: they diverged, or were not finished.")
     return tuple(notes)

@@ -7,22 +7,25 @@ to a cluster, in any order; what they leave depends on none of that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from alpt_ref._util.files import STALE_S, remove_parts, writable_folder
+from alpt_ref._util.files import STALE_S, read_json, remove_parts, writable_folder
 from alpt_ref._util.plugin import capture_error
 from alpt_ref._util.progress import Progress
 from alpt_ref.data import ClickDataset
 from alpt_ref.errors import InputError
-from alpt_ref.studies.cell import TrainingTask, cell_key, run_tasks
+from alpt_ref.studies.bits_of_runs import bits_in_words
+from alpt_ref.studies.cell import VERSIONS, TrainingTask, cell_key, read_cell, run_tasks
+from alpt_ref.studies.cell_code import library_versions
 from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.seed_data import dataset_store
-from alpt_ref.studies.stored import Data, Index, Planned, variant_hash, write_index
-from alpt_ref.studies.study import Study
+from alpt_ref.studies.stored import INDEX, Data, Index, Planned, Stored, variant_hash, write_index
+from alpt_ref.studies.study import Registered, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.train import require_usable
 
@@ -50,10 +53,14 @@ class HasRuns(Protocol):
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The index of a study and the tasks of all its cells."""
+    """The index of a study and the tasks of all its cells.
+
+    `replaced` says in words which finished runs of the folder cannot be used, being of other code or libraries.
+    """
 
     index: Index
     tasks: tuple[TrainingTask, ...]
+    replaced: str = ""
 
 
 def task_name(plan: str, run: str, seed: int) -> str:
@@ -77,6 +84,7 @@ def prepare(
     InputError
         The data or a plan cannot be used.
     """
+    study = _registered(study, folder)
     plans = {one.id: _plan(one, study) for one in needs}
     require_different_folds(study.base.data.folds, study.seeds)
     cells_folder = writable_folder(folder / "cells")
@@ -103,8 +111,42 @@ def prepare(
         for one in needs
     }
     index = Index(study, data, planned, configs, cells)
+    replaced = _replaced(folder, cells)
     write_index(folder, index)
-    return TrainingPlan(index, tuple(tasks.values()))
+    return TrainingPlan(index, tuple(tasks.values()), replaced)
+
+
+def _registered(study: Study, folder: Path) -> Study:
+    """The study with its registered seeds: its file's, else those with which the folder was first started."""
+    if study.registered is not None:
+        return study
+    with suppress(InputError):  # no index yet, or a damaged one
+        before = Stored(folder).index.study
+        if before.name == study.name and before.registered is not None:
+            return msgspec.structs.replace(study, registered=before.registered)
+    return msgspec.structs.replace(study, registered=Registered(study.seeds, study.few))
+
+
+def _replaced(folder: Path, cells: Mapping[str, Mapping[int, str]]) -> str:
+    """One sentence on runs that the folder's index names and that this plan needs, under names of other code; or ""."""
+    try:
+        before = read_json(folder / INDEX) or {}
+        former = [
+            plain.get(VERSIONS, {})
+            for variant, of_seed in before.get("cells", {}).items()
+            for seed, name in of_seed.items()
+            if cells.get(variant, {}).get(int(seed), name) != name
+            and (plain := read_cell(folder / "cells" / f"{name}.json")) is not None
+        ]
+    except (InputError, AttributeError, TypeError, ValueError):  # damaged: nothing of it is used
+        return ""
+    if not former:
+        return ""
+    here = library_versions()
+    same = all(one.get(name) == version for one in former for name, version in here.items())
+    why = "by other code" if same else bits_in_words(former).partition(" ")[2].rstrip(".")
+    runs = f"{len(former)} finished run{'s' if len(former) > 1 else ''} of this folder"
+    return f"{runs} cannot be used beside those of this installation and are trained again: trained {why}"
 
 
 def run(plan: TrainingPlan, *, jobs: int, scheduler: str | None, progress: Progress, log: Log) -> dict[str, str]:
@@ -117,6 +159,8 @@ def run(plan: TrainingPlan, *, jobs: int, scheduler: str | None, progress: Progr
     """
     todo = [task for task in plan.tasks if not task.file.exists()]
     where = f"on the cluster at {scheduler}" if scheduler else f"{min(jobs, max(len(todo), 1))} at a time"
+    if plan.replaced:
+        log(plan.replaced)
     log(f"{len(plan.tasks) - len(todo)} runs finished before, {len(todo)} to go, {where}")
     failures: dict[str, str] = {}
     effort = {task.name: _samples(task, plan.index) for task in todo}
@@ -127,6 +171,7 @@ def run(plan: TrainingPlan, *, jobs: int, scheduler: str | None, progress: Progr
                 failures[outcome.name] = outcome.failure or "no reason given"
                 log(f"{outcome.name}: {outcome.failure}")
             progress.advance(effort[outcome.name], f"{done} of {len(todo)} runs")
+    log(f"{len(plan.tasks) - len(todo)} cells reused, {len(todo) - len(failures)} measured")
     return failures
 
 

@@ -84,15 +84,16 @@ def load_toml(path: str | Path, base: RunConfig | None = None) -> RunConfig:
 
     The caller vouches for classes that the file names; `load_own_toml` reads the file of a run.
     """
-    return update(base or RunConfig(), _read(Path(path)), source=str(path))
+    return update(base or RunConfig(), read_toml(Path(path)), source=str(path))
 
 
 def load_own_toml(path: Path) -> RunConfig:
     """Read the ``config.toml`` that a run has written; see `from_file`."""
-    return from_file(_read(path), str(path))
+    return from_file(read_toml(path), str(path))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; `InputError` where it is none."""
     try:
         return tomllib.loads(decode_text(path.read_bytes(), str(path)))
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number or nesting that Python refuses

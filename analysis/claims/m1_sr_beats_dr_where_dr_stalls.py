@@ -46,5 +46,5 @@ CLAIM = on_stored_runs(
             lambda cell, constants: cell["ratio"] < STALLS_BELOW,
         ),
     ),
-    control=Control("exchanged", "SR and DR exchanged"),
+    control=Control("exchanged", "SR and DR exchanged", where=lambda cell: cell.get("ratio", 0.0) < STALLS_BELOW / 2),
 )

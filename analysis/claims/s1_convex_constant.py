@@ -34,7 +34,7 @@ def grid(budget: str) -> list[Cell]:
         problem=names if full else names[:1] + names[3:],
         reach=[0.02, 0.1, 0.5, 2.0] if full else [0.1, 0.5],
         T=[10_000 if full else 1_000],
-        runs=[256 if full else 64],
+        runs=[1024],
     )
 
 

@@ -36,7 +36,7 @@ def grid(budget: str) -> list[Cell]:
         problem=names if full else names[:2],
         reach=[0.4, 2.0, 10.0] if full else [2.0],
         T=[10_000 if full else 1_000],
-        runs=[256 if full else 64],
+        runs=[1024 if full else 256],
     )
 
 

@@ -31,7 +31,7 @@ def grid(budget: str) -> list[Cell]:
     cells += product(problem=["bowls", "elastics", "far bowl"], T=[100_000 if full else 10_000])
     names = ["least squares", "one-hot logistic", "logistic"]
     return cells + product(
-        problem=names if full else names[:2], T=[10_000 if full else 1_000], runs=[256 if full else 64]
+        problem=names if full else names[:2], T=[10_000 if full else 1_000], runs=[1024 if full else 512]
     )
 
 

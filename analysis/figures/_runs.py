@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.studies.comparison_figure import STYLE
-from alpt_ref.studies.reproduce import Runs, StoredRun
+from alpt_ref.studies.reproduce import Runs
 from alpt_ref.training.results import RunResult
 from alpt_ref.verification.figures import new_figure
 
@@ -27,31 +27,32 @@ class Mean(NamedTuple):
     runs: int
 
 
-def mean(numbers: Iterable[float]) -> Mean | None:
-    """None where there are no numbers."""
+def mean(numbers: Iterable[float], runs: Runs) -> Mean | None:
+    """None where there are no numbers; the interval is for new rows, as the tables' are."""
     known = list(numbers)
     if not known:
         return None
-    interval = t_interval(known)
+    interval = t_interval(known, widen=runs.widen(len(known)))
     return Mean(interval.mean, interval.half_width or 0.0, interval.n)
 
 
 def over_seeds(runs: Runs, name: str, of: Callable[[RunResult], float]) -> Mean | None:
     """Mean of a number of each run of a variant."""
-    return mean(of(run.result) for run in runs[name].values())
+    return mean((of(run.result) for run in runs[name].values()), runs)
 
 
 def difference(runs: Runs, first: str, second: str, of: Callable[[RunResult], float]) -> Mean | None:
     """Mean of first - second, paired by seed."""
     ours, others = runs[first], runs[second]
-    return mean(of(ours[seed].result) - of(others[seed].result) for seed in ours if seed in others)
+    return mean((of(ours[seed].result) - of(others[seed].result) for seed in ours if seed in others), runs)
 
 
-def by_epoch(found: Mapping[int, StoredRun], of: Callable[[Any], float | None]) -> list[Mean]:
+def by_epoch(runs: Runs, name: str, of: Callable[[Any], float | None]) -> list[Mean]:
     """Mean over seeds of a number of each epoch's record."""
+    found = runs[name]
     epochs = min((len(run.result.history) for run in found.values()), default=0)
     numbers = [[of(run.result.history[epoch]) for run in found.values()] for epoch in range(epochs)]
-    means = [mean(number for number in of_epoch if number is not None) for of_epoch in numbers]
+    means = [mean((number for number in of_epoch if number is not None), runs) for of_epoch in numbers]
     return [one for one in means if one is not None]
 
 

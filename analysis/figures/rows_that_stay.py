@@ -32,7 +32,7 @@ def unmoved(found: Runs, before: str, after: str) -> Mean | None:
         if early is not None and "digests" in late.observed and "digests" in early.observed:
             same = np.equal(early.observed["digests"], late.observed["digests"])
             shares.append(float(same.mean()))
-    return mean(shares)
+    return mean(shares, found)
 
 
 def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
@@ -44,7 +44,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
         pairs = itertools.pairwise(after)
         found_ = {late: unmoved(found, name(label_, early), name(label_, late)) for early, late in pairs}
         stays = {epoch: one for epoch, one in found_.items() if one is not None}
-        kept = dict(enumerate(by_epoch(found[label_], lambda record: record.table.get("stalled_share")), start=1))
+        kept = dict(enumerate(by_epoch(found, label_, lambda record: record.table.get("stalled_share")), start=1))
         for letter, one, values in (("a", axes[0], stays), ("b", axes[1], kept)):
             one.errorbar(
                 [epoch + shift * wide for epoch in values], [m.value for m in values.values()],

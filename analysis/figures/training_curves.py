@@ -26,7 +26,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
         bits = "" if name == "fp32" else f", {found.study.trace} bits"
         look = style(name) | ({"linestyle": "-"} if name == "fp32" else {})
         for letter, one, (title, field) in zip("ab", axes, panels, strict=False):
-            means = by_epoch(found[name], lambda record, field=field: float(getattr(record, field)))  # type: ignore[misc]
+            means = by_epoch(found, name, lambda record, field=field: float(getattr(record, field)))  # type: ignore[misc]
             epochs = list(range(1, len(means) + 1))
             one.plot(epochs, [m.value for m in means], label=f"{name.upper()}{bits}", linewidth=1.1, **look)
             label(one, y=title)
@@ -50,7 +50,7 @@ def over_fp32(found: Runs, name: str) -> dict[int, Mean]:
              if seed in found["fp32"]]  # fmt: skip
     epochs = min((len(history) for pair in pairs for history in pair), default=0)
     means = {
-        epoch + 1: mean(ours[epoch].valid_logloss - others[epoch].valid_logloss for ours, others in pairs)
+        epoch + 1: mean((ours[epoch].valid_logloss - others[epoch].valid_logloss for ours, others in pairs), found)
         for epoch in range(epochs)
     }
     return {epoch: one for epoch, one in means.items() if one is not None}

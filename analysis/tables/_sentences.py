@@ -13,7 +13,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 def auc_differences(found: Runs, pairs: Mapping[Key, tuple[str, str]]) -> dict[Key, PairedEstimate]:
     """First run less second in test AUC, paired by seed, Holm-corrected over all; pairs without runs are absent."""
-    return estimates({key: paired_differences(found, *pair) for key, pair in pairs.items()})
+    return estimates({key: paired_differences(found, *pair) for key, pair in pairs.items()}, found.widen)
 
 
 def against_reference(

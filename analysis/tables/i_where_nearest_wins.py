@@ -94,7 +94,7 @@ def conclude(found: Runs) -> Sequence[str]:
         for start in STARTS
         for words, case in changed(start).items()
     }
-    known = estimates({key: list(of_seed.values()) for key, of_seed in (deficits | changes).items()})
+    known = estimates({key: list(of_seed.values()) for key, of_seed in (deficits | changes).items()}, found.widen)
     sentences: list[str] = []
     verdicts: dict[str, dict[Case, str]] = {words: {} for words in EXPLANATIONS}
     for start in STARTS:
@@ -106,7 +106,7 @@ def conclude(found: Runs) -> Sequence[str]:
                 continue
             word = verdict(known[case], known[start, words])
             alone = {side: _more_loss(found, case.name(side), start.name(side)) for side in ("sr", "dr")}
-            sides = estimates({side: list(of_seed.values()) for side, of_seed in alone.items()})
+            sides = estimates({side: list(of_seed.values()) for side, of_seed in alone.items()}, found.widen)
             own = ", ".join(f"{side.upper()} alone {one.interval}" for side, one in sides.items())
             parts.append(f"with {words} it {word}: {known[case]} (change {known[start, words]}; {own})")
             verdicts[words][start] = word

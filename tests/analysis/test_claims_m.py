@@ -36,18 +36,20 @@ def as_claimed(config: RunConfig) -> dict[str, Any]:
     table, seed = config.table, config.train.seed
     bits = table.code_bits or 32
     loss = 0.5 + 0.2 / bits + 0.01 * (table.label.endswith("dr")) - 0.01 * (table.method == "alpt")
-    loss += scatter(seed + bits + len(table.label))
-    auc = 0.7 + scatter(seed + len(table.label)) - 0.1 * (bits == 2)
+    own = len(table.label) + 2 * table.label.endswith("dr")
+    loss += scatter(seed + bits + own)
+    auc = 0.7 + scatter(seed + own) - 0.1 * (bits == 2)
     return {"logloss": loss, "auc": auc}
 
 
 def opposite(config: RunConfig) -> dict[str, Any]:
     """Worlds in which they do not."""
     table, seed = config.table, config.train.seed
+    own = len(table.label) + 2 * table.label.endswith("dr")
     better = 0.01 * (table.label.endswith("dr")) - 0.01 * (table.method == "alpt")
     return {
-        "logloss": 0.5 + 0.2 / (table.code_bits or 32) - better + scatter(seed + len(table.label)),
-        "auc": 0.7 + scatter(seed) - 0.01 * (table.method == "alpt") - 0.1 * (table.code_bits == 2),
+        "logloss": 0.5 + 0.2 / (table.code_bits or 32) - better + scatter(seed + own),
+        "auc": 0.7 + scatter(seed + own) - 0.01 * (table.method == "alpt") - 0.1 * (table.code_bits == 2),
     }
 
 

@@ -22,6 +22,7 @@ BASE = RunConfig(
 STUDY = Study(
     name="tiny", base=BASE, seeds=(0, 1, 2), few=2, bits=(8, 2), dims=(2, 4), ratios=(0.1, 2.0), checkpoints=(1, 2)
 )
+VERSIONS = {"alpt_ref": "9.9", "numpy": "2.0", "scipy": "1.0", "numba": "0.60", "blas": "openblas 0.3 Zen"}
 Numbers = Callable[[RunConfig], dict[str, Any]]
 
 
@@ -47,7 +48,7 @@ def result_of(config: RunConfig, **numbers: Any) -> dict[str, Any]:
         test_logloss=numbers.pop("logloss", 0.5), training_bytes=numbers.pop("training_bytes", 1000),
         serving_bytes=numbers.pop("serving_bytes", 100 * (bits or 32)), samples_per_s=320.0, history=history,
     ).as_dict()  # fmt: skip
-    return {**plain, "observed": observed if bits else {}, **numbers}
+    return {**plain, "observed": observed if bits else {}, "versions": VERSIONS, **numbers}
 
 
 def fabricate(

@@ -15,7 +15,8 @@ from alpt_ref._util.cluster import run_on_cluster
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.studies import cell as cell_module
-from alpt_ref.studies.cell import code_hash, measure_cell, run_tasks
+from alpt_ref.studies.cell import measure_cell, run_tasks
+from alpt_ref.studies.cell_code import code_of_package as code_hash
 from alpt_ref.studies.reproduce import choose, draw, open_folder, train_missing
 from alpt_ref.studies.training_plan import prepare
 from tests.studies.fabricated import STUDY

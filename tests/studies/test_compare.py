@@ -166,7 +166,7 @@ def test_changed_sources_or_data_run_anew(
     assert cell_module.cell_key(config, dataset.fingerprint) == key
     assert cell_module.cell_key(config, "other data") != key
     assert cell_module.cell_key(config.replace("train", seed=1), dataset.fingerprint) != key
-    monkeypatch.setattr(cell_module, "code_hash", lambda: "other sources")
+    monkeypatch.setattr(cell_module, "cell_code", lambda config: "other sources")
     assert cell_module.cell_key(config, dataset.fingerprint) != key
 
 
@@ -327,4 +327,4 @@ def test_the_former_argument_is_taken_with_a_warning(config: RunConfig, dataset:
     grid: dict[str, Any] = {"methods": [], "seeds": (0,), "jobs": 1, "say": said.append}
     with pytest.warns(DeprecationWarning, match="compare: say is now log"):
         compare(config, dataset, tmp_path, **grid)
-    assert said == ["0 runs finished before, 1 to go, 1 at a time"]
+    assert said == ["0 runs finished before, 1 to go, 1 at a time", "0 cells reused, 1 measured"]

@@ -66,6 +66,8 @@ def test_a_study_is_redrawn_from_its_runs(former: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(reproduce_command, [*options, f"--output={former / 'study'}"])
     assert result.exit_code == 0, result.output
     assert (former / "study" / "tables" / "tiny.csv").read_bytes() == before
+    shown = (former / "study" / "tables" / "tiny.md").read_text()
+    assert "Trained by an earlier release (bits of version 0.1), which did not record its libraries." in shown
 
 
 def test_a_comparison_goes_on_in_its_folder_with_the_same_columns(former: Path) -> None:
@@ -74,7 +76,10 @@ def test_a_comparison_goes_on_in_its_folder_with_the_same_columns(former: Path) 
     config, dataset = load_toml(folder / "config.toml"), ClickDataset.open(folder / "dataset")
     said: list[str] = []
     compare(config, dataset, folder, methods=["lpt-sr"], bits=[8], seeds=[0, 1], jobs=1, log=said.append)
-    assert said == ["0 runs finished before, 4 to go, 1 at a time"]  # other sources: nothing old is taken for new
+    assert said == [  # other sources: nothing old is taken for new
+        "0 runs finished before, 4 to go, 1 at a time",
+        "0 cells reused, 4 measured",
+    ]
     after = list(csv.DictReader(io.StringIO((folder / "results.csv").read_text())))
     assert [list(row) for row in after] == [list(row) for row in before]
     kept = ("method", "bits", "seeds", "failed", "training_bytes", "serving_bytes", "serving_ratio")

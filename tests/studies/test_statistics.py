@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from alpt_ref._util.statistics import paired_p_value, t_interval
+from alpt_ref._util.statistics import new_rows_factor, paired_p_value, t_interval
 from tests.tolerances import CLOSED_FORM
 
 
@@ -34,6 +34,22 @@ def test_paired_p_value_with_two_degrees_of_freedom() -> None:
     t = 2 * math.sqrt(3)
     assert paired_p_value([1.0, 2.0, 3.0]) == pytest.approx(1 - t / math.sqrt(2 + t * t), rel=CLOSED_FORM)
     assert paired_p_value([-1.0, -2.0, -3.0]) == paired_p_value([1.0, 2.0, 3.0])
+
+
+def test_the_corrected_resampled_t_test_by_hand() -> None:
+    """Differences 1, 2, 3 over three splits with 1 test row to 8 training rows (Nadeau and Bengio, 2003, equation 9).
+
+    Mean 2, variance 1; variance of the mean (1/3 + 1/8) · 1 = 11/24 in place of 1/3, so t = 2 sqrt(24 / 11), and with
+    two degrees of freedom P(|T| > t) = 1 - t / sqrt(2 + t²); the 95 % quantile is t = sqrt(2) · .95 / sqrt(1 - .95²).
+    """
+    widen = new_rows_factor(3, 1 / 8)
+    t = 2 * math.sqrt(24 / 11)
+    assert paired_p_value([1.0, 2.0, 3.0], widen) == pytest.approx(1 - t / math.sqrt(2 + t * t), rel=CLOSED_FORM)
+    quantile = math.sqrt(2) * 0.95 / math.sqrt(1 - 0.95**2)
+    interval = t_interval([1.0, 2.0, 3.0], widen=widen)
+    assert interval.half_width == pytest.approx(quantile * math.sqrt(11 / 24), rel=CLOSED_FORM)
+    assert new_rows_factor(3, 1.0) == 2.0  # three folds: as many test rows as training rows
+    assert new_rows_factor(7, 0.0) == 1.0
 
 
 def test_paired_p_value_without_scatter() -> None:

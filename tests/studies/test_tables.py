@@ -100,6 +100,9 @@ def test_the_best_is_bold_only_where_it_differs_from_all_others(
     assert bold == [False, False, False, False]
 
 
+CLOSE = [0.0004 + 0.0001 * (seed % 2) for seed in range(10)]
+
+
 def test_runs_on_splits_of_the_same_rows_say_so(tmp_path: Path) -> None:
     """Ten pairs and one test row to eight training rows: half-widths sqrt(1 + 10 / 8) = 1.5 times as wide."""
     clicks = tmp_path / "clicks.libfm"
@@ -108,17 +111,24 @@ def test_runs_on_splits_of_the_same_rows_say_so(tmp_path: Path) -> None:
     study = msgspec.structs.replace(STUDY, base=msgspec.structs.replace(STUDY.base, data=data), seeds=tuple(range(10)))
 
     def close(config: RunConfig) -> dict[str, Any]:
-        return {"auc": 0.7 if config.table.method == "fp32" else 0.7004 + 0.0001 * (config.train.seed % 2)}
+        return {"auc": 0.7 if config.table.method == "fp32" else 0.7 + CLOSE[config.train.seed]}
 
     runs = fabricate(tmp_path / "study", [table()], close, study).plan("tiny")
     assert runs.share_rows
     (part,) = fill_table(table(), runs)
-    assert any("multiply half-widths by 1.5" in note for note in part.notes)
+    assert any("standard errors are multiplied by 1.50 (Nadeau and Bengio, 2003)" in note for note in part.notes)
+    difference = part.values[1][part.columns.index("auc_difference")]
+    naive = t_interval(CLOSE).half_width
+    assert naive is not None
+    assert difference.half == pytest.approx(1.5 * naive, rel=tolerances.CLOSED_FORM)
     (sentence,) = equivalence(runs, "lpt-sr", "fp32", 0.001)
-    narrow = t_interval([0.0004 + 0.0001 * (seed % 2) for seed in range(10)], 0.90).half_width
+    narrow = t_interval(CLOSE, 0.90).half_width
     assert narrow is not None
-    assert f"smallest margin {0.00045 + narrow:.5f})" in sentence
-    assert sentence.endswith(f"new rows of the same source the smallest margin is {0.00045 + 1.5 * narrow:.5f}.")
+    assert f"smallest margin {0.00045 + 1.5 * narrow:.5f}; naive" in sentence
+    assert sentence.endswith(f"over splits of these rows alone: smallest margin {0.00045 + narrow:.5f}).")
+    between = 0.00045 + 1.25 * narrow  # the naive interval lies within it, that for new rows does not
+    (sentence,) = equivalence(runs, "lpt-sr", "fp32", between)
+    assert "are not shown to be equivalent" in sentence
 
 
 def test_one_seed_claims_nothing(tmp_path: Path) -> None:
