@@ -15,7 +15,9 @@ import click
 import alpt_ref
 from alpt_ref._util.files import atomic, writable_folder
 from alpt_ref._util.folders import folder_lock
+from alpt_ref._util.plugin import require_known
 from alpt_ref._util.processes import available_cores
+from alpt_ref._util.signals import interrupted_status, listen
 from alpt_ref.errors import AlptError, InputError
 
 from .named import prepare, read
@@ -83,10 +85,14 @@ def main(
     named: bool, ids: tuple[str, ...], files: tuple[str, ...], hours: float, jobs: int | None, seed: int,
     root: Path | None, output: Path, report: Path | None,
 ) -> None:  # fmt: skip
+    listen()  # SIGTERM too must end what is running
     try:
         failed = mutate(named or bool(ids), ids, files, hours, jobs or available_cores(), seed, root, output, report)
     except AlptError as error:
         raise Refused(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; the same command with --output {output} resumes", err=True)
+        raise SystemExit(interrupted_status()) from None
     raise SystemExit(int(failed))
 
 
@@ -98,9 +104,7 @@ def mutate(
     where = checkout(root)
     project = Project(where, "alpt_ref", "analysis/claims", TESTS, TARGETS, LEFT_OUT)
     mutants = [] if files else prepare(where, project.package, read(NAMED))
-    unknown = sorted(set(ids) - {one.id for one in mutants})
-    if unknown:
-        raise InputError(f"mutant must be one of {', '.join(one.id for one in mutants)}, got {unknown[0]}")
+    require_known("mutant", ids, [one.id for one in mutants])
     mutants = [one for one in mutants if not ids or one.id in ids]
     explained = read_explained(EXPLAINED)
     folder = writable_folder(output)

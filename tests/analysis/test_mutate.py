@@ -261,7 +261,7 @@ def test_every_target_gives_mutants() -> None:
     ("words", "sentence"),
     [
         (["--root", "{empty}"], "has no alpt_ref/theory: mutants need the sources with their claims and tests"),
-        (["--mutant", "no-such-mutant"], "mutant must be one of"),
+        (["--mutant", "no-such-mutant"], "no mutant 'no-such-mutant'"),
         (["--file", "alpt_ref/none.py"], "is no file of"),
     ],
 )
