@@ -2,7 +2,7 @@
 
 A theorem lists the terms of its formula and their factors in the section Terms of its docstring; a control names those
 that it breaks (`Control.removes`). Each pair is a line of ``results/necessity.csv``: claim, term or factor, control,
-the cell in which the broken bound must be refuted, and the p-value there.
+the number of cells in which the broken bound must be refuted, and of these the one with the largest p-value.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,13 @@ import click
 import alpt_ref.theory
 from alpt_ref._util.files import write_text
 from alpt_ref.theory.theorem import terms
+from alpt_ref.verification.claim import Cell
 from alpt_ref.verification.codec import canonical
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.runner import Loaded, choose, load_claims, verify
 
 CSV = Path(__file__).parent / "results" / "necessity.csv"
-HEAD = ("claim", "term or factor", "control", "cell", "p")
+HEAD = ("claim", "term or factor", "control", "cells", "cell", "p")
 _LATER = re.compile(r"[bce]?")
 """A theorem's further claims: a1 and a1b are both about A1."""
 
@@ -72,19 +74,31 @@ def missing(claims: Iterable[Loaded]) -> list[str]:
     return lacking
 
 
-def rows(loaded: Iterable[Loaded], results: Iterable[ClaimResult]) -> Iterator[tuple[str, str, str, str, str]]:
+def rows(loaded: Iterable[Loaded], results: Iterable[ClaimResult]) -> Iterator[tuple[str, str, str, int, str, str]]:
     """Lines of the table, in the order of the claims' controls."""
     for one, result in zip(loaded, results, strict=True):
         for control, judged in zip(one.claim.controls, result.controls, strict=True):
+            p = [min((point.p_refute for point in cell.points), default=1.0) for cell in judged.cells]
+            weakest = judged.cells[p.index(max(p))]
             for label in control.removes:
-                for cell in judged.cells:
-                    p = min((point.p_refute for point in cell.points), default=1.0)
-                    yield result.id, label, control.name, canonical(cell.cell), f"{p:.3g}"
+                yield result.id, label, control.name, len(p), canonical(weakest.cell), f"{max(p):.3g}"
+
+
+def only_removing(loaded: Loaded) -> Loaded:
+    """The claim with the controls that remove something, and the cells in which they must be refuted."""
+    controls = tuple(control for control in loaded.claim.controls if control.removes)
+
+    def grid(budget: str) -> list[Cell]:
+        cells = loaded.claim.grid(budget)
+        return [cell for cell in cells if any(one.where is None or one.where(cell) for one in controls)]
+
+    return replace(loaded, claim=replace(loaded.claim, control=controls, grid=grid))
 
 
 def table(budget: str = "quick", *, jobs: int | None = None, ids: tuple[str, ...] = ()) -> str:
     """The CSV: measures the claims whose controls remove something."""
-    claims = [one for one in choose(load_claims(), ids) if any(control.removes for control in one.claim.controls)]
+    chosen = choose(load_claims(), ids)
+    claims = [only_removing(one) for one in chosen if any(control.removes for control in one.claim.controls)]
     with tempfile.TemporaryDirectory() as folder:
         results = verify(claims, Path(folder), budget=budget, jobs=jobs)
     text = io.StringIO(newline="")

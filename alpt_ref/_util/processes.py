@@ -8,14 +8,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from alpt_ref._util.files import remove_parts
 from alpt_ref._util.signals import terminated
@@ -76,10 +79,32 @@ def run_in_processes(
             _end(set(multiprocessing.active_children()) - others, folder)
 
 
+class _Process(SpawnProcess):
+    """A spawned process that does not run the user's script again: our tasks need nothing of it.
+
+    ``multiprocessing`` loads the parent's main module into every child. A script without ``if __name__ == "__main__"``
+    would start its own work there, and what comes from standard input cannot be loaded at all.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802 - the name is multiprocessing's
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            return SpawnProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    """The spawn method with these processes."""
+
+    Process = _Process
+
+
 def _pool(size: int, environment: dict[str, str]) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
     try:
-        return ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(environment,))
+        return ProcessPoolExecutor(size, mp_context=_Context(), initializer=_start_worker, initargs=(environment,))
     except (OSError, NotImplementedError, ImportError) as error:  # no semaphores: a container without /dev/shm
         raise InputError(
             f"processes cannot be started here ({error}; is /dev/shm missing, full or read-only?); use --jobs 1"

@@ -206,6 +206,7 @@ NAMES = {
     "theory.montecarlo.Runs": "theory.simulation_result.SimulationResult",
     "theory.stalling.dither_bias": "theory.dither.dither_bias",
     "theory.stalling.dither_bias_bound": "theory.dither.dither_bias_bound",
+    "theory.stalling.separation": "theory.crossover.separation",
     "theory.tightness.Instance": "theory.tightness.TightInstance",
     "verify.claim.region": "verification.claim.allowed_interval",
     "verify.claim.shrunk": "verification.claim.tighten_bound",

@@ -6,15 +6,17 @@
 ``x + 1/2`` rounds 0.49999997 up to 1.
 
 The random word of `sr` is an argument, an integer, and is compared with an integer. Away from zero the rounding goes
-for exactly ``floor(|r| 2**32)`` of the ``2**32`` words, ``r = x - trunc(x)``. So the bias of one rounding is at most
-``2**-32`` of a step, towards zero; it is exactly zero when ``|r| 2**32`` is whole, as it is for every float32 with
-``|x| >= 2**-9``; and a number on the grid never moves.
+for exactly ``floor(|r| 2**32)`` of the ``2**32`` words, ``r = x - trunc(x)``. So the mean of ``sr(x, word)`` over all
+words differs from x by less than ``2**-32``, towards zero, and not at all where ``|r| 2**32`` is whole; a whole number
+never moves.
+
+This is about the float32 number x. Training rounds moves with it, on the grid of the real multiples of the step size,
+where x is the quotient ``move / step_size`` rounded to float32 (`quantizer.moved_code`). It is not how a weight is
+quantised: the quotient of a weight, rounded to float32, is off by up to ``2**-10`` of a step at 16 bits, so that
+`lattice` compares weights with the values of codes instead.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,48 +43,21 @@ def truncated(size: np.float32) -> tuple[np.float32, np.int32]:
     return np.float32(count), count
 
 
-class Rounding(NamedTuple):
-    """The two rounding functions that `rounding_rules` makes."""
-
-    dr: Callable[[np.float32], np.int32]
-    sr: Callable[[np.float32, np.uint32], np.int32]
-
-
-def rounding_rules(
-    truncated: Callable[[np.float32], tuple[np.float32, np.int32]], compiled: Callable[..., Any] = scalar
-) -> Rounding:
-    """DR and SR on the magnitude, by a target's own way to take its whole part.
-
-    Parameters
-    ----------
-    truncated : compiled function
-        ``truncated(size)`` = whole part of a non-negative float32, as float32 and as int32. Its range is theirs.
-    compiled : decorator
-        What compiles the two functions.
-
-    Returns
-    -------
-    Rounding
-    """
-
-    @compiled
-    def dr(x: np.float32) -> np.int32:
-        size = np.float32(abs(x))
-        whole, count = truncated(size)
-        negative = x < _ZERO
-        up_from = _ABOVE_HALF if negative else _HALF  # a tie goes up: towards zero for a negative number
-        count = np.int32(count + (_I1 if np.float32(size - whole) >= up_from else _I0))
-        return np.int32(-count) if negative else count
-
-    @compiled
-    def sr(x: np.float32, word: np.uint32) -> np.int32:
-        size = np.float32(abs(x))
-        whole, count = truncated(size)
-        count = np.int32(count + (_I1 if word < np.uint32(np.float32(size - whole) * _WORDS) else _I0))
-        return np.int32(-count) if x < _ZERO else count
-
-    return Rounding(dr, sr)
+@scalar
+def dr(x: np.float32) -> np.int32:
+    """``floor(x + 1/2)`` for ``|x| < 2**31``."""
+    size = np.float32(abs(x))
+    whole, count = truncated(size)
+    negative = x < _ZERO
+    up_from = _ABOVE_HALF if negative else _HALF  # a tie goes up: towards zero for a negative number
+    count = np.int32(count + (_I1 if np.float32(size - whole) >= up_from else _I0))
+    return np.int32(-count) if negative else count
 
 
-dr, sr = rounding_rules(truncated)
-"""``dr(x)`` = ``floor(x + 1/2)`` and ``sr(x, word)``, by one uniform 32-bit word, for ``|x| < 2**31``."""
+@scalar
+def sr(x: np.float32, word: np.uint32) -> np.int32:
+    """`x` rounded stochastically by one uniform 32-bit word, for ``|x| < 2**31``."""
+    size = np.float32(abs(x))
+    whole, count = truncated(size)
+    count = np.int32(count + (_I1 if word < np.uint32(np.float32(size - whole) * _WORDS) else _I0))
+    return np.int32(-count) if x < _ZERO else count

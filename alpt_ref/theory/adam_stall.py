@@ -110,8 +110,14 @@ def adam_dr_first_move(ratio: ArrayLike, b1: float = B1, b2: float = B2) -> NDAr
     In words
     --------
     Lazy Adam without decay, b1^2 < b2, fixed Delta, eta the largest learning rate so far, t the row's own touches (zero
-    gradients count): if eta c_t < Delta/2, no code of the row has moved under DR. c_t = sqrt(sum_s a_s^2/b_s) with
-    Adam's normalised weights a_s, b_s; c_1 = 1 and c_t grows to (1-b1)/sqrt((1-b2)(1-b1^2/b2)), 7.27 for the defaults
+    gradients count): under DR no code of the row moves before the first t with eta c_t >= Delta/2. Here c_t =
+    sqrt(sum_s a_s^2/b_s), with Adam's normalised weights a_s, b_s; c_1 = 1 and c_t grows to
+    (1-b1)/sqrt((1-b2)(1-b1^2/b2)), 7.27 for the defaults
+
+    Terms
+    -----
+    Delta/2
+    sqrt(sum_s a_s^2/b_s)
 
     Parameters
     ----------

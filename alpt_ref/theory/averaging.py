@@ -21,8 +21,14 @@ def averaged_second_moment(*, T: int, second_moment: float, eta: float, curvatur
     --------
     f = lambda/2 (w - w*)^2, noise of mean zero given w, 0 < eta lambda < 2, nothing clips, w_1 drawn from the
     stationary law with V = E(w - w*)^2 (X3; X2 for eta lambda <= 1): the mean of w_1 .. w_T has E(mean - w*)^2 =
-    V/T^2 (T + 2 sum_{k<T} (T - k)(1 - eta lambda)^k) <= 2 V/(eta lambda T), whatever the step size; every iterate keeps
-    V.
+    V/T + 2 V/T^2 sum_{k<T} (T - k)(1 - eta lambda)^k <= 2 V/(eta lambda T), whatever the step size; every iterate
+    keeps V.
+
+    Terms
+    -----
+    V/T
+    2 V/T^2 sum_{k<T} (T - k)(1 - eta lambda)^k: - k
+    2 V/(eta lambda T)
 
     Parameters
     ----------

@@ -77,9 +77,16 @@ def dither_bias_bound(noise: Noise, eta: float, step_size: float) -> float:
 
     In words
     --------
-    Bias of DR under noise n, in steps: normal of standard deviation s: at most (1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k
-    (0.0023 at s = 0.5); uniform of width W: r(1-r)/(2W), r = frac(W), zero for whole W; two points +-s:
-    max(q, 1-q)/2, q = frac(2s): never below 1/4, however large the noise
+    Largest bias of DR under noise n, in steps: normal of standard deviation s: <= (1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k
+    (0.0023 at s = 0.5); uniform of width W: = r(1 - r)/(2 W), r the fraction of W, zero for whole W; two points +-s:
+    = max(q/2, (1 - q)/2), q the fraction of 2s: never below 1/4, however large the noise
+
+    Terms
+    -----
+    (1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k: 1/pi
+    r(1 - r)/(2 W): r, 1 - r, 2 W
+    q/2
+    (1 - q)/2
 
     Parameters
     ----------
@@ -103,8 +110,7 @@ def dither_bias_bound(noise: Noise, eta: float, step_size: float) -> float:
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017;
-    dither: Gray and Stockham, IEEE Trans. Inf. Theory 39, 1993
+    ours; dither: R. Gray and T. Stockham, Dithered quantizers, IEEE Trans. Inf. Theory 39, 1993
 
     Examples
     --------

@@ -31,6 +31,10 @@ def few_bits_stall(
     Delta/(eta lambda) >= Delta a code is fixed iff |w - w*| < R_r, and a run from |w_1 - w*| >= R_r is absorbed on its
     own side of w* with R_r - Delta <= |w - w*| < R_r. Midpoint-centred words: 2^-(r+1) in place of 2^-r.
 
+    Terms
+    -----
+    2^-r Delta/(eta lambda): 2^-r, Delta, eta, lambda
+
     Parameters
     ----------
     eta, curvature, step_size : float

@@ -90,6 +90,11 @@ def sr_variance(x: ArrayLike) -> NDArray[np.float64]:
     --------
     Var SR(x) = Delta^2 p(1 - p) <= Delta^2/4, p = frac(x/Delta)
 
+    Terms
+    -----
+    Delta^2 p(1 - p): p, 1 - p
+    Delta^2/4
+
     Parameters
     ----------
     x : array_like
@@ -133,6 +138,14 @@ def sr_error_from_grid(update: ArrayLike, step_size: float) -> NDArray[np.float6
     From a grid point, u = eta g: E eps_i^2 = Delta |u_i| - u_i^2 for |u_i| <= Delta, periodic beyond;
     E|eps|^2 <= min(Delta eta |g|_1, d Delta^2/4) <= sqrt(d) Delta eta |g|_2.
 
+    Terms
+    -----
+    Delta |u_i|
+    u_i^2
+    Delta eta |g|_1
+    d Delta^2/4: d
+    sqrt(d) Delta eta |g|_2: sqrt(d)
+
     Parameters
     ----------
     update : array_like
@@ -153,7 +166,9 @@ def sr_error_from_grid(update: ArrayLike, step_size: float) -> NDArray[np.float6
 
     Source
     ------
-    ours; closest published relative: Li et al. 2017
+    ours, as an equality; the inequality with sqrt(d) is close to the lemma of H. Li et al., Training Quantized Nets: A
+    Deeper Understanding, NeurIPS 2017; relative of the form with |g|_1: Z. Li and C. De Sa, Dimension-Free Bounds for
+    Low-Precision Training, NeurIPS 2019
 
     Examples
     --------
@@ -172,7 +187,12 @@ def dr_error_bound(update: ArrayLike, step_size: float) -> NDArray[np.float64]:
 
     In words
     --------
-    DR from a grid point: |eps_i| <= min(Delta/2, eta |g_i|); ties go up, DR(x) = floor(x + 1/2).
+    DR from a grid point: |eps_i| <= min(Delta/2, eta |g_i|); ties go up: DR(x) is the floor of x + 1/2.
+
+    Terms
+    -----
+    Delta/2
+    eta |g_i|
 
     Parameters
     ----------
@@ -213,8 +233,15 @@ def expected_step_size_derivative(x: float, grid: Grid, rounding: str = "dr") ->
 
     In words
     --------
-    dQ/dDelta = DR(s) - s inside the range, -2^(m-1) below it, 2^(m-1)-1 above it, s = w/Delta, m bits; equal to
-    the finite difference with the rounding frozen, whatever rounding the weights use.
+    dQ/dDelta = DR(s) - s inside the range, = -2^(m-1) below it, = 2^(m-1) - 1 above it, where s is w/Delta, m bits;
+    equal to the finite difference with the rounding frozen, whatever rounding the weights use.
+
+    Terms
+    -----
+    DR(s)
+    s
+    2^(m-1)
+    2^(m-1) - 1: 1
 
     Parameters
     ----------

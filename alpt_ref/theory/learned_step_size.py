@@ -1,4 +1,6 @@
-"""A2: the best step size for a distribution, and the one where the straight-through gradient of R5 comes to rest.
+r"""Learned step sizes: what one change costs (A1), and where learning comes to rest (A2).
+
+A2: the best step size for a distribution, and the one where the straight-through gradient of R5 comes to rest.
 
 Squared error of nearest rounding with saturation, ``E(w) = E (Q(w; s) - w)^2`` for a random weight w. Two derivatives
 by s must be told apart:
@@ -18,7 +20,7 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from alpt_ref.errors import InputError
@@ -26,6 +28,52 @@ from alpt_ref.theory.setting import Grid, positive
 
 Distribution = Literal["normal", "laplace"]
 Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def step_size_change_variance(*, step_size: float, change: float, codes: ArrayLike) -> NDArray[np.float64]:
+    r"""A1: what one change of the step size costs, element by element.
+
+    Statement
+    ---------
+    $\Delta' = \Delta + \delta:\quad E\,(SR_{\Delta'}(k\Delta) - k\Delta)^2 \leq \Delta'\,|k|\,|\delta|$
+
+    In words
+    --------
+    Old codes k lie off the grid of the new step size, the old one and delta: rounding them again has E (SR(k Delta) -
+    k Delta)^2 <= Delta' |k| |delta|, Delta' the new step size; clipped values have no variance
+
+    Terms
+    -----
+    Delta' |k| |delta|: |k|
+
+    Parameters
+    ----------
+    step_size, change : float
+        Delta and delta, in the units of the weights; their sum is above 0.
+    codes : array_like
+        k, of any shape.
+
+    Returns
+    -------
+    float64 array
+        In squared units of the weights, of the shape of `codes`.
+
+    Proof
+    -----
+    ``k Delta = k Delta' - k delta`` lies at most ``|k delta|`` from the grid point ``k Delta'``, whatever else is
+    nearer; clipped values cost nothing. R2: ``Delta'^2 p(1-p) <= Delta'`` times the distance to the grid.
+
+    Source
+    ------
+    ours
+
+    Examples
+    --------
+    >>> step_size_change_variance(step_size=0.5, change=0.125, codes=[0, -2])
+    array([0.     , 0.15625])
+    """
+    new = positive("the new step size", step_size + change)
+    return np.asarray(new * np.abs(np.asarray(codes, dtype=np.float64)) * abs(change))
 
 
 def _partial_moments(distribution: Distribution, edges: NDArray[np.float64]) -> Moments:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from alpt_ref.errors import InputError
+from alpt_ref.theory.certificate import gap_by_duality, gap_by_strong_convexity
 from alpt_ref.theory.problems import Constants, in_box
 from alpt_ref.theory.setting import Grid, Noise
 
@@ -23,6 +24,10 @@ LossKind = Literal["square", "absolute", "huber", "logistic"]
 LOSSES: tuple[LossKind, ...] = ("square", "absolute", "huber", "logistic")
 _CURVATURE = {"square": 1.0, "absolute": math.inf, "huber": 1.0, "logistic": 0.25}
 _NEWTON_STEPS = 200
+_ENOUGH = 1e-12
+"""Gap relative to the value above which another scale of the features is tried."""
+_EXTREME = 1e-3
+"""Features of a linear programme smaller than this, or larger than its inverse, are scaled to 1 at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +44,8 @@ class LinearModel:
     f_star : float
         Value at `minimum`.
     gap : float
-        ``f(minimum)`` exceeds the true minimum by at most this: from strong convexity, from the dual programme, or
-        (no l2 term) the gradient's norm times a distance of twice ``1 + |minimum|``.
+        ``f(minimum)`` exceeds the true minimum by at most this (`alpt_ref.theory.certificate`): from strong convexity,
+        or without an l2 term from a dual point.
     width, l2 : float
     """
 
@@ -139,30 +144,59 @@ def _bend(loss: LossKind, z: NDArray[np.float64], width: float) -> NDArray[np.fl
     return np.where(np.abs(z) <= width, 1.0, 0.0) if loss == "huber" else np.ones_like(z)
 
 
-def _newton(model: LinearModel) -> tuple[NDArray[np.float64], float]:
-    """Damped Newton from zero: the minimum and a bound on what it still lacks."""
+def _newton(model: LinearModel, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Damped Newton from zero for features in units of `lengths` (d,)."""
     w = np.zeros(model.dim)
     for _ in range(_NEWTON_STEPS):
-        gradient = model.gradient(w)
+        gradient = model.gradient(w) / lengths
         if np.linalg.norm(gradient) < 1e-14:
             break
         z = model.features @ w - model.offsets
         bend = _bend(model.loss, z, model.width)
-        hessian = (model.features.T * bend) @ model.features / len(z) + (model.l2 + 1e-12) * np.eye(model.dim)
+        hessian = (model.features.T * bend) @ model.features / len(z) + model.l2 * np.eye(model.dim)
+        hessian = hessian / lengths / lengths[:, None] + 1e-12 * np.eye(model.dim)
         direction = -np.linalg.solve(hessian, gradient)
         length, here = 1.0, float(model.value(w))
-        while length > 1e-8 and model.value(w + length * direction) > here + 1e-4 * length * gradient @ direction:
+        while length > 1e-8 and (
+            model.value(w + length * direction / lengths) > here + 1e-4 * length * gradient @ direction
+        ):
             length *= 0.5
         if length <= 1e-8:  # no descent left in float64
             break
-        w = w + length * direction
-    norm = float(np.linalg.norm(model.gradient(w)))
-    return w, norm * norm / (2.0 * model.l2) if model.l2 > 0.0 else norm * 2.0 * (1.0 + float(np.linalg.norm(w)))
+        w = w + length * direction / lengths
+    return w
+
+
+def _certified(model: LinearModel, w: NDArray[np.float64], slopes: NDArray[np.float64] | None = None) -> float:
+    """What `w` may lack to the minimum; `slopes` are the dual variables where those at `w` are not unique."""
+    at_w = _slope(model.loss, model.features @ w - model.offsets, model.width)
+    if model.l2 > 0.0:
+        return gap_by_strong_convexity(model.features, at_w, w, model.l2)
+    most = {"square": math.inf, "absolute": 1.0}.get(model.loss, model.width)
+    return gap_by_duality(
+        model.features, model.offsets, float(model.value(w)), at_w if slopes is None else slopes,
+        quadratic=model.loss != "absolute", most=most,
+    )  # fmt: skip
+
+
+def _smooth_minimum(model: LinearModel) -> tuple[NDArray[np.float64], float]:
+    """Newton's point and its certificate; once more with features of unit length where it lacks too much."""
+    w = _newton(model, np.ones(model.dim))
+    gap = _certified(model, w)
+    if gap > _ENOUGH * float(model.value(w)):
+        lengths = np.sqrt((model.features**2).mean(axis=0) + model.l2)
+        other = _newton(model, np.where(lengths > 0.0, lengths, 1.0))
+        if _certified(model, other) < gap:
+            return other, _certified(model, other)
+    return w, gap
 
 
 def _least_absolute(features: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """L1 regression as a linear programme; the duality gap comes from its dual variables."""
+    """L1 regression as a linear programme, extreme features scaled: minimum and slopes of the rows (dual variables)."""
     rows, d = features.shape
+    lengths = np.abs(features).max(axis=0)
+    lengths = np.where((lengths > _EXTREME) & (lengths < 1.0 / _EXTREME), 1.0, np.where(lengths > 0.0, lengths, 1.0))
+    features = features / lengths
     cost = np.concatenate([np.zeros(d), np.full(rows, 1.0 / rows)])
     eye = np.eye(rows)
     result = optimize.linprog(
@@ -174,11 +208,9 @@ def _least_absolute(features: NDArray[np.float64], offsets: NDArray[np.float64])
     )
     if not result.success:
         raise InputError(f"the L1 regression has no minimum that the linear programme could find: {result.message}")
-    w = np.asarray(result.x[:d], dtype=np.float64)
+    w = np.asarray(result.x[:d], dtype=np.float64) / lengths
     dual = np.asarray(result.ineqlin.marginals[:rows] - result.ineqlin.marginals[rows:], dtype=np.float64)
-    dual = np.clip(dual, -1.0 / rows, 1.0 / rows)
-    infeasible = float(np.linalg.norm(features.T @ dual)) * 2.0 * (1.0 + float(np.linalg.norm(w)))
-    return w, max(float(np.abs(features @ w - offsets).mean() - offsets @ dual), 0.0) + infeasible
+    return w, -rows * dual
 
 
 def _model(
@@ -196,9 +228,10 @@ def _model(
     if loss == "absolute":
         if l2:
             raise InputError(f"L1 regression takes no l2 term, got {l2!r}; use Huber regression with a small width")
-        w, gap = _least_absolute(a, b)
+        w, slopes = _least_absolute(a, b)
+        gap = _certified(draft, w, slopes)
     else:
-        w, gap = _newton(draft)
+        w, gap = _smooth_minimum(draft)
     return LinearModel(loss, a, b, w, float(draft.value(w)), gap, width, l2)
 
 

@@ -27,6 +27,10 @@ def expected_rise(hessian_diagonal: ArrayLike, point: ArrayLike, step_size: floa
     off-diagonal entries of H drop out. From a grid point with eta |g_i| <= Delta it is (1/2) sum_i H_ii (Delta eta
     |g_i| - eta^2 g_i^2).
 
+    Terms
+    -----
+    (1/2) sum_i H_ii Delta^2 p_i (1 - p_i): H_ii, 1 - p_i
+
     Parameters
     ----------
     hessian_diagonal : float array (d,)

@@ -1,7 +1,7 @@
-"""Deterministic rounding (D1 to D4): its bounds, and where it stalls exactly.
+"""Deterministic rounding (D1 to D3): its bounds, and where it stalls exactly.
 
 Nearest rounding with ties up, ``DR(x) = floor(x + 1/2)``. Notation and setting of `alpt_ref.theory.bounds`; what
-gradient noise repairs is in `alpt_ref.theory.dither`.
+gradient noise repairs is in `alpt_ref.theory.dither`, where SR is the better of the two in `alpt_ref.theory.crossover`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def dr_convex_constant(*, T: int, eta: float, step_size: float, D1: float, D: fl
     -------
     float
         Reached where it is G D: a stalled ``b |w|_1``; and nearly where it says something: coordinates that stand still
-        beside a steep one that moves (`tightness`).
+        beside a steep one that moves (claim T1).
 
     Proof
     -----
@@ -157,7 +157,8 @@ def dr_is_fixed(code: ArrayLike, gradient: ArrayLike, eta: float, grid: Grid) ->
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; stalling of nearest rounding: H. Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017;
+    Xia, Massei, Hochstenbach and Koren, arXiv 2202.12276
 
     Examples
     --------
@@ -180,8 +181,14 @@ def dr_quadratic_stall(*, eta: float, curvature: float, step_size: float) -> tup
 
     In words
     --------
-    f = lambda/2 (w - w*)^2, eta lambda <= 1/2, no noise, start farther away than Delta/(2 eta lambda): DR stops
-    between Delta/(2 eta lambda) - Delta and Delta/(2 eta lambda) from w*
+    f = lambda/2 (w - w*)^2, eta lambda <= 1/2, no noise, start farther away than R = Delta/(2 eta lambda): DR stops
+    at a distance <= Delta/(2 eta lambda) from w*, and >= R - Delta
+
+    Terms
+    -----
+    Delta/(2 eta lambda): 2
+    R
+    Delta
 
     Parameters
     ----------
@@ -207,7 +214,8 @@ def dr_quadratic_stall(*, eta: float, curvature: float, step_size: float) -> tup
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; stalling of nearest rounding: H. Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017;
+    Xia, Massei, Hochstenbach and Koren, arXiv 2202.12276
 
     Examples
     --------
@@ -230,8 +238,12 @@ def dr_freeze_step(*, c: float, gradient_max: float, step_size: float) -> int:
 
     In words
     --------
-    DR with eta_t = c/sqrt(t), no noise: no code changes from the first step t > (2 c g_max/Delta)^2 on, g_max the
+    DR with eta_t = c/sqrt(t), no noise: the last step that changes a code is at t <= (2 c g_max/Delta)^2, g_max the
     largest |g_i| over the box; reached by |w| away from its minimum
+
+    Terms
+    -----
+    (2 c g_max/Delta)^2: 2, ^2
 
     Parameters
     ----------
@@ -250,7 +262,8 @@ def dr_freeze_step(*, c: float, gradient_max: float, step_size: float) -> int:
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; stalling of nearest rounding: H. Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017;
+    Xia, Massei, Hochstenbach and Koren, arXiv 2202.12276
 
     Examples
     --------
@@ -258,51 +271,3 @@ def dr_freeze_step(*, c: float, gradient_max: float, step_size: float) -> int:
     65
     """
     return math.floor((2.0 * positive("c", c) * gradient_max / positive("step_size", step_size)) ** 2) + 1
-
-
-def separation(*, slope: float, code: int, eta: float, step_size: float) -> tuple[float, float]:
-    r"""D4: a function on which deterministic rounding keeps its gap for ever and stochastic rounding does not.
-
-    Statement
-    ---------
-    $f(w) = G|w|,\; w_1 = k\Delta,\; \eta G \leq \Delta/2:\quad
-    \frac{1}{T}\sum_{t=1}^{T} \left(E f(w_t^{DR}) - E f(w_t^{SR})\right)
-    \geq Gk\Delta - \frac{(k\Delta)^2}{2\eta T} - \frac{G\Delta}{2}$
-
-    In words
-    --------
-    f = G|w| from w_1 = k Delta with eta G <= Delta/2: DR keeps the gap G k Delta for ever, SR's average gap is at
-    most (k Delta)^2/(2 eta T) + G Delta/2; so their difference is at least what is left
-
-    Parameters
-    ----------
-    slope : float
-        G.
-    code : int
-        k, above 0.
-    eta, step_size : float
-        ``eta slope <= step_size/2``, else `InputError`.
-
-    Returns
-    -------
-    (float, float)
-        The gap that DR keeps, ``slope * code * Delta``; and the level that SR's average gap cannot exceed as T grows,
-        ``slope * Delta/2``, reached when the method takes a non-zero subgradient at 0.
-
-    Proof
-    -----
-    DR: the first update is at most a tie downwards: stays (D3). SR: the sharp S1, ``eta slope <= Delta``, ``G1 =
-    slope``: ``D1^2/(2 eta T) + Delta slope/2``. Plain S1 would leave an extra ``eta slope^2/2``.
-
-    Source
-    ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
-
-    Examples
-    --------
-    >>> separation(slope=2.0, code=3, eta=0.125, step_size=0.5)
-    (3.0, 0.5)
-    """
-    if not (code > 0 and eta * slope <= 0.5 * step_size):
-        raise InputError(f"D4 needs code > 0 and eta * slope <= step_size/2, got code={code}, {eta * slope:g}")
-    return slope * code * step_size, 0.5 * slope * step_size

@@ -1,4 +1,4 @@
-r"""X: what one update of stochastic rounding adds to a quantity that falls on average, whatever the data are."""
+r"""X5: what one update of stochastic rounding adds to a quantity that falls on average, whatever the data are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Update(NamedTuple):
 
 
 def increment(update: Update, *, comparator: ArrayLike, eta: float, step_size: float) -> Floats:
-    r"""X: a supermartingale of stochastic rounding on any convex losses in any order.
+    r"""X5: a supermartingale of stochastic rounding on any convex losses in any order.
 
     Statement
     ---------
@@ -40,10 +40,17 @@ def increment(update: Update, *, comparator: ArrayLike, eta: float, step_size: f
 
     In words
     --------
-    SR, every l_t convex, u any point of the box, w_1 on the grid, any order of the data (epochs shuffled or not), any
-    learning rates that the past decides; only the random words are random: X_T = sum_t [2 eta_t (l_t(w_t) - l_t(u)) -
-    eta_t^2 |g_t|^2 - eta_t Delta |g_t|_1] + |w_{T+1} - u|^2 - |w_1 - u|^2 has E X_T <= 0, and its partial sums are a
-    supermartingale.
+    SR, every l_t convex, g_t a subgradient of l_t at w_t, u any point of the box, w_1 on the grid, any order of the
+    data (epochs shuffled or not), any learning rates that the past decides; only the random words are random: the
+    gain 2 sum_t eta_t (l_t(w_t) - l_t(u)) and |w_{T+1} - u|^2 together less the price P_T = |w_1 - u|^2 + sum_t eta_t^2
+    |g_t|^2 + sum_t eta_t Delta |g_t|_1 are X_T, a supermartingale: at most 0 on average. With Delta^2 p(1-p) for eta_t
+    Delta |g_t| and <g_t, w_t - u> for the loss difference its mean is 0 while nothing clips.
+
+    Terms
+    -----
+    |w_1 - u|^2
+    eta_t^2 |g_t|^2
+    eta_t Delta |g_t|_1
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The instances that the claims run low-precision SGD on, by name or by cell; those that reach a bound are in `_sharp`."""
+"""The instances that the claims run low-precision SGD on, by name or by cell; `_sharp` has those that reach a bound."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ INSTANCES: dict[str, Callable[[], Instance]] = {
     "L1 regression": lambda: Instance(synthetic_regression("absolute", ROWS, 4, seed=2), _WIDE, Noise(), 16),
     "least squares": lambda: Instance(synthetic_regression("square", ROWS, 4, seed=3, l2=0.05), _WIDE, Noise(), 16),
     "one-hot logistic": lambda: Instance(_one_hot_rows("logistic", 3, 8), _WIDE, Noise(), 8),
-    "one-hot L1": lambda: Instance(_one_hot_rows("absolute", 3, 8), _WIDE, Noise(), 8),
+    "one-hot L1": lambda: Instance(_one_hot_rows("absolute", 3, 8), Grid(CELL, 5), Noise(), 8),
     "hubers, normal noise": lambda: Instance(
         huber(1.0, 4 * CELL, _off_grid(3)), Grid(CELL, 8), Noise("normal", 0.5), 30
     ),

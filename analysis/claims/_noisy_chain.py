@@ -89,15 +89,3 @@ class NoisyQuadratic:
     def error_after(self, rounding: str, start: int, updates: int) -> float:
         """``E (w - w*)^2`` in squared steps."""
         return float(self.law_after(rounding, start, updates) @ self.error2)
-
-
-def fourier(sigma: float) -> tuple[float, float, float]:
-    """Amplitudes for normal noise of `sigma` steps: of DR's bias, of DR's second moment, of SR's ``p(1 - p)``.
-
-    With ``phi_k = exp(-2 pi^2 k^2 sigma^2)``: ``sum phi_k/(pi k)``, ``sum phi_k (4 sigma^2 + 1/(pi k)^2)`` and
-    ``sum phi_k/(pi k)^2``.
-    """
-    k = np.arange(1, 60)
-    phi = np.exp(-2.0 * (math.pi * k * sigma) ** 2)
-    wave = phi / (math.pi * k) ** 2
-    return float((phi / (math.pi * k)).sum()), float((4.0 * sigma**2 * phi + wave).sum()), float(wave.sum())

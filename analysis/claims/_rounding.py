@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.jit import numba, run_rows
-from alpt_ref.scalar import quantizer
+from alpt_ref.scalar import lattice, quantizer
 from alpt_ref.scalar.code_range import code_range
 
 Floats32 = NDArray[np.float32]
@@ -32,7 +32,7 @@ _COMPILE: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 @functools.cache
 def _value_counter(round_one: Any) -> Any:
-    """Loop over values and words around ``round_one(x, low, high, word)``; not cached on disk, so never stale."""
+    """Loop over values and words around `lattice.random_code`; not cached on disk, so never stale."""
 
     @numba.njit(**_COMPILE)
     def count(
@@ -43,7 +43,7 @@ def _value_counter(round_one: Any) -> Any:
             total, square = np.int64(0), np.int64(0)
             for k in range(1 << bits):
                 word = np.uint32(max((k << (32 - bits)) - less, 0))
-                steps = np.int64(round_one(x[i], low, high, word)) - base
+                steps = np.int64(round_one(x[i], np.float32(1.0), low, high, word)) - base
                 total += steps
                 square += steps * steps
             sums[i, 0] = total
@@ -74,12 +74,12 @@ def _move_counter(round_one: Any) -> Any:
 
 
 def count_values(x: Floats32, code_bits: int, word_bits: int, *, less: int = 0) -> tuple[Floats, Floats]:
-    """Bias and variance, in steps, of the stochastic rounding of `x` to codes of `code_bits` bits, over all words.
+    """Bias and variance of quantising `x` under step size 1 by stochastic rounding to `code_bits` bits, over all words.
 
     Parameters
     ----------
     x : float32 array (n,)
-        In steps, inside the code range.
+        Inside the code range.
     less : int
         Taken off every word (down to 0): a biased generator.
 
@@ -89,7 +89,7 @@ def count_values(x: Floats32, code_bits: int, word_bits: int, *, less: int = 0) 
     """
     sums = np.empty((len(x), 2), np.int64)
     low, high = (np.float32(end) for end in code_range(code_bits))
-    run_rows(_value_counter(quantizer.encode_sr), len(x), x, low, high, word_bits, less, sums, grain=1)
+    run_rows(_value_counter(lattice.random_code), len(x), x, low, high, word_bits, less, sums, grain=1)
     return _moments(sums, x.astype(np.float64), word_bits)
 
 
@@ -124,9 +124,9 @@ def _moments(sums: Integers, target: Floats, word_bits: int) -> tuple[Floats, Fl
 
 
 def nearest(x: Floats32) -> Integers:
-    """The package's nearest rounding of each element of `x`, in steps, far inside the code range."""
+    """The code of each element of `x` by the package's nearest rounding under step size 1, in a range of 23 bits."""
     codes = np.empty(len(x), np.int64)
-    run_rows(_nearest_loop(quantizer.encode_dr), len(x), x, codes)
+    run_rows(_nearest_loop(lattice.nearest_code), len(x), x, codes)
     return codes
 
 
@@ -136,7 +136,7 @@ def _nearest_loop(round_one: Any) -> Any:
     def loop(lo: int, hi: int, x: Any, codes: Any) -> None:  # pragma: no cover - compiled
         low, high = np.float32(-4194304.0), np.float32(4194303.0)
         for i in range(lo, hi):
-            codes[i] = round_one(x[i], low, high)
+            codes[i] = round_one(x[i], np.float32(1.0), low, high)
 
     return loop
 

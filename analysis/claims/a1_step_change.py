@@ -1,27 +1,39 @@
 r"""A1: what one change of the step size costs, element by element.
 
-Proof. The code k stood for k Delta; on the new grid Delta' = Delta + delta it lies at k Delta = k Delta' - k delta.
-So its distance to the grid point k Delta' is |k delta|, whatever else is nearer; clipped values cost nothing (eps = 0).
-R2: E eps^2 = Delta'^2 p(1-p) <= Delta' times the distance to the grid <= Delta' |k| |delta|.
+Statement and proof: `alpt_ref.theory.learned_step_size.step_size_change_variance`.
 
 Hence changes of the step size must stay far below delta ~ eta |g|/|k|: the *relative* change of the step size below the
-relative update of the weight (A3 measures these). Measured exactly for every code; the control forgets the factor |k|.
+relative update of the weight (A3 measures these). Measured exactly for every code by R2, and, where the ratio of the
+old step size to the new one has few binary digits, counted over all words of the update that tables make.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from alpt_ref.theory import Grid
 from alpt_ref.theory.identities import sr_variance
+from alpt_ref.theory.learned_step_size import step_size_change_variance
+from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
+
+from ._rounding import WORD_BITS, count_moves
 
 STEP_SIZE = 0.5
 
 
 def cells(budget: str) -> list[Cell]:
     changes = [1e-4, 1e-3, 0.01, 0.1] if budget == "quick" else np.geomspace(1e-5, 0.5, 16).round(8).tolist()
-    return product(bits=[2, 4, 8], change=[sign * change for change in changes for sign in (-1, 1)])
+    by_r2 = product(bits=[2, 4, 8], change=[sign * change for change in changes for sign in (-1, 1)])
+    digits = [8, 5] if budget == "quick" else [9, 8, 7, 6, 5, 4]
+    return by_r2 + product(bits=[4, 8], ratio=[1.0 + sign * 2.0**-k for k in digits for sign in (-1, 1)])
+
+
+def new_step_size(cell: Cell) -> float:
+    return float(STEP_SIZE / cell["ratio"] if "ratio" in cell else STEP_SIZE * (1.0 + cell["change"]))
 
 
 def codes(cell: Cell) -> list[int]:
@@ -31,34 +43,46 @@ def codes(cell: Cell) -> list[int]:
     return [int(code) for code in wanted]
 
 
-def bound(cell: Cell, constants: Constants) -> list[float]:
-    delta = cell["change"] * STEP_SIZE
-    return [(STEP_SIZE + delta) * abs(code) * abs(delta) for code in codes(cell)]
+def bound(cell: Cell, constants: Constants) -> NDArray[np.float64]:
+    change = new_step_size(cell) - STEP_SIZE
+    return step_size_change_variance(step_size=STEP_SIZE, change=change, codes=codes(cell))
 
 
-def without_code(cell: Cell, constants: Constants) -> list[float]:
-    delta = cell["change"] * STEP_SIZE
-    return [(STEP_SIZE + delta) * abs(delta) for _ in codes(cell)]
+def without_code(cell: Cell, constants: Constants) -> NDArray[np.float64]:
+    change = new_step_size(cell) - STEP_SIZE
+    return step_size_change_variance(step_size=STEP_SIZE, change=change, codes=np.ones(len(codes(cell))))
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    grid = Grid(STEP_SIZE * (1.0 + cell["change"]), cell["bits"])
+    step_size, labels = new_step_size(cell), [f"code {code}" for code in codes(cell)]
+    if "ratio" in cell:
+        code = np.array(codes(cell), np.int32)
+        bias, variance = count_moves(code, np.zeros(len(code), np.float32), WORD_BITS, ratio=cell["ratio"])
+        return exact(step_size**2 * (variance + bias**2), atol=1e-15, labels=labels)
+    grid = Grid(step_size, cell["bits"])
     value = np.clip(np.array(codes(cell)) * STEP_SIZE, grid.low, grid.high)
-    variance = grid.step_size**2 * sr_variance(value / grid.step_size)
-    return exact(variance, atol=1e-15, labels=[f"code {code}" for code in codes(cell)])
+    return exact(step_size**2 * sr_variance(value / step_size), atol=1e-15, labels=labels)
 
 
+def small(most: float) -> Callable[[Cell], bool]:
+    """Whether 8 bits, and a relative change of at most this much."""
+    return lambda cell: cell["bits"] == 8 and abs(new_step_size(cell) / STEP_SIZE - 1.0) <= most
+
+
+THEOREM = theorem(step_size_change_variance)
 CLAIM = Claim(
     id="a1",
     title="A change of the step size adds rounding variance in proportion to the code",
-    statement=r"$\Delta' = \Delta + \delta:\quad E\,(SR_{\Delta'}(k\Delta) - k\Delta)^2 \leq \Delta'\,|k|\,|\delta|$",
-    plain=(
-        "Old codes k lie off the grid of the new step size Delta' = Delta + delta: rounding them again has variance at"
-        " most Delta' |k| |delta| (clipped values have none)"
-    ),
+    statement=THEOREM.statement,
+    plain=THEOREM.plain,
+    source=THEOREM.source,
     kind="upper",
     grid=cells,
     bound=bound,
     measure=measure,
-    control=Control("no-code", "the same without the factor |k|", bound=without_code, where=lambda c: c["bits"] == 8),
+    trivial=lambda cell, constants: 0.25 * new_step_size(cell) ** 2,
+    control=(
+        Control("no-code", "the same without the factor |k|", bound=without_code, where=small(0.01), removes=("|k|",)),
+        Control("halved", "half of the bound", shrink=0.5, where=small(0.01), removes=("Delta' |k| |delta|",)),
+    ),
 )

@@ -160,6 +160,15 @@ def _inside(cell: Cell, constants: Constants) -> bool:
     return bool(smallest.low <= minima().min() and minima().max() <= smallest.high)
 
 
+TERM = "(1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i |k_{t,i}|"
+
+
+def change_alone(cell: Cell, constants: Constants) -> list[float]:
+    """The new term without S1."""
+    both = zip(bound(cell, constants), without_change(cell, constants), strict=True)
+    return [value - alone for value, alone in both]
+
+
 def _replaced(name: str, description: str, codes_1: Any, part: float, *removes: str, least_d: int = 1) -> Control:
     return Control(
         name,
@@ -189,9 +198,24 @@ CLAIM = Claim(
     assumptions=(Assumption("w* lies in the box of every step size", _inside),),
     trivial=lambda cell, constants: constants["gap"],
     control=(
-        Control("s1-alone", "the bound without the term for the changes", bound=without_change, where=decisive),
-        _replaced("halved", "half of the term for the changes", all_codes, 0.5),
-        _replaced("max-for-sum", "max_i |k_i| in place of the sum over i", lambda cell: LARGEST, 1.0, least_d=4),
+        Control(
+            "s1-alone",
+            "the bound without the term for the changes",
+            bound=without_change,
+            where=decisive,
+            removes=(TERM,),
+        ),
+        Control(
+            "change-alone",
+            "the new term without S1",
+            bound=change_alone,
+            where=lambda cell: cell["path"] == "shrinking" and cell["problem"] == "kink",
+            removes=("S1",),
+        ),
+        _replaced("halved", "half of the term for the changes", all_codes, 0.5, TERM),
+        _replaced(
+            "max-for-sum", "max_i |k_i| in place of the sum over i", lambda cell: LARGEST, 1.0, "sum_i", least_d=4
+        ),
         _replaced("without-codes", "d in place of sum_i |k_i|", lambda cell: float(cell["d"]), 1.0),
     ),
 )

@@ -121,9 +121,9 @@ CLAIM = Claim(
     measure=measure,
     control=(
         Control("stochastic", "SR in place of DR", where=lambda c: c["bits"] == 4 and not points_outward(c)),
-        Control("ties-held", "the rule |eta g| <= Delta/2", where=has_ties, removes=("-Delta/2 <",)),
-        Control("ties-moved", "the rule |eta g| < Delta/2", where=has_ties, removes=("<= Delta/2",)),
-        Control("ends-moved", "the rule without its exception at the ends", where=points_outward, removes=("ends",)),
-        Control("quarter-step", "a quarter of a step in place of half", where=has_ties, removes=("Delta/2",)),
+        Control("ties-held", "the rule |eta g| <= Delta/2", where=has_ties),
+        Control("ties-moved", "the rule |eta g| < Delta/2", where=has_ties),
+        Control("ends-moved", "the rule without its exception at the ends", where=points_outward),
+        Control("quarter-step", "a quarter of a step in place of half", where=has_ties),
     ),
 )

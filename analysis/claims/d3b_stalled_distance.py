@@ -100,12 +100,27 @@ CLAIM = Claim(
     assumptions=(Assumption("the start lies outside the stalled region", _outside, along_run=True),),
     control=(
         Control("stochastic", "SR in place of DR: its mean distance does not depend on the learning rate", where=far),
-        Control("at-the-radius", "not a step less at the near end", bound=within(1.0, 1.0, 0.0), where=far,
-                removes=("- Delta",)),
-        Control("twice-the-radius", "Delta/(eta lambda) at the near end", bound=within(2.0, 2.0, 1.0), where=far,
-                removes=("Delta/(2 eta lambda) (near end)",)),
-        Control("half-the-radius", "Delta/(4 eta lambda) at the far end", bound=within(0.0, 0.5, 0.0), where=far,
-                removes=("Delta/(2 eta lambda) (far end)",)),
+        Control(
+            "at-the-radius",
+            "not a step less at the near end",
+            bound=within(1.0, 1.0, 0.0),
+            where=far,
+            removes=("Delta",),
+        ),
+        Control(
+            "twice-the-radius",
+            "Delta/(eta lambda) at the near end",
+            bound=within(2.0, 2.0, 1.0),
+            where=far,
+            removes=("R",),
+        ),
+        Control(
+            "half-the-radius",
+            "Delta/(4 eta lambda) at the far end",
+            bound=within(0.0, 0.5, 0.0),
+            where=far,
+            removes=("Delta/(2 eta lambda)", "2"),
+        ),
     ),
     figure=along("eta", r"learning rate $\eta$", "final distance (steps)", "curvature"),
 )

@@ -1,6 +1,6 @@
 r"""D4: a function on which deterministic rounding keeps its gap for ever and stochastic rounding does not.
 
-Statement and proof: `alpt_ref.theory.stalling.separation`.
+Statement and proof: `alpt_ref.theory.crossover.separation`.
 
 Measured exactly; the curves of SR, DR and full precision are kept for the figures.
 """
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.theory import Chain, Evolution, Grid, Noise, Schedule, absolute, bounds
+from alpt_ref.theory.crossover import separation
 from alpt_ref.theory.markov import ExactRounding
-from alpt_ref.theory.stalling import dr_convex_constant, separation
+from alpt_ref.theory.stalling import dr_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
@@ -131,12 +132,12 @@ CLAIM = Claim(
     control=(
         Control("stochastic", "SR in place of DR: nothing separates a method from itself"),
         Control("twice-the-gap", "2 G k Delta", bound=parts(2.0, 1.0, 1.0), removes=("G k Delta",)),
-        Control("no-start", "without the term for the start", bound=parts(1.0, 0.0, 1.0),
-                removes=("(k Delta)^2/(2 eta T)",)),
-        Control("half-start", "half of the term for the start", bound=parts(1.0, 0.5, 1.0),
-                removes=("1/(2 eta T)",)),
+        Control(
+            "no-start", "without the term for the start", bound=parts(1.0, 0.0, 1.0), removes=("(k Delta)^2/(2 eta T)",)
+        ),
+        Control("half-start", "half of the term for the start", bound=parts(1.0, 0.5, 1.0)),
         Control("no-floor", "without SR's floor", bound=parts(1.0, 1.0, 0.0), removes=("G Delta/2",)),
-        Control("half-floor", "half of SR's floor", bound=parts(1.0, 1.0, 0.5), removes=("1/2",)),
+        Control("half-floor", "half of SR's floor", bound=parts(1.0, 1.0, 0.5)),
     ),
     figure=over_time(0, "SR", "DR", "full precision", "S1 bound", "D1 bound"),
 )

@@ -3,12 +3,15 @@ r"""D5: what gradient noise does to the bias of deterministic rounding, exactly.
 Statement and proof: `alpt_ref.theory.dither.dither_bias_bound`.
 
 "Noise of the order of a step or larger un-biases DR" is true only of noise that is *spread out*: with two-point noise
-the bias never falls below a quarter of a step, however large the noise is. The statement here says which is which; the
-control is the short form. Measured as sums of probabilities over the rounding thresholds, not through Fourier series.
+the bias never falls below a quarter of a step, however large the noise is. The statement here says which is which; one
+control is the short form, the others take the three formulas apart. Measured as sums of probabilities over the rounding
+thresholds, not through Fourier series.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,6 +50,33 @@ def bound(cell: Cell, constants: Constants) -> Any:
     return low, peak + (JUST if cell["noise"] == "normal" else margin(cell, constants))
 
 
+def parts_of(cell: Cell) -> tuple[float, float, float]:
+    """r and W of uniform noise, q of two-point noise."""
+    width = 2.0 * Noise("uniform", cell["sigma"]).largest
+    return width - math.floor(width), width, math.modf(2.0 * cell["sigma"])[0]
+
+
+def times(factor: Callable[[Cell], float]) -> Callable[[Cell, Constants], Any]:
+    """The claimed interval with its peak multiplied."""
+
+    def value(cell: Cell, constants: Constants) -> Any:
+        low, high = bound(cell, constants)
+        peak = dither_bias_bound(noise_of(cell), 1.0, 1.0)
+        return (low - peak if low else 0.0) + factor(cell) * peak, high - peak + factor(cell) * peak
+
+    return value
+
+
+def is_at(noise: str, least: float, most: float, part: int | None = None) -> Callable[[Cell], bool]:
+    """Whether this kind of noise, and its sigma, r (part 0) or q (part 2) lies between two numbers."""
+
+    def holds(cell: Cell) -> bool:
+        value = cell["sigma"] if part is None else parts_of(cell)[part]
+        return bool(cell["noise"] == noise and cell["sigma"] < 1.0 and least <= value <= most)
+
+    return holds
+
+
 def as_if_normal(cell: Cell, constants: Constants) -> Any:
     return 0.0, dither_bias_bound(noise_of(cell, "normal"), 1.0, 1.0) + JUST
 
@@ -70,11 +100,51 @@ CLAIM = Claim(
     grid=cells,
     bound=bound,
     measure=measure,
-    control=Control(
-        "any-large-noise",
-        "the short form, that any noise of a step or more un-biases DR: two-point noise held to the bound for normal",
-        bound=as_if_normal,
-        where=lambda cell: cell["noise"] == "two-point" and cell["sigma"] >= 1.0,
+    control=(
+        Control(
+            "any-large-noise",
+            "the short form, that any noise of a step or more un-biases DR: two-point noise as if normal",
+            bound=as_if_normal,
+            where=lambda cell: cell["noise"] == "two-point" and cell["sigma"] >= 1.0,
+        ),
+        Control(
+            "half-normal",
+            "half of the bound for normal noise",
+            bound=times(lambda cell: 0.5),
+            where=is_at("normal", 0.3, 0.6),
+            removes=("(1/pi) sum_k exp(-2 pi^2 k^2 s^2)/k", "1/pi"),
+        ),
+        Control(
+            "half-uniform",
+            "r(1 - r)/(4 W)",
+            bound=times(lambda cell: 0.5),
+            where=is_at("uniform", 0.2, 0.8, 0),
+            removes=("r(1 - r)/(2 W)", "2 W"),
+        ),
+        Control(
+            "uniform-without-r",
+            "(1 - r)/(2 W)",
+            bound=times(lambda cell: 1.0 / parts_of(cell)[0]),
+            where=is_at("uniform", 0.2, 0.8, 0),
+            removes=("r",),
+        ),
+        Control(
+            "uniform-without-1-r",
+            "r/(2 W)",
+            bound=times(lambda cell: 1.0 / (1.0 - parts_of(cell)[0])),
+            where=is_at("uniform", 0.2, 0.8, 0),
+            removes=("1 - r",),
+        ),
+        Control(
+            "half-q", "q/4", bound=times(lambda cell: 0.5), where=is_at("two-point", 0.6, 1.0, 2), removes=("q/2",)
+        ),
+        Control(
+            "half-1-q",
+            "(1 - q)/4",
+            bound=times(lambda cell: 0.5),
+            where=is_at("two-point", 0.0, 0.4, 2),
+            removes=("(1 - q)/2",),
+        ),
     ),
     figure=along("sigma", "noise (steps)", "largest bias of DR (steps)", "noise"),
 )

@@ -1,13 +1,10 @@
 r"""D5: where "SR beats DR" stops. The ratio of their squared errors on a quadratic, against the gradient noise.
 
-Proof, quiet side: with |n| <= a < 1/2 (steps) nothing moves within R = (1/2 - a)/(eta lambda), and D3's argument ends a
-start from outside at R - 1 or farther; SR's squared error is at most its transient and (s^2 + 1/4)/(1 - q^2), with
-q = 1 - eta lambda. Loud side, normal noise, m_t^2 = E e_t^2: DR has |m'^2 - q^2 m^2 - s^2 - 1/12| <= V + 2 q B m (B its
-bias, V its Fourier terms, `fourier`), SR the same with 1/6, no B and its own V; both recursions grow in m, so they keep
-a start above the fixed point above it and forget it like (q^2 + q B/m)^t.
+Statements and proofs: `alpt_ref.theory.crossover`; what holds after T updates and what only as T grows is said there.
 
-So SR wins while the noise is below about a fifth of a step, and from a third of a step on **DR is the better of the
-two**: its error variance is 1/12 of a squared step where SR's averages 1/6. Ratio (s^2 + 1/12)/(s^2 + 1/6), towards 1.
+SR wins while the noise is below about a fifth of a step, once it has forgotten its start: after 10 updates both are
+still on their way, and the ratio is near 1. From a third of a step on **DR is the better of the two**: its error
+variance is 1/12 of a squared step where SR's averages 1/6; with uniform noise one step wide 1/(2 eta lambda) times.
 Measured exactly, with the dense chain of `_noisy_chain`; between the two sides nothing is claimed, only drawn.
 """
 
@@ -19,28 +16,44 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.theory import Noise
+from alpt_ref.theory.crossover import loud_ratio, quiet_ratio, whole_width_ratio
 from alpt_ref.theory.setting import NoiseKind
-from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.theory.theorem import theorem
+from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._instances import RELATIVE
-from ._noisy_chain import NoisyQuadratic, fourier
+from ._noisy_chain import NoisyQuadratic
 from ._pictures import along
 
 START, MINIMUM = -60, 0.3
 KINDS: tuple[NoiseKind, ...] = ("normal", "uniform", "two-point")
 TIME_CONSTANTS = 12
-"""A run makes this many times ``1/(eta lambda)`` updates."""
+"""A long run makes this many times ``1/(eta lambda)`` updates: its start counts for a millionth of SR's error or less.
+Twice as many where DR is SR without noise: E e^2 forgets like q^T there, through its mean, and not like q^(2T)."""
+SHORT = 10
+WHOLE = 1.0 / math.sqrt(12.0)
+"""Standard deviation of uniform noise one step wide."""
+SETTLED = 1e-5
+"""Relative: what the start still counts for after a long run, where the statement is about the limit."""
+
+
+def long_run(rate: float) -> int:
+    return math.ceil(TIME_CONSTANTS / rate)
 
 
 def cells(budget: str) -> list[Cell]:
     rates = [0.02, 0.05, 0.1] if budget == "full" else [0.05, 0.1]
-    quiet = product(side=["quiet"], rate=rates, sigma=[0.0, 0.05, 0.1, 0.15])
-    loud = product(side=["loud"], rate=rates, sigma=[0.5, 0.6, 0.8, 1.0, 1.5, 2.0])
-    return [*quiet, *loud]
-
-
-def updates(cell: Cell) -> int:
-    return math.ceil(TIME_CONSTANTS / float(cell["rate"]))
+    sides: dict[str, list[float]] = {
+        "quiet": [0.0, 0.05, 0.1, 0.15],
+        "loud": [0.5, 0.6, 0.8, 1.0, 1.5, 2.0],
+        "whole": [WHOLE],
+    }
+    return [
+        cell
+        for side, sigmas in sides.items()
+        for rate in rates
+        for updates in {"quiet": [SHORT, long_run(rate)], "loud": [long_run(rate)], "whole": [2 * long_run(rate)]}[side]
+        for cell in product(side=[side], rate=[rate], sigma=sigmas, updates=[updates])
+    ]
 
 
 def of(cell: Cell, kind: NoiseKind, sigma: float) -> NoisyQuadratic:
@@ -49,37 +62,58 @@ def of(cell: Cell, kind: NoiseKind, sigma: float) -> NoisyQuadratic:
 
 
 def side_noise(cell: Cell) -> NoiseKind:
-    return "uniform" if cell["side"] == "quiet" else "normal"
+    return "normal" if cell["side"] == "loud" else "uniform"
 
 
-def quiet_bound(cell: Cell) -> tuple[float, float]:
-    rate, sigma = cell["rate"], cell["sigma"]
-    q2 = (1.0 - rate) ** 2
-    nearest = (0.5 - math.sqrt(3.0) * sigma) / rate - 1.0
-    stochastic = q2 ** updates(cell) * (START - MINIMUM) ** 2 + (sigma**2 + 0.25) / (1.0 - q2)
-    return max(nearest, 0.0) ** 2 / stochastic, math.inf
-
-
-def loud_bound(cell: Cell) -> tuple[float, float]:
-    """Ends of DR's squared error over the other ends of SR's."""
-    q = 1.0 - float(cell["rate"])
-    kept, sigma2, start2 = 1.0 - q * q, float(cell["sigma"]) ** 2, (START - MINIMUM) ** 2
-    bias, wave, variance = fourier(cell["sigma"])
-
-    def root(level: float, drift: float) -> float:  # the m > 0 with kept m^2 - 2 drift m - level = 0
-        return (drift + math.sqrt(drift**2 + kept * level)) / kept
-
-    nearest, farthest = (
-        root(sigma2 + 1 / 12 - wave, -q * bias),
-        root(sigma2 + 1 / 12 + wave, q * bias),
-    )
-    forgotten = (q * q + q * bias / farthest) ** updates(cell) * start2
-    low, high = (sigma2 + 1 / 6 - variance) / kept, (sigma2 + 1 / 6 + variance) / kept
-    return nearest**2 / (high + q ** (2 * updates(cell)) * start2), (farthest**2 + forgotten) / low
+def constants(cell: Cell) -> Constants:
+    return {"largest": math.sqrt(3.0) * cell["sigma"], "start": START - MINIMUM}
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
-    return quiet_bound(cell) if cell["side"] == "quiet" else loud_bound(cell)
+    rate, sigma = cell["rate"], cell["sigma"]
+    if cell["side"] == "quiet":
+        return quiet_ratio(rate=rate, sigma=sigma, updates=cell["updates"], **constants), math.inf
+    if cell["side"] == "loud":
+        return loud_ratio(rate=rate, sigma=sigma, start=constants["start"], updates=cell["updates"])
+    return around(whole_width_ratio(rate=rate, minimum=MINIMUM))
+
+
+def around(value: float) -> tuple[float, float]:
+    return value * (1.0 - SETTLED), value * (1.0 + SETTLED)
+
+
+def at_once(cell: Cell, constants: Constants) -> Any:
+    """The limit, whatever the number of updates."""
+    return bound({**cell, "updates": 10**6}, constants)
+
+
+def without_noise(cell: Cell, constants: Constants) -> Any:
+    return bound(cell, {**constants, "largest": 0.0})
+
+
+def loud_with(of_dr: float, of_sr: float) -> Any:
+    """The limit with other variances of the two roundings, a thousandth wide on each side."""
+
+    def value(cell: Cell, constants: Constants) -> Any:
+        ratio = (cell["sigma"] ** 2 + of_dr) / (cell["sigma"] ** 2 + of_sr)
+        return 0.999 * ratio, 1.001 * ratio
+
+    return value
+
+
+def whole_with(factor: float, theta: float, rate: bool) -> Any:
+    """Another factor, theta(1 - theta) or rate in the limit of the whole width."""
+
+    def value(cell: Cell, constants: Constants) -> Any:
+        memory = whole_width_ratio(rate=cell["rate"], minimum=MINIMUM) / (4.0 * MINIMUM * (1.0 - MINIMUM))
+        return around(factor * theta * (memory if rate else 1.0))
+
+    return value
+
+
+def on(side: str, **values: tuple[float, ...]) -> Any:
+    """Whether a cell is of this side and has one of these values."""
+    return lambda cell: cell["side"] == side and all(cell[key] in allowed for key, allowed in values.items())
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
@@ -87,7 +121,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     errors: dict[str, list[float]] = {}
     for kind in KINDS:
         run = of(cell, kind, cell["sigma"])
-        errors[kind] = [run.error_after(rounding, START, updates(cell)) for rounding in (other, "sr")]
+        errors[kind] = [run.error_after(rounding, START, cell["updates"]) for rounding in (other, "sr")]
     ratio = {kind: values[0] / values[1] for kind, values in errors.items()}
     extra = {"DR": {kind: values[0] for kind, values in errors.items()}, "ratio": ratio, **sweep(cell)}
     return exact(ratio[side_noise(cell)], rtol=1e-6, extra=extra)
@@ -95,45 +129,107 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 def sweep(cell: Cell) -> dict[str, Any]:
     """Of one cell of each rate, the ratios over the whole range of noise, for the figure."""
-    if cell["side"] != "quiet" or cell["sigma"] != 0.0:
+    if cell["side"] != "quiet" or cell["sigma"] != 0.0 or cell["updates"] == SHORT:
         return {}
     sigmas = np.geomspace(0.02, 2.0, 40)
     kinds: tuple[NoiseKind, ...] = ("normal", "two-point")
     ratios: dict[str, Any] = {"sweep": sigmas}
     for kind in kinds:
         runs = [of(cell, kind, float(sigma)) for sigma in sigmas]
-        both = [[run.error_after(rounding, START, updates(cell)) for rounding in ("dr", "sr")] for run in runs]
+        both = [[run.error_after(rounding, START, cell["updates"]) for rounding in ("dr", "sr")] for run in runs]
         ratios[f"sweep {kind}"] = np.array([deterministic / stochastic for deterministic, stochastic in both])
     return ratios
 
 
+def _outside(cell: Cell, constants: Constants) -> bool:
+    """Of the quiet side alone: the others forget every start."""
+    return bool(
+        cell["side"] != "quiet" or abs(constants["start"]) >= (0.5 - constants["largest"]) / cell["rate"] >= 1.0
+    )
+
+
+QUIET, LOUD, SAME = (theorem(one) for one in (quiet_ratio, loud_ratio, whole_width_ratio))
+LONG = tuple(long_run(rate) for rate in (0.02, 0.05, 0.1))
+DECIDES = (0.6, 0.8, 1.0)
 CLAIM = Claim(
     id="d5b",
     title="Where “SR beats DR” stops: ratio of their squared errors against the gradient noise",
-    statement=(
-        r"$\frac{E|w^{DR} - w^*|^2}{E|w^{SR} - w^*|^2} \;\geq\;"
-        r" \frac{((1/2 - a)/(\eta\lambda) - 1)^2\,(1 - (1-\eta\lambda)^2)}{s^2 + 1/4}$"
-        r"  for $|n| \leq a < 1/2$ (steps)"
-        "\n"
-        r"$\approx \frac{s^2 + 1/12}{s^2 + 1/6} < 1$  for normal noise of $s \geq 1/2$ steps"
-    ),
-    plain=(
-        "Quadratic, update noise n of standard deviation s in steps. If |n| <= a < 1/2: E|w_DR - w*|^2/E|w_SR - w*|^2"
-        " >= ((1/2 - a)/(eta lambda) - 1)^2 (1 - (1 - eta lambda)^2)/(s^2 + 1/4), far above 1. Normal noise with s >="
-        " 1/2: (s^2 + 1/12)/(s^2 + 1/6) up to terms of order exp(-2 pi^2 s^2), below 1: there DR is the better"
-    ),
-    source=RELATIVE,
+    statement="\n".join(one.statement for one in (QUIET, LOUD, SAME)),
+    plain=" ".join(f"{one.plain.rstrip('.')}." for one in (QUIET, LOUD, SAME)),
+    source=QUIET.source,
     kind="identity",
     grid=cells,
+    constants=constants,
     bound=bound,
     measure=measure,
+    assumptions=(Assumption("where the noise is small: R >= 1 and the start lies outside R", _outside),),
     control=(
-        Control("stochastic", "SR in place of DR: the ratio is 1, outside both ranges"),
+        Control(
+            "stochastic",
+            "SR in place of DR: the ratio is 1, outside every range",
+            where=lambda cell: cell["updates"] != SHORT,
+        ),
         Control(
             "sr-always-wins",
             "the short form: SR's error is never larger",
             bound=lambda cell, constants: (1.0, math.inf),
-            where=lambda cell: cell["side"] == "loud",
+            where=lambda cell: cell["side"] != "quiet",
+        ),
+        Control(
+            "at-once",
+            "the limit after 10 updates: SR's start left out",
+            bound=at_once,
+            where=on("quiet", updates=(SHORT,), sigma=(0.0, 0.05)),
+            removes=("quiet: q^(2T) e_1^2",),
+        ),
+        Control(
+            "radius-without-noise",
+            "R = 1/(2 eta lambda) in spite of noise",
+            bound=without_noise,
+            where=on("quiet", updates=LONG, sigma=(0.15,)),
+            removes=("quiet: R",),
+        ),
+        Control(
+            "both-1/6",
+            "1/6 for DR too",
+            bound=loud_with(1 / 6, 1 / 6),
+            where=on("loud", sigma=DECIDES),
+            removes=("loud: 1/12",),
+        ),
+        Control(
+            "both-1/12",
+            "1/12 for SR too",
+            bound=loud_with(1 / 12, 1 / 12),
+            where=on("loud", sigma=DECIDES),
+            removes=("loud: 1/6",),
+        ),
+        Control(
+            "exchanged",
+            "1/6 for DR and 1/12 for SR",
+            bound=loud_with(1 / 6, 1 / 12),
+            where=on("loud", sigma=DECIDES),
+            removes=("loud: (s^2 + 1/12)/(s^2 + 1/6)",),
+        ),
+        Control(
+            "half-of-whole",
+            "half of the ratio for noise one step wide",
+            bound=whole_with(2.0, MINIMUM * (1 - MINIMUM), True),
+            where=on("whole"),
+            removes=("whole: 4 theta(1 - theta) (1 - q^2)", "whole: 4"),
+        ),
+        Control(
+            "any-minimum",
+            "theta(1 - theta) = 1/4 for every minimum",
+            bound=whole_with(4.0, 0.25, True),
+            where=on("whole"),
+            removes=("whole: theta(1 - theta)",),
+        ),
+        Control(
+            "no-memory",
+            "the ratio without 1 - q^2",
+            bound=whole_with(4.0, MINIMUM * (1 - MINIMUM), False),
+            where=on("whole"),
+            removes=("whole: 1 - q^2",),
         ),
     ),
     figure=along("sigma", "noise (steps)", "squared error, DR over SR", "rate"),

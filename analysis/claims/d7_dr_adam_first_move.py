@@ -83,6 +83,7 @@ def first_where(c: Floats, half: float = 0.5) -> Callable[[Cell, Constants], tup
 
 TOUCHES = np.arange(1, 2_001)
 C = adam_update_bound(TOUCHES)
+C_T = "sqrt(sum_s a_s^2/b_s)"
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
@@ -134,13 +135,16 @@ CLAIM = Claim(
             "c = 1",
             "the short form: DR stalls whenever eta/Delta < 1/2",
             bound=first_where(np.ones(len(TOUCHES))),
-            removes=("c_t",),
+            removes=(C_T,),
         ),
-        Control("no root", "c_t^2 in place of c_t", bound=first_where(C**2), removes=("1/2 as exponent",)),
+        Control("no root", "c_t^2 in place of c_t", bound=first_where(C**2), removes=(C_T,)),
         Control(
-            "limit", "the limit of c_t in place of c_t", bound=first_where(np.full(len(TOUCHES), largest_update()))
+            "limit",
+            "the limit of c_t in place of c_t",
+            bound=first_where(np.full(len(TOUCHES), largest_update())),
+            removes=(C_T,),
         ),
-        Control("whole step", "Delta in place of Delta/2", bound=first_where(C, 1.0), removes=("1/2",)),
+        Control("whole step", "Delta in place of Delta/2", bound=first_where(C, 1.0), removes=("Delta/2",)),
         Control("stochastic rounding", "SR in place of DR"),
     ),
     figure=draw,

@@ -104,7 +104,9 @@ CLAIM = Claim(
             where=lambda c: c["b"] == 0.3,
             removes=("eta G^2/2",),
         ),
-        Control("without Delta", "no rounding", bound=wrong("Delta"), where=rests, removes=("Delta/(2 (1-b))",)),
+        Control(
+            "without Delta", "no rounding", bound=wrong("Delta"), where=rests, removes=("sqrt(d) G Delta/(2 (1-b))",)
+        ),
         Control(
             "without 1/(1-b)",
             "EF1's floor",
@@ -117,7 +119,7 @@ CLAIM = Claim(
             "no eta b G_inf/(1-b)",
             bound=wrong("momentum"),
             where=lambda c: c["b"] == 0.99,
-            removes=("eta b G_inf/(1-b)",),
+            removes=("sqrt(d) G eta b G_inf/(1-b)",),
         ),
         Control(
             "momentum without 1/(1-b)",

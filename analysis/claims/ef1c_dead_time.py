@@ -17,10 +17,10 @@ SIGNS = (-1.0, 1.0)
 
 
 def cells(budget: str) -> list[Cell]:
-    """Learning rates below half a step, dyadic (as b is) so that ties are met exactly, and two that are not."""
+    """Learning rates below half a step; where everything is dyadic (1/b too) they meet the tie exactly."""
     full = budget == "full"
-    etas = [2.0**-k for k in range(2, 11 if full else 7)] + [0.3, 0.011]
-    return product(b=[0.0, 0.5, 0.75, 0.875] if full else [0.0, 0.5, 0.875], eta=etas)
+    ties = product(b=[0.0, 0.5], eta=[2.0**-k for k in range(2, 11 if full else 7)])
+    return ties + product(b=[0.0, 0.5, 0.75, 0.9], eta=[0.3, 0.07, 0.011] if full else [0.3, 0.011])
 
 
 def first(cell: Cell, sign: float, keep: float) -> int:
@@ -77,7 +77,6 @@ CLAIM = Claim(
             "the dead time of EF1",
             bound=without_momentum,
             where=lambda c: c["b"] >= 0.5,
-            removes=("1 - b",),
         ),
     ),
 )

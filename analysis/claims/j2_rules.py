@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -31,10 +33,12 @@ from alpt_ref.verification import (
     product,
     sampled,
 )
+from alpt_ref.verification import betting as bets
 from alpt_ref.verification import judge as judging
 from alpt_ref.verification.estimates import Exact, Student
 from alpt_ref.verification.judge import Measured
 from alpt_ref.verification.results import ClaimResult
+from alpt_ref.verification.stats import estimate
 from alpt_ref.verification.store import Record
 
 Floats = NDArray[np.float64]
@@ -68,38 +72,79 @@ def verdict(claim: Claim, own: Sequence[Record], controls: Sequence[Sequence[Rec
     return judging.judge(claim, cells_of(own), [cells_of(one) for one in broken], budget="quick", seed=0, code="")
 
 
-def closed_test(p: Floats) -> NDArray[np.bool_]:
-    """Which hypotheses are rejected in every subset that holds them, each subset by Bonferroni: what Holm does."""
+def closed_test(p: Floats) -> Floats:
+    """p-values adjusted by Bonferroni's test of every subset that holds the hypothesis: what Holm's rule gives."""
     m = range(len(p))
     kept = [set(one) for k in range(1, len(p) + 1) for one in itertools.combinations(m, k)]
-    return np.array([all(min(p[list(one)]) <= ALPHA / len(one) for one in kept if i in one) for i in m])
+    return np.array([max(min(1.0, len(one) * p[list(one)].min()) for one in kept if i in one) for i in m])
 
 
-def family(seed: int, count: int, kind: str) -> int:
-    """Random families of normal means: verdicts and limits that differ from the t test's, combined by definition."""
-    rng, differ = np.random.Generator(np.random.Philox(key=seed)), 0
+class Family(NamedTuple):
+    """Values (runs, points) with the p-values that the claim fails or holds at each point, by SciPy's t test."""
+
+    values: Floats
+    violated: Floats
+    within: Floats
+
+
+def family(rng: np.random.Generator, width: float) -> Family:
+    """Normal values on both sides of the bound 0, or of the range from -width to width."""
+    shifts = rng.normal(rng.choice([-1.2, -0.4, 0.8]), 0.4, POINTS) * (0.8 if width else 1.0)
+    values = rng.normal(shifts, 0.5, (RUNS, POINTS))
+    above = stats.ttest_1samp(values, width, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, width, alternative="less").pvalue
+    if not width:
+        return Family(values, above, below)
+    over, under = (stats.ttest_1samp(values, -width, alternative=one).pvalue for one in ("greater", "less"))
+    return Family(values, np.minimum(1.0, 2.0 * np.minimum(above, under)), np.maximum(below, over))
+
+
+def families(seed: int, count: int, kind: str) -> int:
+    """Verdicts, p-values and limits that differ from the definitions; half of the families are near a decision."""
+    rng = np.random.Generator(np.random.Philox(key=seed))
     width = 0.0 if kind == "upper" else MARGIN
-    for _ in range(count):
-        shifts = rng.normal(rng.choice([-1.2, -0.4, 0.8]), 0.4, POINTS) * (1.0 if kind == "upper" else 0.8)
-        values = rng.normal(shifts, 0.5, (RUNS, POINTS))
-        above = stats.ttest_1samp(values, width, alternative="greater").pvalue
-        below = stats.ttest_1samp(values, width, alternative="less").pvalue
-        if kind == "upper":
-            violated, within = above, below
-        else:  # two ends: each at half the level to refute, both to support
-            over, under = (stats.ttest_1samp(values, -width, alternative=one).pvalue for one in ("greater", "less"))
-            violated, within = np.minimum(1.0, 2.0 * np.minimum(above, under)), np.maximum(below, over)
-        refuted = closed_test(violated)
-        supported = np.full(POINTS, True) if within.max() <= ALPHA else closed_test(within) & ~refuted
-        whole = "REFUTED" if refuted.any() else "SUPPORTED" if within.max() <= ALPHA else "INCONCLUSIVE"
-        found = verdict(made_up(kind), [record(sampled(column)) for column in values.T])
-        differ += found.outcome != whole or not np.isclose(found.p or 0.0, within.max(), rtol=1e-9)
-        for point, no, yes in zip(found.points, refuted, supported, strict=True):
-            label = "REFUTED" if no else "SUPPORTED" if yes else "INCONCLUSIVE"
-            beyond = point.lower > width or (kind != "upper" and point.upper < -width)
-            inside = point.upper <= width and (kind == "upper" or point.lower >= -width)
-            shown = "REFUTED" if beyond else "SUPPORTED" if inside else "INCONCLUSIVE"
-            differ += point.outcome != label or shown != label
+    drawn = [family(rng, width) for _ in range(6 * count)]
+    nearest = sorted(drawn, key=lambda one: np.abs(np.log(closed_test(one.violated) / (1.5 * ALPHA))).min())
+    return sum(differences(one, kind, width) for one in [*nearest[:count], *drawn[:count]])
+
+
+def differences(one: Family, kind: str, width: float) -> int:
+    """What differs on one family: the verdict, the largest p-value, and each point's label, p-values and limits."""
+    refute, whole = closed_test(one.violated), float(one.within.max()) <= ALPHA
+    support = one.within if whole else closed_test(one.within)
+    refuted = refute <= ALPHA
+    expected = "REFUTED" if refuted.any() else "SUPPORTED" if whole else "INCONCLUSIVE"
+    found = verdict(made_up(kind), [record(sampled(column)) for column in one.values.T])
+    differ = found.outcome != expected or not same(found.p or 0.0, float(one.within.max()))
+    for point, no, yes, p_no, p_yes in zip(found.points, refuted, support <= ALPHA, refute, support, strict=True):
+        label = "REFUTED" if no else "SUPPORTED" if yes else "INCONCLUSIVE"
+        beyond = point.lower > width or (width > 0 and point.upper < -width)
+        inside = point.upper <= width and (width == 0 or point.lower >= -width)
+        shown = "REFUTED" if beyond else "SUPPORTED" if inside else "INCONCLUSIVE"
+        differ += point.outcome != label or shown != label
+        differ += not same(point.p_refute, float(p_no)) or not same(point.p_support, float(p_yes))
+    return int(differ)
+
+
+def same(one: float, other: float) -> bool:
+    """Equal up to the digits of a special function."""
+    return abs(one - other) <= 1e-8 * max(one, other)
+
+
+def betting() -> int:
+    """p-values that differ from one over the capital, multiplied out in fractions; ranges differ by point."""
+    values = [Fraction(n, 16) for n in (4, 8, 2, 15, 1, 3, 3, 2, 5)]
+    low, high = np.array([0.0, 0.0, -np.inf, -np.inf]), np.array([1.0, np.inf, 1.0, np.inf])
+    measured = sampled(np.repeat(np.array(values, dtype=np.float64)[:, None], 4, axis=1), low=low, high=high)
+    known, differ = estimate(measured, Test()), 0
+    for m in (Fraction(1, 16), Fraction(3, 16), Fraction(5, 16), Fraction(1, 2)):
+        for bound, found, end in ((m, known.p_above, 0), (1 - m, known.p_below, 1)):
+            gains = [(abs(x - end) - m) / m for x in values]
+            stakes = [Fraction(1), Fraction(1, 2), Fraction(1, 4)]  # down to about 1/sqrt(9)
+            capital = sum(math.prod((1 + c * gain for gain in gains), start=Fraction(1)) for c in stakes) / 3
+            p = min(1.0, 1.0 / float(capital)) if capital else 1.0
+            expected = [p if np.isfinite((low, high)[end][k]) else 1.0 for k in range(4)]
+            differ += sum(not same(*both) for both in zip(found(np.full(4, float(bound))), expected, strict=True))
     return differ
 
 
@@ -155,12 +200,13 @@ def certainty() -> int:
         (Test(alpha=ALPHA, normal="made up"), sampled(equal), "INCONCLUSIVE"),
         (unknown, sampled(equal), "INCONCLUSIVE"),
         (unknown, sampled(spread), "INCONCLUSIVE"),
+        (Test(alpha=ALPHA, how="t"), sampled(spread), "INCONCLUSIVE"),
         (unknown, sampled(spread, low=-2.0), "INCONCLUSIVE"),
         (unknown, sampled(spread, low=-2.0, high=1.0), "SUPPORTED"),
         (unknown, sampled(equal, low=-2.0, high=1.0), "SUPPORTED"),
         (unknown, sampled(np.zeros(64), low=0.0, high=1.0), "INCONCLUSIVE"),
     ]
-    bounds = [0.0] * 6 + [0.001]
+    bounds = [0.0] * 7 + [0.001]
     return sum(
         verdict(made_up(test=test), [record(values, bound)]).outcome != outcome
         for (test, values, outcome), bound in zip(cases, bounds, strict=True)
@@ -168,14 +214,15 @@ def certainty() -> int:
 
 
 RULES: dict[str, Callable[[int, int], int]] = {
-    "conjunction and Holm, one side": lambda seed, count: family(seed, count, "upper"),
-    "conjunction and Holm, two sides": lambda seed, count: family(seed, count, "equivalence"),
+    "conjunction and Holm, one side": lambda seed, count: families(seed, count, "upper"),
+    "conjunction and Holm, two sides": lambda seed, count: families(seed, count, "equivalence"),
     "tolerance of exact values": lambda seed, count: tolerance(),
     "controls": lambda seed, count: controls(),
     "assumptions": lambda seed, count: assumptions(),
     "no certainty": lambda seed, count: certainty(),
+    "betting": lambda seed, count: betting(),
 }
-HOLM, BOTH, TOLERANCE, CONTROLS, ASSUMPTIONS, CERTAINTY = RULES
+HOLM, BOTH, TOLERANCE, CONTROLS, ASSUMPTIONS, CERTAINTY, BETTING = RULES
 
 
 def _any_control(*given: Any) -> Any:
@@ -204,6 +251,10 @@ BROKEN: dict[str, tuple[str, tuple[str, ...], Callable[[], AbstractContextManage
     "forgiving": (
         "a failed assumption is never an error", (ASSUMPTIONS,),
         lambda: mock.patch.object(judging, "_failed_assumption", return_value=("NOT_APPLICABLE", "forgiven")),
+    ),
+    "half": (
+        "half of the capital is staked, whatever happens", (BETTING,),
+        lambda: mock.patch.object(bets, "shares", return_value=np.array([0.5])),
     ),
     "certain": (
         "equal values count as known under Student's t", (CERTAINTY,),
@@ -242,7 +293,7 @@ CLAIM = Claim(
     ),
     source="Berger (1982), intersection-union tests; Holm (1979); Marcus, Peritz and Gabriel (1976), closed tests",
     kind="upper",
-    grid=lambda budget: product(rule=list(RULES), families=[120 if budget == "full" else 16]),
+    grid=lambda budget: product(rule=list(RULES), families=[60 if budget == "full" else 12]),
     bound=bound,
     measure=measure,
     control=tuple(Control(name, what, where=breaks(name)) for name, (what, _, _) in BROKEN.items()),

@@ -5,6 +5,7 @@ Statement and proof: `alpt_ref.theory.identities.sr_variance`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,12 @@ def positions(cell: Cell) -> Any:
 def bound(cell: Cell, constants: Constants) -> Any:
     """``Delta^2 p(1 - p)`` at each fraction."""
     return cell["step_size"] ** 2 * sr_variance(positions(cell))
+
+
+def of(cell: Cell, variance: Callable[[Any], Any]) -> Any:
+    """Another function of p in place of ``p(1 - p)``, times ``Delta^2``."""
+    x = positions(cell).astype(np.float64)
+    return cell["step_size"] ** 2 * variance(x - np.floor(x))
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
@@ -72,6 +79,22 @@ CLAIM = Claim(
     control=(
         Control("biased words", "every word is 2^-8 too small"),
         Control("nearest rounding", "squared error of DR in place of the variance of SR"),
+        Control("without 1 - p", "Delta^2 p", bound=lambda cell, constants: of(cell, lambda p: p), removes=("1 - p",)),
+        Control(
+            "without p", "Delta^2 (1 - p)", bound=lambda cell, constants: of(cell, lambda p: 1 - p), removes=("p",)
+        ),
+        Control(
+            "halved",
+            "half of it",
+            bound=lambda cell, constants: 0.5 * bound(cell, constants),
+            removes=("Delta^2 p(1 - p)",),
+        ),
+        Control(
+            "an eighth",
+            "at most Delta^2/8",
+            bound=lambda cell, constants: (0.0, cell["step_size"] ** 2 / 8),
+            removes=("Delta^2/4",),
+        ),
     ),
     figure=figure,
 )

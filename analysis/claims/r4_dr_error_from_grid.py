@@ -5,6 +5,7 @@ Statement and proof: `alpt_ref.theory.identities.dr_error_bound`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,11 @@ def bound(cell: Cell, constants: Constants) -> Any:
     if cell["part"] == "moves":
         return dr_error_bound(_moves(), 1.0)
     return 1.0 if cell["part"] == "numbers" else (0.5, 0.5)
+
+
+def least(step: float, update: float) -> Callable[[Cell, Constants], Any]:
+    """The smaller of `step` steps and `update` times the update."""
+    return lambda cell, constants: np.minimum(step, update * np.abs(_moves().astype(np.float64)))
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
@@ -94,6 +100,20 @@ CLAIM = Claim(
         Control("floor", "floor in place of nearest rounding"),
         Control("ties to even", "the other tie rule", where=lambda cell: cell["part"] == "ties"),
         Control("stochastic rounding", "the farther neighbour, as SR may take", where=lambda c: c["part"] == "moves"),
+        Control(
+            "quarter of a step",
+            "min(Delta/4, eta |g|)",
+            bound=least(0.25, 1.0),
+            where=lambda cell: cell["part"] == "moves",
+            removes=("Delta/2",),
+        ),
+        Control(
+            "half the update",
+            "min(Delta/2, eta |g|/2)",
+            bound=least(0.5, 0.5),
+            where=lambda cell: cell["part"] == "moves",
+            removes=("eta |g_i|",),
+        ),
     ),
     figure=figure,
 )

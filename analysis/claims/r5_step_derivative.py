@@ -5,6 +5,7 @@ Statement and proof: `alpt_ref.theory.identities.expected_step_size_derivative`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,15 @@ POINTS = 48
 WIDTH = 2.0**-12
 """Half width of the central difference, relative to the step size."""
 FLOAT32 = 2.0**-23
+
+
+INSTEAD: dict[str, Callable[[Any, int, int], tuple[Any, Any, Any]]] = {
+    "code alone": lambda x, low, high: (low, np.floor(x + 0.5), high),
+    "rest alone": lambda x, low, high: (low, -x, high),
+    "symmetric range": lambda x, low, high: (low + 1, np.floor(x + 0.5) - x, high),
+    "one more above": lambda x, low, high: (low, np.floor(x + 0.5) - x, high + 1),
+}
+"""Controls: the derivative below, inside and above the range."""
 
 
 def grid(budget: str) -> list[Cell]:
@@ -63,6 +73,9 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     low, high = code_range(bits)
     if broken == "floor":
         value = np.where(x < low, low, np.where(x > high, high, np.floor(x) - x))
+    elif broken in INSTEAD:
+        below, inside_range, above = INSTEAD[broken](x, low, high)
+        value = np.where(x < low, below, np.where(x > high, above, inside_range))
     elif broken == "no range":
         value = np.floor(x + 0.5) - x
     elif broken == "stochastic rounding":
@@ -103,6 +116,10 @@ CLAIM = Claim(
         Control("floor", "floor in place of nearest rounding"),
         Control("no range", "DR(s) - s outside the range too"),
         Control("stochastic rounding", "expected SR(s) - s in place of DR(s) - s"),
+        Control("code alone", "DR(s) inside the range, the derivative with frozen codes", removes=("s",)),
+        Control("rest alone", "-s inside the range", removes=("DR(s)",)),
+        Control("symmetric range", "-2^(m-1) + 1 below the range", removes=("2^(m-1)",)),
+        Control("one more above", "2^(m-1) above the range", removes=("2^(m-1) - 1", "1")),
     ),
     figure=figure,
 )

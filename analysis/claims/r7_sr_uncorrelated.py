@@ -1,7 +1,8 @@
 r"""R7: the rounding errors of different elements, rows, draws and seeds are uncorrelated.
 
 Proof. Every element has its own random word, so given the weights the errors are independent with mean zero (R1):
-``E eps_i eps_j = E eps_i E eps_j = 0``; hence ``E|sum_i eps_i|^2 = sum_i E eps_i^2``, not its d-fold.
+``E eps_i eps_j = E eps_i E eps_j = 0``; hence ``E|sum_i eps_i|^2 = sum_i E eps_i^2``, not its d-fold. The errors are
+those of the values that stand for the weights, ``dequantize(quantize(w)) - w``, under any step size.
 What is tested is the generator behind `quantize`: a counter used twice, or one word for a whole row, keeps every
 marginal law (R1 and R2 stay green) and is found here.
 """
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from alpt_ref import quantizer
 from alpt_ref.scalar.code_range import lowest_code
-from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product, sampled
+from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, product, sampled
 
 from ._rounding import generator_of
 
@@ -27,8 +28,10 @@ PAIRS = ("next column", "column + 4", "next row", "next draw", "next seed", "row
 
 
 def grid(budget: str) -> list[Cell]:
-    """Widths of a row and bits."""
-    return product(d=[8], bits=[8]) if budget == "quick" else product(d=[5, 8, 64], bits=[2, 4, 8, 16])
+    """Widths of a row, bits, and the step size: a number, or one drawn for each row."""
+    if budget == "quick":
+        return product(d=[8], bits=[8], step_size=[0.1, "per row"])
+    return product(d=[5, 8, 64], bits=[2, 4, 8, 16], step_size=[1.0, 0.1, 1 / 3, "per row"])
 
 
 def bound(cell: Cell, constants: Constants) -> float:
@@ -36,15 +39,33 @@ def bound(cell: Cell, constants: Constants) -> float:
     return 0.0
 
 
-def _errors(cell: Cell, x: NDArray[np.float32], key: int, counter: int, broken: str | None) -> NDArray[np.float64]:
-    """``(SR(x) - x)/sd``, float64 (rows, d); every element of a row has the same fraction p."""
+def _step_sizes(cell: Cell, generator: np.random.Generator, rows: int) -> Any:
+    if cell["step_size"] != "per row":
+        return cell["step_size"]
+    return (2.0 ** generator.uniform(-10, 10, rows)).astype(np.float32)
+
+
+def _table(cell: Cell, steps: Any, generator: np.random.Generator, rows: int) -> tuple[Any, Any, Any]:
+    """Weights float32 (rows, d), the codes below them and the place p of each between the values of two codes.
+
+    p is the same along a row, but for the rounding of the weight to float32.
+    """
+    top = -lowest_code(cell["bits"])
+    codes = generator.integers(-top, top - 1, (rows, cell["d"])).astype(np.int16)
+    lower, upper = (quantizer.dequantize(codes + np.int16(k), steps).astype(np.float64) for k in (0, 1))
+    w = (lower + generator.uniform(0.2, 0.8, (rows, 1)) * (upper - lower)).astype(np.float32)
+    return w, codes, (w - lower) / (upper - lower)
+
+
+def _errors(
+    cell: Cell, table: tuple[Any, Any, Any], steps: Any, key: int, counter: int, broken: str | None
+) -> NDArray[np.float64]:
+    """``(value - w)/sd``, float64 (rows, d)."""
+    w, codes, p = table
     spec = quantizer.QuantSpec(cell["bits"], "sr")
-    whole = np.floor(x)
-    codes = quantizer.quantize(x, 1.0, spec, seed=key, counter=counter)
-    up = codes.astype(np.float64) - whole
+    up = quantizer.quantize(w, steps, spec, seed=key, counter=counter).astype(np.float64) - codes
     if broken == "one word a row":
-        up = np.repeat(up[:, :1], x.shape[1], axis=1)  # same fraction, same word: the same way
-    p = (x - whole).astype(np.float64)
+        up = np.repeat(up[:, :1], w.shape[1], axis=1)  # (nearly) the same place, same word: the same way
     return np.asarray((up - p) / np.sqrt(p * (1.0 - p)))
 
 
@@ -52,14 +73,14 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """Mean product of standardised errors for six kinds of pairs, one value for each run."""
     generator = generator_of(seed)
     values = np.empty((RUNS, len(PAIRS)))
-    top, rows = -lowest_code(cell["bits"]), max(PRODUCTS // (cell["d"] - 4), 512)
+    rows = max(PRODUCTS // (cell["d"] - 4), 512)
     for run in range(RUNS):
         key, counter = (int(word) for word in generator.integers(0, 1 << 50, 2))
-        p = generator.uniform(0.2, 0.8, (rows, 1))
-        x = (generator.integers(-top, top - 1, (rows, cell["d"])) + p).astype(np.float32)
-        e = _errors(cell, x, key, counter, broken)
-        later = _errors(cell, x, key, counter if broken == "counter not advanced" else counter + 1, broken)
-        other = _errors(cell, x, key + 1, counter, broken)
+        steps = _step_sizes(cell, generator, rows)
+        table = _table(cell, steps, generator, rows)
+        e = _errors(cell, table, steps, key, counter, broken)
+        later = _errors(cell, table, steps, key, counter if broken == "counter not advanced" else counter + 1, broken)
+        other = _errors(cell, table, steps, key + 1, counter, broken)
         total = e.sum(axis=1)
         values[run] = (
             (e[:, 1:] * e[:, :-1]).mean(),
@@ -100,6 +121,10 @@ CLAIM = Claim(
     bound=bound,
     margin=WITHIN,
     measure=measure,
+    test=Test(
+        normal=f"a run's value is the mean of at least {PRODUCTS:,} products of errors with independent words, each "
+        "between -4 and 4 (the row sums: -1 and 4), and 64 of them are averaged again"
+    ),
     control=(
         Control("one word a row", "every element of a row is rounded with the row's first word"),
         Control("counter not advanced", "the second draw uses the counter of the first"),

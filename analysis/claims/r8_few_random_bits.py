@@ -179,7 +179,12 @@ CLAIM = Claim(
         Assumption("R_r >= Delta", lambda cell, constants: reach(cell) >= 1.0),
     ),
     control=(
-        Control("two more bits", "r + 2 random bits", where=lambda cell: reach(cell) >= 2.0, removes=("2^-r",)),
+        Control(
+            "two more bits",
+            "r + 2 random bits",
+            where=lambda cell: reach(cell) >= 2.0,
+            removes=("2^-r Delta/(eta lambda)", "2^-r"),
+        ),
         Control(
             "words rounded up",
             "a comparison that lets ceil(2^r p) words move on: no code stalls",
@@ -204,7 +209,6 @@ CLAIM = Claim(
             "runs that end within half a step of R",
             bound=without(1.0, 0.5),
             where=lambda cell: cell["theta"] == 0.0 and reach(cell).is_integer(),
-            removes=("- Delta",),
         ),
     ),
     figure=figure,

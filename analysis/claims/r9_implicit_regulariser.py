@@ -164,13 +164,15 @@ CLAIM = Claim(
         Control("one word a row", "one word for all coordinates, an off-diagonal Hessian", where=lambda c: c["d"] > 1),
         Control("nearest rounding", "DR in place of SR"),
         Control("two random bits", "p_i 2^r not whole: SR is biased", where=lambda c: c["d"] > 1),
-        Control("without 1/2", "twice the rise", bound=wrong("half"), removes=("1/2",)),
+        Control(
+            "without 1/2", "twice the rise", bound=wrong("half"), removes=("(1/2) sum_i H_ii Delta^2 p_i (1 - p_i)",)
+        ),
         Control("without H", "1 for H_ii", bound=wrong("Hessian"), removes=("H_ii",)),
         Control(
             "without 1 - p",
             "p for p (1 - p): without the square of the update",
             bound=wrong("square"),
-            removes=("1 - p_i", "- eta^2 g_i^2"),
+            removes=("1 - p_i",),
         ),
     ),
     figure=figure,

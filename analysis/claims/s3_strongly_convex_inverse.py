@@ -17,7 +17,7 @@ from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, 
 
 from ._sharp import each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
-from ._track import ALONG, IN_BOX, STRONGLY, against_time, horizons, known, largest_loss, track
+from ._track import ALONG, IN_BOX, STRONGLY, against_time, horizons, known, largest_loss, loss_range, track
 
 FORMS = ("usual", "sparse")
 
@@ -31,7 +31,7 @@ def grid(budget: str) -> list[Cell]:
     cells += product(problem=["bowls", "elastics", "far bowl"], T=[100_000 if full else 10_000])
     names = ["least squares", "one-hot logistic", "logistic"]
     return cells + product(
-        problem=names if full else names[:2], T=[10_000 if full else 1_000], runs=[256 if full else 64]
+        problem=names if full else names[:2], T=[10_000 if full else 1_000], runs=[1024 if full else 512]
     )
 
 
@@ -59,7 +59,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """``(1/T) sum_t E f(w_t) - f*``."""
     scale = 0.1 if broken == "slower" else 1.0
     run = track(cell, Schedule("inverse", scale * known(cell)["eta"]), seed)
-    return run.measurement(run.average_value, horizons(cell), FORMS, largest_loss(cell, {}))
+    return run.measurement(run.average_value, horizons(cell), FORMS, loss_range(cell))
 
 
 THEOREM = theorem(sr_strongly_convex_inverse)

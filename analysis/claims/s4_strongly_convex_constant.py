@@ -35,7 +35,7 @@ def grid(budget: str) -> list[Cell]:
         problem=names if full else names[:2],
         reach=[0.1, 0.5, 2.0] if full else [0.5],
         T=[10_000 if full else 1_000],
-        first=[100],  # earlier the distance has hardly changed: the bound is too close for so few runs
+        first=[1_000],  # earlier the distance has hardly changed: the bound is too close for so few runs
         runs=[1024 if full else 512],
     )
 

@@ -39,9 +39,11 @@ def grid(budget: str) -> list[Cell]:
         problem=["hubers, normal noise", "hollows, uniform noise"],
         reach=reach,
         T=[30_000 if full else 3_000],
-        runs=[256 if full else 64],
+        runs=[2048 if full else 512],
     )
-    return cells + product(problem=["logistic"], reach=reach, T=[1_000 if full else 300], runs=[64], every=[True])
+    return cells + product(
+        problem=["logistic"], reach=reach, T=[1_000 if full else 300], runs=[1024 if full else 512], every=[True]
+    )
 
 
 def bound(cell: Cell, constants: Constants) -> list[float]:
@@ -52,7 +54,7 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
 
 
 def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[float]:
-    """The same, from the terms that the theorem lists; a left out L is the smallest curvature in place of the largest."""
+    """The same, from the terms that the theorem lists; without L the smallest curvature takes the largest's place."""
     eta, step, d, G, G1, gap = (constants[key] for key in ("eta", "step_size", "dim", "G", "G1", "gap"))
     L = smallest_curvature(cell) if "L" in broken.factors else constants["L"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, M
 
 from ._adagrad import Gradients, average_gaps, average_gaps_two_magnitudes, expected_root, gradients
 from ._instances import Floats
+from ._terms import WHOLE, Broken, is_its_terms, needed, needed_factors
 
 STEP_SIZE = 1.0 / 64.0
 SIGNS = 1.5
@@ -51,9 +52,9 @@ class Case:
 CASES = {
     "far": Case("kink", 7, -64, 25.6, (1, 2, 16)),
     "swing": Case("kink", 7, -64, 128.0, (2, 8)),
-    "floor": Case("kink", 2, 0, 2.0**0.5, (64, 1024)),
+    "floor": Case("kink", 2, 0, 2.0**0.5, (64, 512)),
     "eps": Case("kink", 7, -64, 50.0, (128,), eps=100.0),
-    "stall": Case("kink", 3, -4, 0.4, (50, 400)),
+    "stall": Case("kink", 3, -4, 0.4, (50, 200)),
     "slopes, slow": Case("kink", 6, -32, 2.0, (16, 256), falling=True),
     "slopes, fast": Case("kink", 6, -32, 16.0, (16, 256), falling=True),
     "bowls, signs": Case("bowl", 6, 31, 8.0, (16, 256), signs=SIGNS, falling=True),
@@ -77,13 +78,15 @@ def cells(budget: str) -> list[Cell]:
 
 
 def setting(cell: Cell) -> tuple[Case, Separable, Grid, float]:
-    """The case with its problem, grid and rate, which grows by sqrt(d) for a row's sum: the updates are the same."""
+    """The case with its problem, grid and rate; for a row's sum rate and eps grow by sqrt(d): equal updates."""
     case, d = CASES[cell["case"]], int(cell["d"])
+    grows = math.sqrt(d) if cell["form"] == "row sum" else 1.0
+    case = replace(case, eps=grows * case.eps)
     grid = Grid(STEP_SIZE, case.bits)
     slope = np.linspace(1.0, 0.5, d) if case.falling else np.ones(d)
     bowl = quadratic(slope / (grid.high - grid.low), 0.3 * STEP_SIZE)
     problem = absolute(slope, 0.0) if case.problem == "kink" else bowl
-    return case, problem, grid, case.c * STEP_SIZE * (math.sqrt(d) if cell["form"] == "row sum" else 1.0)
+    return case, problem, grid, grows * case.c * STEP_SIZE
 
 
 def squares(cell: Cell, given: Gradients) -> Floats:
@@ -128,28 +131,25 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
     return found
 
 
-def terms(cell: Cell, constants: Constants) -> dict[str, Floats]:
-    """The bound's terms at each horizon, for the controls; a test adds them up to the bound."""
-    T = np.array(CASES[cell["case"]].horizons, dtype=np.float64)
-    c, square, roots = constants["c"], np.asarray(constants["D"]) ** 2, np.asarray(constants["roots"])
-    weight = {"element": 1.0, "row mean": 1.0, "row sum": 1.0 / float(cell["d"])}[cell["form"]]
-    return {
-        "distance": (square / (2.0 * c) * roots).sum(axis=1) / T,
-        "c": weight * (c * roots).sum(axis=1) / T,
-        "rounding": 0.5 * STEP_SIZE * np.asarray(constants["norm_1"]) / T,
-        "eps": square.sum() * constants["eps"] / (2.0 * c) / T,
-    }
+def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[float]:
+    """The same, from the terms that the theorem and its form for rows list."""
+    rows, c, eps, d = cell["form"] != "element", constants["c"], constants["eps"], float(cell["d"])
+    wrong, i = broken.within("rows" if rows else ""), "r" if rows else "i"
+    square = float((np.asarray(constants["D"]) ** 2).sum())  # D_r^2, or of elements that have equal roots
 
+    def value(T: int, root: Floats, norm_1: float) -> float:
+        if rows:
+            length = wrong.factor("d_r", d) if cell["form"] == "row mean" else 1.0
+            distance, rate = square * root[0], wrong.term("sum_r c d_r R_r/T", c * length * root[0] / T)
+        else:
+            distance = float((np.asarray(constants["D"]) ** 2 * root).sum())
+            rate = wrong.term("sum_i c R_i/T", c * float(root.sum()) / T)
+        first = wrong.term(f"sum_{i} D_{i}^2 R_{i}/(2 c T)", distance / (2.0 * c * T))
+        rounding = wrong.term("Delta sum_t E|g_t|_1/(2 T)", STEP_SIZE * norm_1 / (2.0 * T))
+        return first + rate + rounding + wrong.term(f"sum_{i} D_{i}^2 eps/(2 c T)", square * eps / (2.0 * c * T))
 
-def with_factors(**factors: float) -> Callable[[Cell, Constants], Floats]:
-    """The bound of a control: some terms times a factor."""
-    return lambda cell, constants: np.asarray(
-        sum(value * factors.get(name, 1.0) for name, value in terms(cell, constants).items())
-    )
-
-
-def without_row_length(cell: Cell, constants: Constants) -> Floats:
-    return with_factors(c=1.0 / float(cell["d"]))(cell, constants)
+    horizons = CASES[cell["case"]].horizons
+    return [value(*one) for one in zip(horizons, constants["roots"], constants["norm_1"], strict=True)]
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
@@ -185,12 +185,15 @@ def by_table(case: Case, problem: Separable, grid: Grid, c: float, runs: int, se
     return np.asarray(gaps.cumsum(axis=1) / np.arange(1, case.horizons[-1] + 1))
 
 
-def case_is(*names: str) -> Callable[[Cell], bool]:
-    return lambda cell: cell["case"] in names
+def case_is(case: str, *forms: str) -> Callable[[Cell], bool]:
+    return lambda cell: cell["case"] == case and cell["form"] in forms
 
 
 def long_rows(cell: Cell) -> bool:
     return cell["case"] == "swing" and cell["form"] == "row mean" and cell["d"] > 1
+
+
+ROWS = FORMS[1:]
 
 
 def draw(axes: Any, result: Any) -> None:
@@ -220,49 +223,32 @@ CLAIM = Claim(
     bound=bound,
     measure=measure,
     trivial=lambda cell, constants: constants["largest"],
-    assumptions=(Assumption("f is convex", lambda cell, constants: bool(constants["convex"])),),
-    figure=draw,
-    control=(
-        Control(
-            "no rounding term",
-            "the bound of full precision",
-            bound=with_factors(rounding=0.0),
-            where=case_is("floor"),
-            removes=("Delta",),
-        ),
-        Control(
-            "half of the rounding term",
-            "Delta/4 in place of Delta/2",
-            bound=with_factors(rounding=0.5),
-            where=case_is("floor"),
-            removes=("1/2 of Delta",),
-        ),
-        Control(
-            "no distance",
-            "without D^2/(2c)",
-            bound=with_factors(distance=0.0),
-            where=case_is("far"),
-            removes=("D_i^2",),
-        ),
-        Control(
-            "half of the distance term",
-            "D^2/(4c) in place of D^2/(2c)",
-            bound=with_factors(distance=0.5),
-            where=case_is("far"),
-            removes=("1/2 of D_i^2",),
-        ),
-        Control("no c", "without the term c", bound=with_factors(c=0.0), where=case_is("swing"), removes=("c",)),
-        Control("half of c", "c/2 in place of c", bound=with_factors(c=0.5), where=case_is("swing"), removes=("c",)),
-        Control(
-            "no d_r",
-            "c in place of c d_r, with the mean of a row's squares",
-            bound=without_row_length,
-            where=long_rows,
-            removes=("d_r",),
-        ),
-        Control(
-            "no eps", "without the term of eps", bound=with_factors(eps=0.0), where=case_is("eps"), removes=("eps",)
-        ),
-        Control("nearest rounding", "DR in place of SR", where=case_is("stall")),
+    assumptions=(
+        Assumption("f is convex", lambda cell, constants: bool(constants["convex"])),
+        is_its_terms(of_terms, bound),
     ),
+    control=(
+        Control("nearest rounding", "DR in place of SR", where=case_is("stall", *FORMS)),
+        *needed(
+            of_terms,
+            {
+                "sum_i D_i^2 R_i/(2 c T)": case_is("far", "element"),
+                "sum_i c R_i/T": case_is("swing", "element"),
+                "Delta sum_t E|g_t|_1/(2 T)": case_is("floor", "element"),
+                "sum_i D_i^2 eps/(2 c T)": case_is("eps", "element"),
+            },
+        ),
+        *needed(
+            of_terms,
+            {
+                "sum_r D_r^2 R_r/(2 c T)": case_is("far", *ROWS),
+                "sum_r c d_r R_r/T": case_is("swing", *ROWS),
+                "Delta sum_t E|g_t|_1/(2 T)": case_is("floor", *ROWS),
+                "sum_r D_r^2 eps/(2 c T)": case_is("eps", *ROWS),
+            },
+            "rows",
+        ),
+        *needed_factors(of_terms, {"d_r": long_rows}, "rows"),
+    ),
+    figure=draw,
 )

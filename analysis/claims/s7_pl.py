@@ -214,7 +214,7 @@ CLAIM = Claim(
         Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] == 0.0, along_run=True),
     ),
     control=(
-        Control("without L/mu", "1 for L/mu", bound=without_ratio, where=_named("ill-conditioned"), removes=("L/mu",)),
+        Control("without L/mu", "1 for L/mu", bound=without_ratio, where=_named("ill-conditioned"), removes=("L",)),
         Control(
             "half the floor",
             "1/8 for 1/4",
@@ -234,14 +234,14 @@ CLAIM = Claim(
             "a floor of the rounding alone",
             bound=without_floor_term("eta"),
             where=_named("loud"),
-            removes=("eta G^2",),
+            removes=("(1 - k) L/(4 mu) eta G^2",),
         ),
         Control(
             "without Delta",
             "the floor of full precision",
             bound=without_floor_term("Delta"),
             where=lambda c: c["problem"] == "at the minimum" and c["rate"] <= 0.02,
-            removes=("sqrt(d) Delta G",),
+            removes=("(1 - k) L/(4 mu) sqrt(d) Delta G",),
         ),
         Control(
             "without sqrt(d)",

@@ -182,7 +182,7 @@ CLAIM = Claim(
         ),
     ),
     control=(
-        Control("w* on the grid", "the minimum at a grid point", removes=("w*",)),
+        Control("w* on the grid", "the minimum at a grid point"),
         Control(
             "mean of the iterates",
             "f at the mean of SR's iterates in place of the mean of f",
@@ -206,13 +206,13 @@ CLAIM = Claim(
             "whole step",
             "Delta in place of Delta/2",
             bound=floor_of(lambda cell: 2.0 * theorem_floor(cell)),
-            removes=("1/2",),
+            removes=("sqrt(d) Delta G/2",),
         ),
         Control(
             "half",
             "half of the floor",
             bound=floor_of(lambda cell: 0.5 * theorem_floor(cell)),
-            removes=("Delta", "G", "1/2"),
+            removes=("sqrt(d) Delta G/2",),
         ),
     ),
     figure=draw,

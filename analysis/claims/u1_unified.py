@@ -22,8 +22,10 @@ from alpt_ref.theory.rounded_update import largest_rounded_update
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._instances import Floats
 from ._rounded_walk import RoundedWalk
+from ._terms import WHOLE, Broken, is_its_terms, needed
+
+Bound = Callable[[Cell, Constants], list[float]]
 
 STEP_SIZE = 1.0 / 16.0
 HORIZONS = (1, 64, 4096, 262_144)
@@ -86,7 +88,6 @@ def constants(cell: Cell) -> Constants:
         "bias": moved.bias,
         "second_moment": moved.second_moment,
         "d5": STEP_SIZE * dither_bias_bound(noise, eta, STEP_SIZE),
-        "G2": problem.constants(grid, noise).G ** 2,
         "convex": problem.convex,
         "largest": float(worst.sum()),
     }
@@ -96,34 +97,41 @@ def forms(cell: Cell) -> tuple[str, ...]:
     return ("unbiased",) if cell["rounding"] == "sr" else ("exact", "D5")
 
 
-def bound_with(
-    change: Callable[[Cell, dict[str, Any]], dict[str, Any]] | None = None, factor: float = 1.0
-) -> Callable[[Cell, Constants], Floats]:
-    """U1 for every form and horizon, some of what it is given changed; `factor` on the term of D1."""
+def bound_with(change: Callable[[Cell, dict[str, Any]], dict[str, Any]] | None = None) -> Bound:
+    """U1 for every form and horizon; a control changes what it is given."""
 
-    def bound(cell: Cell, constants: Constants) -> Floats:
+    def bound(cell: Cell, constants: Constants) -> list[float]:
         found = []
         for form in forms(cell):
             known = {key: constants[key] for key in ("eta", "D1", "D", "bias", "second_moment")}
             if form == "D5":
                 known["bias"] = np.full(int(cell["d"]), constants["d5"])
-            known = change(cell, known) if change else known
-            known["D1"] *= np.sqrt(factor)
-            found += [unified_convex(T=T, **known) for T in HORIZONS]
-        return np.array(found)
+            found += [unified_convex(T=T, **(change(cell, known) if change else known)) for T in HORIZONS]
+        return found
 
     return bound
 
 
-def scaled(**factors: float) -> Callable[[Cell, dict[str, Any]], dict[str, Any]]:
-    return lambda cell, known: {key: value * factors.get(key, 1.0) for key, value in known.items()}
+def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[float]:
+    """The same, from the terms that the theorem lists; SR's second moment, too, where it is constant."""
+    eta, D, second = constants["eta"], np.asarray(constants["D"]), constants["second_moment"]
+    if cell["rounding"] == "sr" and cell["noise"] == "none" and cell["problem"] == "kink":
+        moves = eta * _problem("kink", int(cell["d"])).shape
+        p = moves / STEP_SIZE - np.floor(moves / STEP_SIZE)
+        second = broken.term("E(eta g_i)^2", float((moves**2).sum()))
+        second += broken.term("E Delta^2 p(1-p)", float((STEP_SIZE**2 * p * (1.0 - p)).sum()))
+
+    def value(form: str, T: int) -> float:
+        beta = np.full(len(D), constants["d5"]) if form == "D5" else np.asarray(constants["bias"])
+        first = broken.term("D1^2/(2 eta T)", constants["D1"] ** 2 / (2.0 * eta * T))
+        biased = broken.term("(1/eta) sum_i D_i beta_i", float((D * beta).sum()) / eta)
+        return first + biased + broken.term("sup E|M|^2/(2 eta)", second / (2.0 * eta))
+
+    return [value(form, T) for form in forms(cell) for T in HORIZONS]
 
 
-def without_variance(cell: Cell, constants: Constants) -> Floats:
-    """SR held to ``E(eta g)^2`` alone."""
-    square = constants["eta"] ** 2 * constants["G2"]
-    plain = bound_with(lambda cell, known: {**known, "second_moment": min(square, known["second_moment"])})
-    return plain(cell, constants)
+def half_distance(cell: Cell, known: dict[str, Any]) -> dict[str, Any]:
+    return {**known, "D": 0.5 * np.asarray(known["D"])}
 
 
 def as_if_normal(cell: Cell, known: dict[str, Any]) -> dict[str, Any]:
@@ -161,10 +169,9 @@ def stalled(cell: Cell) -> bool:
     return cell["rounding"] == "dr" and cell["noise"] == "none" and cell["reach"] == 0.05 and cell["problem"] == "kink"
 
 
-def quiet_kink(reach: float) -> Callable[[Cell], bool]:
-    return lambda cell: (
-        cell["rounding"] == "sr" and cell["noise"] == "none" and cell["problem"] == "kink" and cell["reach"] == reach
-    )
+def quiet_kink(*reaches: float) -> Callable[[Cell], bool]:
+    alike = {"rounding": "sr", "noise": "none", "problem": "kink"}
+    return lambda cell: cell["reach"] in reaches and all(cell[key] == value for key, value in alike.items())
 
 
 def two_points(cell: Cell) -> bool:
@@ -202,6 +209,7 @@ CLAIM = Claim(
     trivial=lambda cell, constants: constants["largest"],
     assumptions=(
         Assumption("f is convex", lambda cell, constants: bool(constants["convex"])),
+        is_its_terms(of_terms, bound_with()),
         Assumption("|E M_i + eta f'_i| <= beta_i at every code", biases_hold, along_run=True, proved=True),
         Assumption("E|M|^2 <= its supremum at every code", second_moment_holds, along_run=True, proved=True),
     ),
@@ -214,46 +222,21 @@ CLAIM = Claim(
             removes=("beta_i",),
         ),
         Control(
-            "no bias",
-            "without the term of the bias",
-            bound=bound_with(scaled(bias=0.0)),
-            where=stalled,
-            removes=("beta_i",),
-        ),
-        Control(
             "half the distance",
             "D_i/2 in place of D_i",
-            bound=bound_with(scaled(D=0.5)),
+            bound=bound_with(half_distance),
             where=stalled,
             removes=("D_i",),
         ),
-        Control(
-            "no p(1-p)",
-            "SR held to the second moment of full precision",
-            bound=without_variance,
-            where=quiet_kink(0.05),
-            removes=("Delta^2 p(1-p)",),
-        ),
-        Control(
-            "half of E|M|^2",
-            "half of the second moment",
-            bound=bound_with(scaled(second_moment=0.5)),
-            where=lambda cell: quiet_kink(0.05)(cell) or quiet_kink(8.0)(cell),
-            removes=("E|M|^2", "1/2 of E|M|^2"),
-        ),
-        Control(
-            "no start",
-            "without the term of D1",
-            bound=bound_with(factor=0.0),
-            where=quiet_kink(0.5),
-            removes=("D1^2",),
-        ),
-        Control(
-            "half of D1^2",
-            "half of the term of D1",
-            bound=bound_with(factor=0.5),
-            where=quiet_kink(0.5),
-            removes=("1/2 of D1^2",),
+        *needed(
+            of_terms,
+            {
+                "D1^2/(2 eta T)": quiet_kink(0.5),
+                "(1/eta) sum_i D_i beta_i": stalled,
+                "sup E|M|^2/(2 eta)": quiet_kink(0.05, 8.0),
+                "E(eta g_i)^2": quiet_kink(8.0),
+                "E Delta^2 p(1-p)": quiet_kink(0.05),
+            },
         ),
     ),
     figure=draw,

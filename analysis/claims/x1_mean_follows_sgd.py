@@ -5,6 +5,7 @@ Statement and proof: `alpt_ref.theory.quadratic_laws.mean_error`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,14 @@ def grid(budget: str) -> list[Cell]:
     quick = budget == "quick"
     counted = product(
         engine=["exact"],
-        rate=[0.05, 0.3] if quick else [0.01, 0.05, 0.1, 0.3, 0.7, 1.0],
+        rate=[0.05, 0.3, 1.5, 2.0] if quick else [0.01, 0.05, 0.1, 0.3, 0.7, 1.0, 1.5, 1.9, 2.0],
         schedule=["constant", "inverse-sqrt"],
         step_size=[0.1] if quick else [1e-3, 0.1, 4.0],
         sigma=[0.0, 0.5],
         bits=[9],
     )
     simulated = product(engine=["runs"], rate=[0.05] if quick else [0.02, 0.05, 0.2], schedule=["constant"],
-                        step_size=[0.1], sigma=[0.0, 0.5], bits=[9], runs=[32768 if quick else 65536])  # fmt: skip
+                        step_size=[0.1], sigma=[0.0, 0.5], bits=[6], runs=[32768 if quick else 65536])  # fmt: skip
     return counted + simulated
 
 
@@ -60,6 +61,21 @@ def bound(cell: Cell, constants: Constants) -> Any:
     return mean_error(error=constants["error"], rates=rates, curvature=constants["curvature"])[np.array(TIMES) - 1]
 
 
+def broken_bound(left: str) -> Callable[[Cell, Constants], Any]:
+    """The formula with something of it left out."""
+
+    def formula(cell: Cell, constants: Constants) -> Any:
+        times = np.array(TIMES)
+        curvature = 1.0 if left == "lambda" else constants["curvature"]
+        rates = _setting(cell)[3].rates(TIMES[-1] + 1)
+        return constants["error"] * np.cumprod(1.0 - rates * curvature)[times - (1 if left == "t-1" else 2)]
+
+    def half(cell: Cell, constants: Constants) -> Any:
+        return bound(cell, constants) / 2
+
+    return formula if left else half
+
+
 def margin(cell: Cell, constants: Constants) -> float:
     """None where the expectation is exact."""
     return 0.0 if cell["engine"] == "exact" else WITHIN * float(cell["step_size"])
@@ -83,7 +99,10 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
                         rounding="dr" if dr else "sr", check=True, seed=(seed + t) % (1 << 64))  # fmt: skip
         last.append(runs.final[:, 0].astype(np.float64) - problem.minimum[0])
         clipped += int(runs.exceeded.sum())
-    return sampled(np.stack(last, axis=1), labels=labels, observed={"clipped": float(clipped)})
+    low, high = box.low - problem.minimum[0], box.high - problem.minimum[0]
+    ends = (float(np.float32(low) - 1e-6), float(np.float32(high) + 1e-6))
+    return sampled(np.stack(last, axis=1), low=ends[0], high=ends[1], labels=labels,
+                   observed={"clipped": float(clipped)})  # fmt: skip
 
 
 def figure(axes: Any, result: Any) -> None:
@@ -103,7 +122,13 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+def slow(cell: Cell) -> bool:
+    """Rates at which the mean does not change its side."""
+    return bool(cell["engine"] == "exact" and cell["rate"] < 1.0)
+
+
 THEOREM = theorem(mean_error)
+FORMULA = "(1 - eta lambda)^(t-1) (w_1 - w*)"
 CLAIM = Claim(
     id="x1",
     title="SR follows full-precision SGD in the mean on a quadratic",
@@ -116,13 +141,19 @@ CLAIM = Claim(
     bound=bound,
     margin=margin,
     measure=measure,
-    assumptions=(
-        Assumption("eta lambda <= 1", lambda cell, constants: cell["rate"] <= 1.0),
-        Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] <= 1e-14, along_run=True),
-    ),
+    assumptions=(Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] <= 1e-14, along_run=True),),
     control=(
         Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["rate"] < 0.1),
-        Control("8-bit words", "random words of 8 bits", where=lambda cell: cell["engine"] == "exact"),
+        Control("8-bit words", "random words of 8 bits", where=slow),
+        Control("half of the error", "half of the formula", bound=broken_bound(""), removes=(FORMULA,)),
+        Control(
+            "one update too many",
+            "exponent t in place of t - 1",
+            bound=broken_bound("t-1"),
+            where=lambda cell: cell["engine"] == "exact",
+            removes=("t-1",),
+        ),
+        Control("without lambda", "lambda = 1", bound=broken_bound("lambda"), where=slow, removes=("lambda",)),
     ),
     figure=figure,
 )

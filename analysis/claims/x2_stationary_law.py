@@ -5,6 +5,7 @@ Statement and proof: `alpt_ref.theory.quadratic_laws.quadratic_stationary`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ DIGITS = 1e-10
 WITHIN = 0.02
 """Absolute: probabilities and second moments (steps squared) of simulated runs."""
 LABELS = ("second moment", "code above", "code below")
+"""The second moment of simulated runs is that within the pair of codes, whose weights are the other two."""
 
 
 def grid(budget: str) -> list[Cell]:
@@ -44,6 +46,17 @@ def bound(cell: Cell, constants: Constants) -> Any:
     return np.array([second / box.step_size**2, law[above], law[above - 1]])
 
 
+def broken_bound(change: str) -> Callable[[Cell, Constants], Any]:
+    """The bound with another second moment: half of it, or without one of its factors."""
+
+    def formula(cell: Cell, constants: Constants) -> Any:
+        theta = cell["theta"]
+        moment = {"half": theta * (1 - theta) / 2, "theta": 1 - theta, "1 - theta": theta}[change]
+        return np.array([moment, *bound(cell, constants)[1:]])
+
+    return formula
+
+
 def margin(cell: Cell, constants: Constants) -> float:
     """None where the law is exact."""
     return 0.0 if cell["engine"] == "exact" else WITHIN
@@ -67,7 +80,8 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
                     rounding="dr" if dr else "sr", seed=seed)  # fmt: skip
     code = np.rint(runs.final[:, 0] / box.step_size)
     square = (code - float(problem.minimum[0]) / box.step_size) ** 2
-    return sampled(np.stack([square, code == 4, code == 3], axis=1), labels=LABELS)
+    within = np.where((code == 3) | (code == 4), square, 0.0)
+    return sampled(np.stack([within, code == 4, code == 3], axis=1), low=0.0, high=1.0, labels=LABELS)
 
 
 def figure(axes: Any, result: Any) -> None:
@@ -83,6 +97,11 @@ def figure(axes: Any, result: Any) -> None:
         axes.plot(theta, values, mark, fillstyle="none", label=rf"$\eta\lambda$ = {rate:g}")
     axes.set(xlabel=r"$\theta = frac(w^*/\Delta)$", ylabel=r"stationary $E(w-w^*)^2$ ($\Delta^2$)")
     axes.legend(fontsize=8)
+
+
+def coarse(cell: Cell) -> bool:
+    """Where 8 bits do not happen to give the probabilities exactly."""
+    return bool(cell["engine"] == "exact" and cell["rate"] == 0.3 and cell["theta"] != 0.5)
 
 
 THEOREM = theorem(quadratic_stationary)
@@ -101,7 +120,16 @@ CLAIM = Claim(
     control=(
         Control("nearest rounding", "DR in place of SR"),
         Control("gradient noise", "noise of one step's slope"),
-        Control("8-bit words", "random words of 8 bits", where=lambda c: c["engine"] == "exact" and c["rate"] == 0.3),
+        Control("8-bit words", "random words of 8 bits", where=coarse),
+        Control(
+            "half", "half of the second moment", bound=broken_bound("half"), removes=("Delta^2 theta (1 - theta)",)
+        ),
+        *(
+            Control(
+                f"without {factor}", f"second moment without {factor}", bound=broken_bound(factor), removes=(factor,)
+            )
+            for factor in ("theta", "1 - theta")
+        ),
     ),
     figure=figure,
 )

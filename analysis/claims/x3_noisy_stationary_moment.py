@@ -8,6 +8,7 @@ reached by ``|w|`` (S1); so among quadratics the floor is tight up to 2, among c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,39 +30,59 @@ def grid(budget: str) -> list[Cell]:
     sigma = [0.4, 3.0, 20.0] if quick else [0.1, 0.4, 1.0, 3.0, 10.0, 20.0, 40.0]
     reach = [0.1, 1.0] if quick else [0.02, 0.1, 0.5, 1.0]
     counted = product(engine=["exact"], sigma=sigma, reach=reach, step_size=[0.1] if quick else [1e-4, 0.1, 8.0])
-    runs = 20_000 if quick else 100_000
-    return counted + product(engine=["runs"], sigma=[20.0], reach=[1.0], step_size=[0.1], runs=[runs])
+    return counted + product(
+        engine=["runs"],
+        sigma=[20.0],
+        reach=[1.0],
+        step_size=[0.1],
+        noise=["two-point", "uniform"],
+        runs=[60_000 if quick else 200_000],
+    )
 
 
 def _setting(cell: Cell) -> tuple[Any, Grid, Noise]:
     """A minimum between grid points in a box so wide that the law's mass at its ends is below 1e-14."""
     step_size = cell["step_size"]
-    box = Grid(step_size, 8)
-    return quadratic(CURVATURE, THETA * step_size), box, Noise("two-point", CURVATURE * step_size * cell["sigma"])
+    box = Grid(step_size, 8 if cell["engine"] == "exact" else 6)
+    noise = Noise(cell.get("noise", "two-point"), CURVATURE * step_size * cell["sigma"])
+    return quadratic(CURVATURE, THETA * step_size), box, noise
 
 
 def constants(cell: Cell) -> Constants:
     """The learning rate that makes an update of the largest likely gradient `reach` steps: ten deviations out."""
     step_size, sigma = cell["step_size"], cell["sigma"]
     spread = np.sqrt(max(sigma, 1.0) / 2.0)  # of the stationary law, in steps
-    eta = cell["reach"] / (CURVATURE * (sigma + 10.0 * spread))
-    return {"eta": float(eta), "sigma": CURVATURE * step_size * sigma, "curvature": CURVATURE, "step_size": step_size}
+    noise = _setting(cell)[2]
+    eta = cell["reach"] * step_size / (noise.largest + CURVATURE * step_size * 10.0 * spread)
+    size = float(noise.absolute_mean(0.0))
+    return {"eta": float(eta), "size": size, "curvature": CURVATURE, "step_size": step_size}
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
-    """Ratios 1 and 1/2; the closed form ``step sigma/(2 lambda)`` where the noise exceeds every likely slope."""
-    ratios = [1.0, 0.5]
-    if cell["sigma"] >= 20.0:  # then |g| has the mean sigma: two-point noise, slopes below it
-        ratios.append(_closed(constants))
-    return np.array(ratios)
+    """Ratios 1 and 1/2; the closed form ``step E|noise|/(2 lambda)`` where the noise exceeds every likely slope."""
+    closed = _closed(constants)
+    if cell["engine"] == "runs":
+        return closed
+    return np.array([1.0, 0.5, closed] if cell["sigma"] >= 20.0 else [1.0, 0.5])
 
 
 def _closed(constants: Constants) -> float:
     step_size = constants["step_size"]
     moment = noisy_quadratic_second_moment(
-        mean_abs_gradient=constants["sigma"], curvature=constants["curvature"], step_size=step_size
+        mean_abs_gradient=constants["size"], curvature=constants["curvature"], step_size=step_size
     )
     return float(moment / step_size**2)
+
+
+def broken_bound(moment: float, loss: float) -> Callable[[Cell, Constants], Any]:
+    """The bound with other factors on the two formulas."""
+
+    def formula(cell: Cell, constants: Constants) -> Any:
+        factors = [moment] if cell["engine"] == "runs" else [moment, loss, moment]
+        whole = np.atleast_1d(bound(cell, constants))
+        return whole * np.array(factors[: len(whole)])
+
+    return formula
 
 
 def margin(cell: Cell, constants: Constants) -> float:
@@ -95,13 +116,12 @@ def _simulated(cell: Cell, seed: int, eta: float, dr: bool) -> Measurement:
     runs = simulate(problem, box, Schedule("constant", eta), steps=steps, runs=cell["runs"], start=0, noise=noise,
                     rounding="dr" if dr else "sr", check=True, seed=seed)  # fmt: skip
     second = runs.distance2[-1] / box.step_size**2
-    scale = _closed(constants(cell))
     observed = {
         "move": eta * float(np.sqrt(runs.max_sampled_gradient2.max())) / box.step_size,
         "clipped": float(runs.exceeded.sum()),
     }
-    # E|g| is sigma here, so that all three numbers are one moment
-    return sampled(np.stack([second / scale, second / scale / 2, second], axis=1), labels=LABELS, observed=observed)
+    farthest = float(np.ceil(max(abs(box.low_code), box.high_code) + 1)) ** 2
+    return sampled(second, low=0.0, high=farthest, labels=LABELS[2:], observed=observed)
 
 
 def figure(axes: Any, result: Any) -> None:
@@ -115,6 +135,11 @@ def figure(axes: Any, result: Any) -> None:
     axes.set(xscale="log", xlabel=r"noise $\sigma/(\lambda\Delta)$",
              ylabel=r"$E(w-w^*)^2\ /\ \frac{\Delta E|g|}{2\lambda}$")  # fmt: skip
     axes.legend(fontsize=8)
+
+
+def exactly(cell: Cell) -> bool:
+    """Cells without sampling."""
+    return bool(cell["engine"] == "exact")
 
 
 THEOREM = theorem(noisy_quadratic_second_moment)
@@ -136,7 +161,12 @@ CLAIM = Claim(
     ),
     control=(
         Control("nearest rounding", "DR in place of SR"),
-        Control("8-bit words", "random words of 8 bits", where=lambda cell: cell["engine"] == "exact"),
+        Control("8-bit words", "random words of 8 bits", where=exactly),
+        Control("half", "half of the moment", bound=broken_bound(0.5, 1.0), removes=("Delta E|g|/(2 lambda)",)),
+        Control("without 1/2", "twice the moment", bound=broken_bound(2.0, 1.0), removes=("1/2",)),
+        Control("without lambda", "lambda = 1", bound=broken_bound(CURVATURE, 1.0), removes=("lambda",)),
+        Control("half of the loss", "1/8", bound=broken_bound(1.0, 0.5), where=exactly, removes=("Delta E|g|/4",)),
+        Control("without 1/4", "1 for 1/4", bound=broken_bound(1.0, 4.0), where=exactly, removes=("1/4",)),
     ),
     figure=figure,
 )

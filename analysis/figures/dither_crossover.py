@@ -49,7 +49,8 @@ def ratio_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
         style = {**NOISES[noise], "marker": ""}
         axes.plot(kept["sweep"], kept[f"sweep {noise}"], label=f"{noise} noise", **style)
         rows += rows_of("b", noise, kept["sweep"], value=kept[f"sweep {noise}"])
-    same = [c for c in result.cells if c.points and c.cell["rate"] == cell.cell["rate"]]
+    alike = [(key, cell.cell[key]) for key in ("rate", "updates")]
+    same = [c for c in result.cells if c.points and all(c.cell[key] == value for key, value in alike)]
     for side, marker, name in (
         ("quiet", "^", "uniform noise, bar: claimed at least"),
         ("loud", "o", "normal noise, bar: claimed range"),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.kernels.cpu import quantize, random
-from alpt_ref.scalar import quantizer, rounding
+from alpt_ref.scalar import lattice, quantizer, rounding
 from alpt_ref.scalar.jit import scalar
 from tests.analysis.test_claims_rsx import verdict
 
@@ -32,21 +32,26 @@ def break_quantize_sr(patch: pytest.MonkeyPatch, **names: Any) -> None:
     patch.setattr(quantize, "quantize_sr", rebuilt(quantize.quantize_sr, quantize_chunk=chunk))
 
 
-def break_stochastic_rounding(patch: pytest.MonkeyPatch, broken: Any) -> None:
-    encode = rebuilt(quantizer.encode_sr, sr=broken)
-    patch.setattr(quantizer, "encode_sr", encode)
-    patch.setattr(quantizer, "moved_code", rebuilt(quantizer.moved_code, sr=broken))
-    break_quantize_sr(patch, encode_sr=encode)
+def break_stochastic_rounding(patch: pytest.MonkeyPatch, sr: Any, goes_away: Any) -> None:
+    """Both rules: of a move on the grid, and of a weight between the values of codes."""
+    code = rebuilt(lattice.random_code, random_in_cell=rebuilt(lattice.random_in_cell, goes_away=goes_away))
+    patch.setattr(lattice, "random_code", code)
+    patch.setattr(quantizer, "moved_code", rebuilt(quantizer.moved_code, sr=sr))
+    break_quantize_sr(patch, random_code=code)
 
 
 def biased_word(patch: pytest.MonkeyPatch) -> None:
-    right, less = rounding.sr, np.uint32(1 << 24)
+    right, right_away, less = rounding.sr, lattice.goes_away, np.uint32(1 << 24)
 
     @scalar
-    def broken(x: np.float32, word: np.uint32) -> np.int32:
+    def sr(x: np.float32, word: np.uint32) -> np.int32:
         return right(x, np.uint32(word - min(word, less)))
 
-    break_stochastic_rounding(patch, broken)
+    @scalar
+    def goes_away(word: np.uint32, rest: np.float32, gap: np.float32) -> bool:
+        return bool(right_away(np.uint32(word - min(word, less)), rest, gap))
+
+    break_stochastic_rounding(patch, sr, goes_away)
 
 
 def floor_for_nearest(patch: pytest.MonkeyPatch) -> None:
@@ -55,11 +60,20 @@ def floor_for_nearest(patch: pytest.MonkeyPatch) -> None:
         whole = np.int32(x)
         return np.int32(whole - np.int32(1)) if np.float32(whole) > x else whole
 
-    encode, derivative = rebuilt(quantizer.encode_dr, dr=broken), rebuilt(quantizer.step_derivative, dr=broken)
-    patch.setattr(quantizer, "encode_dr", encode)
+    @scalar
+    def in_cell(
+        negative: bool, size: np.float32, whole: np.float32, count: np.int32, step_size: np.float32
+    ) -> np.int32:
+        return np.int32(-count - (size > np.float32(whole * step_size))) if negative else count
+
+    code, derivative = (
+        rebuilt(lattice.nearest_code, nearest_in_cell=in_cell),
+        rebuilt(quantizer.step_derivative, dr=broken),
+    )
+    patch.setattr(lattice, "nearest_code", code)
     patch.setattr(quantizer, "step_derivative", derivative)
     patch.setattr(quantizer, "moved_code", rebuilt(quantizer.moved_code, dr=broken))
-    patch.setattr(quantize, "quantize_dr", rebuilt(quantize.quantize_dr, encode_dr=encode))
+    patch.setattr(quantize, "quantize_dr", rebuilt(quantize.quantize_dr, nearest_code=code))
     patch.setattr(quantize, "step_gradient", rebuilt(quantize.step_gradient, step_derivative=derivative))
 
 
@@ -94,7 +108,7 @@ def test_a_defect_refutes_the_matching_claims(
 
 
 def test_rebuilding_without_a_defect_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    break_stochastic_rounding(monkeypatch, rounding.sr)
+    break_stochastic_rounding(monkeypatch, rounding.sr, lattice.goes_away)
     names = ("r1", "r2", "r3", "r6", "r7")
     assert {verdict(name, tmp_path).outcome for name in names} == {"SUPPORTED"}
 
@@ -102,7 +116,7 @@ def test_rebuilding_without_a_defect_changes_nothing(monkeypatch: pytest.MonkeyP
 def test_the_generator_itself_is_caught_when_its_words_are_biased(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Only the words that `quantize` draws are biased: the counted cells of R1 stay green, the drawn ones do not."""
+    """Only the words that `quantize` draws are biased: the cells of R1 that count the scalar rules stay green."""
     right, less = random.fill_words, np.uint32(1 << 24)
 
     @scalar
@@ -113,4 +127,5 @@ def test_the_generator_itself_is_caught_when_its_words_are_biased(
 
     break_quantize_sr(monkeypatch, draw_chunk=rebuilt(random.draw_chunk, fill_words=broken))
     cells = verdict("r1", tmp_path).cells
-    assert {cell.cell["words"]: cell.outcome for cell in cells} == {"all": "SUPPORTED", "drawn": "REFUTED"}
+    outcomes = {"all": {"SUPPORTED"}, "chosen": {"REFUTED"}, "drawn": {"REFUTED"}}
+    assert {words: {cell.outcome for cell in cells if cell.cell["words"] == words} for words in outcomes} == outcomes

@@ -42,7 +42,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 
 ROOMS = (
     "theory.quadratic_laws", "theory.dither", "theory.bounds", "theory.bounds.lemma", "theory.bounds.additions",
-    "theory.identities", "theory.stalling",
+    "theory.identities", "theory.crossover", "theory.learned_step_size", "theory.stalling",
 )  # fmt: skip
 """Modules in which a name without a home is looked for, the newest first."""
 

@@ -5,7 +5,9 @@ A moment is drawn between the process's start and the time that an undisturbed c
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import io
 import json
 import os
@@ -60,12 +62,16 @@ VERBS = {
 }  # fmt: skip
 
 
-def call(arguments: tuple[str, ...], folder: Path) -> subprocess.Popen[str]:
+def call(arguments: tuple[str, ...], folder: Path, **options: Any) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "NUMBA_NUM_THREADS": "1",
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "alpt_ref", *arguments, "--quiet"], cwd=folder, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options,
     )  # fmt: skip
 
 
@@ -167,3 +173,57 @@ def send(process: subprocess.Popen[str], sent: signal.Signals) -> None:
         os.killpg(process.pid, sent)
     else:
         process.send_signal(sent)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_no_space_at_any_write(name: str, bench: Path, tmp_path: Path) -> None:
+    """No file may grow beyond a limit, whatever is being written: one sentence, and the same call works later."""
+    import resource
+
+    verb = VERBS[name]
+    whole = tmp_path / "whole"
+    shutil.copytree(bench, whole)
+    done = call(verb.arguments, whole)
+    done.communicate()
+    expected = results(verb, whole)
+    sizes = sorted({path.stat().st_size for top in verb.makes for path in (whole / top, *(whole / top).rglob("*"))})
+    failed = 0
+    for limit in sorted({0, 1, 100, sizes[len(sizes) // 2] - 1, sizes[-1] - 1}):
+        folder = tmp_path / str(limit)
+        shutil.copytree(bench, folder)
+        size = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit))
+        process = call(verb.arguments, folder, preexec_fn=size)
+        _, said = process.communicate(timeout=300)
+        assert process.returncode in (0, 1, 2), (limit, said)
+        assert "Traceback" not in said, (limit, said)
+        assert strays(folder) == [] or set(strays(folder)) <= set(verb.keeps), limit
+        failed += process.returncode != 0
+        if process.returncode:
+            assert [line[:7] for line in said.splitlines() if not line.startswith("Warning")] == ["Error: "], (
+                limit,
+                said,
+            )
+        again = call((*verb.arguments, *verb.again), folder)
+        _, said = again.communicate(timeout=300)
+        assert again.returncode == 0, (limit, said)
+        assert results(verb, folder) == expected, limit
+    assert failed >= 2
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_folder_that_may_not_be_written(name: str, bench: Path, tmp_path: Path) -> None:
+    verb = VERBS[name]
+    folder = tmp_path / "locked"
+    shutil.copytree(bench, folder)
+    for parent in (folder, *tmp_path.parents):
+        with contextlib.suppress(PermissionError):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    folder.chmod(0o555)
+    nobody = {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+    process = call(verb.arguments, folder, **nobody)
+    _, said = process.communicate(timeout=300)
+    if "Permission denied" in said and "python" in said:
+        pytest.skip("another user may not run this Python")
+    assert process.returncode == 2, said
+    assert re.fullmatch(r"(Warning: .*\n)*Error: .*(may not be written|cannot be written|ermission).*\n", said), said
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in bench.iterdir())

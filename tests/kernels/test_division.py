@@ -73,12 +73,13 @@ for step in steps:
     weights = (generator.uniform(0, 1, 60) * 2.0 ** generator.uniform(-90, 17, 60) * float(step)).astype(np.float32)
     grid = (np.arange(0, 32768) * float(step)).astype(np.float32)  # quotients at and beside whole numbers
     for w in (*weights, *grid[generator.integers(0, len(grid), 40)]):
-        for near in (w, np.nextafter(w, np.float32(np.inf), dtype=np.float32), np.nextafter(w, np.float32(0), dtype=np.float32)):
+        for near in (w, *(np.nextafter(w, np.float32(end), dtype=np.float32) for end in (0, np.inf))):
             if near <= known[3]:
                 assert right(float(quotient(near, *known[:3])), float(near), float(step)), (near, step)
 for w, step in zip(*hardest(3000, 2)):
-    for power in (1.0, 2.0**-20, 2.0**10):
-        assert right(float(quotient(np.float32(w * np.float32(power)), *known_step_size(np.float32(step * np.float32(power)))[:3])), float(w), float(step)), (w, step)
+    for power in (np.float32(1.0), np.float32(2.0**-20), np.float32(2.0**10)):
+        found = quotient(np.float32(w * power), *known_step_size(np.float32(step * power))[:3])
+        assert right(float(found), float(w), float(step)), (w, step)
 assert known_step_size(np.float32(2.0**-61)) is None and known_step_size(np.float32(2.0**61)) is None
 print("same")
 """

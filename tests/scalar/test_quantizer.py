@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from alpt_ref.kernels import oracle
 from alpt_ref.scalar.quantizer import (
     encode_dr,
-    encode_sr,
     moved_code,
     moved_step_derivative,
     q_max,
@@ -36,7 +35,6 @@ def test_encode_saturates_and_equals_the_oracle(x: float, bits: int, word: int) 
     limits = np.float32(low), np.float32(high)
     exact = Fraction(max(min(x, 1e6), -1e6))
     assert int(encode_dr(np.float32(x), *limits)) == oracle.encode(exact, bits, "dr")
-    assert int(encode_sr(np.float32(x), *limits, np.uint32(word))) == oracle.encode(exact, bits, "sr", word)
 
 
 @given(SMALL, BITS)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory import dither, quadratic_laws, stalling
+from alpt_ref.theory import crossover, dither, quadratic_laws, stalling
 from alpt_ref.theory.markov import Chain, ExactRounding, evolve_separable
 from alpt_ref.theory.problems import absolute, quadratic
 from alpt_ref.theory.setting import Grid, Noise, Schedule
@@ -141,7 +141,7 @@ def test_d3_a_falling_rate_freezes_the_iterate_at_the_stated_step() -> None:
 
 
 def test_d4_nearest_rounding_keeps_the_gap_and_stochastic_does_not() -> None:
-    gap, level = stalling.separation(slope=2.0, code=7, eta=0.2, step_size=1.0)
+    gap, level = crossover.separation(slope=2.0, code=7, eta=0.2, step_size=1.0)
     problem, grid, T = absolute(2.0, 0.0), Grid(1.0, 5), 40_000
     assert evolve_separable(problem, grid, 7, np.full(T, 0.2), rounding="dr").value.min() == gap == 14.0
     stochastic = evolve_separable(problem, grid, 7, np.full(T, 0.2)).average_value

@@ -8,15 +8,17 @@ from types import ModuleType
 import pytest
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory import bounds, dither, identities, quadratic_laws, stalling
+from alpt_ref.theory import bounds, crossover, dither, identities, lattice, learned_step_size, quadratic_laws, stalling
 from alpt_ref.theory.theorem import theorem
 
-MODULES: tuple[ModuleType, ...] = (bounds, stalling, dither, identities, quadratic_laws)
+MODULES: tuple[ModuleType, ...] = (bounds, stalling, dither, crossover, identities, lattice, quadratic_laws)
 STATED = {
     "sr_convex_constant": "S1", "sr_convex_sqrt": "S2", "sr_strongly_convex_inverse": "S3",
     "sr_strongly_convex_constant": "S4", "sr_smooth": "S5", "step_size_change_floor": "A1",
     "dr_convex_constant": "D1", "dr_convex_sqrt": "D2", "dr_is_fixed": "D3", "dr_quadratic_stall": "D3",
     "dr_freeze_step": "D3", "separation": "D4", "dither_bias_bound": "D5",
+    "quiet_ratio": "D5b quiet", "loud_ratio": "D5b loud", "whole_width_ratio": "D5b whole",
+    "step_size_change_variance": "A1", "lattice_bias": "R1",
     "sr_bias": "R1", "sr_variance": "R2", "sr_error_from_grid": "R3", "dr_error_bound": "R4",
     "expected_step_size_derivative": "R5",
     "mean_error": "X1", "quadratic_stationary": "X2", "noisy_quadratic_second_moment": "X3",
@@ -33,7 +35,7 @@ def public(module: ModuleType) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", STATED)
 def test_a_docstring_states_its_theorem_in_full(name: str) -> None:
-    function = next(vars(module)[name] for module in MODULES if name in vars(module))
+    function = next(vars(module)[name] for module in (*MODULES, learned_step_size) if name in vars(module))
     stated = theorem(function)
     assert stated.name == STATED[name]
     assert stated.statement.count("$") % 2 == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +56,24 @@ def test_no_semaphores_is_one_sentence_with_the_way_out(monkeypatch: pytest.Monk
     monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
     with pytest.raises(InputError, match=r"processes cannot be started here .*/dev/shm.*--jobs 1"):
         list(processes.run_in_processes(double, [1, 2], jobs=2))
+
+
+SCRIPT = """
+import operator
+from alpt_ref._util.processes import run_in_processes
+print("started")
+print(sorted(run_in_processes(operator.neg, [1, 2], jobs=2)))
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "standard input", "command"])
+def test_a_users_script_runs_once(how: str, tmp_path: Path) -> None:
+    """Also without ``if __name__ == "__main__"``, as in a notebook's cell or a here-document."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    arguments = {"file": ["script.py"], "standard input": ["-"], "command": ["-c", SCRIPT]}[how]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, *arguments], input=SCRIPT, cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("started\n[-2, -1]\n", "")

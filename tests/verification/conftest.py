@@ -71,6 +71,18 @@ TOYS = {
         ),
     )
     """,
+    # the same assumption, which the claim does not expect to fail in its second cell
+    "lost_domain": """
+    def measure(cell, seed, *, broken=None):
+        return exact(2.0 if broken else 0.5)
+    CLAIM = Claim(
+        id="lost", title="Silent where it should speak", statement="x", kind="upper",
+        grid=lambda budget: product(lr=[0.1, 9.0, 10.0]), bound=lambda cell, constants: 1.0,
+        measure=measure, control=Control("two", "gives 2", where=lambda cell: cell["lr"] == 0.1),
+        not_applicable=lambda cell: cell["lr"] == 10.0,
+        assumptions=(Assumption("lr < 1", lambda cell, constants: cell["lr"] < 1),),
+    )
+    """,
     "blunt_control": """
     def measure(cell, seed, *, broken=None):
         return exact(0.5)

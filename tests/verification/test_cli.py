@@ -54,7 +54,15 @@ def start(*args: str | Path) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     ("toy", "status"),
-    [("good_mean", 0), ("open_mean", 0), ("na_domain", 0), ("wrong_mean", 1), ("blunt_control", 1), ("bad_raises", 1)],
+    [
+        ("good_mean", 0),
+        ("open_mean", 0),
+        ("na_domain", 0),
+        ("lost_domain", 1),
+        ("wrong_mean", 1),
+        ("blunt_control", 1),
+        ("bad_raises", 1),
+    ],
 )
 def test_exit_status(toys: Toys, tmp_path: Path, toy: str, status: int) -> None:
     done = invoke("verify", *toys_of(toys(toy)), "--output", tmp_path / "out", "--jobs", 1)

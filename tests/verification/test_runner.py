@@ -36,6 +36,7 @@ def run(folder: Path, output: Path, *ids: str, **options: Any) -> dict[str, Clai
         ("wrong_mean", "REFUTED", ["SUPPORTED", "REFUTED"]),
         ("open_mean", "INCONCLUSIVE", ["INCONCLUSIVE"]),
         ("na_domain", "NOT_APPLICABLE", ["NOT_APPLICABLE"] * 2),
+        ("lost_domain", "ERROR", ["SUPPORTED", "ERROR", "NOT_APPLICABLE"]),
         ("blunt_control", "CONTROL_FAILED", ["SUPPORTED"]),
         ("bad_raises", "ERROR", ["SUPPORTED", "ERROR"]),
     ],

@@ -39,6 +39,7 @@ from alpt_ref.theory.bounds.grid_floor import grid_floor
 from alpt_ref.theory.bounds.lemma import rounding_rate
 from alpt_ref.theory.bounds.pl import sr_pl_constant
 from alpt_ref.theory.bounds.residual import dr_residual_constant, eco_constant, first_residual_move
+from alpt_ref.theory.bounds.row_steps import sr_convex_learned_steps, sr_convex_row_steps
 from alpt_ref.theory.bounds.smooth import sr_smooth
 from alpt_ref.theory.bounds.strongly_convex import (
     sr_strongly_convex_constant,
@@ -57,6 +58,8 @@ __all__ = [
     "sr_adagrad_rows",
     "sr_convex_constant",
     "sr_convex_constant_small_updates",
+    "sr_convex_learned_steps",
+    "sr_convex_row_steps",
     "sr_convex_schedule",
     "sr_convex_sqrt",
     "sr_pl_constant",

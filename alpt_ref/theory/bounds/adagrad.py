@@ -30,10 +30,17 @@ def sr_adagrad(
 
     In words
     --------
-    SR, f convex, Adagrad with eta_{t,i} = c/sqrt(sum_{s<=t} g_{s,i}^2) (0 while the sum is 0), D_i >= |w_{t,i} - w*_i|
-    surely: (1/T) sum_t E f(w_t) - f* <= (1/T) sum_i (D_i^2/(2c) + c) E sqrt(sum_t g_{t,i}^2) + (Delta/(2T)) sum_t
-    E|g_t|_1. One accumulator for a row of d_r elements: D_r^2/(2c) + c d_r with the mean of their squares, D_r^2/(2c) +
-    c with the sum. eps adds D_i^2 eps/(2 c T)
+    SR, f convex, Adagrad with eta_{t,i} = c/(sqrt(sum_{s<=t} g_{s,i}^2) + eps) (0 while the sum is 0), D_i >=
+    |w_{t,i} - w*_i| surely, R_i = E sqrt(sum_t g_{t,i}^2): (1/T) sum_t E f(w_t) - f* <= sum_i D_i^2 R_i/(2 c T) +
+    sum_i c R_i/T + Delta sum_t E|g_t|_1/(2 T) + sum_i D_i^2 eps/(2 c T). One accumulator for a row of d_r elements,
+    D_r^2 = sum_i D_i^2: c d_r with the mean of the row's squares, c with their sum
+
+    Terms
+    -----
+    sum_i D_i^2 R_i/(2 c T)
+    sum_i c R_i/T
+    Delta sum_t E|g_t|_1/(2 T)
+    sum_i D_i^2 eps/(2 c T)
 
     Parameters
     ----------
@@ -94,7 +101,20 @@ def sr_adagrad_rows(
     eps: float = 0.0,
     accumulator: Accumulator = "mean",
 ) -> float:
-    """S6 for one accumulator a row, as the tables' row-wise Adagrad has it (the mean of the row's squares).
+    """S6 rows: one accumulator for each row of d_r elements, as the tables' Adagrad has it.
+
+    In words
+    --------
+    SR, f convex, Adagrad whose accumulator adds the mean of a row's squared gradients, D_r >= |w_{t,r} - w*_r|_2,
+    R_r = E sqrt(accumulator): (1/T) sum_t E f(w_t) - f* <= sum_r D_r^2 R_r/(2 c T) + sum_r c d_r R_r/T +
+    Delta sum_t E|g_t|_1/(2 T) + sum_r D_r^2 eps/(2 c T). Where it adds the sum of the squares, c in place of c d_r
+
+    Terms
+    -----
+    sum_r D_r^2 R_r/(2 c T)
+    sum_r c d_r R_r/T: d_r
+    Delta sum_t E|g_t|_1/(2 T)
+    sum_r D_r^2 eps/(2 c T)
 
     Parameters
     ----------

@@ -52,9 +52,14 @@ def step_size_change_floor(*, eta: float, step_sizes: ArrayLike, changes: ArrayL
 
     In words
     --------
-    SR, convex f, eta constant, one step size for all coordinates on a path Delta_{t+1} = Delta_t + delta_t that is
-    fixed beforehand: S1 with the largest step size holds with (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i
-    |k_{t,i}| more. Not covered: ALPT's own step sizes, one a row and learned from the gradients that move the weights
+    SR, convex f, eta constant, one step size for all coordinates, whose path is fixed beforehand, delta_t its changes:
+    (1/T) sum_t E f(w_t) - f* <= S1 + (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i |k_{t,i}|, S1 with the largest
+    step size. Not covered: ALPT's own step sizes, one a row and learned from the gradients that move the weights
+
+    Terms
+    -----
+    S1
+    (1/(2 eta T)) sum_t Delta_{t+1} |delta_t| sum_i |k_{t,i}|: sum_i
 
     Parameters
     ----------
@@ -80,7 +85,7 @@ def step_size_change_floor(*, eta: float, step_sizes: ArrayLike, changes: ArrayL
 
     Source
     ------
-    ours; closest published relative: Li et al., Training Quantized Nets: A Deeper Understanding, NeurIPS 2017
+    ours; S1 and its relatives: `sr_convex_constant`
 
     Examples
     --------

@@ -25,6 +25,10 @@ def grid_floor(*, step_size: float, G: float, dim: int) -> float:
     point has f - f* >= sqrt(d) Delta G/2. So the floors of S1 (small eta) and S2 are optimal for every d: no method
     with iterates on the grid has a smaller last or average loss. f at the mean of the iterates can be smaller
 
+    Terms
+    -----
+    sqrt(d) Delta G/2: sqrt(d)
+
     Parameters
     ----------
     step_size, G, dim

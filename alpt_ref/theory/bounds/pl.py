@@ -23,8 +23,14 @@ def sr_pl_constant(
     In words
     --------
     SR, |f'|^2 >= 2 mu (f - f*) on the visited set with f* = inf f over all w, f L-smooth on the segments between
-    iterates, nothing clips, eta <= 1/(2 mu): E f(w_{t+1}) - f* <= k (f(w_1) - f*) + (1 - k) L/(4 mu) (eta G^2 +
-    sqrt(d) Delta G), k = (1 - 2 eta mu)^t. Sparse form: sup E|g_t|_1 for sqrt(d) G. f need not be convex.
+    iterates, nothing clips, eta <= 1/(2 mu), k = (1 - 2 eta mu)^t: E f(w_{t+1}) - f* <= k (f(w_1) - f*) + (1 - k) L/(4
+    mu) eta G^2 + (1 - k) L/(4 mu) sqrt(d) Delta G. Sparse form: sup E|g_t|_1 for sqrt(d) G. f need not be convex.
+
+    Terms
+    -----
+    k (f(w_1) - f*)
+    (1 - k) L/(4 mu) eta G^2: L, 1/4
+    (1 - k) L/(4 mu) sqrt(d) Delta G: L, 1/4, sqrt(d)
 
     Parameters
     ----------

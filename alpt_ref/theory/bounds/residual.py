@@ -33,6 +33,12 @@ def dr_residual_constant(
     subgradient at w_t, eta constant, nothing clips: (1/T) sum_t f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2 + sqrt(d)
     Delta G/2, surely; in expectation if g_t is one on average. Sparse form: sup |g_t|_1 for sqrt(d) G.
 
+    Terms
+    -----
+    D1^2/(2 eta T)
+    eta G^2/2
+    sqrt(d) Delta G/2: sqrt(d), 1/2
+
     Parameters
     ----------
     T, eta, step_size, D1, G, dim, G1
@@ -78,8 +84,15 @@ def eco_constant(
     In words
     --------
     ECO with momentum b, 0 < b < 1, DR, f convex, g_t a subgradient at w_t, eta constant, nothing clips: (1/T) sum_t
-    f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2 + sqrt(d) G (Delta/(2 (1-b)) + eta b G_inf/(1-b)), surely; in expectation
-    if g_t is a subgradient on average. Sparse form: sup |g_t|_1 for sqrt(d) G.
+    f(w_t) - f* <= D1^2/(2 eta T) + eta G^2/2 + sqrt(d) G Delta/(2 (1-b)) + sqrt(d) G eta b G_inf/(1-b), surely; in
+    expectation if g_t is a subgradient on average. Sparse form: sup |g_t|_1 for sqrt(d) G.
+
+    Terms
+    -----
+    D1^2/(2 eta T)
+    eta G^2/2
+    sqrt(d) G Delta/(2 (1-b)): sqrt(d), 1/(1-b)
+    sqrt(d) G eta b G_inf/(1-b): sqrt(d), 1/(1-b)
 
     Parameters
     ----------

@@ -21,16 +21,24 @@ def unified_convex(
     \frac{1}{2\eta}\,\sup_w E|M|^2$
 
     $M = Q(w - \eta g) - w$, $\ |E[M_i|w] + \eta f'_i(w)| \leq \beta_i$; SR: $\beta_i = 0$,
-    $E M_i^2 = E[(\eta g_i)^2 + \Delta^2 p(1-p)]$, $p = frac(\eta g_i/\Delta)$; DR with noise of one law: $\beta_i$ is
+    $E M_i^2 = E(\eta g_i)^2 + E\,\Delta^2 p(1-p)$, $p = frac(\eta g_i/\Delta)$; DR with noise of one law: $\beta_i$ is
     $\Delta$ times the bias of D5
 
     In words
     --------
     f convex, eta constant, M = Q(w - eta g) - w the rounded update before clipping, |E[M_i|w] + eta f'_i(w)| <= beta_i,
     D_i >= |w_{t,i} - w*_i|: (1/T) sum_t E f(w_t) - f* <= D1^2/(2 eta T) + (1/eta) sum_i D_i beta_i
-    + sup E|M|^2/(2 eta). SR: beta = 0, E M_i^2 = E[(eta g_i)^2 + Delta^2 p(1-p)], p = frac(eta g_i/Delta), never above
+    + sup E|M|^2/(2 eta). SR: beta = 0, E M_i^2 = E(eta g_i)^2 + E Delta^2 p(1-p), p = frac(eta g_i/Delta), never above
     S1. DR with noise of one law: beta_i = Delta times D5's bias, the first bound of DR below the trivial one where
     updates are small
+
+    Terms
+    -----
+    D1^2/(2 eta T)
+    (1/eta) sum_i D_i beta_i: D_i, beta_i
+    sup E|M|^2/(2 eta)
+    E(eta g_i)^2
+    E Delta^2 p(1-p)
 
     Parameters
     ----------

@@ -1,0 +1,131 @@
+"""``python -m alpt_ref.analysis.mutate``: break the mathematics line by line and see which claim turns red.
+
+The mutants with a name come first; each must turn a claim red in the quick budget. Then, for --hours, lines broken by
+rule, against the claims and tests that import them. The same command with the same --output resumes. The checkout
+itself is never changed. Exit status 1 if a named mutant survives, or more than a fifth of the others without an
+explanation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import alpt_ref
+from alpt_ref._util.files import atomic, writable_folder
+from alpt_ref._util.folders import folder_lock
+from alpt_ref._util.processes import available_cores
+from alpt_ref.errors import AlptError, InputError
+
+from .named import prepare, read
+from .report import page, read_explained, unexplained
+from .run import NOT_RUN, Run
+from .sandbox import Project
+
+HERE = Path(__file__).resolve().parent
+NAMED, EXPLAINED = HERE / "named.toml", HERE / "explained.toml"
+MOST_SURVIVORS = 0.2
+PATH = click.Path(path_type=Path)
+TARGETS = (
+    "alpt_ref/scalar/*.py",
+    "alpt_ref/theory/**/*.py",
+    "alpt_ref/kernels/cpu/montecarlo*.py",
+    "alpt_ref/kernels/cpu/markov.py",
+    "alpt_ref/verification/judge.py",
+    "alpt_ref/verification/betting.py",
+    "alpt_ref/verification/estimates.py",
+    "alpt_ref/verification/stats.py",
+)
+LEFT_OUT = (
+    "alpt_ref/theory/montecarlo_cuda.py",  # needs a GPU
+    "alpt_ref/theory/theorem.py",  # reads docstrings
+    "alpt_ref/theory/simulation_result.py",
+    "alpt_ref/kernels/cpu/montecarlo_types.py",
+    "alpt_ref/scalar/jit.py",
+)
+NO_TESTS = ("tests/bits", "tests/packaging", "tests/analysis")
+"""A digest notices every change, a meant one too; the tests of claims run claims, which are run anyway."""
+
+
+class Refused(click.ClickException):
+    """Bad input: one line, exit status 2."""
+
+    exit_code = 2
+
+
+def checkout(root: Path | None) -> Path:
+    """The checkout that is to be broken: named, or the one that this package is imported from."""
+    found = root or Path(alpt_ref.__file__).resolve().parents[1]
+    missing = [name for name in ("alpt_ref/theory", "analysis/claims", "tests") if not (found / name).is_dir()]
+    if missing:
+        raise InputError(
+            f"{found} has no {missing[0]}: mutants need the sources with their claims and tests, which an installed "
+            "package does not bring; clone the repository and run `python -m analysis.mutate` there, or give its "
+            "folder with --root"
+        )
+    return found
+
+
+@click.command(help=__doc__, context_settings={"max_content_width": 120})
+@click.option("--named", is_flag=True, help="Only the mutants with a name, against the claims alone.")
+@click.option("--mutant", "ids", metavar="ID", multiple=True, help="Only this named mutant; may be repeated.")
+@click.option("--file", "files", metavar="PATH", multiple=True, help="Break only this file by rule; may be repeated.")
+@click.option("--hours", type=click.FloatRange(min=0), default=6.0, show_default=True, help="No new mutant after that.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Mutants at a time.  [default: cores]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Order of the generic mutants.")
+@click.option("--root", type=PATH, metavar="DIR", help="Checkout.  [default: this package's]")
+@click.option(
+    "--output", type=PATH, default="runs/mutants", show_default=True, metavar="DIR", help="What is remembered."
+)
+@click.option("--report", type=PATH, metavar="FILE", help="The page.  [default: mutants.md in --output]")
+def main(
+    named: bool, ids: tuple[str, ...], files: tuple[str, ...], hours: float, jobs: int | None, seed: int,
+    root: Path | None, output: Path, report: Path | None,
+) -> None:  # fmt: skip
+    try:
+        failed = mutate(named or bool(ids), ids, files, hours, jobs or available_cores(), seed, root, output, report)
+    except AlptError as error:
+        raise Refused(str(error)) from None
+    raise SystemExit(int(failed))
+
+
+def mutate(
+    named: bool, ids: tuple[str, ...], files: tuple[str, ...], hours: float, jobs: int, seed: int,
+    root: Path | None, output: Path, report: Path | None,
+) -> bool:  # fmt: skip
+    """Run, write the page and print what is open; whether that is too much."""
+    where = checkout(root)
+    project = Project(where, "alpt_ref", "analysis/claims", "tests", TARGETS, LEFT_OUT, NO_TESTS)
+    mutants = [] if files else prepare(where, project.package, read(NAMED))
+    unknown = sorted(set(ids) - {one.id for one in mutants})
+    if unknown:
+        raise InputError(f"mutant must be one of {', '.join(one.id for one in mutants)}, got {unknown[0]}")
+    mutants = [one for one in mutants if not ids or one.id in ids]
+    explained = read_explained(EXPLAINED)
+    folder = writable_folder(output)
+    with folder_lock(folder):
+        run = Run(project, folder, tests=not named, log=click.echo)
+        absent = sorted({f"{one.id}: {name}" for one in mutants for name in one.expected if name not in run.claims})
+        if absent:
+            raise InputError(f"expected claims of named mutants do not exist: {', '.join(absent)}; mend {NAMED.name}")
+        strange = [name for name in files if not (where / name).is_file()]
+        if strange:
+            raise InputError(f"{strange[0]} is no file of {where}; give paths relative to it")
+        mutants += [] if named else run.generic(seed, files)
+        results, baseline = run.run(mutants, hours=hours, jobs=min(jobs, max(len(mutants), 1)))
+    target = report or folder / "mutants.md"
+    with atomic(target) as stream:
+        stream.write(page(mutants, results, baseline, explained).encode())
+    click.echo(f"wrote {target}")
+    alive = unexplained(mutants, results, explained)
+    for one in alive:
+        click.echo(f"survived: {one.where or one.id}: {one.what}: {one.old}  ->  {one.new}")
+    ran = sum(not one.named and result.status != NOT_RUN for one, result in zip(mutants, results, strict=True))
+    count = sum(not one.named for one in alive)
+    click.echo(f"{sum(one.named for one in alive)} with a name and {count} of {ran} others survived")
+    return any(one.named for one in alive) or count > MOST_SURVIVORS * ran
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The page of a mutation run: named mutants with the claim and cell that caught each, survivors, counts a file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from alpt_ref.errors import InputError
+
+from .named import Mutant
+from .run import CLAIM, NOT_RUN, SURVIVED, TEST, TIME, Baseline, Result
+
+_WIDTH = 90
+
+
+class Explained(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a survivor is no gap: the change means nothing, or nothing that a claim speaks of."""
+
+    where: str
+    old: str
+    new: str
+    why: str
+
+
+def read_explained(file: Path) -> list[Explained]:
+    """The explanations of a data file; none if there is no such file."""
+    if not file.exists():
+        return []
+    try:
+        known = tomllib.loads(file.read_text(encoding="utf-8"))
+        return msgspec.convert(known.get("survivor", []), list[Explained])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read as explanations: {error}") from None
+
+
+def why(mutant: Mutant, explained: Sequence[Explained]) -> str:
+    """The explanation of a mutant that survived; "" if there is none. ``old = "*"`` stands for a whole function."""
+    for one in explained:
+        if one.where == mutant.where and (one.old == "*" or (one.old, one.new) == (mutant.old, mutant.new)):
+            return one.why
+    return ""
+
+
+def unexplained(mutants: Sequence[Mutant], results: Sequence[Result], explained: Sequence[Explained]) -> list[Mutant]:
+    """Survivors without an explanation; of a named mutant only a claim counts as having caught it."""
+    pairs = zip(mutants, results, strict=True)
+    alive = [one for one, result in pairs if result.status == SURVIVED or (one.named and result.status == TEST)]
+    return [one for one in alive if not why(one, explained)]
+
+
+def page(
+    mutants: Sequence[Mutant], results: Sequence[Result], baseline: Baseline, explained: Sequence[Explained]
+) -> str:
+    """Markdown."""
+    lines = ["# Mutants", ""]
+    lines += ["Made by `python -m alpt_ref.analysis.mutate`; how it works stands in `analysis/mutate/__init__.py`.", ""]
+    if baseline.red:
+        red = ", ".join(f"{name} ({outcome})" for name, outcome in sorted(baseline.red.items()))
+        lines += [f"Red without any mutant, so that they could catch none: {red}.", ""]
+    both = list(zip(mutants, results, strict=True))
+    named = [pair for pair in both if pair[0].named]
+    generic = [pair for pair in both if not pair[0].named]
+    if named:
+        caught = sum(result.status == CLAIM for _, result in named)
+        lines += ["## With a name", "", f"{caught} of {len(named)} turn a claim red in the quick budget.", ""]
+        lines += _table(
+            ("mutant", "what is wrong", "claim", "cell"),
+            [(one.id, one.what, _by(result), result.cell or why(one, explained)) for one, result in named],
+        )
+    if generic:
+        lines += ["## By rule", "", *_counts(generic, explained)]
+        alive = [(one, result) for one, result in generic if result.status == SURVIVED]
+        lines += ["### Survivors", "", "Neither a claim nor a test noticed these.", ""]
+        lines += _table(
+            ("where", "code", "became", "why that is no gap"),
+            [(one.where, _code(one.old), _code(one.new), why(one, explained) or "**open**") for one, _ in alive],
+        )
+        lines += ["### Caught by a test alone", ""]
+        alone = [(one, result) for one, result in generic if result.status == TEST]
+        lines += _table(
+            ("where", "code", "became", "test"),
+            [(one.where, _code(one.old), _code(one.new), result.by) for one, result in alone],
+        )
+        lines += ["### Caught by a claim", ""]
+        seen = [(one, result) for one, result in generic if result.status in (CLAIM, TIME)]
+        lines += _table(
+            ("where", "code", "became", "claim", "cell"),
+            [(one.where, _code(one.old), _code(one.new), _by(result), result.cell) for one, result in seen],
+        )
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _by(result: Result) -> str:
+    return {
+        TIME: f"{result.by} (does not end)",
+        SURVIVED: "**none**",
+        NOT_RUN: "not run",
+        TEST: f"**none** ({result.by})",
+    }.get(result.status, result.by)
+
+
+def _counts(generic: Sequence[tuple[Mutant, Result]], explained: Sequence[Explained]) -> list[str]:
+    counts: dict[str, Counter[str]] = {}
+    for one, result in generic:
+        status = "explained" if result.status == SURVIVED and why(one, explained) else result.status
+        counts.setdefault(one.where.partition(":")[0], Counter())[status] += 1
+    columns = (CLAIM, TIME, TEST, "explained", SURVIVED, NOT_RUN)
+    heads = ("file", "by a claim", "never ended", "by a test alone", "survived, explained", "survived, open", "not run")
+    total = sum(counts.values(), Counter())
+    rows = [(file, *(str(found[column]) for column in columns)) for file, found in sorted(counts.items())]
+    return _table(heads, [*rows, ("all", *(str(total[column]) for column in columns))])
+
+
+def _code(text: str) -> str:
+    short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    return f"`{short}`" if "`" not in short else short
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return ["None.", ""]
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *cells)]
+    return [*lines, ""]
