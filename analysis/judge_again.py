@@ -83,8 +83,8 @@ def _column(
     for place, (row, line) in enumerate(zip(rows, lines, strict=True)):
         found = collected.moments(line, name) if column.interval and line[name] else None
         if as_stored or found is None:
-            stored = (_number(line.get(f"{name}{what}")) for what in ("", "_half_width", "_p_holm"))
-            values.append(Value(*stored))
+            number, width, adjusted = (_number(line.get(f"{name}{what}")) for what in ("", "_half_width", "_p_holm"))
+            values.append(Value(number, width, adjusted))
             continue
         values.append(Value(float(line[name]), _half(found, runs.widen(found.n))))
         if column.paired and row.run != row.reference:
