@@ -28,7 +28,7 @@ _CLAIMS = click.option(
     "--runs", metavar="DIR", help="Study that m1-m4 are about, as `alpt-ref reproduce` wrote it.  [default: none]"
 )
 @click.option(
-    "--clicks", metavar="STORE", help="Store that m5 is about, as `alpt-ref data` wrote it.  [default: synthetic]"
+    "--clicks", metavar="STORE", help="Store that x5 is about, as `alpt-ref data` wrote it.  [default: synthetic]"
 )
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
