@@ -114,9 +114,10 @@ def differences(one: Family, kind: str, width: float) -> int:
     support = one.within if whole else closed_test(one.within)
     refuted = refute <= ALPHA
     expected = "REFUTED" if refuted.any() else "SUPPORTED" if whole else "INCONCLUSIVE"
-    found = verdict(made_up(kind), [record(sampled(column)) for column in one.values.T])
+    found = verdict(made_up(kind), [*(record(sampled(column)) for column in one.values.T), record(exact(0.0))])
     differ = int(found.outcome != expected or not same(found.p or 0.0, float(one.within.max())))
-    for point, no, yes, p_no, p_yes in zip(found.points, refuted, support <= ALPHA, refute, support, strict=True):
+    differ += found.points[-1].outcome != "SUPPORTED"  # an exact value takes no share of alpha
+    for point, no, yes, p_no, p_yes in zip(found.points[:-1], refuted, support <= ALPHA, refute, support, strict=True):
         label = "REFUTED" if no else "SUPPORTED" if yes else "INCONCLUSIVE"
         beyond = point.lower > width or (width > 0 and point.upper < -width)
         inside = point.upper <= width and (width == 0 or point.lower >= -width)

@@ -96,7 +96,7 @@ def test_a_study_is_not_taken_for_a_comparison(former: Path) -> None:
 def test_its_verdicts_are_refused_because_they_were_reached_by_other_rules(former: Path) -> None:
     for folder in ("verify", "study/verify"):
         stored = Results(FORMER / folder)
-        with pytest.raises(InputError, match="c0.json was not written by this version; run 'alpt-ref verify"):
+        with pytest.raises(InputError, match=r"c0\.json was not written by this version; run 'alpt-ref verify"):
             stored["c0"]
 
 
