@@ -46,9 +46,9 @@ WITHOUT_WORDS = ("nearest rounding", "never trains")
 def cells(budget: str, source: str = "synthetic") -> list[Cell]:
     full = budget == "full"
     kept: dict[str, list[Any]] = {"data": [source], "rows": [rows_used(source, budget)], "steps": [1_500]}
-    orders = ["shuffled epochs", "drawn"] if full else ["shuffled epochs"]
-    found = product(order=orders, bits=[2, 4, 8], c=[0.05, 0.3, 4.0], **kept)
-    return found + product(order=orders, bits=[2, 4, 8] if full else [8], c=[1.0], **kept)
+    found = product(order=["shuffled epochs"], bits=[2, 4, 8], c=[0.05, 0.3, 4.0], **kept)
+    found += product(order=["shuffled epochs"], bits=[2, 4, 8] if full else [8], c=[1.0], **kept)
+    return found + product(order=["drawn"] if full else [], bits=[2, 4, 8], c=[0.3], **kept)
 
 
 def ends(cell: Cell) -> tuple[float, float, float]:
