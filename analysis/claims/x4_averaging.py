@@ -214,7 +214,7 @@ CLAIM = Claim(
             "half the bound",
             "V/(eta lambda T)",
             bound=bracket("2"),
-            where=lambda cell: cell["rate"] <= 0.3,
+            where=lambda cell: 0.005 <= cell["rate"] <= 0.3,
             removes=("2 V/(eta lambda T)",),
         ),
     ),
