@@ -104,13 +104,13 @@ def _refuse_former_variables() -> None:
 
 
 def _table(results: Collection[ClaimResult]) -> str:
-    from alpt_ref.verification.report import control_text, counts_text, informative_text, number, open_reasons, p_text
+    from alpt_ref.verification.report import control_text, counts_text, number, open_reasons, p_text
 
-    header = ("claim", "verdict", "largest p", "cells", "bound", "tightness", "controls")
+    header = ("claim", "verdict", "largest p", "cells", "non-trivial", "tightness", "controls")
     lines = [header]
     for result in results:
         refuted = f"{sum(control.refuted for control in result.controls)}/{len(result.controls)} refuted"
-        says = informative_text(result) or "–"
+        says = "–" if result.informative is None else "{}/{}".format(*result.informative)
         tight = number(result.tightness)
         lines.append((result.id, result.outcome, p_text(result), counts_text(result), says, tight, refuted))
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]

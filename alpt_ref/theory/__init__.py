@@ -4,12 +4,8 @@
 `setting`                  grid, gradient noise, learning-rate schedule
 `problems`, `linear`       separable problems; regression and logistic loss over a data matrix
 `identities`               R1 to R6: what rounding does to one number
-<<<<<<< HEAD
-`bounds`, `stalling`       S1 to S5, S7, A1, U1, EF1 and ECO; D1 to D4
-=======
 `lattice`                  R1 of the quantiser: a float32 weight between the values of two codes
-`bounds`, `stalling`       S1 to S5, A1 and U1; D1 to D4
->>>>>>> main
+`bounds`, `stalling`       S1 to S5, S7, A1, U1, EF1 and ECO; D1 to D4
 `rounded_update`           bias and second moment of one rounded update, for U1
 `dither`                   D5: what gradient noise does to the bias of deterministic rounding
 `quadratic_laws`           X1 to X3

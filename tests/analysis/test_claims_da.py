@@ -13,10 +13,10 @@ from alpt_ref.verification.runner import Loaded, load_claims, plan
 
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "claims"
 IDS = [
-    "d1", "d2", "d3", "d3b", "d3c", "d4", "d5", "d5b", "a1", "a1b", "a2", "a3", "a3b",
+    "d1", "d2", "d3", "d3b", "d3c", "d4", "d5", "d5b", "d7", "a1", "a1b", "a1c", "a2", "a3", "a3b",
     "c1", "c2", "c3", "c4", "c5", "c6", "c7", "x5",
 ]  # fmt: skip
-TIGHT = {"d1": 0.99, "d2": 0.99, "d3c": 0.999, "a1": 0.9, "a1b": 0.9}
+TIGHT = {"d1": 0.99, "d2": 0.99, "d3c": 0.999, "a1": 0.9, "a1b": 0.9, "a1c": 0.99}
 """Upper bounds and how near the quick budget comes to them (D1 and D2 where they are G D)."""
 
 

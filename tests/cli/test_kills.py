@@ -64,7 +64,11 @@ VERBS = {
 
 def call(arguments: tuple[str, ...], folder: Path, **options: Any) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "NUMBA_NUM_THREADS": "1",
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "alpt_ref", *arguments, "--quiet"], cwd=folder, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options,

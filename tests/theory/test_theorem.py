@@ -9,6 +9,7 @@ import pytest
 
 from alpt_ref.errors import InputError
 from alpt_ref.theory import (
+    adam_stall,
     averaging,
     bounds,
     crossover,
@@ -25,12 +26,14 @@ from alpt_ref.theory import (
 from alpt_ref.theory.theorem import theorem
 
 MODULES: tuple[ModuleType, ...] = (
-    bounds, stalling, dither, crossover, identities, lattice, quadratic_laws, averaging, few_bits, regulariser,
-    supermartingale,
+    bounds, stalling, dither, crossover, identities, lattice, quadratic_laws, adam_stall, averaging, few_bits,
+    regulariser, supermartingale,
 )  # fmt: skip
 STATED = {
     "sr_convex_constant": "S1", "sr_convex_sqrt": "S2", "sr_strongly_convex_inverse": "S3",
     "sr_strongly_convex_constant": "S4", "sr_smooth": "S5", "step_size_change_floor": "A1",
+    "unified_convex": "U1", "grid_floor": "T2", "sr_adagrad": "S6", "adam_dr_first_move": "D7",
+    "sr_convex_row_steps": "S1D", "sr_convex_learned_steps": "A1C",
     "dr_convex_constant": "D1", "dr_convex_sqrt": "D2", "dr_is_fixed": "D3", "dr_quadratic_stall": "D3",
     "dr_freeze_step": "D3", "separation": "D4", "dither_bias_bound": "D5",
     "quiet_ratio": "D5b quiet", "loud_ratio": "D5b loud", "whole_width_ratio": "D5b whole",
