@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -76,6 +77,41 @@ def test_no_run_exceeds_the_bound_and_the_hidden_sequence_is_sgd(
     else:
         bound = bounds.eco_constant(keep=float(keep), g_max=float(G_inf), **shared)  # type: ignore[arg-type]
     assert float(gap / T) <= bound + 1e-12 * (1.0 + bound)
+
+
+@given(
+    start=st.integers(-3, 3), place=st.integers(0, 7), slope=st.integers(1, 8), noise=st.integers(1, 16),
+    rate=st.integers(1, 24), b=st.integers(0, 7), T=st.integers(1, 6),
+)  # fmt: skip
+def test_with_noise_they_hold_on_average_with_the_mean_gradient_in_the_floor(
+    start: int, place: int, slope: int, noise: int, rate: int, b: int, T: int
+) -> None:
+    """``|w - place/8| slope/8`` and two-point noise: every sequence of signs, in fractions; G1 is the slope alone."""
+    eta, keep, size, at = Fraction(rate, 16), Fraction(b, 8), Fraction(slope, 8), Fraction(place, 8)
+    total = Fraction(0)
+    for signs in itertools.product((-1, 1), repeat=T):
+        w, carried = Fraction(start), Fraction(0)
+        for sign in signs:
+            total += size * abs(w - at)
+            g = size * (1 if w >= at else -1) + Fraction(sign * noise, 8)
+            if b == 0:
+                v = w + carried - eta * g
+                w = Fraction(nearest(v))
+                carried = v - w
+            else:
+                moment = keep * carried + (1 - keep) * g
+                v = w - eta * moment
+                w = Fraction(nearest(v))
+                carried = moment + (1 - 1 / keep) / eta * (v - w)
+    shared = {
+        "T": T, "eta": float(eta), "step_size": 1.0, "dim": 1, "G": math.sqrt(size**2 + Fraction(noise, 8) ** 2),
+        "G1": float(size), "D1": float(abs(start - at)),
+    }  # fmt: skip
+    if b == 0:
+        bound = bounds.dr_residual_constant(**shared)  # type: ignore[arg-type]
+    else:
+        bound = bounds.eco_constant(keep=float(keep), g_max=float(size + Fraction(noise, 8)), **shared)  # type: ignore[arg-type]
+    assert float(total / (2**T * T)) <= bound * (1.0 + 1e-12)
 
 
 @given(size=st.integers(1, 200), b=st.integers(0, 7), sign=st.sampled_from([-1, 1]))
