@@ -133,6 +133,13 @@ def test_the_first_move_comes_after_the_dead_time(size: int, b: int, sign: int) 
         assert found == wanted
 
 
+def test_eco_by_hand() -> None:
+    """9/10 + 1 + 3 * 2 (2/(1/2) + (1/2)(3/4)(3/2)/(1/4)) = 1.9 + 6 (4 + 9/4)."""
+    shared = {"T": 10, "eta": 0.5, "keep": 0.75, "step_size": 2.0, "D1": 3.0, "G": 2.0, "g_max": 1.5}
+    assert bounds.eco_constant(dim=9, **shared) == pytest.approx(39.4, rel=1e-14)  # type: ignore[arg-type]
+    assert bounds.eco_constant(dim=9, G1=1.0, **shared) == pytest.approx(8.15, rel=1e-14)  # type: ignore[arg-type]
+
+
 def test_eco_with_little_momentum_is_ef1() -> None:
     shared = {"T": 10, "eta": 0.1, "step_size": 1.0, "D1": 3.0, "G": 2.0, "dim": 4}
     eco = bounds.eco_constant(keep=1e-9, g_max=2.0, **shared)  # type: ignore[arg-type]
