@@ -103,7 +103,8 @@ def step_sizes(value: Any, rows: int, xp: Any = np) -> NDArray[np.float32]:
         raise InputError(f"step_size must be a number or have one value per row ({rows}), got {array.shape[0]} values")
     with np.errstate(over="ignore", under="ignore"):
         result: NDArray[np.float32] = xp.ascontiguousarray(xp.atleast_1d(array), dtype=np.float32)
-    good = xp.isfinite(result) & (result > 0)
+    # CuPy's comparisons take subnormal numbers for 0; as integers the positive numbers are those above 0
+    good = xp.isfinite(result) & (result.view(np.int32) > 0)
     if not good.all():
         where = int(xp.flatnonzero(~good)[0])
         at = f" at row {where}" if array.ndim == 1 else ""

@@ -83,7 +83,7 @@ def nearest_in_cell(
     """Code of the neighbour of `size` that is nearer, given its cell ``k = whole = count``."""
     below = np.float32(size - np.float32(mul(whole, step_size)))
     above = np.float32(np.float32(mul(np.float32(whole + _ONE), step_size)) - size)
-    return signed_code(negative, count, below > above if negative else below >= above)
+    return signed_code(negative, count, bool(below > above if negative else below >= above))
 
 
 @scalar
@@ -98,7 +98,7 @@ def random_in_cell(
 @scalar
 def nearest_code(w: np.float32, step_size: np.float32, low: np.float32, high: np.float32) -> np.int32:
     """Code of `w` by nearest rounding, in ``[low, high]``; ``-low * step_size`` must be finite, NaN gives any code."""
-    negative, size = w < _ZERO, np.float32(abs(w))
+    negative, size = bool(w < _ZERO), np.float32(abs(w))
     whole, count = cell_below(size, step_size, last_cell(negative, low, high))
     return nearest_in_cell(negative, size, whole, count, step_size)
 
@@ -106,6 +106,6 @@ def nearest_code(w: np.float32, step_size: np.float32, low: np.float32, high: np
 @scalar
 def random_code(w: np.float32, step_size: np.float32, low: np.float32, high: np.float32, word: np.uint32) -> np.int32:
     """Code of `w` by stochastic rounding with one uniform 32-bit word; otherwise as `nearest_code`."""
-    negative, size = w < _ZERO, np.float32(abs(w))
+    negative, size = bool(w < _ZERO), np.float32(abs(w))
     whole, count = cell_below(size, step_size, last_cell(negative, low, high))
     return random_in_cell(negative, size, whole, count, step_size, word)

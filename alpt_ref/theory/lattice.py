@@ -64,7 +64,8 @@ def lattice_words(w: float, step_size: float, bits: int, random_bits: int = 32) 
     toward, away = lattice_neighbours(w, step_size, bits)
     start, end = lattice_value(abs(toward), step_size), lattice_value(abs(away), step_size)
     place = min(max((abs(Fraction(w)) - start) / (end - start), Fraction(0)), Fraction(1))
-    return math.ceil(place * 2**random_bits)
+    words: int = math.ceil(place * 2**random_bits)
+    return words
 
 
 def lattice_bias(w: float, step_size: float, bits: int, words: int | None = None, random_bits: int = 32) -> Fraction:

@@ -115,10 +115,10 @@ def lower_limit(x: FloatArray, alpha: Level) -> FloatArray:
         if not len(at):
             break
         capital, slope = log_capital(np.ascontiguousarray(x[:, at]), np.exp(t[at]), slope=True)
-        step = (goal[at] - capital) / np.maximum(slope, 1e-300)
-        t[at] += step
-        active[at] = (np.abs(step) > CLOSE) & (t[at] < cap[at])
-    return np.where(known & (t < cap), np.exp(-np.minimum(t, cap)), 0.0)
+        before = t[at]
+        t[at] = np.minimum(before + (goal[at] - capital) / np.maximum(slope, 1e-300), cap[at])
+        active[at] = np.abs(t[at] - before) > CLOSE  # a point that stays at the cap has less than 1/alpha even there
+    return np.where(known & (t < cap), np.exp(-t), 0.0)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 The claim's file, everything that it imports, directly or through others (helpers beside it, packages of helpers, the
 user's own library, this package), the data files that the claim declares (`Claim.files`), and the versions of Python
 and of the distributions that these import. What only schedules, stores and shows results is left out, and so are
-comments and docstrings (`alpt_ref._util.code_parts`). Names that this package looks up in a catalogue (methods,
-backbones) may lead to any of them. Where matrix products are computed, the BLAS kernel counts.
+comments and docstrings (`alpt_ref._util.code_parts`); what the claim's own file names always counts, as the judge does
+for claims about it. Names that this package looks up in a catalogue (methods, backbones) may lead to any of them. Where
+matrix products are computed, the BLAS kernel counts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from alpt_ref._util.code_parts import PACKAGE, Parts, parts_of
+from alpt_ref._util.source import read_source
 from alpt_ref.catalog import MODELS, TABLES
 from alpt_ref.errors import InputError
 
@@ -53,6 +55,16 @@ def changes_no_number(name: str) -> bool:
     return name.startswith(_SHOWN) or name == "__init__.py"
 
 
+def _named(claim_file: Path) -> set[str]:
+    """Files of this package that the claim's own file imports by name."""
+    modules = {
+        f"{one.module}.{name}".removesuffix(".")
+        for one in read_source(claim_file.read_bytes()).imports
+        for name in ("", *one.names)
+    }
+    return {f"{module.partition('.')[2].replace('.', '/')}.py" for module in modules}
+
+
 def _looked_up(name: str) -> Iterable[str]:
     """Modules that a file of this package imports by names from a catalogue."""
     if name == "tables/make.py":
@@ -80,7 +92,8 @@ def parts_behind(claim_file: Path, files: Sequence[str] = ()) -> Parts:
         if not path.exists():
             raise InputError(f"files must name what measure reads, relative to the claim's file; {name!r} is not there")
     try:
-        return parts_of([claim_file], changes_no_number, _looked_up, data)
+        named = _named(claim_file)  # a claim about the judge imports it, and then it counts
+        return parts_of([claim_file], lambda name: changes_no_number(name) and name not in named, _looked_up, data)
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})") from None
 

@@ -128,7 +128,7 @@ def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
             scale = max((abs(end) for end in (point.low, point.high) if math.isfinite(end)), default=0.0) or 1.0
             row = {
                 "cell": cell_text(cell) + (f", {point.label}" if point.label else ""),
-                "bound": bound_text(point),
+                "bound": bound_text(point) + (" (says nothing)" if point.informative is False else ""),
                 "measured": number(point.value),
                 "limits": f"{number(point.lower)} … {number(point.upper)}",
                 "detectable": number(point.detectable),
@@ -267,15 +267,15 @@ def _escape(text: str) -> str:
 
 
 def write_report(folder: Path, results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> None:
-    """Write report.html, report.md and report.json, each whole or not at all."""
+    """Write report.html, report.md and report.json, each whole or not at all.
+
+    The pages say what the folder's ledger holds; report.json is the same for the same results, however often judged.
+    """
     history = read_verdicts(folder)
     write_text(folder / "report.html", html(results, claims, history))
     write_text(folder / "report.md", markdown(results, history))
     claims_only = [_public(plain_result(result)) for result in results]
-    ledger = {result.id: [entry._asdict() for entry in history.get(result.id, ())] for result in results}
-    content = {
-        "versions": versions(), "failing": failing(list(results)), "claims": claims_only, "ledger": ledger,
-    }  # fmt: skip
+    content = {"versions": versions(), "failing": failing(list(results)), "claims": claims_only}
     write_json(folder / "report.json", content)
 
 

@@ -69,6 +69,7 @@ SHARP: dict[str, Callable[[], Instance]] = {
     },
     "corner kink": lambda: Instance(absolute(1.0, 0.0), Grid(1.0, 8), Noise(), -128),
     "wide kink": lambda: Instance(absolute(1.0, 0.0), Grid(1.0, 8), Noise(), 0),
+    "wider kink": lambda: Instance(absolute(1.0, 0.0), Grid(1.0, 12), Noise(), 0),
     "wide bent kink": lambda: Instance(elastic(MU, 1.0, 0.0), Grid(1.0, 8), Noise(), 0),
     "corner bowl": lambda: Instance(quadratic(1.0, 0.0), Grid(1.0, 8), Noise(), -128),
     "two bowls": lambda: Instance(quadratic([1.0, 0.01], 0.0), Grid(1.0, 8), Noise(), -128),

@@ -50,10 +50,10 @@ def counters_of(outputs: Words, seed: int) -> Words:
     return np.stack([d0, d1, d2, d3], axis=1)
 
 
-def place_of(word: int, generator: np.random.Generator) -> Place:
-    """A place whose word is `word`, in as low a column as two thousand candidates give."""
+def place_of(word: int, generator: np.random.Generator, candidates: int = CANDIDATES) -> Place:
+    """A place whose word is `word`, in as low a column as the candidates give."""
     seed, lane = int(generator.integers(1 << 63)), int(generator.integers(4))
-    outputs = generator.integers(0, 1 << 32, (CANDIDATES, 4), dtype=np.uint64)
+    outputs = generator.integers(0, 1 << 32, (candidates, 4), dtype=np.uint64)
     outputs[:, lane] = word
     counters = counters_of(outputs, seed)
     usable = counters[counters[:, 3] & np.uint64(0xFF) == np.uint64(PURPOSE_QUANTIZE)]

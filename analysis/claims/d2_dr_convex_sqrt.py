@@ -38,6 +38,7 @@ def grid(budget: str) -> list[Cell]:
     cells += product(problem=each("stalled"), reach=[0.499], T=[10_000])
     cells += product(problem=each("half way"), reach=[1.0], T=[24])
     cells += [{"problem": "corner kink", "reach": 90.0, "T": 1}]
+    cells += [{"problem": "wider kink", "reach": 12_288.0, "T": 4_000}]
     return cells + product(problem=["wide kink"], reach=[256.0, 384.0, 1_000.0], T=[1_000])
 
 
@@ -104,7 +105,7 @@ CLAIM = Claim(
         *needed(
             of_terms,
             {
-                "c G^2/sqrt(T)": at("wide kink"),
+                "c G^2/sqrt(T)": at("wide kink", "wider kink"),
                 "(D/T) sum_t min(sqrt(d) Delta sqrt(t)/(2 c), G)": at(*each("stalled")),
                 "G D": at(*each("stalled"), *each("half way")),
             },

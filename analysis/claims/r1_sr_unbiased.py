@@ -96,21 +96,17 @@ def _chosen(cell: Cell, generator: np.random.Generator, broken: str | None) -> t
 
 
 def _weight(number: int, step_size: float, bits: int, generator: np.random.Generator) -> np.float32:
-    """One of four kinds in turn: anywhere in the range, next to a value or to a middle, next to zero; a value."""
+    """In turn: a value, next to one, next to a middle, near zero, and twice anywhere in the range."""
     low, high = code_range(bits)
     code = int(generator.integers(low, high))
     lower, upper = (np.float32(float(lattice_value(code + k, step_size))) for k in (0, 1))
     towards = np.float32(generator.choice([lower, upper]))
-    kind = number % 6
-    if kind == 0:
-        return lower
-    if kind == 1:
-        return np.nextafter(lower, upper, dtype=np.float32)
-    if kind == 2:
-        return np.nextafter(np.float32((float(lower) + float(upper)) / 2), towards, dtype=np.float32)
-    if kind == 3:
-        return np.float32(generator.choice([-1.0, 1.0]) * step_size * 2.0 ** -generator.uniform(0, 40))
-    return np.float32(generator.uniform(float(lower), float(upper)))
+    anywhere = np.float32(generator.uniform(float(lower), float(upper)))
+    near_zero = np.float32(generator.choice([-1.0, 1.0]) * step_size * 2.0 ** -generator.uniform(0, 40))
+    middle = np.float32((float(lower) + float(upper)) / 2)
+    beside = (np.nextafter(lower, upper, dtype=np.float32), np.nextafter(middle, towards, dtype=np.float32))
+    kinds: tuple[np.float32, ...] = (lower, *beside, near_zero, anywhere, anywhere)
+    return kinds[number % len(kinds)]
 
 
 def _public_count(
@@ -120,18 +116,19 @@ def _public_count(
     spec = quantizer.QuantSpec(bits, "dr" if broken == "nearest rounding" else "sr")
     less = SHIFT if broken == "shifted threshold" else 0
     toward, away = lattice_neighbours(float(w), step_size, bits)
-    dtype = spec.dtype
-    values = quantizer.dequantize(np.array([[toward, away]], dtype), step_size)[0]
+    values = quantizer.dequantize(np.array([[toward, away]], np.int16), step_size)[0]
     if [Fraction(float(one)) for one in values] != [lattice_value(one, step_size) for one in (toward, away)]:
-        return Fraction(1)  # not the lattice: nothing could be nearer than one step
+        return Fraction(1)  # other values than those of the theorem
+    codes = set()
 
     def goes_away(word: int) -> bool:
         code = code_at(place_of(max(word - less, 0), generator), w, step_size, spec, per_row=rows)
-        if code not in (toward, away):
-            raise AssertionError(f"{w} is given code {code}, not {toward} or {away}")
+        codes.add(code)
         return code == away
 
     counted = count_words(goes_away, min(lattice_words(float(w), step_size, bits) + less, 1 << 32))
+    if not codes <= {toward, away}:
+        return Fraction(1)  # a value between which the weight does not lie
     return lattice_bias(float(w), step_size, bits, counted)
 
 

@@ -15,7 +15,7 @@ from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, 
 
 from ._sharp import each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
-from ._track import ALONG, CONVEX, IN_BOX, against_time, horizons, known, largest_loss, track
+from ._track import ALONG, CONVEX, IN_BOX, against_time, horizons, known, largest_loss, loss_range, track
 
 KEYS = ("eta", "step_size", "D1", "G", "dim")
 
@@ -75,7 +75,7 @@ def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[f
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """``(1/T) sum_t E f(w_t) - f*``."""
     run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken)
-    return run.measurement(run.average_value, horizons(cell), forms(cell), largest_loss(cell, {}))
+    return run.measurement(run.average_value, horizons(cell), forms(cell), loss_range(cell))
 
 
 THEOREM = theorem(sr_convex_constant)

@@ -17,7 +17,7 @@ from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, 
 
 from ._sharp import each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
-from ._track import ALONG, IN_BOX, STRONGLY, against_time, horizons, known, largest_loss, track
+from ._track import ALONG, IN_BOX, STRONGLY, against_time, horizons, known, largest_loss, loss_range, track
 
 FORMS = ("usual", "sparse")
 
@@ -59,7 +59,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     """``(1/T) sum_t E f(w_t) - f*``."""
     scale = 0.1 if broken == "slower" else 1.0
     run = track(cell, Schedule("inverse", scale * known(cell)["eta"]), seed)
-    return run.measurement(run.average_value, horizons(cell), FORMS, largest_loss(cell, {}))
+    return run.measurement(run.average_value, horizons(cell), FORMS, loss_range(cell))
 
 
 THEOREM = theorem(sr_strongly_convex_inverse)

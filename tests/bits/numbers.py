@@ -36,6 +36,7 @@ def cases() -> Iterator[Case]:
     for bits, rounding in itertools.product(WIDTHS, ("sr", "dr")):
         for kind in ("one step size", "a step size per row"):
             yield Case(f"quantise to {bits} bits, {rounding}, {kind}", partial(_quantised, bits, rounding, kind))
+        yield Case(f"quantise values and middles to {bits} bits, {rounding}", partial(_awkward, bits, rounding))
     for bits in WIDTHS:
         yield Case(f"step-size gradient at {bits} bits", partial(_gradient, bits))
 
@@ -61,6 +62,21 @@ def _quantised(bits: int, rounding: str, kind: str) -> dict[str, Any]:
         "codes, by unpack": unpack(packed, bits, COLUMNS),
         "values": dequantize(codes, step),
     }
+
+
+def _awkward(bits: int, rounding: str) -> dict[str, Any]:
+    """Values of codes, middles and their neighbours, under step sizes most of whose multiples are rounded."""
+    from alpt_ref import QuantSpec, dequantize, quantize
+
+    rng, spec = np.random.Generator(np.random.Philox(key=3)), QuantSpec(bits, rounding)  # type: ignore[arg-type]
+    codes = rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1, (40, COLUMNS)).astype(np.int16)
+    found = {}
+    for name, step in (("a tenth", 0.1), ("a third", 1 / 3), ("subnormal", 1e-40), ("a step size per row", steps(40))):
+        lower, upper = (dequantize(codes + np.int16(k), step) for k in (0, 1))
+        middle = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)
+        beside = [np.nextafter(middle, end, dtype=np.float32) for end in (lower, upper)]
+        found[name] = np.concatenate([quantize(w, step, spec, seed=4) for w in (lower, middle, *beside)])
+    return found
 
 
 def _gradient(bits: int) -> dict[str, Any]:

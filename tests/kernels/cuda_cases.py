@@ -31,6 +31,7 @@ def quantizer_cases() -> Iterator[Case]:
                 yield f"{bits} bits, {rounding}, d={d}, each={each}", _quantize_case(bits, rounding, d, each)
     for bits, d, rounding in itertools.product((2, 4, 8, 16), (16, 5), ("sr", "dr")):
         yield f"beside values and ties, {bits} bits, {rounding}, d={d}", _awkward_case(bits, rounding, d)
+    yield "words at the threshold", _threshold_words
     yield "dequantise, gradient, pack, unpack", _round_trip
     yield "philox", _philox
     yield "a piece of a matrix", _piece
@@ -95,6 +96,27 @@ def _awkward_case(bits: int, rounding: Any, d: int) -> Callable[[str], Arrays]:
         return found
 
     return run
+
+
+def _threshold_words(device: str) -> Arrays:
+    """Codes for the last word that goes away and the first that does not: float32 alone cannot tell them apart."""
+    from alpt_ref import QuantSpec, quantize
+    from alpt_ref.theory.lattice import lattice_words
+    from analysis.claims._words import place_of
+
+    generator, found = np.random.Generator(np.random.Philox(key=11)), []
+    for w, step in ((12.34, 0.1), (-1.7, 1 / 3), (0.03, 0.1)):
+        words = lattice_words(float(np.float32(w)), step, 8)
+        for word in (words - 1, words):
+            place = place_of(word, generator, 1 << 18)
+            for columns in (16 * (place.column // 16 + 1), place.column + 1 + (place.column % 4 == 3)):
+                table = np.full((1, columns), w, np.float32)
+                options: Any = {"seed": place.seed, "counter": place.counter, "rows": place.row, "device": device}
+                found.append(quantize(table, step, QuantSpec(8), **options)[0, place.column])
+    codes = np.array(found).reshape(3, 2, 2)
+    if not (codes[:, 0] != codes[:, 1]).all():
+        raise AssertionError(f"the words do not lie at the threshold: {codes.tolist()}")
+    return {"codes": codes}
 
 
 def _round_trip(device: str) -> Arrays:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
@@ -147,6 +146,6 @@ def test_the_theory_has_the_kernels_values(code: int, step_size: float) -> None:
 
 def test_what_is_not_finite_gives_a_code_of_the_range() -> None:
     for w in (np.inf, -np.inf, np.nan):
-        arguments: Any = (np.float32(w), np.float32(0.1), *limits(8))
+        arguments: tuple[np.float32, np.float32, np.float32, np.float32] = (np.float32(w), np.float32(0.1), *limits(8))
         assert -128 <= int(nearest_code(*arguments)) <= 127
         assert -128 <= int(random_code(*arguments, np.uint32(7))) <= 127

@@ -191,3 +191,11 @@ def test_what_a_claim_does_not_use_is_not_among_its_parts() -> None:
     parts = parts_behind(PACKAGE.parent / "analysis" / "claims" / "r6_sr_step_signal.py").files
     assert "alpt_ref/scalar/rounding.py" in parts or "alpt_ref/theory/dither.py" in parts
     assert not [name for name in parts if name.startswith(("alpt_ref/tables/", "alpt_ref/models/", "alpt_ref/cli/"))]
+
+
+@pytest.mark.parametrize("claim", ["j1_false_support.py", "j2_rules.py"])
+def test_a_claim_about_the_judge_depends_on_the_judge(claim: str) -> None:
+    parts = parts_behind(PACKAGE.parent / "analysis" / "claims" / claim).files
+    behind = ["betting", "estimates", "stats", *(["judge", "results"] if claim.startswith("j2") else [])]
+    assert {f"alpt_ref/verification/{name}.py" for name in behind} <= set(parts)
+    assert "alpt_ref/verification/report.py" not in parts

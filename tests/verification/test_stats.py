@@ -5,8 +5,6 @@ Simulations of 10,000 experiments with fixed seeds; the Monte Carlo error of eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -14,21 +12,12 @@ import pytest
 from scipy import stats as scipy_stats
 
 from alpt_ref.verification import Test, curve, sampled
-from alpt_ref.verification.betting import Betting, log_capital, shares
 from alpt_ref.verification.estimates import Exact, Student, Unknown, noncentrality
 from alpt_ref.verification.measurement import FloatArray
 from alpt_ref.verification.stats import bounded_mean, estimate, holm, holm_levels, mean, slope
 from tests.tolerances import CLOSED_FORM, FALSE_ALARM_SIGMA
 
 EXPERIMENTS = 10_000
-Draw = Callable[[np.random.Generator, tuple[int, int]], FloatArray]
-
-SHAPES: dict[str, Draw] = {  # in [0, 1], with mean 0.1
-    "rare": lambda rng, size: (rng.random(size) < 0.1).astype(float),
-    "beta": lambda rng, size: rng.beta(1.0, 9.0, size),
-    "squared": lambda rng, size: 0.1 * np.minimum(rng.random(size) ** 2 * 3.0, 3.0),
-    "even": lambda rng, size: 0.05 + 0.1 * rng.random(size),
-}
 
 
 def rng(seed: int) -> np.random.Generator:
@@ -38,13 +27,6 @@ def rng(seed: int) -> np.random.Generator:
 def allowed(alpha: float) -> float:
     """Alpha plus the stated number of standard errors of a rate over all experiments."""
     return float(alpha + FALSE_ALARM_SIGMA * (alpha * (1 - alpha) / EXPERIMENTS) ** 0.5)
-
-
-def betting(values: FloatArray, low: FloatArray | float | None, high: FloatArray | float | None) -> Betting:
-    """The estimate that a declared range gives."""
-    found = estimate(sampled(values, low=low, high=high), Test())
-    assert isinstance(found, Betting)
-    return found
 
 
 def zeros(value: float = 0.0) -> FloatArray:
@@ -59,74 +41,13 @@ def test_t_errs_at_most_alpha_both_ways_for_normal_values(runs: int, alpha: floa
     assert (found.p_below(zeros()) <= alpha).mean() <= allowed(alpha)
 
 
-@pytest.mark.parametrize("runs", [1, 5, 64, 400])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_betting_errs_at_most_alpha_both_ways_whatever_the_distribution(shape: str, runs: int) -> None:
-    found = betting(SHAPES[shape](rng(runs), (runs, EXPERIMENTS)), 0.0, 1.0)
-    assert (found.p_above(zeros(0.1)) <= 0.05).mean() <= 0.05
-    assert (found.p_below(zeros(0.1)) <= 0.05).mean() <= 0.05
-
-
-@pytest.mark.parametrize("runs", [5, 64])
-def test_squares_and_lognormal_values_never_refute_a_true_lower_range_bound_more_often_than_alpha(runs: int) -> None:
-    squares, heavy = rng(1).normal(size=(runs, EXPERIMENTS)) ** 2, rng(2).lognormal(0.0, 2.0, (runs, EXPERIMENTS))
-    for values, truth in ((squares, 1.0), (heavy, float(np.exp(2.0)))):
-        found = betting(values, 0.0, None)
-        assert (found.p_above(zeros(truth)) <= 0.05).mean() <= 0.05
-        assert found.p_below(zeros(truth)).min() == 1.0  # an upper bound needs an upper end
-
-
 def test_nothing_is_certain_from_equal_values() -> None:
     """64 runs of a coin that falls once in a hundred are all 0 in half of the cases: "at most 0.001" is not shown."""
-    found = betting(np.zeros((64, 1)), 0.0, 1.0)
+    found = estimate(sampled(np.zeros((64, 1)), low=0.0, high=1.0), Test())
     assert found.p_below(np.array([0.001]))[0] > 0.9
     assert found.p_below(np.array([0.2]))[0] < 0.001  # such a coin would have shown itself
     without = mean(np.zeros((64, 1)))
     assert (without.p_above(np.array([-1.0]))[0], without.p_below(np.array([0.001]))[0]) == (1.0, 1.0)
-
-
-def test_the_capital_is_the_mean_of_products_of_gains() -> None:
-    values, m = [Fraction(1, 4), Fraction(1, 2), Fraction(1, 8), Fraction(1), Fraction(1, 16)], Fraction(1, 5)
-    total = Fraction(0)
-    for c in (Fraction(1), Fraction(1, 2), Fraction(1, 4)):  # of five runs
-        capital = Fraction(1)
-        for x in values:
-            capital *= 1 + c * (x - m) / m
-        total += capital / 3
-    found, slope_ = log_capital(np.array(values, dtype=float)[:, None], np.array([1 / float(m)]), slope=True)
-    assert np.exp(found[0]) == pytest.approx(float(total), rel=CLOSED_FORM)
-    up, _ = log_capital(np.array(values, dtype=float)[:, None], np.array([(1 + 1e-6) / float(m)]))
-    assert (up[0] - found[0]) / 1e-6 == pytest.approx(slope_[0], rel=1e-4)
-
-
-def test_the_capital_of_many_runs_has_the_logarithm_of_the_plain_product() -> None:
-    x, v = rng(3).random((1003, 3)), np.array([0.5, 2.0, 8.0])
-    plain = [np.log1p(c * (x * v - 1)).sum(axis=0) for c in shares(1003)[1:]] + [np.log(x * v).sum(axis=0)]
-    expected = np.logaddexp.reduce(plain) - np.log(len(plain))
-    assert log_capital(x, v)[0] == pytest.approx(expected, rel=CLOSED_FORM)
-
-
-def test_betting_does_not_depend_on_the_order_of_the_runs() -> None:
-    values = rng(4).beta(1, 9, (300, 4))
-    one, other = betting(values, 0.0, 1.0), betting(values[::-1], 0.0, 1.0)
-    assert one.p_above(np.full(4, 0.05)) == pytest.approx(other.p_above(np.full(4, 0.05)), rel=CLOSED_FORM)
-
-
-def test_bounds_at_and_beyond_the_ends_of_the_range() -> None:
-    found = betting(np.array([[0.0, 0.0, 1.0], [0.0, 0.5, 1.0]]), 0.0, 1.0)
-    assert found.p_above(np.zeros(3)).tolist() == [1.0, 0.0, 0.0]  # a value above 0 cannot have a mean of 0
-    assert found.p_above(np.full(3, -0.1)).tolist() == [0.0] * 3
-    assert found.p_below(np.ones(3)).tolist() == [0.0, 0.0, 1.0]
-    lower, upper = found.limits(0.01)
-    assert (lower[0], upper[2]) == (0.0, 1.0)
-
-
-def test_ends_of_the_range_differ_by_point() -> None:
-    values = np.tile([[0.5, 5.0, 0.5]], (200, 1))
-    found = betting(values, np.zeros(3), np.array([1.0, 10.0, np.inf]))
-    p = found.p_below(np.array([0.7, 7.0, 0.7]))
-    assert p[0] == pytest.approx(p[1], rel=CLOSED_FORM)
-    assert (p[0] < 0.001, p[2]) == (True, 1.0)
 
 
 def test_values_of_unknown_distribution_decide_nothing() -> None:
@@ -157,20 +78,6 @@ def test_a_violation_of_the_detectable_size_is_found_with_the_stated_power(runs:
     found = mean(rng(4).normal(size=(runs, EXPERIMENTS)) + planted)
     refuted = (found.p_above(zeros()) <= alpha).mean()
     assert refuted >= power - FALSE_ALARM_SIGMA * (power * (1 - power) / EXPERIMENTS) ** 0.5
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_betting_finds_a_violation_of_the_detectable_size(shape: str) -> None:
-    stated = betting(SHAPES[shape](rng(5), (400, 2000)), 0.0, 1.0)
-    bound = np.maximum(0.1 - stated.detectable(0.01, 0.9), 1e-3)
-    assert (stated.p_above(bound) <= 0.01).mean() >= 0.9
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_bound_of_which_half_is_reached_is_supported_by_the_runs_that_the_docstring_names(shape: str) -> None:
-    runs = {"rare": 80, "beta": 30, "squared": 26, "even": 20}[shape] * 5  # range / bound = 5
-    found = betting(SHAPES[shape](rng(6), (runs, 500)), 0.0, 1.0)
-    assert (found.p_below(np.full(500, 0.2)) <= 0.001).mean() >= 0.8
 
 
 @pytest.mark.parametrize("how", ["bernstein", "hoeffding"])

@@ -27,7 +27,7 @@ from alpt_ref.scalar.arith import mul
 
 if SIMULATED:
 
-    def _fused(a, b, c, nearest):  # type: ignore[no-untyped-def]
+    def _fused(a: Any, b: Any, c: Any, nearest: bool) -> Any:
         """``a * b + c`` of float32 numbers, rounded once: the sum of doubles is rounded to odd before."""
         product = float(a) * float(b)
         total = product + float(c)

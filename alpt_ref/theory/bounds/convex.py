@@ -42,7 +42,7 @@ def sr_convex_constant(
     Returns
     -------
     float
-        Also a bound on ``E f(mean of w_t) - f*`` (Jensen). Each of its terms is reached by ``b |w|_1`` (`tightness`).
+        Also a bound on ``E f(mean of w_t) - f*`` (Jensen). Each of its terms is reached by ``b |w|_1`` (claim T1).
 
     Proof
     -----
@@ -140,7 +140,7 @@ def sr_convex_sqrt(
     Returns
     -------
     float
-        The floor is reached as T grows, by ``b |w|_1`` (`tightness`); the constant 1/2 of ``D^2/(2 c sqrt(T))`` is
+        The floor is reached as T grows, by ``b |w|_1`` (claim T1); the constant 1/2 of ``D^2/(2 c sqrt(T))`` is
         reached in the form with exact sums alone.
 
     Proof

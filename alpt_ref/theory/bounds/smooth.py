@@ -43,7 +43,7 @@ def sr_smooth(
     -------
     float
         Each term is reached: the first two by one full Newton step (T = 1, eta = 1/L), the rounding terms by large
-        two-point noise on a quadratic (`tightness`).
+        two-point noise on a quadratic (claim T1).
 
     Proof
     -----

@@ -91,7 +91,7 @@ def sr_strongly_convex_constant(
     Returns
     -------
     float
-        The form in words, at most that of the statement. Each term is reached by quadratics (`tightness`).
+        The form in words, at most that of the statement. Each term is reached by quadratics (claim T1).
 
     Proof
     -----
