@@ -90,15 +90,21 @@ CLAIM = Claim(
         )
     ),
     control=(
-        Control("none", "no gradient scale", where=lambda cell: cell["d"] > 4 and cell["b"] == 1),
+        Control(
+            "none",
+            "no gradient scale",
+            where=lambda cell: cell["d"] > 4 and cell["b"] == 1,
+            removes=("1/sqrt(d q_max)",),
+        ),
         Control("bdq", "the scale 1/sqrt(b d q_max)", where=lambda cell: cell["b"] >= 16 and cell["d"] == 16),
-        Control("12 bits", "the same range at 12 bits", where=_small_8),
-        Control("16 bits", "the same range at 16 bits", where=_small_8),
-        Control("every-d", f"the same range at d = {WIDE:,}", where=_small_8),
+        Control("12 bits", "the same range at 12 bits", where=_small_8, removes=("m <= 10",)),
+        Control("16 bits", "the same range at 16 bits", where=_small_8, removes=("m <= 10",)),
+        Control("every-d", f"the same range at d = {WIDE:,}", where=_small_8, removes=("d <= 128",)),
         Control(
             "first-step",
             "the step size that tables start with in place of the one of least error",
             where=lambda cell: cell["b"] == 1,
+            removes=("step size of least error",),
         ),
     ),
 )
