@@ -156,9 +156,7 @@ def test_weights_so_large_that_a_code_has_no_finite_value_are_refused(
     with pytest.raises(InputError, match=r"must be at most .* or code -.* has an infinite value") as caught:
         quantize_file(tmp_path / "w.npy", tmp_path / "out", step_size=step)
     assert str(caught.value).endswith(" at row 130") == (step == "rowmax")
-    with pytest.raises(
-        InputError, match=r"LSQ step size must be finite and positive in float32|at most .* at 2 bits"
-    ):
+    with pytest.raises(InputError, match=r"LSQ step size must be finite and positive in float32|at most .* at 2 bits"):
         quantize_file(tmp_path / "w.npy", tmp_path / "out", step_size=step, bits=2)
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
