@@ -87,11 +87,11 @@ def goes_away(word: np.uint32, rest: np.float32, gap: np.float32) -> bool:
 
 @scalar
 def tried(word: np.uint32, rest: np.float32, gap: np.float32) -> tuple[bool, bool]:
-    """`goes_away` in float32, and whether that is not sure (so where `rest` is negative, NaN or beyond 2**96)."""
+    """`goes_away` in float32, and whether that is not sure (so where `rest` is NaN or beyond 2**96); `rest` >= 0."""
     left = np.float32(mul(np.float32(word), gap))
     right = np.float32(mul(rest, _WORDS_32))
     sure = abs(np.float32(left - right)) > np.float32(mul(right, _UNSURE))
-    return bool(left < right), bool(rest < _ZERO or not sure)
+    return bool(left < right), not sure
 
 
 @scalar
@@ -145,4 +145,4 @@ def tried_code(
     whole, count = cell_near(size, step_size, last_cell(negative, low, high))
     rest, gap = rest_and_gap(size, whole, step_size)
     away, unsure = tried(word, rest, gap)
-    return signed_code(negative, count, away), unsure
+    return signed_code(negative, count, away), bool(unsure or rest < _ZERO)
