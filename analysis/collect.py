@@ -21,6 +21,8 @@ import msgspec
 
 from alpt_ref._util.files import atomic, writable_folder
 from alpt_ref.errors import AlptError, InputError
+from alpt_ref.studies.stored import Stored
+from alpt_ref.verification.ledger import LEDGER
 
 from .finished_study import Found, find
 from .study_command import ROOT, portable
@@ -49,15 +51,53 @@ def contents(found: Found, name: str) -> Files:
             if not source.exists():
                 raise InputError(f"{source} does not exist; first give the same command again")
             files[f"figures/{figure.id}.{form}"] = source.read_bytes()
-    study = json.loads(msgspec.json.encode(portable(found.index.study)))
+    registered = found.index.study.registered
+    made = msgspec.structs.replace(portable(found.index.study), registered=registered)
+    study = json.loads(msgspec.json.encode(made))
     data = json.loads(msgspec.json.encode(found.index.data))
-    files["settings.json"] = _json({"command": found.about["command"], "study": study, "data": data})
+    files["settings.json"] = _json(
+        {
+            "command": found.about["command"],
+            "study": study,
+            "data": data,
+            "intervals": "new rows",
+            "versions": versions_of_runs(found),
+        }
+    )
     if found.verdicts:
         files["claims.csv"] = claims_csv(found).encode()
         files["claims.md"] = claims_markdown(found).encode()
     files[MARKER] = _json(summary(found))
     files["README.md"] = page(found, name).encode()
     return files
+
+
+def versions_of_runs(found: Found) -> dict[str, str]:
+    """The versions that all runs were trained with; empty where they recorded none, as those of release 0.1.
+
+    Raises
+    ------
+    InputError
+        They differ, so that the study is not one set of bits.
+    """
+    stored = Stored(found.folder)
+    told = {
+        json.dumps(dict(run.versions), sort_keys=True)
+        for plan in stored.index.plans
+        for of_seed in stored.plan(plan).values()
+        for run in of_seed.values()
+    }
+    if len(told) > 1:
+        raise InputError(f"{found.folder} holds runs of {len(told)} sets of libraries; collect runs of one alone")
+    versions: dict[str, str] = json.loads(next(iter(told), "{}"))
+    return versions
+
+
+def merged_ledger(folder: Path, target: Path) -> bytes:
+    """Verdicts that an earlier collection brought here, then those of the study that it lacks."""
+    files = (target / LEDGER, folder / "verify" / LEDGER)
+    lines = [line for file in files if file.exists() for line in file.read_bytes().splitlines()]
+    return b"".join(line + b"\n" for line in dict.fromkeys(lines))
 
 
 def _json(value: Any) -> bytes:
@@ -91,6 +131,9 @@ def collect(folder: Path, name: str, output: Path = RESULTS) -> Path:
     named = found.index.study.base.data.path
     data = [Path(path) for path in ([named] if isinstance(named, str) else named)]
     here = [folder.absolute(), folder.resolve(), ROOT, Path.cwd(), Path.home()]
+    ledger = merged_ledger(folder, target)
+    if ledger:
+        files[LEDGER] = ledger
     check_portable(files, [*here, *(path.absolute() for path in data), *data])
     for part in ("tables", "figures"):
         shutil.rmtree(target / part, ignore_errors=True)

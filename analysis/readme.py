@@ -213,6 +213,9 @@ def studies_part(found: Mapping[str, Mapping[str, Any]]) -> str:
         outcomes = [claim["verdict"] for claim in one["claims"].values()]
         counted = ", ".join(f"{outcomes.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(outcomes)))
         claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not verified."
+        if "judged" in one:
+            judged = one["judged"]
+            claims = f"Claims on its runs ({judged['bits']}), judged anew by version {judged['version']}: {counted}."
         lines.append(
             f"**[{name}](analysis/results/{name}/README.md)**: {', '.join(one['data'])}, {sum(one['rows']):,} rows, "
             f"{one['runs']:,} runs, {one['seeds']} seeds ({one['few']} in tables of variants). {claims}"

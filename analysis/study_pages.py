@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from typing import Any
 
 from alpt_ref.studies.render import markdown_table
@@ -29,7 +30,7 @@ def summary(found: Found) -> dict[str, Any]:
             one.id: {
                 "title": one.title,
                 "verdict": one.outcome,
-                "cells": counts_text(one),
+                "cells": verdict_text(one),
                 "about_runs": one in found.on_runs,
             }
             for one in found.verdicts
@@ -114,6 +115,7 @@ def page(found: Found, name: str) -> str:
         f"- last run: {about['date']}",
         f"- versions: {used}",
         f"- collected on: {about['machine']['processor']}, {about['machine']['cores']} cores",
+        *_judged(about),
         "",
         "## What was found",
     ]
@@ -132,8 +134,34 @@ def page(found: Found, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _judged(about: Mapping[str, Any]) -> list[str]:
+    """For a study that was judged anew after it was collected: by what, and what was left as it was."""
+    if "judged" not in about:
+        return []
+    judged = about["judged"]
+    return [
+        f"- judged anew by version {judged['version']} ({judged['date']}) from the tables, by `python -m "
+        f"analysis.judge_again`; nothing was trained: all numbers are {judged['bits']}. Claims that are not about "
+        "these runs are judged by `alpt-ref verify`. Figures are as they were drawn then: where the seeds are splits "
+        "of the same rows, their bars are the naive ones. Every verdict is in [ledger.jsonl](ledger.jsonl).",
+    ]
+
+
 def _bullet(sentence: str) -> str:
     return f"- {sentence}".replace("*", "\\*")
+
+
+def verdict_text(verdict: ClaimResult) -> str:
+    """Counts of cells, the largest p-value, the interval of a claim of one cell, and what is said on controls."""
+    parts = [counts_text(verdict)]
+    if verdict.sampled and verdict.p is not None:
+        parts.append(f"largest p {verdict.p:.2g}")
+    points = [point for cell in verdict.cells for point in cell.points]
+    if verdict.sampled and len(points) == 1:
+        (one,) = points
+        parts.append(f"{one.value:+.5f}, limits {one.lower:+.5f} to {one.upper:+.5f}, allowed {bound_text(one)}")
+    parts += [f"control {one.name}: {one.reason}" for one in verdict.controls if one.reason]
+    return "; ".join(parts)
 
 
 def _claims(found: Found) -> list[str]:
@@ -142,5 +170,5 @@ def _claims(found: Found) -> list[str]:
         return ["The claims were not verified."]
     outcomes = [one.outcome for one in found.verdicts]
     counted = ", ".join(f"{outcomes.count(sign)} {sign}" for sign in SIGNS if sign in outcomes)
-    ours = [f"- {one.id}: {one.title}: {one.outcome} ({counts_text(one)})" for one in found.on_runs]
+    ours = [f"- {one.id}: {one.title}: {one.outcome} ({verdict_text(one)})" for one in found.on_runs]
     return [f"{len(outcomes)} claims: {counted} ([all](claims.md), [csv](claims.csv)). On these runs:", "", *ours]

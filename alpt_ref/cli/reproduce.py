@@ -163,7 +163,8 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     study = msgspec.structs.replace(study, base=base.replace("train", threads=max(1, cores // jobs)), table_rates=rates)
     check_folds(base.data)
     study = _with_registered(study, own_seeds, own_few)
-    if own_seeds is None and own_few is None and study.name == "custom" and (seeds is not None or few is not None):
+    from_a_file = own_seeds is not None or own_few is not None
+    if not from_a_file and study.name.endswith("custom") and (seeds is not None or few is not None):
         study = msgspec.structs.replace(study, registered=None)  # no file fixes them: the folder's first start does
     if seeds is not None:
         study = with_seeds(study, tuple(dict.fromkeys(seeds_of(seeds))))

@@ -70,6 +70,7 @@ def as_text(comparison: Comparison) -> str:
 def _notes(comparison: Comparison) -> list[str]:
     many = len(comparison.seeds) > 1
     notes = []
+    notes.append("Exploratory: nothing fixed the seeds and settings of a comparison before it ran; `reproduce` does.")
     if comparison.bayes:
         values = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in comparison.bayes.items())
         notes.append(f"Bayes optimum on the test rows (true probabilities known): {values}.")

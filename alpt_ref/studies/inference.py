@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from alpt_ref._util.statistics import LEVEL, PairedEstimate, estimates, multiplicity_note, t_interval
 from alpt_ref.studies.benchmark import Benchmark, check_benchmark
+from alpt_ref.studies.collected import CollectedRuns
 from alpt_ref.studies.columns import COLUMNS, values_by_seed
 from alpt_ref.studies.row import Row
 from alpt_ref.studies.stored import Runs
@@ -51,6 +52,8 @@ class Undecided(str):
 
 def paired_differences(runs: Runs, first: str, second: str, metric: str = "auc") -> list[float]:
     """Test `metric` (``auc``, ``logloss``) of the first run less that of the second, seed by seed."""
+    if isinstance(runs, CollectedRuns):
+        return runs.paired_differences(first, second, metric)
     return list(values_by_seed(COLUMNS[f"{metric}_difference"], Row((), first, second), runs).values())
 
 
@@ -129,6 +132,8 @@ def equivalence(runs: Runs, first: str, second: str, margin: float) -> list[str]
 
 def gap_to_bayes(runs: Runs, name: str) -> list[str]:
     """How far a method's test logloss is above the Bayes optimum, where that is known."""
+    if not any("logloss" in one.bayes for one in runs.data.values()):
+        return []
     gaps = [
         run.result.test_logloss - runs.data[seed].bayes["logloss"]
         for seed, run in runs[name].items()

@@ -13,10 +13,12 @@ from alpt_ref.studies.stored import Stored
 from alpt_ref.studies.table import FilledTable
 from alpt_ref.studies.verdicts import Verdict
 from alpt_ref.verification.code_hash import versions
+from alpt_ref.verification.ledger import history_text, read_verdicts
 from alpt_ref.verification.picture import claim_picture, data_uri, formula
 from alpt_ref.verification.report import SIGNS, counts_text, number
 
 if TYPE_CHECKING:
+    from alpt_ref.studies.study import Study
     from alpt_ref.verification.figures import Figure
 
 __all__ = ["summary_text", "write_report"]
@@ -74,9 +76,10 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    history = read_verdicts(folder / "verify")
     page = environment.get_template("report.html.jinja").render(
         study=_study(Stored(folder)),
-        verdicts=[_verdict(one) for one in verdicts],
+        verdicts=[_verdict(one, history_text(history.get(one.result.id, ()))) for one in verdicts],
         tables=[_table(one) for one in tables],
         figures=[_figure(one, folder / "figures") for one in figures],
         signs=SIGNS,
@@ -92,7 +95,7 @@ def _study(stored: Stored) -> dict[str, Any]:
         ("study", study.name),
         ("data", f"{first.name}: {sum(first.parts):,} rows ({' / '.join(f'{part:,}' for part in first.parts)}), "
                  f"{first.fields} fields, {first.features:,} features"),
-        ("seeds", f"{len(study.seeds)}, {len(study.few_seeds)} for tables of variants"),
+        ("seeds", f"{len(study.seeds)}, {len(study.few_seeds)} for tables of variants{_registered(study)}"),
         ("backbone", f"{settings.model.kind}, dimension {settings.model.dim}, hidden {list(settings.model.hidden)}"),
         ("training", f"{settings.table.optimizer} {settings.table.lr:g}, batches of {settings.train.batch_size:,}, "
                      f"{settings.train.epochs} epochs, rates × {settings.train.decay_factor:g} after epochs "
@@ -104,6 +107,16 @@ def _study(stored: Stored) -> dict[str, Any]:
         means = {name: sum(one[name] for one in bayes) / len(bayes) for name in bayes[0]}
         rows.append(("Bayes optimum", ", ".join(f"{name} {value:.4f}" for name, value in means.items()) + " (mean)"))
     return {"name": study.name, "rows": rows}
+
+
+def _registered(study: Study) -> str:
+    """Whether these seeds were fixed before; "" where that is not known."""
+    if study.registered is None:
+        return ""
+    if study.is_registered:
+        return ", as registered before the first run"
+    before = f"{len(study.registered.seeds)} and {study.registered.few}"
+    return f"; EXPLORATORY: others than the registered ones ({before}), so that no claim on these runs is judged"
 
 
 def _table(table: FilledTable) -> dict[str, Any]:
@@ -131,7 +144,7 @@ def _figure(figure: Figure, folder: Path) -> dict[str, Any]:
     return {"id": figure.id, "title": figure.title, "source": source}
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict, history: str) -> dict[str, Any]:
     result, claim = verdict.result, verdict.loaded.claim
     about_runs = any(isinstance(cell.cell.get("runs"), str) for cell in result.cells)
     picture, _ = claim_picture(result, claim.figure) if about_runs else ("", "")
@@ -144,6 +157,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "tightness": number(result.tightness),
         "controls": f"{sum(one.refuted for one in result.controls)} of {len(result.controls)}",
         "about_runs": about_runs,
+        "history": history,
         "text": result.text,
         "formula": formula(result.statement) if about_runs else "",
         "reasons": sorted({cell.reason for cell in result.cells if cell.reason}),

@@ -130,7 +130,7 @@ def fill_table(table: Table, runs: Runs) -> list[FilledTable]:
     if caught.message:
         raise InputError(f"table {table.id}: {caught.message}")
     remarks = (*((table.note,) if table.note else ()), *sentences)
-    parts = [_part(table, "", rows, table.columns, runs, _legend(runs), remarks)]
+    parts = [_part(table, "", rows, table.columns, runs, legend_of(runs), remarks)]
     if table.times:
         note = "Wall-clock times as each run measured them; runs shared the machine with others of the study."
         timed = tuple(row for row in rows if row.run)
@@ -155,7 +155,7 @@ def _part(
     return FilledTable(table, suffix, rows, counts, kept, values, legend, remarks)
 
 
-def _legend(runs: Runs) -> tuple[str, ...]:
+def legend_of(runs: Runs) -> tuple[str, ...]:
     """How to read the numbers; what is missing."""
     names = sorted({one.name for one in runs.data.values()})
     count = len(runs.seeds)
@@ -165,6 +165,8 @@ def _legend(runs: Runs) -> tuple[str, ...]:
     if folds:
         what = folds_in_words(folds, runs.seeds)
     notes = [f"Data: {', '.join(names)}; study {runs.study.name}; {count} seed{'s' if count > 1 else ''}, {what}."]
+    if not runs.study.is_registered:
+        notes.append("EXPLORATORY: the seeds are not those that were registered before the first run.")
     if count > 1:
         notes.append(
             f"± is the half width of a 95 % t-interval over seeds. Differences are paired by seed; * p < {LEVEL:g} "

@@ -31,14 +31,30 @@ def verify_study(
     progress: Progress,
     log: Callable[[str], None] = lambda text: None,
 ) -> list[Verdict]:
-    """Verdicts on claims, with their own report in ``verify/``; `redraw` takes the stored ones."""
+    """Verdicts on claims, with their own report in ``verify/``.
+
+    `redraw` takes the stored ones, but for claims on the runs of the folder, which are judged anew from these runs:
+    they may have been judged by another version, or be about other runs.
+    """
     where = writable_folder(folder / "verify")
-    if redraw:
-        stored = Results(where) if (where / "claims").exists() else {}
-        return [Verdict(stored[name], one) for name, one in claims.items() if name in stored]
+    about = {name: one.about(Inputs(runs=folder.absolute())) for name, one in claims.items()}
+    stored = Results(where) if redraw and (where / "claims").exists() else {}
+    due = [one for name, one in about.items() if not redraw or (name in stored and is_on_runs(one))]
     write_json(where / "verify.json", {"command": "alpt-ref reproduce"})
-    about = [one.about(Inputs(runs=folder.absolute())) for one in claims.values()]
-    results = verify(about, where, jobs=jobs, progress=progress, log=log)
+    results = verify(due, where, jobs=jobs, progress=progress, log=log) if due else []
     save_results(where, results)
-    write_report(where, results, about)
-    return [Verdict(*pair) for pair in zip(results, about, strict=True)]
+    if not redraw:
+        write_report(where, results, due)
+    found = {one.id: one for one in results}
+    return [
+        Verdict(found[name] if name in found else stored[name], one)
+        for name, one in about.items()
+        if name in found or name in stored
+    ]
+
+
+def is_on_runs(loaded: Loaded) -> bool:
+    """Whether a claim is about the runs of the study that it was given."""
+    return loaded.claim.of_inputs is not None and any(
+        isinstance(cell.get("runs"), str) for cell in loaded.claim.grid("quick")
+    )

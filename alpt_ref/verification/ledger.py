@@ -7,6 +7,7 @@ leaves at most its last line incomplete; that line is skipped, and the next one 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -17,13 +18,17 @@ from typing import NamedTuple
 
 from alpt_ref._util.files import sync_folder
 from alpt_ref.verification.code_hash import versions
+from alpt_ref.verification.codec import canonical
 from alpt_ref.verification.results import OUTCOMES, ClaimResult
 
 LEDGER = "ledger.jsonl"
 
 
 class Entry(NamedTuple):
-    """One verdict: on which data (budget, seed, code), the largest p-value, the outcome, and when (UTC)."""
+    """One verdict: on which data (budget, seed, code, cells), the largest p-value, the outcome, and when (UTC).
+
+    `data` changes with the cells, hence with the runs that a claim on a study is about; "" in older ledgers.
+    """
 
     claim: str
     budget: str
@@ -33,13 +38,15 @@ class Entry(NamedTuple):
     outcome: str
     time: str
     versions: Mapping[str, str]
+    data: str = ""
 
 
 def append_verdicts(folder: Path, results: Sequence[ClaimResult]) -> None:
     """Add a line for each verdict to the folder's ledger, on the disk when this returns."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     entries = [
-        Entry(one.id, one.budget, one.seed, one.code, one.p, one.outcome, now, dict(versions())) for one in results
+        Entry(one.id, one.budget, one.seed, one.code, one.p, one.outcome, now, dict(versions()), _data(one))
+        for one in results
     ]
     text = "".join(json.dumps(entry._asdict(), allow_nan=False) + "\n" for entry in entries)
     path = folder / LEDGER
@@ -53,6 +60,12 @@ def append_verdicts(folder: Path, results: Sequence[ClaimResult]) -> None:
         os.fsync(stream.fileno())
     if new:
         sync_folder(folder)
+
+
+def _data(result: ClaimResult) -> str:
+    """Sixteen digits of the cells that a verdict is about."""
+    cells = sorted(canonical(cell.cell) for cell in result.cells)
+    return hashlib.sha256(" ".join(cells).encode()).hexdigest()[:16]
 
 
 def read_verdicts(folder: Path) -> dict[str, list[Entry]]:
@@ -85,7 +98,7 @@ def history_text(entries: Sequence[Entry]) -> str:
     """
     if not entries:
         return ""
-    data = {(entry.budget, entry.seed, entry.code) for entry in entries}
+    data = {(entry.budget, entry.seed, entry.code, entry.data) for entry in entries}
     many = f"{len(entries)} verdict{'s' if len(entries) > 1 else ''} in this folder"
     on = "the same data" if len(data) == 1 else f"{len(data)} different data"
     text = many if len(entries) == 1 else f"{many}, on {on}"
@@ -98,5 +111,5 @@ def history_text(entries: Sequence[Entry]) -> str:
 
 
 def _difference(before: Entry, after: Entry) -> str:
-    names = [name for name in ("budget", "seed", "code") if getattr(before, name) != getattr(after, name)]
+    names = [name for name in ("budget", "seed", "code", "data") if getattr(before, name) != getattr(after, name)]
     return "other " + " and ".join(names) if names else "the same data, judged otherwise"

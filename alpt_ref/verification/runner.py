@@ -208,7 +208,30 @@ def verify(
         for one in plans
     ]  # fmt: skip
     append_verdicts(folder, results)
+    _append_to_studies(folder, plans, results, log)
     return results
+
+
+def _append_to_studies(
+    folder: Path, plans: Sequence[Plan], results: Sequence[ClaimResult], log: Callable[[str], None]
+) -> None:
+    """Enter verdicts on a study in the ledger beside it too, wherever they were reached: every look counts."""
+    for runs in dict.fromkeys(one.loaded.inputs.runs for one in plans):
+        if runs is None or not runs.is_dir():
+            continue
+        ledger = runs / "verify" if (runs / "runs.json").exists() else runs
+        about = [
+            result
+            for one, result in zip(plans, results, strict=True)
+            if one.loaded.inputs.runs == runs and one.loaded.claim.of_inputs is not None and result.points
+        ]
+        if not about or ledger.resolve() == folder.resolve():
+            continue
+        try:
+            ledger.mkdir(exist_ok=True)
+            append_verdicts(ledger, about)
+        except OSError as error:
+            log(f"the verdicts could not be entered in the ledger of {runs} ({error.strerror or error})")
 
 
 def _keep(store: Store, done: Done, log: Callable[[str], None]) -> Record:

@@ -115,7 +115,7 @@ def differences(one: Family, kind: str, width: float) -> int:
     refuted = refute <= ALPHA
     expected = "REFUTED" if refuted.any() else "SUPPORTED" if whole else "INCONCLUSIVE"
     found = verdict(made_up(kind), [record(sampled(column)) for column in one.values.T])
-    differ = found.outcome != expected or not same(found.p or 0.0, float(one.within.max()))
+    differ = int(found.outcome != expected or not same(found.p or 0.0, float(one.within.max())))
     for point, no, yes, p_no, p_yes in zip(found.points, refuted, support <= ALPHA, refute, support, strict=True):
         label = "REFUTED" if no else "SUPPORTED" if yes else "INCONCLUSIVE"
         beyond = point.lower > width or (width > 0 and point.upper < -width)
@@ -123,7 +123,7 @@ def differences(one: Family, kind: str, width: float) -> int:
         shown = "REFUTED" if beyond else "SUPPORTED" if inside else "INCONCLUSIVE"
         differ += point.outcome != label or shown != label
         differ += not same(point.p_refute, float(p_no)) or not same(point.p_support, float(p_yes))
-    return int(differ)
+    return differ
 
 
 def same(one: float, other: float) -> bool:

@@ -107,7 +107,7 @@ def test_page_repeats_every_sentence_and_links_to_every_file(finished: Path, col
     assert "2 claims: 2 SUPPORTED" in page
     for file in collected.rglob("*.*"):
         path = file.relative_to(collected).as_posix()
-        assert path in ("README.md", "summary.json", "settings.json") or f"({path})" in page
+        assert path in ("README.md", "summary.json", "settings.json", "ledger.jsonl") or f"({path})" in page
 
 
 def test_summary_holds_conclusions_and_verdicts(collected: Path) -> None:
@@ -234,5 +234,7 @@ def test_the_command_of_a_collected_study_makes_its_settings(name: str, tmp_path
         }
         assert {key: made["base"][section][key] for key in later} == later
         made["base"][section] = {key: made["base"][section][key] for key in values}
+    made.pop("registered")
+    settings["study"].pop("registered", None)
     assert made == settings["study"]
     assert settings["command"] in (ANALYSIS / "results" / name / "README.md").read_text()

@@ -19,6 +19,7 @@ from alpt_ref.studies.comparison import compare
 from alpt_ref.studies.reproduce import Row, Stored, Table
 from alpt_ref.studies.table import fill_table
 from alpt_ref.training.config import RunConfig
+from alpt_ref.training.versions import versions
 from tests.studies.fabricated import VERSIONS, fabricate
 
 METHODS = ("fp32", "lpt", "alpt", "hashing", "pruning", "lsq")
@@ -97,14 +98,14 @@ def test_the_settings_struct_of_a_method_counts_for_it_alone(package: Path) -> N
 
 @pytest.mark.parametrize("library", ["numpy", "scipy", "numba", "blas"])
 def test_another_library_or_kernel_of_products_discards_all(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, true = keys(), module.versions()
+    before, true = keys(), versions()
     monkeypatch.setattr(module, "versions", lambda: {**true, library: "another"})
     after = keys()
     assert all(after[name] != before[name] for name in METHODS)
 
 
 def test_a_new_version_of_the_package_alone_discards_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, true = keys(), module.versions()
+    before, true = keys(), versions()
     monkeypatch.setattr(module, "versions", lambda: {**true, "alpt_ref": "99"})
     assert keys() == before
 
@@ -180,7 +181,7 @@ def test_a_comparison_that_goes_on_under_another_kernel_says_what_it_trains_agai
     config: RunConfig, dataset: ClickDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compare(config, dataset, tmp_path / "out", methods=[], seeds=[0], jobs=1)
-    true = module.versions()
+    true = versions()
     monkeypatch.setattr(module, "versions", lambda: {**true, "blas": "openblas 0.3 Haswell"})
     said: list[str] = []
     compare(config, dataset, tmp_path / "out", methods=[], seeds=[0, 1], jobs=1, log=said.append)

@@ -62,8 +62,9 @@ def enumerate_runs(
 
 
 @given(
-    kind=st.sampled_from(["kink", "bowl", "huber"]), form=st.sampled_from(["element", "mean", "sum"]), d=st.integers(1, 2),
-    bits=st.sampled_from([2, 3]), centre=st.sampled_from([0.0, -0.4, 0.9]), sigma=st.sampled_from([0.0, 0.7, 2.0]),
+    kind=st.sampled_from(["kink", "bowl", "huber"]), form=st.sampled_from(["element", "mean", "sum"]),
+    d=st.integers(1, 2), bits=st.sampled_from([2, 3]),
+    centre=st.sampled_from([0.0, -0.4, 0.9]), sigma=st.sampled_from([0.0, 0.7, 2.0]),
     c=log_uniform(-1.0, 1.0), eps=st.sampled_from([0.0, 0.5]), T=st.integers(1, 4), end=st.booleans(),
 )  # fmt: skip
 def test_s6_over_all_paths(
