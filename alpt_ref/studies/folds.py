@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from alpt_ref._util.statistics import new_rows_factor
 from alpt_ref.errors import InputError
 
-
 TEST_TO_TRAIN = 1 / 8
 """Test rows per training row of the 8:1:1 split."""
 
