@@ -28,7 +28,7 @@ _CLAIMS = click.option(
     "--runs", metavar="DIR", help="Study that m1-m4 are about, as `alpt-ref reproduce` wrote it.  [default: none]"
 )
 @click.option(
-    "--clicks", metavar="STORE", help="Store that m5 is about, as `alpt-ref data` wrote it.  [default: synthetic]"
+    "--clicks", metavar="STORE", help="Store that x5 is about, as `alpt-ref data` wrote it.  [default: synthetic]"
 )
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
@@ -104,13 +104,13 @@ def _refuse_former_variables() -> None:
 
 
 def _table(results: Collection[ClaimResult]) -> str:
-    from alpt_ref.verification.report import control_text, counts_text, informative_text, number, open_reasons, p_text
+    from alpt_ref.verification.report import control_text, counts_text, number, open_reasons, p_text
 
-    header = ("claim", "verdict", "largest p", "cells", "bound", "tightness", "controls")
+    header = ("claim", "verdict", "largest p", "cells", "non-trivial", "tightness", "controls")
     lines = [header]
     for result in results:
         refuted = f"{sum(control.refuted for control in result.controls)}/{len(result.controls)} refuted"
-        says = informative_text(result) or "–"
+        says = "–" if result.informative is None else "{}/{}".format(*result.informative)
         tight = number(result.tightness)
         lines.append((result.id, result.outcome, p_text(result), counts_text(result), says, tight, refuted))
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]

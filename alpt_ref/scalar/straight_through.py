@@ -1,7 +1,8 @@
 """Quantisation-aware training of one number: the value that is read, and the straight-through derivatives.
 
-A float32 weight `w` is read as ``step_size * round(clip(w / step_size, low, high))``, rounding to nearest. Backwards
-the rounding counts as the identity and only the clipping as what it is, so that
+A float32 weight `w` is read as ``step_size * round(clip(w / step_size, low, high))``, rounding the float32 quotient to
+nearest. (Beside a tie this may differ from the public quantiser, `scalar.lattice`. What is exported is what is read.)
+Backwards the rounding counts as the identity and only the clipping as what it is, so that
 
 * the weight's derivative is 1 inside the range and 0 outside it, for LSQ and PACT alike;
 * LSQ's derivative by the step size is `scalar.quantizer.step_derivative` (Esser et al., ICLR 2020, equation 3);

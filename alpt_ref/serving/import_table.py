@@ -193,7 +193,7 @@ def _lsq_step_size(weights: WeightFile, spec: QuantSpec, progress: Progress) -> 
         total += float(np.abs(_block(weights, first, last)).sum(dtype=np.float64))
         progress.advance(last - first)
     step = lsq_step_size(total / (weights.n * weights.d), spec.q_max)
-    if not np.float32(step) > 0:
+    if step <= 2.0**-150:  # rounds to zero in float32
         raise InputError(f"--step-size lsq needs weights that are not all zero, {weights.name} has none; give a number")
     return _check.number("the LSQ step size", step, positive=True)
 

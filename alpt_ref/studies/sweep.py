@@ -1,7 +1,7 @@
 """The sweep over eta/Delta, the table's learning rate in units of the initial step size: what decides SR against DR.
 
 Eta stays; the step size is set to ``eta / ratio``. Lazy Adam's first step on a row is exactly eta, so that nearest
-rounding undoes it where ``eta/Delta < 1/2`` (claim D3), at every number of bits.
+rounding undoes it where ``eta/Delta < 1/2`` (claim D3), at every number of bits; later steps can be larger (claim D7).
 """
 
 from __future__ import annotations

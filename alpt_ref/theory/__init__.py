@@ -5,10 +5,14 @@
 `problems`, `linear`       separable problems; regression and logistic loss over a data matrix
 `identities`               R1 to R6: what rounding does to one number
 `lattice`                  R1 of the quantiser: a float32 weight between the values of two codes
-`bounds`, `stalling`       S1 to S5, A1 and U1; D1 to D4
+`bounds`, `stalling`       S1 to S5, S7, A1, U1, EF1 and ECO; D1 to D4
 `rounded_update`           bias and second moment of one rounded update, for U1
 `dither`                   D5: what gradient noise does to the bias of deterministic rounding
 `quadratic_laws`           X1 to X3
+`averaging`                X4: the mean of the iterates
+`supermartingale`          X5: training on any losses in any order
+`few_bits`                 R8: where stochastic rounding with few random bits stalls
+`regulariser`              R9: what stochastic rounding adds to a quadratic
 `adam_stall`               D7: when a row under Adam and deterministic rounding can move
 `learned_step_size`        A2: the best step size and where the straight-through gradient rests
 `theorem`                  what the docstrings of all these state, for claims to take

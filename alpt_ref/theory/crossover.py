@@ -12,16 +12,16 @@ import math
 import numpy as np
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.setting import positive
+from alpt_ref.theory.setting import Noise, positive
 
 
-def quiet_ratio(*, rate: float, largest: float, sigma: float, start: float, updates: int) -> float:
+def quiet_ratio(*, rate: float, noise: Noise, start: float, updates: int) -> float:
     r"""D5b quiet: where noise is too small to free deterministic rounding, SR has the smaller error, once it has moved.
 
     Statement
     ---------
-    $\frac{E\,|w^{DR}_{T+1} - w^*|^2}{E\,|w^{SR}_{T+1} - w^*|^2} \;\geq\;
-    \frac{(R - 1)^2}{q^{2T} e_1^2 + (s^2 + 1/4)/(1 - q^2)}$
+    $\frac{E\,|w^{DR}_{T+1} - w^*|^2}{E\,|w^{SR}_{T+1} - w^*|^2} \;\geq\; \frac{(R - 1)^2}{m_T^2},\quad
+    m_0 = |e_1|,\; m_{t+1}^2 = q^2 m_t^2 + s^2 + \min(\eta\lambda\,m_t + E|n|,\ 1/4)$
 
     $R = (1/2 - a)/(\eta\lambda) \geq 1$, noise $|n| \leq a < 1/2$ steps, a start outside: $|e_1| \geq R$ steps
 
@@ -29,19 +29,19 @@ def quiet_ratio(*, rate: float, largest: float, sigma: float, start: float, upda
     --------
     Quadratic, no clipping, noise |n| <= a < 1/2 and of standard deviation s (steps), R = (1/2 - a)/(eta lambda) at
     least 1, a start outside (|e_1| at least R steps from w*), q = 1 - eta lambda, after T updates:
-    E|w_DR - w*|^2/E|w_SR - w*|^2 >= (R - 1)^2/(q^(2T) e_1^2 + (s^2 + 1/4)/(1 - q^2)). Far above 1 once SR has
-    forgotten its start, q^(2T) e_1^2; not before.
+    E|w_DR - w*|^2/E|w_SR - w*|^2 >= (R - 1)^2/m_T^2, where m_T^2 comes from e_1^2 by T steps of m^2 -> q^2 m^2 + s^2 +
+    min(eta lambda m + E|n|, 1/4). Far above 1 once SR has forgotten its start, q^(2T) e_1^2; not before.
 
     Terms
     -----
-    (R - 1)^2/(q^(2T) e_1^2 + (s^2 + 1/4)/(1 - q^2)): R, q^(2T) e_1^2
+    (R - 1)^2/m_T^2: R, q^(2T) e_1^2, eta lambda m, E|n|
 
     Parameters
     ----------
     rate : float
         ``eta lambda``, below 1.
-    largest, sigma : float
-        a and s, in steps.
+    noise : Noise
+        n, in steps: bounded by a.
     start : float
         ``e_1``, in steps.
     updates : int
@@ -59,8 +59,8 @@ def quiet_ratio(*, rate: float, largest: float, sigma: float, start: float, upda
     Proof
     -----
     DR: nothing moves within R, as ``|eta lambda e - n| < 1/2``. A move from ``e >= R`` rounds ``q e + n`` to ``e' >= q
-    R - a - 1/2 = R - 1``; so no iterate comes nearer, on either side. SR: ``E[e'^2 | e] = q^2 e^2 + s^2 + E p(1-p)``
-    and ``p(1-p) <= 1/4``: a geometric sum.
+    R - a - 1/2 = R - 1``; so no iterate comes nearer, on either side. SR: ``E[e'^2 | e] = q^2 e^2 + s^2 + E p(1-p)``,
+    and ``p(1-p)`` is at most 1/4 and at most the update's size (R3), ``E|eta lambda e - n| <= eta lambda m + E|n|``.
 
     Source
     ------
@@ -69,17 +69,20 @@ def quiet_ratio(*, rate: float, largest: float, sigma: float, start: float, upda
 
     Examples
     --------
-    >>> [round(quiet_ratio(rate=0.05, largest=0.0, sigma=0.0, start=-60.3, updates=T), 2) for T in (10, 240)]
-    [0.06, 31.59]
+    >>> [round(quiet_ratio(rate=0.05, noise=Noise(), start=-60.3, updates=T), 2) for T in (10, 240)]
+    [0.06, 307.63]
     """
-    radius = (0.5 - largest) / _rate(rate)
-    if not (0.0 <= largest < 0.5 and radius >= 1.0 and abs(start) >= radius):
+    radius = (0.5 - noise.largest) / _rate(rate)
+    if not (noise.largest < 0.5 and radius >= 1.0 and abs(start) >= radius):
         raise InputError(
             f"noise must stay below half a step, and the start lie outside a radius of at least 1 step, got noise up "
-            f"to {largest:g}, radius {radius:g} and start {start:g}"
+            f"to {noise.largest:g}, radius {radius:g} and start {start:g}"
         )
-    kept = (1.0 - rate) ** 2
-    return (radius - 1.0) ** 2 / (kept**updates * start**2 + (sigma**2 + 0.25) / (1.0 - kept))
+    moment, mean = start * start, float(noise.absolute_mean(0.0))
+    for _ in range(updates):
+        rounding = min(rate * math.sqrt(moment) + mean, 0.25)
+        moment = (1.0 - rate) ** 2 * moment + noise.sigma**2 + rounding
+    return (radius - 1.0) ** 2 / moment
 
 
 def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tuple[float, float]:
@@ -104,8 +107,10 @@ def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tupl
 
     Parameters
     ----------
-    rate, sigma, start, updates
+    rate, start, updates
         See `quiet_ratio`.
+    sigma : float
+        s, in steps.
 
     Returns
     -------

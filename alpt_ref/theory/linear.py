@@ -191,7 +191,9 @@ def _smooth_minimum(model: LinearModel) -> tuple[NDArray[np.float64], float]:
     return w, gap
 
 
-def _least_absolute(features: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _least_absolute(
+    features: NDArray[np.float64], offsets: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """L1 regression as a linear programme, extreme features scaled: minimum and slopes of the rows (dual variables)."""
     rows, d = features.shape
     lengths = np.abs(features).max(axis=0)

@@ -102,8 +102,10 @@ def measured_against_bound(axes: Any, result: ClaimResult) -> None:
 
 
 def _bar(axes: Any, x: Sequence[float], points: Sequence[Point], **style: Any) -> None:
-    below = [max(point.value - point.lower, 0.0) for point in points]
-    above = [max(point.upper - point.value, 0.0) for point in points]
+    below, above = (
+        [max(length, 0.0) if math.isfinite(length) else 0.0 for length in lengths]  # no bar where there is no limit
+        for lengths in ([one.value - one.lower for one in points], [one.upper - one.value for one in points])
+    )
     axes.errorbar(
         x, [point.value for point in points], yerr=[below, above], linestyle="none", capsize=2, markersize=5, **style
     )
@@ -121,8 +123,9 @@ def _against_bound(axes: Any, result: ClaimResult, controls: Sequence[Point]) ->
         style: dict[str, Any] = {"marker": "x", "color": "0.45", "linestyle": "none", "markersize": 5}
         axes.plot(list(map(bound, controls)), [point.value for point in controls], label="control", **style)
     numbers = sorted(number for point in [*result.points, *controls] for number in (bound(point), point.value))
-    low = min(numbers[0], *(point.lower for point in result.points if point.lower > 0 or numbers[0] <= 0), numbers[0])
-    high = max(numbers[-1], *(point.upper for point in result.points))
+    limits = [limit for point in result.points for limit in (point.lower, point.upper) if math.isfinite(limit)]
+    low = min(numbers[0], *(limit for limit in limits if limit > 0 or numbers[0] <= 0), numbers[0])
+    high = max(numbers[-1], *limits, numbers[-1])
     if low > 0 and high > 5 * low:
         axes.set(xscale="log", yscale="log")
         low, high = low / 2, high * 2

@@ -49,10 +49,10 @@ def verify(
     runs : folder, optional
         Study that claims on trained models are about, as ``alpt-ref reproduce`` wrote it; without it they do not apply.
     clicks : folder, optional
-        Store of click data that claim m5 is about, as ``alpt-ref data`` wrote it; default: synthetic clicks.
+        Store of click data that claim x5 is about, as ``alpt-ref data`` wrote it; default: synthetic clicks.
     output : folder, optional
-        Receives finished cells, verdicts and report.html, report.md and report.json. The same call with the same folder
-        measures nothing twice, and resumes where it was stopped. Default: nothing is kept.
+        Receives finished cells, verdicts, their ledger and report.html, report.md and report.json. The same call with
+        the same folder measures nothing twice, and resumes where it was stopped. Default: nothing is kept.
     budget : {"quick", "full"}
         Size of the grids.
     seed : int

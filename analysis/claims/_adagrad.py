@@ -14,7 +14,7 @@ from scipy import stats
 
 from alpt_ref.theory import Grid, Separable
 
-from ._instances import Floats
+from ._instance import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,9 @@ def moved(law: Floats, y: Floats, rounding: str) -> Floats:
     down, up = rounded(np.clip(y, -state, n - 1 - state), rounding)
     low = (state + down).astype(np.int64)
     first = np.arange(0, law.size, n).reshape(*law.shape[:-1], 1)
-    out = np.bincount((first + low).ravel(), (law * (1.0 - up)).ravel(), law.size)
-    out += np.bincount((first + np.minimum(low + 1, n - 1)).ravel(), (law * up).ravel(), law.size)
-    return out.reshape(law.shape)
+    stayed = np.bincount((first + low).ravel(), (law * (1.0 - up)).ravel(), law.size)
+    further = np.bincount((first + np.minimum(low + 1, n - 1)).ravel(), (law * up).ravel(), law.size)
+    return np.asarray(stayed + further, dtype=np.float64).reshape(law.shape)
 
 
 def average_gaps(

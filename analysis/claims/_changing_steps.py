@@ -20,7 +20,7 @@ from scipy import sparse
 
 from alpt_ref.theory import Grid, Separable
 
-from ._instances import Floats
+from ._instance import Floats
 
 GAP, GRADIENT, CHANGE, CAPPED, LARGEST, STEP, SIZE = range(7)
 """Columns of the sums; for controls alone: ``E max_i Delta'|k_i||delta|``, ``E Delta'`` and ``E|g|_1``."""
@@ -96,6 +96,7 @@ def _long_run(chain: Alternating, horizons: tuple[int, ...]) -> list[tuple[Float
         if max(horizons) <= T:
             return [found[one] for one in horizons]
         total, power, T = total + power @ total, power @ power, 2 * T
+        power /= power.sum(axis=1, keepdims=True)  # or the error of a sum of 1 would double each time, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +146,9 @@ class Learned:
                     weight = chance * float(np.prod(np.where(ups, x - down, 1.0 - (x - down))))
                     if weight > 0.0:
                         entries.append((at, number[to, tuple((down + ups).astype(int).tolist())], weight))
-        row, column, weight = (np.array(part) for part in zip(*entries, strict=True))
+        row, column, weights = (np.array(part) for part in zip(*entries, strict=True))
         shape = (len(states), len(states))
-        return sparse.coo_array((weight, (row, column)), shape=shape).tocsr(), sums, square
+        return sparse.coo_array((weights, (row, column)), shape=shape).tocsr(), sums, square
 
     def sums(self, start: tuple[int, tuple[int, ...]], horizons: Sequence[int]) -> tuple[Floats, float]:
         """Rows (horizons, 7) of the sums from a state, and the largest ``E|g|^2`` of all states."""

@@ -12,7 +12,8 @@ from alpt_ref.theory.linear import LinearModel, l1_regression, logistic_regressi
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell
 
-from ._instance import Floats, Instance
+from ._instance import Floats as Floats
+from ._instance import Instance as Instance
 from ._sharp import SHARP
 
 CELL = 0.125

@@ -15,7 +15,7 @@ import numpy as np
 
 from alpt_ref.theory import Grid, Noise, Separable
 
-from ._instances import Floats
+from ._instance import Floats
 from ._noisy_chain import distribution, mean_distance
 
 TAIL = 9.0
@@ -44,10 +44,9 @@ class RoundedWalk:
         reach = scale * float(np.abs(slopes).max()) + min(spread.largest, TAIL * spread.sigma)
         steps = np.arange(-math.ceil(reach) - 1.0, math.ceil(reach) + 2.0)
         if spread.sigma == 0.0 or spread.kind == "two-point":
-            return steps, sum(
-                chance * self._law(-scale * (slopes + value), steps)
-                for value, chance in zip(*self.noise.outcomes(), strict=True)
-            )  # type: ignore[return-value]
+            outcomes = zip(*self.noise.outcomes(), strict=True)
+            laws = [chance * self._law(-scale * (slopes + value), steps) for value, chance in outcomes]
+            return steps, np.asarray(np.sum(laws, axis=0))
         x = -scale * slopes[:, None]
         if self.rounding == "dr":
             below = distribution(spread, np.append(steps, steps[-1] + 1.0) - 0.5 - x)
@@ -58,7 +57,7 @@ class RoundedWalk:
     def _law(self, y: Floats, steps: Floats) -> Floats:
         """Law of the rounded `y` (codes,) over `steps`."""
         if self.rounding == "dr":
-            return (np.floor(y + 0.5)[:, None] == steps).astype(np.float64)
+            return np.asarray(np.floor(y + 0.5)[:, None] == steps, dtype=np.float64)
         return np.maximum(1.0 - np.abs(y[:, None] - steps), 0.0)
 
     def moments(self) -> tuple[Floats, Floats]:
@@ -86,3 +85,4 @@ class RoundedWalk:
             if max(horizons) <= T:
                 return np.array([found[one] for one in horizons])
             total, power, T = total + power @ total, power @ power, 2 * T
+            power /= power.sum(axis=1, keepdims=True)  # or the error of a sum of 1 would double each time, too

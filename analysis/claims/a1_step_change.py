@@ -10,9 +10,9 @@ old step size to the new one has few binary digits, counted over all words of th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alpt_ref.theory import Grid
 from alpt_ref.theory.identities import sr_variance
@@ -36,6 +36,10 @@ def new_step_size(cell: Cell) -> float:
     return float(STEP_SIZE / cell["ratio"] if "ratio" in cell else STEP_SIZE * (1.0 + cell["change"]))
 
 
+def change_of(cell: Cell) -> float:
+    return float(new_step_size(cell) - STEP_SIZE if "ratio" in cell else cell["change"] * STEP_SIZE)
+
+
 def codes(cell: Cell) -> list[int]:
     """All codes of up to four bits, else some of each size."""
     grid = Grid(STEP_SIZE, cell["bits"])
@@ -43,14 +47,12 @@ def codes(cell: Cell) -> list[int]:
     return [int(code) for code in wanted]
 
 
-def bound(cell: Cell, constants: Constants) -> NDArray[np.float64]:
-    change = new_step_size(cell) - STEP_SIZE
-    return step_size_change_variance(step_size=STEP_SIZE, change=change, codes=codes(cell))
+def bound(cell: Cell, constants: Constants) -> list[float]:
+    return list(step_size_change_variance(step_size=STEP_SIZE, change=change_of(cell), codes=codes(cell)).tolist())
 
 
-def without_code(cell: Cell, constants: Constants) -> NDArray[np.float64]:
-    change = new_step_size(cell) - STEP_SIZE
-    return step_size_change_variance(step_size=STEP_SIZE, change=change, codes=np.ones(len(codes(cell))))
+def without_code(cell: Cell, constants: Constants) -> Any:
+    return step_size_change_variance(step_size=STEP_SIZE, change=change_of(cell), codes=np.ones(len(codes(cell))))
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:

@@ -22,7 +22,7 @@ from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._changing_steps import CAPPED, CHANGE, GAP, GRADIENT, LARGEST, SIZE, STEP, Alternating, Learned
-from ._instances import Floats
+from ._instance import Floats
 from ._terms import WHOLE, Broken, at, is_its_terms, needed
 
 ALTERNATING = {
@@ -40,7 +40,7 @@ RULES: dict[str, Callable[[int, Floats, Floats, int], int]] = {
     "by coin": lambda place, codes, g, coin: place + coin,
     "at zero": lambda place, codes, g, coin: place if codes.any() else (4 if abs(g[0]) > 1.0 else 0),
 }
-LAST = 2**36
+LAST = 2**44
 BITS_OF = {1: 4, 2: 3, 4: 2}
 """Width of the codes for rows of so many elements: all their states are enumerated."""
 
@@ -152,7 +152,7 @@ def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[f
         if form == "capped":
             return first + broken.term("cap", sums[CAPPED - 1] / (2.0 * eta * T))
         changes = sums[LARGEST - 1] if "sum_i" in broken.factors else sums[CHANGE - 1]
-        together = sums[STEP - 1] * sums[SIZE - 1] / T if "Delta'_{t,i}" in broken.factors else sums[GRADIENT - 1]
+        together = sums[STEP - 1] * sums[SIZE - 1] / T if "Delta'" in broken.factors else sums[GRADIENT - 1]
         gradients = broken.term(GRADIENT_TERM, together / (2.0 * T))
         return first + gradients + broken.term(CHANGE_TERM, changes / (2.0 * eta * T))
 
@@ -246,9 +246,9 @@ CLAIM = Claim(
         Control(
             "step size outside",
             "E Delta' E|g| in place of E Delta' |g|",
-            bound=lambda cell, constants: of_terms(cell, constants, Broken(factors=("Delta'_{t,i}",))),
+            bound=lambda cell, constants: of_terms(cell, constants, Broken(factors=("Delta'",))),
             where=at("at zero"),
-            removes=("Delta'_{t,i}",),
+            removes=("Delta'",),
         ),
     ),
     figure=draw,

@@ -148,7 +148,7 @@ CLAIM = Claim(
     plain=(
         "Gradient descent on the squared quantisation error with the straight-through derivative of the step size"
         " (normal and Laplace weights, m = 2..8 bits) ends where the derivative's expectation, known in closed form, is"
-        " zero, and at the squared error of that step (both to a hundred-thousandth). Observed, with constants fitted to these very"
+        " zero, and at the squared error of that step (both to 1e-5). Observed, with constants fitted to these very"
         " cells: within 2^-m/4 of the best step size (relative) and a factor 1 + 0.1 * 4^-m of the least error, also"
         " for logistic weights, which the fit did not see; not for uniform weights"
     ),

@@ -72,7 +72,8 @@ def constants(cell: Cell) -> Constants:
 def bound(cell: Cell, constants: Constants) -> Any:
     rate, sigma = cell["rate"], cell["sigma"]
     if cell["side"] == "quiet":
-        return quiet_ratio(rate=rate, sigma=sigma, updates=cell["updates"], **constants), math.inf
+        noise = Noise("uniform", sigma) if sigma else Noise()
+        return quiet_ratio(rate=rate, noise=noise, updates=cell["updates"], start=constants["start"]), math.inf
     if cell["side"] == "loud":
         return loud_ratio(rate=rate, sigma=sigma, start=constants["start"], updates=cell["updates"])
     return around(whole_width_ratio(rate=rate, minimum=MINIMUM))
@@ -84,11 +85,21 @@ def around(value: float) -> tuple[float, float]:
 
 def at_once(cell: Cell, constants: Constants) -> Any:
     """The limit, whatever the number of updates."""
-    return bound({**cell, "updates": 10**6}, constants)
+    return bound({**cell, "updates": long_run(cell["rate"])}, constants)
 
 
-def without_noise(cell: Cell, constants: Constants) -> Any:
-    return bound(cell, {**constants, "largest": 0.0})
+def quiet_with(wide: float = 1.0, less: bool = False, linear: float = 1.0, mean: float = 1.0) -> Any:
+    """The quiet bound times `wide`, with noise left out of R, or with other parts of SR's recursion."""
+
+    def value(cell: Cell, constants: Constants) -> Any:
+        rate, largest = cell["rate"], 0.0 if less else constants["largest"]
+        moment, sizes = constants["start"] ** 2, mean * constants["largest"] / 2.0
+        for _ in range(cell["updates"]):
+            rounding = min(linear * rate * math.sqrt(moment) + sizes, 0.25)
+            moment = (1.0 - rate) ** 2 * moment + cell["sigma"] ** 2 + rounding
+        return wide * ((0.5 - largest) / rate - 1.0) ** 2 / moment, math.inf
+
+    return value
 
 
 def loud_with(of_dr: float, of_sr: float) -> Any:
@@ -185,9 +196,30 @@ CLAIM = Claim(
         Control(
             "radius-without-noise",
             "R = 1/(2 eta lambda) in spite of noise",
-            bound=without_noise,
+            bound=quiet_with(less=True),
             where=on("quiet", updates=LONG, sigma=(0.15,)),
             removes=("quiet: R",),
+        ),
+        Control(
+            "twice-the-ratio",
+            "twice the bound",
+            bound=quiet_with(2.0),
+            where=on("quiet", updates=LONG, sigma=(0.0,)),
+            removes=("quiet: (R - 1)^2/m_T^2",),
+        ),
+        Control(
+            "half-the-drift",
+            "half of eta lambda m in SR's rounding",
+            bound=quiet_with(linear=0.5),
+            where=on("quiet", updates=LONG, sigma=(0.0,)),
+            removes=("quiet: eta lambda m",),
+        ),
+        Control(
+            "drift-alone",
+            "SR's rounding without E|n|",
+            bound=quiet_with(mean=0.0),
+            where=on("quiet", updates=LONG[:2], sigma=(0.05,)),
+            removes=("quiet: E|n|",),
         ),
         Control(
             "both-1/6",

@@ -22,7 +22,7 @@ from alpt_ref.theory.adam_stall import adam_dr_first_move, adam_update_bound, ex
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._instances import Floats
+from ._instance import Floats
 
 STEP_SIZE = 2.0**-6
 SEQUENCES = ("extremal", "zeros, then extremal", "random", "sparse", "alternating", "constant")

@@ -80,9 +80,11 @@ class Counted:
         """The formula's values."""
         return [value for kind in self.kinds(cell) for value in formula(kind, cell["bits"])]
 
-    def without_steps(self, cell: Cell, constants: Constants) -> list[float]:
-        """The control's."""
-        return [value for kind in self.kinds(cell) for value in formula(kind, cell["bits"], counted=False)]
+    def without(self, part: str) -> Callable[[Cell, Constants], list[float]]:
+        """The formula's values with one part of it left out: a control's."""
+        return lambda cell, constants: [
+            value for kind in self.kinds(cell) for value in formula(kind, cell["bits"], without=part)
+        ]
 
     def held(self, cell: Cell, kind: Kind) -> tuple[int, int]:
         """Bytes when serving and in training, counted."""
@@ -106,23 +108,45 @@ class Counted:
         return exact(values, labels=labels)
 
 
-def formula(kind: Kind, bits: int, *, counted: bool = True) -> list[float]:
-    """Bytes when serving, in training, and how many times fewer than fp32 when serving."""
-    steps = {"row": kind.n, "field": kind.fields, "table": 1}[kind.granularity] if counted else 0
-    serving = 4 * kind.n * -(-kind.d * bits // 32) + 4 * steps
-    learned = OF_STEP[kind.optimizer] * steps if kind.method == "alpt" else 0
-    return [serving, serving + OF_ROW[kind.optimizer](kind.d) * kind.n + learned, 4 * kind.d * kind.n / serving]
+def formula(kind: Kind, bits: int, *, without: str = "") -> list[float]:
+    """Bytes when serving, in training, and how many times fewer than fp32 when serving; controls leave a part out."""
+    steps = {"row": kind.n, "field": kind.fields, "table": 1}[kind.granularity] if without != "steps" else 0
+    words = kind.d * bits / 32 if without == "whole words" else -(-kind.d * bits // 32)
+    serving = 4 * kind.n * words + 4 * steps
+    learned = OF_STEP[kind.optimizer] * steps if kind.method == "alpt" and without != "states of steps" else 0
+    rows = OF_ROW[kind.optimizer](kind.d) * kind.n if without != "states of rows" else 0
+    return [serving, serving + rows + learned, 4 * kind.d * kind.n / serving]
 
 
-def without_steps(counted: Counted) -> Control:
-    """The bound without the step sizes' bytes."""
-    return Control("no-steps", "step sizes not counted", bound=counted.without_steps)
+def controls(counted: Counted) -> tuple[Control, ...]:
+    """The formula without each of its parts."""
+    return (
+        Control("no-steps", "step sizes not counted", bound=counted.without("steps")),
+        Control(
+            "no-whole-words",
+            "d m / 32 words a row, not rounded up",
+            bound=counted.without("whole words"),
+            where=lambda cell: cell["made"] == "here" and cell["d"] * cell["bits"] % 32 > 0,
+        ),
+        Control(
+            "no-row-states",
+            "the rows' optimiser not counted",
+            bound=counted.without("states of rows"),
+            where=lambda cell: cell["made"] == "here",
+        ),
+        Control(
+            "no-step-states",
+            "the learned step sizes' optimiser not counted",
+            bound=counted.without("states of steps"),
+            where=lambda cell: cell["made"] == "here",
+        ),
+    )
 
 
 def claim_on(inputs: Inputs) -> Claim:
     """The claim about the tables made here and those of a study that the caller names."""
     both = Counted(study_with(inputs.runs, PLAN))
-    return replace(CLAIM, grid=both.cells, bound=both.bound, measure=both.measure, control=without_steps(both))
+    return replace(CLAIM, grid=both.cells, bound=both.bound, measure=both.measure, control=controls(both))
 
 
 HERE = Counted(None)
@@ -143,6 +167,6 @@ CLAIM = Claim(
     grid=HERE.cells,
     bound=HERE.bound,
     measure=HERE.measure,
-    control=without_steps(HERE),
+    control=controls(HERE),
     of_inputs=claim_on,
 )

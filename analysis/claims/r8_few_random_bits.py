@@ -10,6 +10,7 @@ bits just below the middle of their range give the centred rule.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from ._pictures import COLOURS, MARKERS
 CURVATURE, STEP_SIZE, BITS = 2.0, 0.5, 9
 Matrix = NDArray[np.float64]
 MEASURED = ("codes that are wrongly fixed or free", "nearest landing", "farthest end")
-ONES = {
+ONES: dict[str, Callable[[int], int]] = {
     "truncated": lambda free: (1 << free) - 1,
     "centred": lambda free: (1 << free >> 1) - 1,
     "rounded up": lambda free: 0,

@@ -18,7 +18,7 @@ from alpt_ref.theory.bounds import sr_convex_row_steps
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._instances import Floats
+from ._instance import Floats
 from ._rounded_walk import RoundedWalk
 from ._terms import WHOLE, Broken, at, is_its_terms, needed
 
@@ -66,7 +66,7 @@ def setting(cell: Cell) -> tuple[Separable, list[Grid], Noise, float, Floats]:
 def _steepest(problem: Separable, grids: list[Grid], units: Floats) -> Floats:
     """Largest slope of each coordinate over its grid, in `units`."""
     parts = [problem.coordinate(j).gradient(grid.values[:, None]) for j, grid in enumerate(grids)]
-    return np.abs(np.array(parts)[..., 0]).max(axis=1) / units
+    return np.asarray(np.abs(np.array(parts)[..., 0]).max(axis=1) / units)
 
 
 def constants(cell: Cell) -> Constants:
@@ -132,7 +132,7 @@ def draw(axes: Any, result: Any) -> None:
 
 
 def rows_differ(cell: Cell) -> bool:
-    return cell["problem"] == "kinks" and cell["d"] >= 4
+    return cell["problem"] == "kinks" and int(cell["d"]) >= 4
 
 
 THEOREM = theorem(sr_convex_row_steps)

@@ -20,11 +20,12 @@ import numpy as np
 from alpt_ref.tables import make_table
 from alpt_ref.theory import Grid, Separable, absolute, quadratic
 from alpt_ref.theory.bounds import sr_adagrad, sr_adagrad_rows
+from alpt_ref.theory.bounds.adagrad import Accumulator
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
 from ._adagrad import Gradients, average_gaps, average_gaps_two_magnitudes, expected_root, gradients
-from ._instances import Floats
+from ._instance import Floats
 from ._terms import WHOLE, Broken, is_its_terms, needed, needed_factors
 
 STEP_SIZE = 1.0 / 64.0
@@ -125,7 +126,7 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
             found.append(sr_adagrad(**known, D=constants["D"], root=root))
         else:
             distance = float(np.sqrt((np.asarray(constants["D"]) ** 2).sum()))
-            how = "sum" if cell["form"] == "row sum" else "mean"
+            how: Accumulator = "sum" if cell["form"] == "row sum" else "mean"
             row = {"D": distance, "root": root[0], "row_dim": int(cell["d"])}
             found.append(sr_adagrad_rows(**known, **row, accumulator=how))
     return found
@@ -190,7 +191,7 @@ def case_is(case: str, *forms: str) -> Callable[[Cell], bool]:
 
 
 def long_rows(cell: Cell) -> bool:
-    return cell["case"] == "swing" and cell["form"] == "row mean" and cell["d"] > 1
+    return case_is("swing", "row mean")(cell) and int(cell["d"]) > 1
 
 
 ROWS = FORMS[1:]

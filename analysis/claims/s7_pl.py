@@ -9,6 +9,7 @@ reach from the start in the cell's number of updates; suprema are taken over it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +118,7 @@ def bound(cell: Cell, constants: Constants) -> list[float]:
     return changed()(cell, constants)
 
 
-def changed(*, quarter: float = 1.0, **other: float) -> Any:
+def changed(*, quarter: float = 1.0, **other: float) -> Callable[[Cell, Constants], list[float]]:
     """The bound with some constants times a factor, and the floor's ``L/(4 mu)`` times `quarter`."""
 
     def wrong(cell: Cell, constants: Constants) -> list[float]:
@@ -135,7 +136,7 @@ def changed(*, quarter: float = 1.0, **other: float) -> Any:
     return wrong
 
 
-def without_floor_term(name: str) -> Any:
+def without_floor_term(name: str) -> Callable[[Cell, Constants], list[float]]:
     """The bound without ``eta G^2``, or without the term in Delta."""
 
     def wrong(cell: Cell, constants: Constants) -> list[float]:

@@ -45,7 +45,7 @@ WITHOUT_WORDS = ("nearest rounding", "never trains")
 
 def cells(budget: str, source: str = "synthetic") -> list[Cell]:
     full = budget == "full"
-    kept = {"data": [source], "rows": [rows_used(source, budget)], "steps": [1_500]}
+    kept: dict[str, list[Any]] = {"data": [source], "rows": [rows_used(source, budget)], "steps": [1_500]}
     orders = ["shuffled epochs", "drawn"] if full else ["shuffled epochs"]
     found = product(order=orders, bits=[2, 4, 8], c=[0.05, 0.3, 4.0], **kept)
     return found + product(order=orders, bits=[2, 4, 8] if full else [8], c=[1.0], **kept)

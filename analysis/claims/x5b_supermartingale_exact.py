@@ -53,7 +53,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
         before, after, probability = transitions(g, eta, broken == "nearest rounding")
 
         update = Update(w[before, None], w[after, None], g[before, None], gain[before])
-        known = {"comparator": [u], "eta": eta, "step_size": step_size}
+        known: dict[str, Any] = {"comparator": [u], "eta": eta, "step_size": step_size}
         sharp = update._replace(gain=(g * (w - u))[before])
         linear, rounding = eta * step_size * np.abs(g), step_size**2 * sr_variance(eta * g / step_size)
         more = {"without eta^2 |g|^2": eta**2 * g**2, "without eta Delta |g|": linear}.get(broken or "", 0.0)

@@ -1,7 +1,7 @@
 """Mutation run: is there a claim that turns red when a line of the mathematics is wrong?
 
     python -m alpt_ref.analysis.mutate --named      # the mutants with a name, against the claims
-    python -m alpt_ref.analysis.mutate --hours 6    # these, and lines broken by rule, against claims and tests
+    python -m alpt_ref.analysis.mutate --hours 5    # these, and lines broken by rule, against claims and tests
 
 Lines are broken one at a time in a copy of the checkout in a temporary folder. First come the *named* mutants
 (`named.toml`: a factor dropped from a bound, a stream of random words used twice, ...), each of which a claim must

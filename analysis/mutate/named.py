@@ -34,12 +34,13 @@ class Edit(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Named(msgspec.Struct, forbid_unknown_fields=True):
-    """A mutant with a name."""
+    """A mutant with a name; at least so many of its claims must see it."""
 
     id: str
     what: str
     claims: list[str]
     edits: list[Edit]
+    least: int = 1
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Mutant:
     id, what : names it; says what is wrong
     sources : file (relative to the root) -> its whole text with the change
     expected : claims that are tried first
+    least : how many of them must see it
     named : whether a claim has to catch it
     where, old, new : for the table: ``file:function``, the code before and after
     """
@@ -63,6 +65,7 @@ class Mutant:
     where: str = ""
     old: str = ""
     new: str = ""
+    least: int = 1
 
 
 def read(file: Path) -> list[Named]:
@@ -102,9 +105,8 @@ def prepare(root: Path, package: str, named: list[Named]) -> list[Mutant]:
         else:
             ast_changes(root, one.id, sources)
             olds, news = (" … ".join(getattr(edit, name).strip() for edit in one.edits) for name in ("old", "new"))
-            made.append(
-                Mutant(one.id, one.what, sources, tuple(one.claims), True, ", ".join(dict.fromkeys(places)), olds, news)
-            )
+            where = ", ".join(dict.fromkeys(places))
+            made.append(Mutant(one.id, one.what, sources, tuple(one.claims), True, where, olds, news, one.least))
     if gone:
         raise InputError(
             f"{len(gone)} named mutant(s) do not fit the code any more; give them its present text in "

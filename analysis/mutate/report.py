@@ -68,8 +68,11 @@ def page(
         caught = sum(result.status == CLAIM for _, result in named)
         lines += ["## With a name", "", f"{caught} of {len(named)} turn a claim red in the quick budget.", ""]
         lines += _table(
-            ("mutant", "what is wrong", "claim", "cell"),
-            [(one.id, one.what, _by(result), result.cell or why(one, explained)) for one, result in named],
+            ("mutant", "what is wrong", "claim", "verdict", "cell"),
+            [
+                (one.id, one.what, _by(result), result.outcome, result.cell or why(one, explained))
+                for one, result in named
+            ],
         )
     if generic:
         lines += ["## By rule", "", *_counts(generic, explained)]

@@ -26,7 +26,7 @@ from alpt_ref._util.source import read_source
 
 from .imports import Modules, matching
 from .named import Mutant
-from .sandbox import Project, Sandbox
+from .sandbox import Project, Sandbox, Stopped
 from .syntax import mutants as generic_mutants
 
 CLAIM, TEST, TIME, SURVIVED, NOT_RUN = "claim", "test", "time", "survived", "not run"
@@ -45,7 +45,8 @@ class Result:
     Attributes
     ----------
     status : claim, test, time (it never ended), survived or not run
-    by, cell : the claim or test that caught it, and where
+    by, cell : the claims or the test that caught it, and where
+    outcome : of the first of these claims
     """
 
     id: str
@@ -53,6 +54,7 @@ class Result:
     by: str = ""
     cell: str = ""
     seconds: float = 0.0
+    outcome: str = ""
 
 
 @dataclass
@@ -74,12 +76,7 @@ class Run:
         self.modules = Modules(project.root, project.folders)
         claims = sorted((project.root / project.claims).glob("[!_]*.py"))
         self.claims = {file.stem.partition("_")[0]: self._module(file) for file in claims}
-        skipped = tuple(f"{folder}/" for folder in project.no_tests)
-        self.tests = [
-            name
-            for name in matching(project.root, (f"{project.tests}/**/test_*.py",))
-            if not name.startswith(skipped or "\0")
-        ]
+        self.tests = list(matching(project.root, project.tests))
         self.baseline = Baseline()
         self._known: dict[str, Any] = {}
         self._lock, self._once = threading.Lock(), threading.Lock()
@@ -128,7 +125,7 @@ class Run:
 
     def key(self, mutant: Mutant, claims: Iterable[str], tests: Iterable[str]) -> str:
         """Hash of the mutant and of all that these claims and tests depend on."""
-        parts = [f"{file} {meaning(text)}" for file, text in sorted(mutant.sources.items())]
+        parts = [str(mutant.least), *(f"{file} {meaning(text)}" for file, text in sorted(mutant.sources.items()))]
         found = sorted(claims)
         parts += [f"{name} {self.modules.digest(self.claims[name])}" for name in found]
         if found and JUDGE in self.modules.files:  # no claim imports it, and it decides about all of them
@@ -138,7 +135,8 @@ class Run:
 
     def _stored(self, mutant: Mutant, whole: str) -> Result | None:
         """What is known of a mutant: a claim caught it, and depends on nothing that has changed since; or `whole`."""
-        keys = [self.key(mutant, [name], []) for name in self.claims_of(mutant)]
+        keys = [self.key(mutant, [name], []) for name in self.claims_of(mutant) if mutant.least == 1]
+        keys.append(self.key(mutant, mutant.expected, []))
         known = next((self._known[key] for key in (*keys, whole) if "result" in self._known.get(key, {})), None)
         return None if known is None else Result(**{**known["result"], "id": mutant.id})
 
@@ -168,10 +166,12 @@ class Run:
         done = 0
         with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as folder:
             free: queue.Queue[Sandbox] = queue.Queue()
+            sandboxes = []
             for job in range(jobs):
                 place = Path(folder) / str(job)
                 place.mkdir()
-                free.put(Sandbox(self.project, place, self.modules))
+                sandboxes.append(Sandbox(self.project, place, self.modules))
+                free.put(sandboxes[-1])
 
             def one(mutant: Mutant) -> Result:
                 nonlocal done
@@ -185,10 +185,13 @@ class Run:
                     sandbox = free.get()
                     try:
                         result = self._one(mutant, sandbox)
+                    except Stopped:
+                        return Result(mutant.id, NOT_RUN)
                     finally:
                         free.put(sandbox)
-                    alone = result.status == CLAIM and result.by in self.claims
-                    self._remember(self.key(mutant, [result.by], []) if alone else key, result=vars(result))
+                    red = [name for name in result.by.split(", ") if name in self.claims]
+                    seen = result.status == CLAIM and red
+                    self._remember(self.key(mutant, red, []) if seen else key, result=vars(result))
                 with self._lock:
                     done += 1
                     caught = f"{result.status} {result.by} {result.cell}".strip()
@@ -200,7 +203,9 @@ class Run:
                 try:
                     results = [each.result() for each in waiting]
                 except BaseException:
-                    pool.shutdown(cancel_futures=True)
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    for sandbox in sandboxes:
+                        sandbox.stop()
                     raise
         return results, self.baseline
 
@@ -229,8 +234,8 @@ class Run:
     def _one(self, mutant: Mutant, sandbox: Sandbox) -> Result:
         begun, changed = time.monotonic(), sorted(self.changed(mutant))
 
-        def result(status: str, by: str = "", cell: str = "") -> Result:
-            return Result(mutant.id, status, by, cell, round(time.monotonic() - begun, 1))
+        def result(status: str, by: str = "", cell: str = "", outcome: str = "") -> Result:
+            return Result(mutant.id, status, by, cell, round(time.monotonic() - begun, 1), outcome)
 
         every = self.claims_of(mutant)
         expected = [name for name in every if name in mutant.expected]
@@ -240,10 +245,10 @@ class Run:
                 continue
             limit = COMPILING + FACTOR * sum(self.baseline.claims[name] for name in claims)
             with sandbox.mutated(mutant):
-                ran = sandbox.claims(claims, changed, limit)
-            red = next((line for line in ran.lines if line["red"]), None)
-            if red is not None:
-                return result(CLAIM, red["claim"], red["cell"])
+                ran = sandbox.claims(claims, changed, limit, stop=mutant.least == 1)
+            red = [line for line in ran.lines if line["red"]]
+            if len(red) >= mutant.least:
+                return result(CLAIM, ", ".join(line["claim"] for line in red), red[0]["cell"], red[0]["outcome"])
             at = claims[min(len(ran.lines), len(claims) - 1)]
             if ran.ended:
                 return result(TIME, at) if ran.ended == "time" else result(CLAIM, at, ran.ended)

@@ -36,24 +36,29 @@ class Project:
     ----------
     root : folder of the checkout
     package : name of its package, a folder of `root`
-    claims, tests : folders of claims and tests, relative to the root
-    targets : files that are broken by rule, as glob patterns relative to the root
+    claims : folder of claims, relative to the root
+    tests : test files that count, as glob patterns relative to the root
+    targets : files that are broken by rule, as glob patterns
     left_out : those of them that are not
-    no_tests : folders whose tests do not count
     """
 
     root: Path
     package: str
     claims: str
-    tests: str
+    tests: tuple[str, ...]
     targets: tuple[str, ...]
     left_out: tuple[str, ...] = ()
-    no_tests: tuple[str, ...] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:
         """What is copied."""
-        return tuple(dict.fromkeys((self.package, self.claims.split("/")[0], self.tests.split("/")[0])))
+        return tuple(
+            dict.fromkeys((self.package, self.claims.split("/")[0], *(one.split("/")[0] for one in self.tests)))
+        )
+
+
+class Stopped(Exception):  # noqa: N818  # no error: it says that nothing is known
+    """The process was ended from outside (Ctrl-C, or no memory): nothing is known of its mutant."""
 
 
 class Ran(NamedTuple):
@@ -70,6 +75,8 @@ class Sandbox:
         """Copy what the project names, into ``folder/checkout``."""
         self.project, self.folder, self.modules = project, folder, modules
         self.root = folder / "checkout"
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
         for name in project.folders:
             shutil.copytree(project.root / name, self.root / name, ignore=_LEFT_OUT)
         for name in ("pyproject.toml", "conftest.py"):
@@ -114,8 +121,16 @@ class Sandbox:
             return ""
         return failed[0] if failed else (out + error).strip().splitlines()[-1][:200]
 
+    def stop(self) -> None:
+        """End what is running; nothing begins any more."""
+        self._stopped = True
+        if self._process is not None:
+            _end(self._process)
+
     def _run(self, words: Sequence[str], changed: Sequence[str], seconds: float) -> tuple[int | None, str, str]:
         """Exit status (None where the time was up), output and errors of a Python process in the copy."""
+        if self._stopped:
+            raise Stopped
         home = str(Path(alpt_ref.__file__).resolve().parents[1])
         environment = {
             **os.environ,
@@ -133,6 +148,7 @@ class Sandbox:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         try:
+            self._process = process
             out, error = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired as late:
             _end(process)
@@ -142,6 +158,10 @@ class Sandbox:
         except BaseException:
             _end(process)
             raise
+        finally:
+            self._process = None
+        if process.returncode in (-9, -15):
+            raise Stopped
         return process.returncode, out, error
 
 

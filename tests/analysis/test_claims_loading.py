@@ -15,10 +15,13 @@ assert list(claims) == [sys.argv[1]], claims
 loaded = [name for name in sys.modules if name.split(".")[0] == "alpt_ref" or name.startswith("_alpt_ref_folder")]
 print("\\n".join(loaded))
 """
-MOST = 90
-"""Modules of the package behind one claim of the theory (it was 126, with every claim)."""
+MOST = 95
+"""Modules of the package behind one claim of the theory (126 when every claim was loaded and bounds had 5 files)."""
 ABOVE = {"studies", "training", "tables", "models", "serving", "data", "cli"}
-HELPERS = {"_instances", "_track", "_pictures", "_rounding", "_noisy_chain"}
+HELPERS = {
+    "_instance", "_instances", "_sharp", "_box", "_terms", "_slopes", "_track", "_pictures", "_rounding", "_words",
+    "_noisy_chain",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["d1", "s1", "r2", "x1", "c1", "t1"])

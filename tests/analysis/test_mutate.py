@@ -17,7 +17,7 @@ from analysis.mutate.imports import Modules
 from analysis.mutate.named import Edit, Mutant, Named, prepare, read
 from analysis.mutate.report import Explained, page, unexplained
 from analysis.mutate.run import Run, meaning
-from analysis.mutate.sandbox import Project
+from analysis.mutate.sandbox import Project, Sandbox
 from analysis.mutate.syntax import mutants as generic_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     write(root, {"tiny/other.py": "def other():\n    return 1\n", "claims/q1_square.py": CLAIM})
     write(root, {"tests/test_maths.py": TEST, "tests/test_other.py": "from tiny.other import other\n"})
     before = state(root)
-    yield Project(root, "tiny", "claims", "tests", ("tiny/*.py",))
+    yield Project(root, "tiny", "claims", ("tests/test_*.py",), ("tiny/*.py",))
     assert state(root) == before  # the user's sources are never touched
 
 
@@ -111,7 +111,7 @@ def test_who_catches_what_and_nothing_is_run_twice(project: Project, tmp_path: P
         ("survived", ""),
         ("claim", "q1"),
     ]
-    assert results[0].cell == "x=3.0"
+    assert (results[0].cell, results[0].outcome) == ("x=3.0", "REFUTED")
     assert "ImportError" in results[3].cell
     assert list(baseline.claims) == ["q1"]
     assert sum("without any mutant" in line for line in log) == 1
@@ -130,7 +130,7 @@ def test_who_catches_what_and_nothing_is_run_twice(project: Project, tmp_path: P
 
     text = page(more, late, baseline, [Explained("tiny/maths.py:unseen", "x + 1.0", "x + 2.0", "nobody calls it")])
     assert "2 of 5 turn a claim red" in text
-    assert "| half 0.25 * x | wrong on purpose | **none** (tests/test_maths.py::test_half) |" in text
+    assert "| half 0.25 * x | wrong on purpose | **none** (tests/test_maths.py::test_half) |  |  |" in text
     assert "nobody calls it" in text
     explained = [Explained("tiny/maths.py:unseen", "*", "", "nobody calls it")]
     assert [one.id for one in unexplained(more, late, explained)] == ["half 0.25 * x"]
@@ -140,11 +140,31 @@ def test_a_claim_that_is_red_without_a_mutant_catches_nothing(project: Project, 
     root = tmp_path / "other checkout"
     write(root, {"tiny/__init__.py": "", "tiny/maths.py": MATHS, "tests/test_maths.py": TEST})
     write(root, {"claims/q1_square.py": CLAIM.replace('cell["x"] ** 2', '0.0 * cell["x"]')})
-    broken = Project(root, "tiny", "claims", "tests", ("tiny/*.py",))
+    broken = Project(root, "tiny", "claims", ("tests/test_*.py",), ("tiny/*.py",))
     (mutant,) = prepare(root, "tiny", [patch("x * x", "x + x", "square")])
     (result,), baseline = Run(broken, tmp_path, tests=False).run([mutant], hours=1.0, jobs=1)
     assert result.status == "survived"
     assert baseline.red == {"q1": "REFUTED"}
+
+    two = patch("x * x", "x + x", "square")
+    two.least = 2  # claims that must see it; there is one
+    (result,), _ = Run(project, tmp_path, tests=False).run(prepare(root, "tiny", [two]), hours=1.0, jobs=1)
+    assert result.status == "survived"
+
+
+def test_a_process_that_is_ended_from_outside_says_nothing_about_its_mutant(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(sandbox: Sandbox, *arguments: object, **options: object) -> str:
+        sandbox.stop()
+        return sandbox.tests(["tests/test_maths.py"], [], 60.0)  # nothing begins any more
+
+    monkeypatch.setattr(Sandbox, "claims", ended)
+    (result,), _ = Run(project, tmp_path).run(
+        prepare(project.root, "tiny", [patch("x * x", "x + x", "square")]), hours=1.0, jobs=1
+    )
+    assert result.status == "not run"
+    assert not (tmp_path / "mutants.jsonl").exists()
 
 
 def test_a_change_of_meaning_is_run_again_and_a_comment_is_not(project: Project, tmp_path: Path) -> None:
@@ -229,7 +249,7 @@ def test_every_named_mutant_fits_the_code_and_expects_claims_that_there_are() ->
 
 
 def test_every_target_gives_mutants() -> None:
-    project = Project(ROOT, "alpt_ref", "analysis/claims", "tests", command.TARGETS, command.LEFT_OUT, command.NO_TESTS)
+    project = Project(ROOT, "alpt_ref", "analysis/claims", command.TESTS, command.TARGETS, command.LEFT_OUT)
     mutants = Run(project, ROOT).generic(0)
     files = {file for one in mutants for file in one.sources}
     assert {"alpt_ref/scalar/rounding.py", "alpt_ref/theory/bounds/lemma.py", "alpt_ref/verification/judge.py"} <= files
@@ -241,7 +261,7 @@ def test_every_target_gives_mutants() -> None:
     ("words", "sentence"),
     [
         (["--root", "{empty}"], "has no alpt_ref/theory: mutants need the sources with their claims and tests"),
-        (["--mutant", "no-such-mutant"], "mutant must be one of"),
+        (["--mutant", "no-such-mutant"], "no mutant 'no-such-mutant'"),
         (["--file", "alpt_ref/none.py"], "is no file of"),
     ],
 )

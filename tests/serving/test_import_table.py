@@ -144,6 +144,23 @@ def test_bad_files_are_one_sentence_and_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
 
+@pytest.mark.parametrize("step", ["lsq", "rowmax"])
+def test_weights_so_large_that_a_code_has_no_finite_value_are_refused(
+    step: str, weights: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_module, "BLOCK_BYTES", 400)
+    weights[130] = 3.4e38  # a 127th of it is the step size, code -128 beyond float32
+    if step == "lsq":
+        weights[:] = 3.4e38
+    np.save(tmp_path / "w.npy", weights)
+    with pytest.raises(InputError, match=r"must be at most .* or code -.* has an infinite value") as caught:
+        quantize_file(tmp_path / "w.npy", tmp_path / "out", step_size=step)
+    assert str(caught.value).endswith(" at row 130") == (step == "rowmax")
+    with pytest.raises(InputError, match=r"LSQ step size must be finite and positive in float32|at most .* at 2 bits"):
+        quantize_file(tmp_path / "w.npy", tmp_path / "out", step_size=step, bits=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
+
+
 def test_an_older_result_survives_a_bad_file(weights: NDArray[np.float32], tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", weights)
     quantize_file(tmp_path / "w.npy", tmp_path / "out")
@@ -163,6 +180,10 @@ def test_an_older_result_survives_a_bad_file(weights: NDArray[np.float32], tmp_p
         ({"step_size": "mean"}, "step_size must be lsq, rowmax or a number above 0, got 'mean'"),
         ({"step_size": "-1"}, "step_size must be finite and positive, got -1.0"),
         ({"step_size": "nan"}, "step_size must be finite and positive"),
+        (
+            {"step_size": 1e37},
+            r"step_size must be at most 2\.658456e\+36 at 8 bits, or code -128 has",
+        ),
         ({"seed": -1}, "seed must be a whole number from 0"),
         ({"tensor": "a"}, "--tensor belongs to .safetensors files"),
     ],

@@ -8,13 +8,32 @@ from types import ModuleType
 import pytest
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory import bounds, crossover, dither, identities, lattice, learned_step_size, quadratic_laws, stalling
+from alpt_ref.theory import (
+    adam_stall,
+    averaging,
+    bounds,
+    crossover,
+    dither,
+    few_bits,
+    identities,
+    lattice,
+    learned_step_size,
+    quadratic_laws,
+    regulariser,
+    stalling,
+    supermartingale,
+)
 from alpt_ref.theory.theorem import theorem
 
-MODULES: tuple[ModuleType, ...] = (bounds, stalling, dither, crossover, identities, lattice, quadratic_laws)
+MODULES: tuple[ModuleType, ...] = (
+    bounds, stalling, dither, crossover, identities, lattice, quadratic_laws, adam_stall, averaging, few_bits,
+    regulariser, supermartingale,
+)  # fmt: skip
 STATED = {
     "sr_convex_constant": "S1", "sr_convex_sqrt": "S2", "sr_strongly_convex_inverse": "S3",
     "sr_strongly_convex_constant": "S4", "sr_smooth": "S5", "step_size_change_floor": "A1",
+    "unified_convex": "U1", "grid_floor": "T2", "sr_adagrad": "S6", "adam_dr_first_move": "D7",
+    "sr_convex_row_steps": "S1D", "sr_convex_learned_steps": "A1C",
     "dr_convex_constant": "D1", "dr_convex_sqrt": "D2", "dr_is_fixed": "D3", "dr_quadratic_stall": "D3",
     "dr_freeze_step": "D3", "separation": "D4", "dither_bias_bound": "D5",
     "quiet_ratio": "D5b quiet", "loud_ratio": "D5b loud", "whole_width_ratio": "D5b whole",
@@ -22,6 +41,8 @@ STATED = {
     "sr_bias": "R1", "sr_variance": "R2", "sr_error_from_grid": "R3", "dr_error_bound": "R4",
     "expected_step_size_derivative": "R5",
     "mean_error": "X1", "quadratic_stationary": "X2", "noisy_quadratic_second_moment": "X3",
+    "averaged_second_moment": "X4", "increment": "X5", "few_bits_stall": "R8", "expected_rise": "R9",
+    "sr_pl_constant": "S7", "dr_residual_constant": "EF1", "eco_constant": "EF1b",
 }  # fmt: skip
 
 

@@ -129,6 +129,18 @@ def test_a_picture_that_fails_is_named_and_stops_nothing(toys: Toys, tmp_path: P
     assert "No picture: the claim&#39;s picture failed: KeyError: &#39;no curve&#39; (pic_fails.py:" in page
 
 
+@pytest.mark.parametrize("kind", ["upper", "identity"])
+def test_a_picture_of_points_without_limits_is_drawn(toys: Toys, tmp_path: Path, kind: str) -> None:
+    source = f"""
+    from alpt_ref.verification import Claim, Control, sampled
+    def measure(cell, seed, broken=None):
+        return sampled([[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], low=[-float("inf"), 0.0, -float("inf")])
+    CLAIM = Claim("pic", "t", "s", "{kind}", lambda b: [{{}}], lambda c, k: [2.0, 3.0, 4.0], measure, Control("a", "b"))
+    """
+    chosen = choose(load_claims(toys(pic_open=source)), [])
+    assert "No picture" not in html(verify(chosen, tmp_path, jobs=1), chosen)
+
+
 @pytest.mark.parametrize(
     "statement",
     [

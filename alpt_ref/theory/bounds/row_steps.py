@@ -99,7 +99,7 @@ def sr_convex_learned_steps(
     -----
     D1^2/(2 eta T)
     eta G^2/2
-    (1/(2T)) sum_t E sum_i Delta'_{t,i} |g_{t,i}|: Delta'_{t,i}
+    (1/(2T)) sum_t E sum_i Delta'_{t,i} |g_{t,i}|: Delta'
     (1/(2 eta T)) sum_t E sum_i Delta'_{t,i} |k_{t,i}| |delta_{t,i}|: sum_i
 
     Parameters

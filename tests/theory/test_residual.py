@@ -1,0 +1,109 @@
+"""EF1 and ECO in fractions: the sequence that is exact SGD, the bounds, and the dead time."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpt_ref.errors import InputError
+from alpt_ref.theory import bounds
+
+HALF = Fraction(1, 2)
+Vector = list[Fraction]
+
+
+def nearest(v: Fraction) -> int:
+    return math.floor(v + HALF)
+
+
+def subgradient(planes: list[tuple[int, int, int]], w: Vector) -> tuple[Fraction, Vector]:
+    """Value and a subgradient of ``max_j |a_j w_1 + b_j w_2 + c_j|/8``: convex, with kinks across both coordinates."""
+    found = []
+    for a, b, c in planes:
+        z = a * w[0] + b * w[1] + c
+        sign = 1 if z >= 0 else -1
+        found.append((abs(z) / 8, [Fraction(sign * a, 8), Fraction(sign * b, 8)]))
+    return max(found, key=lambda pair: pair[0])
+
+
+PLANES = st.lists(st.tuples(st.integers(-8, 8), st.integers(-8, 8), st.integers(-20, 20)), min_size=1, max_size=3)
+
+
+@given(
+    planes=PLANES, u=st.tuples(st.integers(-16, 16), st.integers(-16, 16)),
+    start=st.tuples(st.integers(-4, 4), st.integers(-4, 4)), rate=st.integers(1, 40), b=st.integers(0, 7),
+    T=st.integers(1, 25),
+)  # fmt: skip
+def test_no_run_exceeds_the_bound_and_the_hidden_sequence_is_sgd(
+    planes: list[tuple[int, int, int]], u: tuple[int, int], start: tuple[int, int], rate: int, b: int, T: int
+) -> None:
+    """b = 0 is EF1. The bound holds for the gap to every point u, in place of a minimiser."""
+    eta, keep = Fraction(rate, 16), Fraction(b, 8)
+    w: Vector = [Fraction(one) for one in start]
+    target: Vector = [Fraction(one, 4) for one in u]
+    carried: Vector = [Fraction(0)] * 2  # residual of EF1, momentum of ECO
+    hidden, gap = list(w), Fraction(0)
+    G2 = G1 = G_inf = Fraction(0)
+    value_u = subgradient(planes, target)[0]
+    for _ in range(T):
+        value, g = subgradient(planes, w)
+        gap += value - value_u
+        G2, G1 = max(G2, sum((x * x for x in g), Fraction(0))), max(G1, sum((abs(x) for x in g), Fraction(0)))
+        G_inf = max(G_inf, *(abs(x) for x in g))
+        hidden = [z - eta * x for z, x in zip(hidden, g, strict=True)]
+        for i in range(2):
+            if b == 0:
+                v = w[i] + carried[i] - eta * g[i]
+                w[i] = Fraction(nearest(v))
+                carried[i] = v - w[i]
+                assert hidden[i] == v
+            else:
+                moment = keep * carried[i] + (1 - keep) * g[i]
+                v = w[i] - eta * moment
+                w[i] = Fraction(nearest(v))
+                carried[i] = moment + (1 - 1 / keep) / eta * (v - w[i])
+                assert hidden[i] == v - eta * keep / (1 - keep) * moment
+    shared = {
+        "T": T, "eta": float(eta), "step_size": 1.0, "dim": 2, "G": math.sqrt(G2), "G1": float(G1),
+        "D1": math.sqrt(sum((s - x) ** 2 for s, x in zip(start, target, strict=True))),
+    }  # fmt: skip
+    if b == 0:
+        bound = bounds.dr_residual_constant(**shared)  # type: ignore[arg-type]
+    else:
+        bound = bounds.eco_constant(keep=float(keep), g_max=float(G_inf), **shared)  # type: ignore[arg-type]
+    assert float(gap / T) <= bound + 1e-12 * (1.0 + bound)
+
+
+@given(size=st.integers(1, 200), b=st.integers(0, 7), sign=st.sampled_from([-1, 1]))
+def test_the_first_move_comes_after_the_dead_time(size: int, b: int, sign: int) -> None:
+    eta, keep, m, residual = Fraction(1, size + 2), Fraction(b, 8), Fraction(0), Fraction(0)
+    wanted = 0
+    for t in range(1, 10 * size + 30):
+        moment = keep * m + (1 - keep) * sign
+        v = residual - eta * moment
+        if nearest(v) != 0:
+            wanted = t
+            break
+        residual, m = (v, moment) if b == 0 else (Fraction(0), moment + (1 - 1 / keep) / eta * v)
+        m = Fraction(0) if b == 0 else m
+    exact = HALF / (eta * (1 - keep))
+    assert wanted == (math.ceil(exact) if sign < 0 else math.floor(exact) + 1)
+    if exact.denominator != 1:  # floats meet the same whole number where it is not a tie
+        found = bounds.first_residual_move(eta=float(eta), gradient=float(sign), step_size=1.0, keep=float(keep))
+        assert found == wanted
+
+
+def test_eco_with_little_momentum_is_ef1() -> None:
+    shared = {"T": 10, "eta": 0.1, "step_size": 1.0, "D1": 3.0, "G": 2.0, "dim": 4}
+    eco = bounds.eco_constant(keep=1e-9, g_max=2.0, **shared)  # type: ignore[arg-type]
+    assert eco == pytest.approx(bounds.dr_residual_constant(**shared), rel=1e-8)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.0, -0.5, math.nan])
+def test_a_momentum_outside_its_range_is_refused(keep: float) -> None:
+    with pytest.raises(InputError, match="keep must be above 0 and below 1"):
+        bounds.eco_constant(T=1, eta=0.1, keep=keep, step_size=1.0, D1=1.0, G=1.0, g_max=1.0, dim=1)
