@@ -93,13 +93,14 @@ def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tupl
     $\frac{E\,|w^{DR}_{T+1} - w^*|^2}{E\,|w^{SR}_{T+1} - w^*|^2} \;\rightarrow\;
     \frac{s^2 + 1/12}{s^2 + 1/6} < 1$
 
-    as $T \rightarrow \infty$, normal noise of $s \geq 1/2$ steps, up to terms of order $e^{-2\pi^2 s^2}$
+    as $T \rightarrow \infty$, normal noise of $s \geq 1/2$ steps, up to terms of order $e^{-2\pi^2 s^2}$;
+    the interval after $T$ updates holds for a start outside the long run's error
 
     In words
     --------
     Quadratic, no clipping, normal noise of standard deviation s >= 1/2 (steps), as T grows and up to terms of order
     exp(-2 pi^2 s^2): E|w_DR - w*|^2/E|w_SR - w*|^2 = (s^2 + 1/12)/(s^2 + 1/6), below 1: there DR is the better. What T
-    updates leave of the start, and the small terms, are in the interval that is executed.
+    updates leave of a start outside, and the small terms, are in the interval that is executed.
 
     Terms
     -----
@@ -107,8 +108,11 @@ def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tupl
 
     Parameters
     ----------
-    rate, start, updates
+    rate, updates
         See `quiet_ratio`.
+    start : float
+        ``e_1``, in steps; at least the root mean square error of either rounding in the long run, about
+        ``sqrt((s^2 + 1/6)/(1 - q^2))``: from nearer the ratio comes to its limit from 1, above the interval.
     sigma : float
         s, in steps.
 
@@ -116,6 +120,11 @@ def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tupl
     -------
     (float, float)
         Between what the ratio lies after T updates.
+
+    Raises
+    ------
+    InputError
+        If the start lies nearer.
 
     Proof
     -----
@@ -141,8 +150,13 @@ def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tupl
         return (drift + math.sqrt(drift**2 + kept * level)) / kept
 
     nearest, farthest = root(variance + 1 / 12 - wave, -q * bias), root(variance + 1 / 12 + wave, q * bias)
-    forgotten = (q * q + q * bias / farthest) ** updates * start**2
     low, high = (variance + 1 / 6 - of_sr) / kept, (variance + 1 / 6 + of_sr) / kept
+    if not abs(start) >= max(farthest, math.sqrt(high)):
+        raise InputError(
+            f"start must be at least {max(farthest, math.sqrt(high)):g} steps from the minimum, the error in the long "
+            f"run, got {start!r}"
+        )
+    forgotten = (q * q + q * bias / farthest) ** updates * start**2
     return nearest**2 / (high + q ** (2 * updates) * start**2), (farthest**2 + forgotten) / low
 
 

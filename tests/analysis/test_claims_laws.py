@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alpt_ref.errors import InputError
 from alpt_ref.studies.study import PRESETS
 from alpt_ref.theory import Noise, adam_dr_stalls, adam_update_bound
 from alpt_ref.theory.bounds import step_size_change_floor
-from alpt_ref.theory.crossover import quiet_ratio, whole_width_ratio
+from alpt_ref.theory.crossover import loud_ratio, quiet_ratio, whole_width_ratio
 from alpt_ref.theory.learned_step_size import straight_through_step_size
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Claim
@@ -129,6 +130,30 @@ def test_after_ten_updates_neither_has_forgotten_its_start() -> None:
     limit = quiet_ratio(rate=0.05, noise=Noise(), start=-60.3, updates=240)
     assert limit > ratio[10]  # what the statement without the start would claim
     assert quiet_ratio(rate=0.05, noise=Noise(), start=-60.3, updates=10) <= ratio[10]
+
+
+def squared_errors(rate: float, level: float, start: float, updates: int) -> float:
+    """``q^2 m^2 + level``, iterated: both roundings under noise so wide that their errors have no Fourier terms."""
+    square = start * start
+    for _ in range(updates):
+        square = (1.0 - rate) ** 2 * square + level
+    return square
+
+
+@pytest.mark.parametrize(("rate", "updates"), [(0.01, 1), (0.01, 50), (0.1, 3), (0.1, 200)])
+@pytest.mark.parametrize("start", [-12.0, 40.0])
+def test_the_loud_interval_holds_from_outside(rate: float, updates: int, start: float) -> None:
+    low, high = loud_ratio(rate=rate, sigma=1.0, start=start, updates=updates)
+    ratio = squared_errors(rate, 1 + 1 / 12, start, updates) / squared_errors(rate, 1 + 1 / 6, start, updates)
+    assert low <= ratio <= high
+
+
+def test_the_loud_interval_is_refused_from_inside() -> None:
+    """From half a step off one update leaves a ratio of 0.941, which the interval (0.925 to 0.933) would not hold."""
+    ratio = squared_errors(0.01, 1 + 1 / 12, 0.5, 1) / squared_errors(0.01, 1 + 1 / 6, 0.5, 1)
+    assert ratio == pytest.approx(0.941, abs=5e-4)
+    with pytest.raises(InputError, match=r"start must be at least 7\.\d+ steps from the minimum"):
+        loud_ratio(rate=0.01, sigma=1.0, start=0.5, updates=1)
 
 
 def test_with_uniform_noise_one_step_wide_nearest_rounding_is_stochastic_rounding() -> None:
