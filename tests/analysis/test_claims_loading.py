@@ -34,3 +34,19 @@ def test_a_claim_of_the_theory_loads_neither_an_engine_nor_another_claim(name: s
     beside = {module[-1] for module in loaded if module[0] != "alpt_ref" and len(module) > 1} - HELPERS
     assert {file.split("_")[0] for file in beside} == {name}
     assert len(loaded) < MOST, len(loaded)
+
+
+def test_every_control_has_cells_in_either_budget() -> None:
+    """A control that is run nowhere is not refuted: its claim would fail in that budget alone."""
+    from alpt_ref.verification.runner import load_claims
+
+    found = load_claims()
+    assert len(found) > 50
+    without = [
+        (name, budget, control.name)
+        for name, one in found.items()
+        for budget in ("quick", "full")
+        for control in one.claim.controls
+        if control.where is not None and not any(map(control.where, one.claim.grid(budget)))
+    ]
+    assert without == []
