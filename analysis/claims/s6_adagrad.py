@@ -159,7 +159,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     at = np.array(case.horizons) - 1
     if cell["case"].startswith("table"):
         values, high = by_table(case, problem, grid, c, int(cell["runs"]), seed)[:, at], constants(cell)["largest"]
-        return sampled(np.minimum(values, high), low=0.0, high=high, labels=labels)
+        return sampled(values, low=0.0, high=high, labels=labels)
     if case.sigma:
         gaps = average_gaps_two_magnitudes(grid, 1.0, case.sigma, c, case.horizons[-1], case.start, rounding=rounding)
     else:

@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alpt_ref.errors import InputError
 from alpt_ref.theory import Grid, Noise, absolute, quadratic
 from alpt_ref.theory.markov import Chain
 from alpt_ref.theory.stationary import gth
 from alpt_ref.verification.picture import claim_picture, formula
-from analysis.claims import _adagrad, _changing_steps, a1c_learned_steps, d7_dr_adam_first_move, u1_unified
+from analysis.claims import (
+    _adagrad,
+    _changing_steps,
+    a1c_learned_steps,
+    d7_dr_adam_first_move,
+    s6_adagrad,
+    u1_unified,
+)
 from analysis.claims._changing_steps import CHANGE, GAP, GRADIENT, Alternating
 from analysis.claims._rounded_walk import RoundedWalk
 from tests import tolerances
@@ -87,6 +95,14 @@ def test_the_law_of_a_rounded_update_is_that_of_drawn_ones(kind: str, rounding: 
     shares = np.array([(whole == step).mean() for step in steps])
     deviations = np.sqrt(np.maximum(chances[-1] * (1.0 - chances[-1]), 1e-12) / runs)
     assert (np.abs(shares - chances[-1]) <= tolerances.SIX_SIGMA * deviations + 1e-5).all()
+
+
+def test_s6_takes_no_table_s_average_beyond_the_box_for_one_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = next(one for one in s6_adagrad.cells("quick") if one["case"] == "table, kinks")
+    largest = s6_adagrad.constants(cell)["largest"]
+    monkeypatch.setattr(s6_adagrad, "by_table", lambda *_: np.full((64, 64), 1.001 * largest))
+    with pytest.raises(InputError, match="must lie in their range"):
+        s6_adagrad.measure(cell, 0)
 
 
 def test_d7_moves_where_a_referee_saw_it_move() -> None:
