@@ -145,7 +145,8 @@ def play(
     )
     target = np.floor((w - eta * g) / step_size)
     near = np.rint(u / step_size)  # of the two neighbours and one more on either side, the landing closest to u
-    landing = np.clip(near, target - 1.0, target + 2.0) * step_size
+    landing = np.clip(near, target - 1.0, target + 2.0)
+    landing = np.clip(landing * step_size, -BETA, BETA - step_size)  # an update that leaves the box ends at its end
     lowest = (landing - u) ** 2 - (w - u) ** 2 + paid
     worst = np.concatenate([known[:, None], lowest], axis=1)
     reached = stopped[:, None] + added.cumsum(axis=1)

@@ -117,3 +117,16 @@ def test_runs_stop_within_their_range_and_are_otherwise_whole(verdicts: dict[str
             np.testing.assert_allclose(cell.measurement.values[:, 0], last, atol=1e-9 * range_)
             inside += 1
     assert inside >= 5
+
+
+def test_a_run_stops_before_an_update_that_would_leave_the_box() -> None:
+    """Where clipping ends the update it lands farther from u's road than the update itself would: looked at, too."""
+    from alpt_ref.theory.supermartingale import Update
+    from analysis.claims.x5_supermartingale import play
+
+    step_size, eta, g, u = 1 / 128, 1.0, -1.0, np.array([0.5])
+    high = 1.0 - step_size
+    step = Update(np.array([[high]]), np.array([[high]]), np.array([[g]]), np.array([g * (high - 0.5)]))
+    barrier = (high - 0.5) ** 2
+    stopped, free = play(np.zeros(1), np.ones(1, dtype=bool), step, u, eta, step_size, barrier)
+    assert (stopped.tolist(), free.tolist()) == ([0.0], [False])
