@@ -21,7 +21,7 @@ from alpt_ref.theory.learned_step_size import best_step_size
 SCALES = ("none", "dq", "bdq")
 KERNEL_BITS = (2, 4, 8, 16)
 """Widths that the package's kernels have."""
-RARE = 0.05
+RARE = 0.5
 """Expected number of weights beyond the range in a row, below which rows are drawn by that number."""
 LEFT_OUT = 1e-9
 """Probability of the rows with more of them than are drawn."""

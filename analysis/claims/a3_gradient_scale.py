@@ -83,11 +83,12 @@ CLAIM = Claim(
     bound=bound,
     measure=measure,
     test=Test(
+        alpha=0.0005,
         normal=(
-            "the mean of at least 2,048 independent values (1,024 in one control), each bounded in practice: rows with"
-            " weights beyond the range, which would make it skew, are weighed by their probability and not awaited; the"
-            " skewness of a value is below 4, that of the mean below 0.1, which may double a tail of 0.001 and no more"
-        )
+            "the mean of at least 2,048 independent values (1,024 in one control): rows with weights beyond the range,"
+            " which would make it skew, are weighed by their probability where they are rare; the skewness of a value"
+            " is below 3, that of the mean below 0.05, which may double the tail of 0.0005 at which it is tested"
+        ),
     ),
     control=(
         Control(
