@@ -8,9 +8,10 @@ What is exact in a table's update. Its weights are the real numbers ``step_size 
 ``update / step_size``, rounded to float32 (a relative ``2**-24``; with weight decay a sum of two such terms), and `sr`
 of the move has the mean of that float32 number to ``2**-32`` of a step. The code is added as a whole number: no update,
 no move. Where the step size changes by the factor ``1 / ratio``, the old weight in new steps, ``code * ratio``, is
-formed in float32 from a rounded ratio: off by at most ``2**-23 |code|`` of a step, ``2**-8`` at 16 bits and ``2**-16``
-at 8, at each change. The forward pass reads `decode`, off the real weight by the rounding of one product, at most
-``2**-24 |code|`` of a step: ``2**-9`` at 16 bits, ``2**-17`` at 8. That never enters the codes.
+formed in float32 from a rounded ratio: off by at most ``2**-23 |code ratio|`` of a step, ``2**-8`` at 16 bits and
+``2**-16`` at 8 inside the range, at each change; what is left of it beside a whole number and the move are added in
+float32, a relative ``2**-24`` of the sum. The forward pass reads `decode`, off the real weight by the rounding of one
+product, at most ``2**-24 |code|`` of a step: ``2**-9`` at 16 bits, ``2**-17`` at 8. That never enters the codes.
 """
 
 from __future__ import annotations

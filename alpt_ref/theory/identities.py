@@ -61,7 +61,7 @@ def sr_bias(x: float, random_bits: int = 32) -> Fraction:
     Proof
     -----
     In steps let ``x = k + s p`` with ``k = trunc(x)``, ``s`` its sign, ``0 <= p < 1``. The word ``u``, uniform on the
-    multiples of ``2^-r`` in [0, 1), sends x to ``k + s`` iff ``u < floor(p 2^32) 2^-32``, so with a probability within
+    multiples of ``2^-r`` in [0, 1), sends x to ``k + s`` iff ``u < floor(p 2^r) 2^-r``, so with a probability within
     ``2^-r`` of p; hence ``|E SR(x) - x| <= 2^-r`` steps, and ``E SR(x) = x`` where p has at most r binary digits.
 
     Source

@@ -90,7 +90,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
 
 FIGURE = Figure(
     "floors",
-    "The floor against step size, dimension, learning rate and bits; slopes and band: 95 % intervals over runs",
+    "The floor against step size, dimension, learning rate (exact) and bits (slope's limits as judged; 95 % band)",
     ("c1", "c2", "c3", "c6", "c7"),
     draw,
 )

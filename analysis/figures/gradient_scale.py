@@ -72,7 +72,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
 
 FIGURE = Figure(
     "gradient_scale",
-    "Which gradient scale keeps relative updates comparable; slopes and bands: 95 % intervals over runs",
+    "Which gradient scale keeps relative updates comparable; slopes' limits as judged; bands: 95 % over runs",
     ("a3", "a3b"),
     draw,
 )

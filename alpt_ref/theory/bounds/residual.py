@@ -146,7 +146,8 @@ def first_residual_move(*, eta: float, gradient: float, step_size: float, keep: 
     Returns
     -------
     int
-        ``ceil(Delta/(2 eta (1-b) |g|))``, and one more for a tie on the way down.
+        ``ceil(Delta/(2 eta (1-b) |g|))``, and one more for a tie on the way down. In real arithmetic: where the ratio
+        is whole, but eta or b is no binary fraction, a run in float64 may move one update earlier or later.
 
     Proof
     -----
