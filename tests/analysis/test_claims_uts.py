@@ -97,7 +97,7 @@ def test_d7_predicts_the_first_moves_that_were_seen_on_tables() -> None:
 
 
 def test_the_alternating_step_size_has_the_stationary_law_s_loss() -> None:
-    """By Grassmann, Taksar and Heyman's elimination on the codes that recur, 0 to 127; and ratios found independently."""
+    """By elimination (Grassmann, Taksar, Heyman) on the codes that recur, 0 to 127; and ratios found independently."""
     chain = Alternating(slope=0.02, minimum=100.5, bits=8, eta=1e-3, change=2.0**-12, start=100, dim=1)
     there, back = (matrix[128:, 128:] for matrix in chain.matrices())
     law, codes = gth(there @ back), np.arange(128.0)
