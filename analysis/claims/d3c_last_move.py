@@ -91,7 +91,7 @@ CLAIM = Claim(
     measure=measure,
     control=(
         Control("stochastic", "SR in place of DR: it keeps moving"),
-        Control("shrunk", "freezing a fifth earlier", shrink=0.8, where=far_kink, removes=("(2 c g_max/Delta)^2",)),
+        Control("shrunk", "freezing a tenth earlier", shrink=0.9, where=far_kink, removes=("(2 c g_max/Delta)^2",)),
         Control("without-2", "(c max|g|/Delta)^2", bound=without_2, where=kink, removes=("2",)),
         Control("not-squared", "2 c max|g|/Delta", bound=not_squared, where=kink, removes=("^2",)),
     ),
