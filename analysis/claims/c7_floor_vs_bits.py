@@ -79,6 +79,7 @@ CLAIM = Claim(
             "quarter-a-bit",
             "a quarter of the loss a bit, as without noise",
             bound=lambda cell, constants: (-2.0 - WIDTH, -2.0 + WIDTH),
+            removes=("(2^m)^(-1)",),
         ),
     ),
     figure=slopes("", "$2^m$", "stationary excess loss"),
