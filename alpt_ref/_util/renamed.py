@@ -144,6 +144,7 @@ NAMES = {
     "compare.Row": "studies.comparison_rows.ComparisonRow",
     "compare.Setting": "studies.grid.MethodSetting",
     "compare.cell.Task": "studies.cell.TrainingTask",
+    "compare.cell.code_hash": "studies.cell_code.code_of_package",
     "compare.grid.Cell": "studies.grid.GridEntry",
     "compare.grid.Setting": "studies.grid.MethodSetting",
     "compare.observe.observe": "studies.table_diagnostics.table_diagnostics",

@@ -158,7 +158,9 @@ def compare(
     bayes = {
         name: float(dataset.info[f"bayes_{name}"]) for name in ("auc", "logloss") if f"bayes_{name}" in dataset.info
     }
-    comparison = Comparison(rows, dataset.name, dataset.fingerprint, unique, bayes, folder, folds, tuple(vary or ()))
+    comparison = Comparison(
+        rows, dataset.name, dataset.fingerprint, unique, bayes, folder, folds, tuple(vary or ()), found.bits
+    )
     _write(comparison, found)
     return comparison
 

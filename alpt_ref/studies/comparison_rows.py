@@ -102,6 +102,7 @@ class Comparison:
     folder : where the runs and results are
     folds : of cross-validation, the dataset named being that of fold 0; 0: all seeds saw one split
     varied : dotted names of the varied settings
+    bits : one sentence on the versions that the runs were trained with
     """
 
     rows: tuple[ComparisonRow, ...]
@@ -112,3 +113,4 @@ class Comparison:
     folder: Path
     folds: int = 0
     varied: tuple[str, ...] = ()
+    bits: str = ""

@@ -87,7 +87,7 @@ def _notes(comparison: Comparison) -> list[str]:
     notes.append(
         "Bytes and ratio are of the embedding table: train with optimiser state, serve without; ratio to FP32."
     )
-    return notes
+    return [*notes, comparison.bits] if comparison.bits else notes
 
 
 def conclusion(comparison: Comparison, metric: str = "auc") -> str:
@@ -160,6 +160,7 @@ def as_json(comparison: Comparison, results: Sequence[RunResult]) -> dict[str, A
         "seeds": list(comparison.seeds),
         **({"folds": comparison.folds} if comparison.folds else {}),
         "confidence": CONFIDENCE,
+        "bits": comparison.bits,
         "bayes": comparison.bayes,
         "conclusion": {metric: conclusion(comparison, metric) for metric in METRICS},
         "rows": [{**_flat(row, comparison.varied), "failures": list(row.failures)} for row in comparison.rows],

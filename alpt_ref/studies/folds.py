@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from alpt_ref._util.statistics import new_rows_factor
 from alpt_ref.errors import InputError
+
+TEST_TO_TRAIN = 1 / 8
+"""Test rows per training row of the 8:1:1 split."""
+
+
+def overlap(pairs: int, folds: int = 0) -> float:
+    """How much wider an interval over seeds is for new rows, of the usual split or of `folds`.
+
+    Where a dataset is at hand `Runs.widen` takes the rows that are there.
+    """
+    return new_rows_factor(pairs, 1 / (folds - 2) if folds else TEST_TO_TRAIN)
 
 
 def require_different_folds(folds: int, seeds: Sequence[int]) -> None:

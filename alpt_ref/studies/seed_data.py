@@ -8,12 +8,19 @@ scatter of the test rows.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from alpt_ref._util.files import read_json, write_json
+from alpt_ref.data.formats.sources import list_files
 from alpt_ref.training.config import DataConfig
 from alpt_ref.training.sources import check_folds, encode
+
+MADE_FROM = "made_from.json"
+"""In a store: name, size and time of the files that it was made from."""
 
 
 def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
@@ -32,6 +39,32 @@ def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
         del plain["max_bad_rows"]
     name = hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]
     store = folder / "data" / name
-    if not (store / "manifest.json").exists():
+    files = _files(config)
+    manifest = store / "manifest.json"
+    if manifest.exists() and not _is_current(manifest, store / MADE_FROM, files):
+        shutil.rmtree(store)
+    if not manifest.exists():
         encode(config, store)
+        if files:
+            write_json(store / MADE_FROM, {"files": files})
     return store
+
+
+def _files(config: DataConfig) -> list[list[Any]]:
+    """Name, size and time of every file that the dataset is read from; none where it is drawn."""
+    if not config.is_format:
+        return []
+    paths = list_files(config.path)
+    return [[str(path), (known := path.stat()).st_size, known.st_mtime_ns] for path in paths]
+
+
+def _is_current(manifest: Path, made_from: Path, files: list[list[Any]]) -> bool:
+    """Whether a store was made from these very files; of one that an earlier release made the time alone is known.
+
+    One that was made again from files of the same content has the same fingerprint, so that its runs stay valid.
+    """
+    known = read_json(made_from)
+    if known is None:
+        made = manifest.stat().st_mtime_ns
+        return all(time <= made for _, _, time in files)
+    return bool(known.get("files") == files)

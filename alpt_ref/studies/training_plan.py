@@ -144,7 +144,7 @@ def _replaced(folder: Path, cells: Mapping[str, Mapping[int, str]]) -> str:
         return ""
     here = library_versions()
     same = all(one.get(name) == version for one in former for name, version in here.items())
-    why = "by other code" if same else bits_in_words(former).partition(" ")[2].rstrip(".")
+    why = "by other code or on other data" if same else bits_in_words(former).partition(" ")[2].rstrip(".")
     runs = f"{len(former)} finished run{'s' if len(former) > 1 else ''} of this folder"
     return f"{runs} cannot be used beside those of this installation and are trained again: trained {why}"
 

@@ -14,7 +14,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.studies import cell as cell_module
 from alpt_ref.studies.comparison import compare
 from alpt_ref.studies.comparison_text import as_text
-from alpt_ref.studies.folds import folds_in_words, require_different_folds
+from alpt_ref.studies.folds import folds_in_words, overlap, require_different_folds
 from alpt_ref.studies.seed_data import dataset_store
 from alpt_ref.training.config import DataConfig, RunConfig
 from alpt_ref.training.sources import load_dataset
@@ -54,10 +54,29 @@ def test_the_store_of_a_seed_is_that_of_its_fold(data: DataConfig, tmp_path: Pat
         dataset_store(DataConfig(folds=3), 0, tmp_path)
 
 
+def test_a_file_that_changed_is_read_again(data: DataConfig, tmp_path: Path) -> None:
+    file = Path(str(data.path))
+    first = ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint
+    assert ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint == first
+    file.write_text(file.read_text().replace("0 ", "1 ", 1))  # of the same size
+    assert ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint != first
+    (marker,) = (tmp_path / "data").glob("*/made_from.json")
+    marker.unlink()  # a store of release 0.1 or 0.2
+    second = ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint
+    file.write_text(file.read_text().replace("1 ", "0 ", 1))
+    assert ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint != second
+
+
 def test_a_random_split_keeps_the_name_of_its_store(tmp_path: Path) -> None:
     """Computed with the release before, so that stores made then are found."""
     store = dataset_store(DataConfig(rows=20, fields=2, features=10), 4, tmp_path)
     assert store.name == "90622a677f6a44e4"
+
+
+def test_intervals_for_new_rows_allow_for_the_overlap_of_the_folds() -> None:
+    assert overlap(3, 10) == overlap(3)  # 1 test row to 8 training rows either way
+    assert overlap(3, 3) == 2.0  # as many test rows as training rows: √(1 + 3)
+    assert overlap(10) == 1.5  # √(1 + 10 / 8)
 
 
 def test_a_comparison_runs_every_seed_on_its_fold(

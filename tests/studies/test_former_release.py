@@ -93,9 +93,11 @@ def test_a_study_is_not_taken_for_a_comparison(former: Path) -> None:
         compare(config, dataset, former / "study", seeds=[0], jobs=1)
 
 
-def test_its_verdicts_are_read(former: Path) -> None:
+def test_its_verdicts_are_refused_because_they_were_reached_by_other_rules(former: Path) -> None:
     for folder in ("verify", "study/verify"):
-        assert Results(FORMER / folder)["c0"].outcome == "SUPPORTED"
+        stored = Results(FORMER / folder)
+        with pytest.raises(InputError, match=r"c0\.json was not written by this version; run 'alpt-ref verify"):
+            stored["c0"]
 
 
 def test_the_command_line_says_it_in_one_sentence(former: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ GONE = {
     "alpt_ref.compare.summary.summarise": "a comparison is a study of one table",
     "alpt_ref.config.check": "settings are declared, and checked, by the options of a method",
     "alpt_ref.output.write_arrays": "nothing writes .npz files",
+    "alpt_ref.reproduce.claims.paired_values": "differences come with what makes them ones for new rows",
     "alpt_ref.reproduce.claims.runs_of": "the folder of a study is an argument",
     "alpt_ref.reproduce.inference.results_of": "tables ask their runs",
     "alpt_ref.reproduce.stored.FOLDER": "the folder of a study is an argument",

@@ -116,6 +116,15 @@ def test_a_declared_file_counts_by_its_bytes(world: Path, edited: str) -> None:
     assert code_hash(world / "claims" / "a_b.py") == undeclared
 
 
+def test_a_data_file_beside_that_the_source_names_counts_without_being_declared(world: Path) -> None:
+    (world / "claims/_common.py").write_text('open(__file__[:-10] + "numbers.csv")\n')
+    before = code_hash(world / "claims" / "a_b.py")
+    (world / "claims/numbers.csv").write_text("1\n")
+    first = code_hash(world / "claims" / "a_b.py")
+    (world / "claims/numbers.csv").write_text("2\n")
+    assert len({before, first, code_hash(world / "claims" / "a_b.py")}) == 3
+
+
 def test_a_declared_file_that_is_not_there_is_refused(world: Path) -> None:
     with pytest.raises(InputError, match=r"files must name what measure reads.*'gone.csv' is not there"):
         code_hash(world / "claims" / "a_b.py", ["gone.csv"])
@@ -132,8 +141,16 @@ def test_the_hash_does_not_depend_on_where_things_lie(
     assert hashed(moved) == before
 
 
-def test_a_helper_that_computes_names_of_modules_counts_with_everything_beside_it(world: Path) -> None:
-    (world / "claims/_parts/core.py").write_text("import importlib\nimportlib.import_module(f'._{1}', __package__)\n")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import importlib\nimportlib.import_module(f'._{1}', __package__)\n",
+        "import runpy\nrunpy.run_path(__file__.replace('core', '_1'))\n",
+        "exec(open(__file__.replace('core', '_1')).read())\n",
+    ],
+)
+def test_a_helper_that_computes_names_of_modules_counts_with_everything_beside_it(world: Path, code: str) -> None:
+    (world / "claims/_parts/core.py").write_text(code)
     (world / "claims/_parts/_1.py").write_text("x = 1\n")
     before = hashed(world)
     (world / "claims/_parts/_1.py").write_text("x = 2\n")
