@@ -41,8 +41,6 @@ def grid(budget: str) -> list[Cell]:
     quick = budget == "quick"
     word_bits = [10, 16] if quick else [10, 16, 20, 24]
     counted = product(words=["all"], of=["weight", "move"], word_bits=word_bits, code_bits=[4, 8])
-    if not quick:
-        counted += product(words=["all"], of=["weight"], word_bits=[32], code_bits=[8])
     widths = [8, 16] if quick else [2, 4, 8, 16]
     counted += product(words=["chosen"], step_size=STEP_SIZES, word_bits=[32], code_bits=widths)
     drawn = [0.1] if quick else [0.1, 1.0]
@@ -68,7 +66,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 def _all(cell: Cell, generator: np.random.Generator, broken: str | None) -> tuple[Any, Any]:
     top, bits = -lowest_code(cell["code_bits"]), cell["word_bits"]
-    count = {10: 256, 16: 64, 20: 32, 24: 16, 32: 8}[bits]
+    count = {10: 256, 16: 64, 20: 32, 24: 16}[bits]
     less = WORD_BIAS if broken == "biased words" else 0
     if cell["of"] == "move":
         code = generator.integers(-top, top, count).astype(np.int32)
