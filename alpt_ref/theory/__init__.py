@@ -5,7 +5,7 @@
 `problems`, `linear`       separable problems; regression and logistic loss over a data matrix
 `identities`               R1 to R6: what rounding does to one number
 `lattice`                  R1 of the quantiser: a float32 weight between the values of two codes
-`bounds`, `stalling`       S1 to S5, S7, A1, U1, EF1 and ECO; D1 to D4
+`bounds`, `stalling`       S1 to S7, S1D, A1, A1C, U1, T2, EF1 and ECO; D1 to D4
 `rounded_update`           bias and second moment of one rounded update, for U1
 `dither`                   D5: what gradient noise does to the bias of deterministic rounding
 `quadratic_laws`           X1 to X3

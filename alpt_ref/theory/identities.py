@@ -88,7 +88,8 @@ def sr_variance(x: ArrayLike) -> NDArray[np.float64]:
 
     In words
     --------
-    Var SR(x) = Delta^2 p(1 - p) <= Delta^2/4, p = frac(x/Delta)
+    Var SR(x) = Delta^2 p(1 - p) <= Delta^2/4, p = frac(x/Delta) for moves, whose grid are the whole steps; for a weight
+    that is quantised Delta is the distance of the two values around it (R1) and p its place between them
 
     Terms
     -----
@@ -107,9 +108,9 @@ def sr_variance(x: ArrayLike) -> NDArray[np.float64]:
 
     Proof
     -----
-    By R1 ``SR(x) - floor(x)`` (in steps) is 1 with probability p and 0 otherwise: a Bernoulli variable. Its variance
-    is ``p(1 - p)``, on either side of zero, since away from zero and up exchange p and 1 - p. ``p(1 - p) = 1/4 - (p -
-    1/2)^2 <= 1/4``.
+    By R1 ``SR(x) - floor(x)`` (in steps) is 1 with probability p and 0 otherwise: a Bernoulli variable (of the
+    quantiser's values: v_{c+1} or v_c, in units of their distance). Its variance is ``p(1 - p)``, on either side of
+    zero, since away from zero and up exchange p and 1 - p. ``p(1 - p) = 1/4 - (p - 1/2)^2 <= 1/4``.
 
     Source
     ------

@@ -153,8 +153,8 @@ def _newton(model: LinearModel, lengths: NDArray[np.float64]) -> NDArray[np.floa
             break
         z = model.features @ w - model.offsets
         bend = _bend(model.loss, z, model.width)
-        hessian = (model.features.T * bend) @ model.features / len(z) + model.l2 * np.eye(model.dim)
-        hessian = hessian / lengths / lengths[:, None] + 1e-12 * np.eye(model.dim)
+        hessian = (model.features.T * bend) @ model.features / len(z) / lengths / lengths[:, None]
+        hessian += np.diag(model.l2 / lengths**2 + 1e-12)
         direction = -np.linalg.solve(hessian, gradient)
         length, here = 1.0, float(model.value(w))
         while length > 1e-8 and (

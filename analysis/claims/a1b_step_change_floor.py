@@ -37,12 +37,12 @@ WITHIN = {"change": 1e-3, "reach": 0.01}
 
 def cells(budget: str) -> list[Cell]:
     full = budget == "full"
-    longest = [20_000 if full else 3_000]
+    longest = [5_000 if full else 3_000]
     one = product(
         problem=["kink", "bowl"],
         path=["alternating", "shrinking"],
-        change=[1e-5, 1e-4, 1e-3, 1e-2] if full else [1e-3, 1e-2],
-        reach=[0.01, 0.1, 1.0] if full else [0.01, 0.3],
+        change=[1e-4, 1e-3, 1e-2] if full else [1e-3, 1e-2],
+        reach=[0.01, 0.3, 1.0] if full else [0.01, 0.3],
         longest=longest,
         d=[1],
     )

@@ -49,14 +49,17 @@ def cells(budget: str) -> list[Cell]:
     full = budget == "full"
     sharp = product(problem=list(ALTERNATING), d=[1, 2, 4, 16])
     sharp.append({"problem": "at zero", "loss": "kink", "d": 1, "change": 1.0, "reach": 0.2, "sigma": 1.0})
+    rules, losses = list(RULES)[:-1], ["kink", "bowl"]
     learned = product(
-        problem=list(RULES)[:-1],
-        loss=["kink", "bowl"],
-        d=[1, 2, 4] if full else [1, 2],
-        change=[0.01, 0.1, 0.3] if full else [0.01, 0.2],
-        reach=[0.02, 0.2, 2.0] if full else [0.2],
-        sigma=[0.0, 1.0, 3.0] if full else [1.5],
+        problem=rules,
+        loss=losses,
+        d=[1, 2],
+        change=[0.01, 0.2],
+        reach=[0.2, 2.0] if full else [0.2],
+        sigma=[0.0, 1.5] if full else [1.5],
     )
+    if full:
+        learned += product(problem=rules, loss=losses, d=[4], change=[0.2], reach=[0.2], sigma=[1.5])
     return sharp + learned
 
 
@@ -68,7 +71,7 @@ def row_of(cell: Cell) -> tuple[Learned, Separable]:
     """The row: five step sizes around 1, a minimum inside every box, slopes of at most 1 without the noise."""
     d, ratio = int(cell["d"]), 1.0 + cell["change"]
     zero = cell["problem"] == "at zero"
-    slope, minimum = np.linspace(1.0, 0.5, d), 0.3 * (not zero) + 0.4 * (np.arange(d) % 2)
+    slope, minimum = np.linspace(1.0, 0.5, d), 0.3 * (not zero) + 0.3 * (np.arange(d) % 2)
     problem = absolute(slope, minimum) if cell["loss"] == "kink" else quadratic(slope / 8.0, minimum)
     rule = RULES[cell["problem"]]
     within = functools.partial(_within, rule)

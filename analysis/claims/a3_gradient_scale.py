@@ -1,9 +1,9 @@
 r"""A3: where the gradient scale 1/sqrt(d q) keeps the step size's relative update comparable with the weights'.
 
-Reason, not proof of the limits: grad_Delta = sum_i grad_w_i r_i, r of R5; with gradients that do not know the rounding
-errors, given the lengths, E|grad_Delta| = |grad_w| |r| E|u_1|, u uniform on the sphere: ratio ~ sqrt(2/(pi d)) |r|
-|w|/Delta. The number b of samples that share the row cancels, since both gradients are sums over them. |r|/sqrt(d) ~
-sqrt(1/12) and |w|/(sqrt(d) Delta) = 1/Delta, so that with the scale the ratio is about 0.23/(Delta sqrt(q)).
+Proof of the sizes, not of the limits. grad_Delta = sum_i grad_w_i r_i, r of R5; with gradients that do not know the
+rounding errors, given the lengths, E|grad_Delta| = |grad_w| |r| E|u_1|, u uniform on the sphere: ratio ~ sqrt(2/(pi d))
+|r| |w|/Delta. The number b of samples that share the row cancels, since both gradients are sums over them. |r|/sqrt(d)
+~ sqrt(1/12) and |w|/(sqrt(d) Delta) = 1/Delta, so that with the scale the ratio is about 0.23/(Delta sqrt(q)).
 
 That is near 1 only where Delta sqrt(q) is near 1/4: at the step of least error for 2 to 10 bits. Not for every m: this
 step falls nearly like 1/q, and the ratio is 2 at 12 bits and 7 at 16. Not for every d: of many weights some lie beyond
@@ -90,15 +90,21 @@ CLAIM = Claim(
         )
     ),
     control=(
-        Control("none", "no gradient scale", where=lambda cell: cell["d"] > 4 and cell["b"] == 1),
+        Control(
+            "none",
+            "no gradient scale",
+            where=lambda cell: cell["d"] >= 16 and cell["b"] == 1,
+            removes=("1/sqrt(d q_max)",),
+        ),
         Control("bdq", "the scale 1/sqrt(b d q_max)", where=lambda cell: cell["b"] >= 16 and cell["d"] == 16),
-        Control("12 bits", "the same range at 12 bits", where=_small_8),
-        Control("16 bits", "the same range at 16 bits", where=_small_8),
-        Control("every-d", f"the same range at d = {WIDE:,}", where=_small_8),
+        Control("12 bits", "the same range at 12 bits", where=_small_8, removes=("m <= 10",)),
+        Control("16 bits", "the same range at 16 bits", where=_small_8, removes=("m <= 10",)),
+        Control("every-d", f"the same range at d = {WIDE:,}", where=_small_8, removes=("d <= 128",)),
         Control(
             "first-step",
             "the step size that tables start with in place of the one of least error",
             where=lambda cell: cell["b"] == 1,
+            removes=("step size of least error",),
         ),
     ),
 )

@@ -27,8 +27,8 @@ WIDTH = 0.06
 
 def cells(budget: str) -> list[Cell]:
     cells = product(scale=list(SCALES), bits=[4], d=[16], rows=[4096])
-    if budget == "full":  # eight bits: few weights lie beyond the range, and these weigh much
-        cells += product(scale=list(SCALES), bits=[2, 8], d=[16], rows=[65536])
+    if budget == "full":
+        cells += product(scale=list(SCALES), bits=[2, 8], d=[16], rows=[16384])
     return cells
 
 
@@ -73,12 +73,14 @@ CLAIM = Claim(
             "that 1/sqrt(b d q_max) keeps the ratio too",
             bound=lambda cell, constants: (-WIDTH, WIDTH),
             where=lambda cell: cell["scale"] == "bdq",
+            removes=("b^(-1/2)",),
         ),
         Control(
             "batch-dependent",
             "that the ratio falls like b^(-1/2) without 1/sqrt(b) too",
             bound=lambda cell, constants: (-0.5 - WIDTH, -0.5 + WIDTH),
             where=lambda cell: cell["scale"] != "bdq",
+            removes=("b^0",),
         ),
     ),
     figure=slopes("scale", "samples $b$ of the row", "relative update, step size over weights"),

@@ -78,7 +78,7 @@ CLAIM = Claim(
             "DR in place of SR: it does not leave its start, whatever the step",
             where=lambda cell: cell["problem"] != "smooth",
         ),
-        Control("exchanged", "power 2 with noise or a kink, power 1 without", bound=exchanged),
+        Control("exchanged", "power 2 with noise or a kink, power 1 without", bound=exchanged, removes=("p",)),
     ),
     figure=slopes("problem", r"step size $\Delta$", "stationary excess loss"),
 )

@@ -87,7 +87,7 @@ CLAIM = Claim(
             "noise of fixed size on every coordinate: the length grows with d",
             where=lambda cell: cell["gradient"] == "dense",
         ),
-        Control("wrong-power", "power 1 for dense gradients, 1/2 for sparse ones", bound=wrong_power),
+        Control("wrong-power", "power 1 for dense gradients, 1/2 for sparse ones", bound=wrong_power, removes=("p",)),
     ),
     figure=slopes("gradient", "dimension $d$", "stationary excess loss"),
 )

@@ -74,6 +74,7 @@ CLAIM = Claim(
             "proportional",
             "power 1, as for full precision with gradient noise",
             bound=lambda cell, constants: (1.0 - ROUNDING, 1.0 + ROUNDING),
+            removes=("eta^0",),
         ),
     ),
     figure=slopes("problem", r"learning rate $\eta$", "stationary excess loss"),

@@ -87,7 +87,7 @@ CLAIM = Claim(
     measure=measure,
     control=(
         Control("constant-rate", "a constant learning rate", where=lambda cell: cell["side"] == "before"),
-        Control("wrong-power", "power -1 before the floor, -1/2 after it", bound=wrong_power),
+        Control("wrong-power", "power -1 before the floor, -1/2 after it", bound=wrong_power, removes=("T^(-1/2)",)),
     ),
     figure=slopes("side", "$T$", "average gap"),
 )

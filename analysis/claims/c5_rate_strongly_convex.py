@@ -92,11 +92,12 @@ CLAIM = Claim(
     bound=bound,
     measure=measure,
     control=(
-        Control("no-logarithm", "the average gap itself held to 1/T"),
+        Control("no-logarithm", "the average gap itself held to 1/T", removes=("1 + ln T",)),
         Control(
             "half-power",
             "power -1/2, as without strong convexity",
             bound=lambda cell, constants: (-0.55, -0.45),
+            removes=("1/T",),
         ),
     ),
     figure=slopes("mu", "$T$", r"average gap / $(1 + \ln T)$"),

@@ -70,7 +70,7 @@ CLAIM = Claim(
     measure=measure,
     control=(
         Control("stochastic", "SR in place of DR: power 0"),
-        Control("power 1", "power -1 in place of -2", bound=power_1),
+        Control("power 1", "power -1 in place of -2", bound=power_1, removes=("eta^(-2)",)),
     ),
     figure=slopes("curvature", r"learning rate $\eta$", "loss at which DR stops"),
 )

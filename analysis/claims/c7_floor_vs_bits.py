@@ -26,7 +26,7 @@ WIDTH = 0.08
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(bits=[[4, 9]], runs=[2048 if budget == "full" else 512])
+    return product(bits=[[4, 9]], runs=[1024 if budget == "full" else 512])
 
 
 def bound(cell: Cell, constants: Constants) -> Any:
@@ -79,6 +79,7 @@ CLAIM = Claim(
             "quarter-a-bit",
             "a quarter of the loss a bit, as without noise",
             bound=lambda cell, constants: (-2.0 - WIDTH, -2.0 + WIDTH),
+            removes=("(2^m)^(-1)",),
         ),
     ),
     figure=slopes("", "$2^m$", "stationary excess loss"),

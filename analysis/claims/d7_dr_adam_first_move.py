@@ -33,7 +33,7 @@ OPEN_END = 3
 def cells(budget: str) -> list[Cell]:
     full = budget == "full"
     ratios = [0.49, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1] if full else [0.49, 0.4, 0.25, 0.15]
-    return product(ratio=ratios, dim=[1, 4, 16], bits=[2, 4, 8] if full else [4])
+    return product(ratio=ratios, dim=[1, 4, 16], bits=[2, 8] if full else [4])
 
 
 def first_move(cell: Cell) -> int:

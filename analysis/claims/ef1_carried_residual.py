@@ -19,7 +19,7 @@ KEYS = ("eta", "step_size", "D1", "G", "dim")
 def cells(budget: str) -> list[Cell]:
     """`eta` in steps for a unit gradient; `start` a code; the minimum `theta` above a code."""
     full = budget == "full"
-    T = [20_000 if full else 2_000]
+    T = [5_000 if full else 2_000]
     shapes = product(problem=["kink", "uneven kink", "ridge", "huber"], d=[1, 4, 16])
     small = product(eta=[0.3, 0.1, 0.02] if full else [0.02], start=[0, 8], theta=[0.0, 0.5] if full else [0.0], T=T)
     large = product(eta=[3.0, 16.0] if full else [16.0], start=[5], theta=[0.0], T=[100])

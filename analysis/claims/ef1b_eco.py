@@ -22,7 +22,7 @@ def cells(budget: str) -> list[Cell]:
     full = budget == "full"
     shapes = product(problem=["kink", "uneven kink", "ridge", "huber"], d=[1, 4, 16])
     rest = product(b=[0.1, 0.5, 0.9] if full else [0.1, 0.9], eta=[0.1, 0.02] if full else [0.02], start=[0, 8],
-                   theta=[0.3], T=[20_000 if full else 2_000])  # fmt: skip
+                   theta=[0.3], T=[5_000 if full else 2_000])  # fmt: skip
     found = [{**shape, **one} for shape in shapes for one in rest]
     first = product(problem=["kink"], d=[1], b=[0.3], eta=[300.0], start=[3_200], theta=[0.9], T=[10])
     overshoot = product(problem=["kink", "ridge"], d=[1, 4], b=[0.99], eta=[200.0], start=[3_000], theta=[0.5], T=[200])

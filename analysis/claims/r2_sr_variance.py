@@ -1,20 +1,28 @@
 r"""R2: the variance of stochastic rounding, ``Delta^2 p (1 - p)`` with ``p = frac(x/Delta)``; at most ``Delta^2/4``.
 
 Statement and proof: `alpt_ref.theory.identities.sr_variance`.
+
+Of moves, in steps, counted over all words of a small generator; and of the public `quantize` under any step size, where
+the two values around a weight are not exactly a step apart, counted over all 2^32 words (`_words`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from alpt_ref import quantizer
+from alpt_ref.scalar.code_range import code_range
 from alpt_ref.theory.identities import sr_variance
+from alpt_ref.theory.lattice import lattice_neighbours, lattice_value, lattice_words
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
-from ._rounding import WORD_BIAS, WORD_BITS, count_values, nearest
+from ._rounding import WORD_BIAS, WORD_BITS, count_values, generator_of, nearest
+from ._words import code_at, count_words, place_of
 
 PARTS = 32
 
@@ -22,7 +30,10 @@ PARTS = 32
 def grid(budget: str) -> list[Cell]:
     """Step sizes, and the whole step in which x lies."""
     quick = budget == "quick"
-    return product(step_size=[0.1, 1.0] if quick else [1e-4, 0.1, 1.0, 30.0], code=[-3, 2] if quick else [-8, -3, 0, 6])
+    moves = product(
+        step_size=[0.1, 1.0] if quick else [1e-4, 0.1, 1.0, 30.0], code=[-3, 2] if quick else [-8, -3, 0, 6]
+    )
+    return moves + product(step_size=[0.1], code_bits=[8, 16] if quick else [2, 4, 8, 16], weights=[3])
 
 
 def positions(cell: Cell) -> Any:
@@ -30,19 +41,34 @@ def positions(cell: Cell) -> Any:
     return (cell["code"] + np.arange(PARTS + 1) / PARTS).astype(np.float32)
 
 
+def weights(cell: Cell) -> list[tuple[np.float32, float, float]]:
+    """Weights anywhere between two neighbouring values, the distance of these, and the weight's place between them."""
+    generator, found = generator_of(cell["code_bits"]), []
+    for code in generator.integers(*code_range(cell["code_bits"]), cell["weights"]).tolist():
+        low, high = (lattice_value(one, cell["step_size"]) for one in (code, code + 1))
+        w = np.float32(generator.uniform(float(low), float(high)))
+        found.append((w, float(high - low), float((Fraction(float(w)) - low) / (high - low))))
+    return found
+
+
 def bound(cell: Cell, constants: Constants) -> Any:
-    """``Delta^2 p(1 - p)`` at each fraction."""
-    return cell["step_size"] ** 2 * sr_variance(positions(cell))
+    """``Delta^2 p(1 - p)`` at each fraction, or for each weight."""
+    return of(cell, sr_variance)
 
 
 def of(cell: Cell, variance: Callable[[Any], Any]) -> Any:
     """Another function of p in place of ``p(1 - p)``, times ``Delta^2``."""
+    if "code_bits" in cell:
+        gap, p = np.array([one[1:] for one in weights(cell)]).T
+        return np.asarray(gap**2 * variance(p))
     x = positions(cell).astype(np.float64)
     return cell["step_size"] ** 2 * variance(x - np.floor(x))
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
-    """Variance over all words of 16 bits, at each fraction."""
+    """Variance over all words, at each fraction or of each weight."""
+    if "code_bits" in cell:
+        return counted(cell, seed, broken)
     x = positions(cell)
     if broken == "nearest rounding":  # counted as if its error were random
         variance = (nearest(x) - x.astype(np.float64)) ** 2
@@ -51,6 +77,25 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     labels = [f"p = {part}/{PARTS}" for part in range(PARTS + 1)]
     square = cell["step_size"] ** 2
     return exact(square * variance, rtol=1e-12, atol=1e-15 * square, labels=labels)
+
+
+def counted(cell: Cell, seed: int, broken: str | None) -> Measurement:
+    """Variance of the public `quantize` over all 2^32 words, for each weight."""
+    generator, step_size, bits = generator_of(seed), cell["step_size"], cell["code_bits"]
+    spec = quantizer.QuantSpec(bits, "dr" if broken == "nearest rounding" else "sr")
+    variances = []
+    for w, gap, _ in weights(cell):
+        away = lattice_neighbours(float(w), step_size, bits)[1]
+        less = WORD_BIAS if broken == "biased words" else 0
+        guess = min(lattice_words(float(w), step_size, bits) + less, 1 << 32)
+
+        def goes_away(word: int, w: np.float32 = w, away: int = away, less: int = less) -> bool:
+            return code_at(place_of(max(word - less, 0), generator), w, step_size, spec) == away
+
+        part = count_words(goes_away, guess) / 2**32
+        variances.append(gap**2 * part * (1.0 - part))
+    square = step_size**2
+    return exact(variances, rtol=0.0, atol=2.0**-31 * square, labels=[f"w = {w:.9g}" for w, *_ in weights(cell)])
 
 
 def figure(axes: Any, result: Any) -> None:
@@ -78,7 +123,7 @@ CLAIM = Claim(
     measure=measure,
     control=(
         Control("biased words", "every word is 2^-8 too small"),
-        Control("nearest rounding", "squared error of DR in place of the variance of SR"),
+        Control("nearest rounding", "squared error of DR in place of the variance of SR", where=lambda c: "code" in c),
         Control("without 1 - p", "Delta^2 p", bound=lambda cell, constants: of(cell, lambda p: p), removes=("1 - p",)),
         Control(
             "without p", "Delta^2 (1 - p)", bound=lambda cell, constants: of(cell, lambda p: 1 - p), removes=("p",)

@@ -32,8 +32,8 @@ def grid(budget: str) -> list[Cell]:
     names = ["logistic", "L1 regression", "one-hot logistic", "one-hot L1"]
     return cells + product(
         problem=names if full else names[:1] + names[3:],
-        reach=[0.02, 0.1, 0.5, 2.0] if full else [0.1, 0.5],
-        T=[10_000 if full else 1_000],
+        reach=[0.1, 0.5],
+        T=[2_000 if full else 500],
         runs=[1024],
     )
 

@@ -35,8 +35,8 @@ def grid(budget: str) -> list[Cell]:
     return cells + product(
         problem=names if full else names[:2],
         reach=[0.4, 2.0, 10.0] if full else [2.0],
-        T=[10_000 if full else 1_000],
-        runs=[1024 if full else 256],
+        T=[2_000 if full else 1_000],
+        runs=[256],
     )
 
 

@@ -30,9 +30,7 @@ def grid(budget: str) -> list[Cell]:
     cells += [{"problem": "wide bent kink", "T": 1_000}]
     cells += product(problem=["bowls", "elastics", "far bowl"], T=[100_000 if full else 10_000])
     names = ["least squares", "one-hot logistic", "logistic"]
-    return cells + product(
-        problem=names if full else names[:2], T=[10_000 if full else 1_000], runs=[1024 if full else 512]
-    )
+    return cells + product(problem=names if full else names[:2], T=[3_000 if full else 1_000], runs=[512])
 
 
 def bound(cell: Cell, constants: Constants) -> list[float]:

@@ -33,10 +33,10 @@ def grid(budget: str) -> list[Cell]:
     names = ["least squares", "one-hot logistic", "logistic"]
     return cells + product(
         problem=names if full else names[:2],
-        reach=[0.1, 0.5, 2.0] if full else [0.5],
-        T=[10_000 if full else 1_000],
+        reach=[0.5, 2.0] if full else [0.5],
+        T=[3_000 if full else 1_000],
         first=[1_000],  # earlier the distance has hardly changed: the bound is too close for so few runs
-        runs=[1024 if full else 512],
+        runs=[512],
     )
 
 

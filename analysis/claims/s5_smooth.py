@@ -38,12 +38,10 @@ def grid(budget: str) -> list[Cell]:
     cells += product(
         problem=["hubers, normal noise", "hollows, uniform noise"],
         reach=reach,
-        T=[30_000 if full else 3_000],
-        runs=[2048 if full else 512],
+        T=[10_000 if full else 3_000],
+        runs=[1024 if full else 512],
     )
-    return cells + product(
-        problem=["logistic"], reach=reach, T=[1_000 if full else 300], runs=[1024 if full else 512], every=[True]
-    )
+    return cells + product(problem=["logistic"], reach=reach, T=[600 if full else 300], runs=[512], every=[True])
 
 
 def bound(cell: Cell, constants: Constants) -> list[float]:

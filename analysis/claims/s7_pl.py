@@ -241,7 +241,7 @@ CLAIM = Claim(
             "without Delta",
             "the floor of full precision",
             bound=without_floor_term("Delta"),
-            where=lambda c: c["problem"] == "at the minimum" and c["rate"] <= 0.02,
+            where=lambda c: c["problem"] == "at the minimum" and c["rate"] <= 0.001,
             removes=("(1 - k) L/(4 mu) sqrt(d) Delta G",),
         ),
         Control(

@@ -46,9 +46,9 @@ WITHOUT_WORDS = ("nearest rounding", "never trains")
 def cells(budget: str, source: str = "synthetic") -> list[Cell]:
     full = budget == "full"
     kept: dict[str, list[Any]] = {"data": [source], "rows": [rows_used(source, budget)], "steps": [1_500]}
-    orders = ["shuffled epochs", "drawn"] if full else ["shuffled epochs"]
-    found = product(order=orders, bits=[2, 4, 8], c=[0.05, 0.3, 4.0], **kept)
-    return found + product(order=orders, bits=[2, 4, 8] if full else [8], c=[1.0], **kept)
+    found = product(order=["shuffled epochs"], bits=[2, 4, 8], c=[0.05, 0.3, 4.0], **kept)
+    found += product(order=["shuffled epochs"], bits=[2, 4, 8] if full else [8], c=[1.0], **kept)
+    return found + product(order=["drawn"] if full else [], bits=[2, 4, 8], c=[0.3], **kept)
 
 
 def ends(cell: Cell) -> tuple[float, float, float]:
@@ -107,6 +107,7 @@ def train(cell: Cell, seed: int, broken: str | None) -> tuple[FloatArray, FloatA
     """``X_t`` after every update (steps, runs), and what the stopped runs end with (runs,)."""
     data, step_size, barrier = clicks(cell["data"], cell["rows"]), ends(cell)[0], constants(cell)["R"]
     best = best_point(cell["data"], cell["rows"], *ends(cell)[1:])
+    loss_of_best = data.loss(best)
     runs = 1 if broken in WITHOUT_WORDS else RUNS
     weights = Weights(cell, data.n, runs, seed, broken)
     held = weights.values(np.arange(data.n))  # what the table holds; an update changes the ids of its batch alone
@@ -123,7 +124,7 @@ def train(cell: Cell, seed: int, broken: str | None) -> tuple[FloatArray, FloatA
         at = np.arange(runs)[:, None] * len(ids) + place.ravel()
         g = np.bincount(at.ravel(), pull.ravel(), w.size).reshape(w.shape).astype(np.float32)
         weights.update(ids, g, eta)
-        gain = np.logaddexp(0.0, -y * logits).mean(axis=1) - data.loss(best, rows).mean()
+        gain = np.logaddexp(0.0, -y * logits).mean(axis=1) - loss_of_best[rows].mean()
         held[:, ids] = weights.values(ids)
         step = Update(w, held[:, ids], g, gain)
         path[t] = increment(step, comparator=u, eta=eta, step_size=step_size)

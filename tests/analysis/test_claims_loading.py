@@ -15,7 +15,7 @@ assert list(claims) == [sys.argv[1]], claims
 loaded = [name for name in sys.modules if name.split(".")[0] == "alpt_ref" or name.startswith("_alpt_ref_folder")]
 print("\\n".join(loaded))
 """
-MOST = 95
+MOST = 100
 """Modules of the package behind one claim of the theory (126 when every claim was loaded and bounds had 5 files)."""
 ABOVE = {"studies", "training", "tables", "models", "serving", "data", "cli"}
 HELPERS = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alpt_ref.kernels import oracle
 from alpt_ref.scalar.code_range import code_range, largest_step_size
-from alpt_ref.scalar.lattice import nearest_code, random_code
+from alpt_ref.scalar.lattice import LARGEST_TRIED, SMALLEST_TRIED, nearest_code, random_code, tried_code
 from alpt_ref.theory.lattice import lattice_bias, lattice_neighbours, lattice_value, lattice_words
 
 BITS = st.sampled_from([2, 4, 8, 16])
@@ -129,6 +129,46 @@ def test_codes_rise_with_the_weight_and_fall_with_the_word(
     assert abs(int(random_code(low, size, *ends, np.uint32(word)))) <= abs(
         int(random_code(low, size, *ends, np.uint32(word // 2)))
     )
+
+
+def nearest_words(words: int) -> list[int]:
+    """Words on either side of the limit, from one to a millionth of it away."""
+    away = [
+        sign * offset for offset in (0, 1, 2, words >> 23, words >> 22, words >> 21, words >> 20) for sign in (1, -1)
+    ]
+    return [min(max(words + offset, 0), ALL_WORDS - 1) for offset in away]
+
+
+@given(
+    st.floats(float(SMALLEST_TRIED), float(LARGEST_TRIED), width=32),
+    BITS,
+    st.integers(-(2**15), 2**15 - 2),
+    st.one_of(PLACE, st.floats(0.0, 1e-6), st.just(0.0)),
+    st.sampled_from([-1, 0, 1]),
+    WORD,
+)
+@example(0.1, 8, -79, 1.0, -1, 5)
+@example(float(LARGEST_TRIED), 16, 32766, 0.9, 1, 2**32 - 1)
+@example(float(SMALLEST_TRIED), 16, 0, 1e-30, 0, 1)
+def test_what_float32_is_sure_of_is_so(
+    step_size: float, bits: int, code: int, place: float, nudge: int, word: int
+) -> None:
+    low, high = code_range(bits)
+    w = weight(code % (high - low) + low, place, nudge, step_size)
+    arguments = (w, np.float32(step_size), *limits(bits))
+    for one in (word, *nearest_words(lattice_words(float(w), step_size, bits))):
+        found, unsure = tried_code(*arguments, np.uint32(one))
+        assert unsure or int(found) == int(random_code(*arguments, np.uint32(one)))
+
+
+def test_float32_is_nearly_always_sure() -> None:
+    generator = np.random.Generator(np.random.Philox(key=1))
+    words, places = generator.integers(0, ALL_WORDS, 2000, dtype=np.uint32), generator.uniform(-127, 127, 2000)
+    unsure = [
+        tried_code(np.float32(0.1 * x), np.float32(0.1), *limits(8), word)[1]
+        for x, word in zip(places, words, strict=True)
+    ]
+    assert sum(unsure) <= 2
 
 
 @given(STEP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,15 @@ def test_it_is_the_double_sum_and_below_its_bound(T: int, sixteenths: int, V: in
     assert found == pytest.approx(float(wanted), rel=tolerances.FLOAT64, abs=1e-15)
     assert bound == pytest.approx(2 * V / (sixteenths / 16 * T), rel=tolerances.FLOAT64)
     assert wanted <= 2 * V / (Fraction(sixteenths, 16) * T)
+
+
+@pytest.mark.parametrize("rate", [1e-6, 0.01, 1.5])
+def test_long_sums_in_closed_form_agree_with_the_sum(rate: float) -> None:
+    T = 20_000
+    powers = (1.0 - rate) ** np.arange(T, dtype=np.float64)
+    wanted = (T + 2.0 * float((np.arange(T, 0.0, -1.0)[1:] * powers[1:]).sum())) / T**2
+    found, _ = averaged_second_moment(T=T, second_moment=1.0, eta=rate, curvature=1.0)
+    assert found == pytest.approx(wanted, rel=tolerances.FLOAT64)
 
 
 def test_the_bound_is_reached_as_eta_falls_and_the_horizon_grows() -> None:

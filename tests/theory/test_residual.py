@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -78,6 +79,41 @@ def test_no_run_exceeds_the_bound_and_the_hidden_sequence_is_sgd(
     assert float(gap / T) <= bound + 1e-12 * (1.0 + bound)
 
 
+@given(
+    start=st.integers(-3, 3), place=st.integers(0, 7), slope=st.integers(1, 8), noise=st.integers(1, 16),
+    rate=st.integers(1, 24), b=st.integers(0, 7), T=st.integers(1, 6),
+)  # fmt: skip
+def test_with_noise_they_hold_on_average_with_the_mean_gradient_in_the_floor(
+    start: int, place: int, slope: int, noise: int, rate: int, b: int, T: int
+) -> None:
+    """``|w - place/8| slope/8`` and two-point noise: every sequence of signs, in fractions; G1 is the slope alone."""
+    eta, keep, size, at = Fraction(rate, 16), Fraction(b, 8), Fraction(slope, 8), Fraction(place, 8)
+    total = Fraction(0)
+    for signs in itertools.product((-1, 1), repeat=T):
+        w, carried = Fraction(start), Fraction(0)
+        for sign in signs:
+            total += size * abs(w - at)
+            g = size * (1 if w >= at else -1) + Fraction(sign * noise, 8)
+            if b == 0:
+                v = w + carried - eta * g
+                w = Fraction(nearest(v))
+                carried = v - w
+            else:
+                moment = keep * carried + (1 - keep) * g
+                v = w - eta * moment
+                w = Fraction(nearest(v))
+                carried = moment + (1 - 1 / keep) / eta * (v - w)
+    shared = {
+        "T": T, "eta": float(eta), "step_size": 1.0, "dim": 1, "G": math.sqrt(size**2 + Fraction(noise, 8) ** 2),
+        "G1": float(size), "D1": float(abs(start - at)),
+    }  # fmt: skip
+    if b == 0:
+        bound = bounds.dr_residual_constant(**shared)  # type: ignore[arg-type]
+    else:
+        bound = bounds.eco_constant(keep=float(keep), g_max=float(size + Fraction(noise, 8)), **shared)  # type: ignore[arg-type]
+    assert float(total / (2**T * T)) <= bound * (1.0 + 1e-12)
+
+
 @given(size=st.integers(1, 200), b=st.integers(0, 7), sign=st.sampled_from([-1, 1]))
 def test_the_first_move_comes_after_the_dead_time(size: int, b: int, sign: int) -> None:
     eta, keep, m, residual = Fraction(1, size + 2), Fraction(b, 8), Fraction(0), Fraction(0)
@@ -95,6 +131,13 @@ def test_the_first_move_comes_after_the_dead_time(size: int, b: int, sign: int) 
     if exact.denominator != 1:  # floats meet the same whole number where it is not a tie
         found = bounds.first_residual_move(eta=float(eta), gradient=float(sign), step_size=1.0, keep=float(keep))
         assert found == wanted
+
+
+def test_eco_by_hand() -> None:
+    """9/10 + 1 + 3 * 2 (2/(1/2) + (1/2)(3/4)(3/2)/(1/4)) = 1.9 + 6 (4 + 9/4)."""
+    shared = {"T": 10, "eta": 0.5, "keep": 0.75, "step_size": 2.0, "D1": 3.0, "G": 2.0, "g_max": 1.5}
+    assert bounds.eco_constant(dim=9, **shared) == pytest.approx(39.4, rel=1e-14)  # type: ignore[arg-type]
+    assert bounds.eco_constant(dim=9, G1=1.0, **shared) == pytest.approx(8.15, rel=1e-14)  # type: ignore[arg-type]
 
 
 def test_eco_with_little_momentum_is_ef1() -> None:

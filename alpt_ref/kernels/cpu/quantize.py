@@ -13,7 +13,7 @@ from alpt_ref.kernels.cpu.random import Chunk, compact_rows, draw_chunk, new_chu
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.jit import scalar
-from alpt_ref.scalar.lattice import nearest_code, random_code
+from alpt_ref.scalar.lattice import LARGEST_TRIED, SMALLEST_TRIED, nearest_code, random_code, tried_code
 from alpt_ref.scalar.quantizer import decode, q_max, q_min, step_derivative
 
 ROWS_A_CHECK = 64
@@ -98,15 +98,26 @@ def quantize_chunk(
     compact_rows(random_bits, rows, d, 4 * chunk.blocks)
     low = np.float32(q_min(bits))
     high = np.float32(q_max(bits))
+    unsure = np.int32(0)
     if step_size.shape[0] > 1:
         for i in range(rows):
-            deltas[i * d : (i + 1) * d] = step_size[first + i]
+            delta = step_size[first + i]
+            deltas[i * d : (i + 1) * d] = delta
+            unsure |= np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED)
         for t in range(flat.size):
-            codes[t] = random_code(flat[t], deltas[t], low, high, random_bits[t])
+            code, doubt = tried_code(flat[t], deltas[t], low, high, random_bits[t])
+            codes[t] = code
+            unsure |= np.int32(doubt)
     else:
         delta = step_size[0]
+        unsure |= np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED)
         for t in range(flat.size):
-            codes[t] = random_code(flat[t], delta, low, high, random_bits[t])
+            code, doubt = tried_code(flat[t], delta, low, high, random_bits[t])
+            codes[t] = code
+            unsure |= np.int32(doubt)
+    if unsure:  # one chunk in some thousand, unless the step size is extreme
+        for t in range(flat.size):
+            codes[t] = random_code(flat[t], step_size[(first + t // d) % step_size.shape[0]], low, high, random_bits[t])
     return bad
 
 

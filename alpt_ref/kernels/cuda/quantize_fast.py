@@ -2,7 +2,7 @@
 
 For rows of whole Philox blocks whose codes lie in memory as 32-bit words without gaps, which int8 codes do too. A
 thread has four 128-bit loads in flight together, finds the cells by `division.quotient`, compares in float32
-(`lattice.compare`; again in float64 where that is not sure) and otherwise rounds with the scalar functions of the
+(`scalar.lattice.tried`; again in float64 where that is not sure) and otherwise rounds with the scalar functions of the
 package; neighbouring threads write neighbouring words.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.lattice import compare, known_cell
+from alpt_ref.kernels.cuda.lattice import known_cell
 from alpt_ref.kernels.cuda.random import block_words, split
 from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4
-from alpt_ref.scalar.lattice import nearest_in_cell, random_code, rest_and_gap, signed_code
+from alpt_ref.scalar.lattice import nearest_in_cell, random_code, rest_and_gap, signed_code, tried
 
 INFINITY = np.float32(np.inf)
 _ZERO = np.float32(0.0)
@@ -41,7 +41,7 @@ def _tried(w, word, low, high, step_size, inverse, rest, far):  # type: ignore[n
     """Code by the word, and whether that is not sure."""
     negative, size, whole, count = _cell(w, low, high, step_size, inverse, rest, far)
     above, gap = rest_and_gap(size, whole, step_size)
-    away, unsure = compare(word, above, gap)
+    away, unsure = tried(word, above, gap)
     return signed_code(negative, count, away), unsure
 
 
@@ -108,7 +108,7 @@ def fast(bits: int, stochastic: bool) -> Any:
     """Kernel for fields of `bits` bits (8, 4 or 2), ``bits // 2`` words per thread."""
     per = 8 // bits
 
-    @kernel
+    @kernel(registers=32)  # all threads of a multiprocessor at once, without spilling
     def quantize_fast(  # type: ignore[no-untyped-def]
         w, packed, flags, step_size, inverse, rest, far, low, high, blocks, multiplier, shift, offset, c2, c3, k0, k1
     ):

@@ -97,7 +97,7 @@ def eco_constant(
     Parameters
     ----------
     T, eta, step_size, D1, G, g_max, dim, G1
-        See the notation of `alpt_ref.theory.bounds`; `g_max` is G_inf.
+        See the notation of `alpt_ref.theory.bounds`; `g_max` is G_inf, noise included. With noise G1 may leave it out.
     keep : float
         b.
 
