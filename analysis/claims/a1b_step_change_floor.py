@@ -142,7 +142,8 @@ def values_along(name: str, path: str, change: float, longest: int, eta: float) 
         below = np.minimum(np.floor(x), codes[-1] - 1)
         place = ((below - codes[0]).astype(np.int64) + rows).ravel()
         up = (law * (x - below)).ravel()
-        moved = np.bincount(place, law.ravel() - up, minlength=4 * count) + np.bincount(place + 1, up, 4 * count)
+        moved: NDArray[np.float64] = np.bincount(place, law.ravel() - up, 4 * count).astype(np.float64)
+        moved += np.bincount(place + 1, up, 4 * count)
         law = moved.reshape(4, count)
     return values
 

@@ -48,12 +48,12 @@ def has_ties(cell: Cell) -> bool:
 
 def leaves_the_end(cell: Cell) -> bool:
     """Whether the update at that end is more than half a step, so that only the end holds it."""
-    return points_outward(cell) and cell["log2_eta"] == -1
+    return bool(points_outward(cell) and cell["log2_eta"] == -1)
 
 
 def points_outward(cell: Cell) -> bool:
     """Whether an update at an end of the range leaves it."""
-    return abs(cell["quarters"]) > 40
+    return bool(abs(cell["quarters"]) > 40)
 
 
 def by_chain(problem: Separable, grid: Grid, eta: float, rounding: Any) -> NDArray[np.bool_]:

@@ -59,7 +59,8 @@ def without_2(cell: Cell, constants: Constants) -> int:
 
 
 def not_squared(cell: Cell, constants: Constants) -> int:
-    return math.floor(2.0 * constants["c"] * constants["gradient_max"] / constants["step_size"]) + 1
+    reach: float = 2.0 * constants["c"] * constants["gradient_max"] / constants["step_size"]
+    return math.floor(reach) + 1
 
 
 def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
