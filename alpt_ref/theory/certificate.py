@@ -47,7 +47,7 @@ def gap_by_duality(
     Examples
     --------
     >>> one, tiny = np.array([1.0]), np.array([[1e-9]])
-    >>> gap_by_duality(tiny, one, 0.5, -one, quadratic=True, most=math.inf)
+    >>> gap_by_duality(tiny, one, 0.5, -one, quadratic=True, most=float("inf"))
     0.5000000000000142
     """
     lengths = np.linalg.norm(features, axis=0)
