@@ -137,7 +137,7 @@ def verdicts_of(folder: Path, collected: Collected) -> list[ClaimResult]:
 
 def _with_known_controls(result: ClaimResult, collected: Collected) -> ClaimResult:
     """A verdict whose control cannot be judged from the tables: that of the runs counts where it was the same test."""
-    unknown = [one for one in result.controls if not one.refuted]
+    unknown = [one for one in result.controls if not one.refuted and any(map(_unknown, one.cells))]
     if not unknown:
         return result
     if collected.share_rows:
@@ -149,6 +149,11 @@ def _with_known_controls(result: ClaimResult, collected: Collected) -> ClaimResu
     )
     outcomes = {cell.outcome for cell in result.cells} - {"NOT_APPLICABLE"}
     return replace(result, outcome="SUPPORTED" if outcomes == {"SUPPORTED"} else "INCONCLUSIVE", controls=controls)
+
+
+def _unknown(cell: CellResult) -> bool:
+    """Whether the tables do not show the scatter of a cell's difference."""
+    return cell.measurement is not None and bool(cell.measurement.extra.get("scatter_at_most"))
 
 
 def exact_verdict(folder: Path, before: Mapping[str, Any]) -> ClaimResult:

@@ -3,8 +3,7 @@
 Nothing is run. Imports are followed from the syntax tree (`alpt_ref._util.source`) through this package and through
 everything that is neither the standard library nor installed: helpers beside a file, packages of helpers, the user's
 own library. Of an installed distribution the version counts. A file counts by its syntax tree, so a comment changes
-nothing; where something else than Python is imported (an extension module), by its bytes. So does a data file beside a
-file that names it in a text.
+nothing; where something else than Python is imported (an extension module), by its bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import importlib.util
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -125,20 +123,9 @@ class _Reached:
             if own:
                 for module in self._more(own):
                     self.follow(Import(module, (), 0), file)
-                continue
-            if source.dynamic:  # whatever lies beside it
+            elif source.dynamic:  # whatever lies beside it
                 for other in sorted(file.parent.rglob("*.py")):
                     self.add(other, other.relative_to(file.parent).as_posix())
-            for text in source.texts:
-                self._read(file, text)
-
-    def _read(self, file: Path, text: str) -> None:
-        """Take in a data file beside `file` that a text in it names, by its bytes."""
-        with suppress(OSError, ValueError):
-            named = file.parent / text
-            if named.is_file() and named.suffix != ".py" and named not in self._seen:
-                self._seen.add(named)
-                self.files[f"data beside {file.name}:{text}"] = dict(_data(named))[named.name]
 
     def follow(self, one: Import, file: Path) -> None:
         """Take in what an import of `file` loads."""

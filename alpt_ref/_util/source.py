@@ -33,7 +33,6 @@ class Source(NamedTuple):
     lazy : names that only type checkers import, and the import of each: what a module's ``__getattr__`` may give
     getattr : whether it has a ``__getattr__`` of the module
     dynamic : whether it imports or runs code whose names it computes
-    texts : short text constants, which may name files that it reads
     """
 
     digest: str
@@ -41,13 +40,10 @@ class Source(NamedTuple):
     lazy: tuple[tuple[str, Import], ...] = ()
     getattr: bool = False
     dynamic: bool = False
-    texts: tuple[str, ...] = ()
 
 
 _RUNS = frozenset({"exec", "spec_from_file_location", "run_path", "run_module", "SourceFileLoader"})
 """Functions that run code which no import names."""
-_LONGEST = 200
-"""Letters of a text that may name a file."""
 
 
 def read_source(content: bytes) -> Source:
@@ -71,14 +67,7 @@ def _read(content: bytes) -> Source:
     found = _Imports()
     found.visit(tree)
     own = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
-    digest = digest_of(tree)
-    texts = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) <= _LONGEST
-    }
-    names = sorted(text for text in texts if "\n" not in text and "\0" not in text)
-    return Source(digest, tuple(found.imports), tuple(found.lazy), own, found.dynamic, tuple(names))
+    return Source(digest_of(tree), tuple(found.imports), tuple(found.lazy), own, found.dynamic)
 
 
 def digest_of(tree: ast.AST) -> str:

@@ -67,7 +67,8 @@ def for_new_rows(runs: PairedRuns) -> Measurement:
     """
     mean = sum(runs.values) / max(len(runs.values), 1)
     values = [mean + runs.widen * (one - mean) for one in runs.values]
-    return sampled(values, extra={"differences": list(runs.values), "widened_for_new_rows_by": runs.widen})
+    about = {"differences": list(runs.values), "widened_for_new_rows_by": runs.widen, "scatter_at_most": runs.at_most}
+    return sampled(values, extra=about)
 
 
 def on_stored_runs(

@@ -35,11 +35,12 @@ SETTINGS = "settings.json"
 
 
 class Summary(NamedTuple):
-    """Number, mean and standard deviation of paired differences."""
+    """Number, mean and standard deviation of paired differences, or the largest that it can be (`at_most`)."""
 
     n: int
     mean: float
     deviation: float
+    at_most: bool = False
 
 
 def is_collected(folder: Path) -> bool:
@@ -161,7 +162,7 @@ class Collected:
         """The difference of two columns' means, with the largest standard deviation that it can have."""
         left, right = self.moments(ours, name), self.moments(others, name)
         if left is not None and right is not None and left.n == right.n:
-            yield Summary(left.n, left.mean - right.mean, left.deviation + right.deviation)
+            yield Summary(left.n, left.mean - right.mean, left.deviation + right.deviation, True)
 
     def lines(self, plan: str) -> Iterator[tuple[Row, dict[str, str]]]:
         """Every row of a table with its line of the CSV."""
@@ -195,7 +196,7 @@ class Collected:
         found = self.summary(pair, metric)
         if found is None:
             raise InputError(f"the collected table {pair[0]} lacks {pair[1]} or {pair[2]}")
-        return PairedRuns(with_moments(found), self.seeds(pair[0]), self.widen(found.n), True)
+        return PairedRuns(with_moments(found), self.seeds(pair[0]), self.widen(found.n), True, found.at_most)
 
 
 class CollectedRuns(Runs):

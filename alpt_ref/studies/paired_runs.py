@@ -23,12 +23,14 @@ class PairedRuns(NamedTuple):
     seeds : how many the plan asks for
     widen : factor on the standard error of the mean that makes it one for new rows; see `Runs.widen`
     own_data : whether every seed has a split, or data, of its own; otherwise new rows play no part in the scatter
+    at_most : whether the scatter of the values is not known and the largest that it can be stands in its place
     """
 
     values: Sequence[float]
     seeds: int
     widen: float
     own_data: bool
+    at_most: bool = False
 
 
 class StudyRuns(Protocol):

@@ -19,6 +19,9 @@ from alpt_ref.data.formats.sources import list_files
 from alpt_ref.training.config import DataConfig
 from alpt_ref.training.sources import check_folds, encode
 
+MADE_FROM = "made_from.json"
+"""In a store: name, size and time of the files that it was made from."""
+
 
 def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
     """Store of the dataset split (or, if synthetic, drawn) by `seed`; a store given by path keeps its own split.
@@ -35,14 +38,15 @@ def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
     if config.max_bad_rows == DataConfig().max_bad_rows:
         del plain["max_bad_rows"]
     name = hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]
-    store, made_from = folder / "data" / name, folder / "data" / f"{name}.json"
+    store = folder / "data" / name
     files = _files(config)
     manifest = store / "manifest.json"
-    if manifest.exists() and not _is_current(manifest, made_from, files):
+    if manifest.exists() and not _is_current(manifest, store / MADE_FROM, files):
         shutil.rmtree(store)
     if not manifest.exists():
         encode(config, store)
-        write_json(made_from, {"files": files})
+        if files:
+            write_json(store / MADE_FROM, {"files": files})
     return store
 
 

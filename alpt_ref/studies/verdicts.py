@@ -9,6 +9,7 @@ from typing import NamedTuple
 from alpt_ref._util.files import writable_folder, write_json
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
+from alpt_ref.errors import InputError
 from alpt_ref.verification.inputs import Inputs
 from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, Results, save_results
@@ -38,8 +39,15 @@ def verify_study(
     """
     where = writable_folder(folder / "verify")
     about = {name: one.about(Inputs(runs=folder.absolute())) for name, one in claims.items()}
-    stored = Results(where) if redraw and (where / "claims").exists() else {}
-    due = [one for name, one in about.items() if not redraw or (name in stored and is_on_runs(one))]
+    there = Results(where) if redraw and (where / "claims").exists() else {}
+    due = [one for name, one in about.items() if not redraw or (name in there and is_on_runs(one))]
+    anew = {one.claim.id for one in due}
+    stored = {}
+    for name in (name for name in about if name in there and name not in anew):
+        try:
+            stored[name] = there[name]
+        except InputError as error:  # of another version, which judged by other rules
+            log(f"the verdict on {name} is left out: {error}")
     write_json(where / "verify.json", {"command": "alpt-ref reproduce"})
     results = verify(due, where, jobs=jobs, progress=progress, log=log) if due else []
     save_results(where, results)

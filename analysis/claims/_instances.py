@@ -61,7 +61,7 @@ INSTANCES: dict[str, Callable[[], Instance]] = {
     "sparse": lambda: Instance(absolute(np.r_[1.0, np.full(31, 1 / 64)], np.zeros(32)), Grid(CELL, 5), Noise(), 12),
     # by Monte Carlo
     "logistic": lambda: Instance(synthetic_regression("logistic", ROWS, 4, seed=1, l2=0.05), _WIDE, Noise(), 16),
-    "L1 regression": lambda: Instance(synthetic_regression("absolute", ROWS, 4, seed=2), _WIDE, Noise(), 16),
+    "L1 regression": lambda: Instance(synthetic_regression("absolute", ROWS, 4, seed=2), Grid(CELL, 5), Noise(), 15),
     "least squares": lambda: Instance(synthetic_regression("square", ROWS, 4, seed=3, l2=0.05), _WIDE, Noise(), 16),
     "one-hot logistic": lambda: Instance(_one_hot_rows("logistic", 3, 8), _WIDE, Noise(), 8),
     "one-hot L1": lambda: Instance(_one_hot_rows("absolute", 3, 8), Grid(CELL, 5), Noise(), 8),

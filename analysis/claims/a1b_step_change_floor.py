@@ -37,12 +37,12 @@ WITHIN = {"change": 1e-3, "reach": 0.01}
 
 def cells(budget: str) -> list[Cell]:
     full = budget == "full"
-    longest = [20_000 if full else 3_000]
+    longest = [5_000 if full else 3_000]
     one = product(
         problem=["kink", "bowl"],
         path=["alternating", "shrinking"],
-        change=[1e-5, 1e-4, 1e-3, 1e-2] if full else [1e-3, 1e-2],
-        reach=[0.01, 0.1, 1.0] if full else [0.01, 0.3],
+        change=[1e-4, 1e-3, 1e-2] if full else [1e-3, 1e-2],
+        reach=[0.01, 0.3, 1.0] if full else [0.01, 0.3],
         longest=longest,
         d=[1],
     )
@@ -142,7 +142,8 @@ def values_along(name: str, path: str, change: float, longest: int, eta: float) 
         below = np.minimum(np.floor(x), codes[-1] - 1)
         place = ((below - codes[0]).astype(np.int64) + rows).ravel()
         up = (law * (x - below)).ravel()
-        moved = np.bincount(place, law.ravel() - up, minlength=4 * count) + np.bincount(place + 1, up, 4 * count)
+        moved: NDArray[np.float64] = np.bincount(place, law.ravel() - up, 4 * count).astype(np.float64)
+        moved += np.bincount(place + 1, up, 4 * count)
         law = moved.reshape(4, count)
     return values
 

@@ -27,6 +27,7 @@ from scipy import optimize
 
 from alpt_ref.quantizer import QuantSpec, dequantize, quantize, step_gradient
 from alpt_ref.theory.learned_step_size import (
+    Distribution,
     best_step_size,
     squared_error,
     straight_through_slope,
@@ -42,7 +43,7 @@ DENSITIES: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "uniform": (np.ones_like, 1.0),
 }
 """Densities up to a factor, and how far from zero they are looked at."""
-CLOSED = ("normal", "laplace")
+CLOSED: tuple[Distribution, ...] = ("normal", "laplace")
 """Distributions whose expectations the theory has in closed form."""
 ROWS, COLUMNS = 64, 1024
 UPDATES, RATE = 100, 0.35
@@ -69,15 +70,20 @@ def weights(distribution: str) -> tuple[NDArray[np.float32], Floats]:
     """Equally spaced weights (rows, columns) and their probabilities."""
     density, reach = DENSITIES[distribution]
     count = ROWS * COLUMNS
-    w = (np.arange(count) + 0.5) * (2 * reach / count) - reach
+    w: Floats = (np.arange(count, dtype=np.float64) + 0.5) * (2 * reach / count) - reach
     probability, shape = density(w), (ROWS, COLUMNS)
     return w.reshape(shape).astype(np.float32), (probability / probability.sum()).reshape(shape)
 
 
+def closed(distribution: str) -> Distribution | None:
+    """The distribution, where the theory has its expectations."""
+    return next((one for one in CLOSED if one == distribution), None)
+
+
 def error_of(step_size: float, bits: int, distribution: str) -> float:
     """Squared error: in closed form where there is one, else by the package's quantiser and quadrature."""
-    if distribution in ("normal", "laplace"):
-        return squared_error(step_size, bits, distribution)
+    if known := closed(distribution):
+        return squared_error(step_size, bits, known)
     w, probability = weights(distribution)
     value = dequantize(quantize(w, step_size, QuantSpec(bits, "dr")), step_size)
     return float((probability * (value.astype(np.float64) - w) ** 2).sum())
@@ -85,8 +91,9 @@ def error_of(step_size: float, bits: int, distribution: str) -> float:
 
 def slope(step_size: float, bits: int, distribution: str, rule: str = "dr") -> float:
     """Expected straight-through gradient of the squared error by the step size."""
-    if bits not in KERNEL_BITS and distribution in ("normal", "laplace"):
-        return straight_through_slope(step_size, bits, distribution)
+    known = closed(distribution)
+    if bits not in KERNEL_BITS and known:
+        return straight_through_slope(step_size, bits, known)
     spec = QuantSpec(bits, "dr")
     w, probability = weights(distribution)
     value = dequantize(quantize(w, step_size, spec), step_size)
@@ -100,8 +107,8 @@ def slope(step_size: float, bits: int, distribution: str, rule: str = "dr") -> f
 @functools.cache
 def optimum(bits: int, distribution: str) -> tuple[float, float]:
     """Best step size, and where the expected straight-through gradient vanishes."""
-    if distribution in ("normal", "laplace"):
-        return best_step_size(bits, distribution), straight_through_step_size(bits, distribution)
+    if known := closed(distribution):
+        return best_step_size(bits, known), straight_through_step_size(bits, known)
     trial = np.geomspace(0.5, 4.0, 60) * 2.0 ** (2 - bits)
     k = int(np.argmin([error_of(float(s), bits, distribution) for s in trial]))
     around = float(trial[k - 1]), float(trial[k + 1])

@@ -94,7 +94,7 @@ CLAIM = Claim(
         Control(
             "none",
             "no gradient scale",
-            where=lambda cell: cell["d"] > 4 and cell["b"] == 1,
+            where=lambda cell: cell["d"] >= 16 and cell["b"] == 1,
             removes=("1/sqrt(d q_max)",),
         ),
         Control("bdq", "the scale 1/sqrt(b d q_max)", where=lambda cell: cell["b"] >= 16 and cell["d"] == 16),

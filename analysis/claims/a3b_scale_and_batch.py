@@ -27,8 +27,8 @@ WIDTH = 0.06
 
 def cells(budget: str) -> list[Cell]:
     cells = product(scale=list(SCALES), bits=[4], d=[16], rows=[4096])
-    if budget == "full":  # eight bits: few weights lie beyond the range, and these weigh much
-        cells += product(scale=list(SCALES), bits=[2, 8], d=[16], rows=[65536])
+    if budget == "full":
+        cells += product(scale=list(SCALES), bits=[2, 8], d=[16], rows=[16384])
     return cells
 
 

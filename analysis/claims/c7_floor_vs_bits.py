@@ -26,7 +26,7 @@ WIDTH = 0.08
 
 
 def cells(budget: str) -> list[Cell]:
-    return product(bits=[[4, 9]], runs=[2048 if budget == "full" else 512])
+    return product(bits=[[4, 9]], runs=[1024 if budget == "full" else 512])
 
 
 def bound(cell: Cell, constants: Constants) -> Any:

@@ -32,7 +32,7 @@ def grid(budget: str) -> list[Cell]:
         problem=["kink", "bowl", "huber", "elastic"],
         sigma=[0.0, 0.5],
         d=[1, 3, 8] if full else [1, 3],
-        reach=[0.3, 0.45, 0.9, 3.0, 10.0, 30.0] if full else [0.45, 3.0, 20.0],
+        reach=[0.45, 0.9, 3.0, 10.0, 30.0] if full else [0.45, 3.0, 20.0],
         T=[100_000 if full else 5_000],
     )
     cells += product(problem=each("stalled"), reach=[0.499], T=[10_000])

@@ -46,9 +46,14 @@ def has_ties(cell: Cell) -> bool:
     return bool(cell["quarters"] == 0 and 2.0 ** -cell["log2_eta"] / 2 < 2 ** (cell["bits"] - 1))
 
 
+def leaves_the_end(cell: Cell) -> bool:
+    """Whether the update at that end is more than half a step, so that only the end holds it."""
+    return bool(points_outward(cell) and cell["log2_eta"] == -1)
+
+
 def points_outward(cell: Cell) -> bool:
     """Whether an update at an end of the range leaves it."""
-    return abs(cell["quarters"]) > 40
+    return bool(abs(cell["quarters"]) > 40)
 
 
 def by_chain(problem: Separable, grid: Grid, eta: float, rounding: Any) -> NDArray[np.bool_]:
@@ -123,7 +128,7 @@ CLAIM = Claim(
         Control("stochastic", "SR in place of DR", where=lambda c: c["bits"] == 4 and not points_outward(c)),
         Control("ties-held", "the rule |eta g| <= Delta/2", where=has_ties),
         Control("ties-moved", "the rule |eta g| < Delta/2", where=has_ties),
-        Control("ends-moved", "the rule without its exception at the ends", where=points_outward),
+        Control("ends-moved", "the rule without its exception at the ends", where=leaves_the_end),
         Control("quarter-step", "a quarter of a step in place of half", where=has_ties),
     ),
 )

@@ -32,7 +32,8 @@ WITHIN = 2.0**-9
 SHIFT = 1 << 12
 """What the control takes off every word that is chosen: 2^-20 of the distance between two values."""
 STEP_SIZES = (0.1, 1 / 3, 0.0625, "random", "per row")
-WEIGHTS = {"quick": 12, "full": 24}
+WEIGHTS = 12
+"""Weights of each cell whose words are chosen: two of each of six kinds."""
 
 
 def grid(budget: str) -> list[Cell]:
@@ -40,11 +41,8 @@ def grid(budget: str) -> list[Cell]:
     quick = budget == "quick"
     word_bits = [10, 16] if quick else [10, 16, 20, 24]
     counted = product(words=["all"], of=["weight", "move"], word_bits=word_bits, code_bits=[4, 8])
-    if not quick:
-        counted += product(words=["all"], of=["weight"], word_bits=[32], code_bits=[8])
     widths = [8, 16] if quick else [2, 4, 8, 16]
-    weights = [WEIGHTS[budget]]
-    counted += product(words=["chosen"], step_size=STEP_SIZES, word_bits=[32], code_bits=widths, weights=weights)
+    counted += product(words=["chosen"], step_size=STEP_SIZES, word_bits=[32], code_bits=widths)
     drawn = [0.1] if quick else [0.1, 1.0]
     return counted + product(words=["drawn"], step_size=drawn, word_bits=[32], code_bits=[8] if quick else [4, 8, 16])
 
@@ -68,7 +66,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 def _all(cell: Cell, generator: np.random.Generator, broken: str | None) -> tuple[Any, Any]:
     top, bits = -lowest_code(cell["code_bits"]), cell["word_bits"]
-    count = {10: 256, 16: 64, 20: 32, 24: 16, 32: 8}[bits]
+    count = {10: 256, 16: 64, 20: 32, 24: 16}[bits]
     less = WORD_BIAS if broken == "biased words" else 0
     if cell["of"] == "move":
         code = generator.integers(-top, top, count).astype(np.int32)
@@ -85,7 +83,7 @@ def _chosen(cell: Cell, generator: np.random.Generator, broken: str | None) -> t
     """Weights, and the exact bias of each in units of the distance between its neighbours."""
     bits, rows = cell["code_bits"], cell["step_size"] == "per row"
     weights, biases = [], []
-    for number in range(cell["weights"]):
+    for number in range(WEIGHTS):
         drawn = float(np.float32(2.0 ** generator.uniform(-20, 20)))
         step_size = drawn if isinstance(cell["step_size"], str) else cell["step_size"]
         w = _weight(number, step_size, bits, generator)

@@ -44,7 +44,8 @@ def positions(cell: Cell) -> Any:
 def weights(cell: Cell) -> list[tuple[np.float32, float, float]]:
     """Weights anywhere between two neighbouring values, the distance of these, and the weight's place between them."""
     generator, found = generator_of(cell["code_bits"]), []
-    for code in generator.integers(*code_range(cell["code_bits"]), cell["weights"]).tolist():
+    lowest, highest = code_range(cell["code_bits"])
+    for code in [int(one) for one in generator.integers(lowest, highest, (cell["weights"],))]:
         low, high = (lattice_value(one, cell["step_size"]) for one in (code, code + 1))
         w = np.float32(generator.uniform(float(low), float(high)))
         found.append((w, float(high - low), float((Fraction(float(w)) - low) / (high - low))))

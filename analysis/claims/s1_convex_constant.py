@@ -33,7 +33,7 @@ def grid(budget: str) -> list[Cell]:
     return cells + product(
         problem=names if full else names[:1] + names[3:],
         reach=[0.1, 0.5],
-        T=[2_000 if full else 500],
+        T=[1_000 if full else 500],
         runs=[1024],
     )
 

@@ -41,7 +41,7 @@ def grid(budget: str) -> list[Cell]:
         T=[10_000 if full else 3_000],
         runs=[1024 if full else 512],
     )
-    return cells + product(problem=["logistic"], reach=reach, T=[600 if full else 300], runs=[512], every=[True])
+    return cells + product(problem=["logistic"], reach=reach, T=[300], runs=[1024 if full else 512], every=[True])
 
 
 def bound(cell: Cell, constants: Constants) -> list[float]:

@@ -161,7 +161,7 @@ CLAIM = Claim(
     ),
     control=(
         Control("nearest rounding", "DR in place of SR"),
-        Control("8-bit words", "random words of 8 bits", where=exactly),
+        Control("8-bit words", "random words of 8 bits", where=lambda cell: exactly(cell) and cell["sigma"] > 0.1),
         Control("half", "half of the moment", bound=broken_bound(0.5, 1.0), removes=("Delta E|g|/(2 lambda)",)),
         Control("without 1/2", "twice the moment", bound=broken_bound(2.0, 1.0), removes=("1/2",)),
         Control("without lambda", "lambda = 1", bound=broken_bound(CURVATURE, 1.0), removes=("lambda",)),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alpt_ref._util.source import Import, read_source
+from alpt_ref.verification.code_hash import changes_no_number
 
 
 class Modules:
@@ -65,8 +66,11 @@ class Modules:
 
     @functools.cache  # noqa: B019
     def digest(self, module: str) -> str:
-        """Hash of the module and everything that it depends on, without comments, layout and docstrings."""
-        parts = [f"{one} {self._read(one)[0]}" for one in sorted(self.behind(module))]
+        """Hash of the module and everything that it depends on, without comments, layout and docstrings.
+
+        What only schedules, stores and shows (for verification too) is left out; not the judge.
+        """
+        parts = [f"{one} {self._read(one)[0]}" for one in sorted(self.behind(module)) if not _shows(one, self.files)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _source(self, module: str, one: Import) -> str:
@@ -96,6 +100,12 @@ class Modules:
                 if name in one.names:
                     return self._origin(self._source(known, one), name, depth + 1) or known
         return known
+
+
+def _shows(module: str, files: dict[str, Path]) -> bool:
+    place = f"{module.removeprefix('alpt_ref.').replace('.', '/')}.py"
+    own = module.startswith("alpt_ref.") and files[module].name != "__init__.py"
+    return own and place != "verification/judge.py" and changes_no_number(place)
 
 
 def _module(path: Path) -> str:

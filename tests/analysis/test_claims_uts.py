@@ -105,7 +105,7 @@ def test_s6_takes_no_table_s_average_beyond_the_box_for_one_inside(monkeypatch: 
         s6_adagrad.measure(cell, 0)
 
 
-def test_d7_moves_where_a_referee_saw_it_move() -> None:
+def test_d7_predicts_the_first_moves_that_were_seen_on_tables() -> None:
     predicted = {
         cell["ratio"]: d7_dr_adam_first_move.first_move(cell) for cell in d7_dr_adam_first_move.CLAIM.grid("quick")
     }
@@ -113,7 +113,7 @@ def test_d7_moves_where_a_referee_saw_it_move() -> None:
 
 
 def test_the_alternating_step_size_has_the_stationary_law_s_loss() -> None:
-    """By Grassmann, Taksar and Heyman's elimination on the codes that recur, 0 to 127; and the referee's numbers."""
+    """By elimination (Grassmann, Taksar, Heyman) on the codes that recur, 0 to 127; and ratios found independently."""
     chain = Alternating(slope=0.02, minimum=100.5, bits=8, eta=1e-3, change=2.0**-12, start=100, dim=1)
     there, back = (matrix[128:, 128:] for matrix in chain.matrices())
     law, codes = gth(there @ back), np.arange(128.0)

@@ -60,7 +60,7 @@ def test_a_file_that_changed_is_read_again(data: DataConfig, tmp_path: Path) -> 
     assert ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint == first
     file.write_text(file.read_text().replace("0 ", "1 ", 1))  # of the same size
     assert ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint != first
-    (marker,) = (tmp_path / "data").glob("*.json")
+    (marker,) = (tmp_path / "data").glob("*/made_from.json")
     marker.unlink()  # a store of release 0.1 or 0.2
     second = ClickDataset.open(dataset_store(data, 0, tmp_path)).fingerprint
     file.write_text(file.read_text().replace("1 ", "0 ", 1))

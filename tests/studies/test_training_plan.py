@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.studies import cell as cell_module
 from alpt_ref.studies.reproduce import Row, Stored, Study, Table, choose, draw, open_folder, train_missing, with_seeds
+from alpt_ref.studies.study import Registered
 from alpt_ref.studies.training_plan import prepare
 from alpt_ref.training.config import RunConfig
 from tests.studies.fabricated import STUDY, fabricate
@@ -128,7 +130,7 @@ def test_a_diverged_run_is_named_and_missing_and_tried_again(
 def test_every_seed_has_data_of_its_own_and_the_index_describes_them(tmp_path: Path) -> None:
     prepare(STUDY, TABLES, tmp_path, Progress(enabled=False))
     index = Stored(tmp_path).index
-    assert index.study == STUDY
+    assert index.study == msgspec.structs.replace(STUDY, registered=Registered((0, 1, 2), 2))
     assert len({one.fingerprint for one in index.data.values()}) == 3
     assert index.data[0].parts == (320, 40, 40)
     assert set(index.data[0].bayes) == {"auc", "logloss"}

@@ -105,3 +105,21 @@ def test_the_package_s_table_first_moves_where_predicted(ratio: float) -> None:
 def test_bad_arguments_are_named(call: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_no_learning_rate_below_the_largest_moves_a_code_earlier() -> None:
+    """Rows of random, sparse and growing gradients under rates that go up and down, zero gradients included."""
+    first, rows = int(adam_dr_first_move(0.25)), 64
+    generator = np.random.Generator(np.random.Philox(key=5))
+    table = make_table("lpt", rows, 4, bits=8, rounding="dr", optimizer="adam", lr=0.25, granularity="row",
+                       init_step=1.0, init_std=0.0, seed=1)  # fmt: skip
+    growing = extremal_gradients(first)
+    for t in range(first - 1):
+        gradients = generator.standard_normal((rows, 4)) * (generator.random((rows, 4)) < 0.3)
+        gradients[: rows // 2] = growing[t]
+        gradients[rows // 4 : rows // 2, ::2] = 0.0 if t < first // 2 else growing[t]
+        rate = 0.25 if t > first - 10 else float(generator.uniform(0.0, 0.25))
+        table.apply_gradients(np.arange(rows), gradients.astype(np.float32), lr=max(rate, 1e-3))
+        assert not table.codes().any(), t
+    table.apply_gradients(np.arange(rows), np.full((rows, 4), growing[-1], np.float32), lr=0.25)
+    assert table.codes()[: rows // 4].all()

@@ -116,15 +116,6 @@ def test_a_declared_file_counts_by_its_bytes(world: Path, edited: str) -> None:
     assert code_hash(world / "claims" / "a_b.py") == undeclared
 
 
-def test_a_data_file_beside_that_the_source_names_counts_without_being_declared(world: Path) -> None:
-    (world / "claims/_common.py").write_text('open(__file__[:-10] + "numbers.csv")\n')
-    before = code_hash(world / "claims" / "a_b.py")
-    (world / "claims/numbers.csv").write_text("1\n")
-    first = code_hash(world / "claims" / "a_b.py")
-    (world / "claims/numbers.csv").write_text("2\n")
-    assert len({before, first, code_hash(world / "claims" / "a_b.py")}) == 3
-
-
 def test_a_declared_file_that_is_not_there_is_refused(world: Path) -> None:
     with pytest.raises(InputError, match=r"files must name what measure reads.*'gone.csv' is not there"):
         code_hash(world / "claims" / "a_b.py", ["gone.csv"])
