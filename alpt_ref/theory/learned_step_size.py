@@ -35,12 +35,14 @@ def step_size_change_variance(*, step_size: float, change: float, codes: ArrayLi
 
     Statement
     ---------
-    $\Delta' = \Delta + \delta:\quad E\,(SR_{\Delta'}(k\Delta) - k\Delta)^2 \leq \Delta'\,|k|\,|\delta|$
+    $\Delta' = \Delta + \delta,\; v = clip_{B'}(k\Delta):\quad E\,(SR_{\Delta'}(v) - v)^2 \leq
+    \Delta'\,|k|\,|\delta|$
 
     In words
     --------
-    Old codes k lie off the grid of the new step size, the old one and delta: rounding them again has E (SR(k Delta) -
-    k Delta)^2 <= Delta' |k| |delta|, Delta' the new step size; clipped values have no variance
+    Old codes k lie off the grid of the new step size, the old one and delta: rounding v, which is k Delta limited to the
+    new range, has E (SR(v) - v)^2 <= Delta' |k| |delta|, Delta' the new step size; what was limited is on the grid, and
+    how far it was moved by that is not counted
 
     Terms
     -----
@@ -61,7 +63,7 @@ def step_size_change_variance(*, step_size: float, change: float, codes: ArrayLi
     Proof
     -----
     ``k Delta = k Delta' - k delta`` lies at most ``|k delta|`` from the grid point ``k Delta'``, whatever else is
-    nearer; clipped values cost nothing. R2: ``Delta'^2 p(1-p) <= Delta'`` times the distance to the grid.
+    nearer; clipped values are grid points. R2: ``Delta'^2 p(1-p) <= Delta'`` times the distance to the grid.
 
     Source
     ------
