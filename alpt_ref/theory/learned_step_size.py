@@ -40,9 +40,9 @@ def step_size_change_variance(*, step_size: float, change: float, codes: ArrayLi
 
     In words
     --------
-    Old codes k lie off the grid of the new step size, the old one and delta: rounding v, which is k Delta limited to the
-    new range, has E (SR(v) - v)^2 <= Delta' |k| |delta|, Delta' the new step size; what was limited is on the grid, and
-    how far it was moved by that is not counted
+    Old codes k lie off the grid of the new step size, the old one and delta: rounding v, which is k Delta limited to
+    the new range, has E (SR(v) - v)^2 <= Delta' |k| |delta|, Delta' the new step size; what was limited is on the grid,
+    and how far it was moved by that is not counted
 
     Terms
     -----
