@@ -48,6 +48,6 @@ def largest_step_size(bits: Int) -> float:
     Examples
     --------
     >>> largest_step_size(8)  # 128 of them are float32's largest number
-    2.658455991569832e+36
+    2.6584558331135067e+36
     """
     return float.fromhex("0x1.fffffep+127") / (1 << int(bits - 1))

@@ -48,7 +48,10 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
     if config.source == "store":
         from alpt_ref.data.store.checked import open_checked
 
-        return open_checked(Path(str(config.path)), progress=_checking(config.path, progress))
+        store = Path(str(config.path))
+        if not (store / "manifest.json").is_file():
+            return data.load(store)  # which says what is wrong with it
+        return open_checked(store, progress=_checking(config.path, progress))
     if config.source == "synthetic":
         drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
         return drawn

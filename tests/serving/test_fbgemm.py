@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from alpt_ref import pack
 from alpt_ref.errors import InputError
+from alpt_ref.scalar.code_range import largest_step_size
 from alpt_ref.serving import fbgemm
 from alpt_ref.serving.table import ServingTable
 from tests.serving.helpers import WIDTHS, N, same_bits, trained
@@ -128,7 +129,10 @@ def test_other_widths_are_refused(bits: int, tmp_path: Path) -> None:
         fbgemm.write(trained(bits, 2)[1], tmp_path)
 
 
-def test_a_bias_beyond_float32_is_refused(tmp_path: Path) -> None:
-    serving = ServingTable(4, 8, np.zeros((1, 1), np.uint32), np.array([1e37], np.float32))
-    with pytest.raises(InputError, match="overflows float32"):
-        fbgemm.write(serving, tmp_path)
+def test_no_table_has_a_bias_beyond_float32(tmp_path: Path) -> None:
+    words = np.zeros((1, 1), np.uint32)
+    with pytest.raises(InputError, match=r"step_size must be at most 2\.65"):
+        ServingTable(4, 8, words, np.array([1e37], np.float32))
+    serving = ServingTable(4, 8, words, np.array([largest_step_size(8)], np.float32))
+    rows = fused(serving, tmp_path)[0]
+    assert np.isfinite(rows[:, -8:].copy().view(np.float32)).all()
