@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,7 +218,7 @@ def locked(folder: Path) -> Iterator[None]:
         attribute = shutil.which("chattr")
         if attribute is None or subprocess.run([attribute, "+i", folder], check=False, capture_output=True).returncode:
             pytest.skip("needs a user whom file rights bind, or chattr")
-        undo = functools.partial(subprocess.run, [attribute, "-i", folder], check=True)
+        undo: Callable[[], object] = functools.partial(subprocess.run, [attribute, "-i", folder], check=True)
     else:
         folder.chmod(0o555)
         undo = functools.partial(folder.chmod, 0o755)
