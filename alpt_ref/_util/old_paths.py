@@ -14,12 +14,16 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util.renamed import MODULES, NAMES, PACKAGES
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:  # importlib.abc loads tempfile and shutil: a third of the time in which Ctrl-C cannot be answered yet
+    Loader = MetaPathFinder = object
 
 ROOT = __name__.partition(".")[0]
 PACKAGE = Path(__file__).resolve().parents[1]
