@@ -112,8 +112,6 @@ RANGE = 2.0
 """Half the length of the box."""
 SIGMA = 2.0
 """Noise of the noisy quadratic: at least curvature times distance everywhere in the box, so that E|g| = SIGMA."""
-EXACT_WIDTH = 0.05
-"""Half width of the range around a claimed slope of exact values: what saturation and the box's end may bend."""
 POWERS = {"noisy": 1.0, "kink": 1.0, "smooth": 2.0}
 """What the theory says of each floor: which power of the step size."""
 

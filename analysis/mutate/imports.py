@@ -21,7 +21,6 @@ class Modules:
 
     def __init__(self, root: Path, folders: tuple[str, ...]) -> None:
         """Nothing is read but the names of the files."""
-        self.root = root
         self.files: dict[str, Path] = {}
         for folder in folders:
             for file in sorted((root / folder).rglob("*.py")):
@@ -30,10 +29,6 @@ class Modules:
     def module_of(self, file: str | Path) -> str:
         """Module name of a file, given relative to the root."""
         return _module(Path(file))
-
-    def file_of(self, module: str) -> str:
-        """File of a module, relative to the root."""
-        return self.files[module].relative_to(self.root).as_posix()
 
     @functools.cache  # noqa: B019  # lives as long as the run
     def _read(self, module: str) -> tuple[str, tuple[Import, ...]]:
