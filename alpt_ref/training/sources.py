@@ -51,7 +51,7 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
         store = Path(str(config.path))
         if not (store / "manifest.json").is_file():
             return data.load(store)  # which says what is wrong with it
-        return open_checked(store, progress=_checking(config.path, progress))
+        return open_checked(store, progress=_bytes_read(progress, f"checking {config.path}"))
     if config.source == "synthetic":
         drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
         return drawn
@@ -107,37 +107,25 @@ def _steps(progress: Progress | None) -> Callable[[Step], None]:
     return report
 
 
-def _checking(path: Sources, progress: Progress | None) -> Callable[[int, int], None]:
-    """Turn the checksums' (bytes read, bytes in all) into progress."""
-    done = 0
-
-    def report(read: int, total: int) -> None:
-        nonlocal done
-        if progress is None:
-            return
-        if done == 0:
-            progress.begin(total, f"checking {path}", unit="bytes")
-        progress.advance(read - done)
-        done = read
-        if read >= total:
-            progress.close()
-
-    return report
-
-
 def reading(path: Sources, progress: Progress | None) -> Callable[[int, int, int], None]:
     """Turn the reader's (bytes read, bytes of the file, rows) into progress."""
     named = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     label = f"reading {Path(named[0]).name}" + (f" and {len(named) - 1} more" if named[1:] else "")
+    step = _bytes_read(progress, label)
+    return lambda read, total, rows: step(read, total, f"{rows:,} rows")
+
+
+def _bytes_read(progress: Progress | None, label: str) -> Callable[..., None]:
+    """A bar over (bytes read, bytes in all, note), begun with the first and closed with the last of them."""
     done = 0
 
-    def report(read: int, total: int, rows: int) -> None:
+    def report(read: int, total: int, note: str = "") -> None:
         nonlocal done
         if progress is None:
             return
         if done == 0:
             progress.begin(total, label, unit="bytes")
-        progress.advance(read - done, f"{rows:,} rows")
+        progress.advance(read - done, note)
         done = read
         if read >= total:
             progress.close()
