@@ -105,23 +105,6 @@ def open_output(path: str | Path) -> Iterator[BinaryIO]:
             yield stream
 
 
-def check_output_folder(path: str | Path, *, option: str = "--output") -> Path:
-    """The folder with its links followed, if results may be put there.
-
-    Raises
-    ------
-    InputError
-        It is the root of a file system or exists and is no folder.
-    """
-    path = Path(path)
-    target = Path(os.path.realpath(path))
-    if target == Path(target.anchor) or os.path.ismount(target):
-        raise InputError(f"{option} {path} is the root of a file system; name a folder below it")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"output folder {path} is a file; choose another with {option}")
-    return target
-
-
 def check_results_folder(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> Path:
     """The path, if a verb may put its results into that folder: decided before the work, nothing is made.
 
@@ -151,3 +134,19 @@ def check_results_folder(path: str | Path, *, option: str = "--output", within: 
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"output folder {path} may not be written to; choose another with {option}")
     return path
+
+
+def check_output_folder(path: str | Path, *, option: str = "--output") -> Path:
+    """The folder with its links followed, if one may appear there whole.
+
+    Raises
+    ------
+    InputError
+        As `check_results_folder`, and where it is a mount point, which no other folder can take the place of.
+    """
+    path = Path(path)
+    target = Path(os.path.realpath(path))
+    if target == Path(target.anchor) or os.path.ismount(target):
+        raise InputError(f"{option} {path} is the root of a file system; name a folder below it")
+    check_results_folder(path, option=option)
+    return target

@@ -103,13 +103,12 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
 
 
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
-    from alpt_ref._util.outputs import check_output_folder, require_outside
+    from alpt_ref._util.outputs import check_output_folder
     from alpt_ref._util.progress import Progress
     from alpt_ref.data import describe_text
     from alpt_ref.training.sources import encode as write_store
 
     folder = check_output_folder(output)
-    require_outside(folder)
     if folder == Path.cwd():
         raise InputError(f"--output {output} is the current folder; name a folder in it")
     try:
