@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.testing.quantizer.counts import Counts
+from alpt_ref.testing.quantizer.exact import exact_bias
 from alpt_ref.testing.quantizer.probe import Mask, Placed, Probe
 from alpt_ref.testing.quantizer.report import Finding
 
@@ -34,6 +35,9 @@ def unbiased(probe: Probe) -> Finding:
     """Rounding away from the near neighbour happens with its probability, at every scale, side and size of code."""
     if not probe.stochastic:
         return Finding(None, "dr is not unbiased")
+    exact = exact_bias(probe)
+    if exact is not None and not exact.holds:
+        return exact
     counts = Counts(probe.alpha)
     probe.allow(_SHARE_OF_TIME)
     for level in _LEVELS:
@@ -47,7 +51,8 @@ def unbiased(probe: Probe) -> Finding:
         return Finding(
             False, f"{bad[0]} (p = {bad[1]:.1g} of {len(counts.all)} counts together)", false_alarm=probe.alpha
         )
-    return Finding(True, f"{len(counts.all)} counts", detects=_detects(counts), false_alarm=probe.alpha)
+    text = f"{len(counts.all)} counts" + (f"; {exact.text}" if exact is not None else "")
+    return Finding(True, text, detects=_detects(counts), false_alarm=probe.alpha)
 
 
 def _detects(counts: Counts) -> str:
