@@ -109,10 +109,11 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_another_one_goes_on(
 ) -> None:
     dask.worker()
     (tmp_path / "cells").mkdir()
+    found = run_cells(cells(tmp_path, 0.3), range(8), Where(1, dask.address))
+    next(found), next(found)
+    dask.running[0].kill()
     with pytest.raises(TrainingError, match="connection to the cluster was lost; finished runs are kept, start again"):
-        for number, _ in enumerate(run_cells(cells(tmp_path, 0.3), range(8), Where(1, dask.address))):
-            if number == 1:
-                dask.running[0].kill()
+        list(found)
     kept = files(tmp_path)
     assert 2 <= len(kept) < 8
     dask.scheduler(), dask.worker()
@@ -153,7 +154,7 @@ def test_a_scheduler_without_workers_says_so(dask: Processes, tmp_path: Path, mo
     results = [next(found)]
     time.sleep(0.5)  # so that the watch has seen a worker
     first.kill()
-    assert sorted(results + [*found]) == [0, 10, 20]
+    assert sorted([*results, *found]) == [0, 10, 20]
     assert len(said) == 1
     assert "has no workers left; waiting for one (dask worker tcp:" in said[0]
 

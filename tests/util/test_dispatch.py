@@ -63,7 +63,8 @@ def test_every_cell_is_made_once_wherever_it_is(where: Where, tmp_path: Path) ->
 
 def test_a_cell_of_another_client_is_waited_for_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "WAIT_S", 0.01)
-    other, said, held = 3, [], threading.Event()
+    other, held = 3, threading.Event()
+    said: list[str] = []
 
     def elsewhere() -> None:
         with claim_file(file_of(other, tmp_path)) as ours:
