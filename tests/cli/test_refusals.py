@@ -45,6 +45,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "an empty option": (("train", "--data", "store", "--output", ""), "--output is empty"),
     "an empty option =": (("compare", "--quick", "--output="), "--output is empty"),
     "an empty argument": (("data", "info", ""), "an argument is empty"),
+    "raw options": (
+        ("train", "--data", "store", "--min-count", "3"),
+        "--min-count is about raw files, which --data does",
+    ),
     "no results": (("figures",), "no stored results in runs/verify"),
     "no figures": (("figures", "--figures", "nowhere"), "--figures nowhere is not a folder"),
 }
