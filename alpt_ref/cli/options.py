@@ -170,6 +170,10 @@ def data_changes(options: dict[str, Any]) -> dict[str, Any]:
     for key in ("on_bad_row", "max_bad_rows", "min_count", "folds"):
         value = options.pop(key, None)
         if value is not None:
+            if changes.get("source") in ("store", "synthetic"):
+                raise InputError(
+                    f"--{key.replace('_', '-')} is about raw files, which --{named[0]} does not name; leave it out"
+                )
             changes[key] = value
     return changes
 
