@@ -130,11 +130,9 @@ class RowmaxTable(LowPrecisionTable):
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """See `EmbeddingTable.load_state`; step sizes must also be positive, and every value finite."""
-        if self._affine and "step_size" in state and "bias" in state:
+        if self._affine and {"step_size", "bias"} <= state.keys() and state["bias"].shape == (self.n,):
             step_size = _check.step_sizes(state["step_size"], self.n).astype(np.float64)
-            end = step_size * (2.0**self.quantizer.bits - 1) + np.asarray(state["bias"], np.float64)
-            if not (np.abs(end) <= np.finfo(np.float32).max).all():
-                raise InputError(
-                    "state must hold rows whose codes have finite values, got a step size or bias too large"
-                )
+            ends = state["bias"].astype(np.float64) + [[0.0], [2.0**self.quantizer.bits - 1]] * step_size
+            if not (np.abs(ends) <= np.finfo(np.float32).max).all():
+                raise InputError("state must hold rows whose values are finite, got a step size or bias too large")
         super().load_state(state)
