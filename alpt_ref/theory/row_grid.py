@@ -61,7 +61,7 @@ def rowmax_regrid_variance(*, largest: float, moved: float, codes: ArrayLike, q:
     Examples
     --------
     >>> rowmax_regrid_variance(largest=1.0, moved=0.875, codes=[1, -2], q=7)
-    0.0066964...
+    0.006696428571428571
     """
     new = positive("moved", moved) / positive("q", float(q))
     k = np.abs(np.asarray(codes, dtype=np.float64))

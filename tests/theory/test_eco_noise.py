@@ -71,11 +71,11 @@ def test_nearest_rounding_moves_w_by_no_more_than_the_sum_of_responses(
 def test_arguments_without_a_long_run_are_refused() -> None:
     given = {"sigma": 1.0, "step_size": 1.0, "curvature": 1.0}
     for keep in (0.0, 1.0):
-        with pytest.raises(InputError, match="keep must be above 0 and below 1"):
+        with pytest.raises(InputError, match=r"keep must be above 0 and below 1"):
             bounds.eco_noisy_quadratic(eta=0.1, keep=keep, **given)
-    with pytest.raises(InputError, match="from where the run diverges, got 6 with keep=0.5"):
+    with pytest.raises(InputError, match=r"from where the run diverges, got 6 with keep=0\.5"):
         bounds.eco_noisy_quadratic(eta=6.0, keep=0.5, **given)
-    with pytest.raises(InputError, match="where nothing swings, got 0.5 with keep=0.9"):
+    with pytest.raises(InputError, match=r"where nothing swings, got 0\.5 with keep=0\.9"):
         bounds.eco_noisy_quadratic_nearest(eta=0.5, keep=0.9, **given)
     with pytest.raises(InputError, match="step_size"):
         bounds.eco_noisy_quadratic(eta=0.1, keep=0.5, curvature=1.0, sigma=1.0, step_size=0.0)
