@@ -3,7 +3,7 @@ r"""M4: the bytes of a table, counted in the arrays that it holds, follow the fo
 Proof. A row of d codes of m bits takes ceil(d m / 32) words of 4 bytes; one fp32 step size per row takes 4, one a field
 4 F in all, one for the table 4. Where 32 divides d m the ratio to fp32 is 4 d / (d m / 8 + 4) = 32 d / (d m + 32) with
 one step size per row. ECO holds what LPT holds; rowmax has a step size per row, and on an affine grid a bias of 4 more
-bytes. In training come the optimisers' states: lazy Adam 8 d + 4 a row (two moments, a count) and 12 a learned step size,
+bytes. In training come the states of the optimisers: lazy Adam 8 d + 4 a row (two moments, a count), 12 a learned step,
 lazy momentum 4 d and 4, row-wise Adagrad 4 and 4, SGD none.
 
 Tables are made here and their arrays counted; where runs of `alpt-ref reproduce` are stored, what these measured, too.
