@@ -1,7 +1,7 @@
 """What error feedback and rows that set their own step size do to the paper's two comparisons, by number of bits.
 
-ECO bounds the reach of "stochastic beats nearest rounding": with its error fed back nearest rounding moves again. rowmax
-bounds the gain of a learned step size: its step size costs nothing to set.
+ECO bounds the reach of "stochastic beats nearest rounding": with its error fed back nearest rounding moves again.
+rowmax bounds the gain of a learned step size: its step size costs nothing to set.
 """
 
 from __future__ import annotations
