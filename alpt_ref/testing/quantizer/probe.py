@@ -210,7 +210,8 @@ class Probe:
     def _alone(self, x: np.float32, result: np.float32, draw: int) -> int | None:
         """A draw in which the element alone gets that result, the given one or one of some others; None if none."""
         array = np.array([[x]], np.float32)
-        for number in (draw, *range(ALONE if self.stochastic else 0)):
+        draws: list[int] = [draw, *range(ALONE if self.stochastic else 0)]
+        for number in draws:
             try:
                 if bool(self.call(array, number)[0, 0] == result):
                     return number
