@@ -73,7 +73,7 @@ def check_quantizer(
     arrays: str = "numpy",
     others: Sequence[Callable[[Any, int], Any]] = (),
     resolution: float = 2.0**-32,
-    seconds: float | None = 24.0,
+    seconds: float | None = 20.0,
     name: str | None = None,
 ) -> Report:
     """Which properties of a rounding to a lattice does a quantiser have?

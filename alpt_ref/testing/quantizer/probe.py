@@ -87,6 +87,7 @@ class Probe:
         self.options = options or {}
         self.elements = 0
         self.alpha = 0.0
+        self.dependent: bool | None = None
         self.seconds, self._end = seconds, math.inf
         self._next = int(self.random("draws").integers(1 << 30))
         self._survey: list[Seen] | None = None
