@@ -114,7 +114,7 @@ def verify(
         with tempfile.TemporaryDirectory(prefix="alpt-ref-verify-") as temporary:
             results = run(Path(temporary))
     else:
-        where = claim_folder(output, MARKER, lambda marker: None, OWN)
+        where = claim_folder(output, MARKER, lambda marker: None, OWN, within=["reproduce.json"])
         write_json(where / MARKER, {"command": "alpt-ref verify"})
         results = run(where)
         save_results(where, results)
