@@ -19,6 +19,7 @@ from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
 from alpt_ref._util.settings import NAME, NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
+from alpt_ref.tables.options import check_optimizer
 from alpt_ref.training.sections import ModelConfig as ModelConfig
 from alpt_ref.training.sections import TableConfig as TableConfig
 from alpt_ref.training.sections import changed, fitted
@@ -148,6 +149,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InputError(
                 "table.init_std must be above 0 for table.init_step 'lsq', got 0; set table.init_step=range"
             )
+        check_optimizer(table.options(), self.table.method, self.table.optimizer, "table.")
         if self.train.device == "cuda" and not table.cuda:
             able = ", ".join(name for name, entry in TABLES.items() if entry.cuda)
             raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
