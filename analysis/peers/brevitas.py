@@ -45,6 +45,7 @@ def cases() -> list[Case]:
                 PROMISE + "; StochasticRoundSte(seed=...)",
                 "docstring of `brevitas.core.quant.IntQuant`",
                 require=("repeatable",),
+                resolution=2.0**-24,
             ),
             Case(
                 f"IntQuant, RoundSte, {bits} bits",

@@ -39,6 +39,7 @@ def _reenacted() -> list[Case]:
             "stochastic_rounding (bool): If True, apply stochastic rounding for weight type that is not "
             "`SparseType.FP32`",
             "docstring of `SplitTableBatchedEmbeddingBagsCodegen`",
+            resolution=2.0**-23,
             not_promised=INSIDE,
         )
         for step in STEPS

@@ -20,7 +20,7 @@ def in_numpy(bits: int) -> Case:
         noise = np.random.default_rng(draw).random(x.shape, dtype=np.float32)
         return np.asarray(np.clip(np.floor(x / STEP + noise), low, high) * STEP)
 
-    return Case(f"NumPy, float32, {bits} bits", "sr", Uniform(float(STEP), bits), quantizer, PROMISE, "definition of SR")
+    return Case(f"NumPy, float32, {bits} bits", "sr", Uniform(float(STEP), bits), quantizer, PROMISE, "definition of SR", resolution=2.0**-24)
 
 
 def in_torch(bits: int) -> Case:
@@ -28,7 +28,7 @@ def in_torch(bits: int) -> Case:
     torch = module("torch")
     step, low, high = float(STEP), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     quantizer = on_tensors(lambda x: torch.floor(x / step + torch.rand_like(x)).clamp(low, high) * step)
-    return Case(f"PyTorch, {bits} bits", "sr", Uniform(step, bits), quantizer, PROMISE, "definition of SR")
+    return Case(f"PyTorch, {bits} bits", "sr", Uniform(step, bits), quantizer, PROMISE, "definition of SR", resolution=2.0**-24)
 
 
 PROMISE = "stochastic rounding: up with a probability equal to the fractional part"

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.testing import Lattice
+
 Floats = NDArray[np.float32]
 Quantizer = Callable[[Floats, int], Floats]
 """Decoded values of x (n, d) in the draw with this number: same x and draw, same result."""
@@ -24,8 +26,7 @@ class Case:
     name: str
     """What it is, in the package's own words: ``"fixed_point_quantize, nearest"``."""
     rounding: Literal["sr", "dr"]
-    lattice: Any
-    """A lattice of `alpt_ref.testing`."""
+    lattice: Lattice
     quantizer: Quantizer
     promise: str
     """What the package says of its rounding, quoted."""
@@ -35,6 +36,8 @@ class Case:
     """Properties that do not follow from the promise, with the reason: a breach is a note."""
     require: tuple[str, ...] = ()
     """Properties that are notes by default and that this package promises."""
+    resolution: float = 2.0**-32
+    """Bias of a step that its random numbers leave: 2^-24 where they are those of a float32 generator."""
 
 
 @dataclass(frozen=True)

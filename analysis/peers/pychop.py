@@ -61,6 +61,7 @@ def _cases(*, tensors: bool) -> list[Case]:
                 on_tensors(fixed) if tensors else _numpy_seed(fixed),
                 promise,
                 "docstring of `pychop.Chopf`",
+                resolution=2.0**-24,
             ),
             Case(
                 f"Chop(8, 7, rmode={mode})",
@@ -69,6 +70,7 @@ def _cases(*, tensors: bool) -> list[Case]:
                 _floating(package, mode, tensors=tensors),
                 promise + "; random_state: random seed set for stochastic rounding settings",
                 "docstring of `pychop.Chop`",
+                resolution=2.0**-24,
             ),
         ]
     if not tensors:

@@ -44,6 +44,7 @@ def cases() -> list[Case]:
                 on_tensors(fixed),
                 FIXED,
                 "docstring of `qtorch.quant.fixed_point_quantize`",
+                resolution=2.0**-24,
             ),
             Case(
                 f"float_quantize, exp=8, man=7, {mode}",

@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True):
     promise: str
     source: str
     checks: dict[str, Check]
-    effort: str
+    effort: float
     seed: int
     seconds: float
     date: str

@@ -40,6 +40,7 @@ def _rows() -> list[Case]:
                 on_tensors(round_trip),
                 ROWS if rounding == "sr" else "absmax symmetric quantization",
                 "docstring of `quantize_int8_rowwise`",
+                resolution=2.0**-24,
                 not_promised=INSIDE,
             )
         )
