@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alpt_ref.verification.results import ClaimResult
 
 _CLAIMS = click.option(
-    "--claims", "claims_folder", metavar="DIR", help="Add the claim files of a folder; they are run as Python code."
+    "--claims", "claims_folder", metavar="DIR", help="The claim files of a folder; they are run as Python code."
 )
 
 
@@ -46,8 +46,8 @@ _CLAIMS = click.option(
 def verify_command(context: click.Context, /, **options: Any) -> None:
     """Try to refute every claim; exit status 1 if one is refuted or fails, or a control is not refuted.
 
-    The claims are the package's own, those of installed distributions (entry points `alpt_ref.claims`) and those that
-    --claims adds. --claim picks some of them, for example --claims DIR --claim ID one of your own.
+    The claims are the package's own and those of installed distributions (entry points `alpt_ref.claims`); with --claims
+    DIR those of that folder alone. --claim picks some of all these.
     Writes report.html (self-contained), report.md and report.json. Finished cells are kept, so a run that was stopped
     resumes.
     """
