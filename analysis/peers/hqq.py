@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from alpt_ref.testing import Uniform
@@ -30,7 +31,7 @@ def cases() -> list[Case]:
             f"Quantizer.quantize, nbits=8, optimize=False, scale {step:g}",
             "dr",
             Uniform(step, 8),
-            on_tensors(lambda x, step=step: round_trip(x, step)),
+            on_tensors(functools.partial(round_trip, step=step)),
             "(W * scale + zero).round().clamp(0, max), the inverse of which is (W_q - zero) / scale",
             "comments in `hqq.core.quantize.Quantizer`",
             not_promised=INSIDE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from alpt_ref.testing import FloatFormat, Lattice, Uniform
 
 STEPS = (2.0**-4, 3 / 64)
-"""Every multiple up to 16 bits and every midpoint is a float32 number with both, so that it is beyond doubt which numbers
-the lattice holds and where its ties are. With the second the reciprocal is none."""
+"""With both every multiple up to 16 bits and every midpoint is a float32 number, so that it is beyond doubt which
+numbers the lattice holds and where its ties are. The reciprocal of the second is none."""
 
 
 def bf16() -> Lattice:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from alpt_ref.testing import Report, check_quantizer
-from alpt_ref.testing.quantizer.report import Outcome
+from alpt_ref.testing.quantizer import report
 
 from . import brevitas, fbgemm, gfloat, hqq, idiom, ours, pychop, pytorch, qpytorch, torchao
 from .peer import Case, Peer
@@ -33,6 +33,8 @@ PEERS: tuple[Peer, ...] = (
     fbgemm.CPU,
     hqq.PEER,
 )
+SECONDS = 60.0
+"""After which the long counts of a rounding stop; the report says so."""
 _VERDICTS: dict[str, Verdict] = {
     "passed": "holds",
     "failed": "fails",
@@ -41,36 +43,53 @@ _VERDICTS: dict[str, Verdict] = {
 }
 
 
-def verdict(outcome: Outcome, case: Case) -> Check:
+def verdict(outcome: report.Outcome, case: Case) -> Check:
     """What an outcome of the report means for a package with these promises."""
     found, why = _VERDICTS[outcome.status], ""
     if found == "fails" and outcome.name in case.not_promised:
         found, why = "note", case.not_promised[outcome.name]
     elif found == "note":
         why = "nobody promised it"
-    example = None
-    if outcome.example is not None:
-        one = outcome.example
-        shape = "" if one.shape == (1, 1) else f" in an array {one.shape}, at {one.place}"
-        expected = f"{one.lower!r}" if one.lower == one.upper else f"{one.lower!r} or {one.upper!r}"
-        example = Example(f"{one.x!r} ({float(one.x).hex()}){shape}", one.draw, repr(one.result), expected)
+    example = None if outcome.example is None or found == "holds" else reproduction(outcome.example, case)
     return Check(found, outcome.text or outcome.detects, why, example)
 
 
-def row(peer: Peer, case: Case, report: Report) -> Row:
+def reproduction(found: report.Example, case: Case) -> Example:
+    """The report's example as a line of Python: in an array of its own, of nothing but x, or at least as it was met.
+
+    Random numbers depend on the place, so that an element alone seldom shows what it does within an array.
+    """
+    expected = repr(found.lower) if found.lower == found.upper else f"{found.lower!r} or {found.upper!r}"
+    (row, column), (_, columns) = found.place, found.shape
+    for shape in dict.fromkeys([(1, 1), (row + 1, columns), found.shape]):
+        place = (min(row, shape[0] - 1), min(column, shape[1] - 1))
+        result = case.quantizer(np.full(shape, found.x, np.float32), found.draw)[place]
+        if float(result) == found.result:
+            array = f"np.full({shape}, {found.x!r}, np.float32)"
+            return Example(f"quantizer({array}, {found.draw})[{place[0]}, {place[1]}]", repr(found.result), expected)
+    array = f"x of shape {found.shape} with x[{row}, {column}] = {found.x!r}"
+    return Example(f"quantizer(x, {found.draw})[{row}, {column}]  # {array}", repr(found.result), expected)
+
+
+def case(peer: str, name: str) -> Case:
+    """A rounding by the names in the table."""
+    return next(one for one in PEERS if one.name == peer).case(name)
+
+
+def row(peer: Peer, case: Case, found: Report) -> Row:
     """A line of the results."""
     return Row(
         peer.name,
         peer.version(),
         case.name,
         case.rounding,
-        report.lattice,
+        found.lattice,
         case.promise,
         case.source,
-        {outcome.name: verdict(outcome, case) for outcome in report},
-        report.effort,
-        report.seed,
-        round(report.seconds, 1),
+        {outcome.name: verdict(outcome, case) for outcome in found},
+        found.effort,
+        found.seed,
+        round(found.seconds, 1),
         datetime.now(UTC).strftime("%Y-%m-%d"),
         machine(),
     )
@@ -96,7 +115,7 @@ def measured(peer: Peer, *, effort: str | float, seed: int, say: Callable[[str],
         start = time.perf_counter()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            report = check_quantizer(
+            found = check_quantizer(
                 case.quantizer,
                 case.lattice,
                 rounding=case.rounding,
@@ -104,9 +123,10 @@ def measured(peer: Peer, *, effort: str | float, seed: int, say: Callable[[str],
                 effort=effort,
                 seed=seed,
                 resolution=case.resolution,
+                seconds=SECONDS,
                 name=case.name,
             )
-        rows.append(row(peer, case, report))
+            rows.append(row(peer, case, found))
         failed = ", ".join(rows[-1].failed) or "nothing"
         say(f"{peer.name}, {case.name}: {failed} failed ({time.perf_counter() - start:.0f} s)")
     return rows

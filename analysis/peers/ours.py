@@ -48,4 +48,4 @@ def cases() -> list[Case]:
     return found
 
 
-PEER = Peer(f"alpt_ref {__version__}", None, cases)
+PEER = Peer("alpt_ref", None, cases, origin=__version__)

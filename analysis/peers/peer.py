@@ -46,16 +46,20 @@ class Peer:
 
     name: str
     distribution: str | None
-    """Of which the version is given; None if nothing is installed for it."""
+    """The one whose version is given; None if nothing is installed for it."""
     cases: Callable[[], list[Case]]
     """Raises ImportError where the package is missing."""
-    reenacted: str = ""
-    """If the package is not called: which rule was written down anew, and from where."""
+    origin: str = ""
+    """Without a distribution: the version, or which rule was written down anew and from where."""
+
+    def case(self, name: str) -> Case:
+        """The rounding of this name."""
+        return next(one for one in self.cases() if one.name == name)
 
     def version(self) -> str:
-        """Version of the installed distribution; of a rule that was written down, where from."""
+        """Of the installed distribution; `origin` where there is none."""
         if self.distribution is None:
-            return self.reenacted
+            return self.origin
         try:
             return metadata.version(self.distribution)
         except metadata.PackageNotFoundError:
@@ -80,7 +84,7 @@ def _torch_seed(torch: Any, seed: int) -> Iterator[None]:
 def on_tensors(function: Callable[[Any], Any]) -> Quantizer:
     """A function of a tensor that draws from PyTorch's generator, which is seeded with the draw and put back.
 
-    The tensor shares the memory of x; where x is read-only or runs backwards, which PyTorch does not know, it is a copy.
+    The tensor shares the memory of x; where x is read-only or runs backwards, which PyTorch refuses, it is a copy.
     """
     torch = module("torch")
 

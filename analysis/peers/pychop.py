@@ -25,12 +25,12 @@ def _numpy_seed(function: Any) -> Quantizer:
     """A function that draws from NumPy's global generator, which is seeded with the draw and put back."""
 
     def quantizer(x: Floats, draw: int) -> Floats:
-        state = np.random.get_state()
+        state = np.random.get_state()  # noqa: NPY002
         np.random.seed(draw % 2**32)  # noqa: NPY002  (what it draws from)
         try:
             return np.asarray(function(x), dtype=np.float32)
         finally:
-            np.random.set_state(state)
+            np.random.set_state(state)  # noqa: NPY002
 
     return quantizer
 
@@ -89,5 +89,5 @@ def _cases(*, tensors: bool) -> list[Case]:
     return found
 
 
-NUMPY = Peer("pychop, NumPy", "pychop", lambda: _cases(tensors=False))
-TORCH = Peer("pychop, PyTorch", "pychop", lambda: _cases(tensors=True))
+NUMPY = Peer("pychop (NumPy)", "pychop", lambda: _cases(tensors=False))
+TORCH = Peer("pychop (PyTorch)", "pychop", lambda: _cases(tensors=True))
