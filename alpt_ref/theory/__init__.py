@@ -15,6 +15,7 @@
 `regulariser`              R9: what stochastic rounding adds to a quadratic
 `adam_stall`               D7: when a row under Adam and deterministic rounding can move
 `learned_step_size`        A2: the best step size and where the straight-through gradient rests
+`row_grid`                 RM1: rows that set their own step size
 `theorem`                  what the docstrings of all these state, for claims to take
 `markov`, `montecarlo`     exact expectations; many simulated runs
 `tightness`                an instance that nearly reaches each bound
@@ -38,6 +39,7 @@ from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
+from alpt_ref.theory.rounding_rule import FewBits
 from alpt_ref.theory.setting import Grid, Noise, Schedule
 from alpt_ref.theory.simulation_result import SimulationResult
 
@@ -45,6 +47,7 @@ __all__ = [
     "Chain",
     "Constants",
     "Evolution",
+    "FewBits",
     "Grid",
     "Noise",
     "Schedule",
