@@ -33,6 +33,15 @@ PEERS: tuple[Peer, ...] = (
     fbgemm.CPU,
     hqq.PEER,
 )
+NOT_IMPLIED: dict[str, dict[str, str]] = {
+    "sr": {
+        "layout": "which random number an element gets is promised to nobody",
+        "monotone": "it is promised to nobody that one draw keeps the order",
+        "gradient": "no gradient is promised",
+    },
+    "dr": {"gradient": "no gradient is promised"},
+}
+"""Properties that do not follow from a kind of rounding, with the reason; those in `Case.require` count nonetheless."""
 SECONDS = 60.0
 """After which the long counts of a rounding stop; the report says so."""
 _VERDICTS: dict[str, Verdict] = {
@@ -46,10 +55,13 @@ _VERDICTS: dict[str, Verdict] = {
 def verdict(outcome: report.Outcome, case: Case) -> Check:
     """What an outcome of the report means for a package with these promises."""
     found, why = _VERDICTS[outcome.status], ""
-    if found == "fails" and outcome.name in case.not_promised:
-        found, why = "note", case.not_promised[outcome.name]
-    elif found == "note":
-        why = "nobody promised it"
+    optional = {**NOT_IMPLIED[case.rounding], **case.not_promised}
+    if outcome.name in case.left_out:
+        return Check("left out", "cannot be measured: nothing seeds its generator")
+    if outcome.name == "ties" and case.ties is None:
+        optional |= {"ties": "no rule for ties is promised"}
+    if found == "fails" and outcome.name in optional and outcome.name not in case.require:
+        found, why = "note", optional[outcome.name]
     example = None if outcome.example is None or found == "holds" else reproduction(outcome.example, case)
     return Check(found, outcome.text or outcome.detects, why, example)
 
@@ -123,6 +135,7 @@ def measured(peer: Peer, *, effort: str | float, seed: int, say: Callable[[str],
                 effort=effort,
                 seed=seed,
                 resolution=case.resolution,
+                ties=case.ties,
                 seconds=SECONDS,
                 name=case.name,
             )

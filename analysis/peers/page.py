@@ -111,7 +111,7 @@ def reproductions(record: Record) -> str:
 def notes(record: Record) -> str:
     """What does not hold and was not promised."""
     lines = [
-        f"- {row.peer}, {row.case}: `{name}`. {check.text}" + (f" Not promised: {check.why}." if check.why else "")
+        f"- {row.peer}, {row.case}: `{name}`: {check.text}" + (f" ({check.why})" if check.why else "")
         for row in record.rows
         for name, check in row.checks.items()
         if check.verdict == "note"
@@ -140,7 +140,7 @@ def markdown(record: Record) -> str:
         table(record),
         "## Measured with\n\n" + measured_with(record),
         "## Broken promises\n\n" + reproductions(record),
-        "## Notes\n\n" + notes(record),
+        "## Notes\n\nWhat does not hold, and nobody promised it.\n\n" + notes(record),
     ]
     return "\n\n".join(parts) + "\n"
 

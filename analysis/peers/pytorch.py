@@ -56,7 +56,6 @@ def cases() -> list[Case]:
                 on_tensors(partial(narrow, dtype=dtype)),
                 "conversion to a narrower floating-point type",
                 "`torch.Tensor.to`, which states no rule of rounding",
-                not_promised={} if dtype is torch.bfloat16 else {"saturation": "values beyond the range become NaN"},
             )
         )
     return found

@@ -52,7 +52,8 @@ def measured(one: peer.Peer, seed: int) -> Row:
 def test_the_idiom_moves_numbers_on_the_grid_and_its_reproduction_repeats_that() -> None:
     only = replace(idiom.NUMPY, cases=lambda: [IDIOM])
     found = measured(only, seed=0)
-    assert found.failed == ["fixed_points"]
+    assert "fixed_points" in found.failed
+    assert found.checks["on_grid"].verdict == "holds"
     example = found.checks["fixed_points"].example
     assert example is not None
     again = eval(f"IDIOM.{example.call}", {"IDIOM": IDIOM, "np": np})
@@ -71,7 +72,12 @@ def test_a_breach_that_nobody_promised_is_a_note() -> None:
     case = replace(IDIOM, not_promised={"saturation": "no range"})
     assert measure.verdict(Outcome("saturation", "failed", "late"), case) == Check("note", "late", "no range")
     assert measure.verdict(Outcome("on_grid", "failed", "off"), case).verdict == "fails"
-    assert measure.verdict(Outcome("threads", "note", "differ"), case).why == "nobody promised it"
+    assert measure.verdict(Outcome("threads", "note", "differ"), case) == Check("note", "differ")
+    assert measure.verdict(Outcome("ties", "failed", "away"), case).verdict == "note"
+    assert measure.verdict(Outcome("ties", "failed", "away"), replace(case, ties="even")).verdict == "fails"
+    assert measure.verdict(Outcome("threads", "failed"), replace(case, left_out=("threads",))).verdict == "left out"
+    assert measure.verdict(Outcome("layout", "failed", "other words"), case).verdict == "note"
+    assert measure.verdict(Outcome("layout", "failed", "other"), replace(case, require=("layout",))).verdict == "fails"
     assert measure.verdict(Outcome("ties", "not applicable"), case).verdict == "left out"
 
 
