@@ -1,4 +1,4 @@
-"""Command ``alpt-ref``: data · train · compare · predict · export · quantize · verify · figures · reproduce · bench.
+"""Command ``alpt-ref``: data, train, compare, predict, export, quantize, check, verify, figures, reproduce, bench.
 
 Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130
 (SIGTERM: 143): interrupted, with a sentence on how to resume. A traceback is a bug in this package.
@@ -20,6 +20,7 @@ from alpt_ref._util import signals
 from alpt_ref._util.text import printable
 from alpt_ref._version import __version__
 from alpt_ref.cli.bench import bench_command
+from alpt_ref.cli.check import check_command
 from alpt_ref.cli.compare import compare_command
 from alpt_ref.cli.data import data_group
 from alpt_ref.cli.export import export_command
@@ -55,6 +56,7 @@ cli.add_command(compare_command)
 cli.add_command(predict_command)
 cli.add_command(export_command)
 cli.add_command(quantize_command)
+cli.add_command(check_command)
 cli.add_command(verify_command)
 cli.add_command(figures_command)
 cli.add_command(reproduce_command)
