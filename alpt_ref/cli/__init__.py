@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -87,6 +88,7 @@ def _run(args: Sequence[str] | None) -> int:
     warnings.showwarning = _show_warning
     signals.forget()
     try:
+        _refuse_empty(sys.argv[1:] if args is None else args)
         result = cli.main(args=None if args is None else list(args), prog_name="alpt-ref", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except (click.Abort, KeyboardInterrupt):
@@ -115,6 +117,15 @@ def _run(args: Sequence[str] | None) -> int:
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
         return _fail(f"out of memory{reason}; make the model, the table, the batches or --jobs smaller", 1)
+
+
+def _refuse_empty(args: Sequence[str]) -> None:
+    """InputError for an empty argument: a path out of it would be the current folder."""
+    for before, arg in zip(("", *args), args, strict=False):
+        option = re.fullmatch(r"(--[\w-]+)=", arg)
+        if option or not arg:
+            name = option[1] if option else before if before.startswith("-") else "an argument"
+            raise InputError(f"{name} is empty, perhaps a variable that is not set; give a value or leave it out")
 
 
 def _discard(stream: TextIO) -> None:
