@@ -24,6 +24,8 @@ from alpt_ref.tables import make_table
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 from alpt_ref.verification.inputs import Inputs
 
+from ._left_out import TRAINED
+
 PLAN = "bits"
 ROWS, FIELDS = 1000, 4
 OF_ROW: dict[str, Callable[[int], int]] = {"adam": lambda d: 8 * d + 4, "adagrad": lambda d: 4, "sgd": lambda d: 0}
@@ -152,6 +154,7 @@ def claim_on(inputs: Inputs) -> Claim:
 HERE = Counted(None)
 CLAIM = Claim(
     id="m4",
+    left_out=TRAINED,
     title="Bytes held in serving and in training follow the formula",
     statement=(
         r"serving: $4n\lceil dm/32 \rceil + 4s$; training: with the optimisers' states"
