@@ -14,6 +14,7 @@ import hashlib
 import importlib.util
 import inspect
 import math
+import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ class UserQuantizer:
     name : ``module:function`` or ``file.py:function``, as the report calls it
     bits, step_size : of the lattice
     address : where it is loaded from, "" where `given` is the function itself
-    digest : what stored cells depend on: the code behind the function
+    digest : what stored cells depend on: the code behind the function; of `given`, whose variables nothing tells, a
+        number used once
     """
 
     name: str
@@ -180,7 +182,7 @@ def user_quantizer(given: Any, bits: Any, step_size: Any) -> UserQuantizer:
         raise InputError(f"step_size must be a number from 1e-30 to {min(most, 1e30):.3g}, got {step_size!r}")
     if callable(given):
         name = str(getattr(given, "__qualname__", type(given).__name__))
-        made = UserQuantizer(name, int(bits), float(size), given=given)
+        made = UserQuantizer(name, int(bits), float(size), digest=secrets.token_hex(16), given=given)
     elif isinstance(given, str):
         address = _absolute(given)
         function = _loaded(address)
