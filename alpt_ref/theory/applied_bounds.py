@@ -23,7 +23,13 @@ from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.rounding_rule import FewBits, Rounding
 from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, schedule_of
-from alpt_ref.theory.simulation_arguments import checked_points, require_problem, sizes_of, start_of
+from alpt_ref.theory.simulation_arguments import (
+    checked_points,
+    minimum_outside_box,
+    require_problem,
+    sizes_of,
+    start_of,
+)
 from alpt_ref.theory.simulation_result import SimulationResult
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.theory.update_rules import UpdateRule, rule_of
@@ -128,8 +134,7 @@ def bounds_that_apply(
     Raises
     ------
     InputError
-        If an argument breaks its rule, the minimum lies outside the box, or a constant that was given is refuted at a
-        point of the box.
+        If an argument breaks its rule, or a constant that was given is refuted at a point of the box.
 
     Examples
     --------
@@ -144,26 +149,30 @@ def bounds_that_apply(
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     learned = isinstance(step_sizes, LearnedSteps)
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)
-    case = Case(
-        problem=problem,
-        known=known_constants(problem, grid, noise, batch=batch, step_sizes=sizes),
-        grid=grid,
-        sizes=sizes,
-        learned=learned,
-        schedule=schedule_of(schedule),
-        rates=schedule_of(schedule).rates(steps),
-        rule=rule,
-        rounding=rounding_is if not isinstance(rounding, (str, FewBits)) and rounding_is is not None else rounding,
-        clipped=clip is not None,
-        noise=noise or Noise(),
-        start=start_of(start, problem.dim, grid, sizes, clipped=clip is not None),
-    )
+    where = minimum_outside_box(problem, grid, sizes)
+    outside = f"the minimum lies outside the box: {where}"
+    case = None
+    if not where:
+        case = Case(
+            problem=problem,
+            known=known_constants(problem, grid, noise, batch=batch, step_sizes=sizes),
+            grid=grid,
+            sizes=sizes,
+            learned=learned,
+            schedule=schedule_of(schedule),
+            rates=schedule_of(schedule).rates(steps),
+            rule=rule,
+            rounding=rounding_is if not isinstance(rounding, (str, FewBits)) and rounding_is is not None else rounding,
+            clipped=clip is not None,
+            noise=noise or Noise(),
+            start=start_of(start, problem.dim, grid, sizes, clipped=clip is not None),
+        )
     found = []
     for one in RULES:
         stated = theorem(one.function) if one.stated else None
-        reasons = one.reasons(case)
+        reasons = [outside] if case is None else one.reasons(case)
         values = np.full(len(points), math.nan)
-        if not reasons:
+        if case is not None and not reasons:
             values = np.array([one.value(case, int(t)) for t in points])
         found.append(
             AppliedBound(
@@ -171,11 +180,11 @@ def bounds_that_apply(
                 title=stated.title if stated else one.title,
                 statement=stated.statement if stated else "",
                 applies=not reasons,
-                why="; ".join(reasons) if reasons else case.rests_on(one),
+                why="; ".join(reasons) if case is None or reasons else case.rests_on(one),
                 metric=one.metric,
                 checkpoints=points,
                 values=values,
-                watch=("exceeded",) if one.unclipped or not case.clipped else (),
+                watch=("exceeded",) if one.unclipped or clip is None else (),
             )
         )
     return sorted(found, key=lambda bound: not bound.applies)

@@ -111,6 +111,7 @@ class Problem:
             if not callable(function) and not (label == "sampled_gradient" and function is None):
                 raise InputError(f"{label} must be a function, got {function!r}")
         self.dim, self.name, self.checks = int(dim), str(name), bool(checks)
+        self._functions, self._compiled = (value, gradient), compiled
         given = {"mu": mu, "L": L, "pl": pl, "G": G, "G1": G1, "g_max": g_max}
         for label, number in given.items():
             if number is not None and not (math.isfinite(number) and number > 0.0):
@@ -173,6 +174,12 @@ class Problem:
             raise InputError("no minimum was found from the origin; give minimum=, or infimum= where there is none")
         return best
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: the functions are compiled there anew, nothing is checked or searched for again."""
+        options = {**self.given, "convex": self.convex, "name": self.name, "compiled": self._compiled}
+        found = {"minimum": self.minimum, "f_star": self.f_star, "origin": self.origin, "checks": self.checks}
+        return _again, (*self._functions, self.dim, self._sampled, options, found)
+
     def __repr__(self) -> str:
         """Name, coordinates, shape, and how the functions are called."""
         how = self.how
@@ -218,6 +225,22 @@ class Problem:
         if self.minimum is None:
             return np.full(point.shape[:-1], math.nan)
         return np.asarray(np.linalg.norm(point - self.minimum, axis=-1))
+
+
+def _again(
+    value: Callable[..., Any],
+    gradient: Callable[..., Any],
+    dim: int,
+    sampled: SampledGradient | None,
+    options: dict[str, Any],
+    found: dict[str, Any],
+) -> Problem:
+    """A problem that was checked before, with what was found then."""
+    place = np.zeros(dim) if found["minimum"] is None else found["minimum"]
+    made = Problem(value, gradient, dim, minimum=place, sampled_gradient=sampled, checks=False, **options)
+    for name, what in found.items():
+        setattr(made, name, what)
+    return made
 
 
 def _require_unbiased(sampled: SampledGradient, gradient: RowFunction, point: Floats) -> None:

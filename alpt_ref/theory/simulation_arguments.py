@@ -91,18 +91,25 @@ def sizes_of(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.f
     return np.array(np.broadcast_to(sizes, (dim,)))
 
 
-def require_minimum_in_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) -> None:
-    """InputError unless a known minimum lies in the box of each coordinate: clipping would lead away from it."""
+def minimum_outside_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) -> str:
+    """Which coordinate of a known minimum lies outside its box; empty if none does."""
     minimum = getattr(problem, "minimum", None)
     if minimum is None:
-        return
+        return ""
     low, high = grid.low_code * sizes, grid.high_code * sizes
     outside = np.flatnonzero((minimum < low) | (minimum > high))
-    if len(outside):
-        j = int(outside[0])
+    if not len(outside):
+        return ""
+    j = int(outside[0])
+    return f"coordinate {j} of it is {minimum[j]:g} and the box is [{low[j]:g}, {high[j]:g}]"
+
+
+def require_minimum_in_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) -> None:
+    """InputError unless a known minimum lies in the box of each coordinate: clipping would lead away from it."""
+    where = minimum_outside_box(problem, grid, sizes)
+    if where:
         raise InputError(
-            f"the minimum must lie in the box, but coordinate {j} of it is {minimum[j]:g} and the box is "
-            f"[{low[j]:g}, {high[j]:g}]; take more bits, a larger step size or minimum_outside=True"
+            f"the minimum must lie in the box, but {where}; take more bits, a larger step size or minimum_outside=True"
         )
 
 

@@ -167,6 +167,12 @@ def test_a_run_that_left_the_range_has_no_bound_that_needs_it() -> None:
     assert "run with check=True" in bound.missing(simulate(BOWL, GRID, 0.5, runs=20, averages=True, **options))
 
 
+def test_a_minimum_outside_the_box_is_the_reason() -> None:
+    here = found(quadratic(1.0, [0.0, 9.0]))
+    why = "the minimum lies outside the box: coordinate 1 of it is 9 and the box is [-2, 1.875]"
+    assert {bound.why for bound in here.values()} == {why}
+
+
 def test_a_rounding_of_your_own_can_be_taken_for_sr() -> None:
     taken = found(rounding=lambda x, draw: x, rounding_is="sr")["S1"]
     assert taken.applies

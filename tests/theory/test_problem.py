@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -191,6 +192,16 @@ def test_a_divergence_is_a_sentence() -> None:
     made = Problem(batch_value, gradient, 3, minimum=C, compiled=False)
     with pytest.raises(InputError, match=r"of run 0 is not finite at step \d+; lower the learning rate"):
         simulate(made, GRID, 1e6, steps=20, runs=2, start=2, rounding="full", clip=None)
+
+
+def test_a_problem_goes_to_another_process() -> None:
+    made = Problem(batch_value, gradient, 3, convex=True, L=2.0, compiled=False, name="bowl")
+    again = pickle.loads(pickle.dumps(made))
+    assert repr(again) == repr(made)
+    assert (again.f_star, again.origin, again.checks) == (made.f_star, "found", True)
+    assert known_constants(again, GRID).lines() == known_constants(made, GRID).lines()
+    wavy = Problem(batch_value, gradient, 3, compiled=False)
+    assert pickle.loads(pickle.dumps(wavy)).minimum is None
 
 
 def test_known_constants_of_built_in_problems() -> None:
