@@ -39,6 +39,7 @@ from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
+from alpt_ref.theory.rounding_rule import FewBits
 from alpt_ref.theory.setting import Grid, Noise, Schedule
 from alpt_ref.theory.simulation_result import SimulationResult
 
@@ -46,6 +47,7 @@ __all__ = [
     "Chain",
     "Constants",
     "Evolution",
+    "FewBits",
     "Grid",
     "Noise",
     "Schedule",

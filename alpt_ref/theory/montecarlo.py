@@ -21,12 +21,23 @@ from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
 from alpt_ref.kernels.device import default_device
 from alpt_ref.kernels.jit import run_rows
+from alpt_ref.theory.gradient_source import LinearSource, SeparableSource, Source
 from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problems import Separable
+from alpt_ref.theory.rounding_rule import FewBits, Rounding
 from alpt_ref.theory.setting import Grid, Noise, Schedule
+from alpt_ref.theory.simulation_arguments import (
+    checked_points,
+    one_of,
+    require_minimum_in_box,
+    require_numbers,
+    require_problem,
+    sizes_of,
+    start_codes,
+)
 from alpt_ref.theory.simulation_result import SimulationResult, of_linear, of_separable
+from alpt_ref.theory.vectorised import Setup, walk
 
-Rounding = Literal["full", "sr", "dr"]
 UpdateRule = Literal["sgd"]
 Clipping = Literal["range"]
 
@@ -48,7 +59,6 @@ _LINEAR = {
 }
 GROUP_ELEMENTS = 2048
 """Coordinates that one group of runs holds at a time, so that its buffers stay in the first-level cache."""
-MOST_BATCH = 1 << 20
 
 
 def simulate(
@@ -68,6 +78,7 @@ def simulate(
     checkpoints: Iterable[int] | None = None,
     averages: bool = False,
     check: bool = False,
+    minimum_outside: bool = False,
     seed: int = 0,
     device: str | None = None,
 ) -> SimulationResult:
@@ -87,8 +98,10 @@ def simulate(
         Codes of ``w_1``.
     update : {"sgd"}
         Update rule.
-    rounding : {"sr", "dr", "full"}
-        Stochastic, deterministic (ties up), or none: float32 weights.
+    rounding : {"sr", "dr", "full"}, FewBits or function
+        Stochastic, deterministic (ties up), or none: float32 weights. `FewBits` for stochastic with few random bits. A
+        function ``fn(x, draw)`` of float32 (runs, d) and the number of the call returns decoded values on the grid; see
+        `alpt_ref.theory.vectorised`.
     clip : {"range"}
         An iterate is clipped to the codes of `grid`, in full precision to their values.
     step_sizes : float array (d,), optional
@@ -101,6 +114,8 @@ def simulate(
         Iterates to record; the last one is always recorded.
     averages, check : bool
         Also average over all iterates; also watch the assumptions at every iterate. Both cost time.
+    minimum_outside : bool
+        Allow a minimum outside the box, where no theorem holds: clipping then leads away from it.
     seed : int
         Key of the counter-based generator, 0 to 2**64 - 1.
     device : {"cpu", "cuda"}, optional
@@ -127,29 +142,30 @@ def simulate(
     array([[0.25],
            [0.25]], dtype=float32)
     """
+    require_problem(problem)
     noise = noise or Noise()
-    points = _checkpoints(checkpoints, steps)
-    codes = _start(start, problem.dim, grid)
-    for name, value, known in (
-        ("update", update, _UPDATE),
-        ("rounding", rounding, _ROUNDING),
-        ("clip", clip, _CLIPPING),
-    ):
-        if value not in known:
-            *others, last = known
-            choices = f"{', '.join(others)} or {last}" if others else last
-            raise InputError(f"{name} must be {choices}, got {value!r}")
-    if isinstance(runs, bool) or runs < 1 or runs * problem.dim >= 1 << 50:
-        raise InputError(f"runs must be at least 1 (and runs * d below 2**50), got {runs!r}")
-    if isinstance(seed, bool) or not 0 <= seed < 1 << 64:
-        raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+    points = checked_points(checkpoints, steps)
+    one_of("update", update, _UPDATE)
+    if not callable(rounding) and not isinstance(rounding, FewBits):
+        one_of("rounding", rounding, _ROUNDING, "FewBits(r) or a function of (x, draw)")
+    one_of("clip", clip, _CLIPPING)
+    require_numbers(runs, seed, batch, problem.dim)
+    codes, sizes = start_codes(start, problem.dim, grid), sizes_of(step_sizes, problem.dim, grid)
+    if not minimum_outside:
+        require_minimum_in_box(problem, grid, sizes)
+    watch = kinds.Watch(points, bool(averages), bool(check))
+    if not isinstance(rounding, str):
+        if device == "cuda":
+            raise InputError("device 'cuda' takes rounding full, sr or dr; leave device out for another rounding")
+        source = _source(problem, batch)
+        return walk(Setup(source, grid, runs, codes, sizes, schedule.rates(steps), rounding, noise, watch, seed))
     device = _device(device, problem, runs, steps, batch, bool(averages or check))
     method = kinds.Method(
         update=_UPDATE[update],
         rounding=_ROUNDING[rounding],
         noise=_NOISE[noise.kind],
         start=codes,
-        step_size=_step_sizes(step_sizes, problem.dim, grid),
+        step_size=sizes,
         low=np.int32(grid.low_code),
         high=np.int32(grid.high_code),
         sigma=np.float32(noise.largest if noise.kind == "uniform" else noise.sigma),
@@ -157,12 +173,15 @@ def simulate(
         k0=np.uint32(seed & 0xFFFFFFFF),
         k1=np.uint32(seed >> 32),
     )
-    watch = kinds.Watch(points, bool(averages), bool(check))
     if isinstance(problem, LinearModel):
-        if isinstance(batch, bool) or not 0 <= batch <= MOST_BATCH:
-            raise InputError(f"batch must be from 0 (all rows) to {MOST_BATCH}, got {batch!r}")
         return of_linear(problem, watch, *_run(_linear(problem, batch), runs, method, watch, device))
     return of_separable(watch, *_run(_separable(problem), runs, method, watch, device))
+
+
+def _source(problem: Separable | LinearModel, batch: int) -> Source:
+    if isinstance(problem, LinearModel):
+        return LinearSource(problem, _linear(problem, batch))
+    return SeparableSource(problem)
 
 
 def _separable(problem: Separable) -> kinds.Problem:
@@ -219,34 +238,3 @@ def _device(
     rows = 0 if isinstance(problem, Separable) else batch or len(problem.offsets)
     pays = montecarlo_cuda.pays(runs, problem.dim, steps, rows=rows, watched=watched)
     return "cuda" if device is not None or pays else "cpu"
-
-
-def _one_of(name: str, value: str, known: Iterable[str]) -> None:
-    *others, last = known
-    if value not in (*others, last):
-        raise InputError(f"{name} must be {', '.join(others)}{' or ' * bool(others)}{last}, got {value!r}")
-
-
-def _checkpoints(checkpoints: Iterable[int] | None, steps: int) -> NDArray[np.int64]:
-    if isinstance(steps, bool) or steps < 1:
-        raise InputError(f"steps must be at least 1, got {steps!r}")
-    wanted = sorted({int(t) for t in (checkpoints or ())} | {int(steps)})
-    if wanted[0] < 1 or wanted[-1] > steps:
-        raise InputError(f"checkpoints must lie from 1 to steps = {steps}, got {wanted[0]} to {wanted[-1]}")
-    return np.array(wanted, dtype=np.int64)
-
-
-def _start(start: ArrayLike, dim: int, grid: Grid) -> NDArray[np.int32]:
-    codes = np.asarray(start)
-    if codes.shape not in ((), (dim,)) or codes.dtype.kind not in "iu":
-        raise InputError(f"start must be one whole code or one for each of the {dim} coordinates, got {start!r}")
-    if codes.min() < grid.low_code or codes.max() > grid.high_code:
-        raise InputError(f"start must lie from {grid.low_code} to {grid.high_code}, got {codes.min()}..{codes.max()}")
-    return np.ascontiguousarray(np.broadcast_to(codes, (dim,)), dtype=np.int32)
-
-
-def _step_sizes(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.float64]:
-    sizes = np.asarray(grid.step_size if step_sizes is None else step_sizes, dtype=np.float64)
-    if sizes.shape not in ((), (dim,)) or not (np.isfinite(sizes).all() and (sizes > 0.0).all()):
-        raise InputError(f"step_sizes must be one number above 0 for each of the {dim} coordinates, got {step_sizes!r}")
-    return np.array(np.broadcast_to(sizes, (dim,)))

@@ -160,6 +160,11 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
+        if self.data.source in ("synthetic", "movielens") and self.data.path:
+            raise InputError(
+                f"data.path {self.data.path!r} is not read where data.source is {self.data.source!r}; name the kind "
+                "of file as data.source (--criteo, --avazu, --libfm, --format, --data), or leave the path out"
+            )
         if self.data.source == "store" and not isinstance(self.data.path, str):
             raise InputError(f"data.path must be one folder for data.source 'store', got {list(self.data.path)}")
 

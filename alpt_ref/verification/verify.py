@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alpt_ref._util.check import whole_number
 from alpt_ref._util.files import claim_folder, write_json
+from alpt_ref._util.plugin import plugin_files
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
@@ -18,6 +19,7 @@ from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, save_results
 from alpt_ref.verification.runner import load_claims
 from alpt_ref.verification.runner import verify as measure_and_judge
+from alpt_ref.verification.task import id_of_file
 
 MARKER = "verify.json"
 OWN = ("cells", "claims", LEDGER, "report.html", "report.md", "report.json")
@@ -33,6 +35,8 @@ def verify(
     budget: str = "quick",
     seed: int = 0,
     jobs: int | None = 1,
+    scheduler: str | None = None,
+    join: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda text: None,
@@ -45,7 +49,8 @@ def verify(
         Ids, such as ``"r2"``; default: every claim of the package and of installed distributions (entry points
         ``alpt_ref.claims``). ``alpt-ref verify list`` shows them.
     folder : folder, optional
-        Files of more claims; they are run as Python. An id that there is already is refused.
+        Files of more claims; they are run as Python. Without `claims`, these alone are verified; named ones may be
+        of the package too. An id that there is already is refused.
     runs : folder, optional
         Study that claims on trained models are about, as ``alpt-ref reproduce`` wrote it; without it they do not apply.
     clicks : folder, optional
@@ -60,6 +65,11 @@ def verify(
     jobs : int, optional
         Processes. 1 measures in this one; None takes one per core, and then a script needs the usual
         ``if __name__ == "__main__":``.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers measure instead (extra ``dist``); they must see `output` and the claim
+        files under the same path.
+    join : bool
+        Share the cells with other clients that work on `output` with ``join``, here or on other machines.
     device : {"cpu", "cuda"}
         Where large simulations run; results are bit for bit the same.
     progress, log : optional
@@ -92,6 +102,8 @@ def verify(
     whole_number("seed", seed, 0)
     if jobs is not None:
         whole_number("jobs", jobs, 1)
+    if output is None and (scheduler or join):
+        raise InputError("scheduler and join need output, the folder that all who work on it see")
     if claims is not None and not ids:
         raise InputError("claims must name at least one claim, got none; leave it out to verify all")
     if device != "cpu":
@@ -99,12 +111,14 @@ def verify(
     inputs = Inputs(
         None if runs is None else Path(runs).absolute(), None if clicks is None else Path(clicks).absolute()
     )
-    chosen = [one.about(inputs) for one in load_claims(add=folder, only=ids).values()]
+    wanted = ids or _ids(folder)
+    chosen = [one.about(inputs) for one in load_claims(add=folder, only=wanted).values()]
 
     def run(where: Path) -> list[ClaimResult]:
         return measure_and_judge(
-            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, log=log
-        )
+            chosen, where, budget=budget, seed=seed, jobs=jobs, scheduler=scheduler, join=join, device=device,
+            progress=progress, log=log,
+        )  # fmt: skip
 
     if output is None:
         with tempfile.TemporaryDirectory(prefix="alpt-ref-verify-") as temporary:
@@ -116,3 +130,8 @@ def verify(
         save_results(where, results)
         write_report(where, results, chosen)
     return {result.id: result for result in results}
+
+
+def _ids(folder: str | Path | None) -> tuple[str, ...]:
+    """Ids of a folder's claims, told by the names of its files."""
+    return () if folder is None else tuple(map(id_of_file, plugin_files(Path(folder))))

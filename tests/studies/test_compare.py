@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from alpt_ref._util.dispatch import Where
 from alpt_ref.cli.compare import compare_command, vary_of
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError, TrainingError
@@ -245,8 +246,8 @@ def test_each_job_gets_its_share_of_the_cores(
 ) -> None:
     seen: list[tuple[int | None, int]] = []
 
-    def recording(tasks: Any, *, jobs: int, scheduler: None) -> Any:
-        seen.append((tasks[0].config.train.threads, jobs))
+    def recording(tasks: Any, where: Where, **rest: Any) -> Any:
+        seen.append((tasks[0].config.train.threads, where.jobs))
         return iter(())
 
     monkeypatch.setattr(training_plan, "run_tasks", recording)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import make_table
+from tests import simulator
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -122,6 +123,7 @@ SMALL_ROWS, SMALL_SIZES = 12, [7, 45]
 if __name__ == "__main__":  # in a process with Numba's simulator: `python -m tests.tables.cuda_cases FILE.npz`
     import sys
 
+    simulator.install()
     np.seterr(over="ignore")  # unsigned integers wrap on purpose
     everything = {
         f"{case.name}:{name}": array
