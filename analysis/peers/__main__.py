@@ -16,9 +16,7 @@ NAMES = [peer.name for peer in PEERS]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--only", multiple=True, metavar="NAME", help="A package; may be repeated. Rows of the others stay as they are."
-)
+@click.option("--only", multiple=True, metavar="NAME", help="A package; may be repeated. Rows of the others stay as they are.")
 @click.option("--effort", type=click.Choice(EFFORTS), default="full", show_default=True, help="Of the checks.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the checks.")
 @click.option(

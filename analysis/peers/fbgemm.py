@@ -23,7 +23,6 @@ INSIDE = {
     "nan_policy": "NaN in a row leaves it without a range",
 }
 
-
 def _reenacted() -> list[Case]:
     def quantizer(x: Floats, draw: int, step: float) -> Floats:
         low, high = -128 * step, 127 * step

@@ -27,7 +27,9 @@ extern "C" __global__ void rule(const float* x, unsigned int first, float scale,
 """
 
 
-def uint8_rule(x: NDArray[np.float32], words: NDArray[np.uint32], scale: float, bias: float) -> NDArray[np.uint8]:
+def uint8_rule(
+    x: NDArray[np.float32], words: NDArray[np.uint32], scale: float, bias: float
+) -> NDArray[np.uint8]:
     """Codes of x for 32-bit words: float32 noise in [-1/2, 1/2) is added and the sum goes to the nearest integer.
 
     The sum is rounded to float32 before it is rounded to an integer, and the integer is cut to 8 bits.

@@ -20,9 +20,7 @@ def in_numpy(bits: int) -> Case:
         noise = np.random.default_rng(draw).random(x.shape, dtype=np.float32)
         return np.asarray(np.clip(np.floor(x / STEP + noise), low, high) * STEP)
 
-    return Case(
-        f"NumPy, float32, {bits} bits", "sr", Uniform(float(STEP), bits), quantizer, PROMISE, "definition of SR"
-    )
+    return Case(f"NumPy, float32, {bits} bits", "sr", Uniform(float(STEP), bits), quantizer, PROMISE, "definition of SR")
 
 
 def in_torch(bits: int) -> Case:

@@ -49,9 +49,7 @@ def table(record: Record, link: str = "") -> str:
     lines.append("|---|---|---|" + ":-:|" * len(names))
     for row in record.rows:
         cells = [f"{row.peer} {row.version}: {row.case}", row.rounding.upper(), row.lattice]
-        lines.append(
-            "| " + " | ".join([*(_escaped(one) for one in cells), *(cell(row, name) for name in names)]) + " |"
-        )
+        lines.append("| " + " | ".join([*(_escaped(one) for one in cells), *(cell(row, name) for name in names)]) + " |")
     return "\n".join(lines)
 
 
@@ -70,9 +68,7 @@ def sentences(record: Record) -> str:
         by_property.setdefault(name, []).append(row.peer)
     for name in sorted(by_property, key=lambda name: -len(by_property[name])):
         every = by_property[name]
-        lines.append(
-            f"- `{name}`: {_and(list(dict.fromkeys(every)))} ({len(every)} of {_tested(record, name)} roundings)."
-        )
+        lines.append(f"- `{name}`: {_and(list(dict.fromkeys(every)))} ({len(every)} of {_tested(record, name)} roundings).")
     for one in record.missing:
         lines.append(f"- not measured: {one.peer} ({one.reason}).")
     return "\n".join(lines)
@@ -125,9 +121,7 @@ def measured_with(record: Record) -> str:
     for name in dict.fromkeys(row.peer for row in record.rows):
         rows = [row for row in record.rows if row.peer == name]
         one, seconds = rows[0], sum(row.seconds for row in rows)
-        lines.append(
-            f"| {name} | {one.version} | {one.effort}, {one.seed} | {seconds:.0f} | {one.date} | {one.machine} |"
-        )
+        lines.append(f"| {name} | {one.version} | {one.effort}, {one.seed} | {seconds:.0f} | {one.date} | {one.machine} |")
     return "\n".join(lines)
 
 

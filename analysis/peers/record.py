@@ -92,9 +92,7 @@ def save(path: Path, record: Record) -> None:
     write_text(path, msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n")
 
 
-def merged(
-    old: Record | None, command: str, rows: Iterable[Row], missing: Sequence[Missing], order: Sequence[str]
-) -> Record:
+def merged(old: Record | None, command: str, rows: Iterable[Row], missing: Sequence[Missing], order: Sequence[str]) -> Record:
     """New rows in place of the same peer's old ones; old rows of peers that were not measured now stay, as they were.
 
     A peer with a row of any age is not missing. Every row names the version, date and machine that it was measured with.
