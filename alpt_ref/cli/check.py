@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 @click.option("--narrow", is_flag=True, help="Without the lowest code.")
 @click.option("--format", "float_format", metavar="NAME", help="In place of step size and bits: bf16, fp16, e4m3, ….")
 @click.option("--rounding", type=click.Choice(["sr", "dr"]), default="sr", show_default=True, help="What it promises.")
+@click.option(
+    "--arrays", type=click.Choice(["numpy", "torch", "cupy"]), default="numpy", show_default=True, help="What it takes."
+)
+@click.option("--ties", metavar="RULE", help="up, down, even, odd, away or toward, if that is promised (dr).")
 @click.option("--require", metavar="NAMES", help="Notes that count as failures, comma-separated.")
 @click.option("--only", metavar="NAMES", help="These properties alone, comma-separated.")
 @click.option("--effort", default="full", show_default=True, help="quick, full, or a share of full.")
@@ -44,6 +48,8 @@ def _check(
     name: str,
     *,
     rounding: str,
+    arrays: str,
+    ties: str | None,
     require: str | None,
     only: str | None,
     effort: str,
@@ -62,6 +68,7 @@ def _check(
         check_output_file(output, endings=(".md",))
     arguments: dict[str, Any] = {
         "rounding": rounding, "require": _names(require), "only": _names(only), "effort": _effort(effort), "seed": seed,
+        "arrays": arrays, "ties": ties,
     }  # fmt: skip
     grid = _lattice(**lattice)
     try:

@@ -33,7 +33,7 @@ from alpt_ref.errors import InputError
     default="fp32,lpt-dr,lpt-sr,alpt-dr,alpt-sr",
     show_default=True,
     help="Comma-separated: fp32 (always run, as the reference), lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, "
-    "pact, lsq.",
+    "pact, lsq, eco-dr, eco-sr, rowmax-dr, rowmax-sr.",
 )
 @click.option("--bits", default="8,4,2", show_default=True, help="Comma-separated: 16, 8, 4, 2.")
 @click.option(

@@ -138,7 +138,7 @@ def verify(
     else:
         if bits is not None or step_size is not None:
             raise InputError("bits and step_size are the lattice of quantizer, which is not given; give it too")
-        inputs = Inputs(*(None if one is None else Path(one).absolute() for one in (runs, clicks)))
+        inputs = Inputs(_absolute(runs), _absolute(clicks))
         chosen = [one.about(inputs) for one in load_claims(add=folder, only=wanted).values()]
 
     def run(where: Path) -> list[ClaimResult]:
@@ -151,7 +151,7 @@ def verify(
         with tempfile.TemporaryDirectory(prefix="alpt-ref-verify-") as temporary:
             results = run(Path(temporary))
         return _by_id(results, own, left_out)
-    where = claim_folder(output, MARKER, lambda marker: other_quantizer(marker, own), OWN)
+    where = claim_folder(output, MARKER, lambda marker: other_quantizer(marker, own), OWN, within=["reproduce.json"])
     marked = {"command": "alpt-ref verify"}
     write_json(where / MARKER, marked if own is None else {**marked, "quantizer": described(own)})
     results = run(where)
@@ -167,6 +167,10 @@ def _by_id(
     if quantizer is not None:
         return QuantizerVerdicts(results, quantizer, left_out)
     return {result.id: result for result in results}
+
+
+def _absolute(folder: str | Path | None) -> Path | None:
+    return None if folder is None else Path(folder).absolute()
 
 
 def _ids(folder: str | Path | None) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from alpt_ref._util import check as _check
 from alpt_ref._util.plugin import require_known
 from alpt_ref.errors import InputError
 from alpt_ref.quantizer.lattices import Lattice
-from alpt_ref.testing.quantizer import bias, calls, grid, independence, nearest, spread
+from alpt_ref.testing.adapters import from_cupy, from_torch
+from alpt_ref.testing.quantizer import bias, calls, grid, independence, nearest, policies, spread
 from alpt_ref.testing.quantizer.gradient import gradient as gradient_check
 from alpt_ref.testing.quantizer.probe import Broken, Probe
 from alpt_ref.testing.quantizer.report import (
@@ -26,7 +27,8 @@ from alpt_ref.testing.quantizer.report import (
     Report,
 )
 
-EFFORTS = {"quick": 0.1, "full": 1.0}
+EFFORTS = {"quick": 0.05, "full": 1.0}
+ARRAYS: dict[str, Callable[..., Any]] = {"torch": from_torch, "cupy": from_cupy}
 FALSE_ALARM = 1e-6
 """Probability that a quantiser with all properties fails one, at most."""
 CHECKS: dict[str, Callable[[Probe], Finding]] = {
@@ -34,7 +36,7 @@ CHECKS: dict[str, Callable[[Probe], Finding]] = {
     "neighbour": grid.neighbour,
     "saturation": grid.saturation,
     "subnormal": grid.subnormal,
-    "nan_policy": calls.nan_policy,
+    "nan_policy": policies.nan_policy,
     "layout": calls.layout,
     "input_untouched": calls.input_untouched,
     "repeatable": calls.repeatable,
@@ -46,7 +48,7 @@ CHECKS: dict[str, Callable[[Probe], Finding]] = {
     "beside_ties": nearest.beside_ties,
     "round_trip": calls.round_trip,
     "gradient": gradient_check,
-    "dtype": calls.dtype,
+    "dtype": policies.dtype,
     "independence": independence.independence,
     "variance": spread.variance,
     "fixed_points": grid.fixed_points,
@@ -68,6 +70,7 @@ def check_quantizer(
     only: Iterable[str] = (),
     ties: str | None = None,
     gradient: Callable[[Any, Any, int], Any] | None = None,
+    arrays: str = "numpy",
     others: Sequence[Callable[[Any, int], Any]] = (),
     resolution: float = 2.0**-32,
     seconds: float | None = 24.0,
@@ -89,7 +92,7 @@ def check_quantizer(
         Notes (`NOTES`) that count as failures.
     effort : "quick", "full" or float
         Share of the full count: 1 is ``2 * 10**8`` elements for `fixed_points` and half as many for `unbiased`; quick
-        is a tenth.
+        is a twentieth.
     seed : int
         Decides inputs and draws; at least 0.
     only : names
@@ -99,6 +102,8 @@ def check_quantizer(
     gradient : callable ``gradient(x, g, draw)``, optional
         The gradient of x for the gradient g of the result, float32 (n, d), or that and the step size's (one, or one for
         each row). Adapters of torch have it.
+    arrays : {"numpy", "torch", "cupy"}
+        What `fn` takes and returns; with torch, autograd gives the gradient.
     others : functions like `fn`
         The same quantiser with other seeds or for other purposes, which must be independent of `fn` in equal draws.
     resolution : float
@@ -131,6 +136,9 @@ def check_quantizer(
     """
     if not callable(fn):
         raise InputError(f"fn must be a function fn(x, draw), got {type(fn).__name__}")
+    kind = _check.choice("arrays", arrays, ("numpy", *ARRAYS))
+    if kind in ARRAYS:
+        fn, name = ARRAYS[kind](fn), name or _name_of(fn)
     if ties is not None:
         ties = _check.choice("ties", ties, nearest.TIE_RULES)
     if not isinstance(lattice, Lattice):
