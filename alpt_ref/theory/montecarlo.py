@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
+from alpt_ref.kernels.cpu.montecarlo_products import tiles
 from alpt_ref.kernels.device import default_device
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.theory.linear import LinearModel
@@ -67,6 +68,7 @@ def simulate(
     batch: int = 1,
     checkpoints: Iterable[int] | None = None,
     averages: bool = False,
+    thin: int = 1,
     check: bool = False,
     seed: int = 0,
     device: str | None = None,
@@ -101,6 +103,9 @@ def simulate(
         Iterates to record; the last one is always recorded.
     averages, check : bool
         Also average over all iterates; also watch the assumptions at every iterate. Both cost time.
+    thin : int
+        Average over every `thin`-th iterate (`LinearModel` only, whose loss costs ``rows * d`` an iterate): of run r those
+        ``t`` with ``(t + r // 4) % thin == 0``, so that the runs together take all iterates alike.
     seed : int
         Key of the counter-based generator, 0 to 2**64 - 1.
     device : {"cpu", "cuda"}, optional
@@ -157,11 +162,11 @@ def simulate(
         k0=np.uint32(seed & 0xFFFFFFFF),
         k1=np.uint32(seed >> 32),
     )
-    watch = kinds.Watch(points, bool(averages), bool(check))
+    watch = kinds.Watch(points, bool(averages), bool(check), _thin(thin, problem, averages))
     if isinstance(problem, LinearModel):
         if isinstance(batch, bool) or not 0 <= batch <= MOST_BATCH:
             raise InputError(f"batch must be from 0 (all rows) to {MOST_BATCH}, got {batch!r}")
-        return of_linear(problem, watch, *_run(_linear(problem, batch), runs, method, watch, device))
+        return of_linear(problem, watch, *_run(_linear(problem, batch, averages), runs, method, watch, device))
     return of_separable(watch, *_run(_separable(problem), runs, method, watch, device))
 
 
@@ -170,15 +175,16 @@ def _separable(problem: Separable) -> kinds.Problem:
     none = np.float32(0.0)
     return kinds.Problem(
         _SEPARABLE[problem.kind], curvature, shape, minimum, np.zeros((0, problem.dim), np.float32),
-        np.zeros(0, np.float32), none, none, 0,
+        np.zeros((1, 0, 0), np.float32), np.zeros(0, np.float32), none, none, 0,
     )  # fmt: skip
 
 
-def _linear(problem: LinearModel, batch: int) -> kinds.Problem:
+def _linear(problem: LinearModel, batch: int, averages: bool) -> kinds.Problem:
     none = np.zeros(0, np.float32)
     features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
     width, l2 = np.float32(problem.width), np.float32(problem.l2)
-    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, offsets, width, l2, batch)
+    columns = tiles(features) if batch == 0 or averages else np.zeros((1, 0, 0), np.float32)
+    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, columns, offsets, width, l2, batch)
 
 
 def _run(
@@ -225,6 +231,14 @@ def _one_of(name: str, value: str, known: Iterable[str]) -> None:
     *others, last = known
     if value not in (*others, last):
         raise InputError(f"{name} must be {', '.join(others)}{' or ' * bool(others)}{last}, got {value!r}")
+
+
+def _thin(thin: int, problem: Separable | LinearModel, averages: bool) -> int:
+    if isinstance(thin, bool) or not isinstance(thin, (int, np.integer)) or thin < 1:
+        raise InputError(f"thin must be a whole number of at least 1, got {thin!r}")
+    if thin > 1 and not (averages and isinstance(problem, LinearModel)):
+        raise InputError(f"thin={thin} goes with averages=True and a linear model: drop it, or set averages=True")
+    return int(thin)
 
 
 def _checkpoints(checkpoints: Iterable[int] | None, steps: int) -> NDArray[np.int64]:
