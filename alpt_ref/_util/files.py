@@ -39,8 +39,8 @@ STALE_S = 60.0
 
 
 def hidden(path: Path) -> Path:
-    """A fresh name beside `path` that no reader looks at and that `remove_parts` knows."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{_place()}{secrets.token_hex(4)}.part")
+    """A fresh name beside `path` that no reader looks at and that `remove_parts` knows; a long name is cut off."""
+    return path.with_name(f".{path.name[:40]}.{os.getpid()}-{_place()}{secrets.token_hex(4)}.part")
 
 
 @functools.cache
@@ -147,7 +147,7 @@ def atomic(path: str | Path, *, synced: bool = True) -> Iterator[BinaryIO]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        if error.filename is None:  # a full disk is reported without saying where
+        if error.filename in (None, str(temporary)):  # a full disk is reported without saying where
             error.filename = str(path)
         raise
 
@@ -180,7 +180,9 @@ def writable_folder(path: str | Path) -> Path:
     """Make the folder if need be and prove that a file can be written in it, before any work is done."""
     path = Path(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        Path(os.path.realpath(path)).mkdir(
+            parents=True, exist_ok=True
+        )  # through a link to a folder that is not there yet
         probe = hidden(path / "write")
         probe.touch(exist_ok=False)
         probe.unlink()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alpt_ref._util.outputs import check_results_folder
-from alpt_ref.cli.options import Interrupted, echo, echo_unless
+from alpt_ref.cli.options import Interrupted, cluster_options, echo, echo_unless
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _CLAIMS = click.option(
 )
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
+@cluster_options
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
@@ -46,8 +47,8 @@ _CLAIMS = click.option(
 def verify_command(context: click.Context, /, **options: Any) -> None:
     """Try to refute every claim; exit status 1 if one is refuted or fails, or a control is not refuted.
 
-    The claims are the package's own and those of installed distributions (entry points `alpt_ref.claims`); with --claims
-    DIR those of that folder alone. --claim picks some of all these.
+    The claims are the package's own and those of installed distributions (entry points `alpt_ref.claims`); with
+    --claims DIR those of that folder alone. --claim picks some of all these.
     Writes report.html (self-contained), report.md and report.json. Finished cells are kept, so a run that was stopped
     resumes.
     """
@@ -62,6 +63,8 @@ def _verify(
     clicks: str | None,
     budget: str,
     jobs: int | None,
+    scheduler: str | None,
+    join: bool,
     device: str,
     seed: int,
     output: str,
@@ -85,6 +88,8 @@ def _verify(
             budget=budget,
             seed=seed,
             jobs=jobs,
+            scheduler=scheduler,
+            join=join,
             device=device,
             progress=Progress(enabled=not quiet),
             log=log,

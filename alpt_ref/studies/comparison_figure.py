@@ -29,6 +29,10 @@ STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for t
     "pruning": {"marker": "X", "linestyle": (0, (2, 2)), "color": "#666666"},
     "pact": {"marker": "v", "linestyle": (0, (5, 2)), "color": "#CC79A7"},
     "lsq": {"marker": "p", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "color": "#009E73"},
+    "eco-dr": {"marker": "<", "linestyle": (0, (6, 1)), "color": "#882255"},
+    "eco-sr": {"marker": ">", "linestyle": (0, (6, 1, 1, 1)), "color": "#AA4499"},
+    "rowmax-dr": {"marker": "d", "linestyle": (0, (1, 3)), "color": "#999933"},
+    "rowmax-sr": {"marker": "H", "linestyle": (0, (3, 3)), "color": "#44AA99"},
 }
 OTHER: dict[str, Any] = {"marker": "h", "linestyle": (0, (4, 1, 1, 1)), "color": "#117733"}
 """Methods of other distributions; the legend names them."""

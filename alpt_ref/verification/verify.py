@@ -35,6 +35,8 @@ def verify(
     budget: str = "quick",
     seed: int = 0,
     jobs: int | None = 1,
+    scheduler: str | None = None,
+    join: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda text: None,
@@ -63,6 +65,11 @@ def verify(
     jobs : int, optional
         Processes. 1 measures in this one; None takes one per core, and then a script needs the usual
         ``if __name__ == "__main__":``.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers measure instead (extra ``dist``); they must see `output` and the claim
+        files under the same path.
+    join : bool
+        Share the cells with other clients that work on `output` with ``join``, here or on other machines.
     device : {"cpu", "cuda"}
         Where large simulations run; results are bit for bit the same.
     progress, log : optional
@@ -95,6 +102,8 @@ def verify(
     whole_number("seed", seed, 0)
     if jobs is not None:
         whole_number("jobs", jobs, 1)
+    if output is None and (scheduler or join):
+        raise InputError("scheduler and join need output, the folder that all who work on it see")
     if claims is not None and not ids:
         raise InputError("claims must name at least one claim, got none; leave it out to verify all")
     if device != "cpu":
@@ -107,8 +116,9 @@ def verify(
 
     def run(where: Path) -> list[ClaimResult]:
         return measure_and_judge(
-            chosen, where, budget=budget, seed=seed, jobs=jobs, device=device, progress=progress, log=log
-        )
+            chosen, where, budget=budget, seed=seed, jobs=jobs, scheduler=scheduler, join=join, device=device,
+            progress=progress, log=log,
+        )  # fmt: skip
 
     if output is None:
         with tempfile.TemporaryDirectory(prefix="alpt-ref-verify-") as temporary:

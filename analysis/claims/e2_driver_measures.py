@@ -75,7 +75,17 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
     steps = options["steps"]
     points = sorted({2, steps // 2, steps})
     at = np.array(points) - 1
-    got = simulate(problem, grid, schedule, **options, checkpoints=points, averages=True, check=True, device="cpu")
+    got = simulate(
+        problem,
+        grid,
+        schedule,
+        **options,
+        checkpoints=points,
+        averages=True,
+        check=True,
+        device="cpu",
+        minimum_outside=True,
+    )
     w = run.w.astype(np.float64)
     value, slope = losses(problem, w, broken), problem.gradient(w)
     if broken == NOISY:

@@ -8,6 +8,8 @@ explanation.
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -20,7 +22,8 @@ from alpt_ref._util.processes import available_cores
 from alpt_ref._util.signals import interrupted_status, listen
 from alpt_ref.errors import AlptError, InputError
 
-from .named import prepare, read
+from .generic import Generic
+from .named import Mutant, prepare, read
 from .report import page, read_explained, unexplained
 from .run import NOT_RUN, Run
 from .sandbox import Project
@@ -46,6 +49,8 @@ LEFT_OUT = (
     "alpt_ref/kernels/cpu/montecarlo_types.py",
     "alpt_ref/scalar/jit.py",
 )
+KERNELS = ("alpt_ref/scalar/*.py", "alpt_ref/kernels/cpu/*.py")
+"""Their functions are compiled; they run as plain Python first."""
 TESTS = tuple(f"tests/{room}/**/test_*.py" for room in ("scalar", "quantizer", "theory", "kernels", "verification"))
 """Of the rooms that are broken. Not the digests of bits, which notice every change, and a meant one too."""
 
@@ -72,6 +77,9 @@ def checkout(root: Path | None) -> Path:
 @click.command(help=__doc__, context_settings={"max_content_width": 120})
 @click.option("--named", is_flag=True, help="Only the mutants with a name, against the claims alone.")
 @click.option("--mutant", "ids", metavar="ID", multiple=True, help="Only this named mutant; may be repeated.")
+@click.option("--by-rule", is_flag=True, help="Only the mutants by rule.")
+@click.option("--shard", metavar="I/N", help="Only every N-th of the mutants by rule, from the I-th on (1 to N).")
+@click.option("--sample", type=click.IntRange(min=1), metavar="K", help="Only K mutants by rule of each file.")
 @click.option("--file", "files", metavar="PATH", multiple=True, help="Break only this file by rule; may be repeated.")
 @click.option("--hours", type=click.FloatRange(min=0), default=5.5, show_default=True, help="No new mutant after that.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Mutants at a time.  [default: cores]")
@@ -82,12 +90,13 @@ def checkout(root: Path | None) -> Path:
 )
 @click.option("--report", type=PATH, metavar="FILE", help="The page.  [default: mutants.md in --output]")
 def main(
-    named: bool, ids: tuple[str, ...], files: tuple[str, ...], hours: float, jobs: int | None, seed: int,
-    root: Path | None, output: Path, report: Path | None,
+    named: bool, ids: tuple[str, ...], by_rule: bool, shard: str | None, sample: int | None, files: tuple[str, ...],
+    hours: float, jobs: int | None, seed: int, root: Path | None, output: Path, report: Path | None,
 ) -> None:  # fmt: skip
     listen()  # SIGTERM too must end what is running
     try:
-        failed = mutate(named or bool(ids), ids, files, hours, jobs or available_cores(), seed, root, output, report)
+        part = Part(named or bool(ids), by_rule or bool(files or shard or sample), ids, files, shard, sample, seed)
+        failed = mutate(part, hours, jobs or available_cores(), root, output, report)
     except AlptError as error:
         raise Refused(str(error)) from None
     except KeyboardInterrupt:
@@ -96,28 +105,56 @@ def main(
     raise SystemExit(int(failed))
 
 
-def mutate(
-    named: bool, ids: tuple[str, ...], files: tuple[str, ...], hours: float, jobs: int, seed: int,
-    root: Path | None, output: Path, report: Path | None,
-) -> bool:  # fmt: skip
+@dataclass(frozen=True)
+class Part:
+    """Which mutants: those with a name, those by rule (both if neither is asked for), and which of them."""
+
+    named: bool
+    by_rule: bool
+    ids: tuple[str, ...]
+    files: tuple[str, ...]
+    shard: str | None
+    sample: int | None
+    seed: int
+
+    def of(self, mutants: list[Mutant]) -> list[Mutant]:
+        """The mutants by rule that are asked for."""
+        if self.sample is not None:
+            piles: dict[str, list[Mutant]] = {}
+            for one in mutants:
+                piles.setdefault(next(iter(one.sources)), []).append(one)
+            mutants = [one for pile in piles.values() for one in pile[: self.sample]]
+        if self.shard is None:
+            return mutants
+        first, mark, count = self.shard.partition("/")
+        if not (mark and first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
+            raise InputError(f"--shard must be I/N with 1 <= I <= N, got {self.shard!r}; 1/2 and 2/2 are two halves")
+        return mutants[int(first) - 1 :: int(count)]
+
+
+def mutate(part: Part, hours: float, jobs: int, root: Path | None, output: Path, report: Path | None) -> bool:
     """Run, write the page and print what is open; whether that is too much."""
     where = checkout(root)
     project = Project(where, "alpt_ref", "analysis/claims", TESTS, TARGETS, LEFT_OUT)
-    mutants = [] if files else prepare(where, project.package, read(NAMED))
-    require_known("mutant", ids, [one.id for one in mutants])
-    mutants = [one for one in mutants if not ids or one.id in ids]
+    mutants = [] if part.by_rule and not part.named else prepare(where, project.package, read(NAMED))
+    require_known("mutant", part.ids, [one.id for one in mutants])
+    mutants = [one for one in mutants if not part.ids or one.id in part.ids]
     explained = read_explained(EXPLAINED)
+    strange = [name for name in part.files if not (where / name).is_file()]
+    if strange:
+        raise InputError(f"{strange[0]} is no file of {where}; give paths relative to it")
     folder = writable_folder(output)
+    begun = time.monotonic()
     with folder_lock(folder):
-        run = Run(project, folder, tests=not named, log=click.echo)
+        run = Run(project, folder, tests=False, log=click.echo)  # a unit test does not count
         absent = sorted({f"{one.id}: {name}" for one in mutants for name in one.expected if name not in run.claims})
         if absent:
             raise InputError(f"expected claims of named mutants do not exist: {', '.join(absent)}; mend {NAMED.name}")
-        strange = [name for name in files if not (where / name).is_file()]
-        if strange:
-            raise InputError(f"{strange[0]} is no file of {where}; give paths relative to it")
-        mutants += [] if named else run.generic(seed, files)
+        generic = Generic(project, folder, jobs=jobs, kernels=KERNELS, log=click.echo)
+        others = [] if part.named and not part.by_rule else part.of(generic.mutants(part.seed, part.files))
         results, baseline = run.run(mutants, hours=hours, jobs=min(jobs, max(len(mutants), 1)))
+        results += generic.run(others, hours=max(hours - (time.monotonic() - begun) / 3600, 0.0))
+        mutants += others
     target = report or folder / "mutants.md"
     with atomic(target) as stream:
         stream.write(page(mutants, results, baseline, explained).encode())

@@ -60,13 +60,23 @@ class Modules:
         return {name for name in self.files if self.behind(name) & modules}
 
     @functools.cache  # noqa: B019
-    def digest(self, module: str) -> str:
+    def digest(self, module: str, *, own: bool = True) -> str:
         """Hash of the module and everything that it depends on, without comments, layout and docstrings.
 
-        What only schedules, stores and shows (for verification too) is left out; not the judge.
+        What only schedules, stores and shows (for verification too) is left out; not the judge. Without `own` the
+        module itself is.
         """
-        parts = [f"{one} {self._read(one)[0]}" for one in sorted(self.behind(module)) if not _shows(one, self.files)]
+        behind = sorted(self.behind(module) - (set() if own else {module}))
+        parts = [f"{one} {self._read(one)[0]}" for one in behind if not _shows(one, self.files)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @functools.cache  # noqa: B019
+    def bytes_behind(self, module: str) -> str:
+        """Hash of the very bytes of the module and everything that it depends on: numbers of lines count."""
+        digest = hashlib.sha256()
+        for one in sorted(self.behind(module)):
+            digest.update(one.encode() + b" " + self.files[one].read_bytes())
+        return digest.hexdigest()[:32]
 
     def _source(self, module: str, one: Import) -> str:
         if not one.level:

@@ -55,6 +55,7 @@ class Mutant:
     least : how many of them must see it
     named : whether a claim has to catch it
     where, old, new : for the table: ``file:function``, the code before and after
+    lines : first and last line of the statement that is broken; 0, 0 where it runs at import
     """
 
     id: str
@@ -66,6 +67,7 @@ class Mutant:
     old: str = ""
     new: str = ""
     least: int = 1
+    lines: tuple[int, int] = (0, 0)
 
 
 def read(file: Path) -> list[Named]:

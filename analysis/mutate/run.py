@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import queue
-import random
 import tempfile
 import threading
 import time
@@ -27,7 +26,6 @@ from alpt_ref._util.source import read_source
 from .imports import Modules, matching
 from .named import Mutant
 from .sandbox import Project, Sandbox, Stopped
-from .syntax import mutants as generic_mutants
 
 CLAIM, TEST, TIME, SURVIVED, NOT_RUN = "claim", "test", "time", "survived", "not run"
 LEDGER = "mutants.jsonl"
@@ -85,19 +83,6 @@ class Run:
         return self.modules.module_of(file.relative_to(self.project.root))
 
     # ---- what meets whom
-
-    def generic(self, seed: int, only: Sequence[str] = ()) -> list[Mutant]:
-        """Generic mutants of the targets: shuffled within a file, the files in turn, so that any part is a sample."""
-        rng = random.Random(seed)
-        left_out = set(matching(self.project.root, self.project.left_out))
-        piles = []
-        for file in matching(self.project.root, self.project.targets):
-            if file not in left_out and (not only or file in only):
-                pile = generic_mutants(file, (self.project.root / file).read_text(encoding="utf-8"))
-                rng.shuffle(pile)
-                piles.append(pile)
-        longest = max(map(len, piles), default=0)
-        return [pile[i] for i in range(longest) for pile in piles if i < len(pile)]
 
     def changed(self, mutant: Mutant) -> set[str]:
         """Modules that a mutant changes."""

@@ -43,6 +43,7 @@ def mutants(file: str, source: str) -> list[Mutant]:
     encoded = source.encode()
     found: list[Mutant] = []
     counts: dict[tuple[str, str, str, str], int] = {}
+    spans = _spans(tree)
     for function, (rule, node, new) in _changes(tree):
         if ast.dump(node) == ast.dump(new):
             continue  # two equal arguments swapped
@@ -56,8 +57,37 @@ def mutants(file: str, source: str) -> list[Mutant]:
         counts[same] = counts.get(same, 0) + 1
         digest = hashlib.sha256(repr((*same, counts[same])).encode()).hexdigest()[:10]
         found.append(
-            Mutant(f"{file}:{function}:{digest}", rule, {file: changed}, where=f"{file}:{function}", old=old, new=shown)
-        )
+            Mutant(
+                f"{file}:{function}:{digest}", rule, {file: changed}, where=f"{file}:{function}", old=old, new=shown,
+                lines=spans.get(id(node), (0, 0)),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:
+    """For each expression inside a function the lines of its statement, without those of a body; by `id`."""
+    found: dict[int, tuple[int, int]] = {}
+
+    def visit(node: ast.AST, span: tuple[int, int], inside: bool) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            for child in node.body if isinstance(node, ast.FunctionDef) else [node.body]:
+                visit(child, span, True)
+            for child in ast.iter_child_nodes(node.args):
+                visit(child, span, inside)
+            return
+        if isinstance(node, ast.stmt):
+            span = (node.lineno, node.end_lineno or node.lineno)
+        if isinstance(node, ast.expr):
+            found[id(node)] = span if inside else (0, 0)
+        for _, value in ast.iter_fields(node):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.expr) and hasattr(node, "body") and isinstance(node, ast.stmt):
+                    visit(child, (child.lineno, child.end_lineno or child.lineno), inside)  # the head of a loop
+                elif isinstance(child, ast.AST):
+                    visit(child, span, inside)
+
+    visit(tree, (0, 0), False)
     return found
 
 
@@ -124,6 +154,10 @@ def _broken(node: ast.expr) -> Iterator[Change]:
         yield from _broken_call(node)
 
 
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
 def _broken_call(node: ast.Call) -> Iterator[Change]:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if name in _EXTREMES and node.args:
@@ -141,7 +175,7 @@ def _broken_call(node: ast.Call) -> Iterator[Change]:
         shorter[last] = ast.BinOp(node.args[last], ast.Sub(), ast.Constant(1))
         yield "off by one", node, ast.Call(node.func, shorter, [])
     elif isinstance(node.func, ast.Name) and name not in _SYMMETRIC and name.islower() and len(node.args) >= 2:
-        if any(isinstance(one, ast.Starred) for one in node.args[:2]):
+        if any(isinstance(one, ast.Starred) or _is_text(one) for one in node.args[:2]):
             return
         swapped = [node.args[1], node.args[0], *node.args[2:]]
         yield "swapped arguments", node, ast.Call(node.func, swapped, node.keywords)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,10 +14,11 @@ from click.testing import CliRunner
 
 from alpt_ref.errors import InputError
 from analysis.mutate import __main__ as command
+from analysis.mutate.generic import UNREACHED, Generic
 from analysis.mutate.imports import Modules
 from analysis.mutate.named import Edit, Mutant, Named, prepare, read
 from analysis.mutate.report import Explained, page, unexplained
-from analysis.mutate.run import Run, meaning
+from analysis.mutate.run import Result, Run, meaning
 from analysis.mutate.sandbox import Project, Sandbox
 from analysis.mutate.syntax import mutants as generic_mutants
 
@@ -81,7 +83,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     write(root, {"tests/test_maths.py": TEST, "tests/test_other.py": "from tiny.other import other\n"})
     before = state(root)
     yield Project(root, "tiny", "claims", ("tests/test_*.py",), ("tiny/*.py",))
-    assert state(root) == before  # the user's sources are never touched
+    assert state(root) == before, set(state(root)) ^ set(before)  # the user's sources are never touched
 
 
 def state(root: Path) -> dict[str, tuple[str, int]]:
@@ -226,6 +228,45 @@ def f(x: float = 2.0, *, n: int = 1) -> float:
     assert [one.id for one in moved] == ids
 
 
+def test_a_mutant_knows_the_lines_of_its_statement() -> None:
+    source = "A = 1\ndef f(x=2):\n    for i in range(\n        x\n    ):\n        y = (\n            i * 3\n        )\n"
+    lines = {one.old: one.lines for one in generic_mutants("a.py", source)}
+    assert lines["1"] == lines["2"] == (0, 0)  # at import
+    assert lines["range( x )"] == (3, 5)
+    assert lines["i * 3"] == lines["3"] == (6, 8)
+
+
+@pytest.mark.nightly
+def test_mutants_by_rule_meet_what_runs_their_lines(project: Project, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+
+    def run(hours: float = 1.0) -> tuple[dict[str, Result], list[str]]:
+        log: list[str] = []
+        generic = Generic(project, output, jobs=2, libraries=("pytest", "hypothesis", "numba"), log=log.append)
+        mutants = [one for one in generic.mutants(0) if one.what != "constant" and "other.py" not in one.where]
+        results = generic.run(mutants, hours=hours)
+        return {f"{one.where.partition(':')[2]}: {one.new}": it for one, it in zip(mutants, results, strict=True)}, log
+
+    found, _ = run()
+    caught = found["square: x / x"]
+    assert (caught.status, caught.by, caught.cell, caught.outcome) == ("claim", "q1", "x=3.0", "REFUTED")
+    assert found["half: 0.5 / x"].by == "tests/test_maths.py::test_half"
+    assert found["clipped: max(x, 3.0)"].by == "tests/test_maths.py::test_clipped"
+    assert (found["unseen: x - 1.0"].status, found["unseen: x - 1.0"].cell) == ("survived", UNREACHED)
+
+    again, log = run()
+    assert (again, log) == (found, [])  # nothing is run twice
+
+    text = (project.root / "tests/test_maths.py").read_text(encoding="utf-8")
+    state_of_file = (project.root / "tests/test_maths.py").stat()
+    write(project.root, {"tests/test_maths.py": text.replace("clipped(5.0) == 3.0", "clipped(1.0) == 1.0")})
+    _, log = run()
+    assert {line.split()[3].split(":")[1] for line in log if "/" in line.split()[0]} == {"clipped"}  # that test changed
+    write(project.root, {"tests/test_maths.py": text})
+    os.utime(project.root / "tests/test_maths.py", ns=(state_of_file.st_atime_ns, state_of_file.st_mtime_ns))
+
+
 def test_imports_are_followed_name_by_name(tmp_path: Path) -> None:
     write(tmp_path, {"p/__init__.py": "from p.a import f as f\nfrom p.b import g as g\n", "p/a.py": "", "p/b.py": ""})
     write(tmp_path, {"p/c.py": "def h():\n    from .a import f\n", "q/t.py": "from p import g\n"})
@@ -250,7 +291,7 @@ def test_every_named_mutant_fits_the_code_and_expects_claims_that_there_are() ->
 
 def test_every_target_gives_mutants() -> None:
     project = Project(ROOT, "alpt_ref", "analysis/claims", command.TESTS, command.TARGETS, command.LEFT_OUT)
-    mutants = Run(project, ROOT).generic(0)
+    mutants = Generic(project, ROOT, jobs=1).mutants(0)
     files = {file for one in mutants for file in one.sources}
     assert {"alpt_ref/scalar/rounding.py", "alpt_ref/theory/bounds/lemma.py", "alpt_ref/verification/judge.py"} <= files
     assert not any(re.search("cuda|theorem", file) for file in files)

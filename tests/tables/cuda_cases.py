@@ -51,6 +51,8 @@ SMALL = [
     Case("alpt", 4, 8, "sr", "adam", True, {**LEARNING, "granularity": "table"}),
     Case("alpt", 6, 8, "sr", "adagrad", options={**LEARNING, "granularity": "field"}),
     Case("lpt", 4, 8, "sr", "adam", queued=True),
+    Case("lpt", 5, 4, "sr", "momentum"),
+    Case("alpt", 4, 8, "sr", "momentum", True, LEARNING),
     Case("fp32", 3, None, None, "sgd", queued=True, sizes=(3, 700)),
     Case("alpt", 4, 4, "dr", "adam", options=LEARNING, queued=True),
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alpt_ref._util.files import atomic
 from alpt_ref._util.outputs import check_output_file, check_output_folder, check_results_folder, open_output
 from alpt_ref.errors import InputError
 
@@ -47,6 +48,30 @@ def test_a_file_inside_our_folders_is_refused(tmp_path: Path, marker: str) -> No
     for place in ("run", "run/state"):
         with pytest.raises(InputError, match=f"belongs to alpt-ref \\({marker}\\)"):
             check_output_file(tmp_path / place / "scores.csv")
+
+
+def test_a_result_that_is_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--output - would be standard output, but the result is a folder"):
+        check_results_folder("-")
+    for name in ("model.onnx", "Q.NPZ", "scores.csv"):
+        with pytest.raises(InputError, match=r"must be a folder, got .*; leave the ending"):
+            check_results_folder(tmp_path / name)
+    (tmp_path / "old.csv").mkdir()
+    for name in ("old.csv", "runs.2024", "v0.3"):
+        assert check_results_folder(tmp_path / name) == tmp_path / name
+
+
+def test_a_name_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    path = tmp_path / f"{'é' * 120}.csv"
+    write(path)
+    assert path.read_bytes() == b"new"
+
+
+@posix
+def test_the_file_that_could_not_be_written_is_named_and_not_its_temporary_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, atomic(tmp_path / "absent" / "scores.csv"):
+        pass
+    assert caught.value.filename == str(tmp_path / "absent" / "scores.csv")
 
 
 def test_folders_and_absent_folders_are_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.jit import scalar
 
 TILE = 256
-"""Most rows of a tile: with 512 columns half a megabyte, which stays in the second-level cache for all runs of a group."""
+"""Most rows of a tile: with 512 columns half a megabyte, which stays in the second-level cache for a group's runs."""
 LANES = 16
 """The rows of a tile are a multiple of this; rows that are not there are zeros."""
 
