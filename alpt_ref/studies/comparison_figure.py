@@ -37,7 +37,7 @@ STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for t
 OTHER: dict[str, Any] = {"marker": "h", "linestyle": (0, (4, 1, 1, 1)), "color": "#117733"}
 """Methods of other distributions; the legend names them."""
 _WITH_BITS = [label for label in METHODS if "bits" in TABLES[label.split("-")[0]].settings]
-SHIFT = {label: 1 + 0.026 * (place - (len(_WITH_BITS) - 1) / 2) for place, label in enumerate(_WITH_BITS)}
+SHIFT = {label: 0.93 + 0.14 * place / (len(_WITH_BITS) - 1) for place, label in enumerate(_WITH_BITS)}
 
 VARIED_SHIFT = 1.006
 """Sideways between the series of one method, which differ in a varied setting."""

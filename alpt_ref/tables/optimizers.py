@@ -135,8 +135,8 @@ def adam_returns(b1: float) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> adam_returns(0.5)[:3].tolist(), adam_returns(0.5)[-1].item()
-    ([1.606695, 1.2133901, 1.0934469], 1.0)
+    >>> [round(share, 3) for share in adam_returns(0.5)[:4].tolist()], adam_returns(0.5)[-1].item()
+    ([1.607, 1.213, 1.093, 1.044], 1.0)
     """
     last = 1 + math.ceil(math.log(2.0**-27) / math.log(b1)) if b1 > 0 else 1
     found = np.ones(last + 1)

@@ -15,6 +15,7 @@
 `regulariser`              R9: what stochastic rounding adds to a quadratic
 `adam_stall`               D7: when a row under Adam and deterministic rounding can move
 `learned_step_size`        A2: the best step size and where the straight-through gradient rests
+`row_grid`                 RM1: rows that set their own step size
 `theorem`                  what the docstrings of all these state, for claims to take
 `markov`, `montecarlo`     exact expectations; many simulated runs
 `vectorised`               the same for a rounding, an update rule or a problem of your own

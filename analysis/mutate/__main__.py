@@ -8,7 +8,6 @@ explanation.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,11 @@ from alpt_ref._util.processes import available_cores
 from alpt_ref._util.signals import interrupted_status, listen
 from alpt_ref.errors import AlptError, InputError
 
-from .generic import Generic
+from .journal import NOT_RUN
 from .named import Mutant, prepare, read
+from .project import Project
 from .report import page, read_explained, unexplained
-from .run import NOT_RUN, Run
-from .sandbox import Project
+from .run import Run
 
 HERE = Path(__file__).resolve().parent
 NAMED, EXPLAINED = HERE / "named.toml", HERE / "explained.toml"
@@ -135,7 +134,7 @@ class Part:
 def mutate(part: Part, hours: float, jobs: int, root: Path | None, output: Path, report: Path | None) -> bool:
     """Run, write the page and print what is open; whether that is too much."""
     where = checkout(root)
-    project = Project(where, "alpt_ref", "analysis/claims", TESTS, TARGETS, LEFT_OUT)
+    project = Project(where, "alpt_ref", "analysis/claims", TESTS, TARGETS, LEFT_OUT, KERNELS)
     mutants = [] if part.by_rule and not part.named else prepare(where, project.package, read(NAMED))
     require_known("mutant", part.ids, [one.id for one in mutants])
     mutants = [one for one in mutants if not part.ids or one.id in part.ids]
@@ -144,20 +143,16 @@ def mutate(part: Part, hours: float, jobs: int, root: Path | None, output: Path,
     if strange:
         raise InputError(f"{strange[0]} is no file of {where}; give paths relative to it")
     folder = writable_folder(output)
-    begun = time.monotonic()
     with folder_lock(folder):
-        run = Run(project, folder, tests=False, log=click.echo)  # a unit test does not count
+        run = Run(project, folder, jobs=jobs, log=click.echo)
         absent = sorted({f"{one.id}: {name}" for one in mutants for name in one.expected if name not in run.claims})
         if absent:
             raise InputError(f"expected claims of named mutants do not exist: {', '.join(absent)}; mend {NAMED.name}")
-        generic = Generic(project, folder, jobs=jobs, kernels=KERNELS, log=click.echo)
-        others = [] if part.named and not part.by_rule else part.of(generic.mutants(part.seed, part.files))
-        results, baseline = run.run(mutants, hours=hours, jobs=min(jobs, max(len(mutants), 1)))
-        results += generic.run(others, hours=max(hours - (time.monotonic() - begun) / 3600, 0.0))
-        mutants += others
+        mutants += [] if part.named and not part.by_rule else part.of(run.by_rule(part.seed, part.files))
+        results = run.run(mutants, hours=hours)
     target = report or folder / "mutants.md"
     with atomic(target) as stream:
-        stream.write(page(mutants, results, baseline, explained).encode())
+        stream.write(page(mutants, results, run.red, explained).encode())
     click.echo(f"wrote {target}")
     alive = unexplained(mutants, results, explained)
     for one in alive:

@@ -11,8 +11,8 @@ import msgspec
 
 from alpt_ref.errors import InputError
 
+from .journal import CLAIM, NOT_RUN, SURVIVED, TEST, TIME, Result
 from .named import Mutant
-from .run import CLAIM, NOT_RUN, SURVIVED, TEST, TIME, Baseline, Result
 
 _WIDTH = 90
 
@@ -53,14 +53,13 @@ def unexplained(mutants: Sequence[Mutant], results: Sequence[Result], explained:
 
 
 def page(
-    mutants: Sequence[Mutant], results: Sequence[Result], baseline: Baseline, explained: Sequence[Explained]
+    mutants: Sequence[Mutant], results: Sequence[Result], red: Sequence[str], explained: Sequence[Explained]
 ) -> str:
     """Markdown."""
     lines = ["# Mutants", ""]
     lines += ["Made by `python -m alpt_ref.analysis.mutate`; how it works stands in `analysis/mutate/__init__.py`.", ""]
-    if baseline.red:
-        red = ", ".join(f"{name} ({outcome})" for name, outcome in sorted(baseline.red.items()))
-        lines += [f"Red without any mutant, so that they could catch none: {red}.", ""]
+    if red:
+        lines += [f"Red without any mutant, or too slow, so that they could catch none: {', '.join(red)}.", ""]
     both = list(zip(mutants, results, strict=True))
     named = [pair for pair in both if pair[0].named]
     generic = [pair for pair in both if not pair[0].named]

@@ -1,251 +1,189 @@
-"""The run itself: which claims and tests a mutant meets, in which order, until when, and what is remembered.
+"""The run itself: one server a job and kind of kernels, mutants in turn, until a time; results go into the journal.
 
-Each claim runs once without any mutant before it counts. What is red there can catch nothing and is left out, and the
-seconds that it took set order and time limits. Results are appended to a file; a mutant is not run again while neither
-it nor any file that the claim which caught it (or, where none did, its claims and tests) depend on has changed;
-comments and docstrings do not count.
+Before any mutant, claims and tests run without one (`baseline`): what is red there can catch nothing and is left out.
+Every mutant by rule meets what is quick before any meets the rest.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import queue
+import random
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from alpt_ref._util.source import read_source
-
+from . import baseline
+from .attempts import START, Attempt, by_name, by_rule
+from .baseline import Unit, Units
 from .imports import Modules, matching
+from .journal import CLAIM, NOT_RUN, SURVIVED, TEST, TIME, Journal, Result
 from .named import Mutant
-from .sandbox import Project, Sandbox, Stopped
+from .project import Project
+from .servers import COMPILED, LIBRARIES, PLAIN, Server, Stopped
+from .syntax import mutants as mutants_by_rule
 
-CLAIM, TEST, TIME, SURVIVED, NOT_RUN = "claim", "test", "time", "survived", "not run"
-LEDGER = "mutants.jsonl"
-JUDGE = "alpt_ref.verification.judge"
-COMPILING = 120.0
-"""Seconds that a mutant may take on top: its kernels are compiled anew."""
-FACTOR = 4.0
-"""How much longer than without a mutant claims and tests may take."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a mutant.
-
-    Attributes
-    ----------
-    status : claim, test, time (it never ended), survived or not run
-    by, cell : the claims or the test that caught it, and where
-    outcome : of the first of these claims
-    """
-
-    id: str
-    status: str
-    by: str = ""
-    cell: str = ""
-    seconds: float = 0.0
-    outcome: str = ""
-
-
-@dataclass
-class Baseline:
-    """The run without a mutant: seconds of what is green, and what is not."""
-
-    claims: dict[str, float] = field(default_factory=dict)
-    red: dict[str, str] = field(default_factory=dict)
+BASELINE, KERNELS = "baseline.jsonl", "kernels"
+UNREACHED = "no claim and no test runs this line"
+QUICK_LIMIT = START + 50.0
+"""Seconds; a child that may take longer is forked once every mutant has had a shorter one."""
 
 
 class Run:
     """Mutants of a project against its claims and tests."""
 
     def __init__(
-        self, project: Project, output: Path, *, tests: bool = True, log: Callable[[str], None] = lambda text: None
-    ) -> None:
-        """Read the sources; `output` (an existing folder) receives what is remembered."""
-        self.project, self.output, self.with_tests, self.log = project, output, tests, log
+        self, project: Project, output: Path, *, jobs: int, libraries: Sequence[str] = LIBRARIES,
+        log: Callable[[str], None] = lambda text: None,
+    ) -> None:  # fmt: skip
+        """Read the sources; `output` (an existing folder) receives journal, baseline and compiled kernels."""
+        self.project, self.output, self.jobs, self.libraries, self.log = project, output, jobs, libraries, log
         self.modules = Modules(project.root, project.folders)
         claims = sorted((project.root / project.claims).glob("[!_]*.py"))
-        self.claims = {file.stem.partition("_")[0]: self._module(file) for file in claims}
+        self.claims = {
+            file.stem.partition("_")[0]: self.modules.module_of(file.relative_to(project.root)) for file in claims
+        }
         self.tests = list(matching(project.root, project.tests))
-        self.baseline = Baseline()
-        self._known: dict[str, Any] = {}
-        self._lock, self._once = threading.Lock(), threading.Lock()
+        self.journal = Journal(output, project.root, self.modules, self.claims)
+        self.kernels = set(matching(project.root, project.kernels))
+        left_out = set(matching(project.root, project.left_out))
+        self.targets = [one for one in matching(project.root, project.targets) if one not in left_out]
+        self.units: dict[str, Units] = {}
+        self.red: list[str] = []
 
-    def _module(self, file: Path) -> str:
-        return self.modules.module_of(file.relative_to(self.project.root))
+    def by_rule(self, seed: int, only: Sequence[str] = ()) -> list[Mutant]:
+        """All of the targets: shuffled within a file, the files in turn, so that any part is a sample."""
+        rng = random.Random(seed)
+        piles = []
+        for file in self.targets:
+            if not only or file in only:
+                pile = mutants_by_rule(file, (self.project.root / file).read_text(encoding="utf-8"))
+                rng.shuffle(pile)
+                piles.append(pile)
+        longest = max(map(len, piles), default=0)
+        return [pile[i] for i in range(longest) for pile in piles if i < len(pile)]
 
-    # ---- what meets whom
+    def run(self, mutants: Sequence[Mutant], *, hours: float) -> list[Result]:
+        """Every mutant that the time allows; results in the order in which they are given."""
+        deadline = time.monotonic() + 3600 * hours
+        known = self.journal.results(mutants)
+        waiting = [one for one in mutants if one.id not in known] if hours else []
+        if waiting:
+            with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as place:
+                shared = self.output / KERNELS / self._sources()
+                servers = {
+                    mode: [
+                        Server(self.project, mode, Path(place), shared, self.libraries) for _ in range(self.jobs)
+                    ]
+                    for mode in (COMPILED, PLAIN)
+                }  # fmt: skip
+                try:
+                    self._measure(servers, waiting)
+                    known |= self._all(waiting, servers, deadline)
+                finally:
+                    for server in (one for some in servers.values() for one in some):
+                        server.stop()
+        return [known.get(one.id, Result(one.id, NOT_RUN)) for one in mutants]
 
-    def changed(self, mutant: Mutant) -> set[str]:
-        """Modules that a mutant changes."""
-        return {self.modules.module_of(file) for file in mutant.sources}
+    def _sources(self) -> str:
+        """Hash of the package: kernels that were compiled from other sources are of no use."""
+        digest = hashlib.sha256()
+        for name, file in sorted(self.modules.files.items()):
+            if name.partition(".")[0] == self.project.package:
+                digest.update(name.encode() + b" " + file.read_bytes())
+        return digest.hexdigest()[:16]
 
-    def claims_of(self, mutant: Mutant) -> list[str]:
-        """Claims that depend on what is changed, and those that are expected to see it."""
-        changed = self.changed(mutant)
-        return [
-            name
-            for name, module in self.claims.items()
-            if name in mutant.expected or self.modules.behind(module) & changed
-        ]
+    def _measure(self, servers: dict[str, list[Server]], mutants: Sequence[Mutant]) -> None:
+        """What claims and tests do without a mutant; for mutants with a name alone only the claims that they expect."""
+        by_rule = any(not one.named for one in mutants)
+        claims = list(self.claims) if by_rule else sorted({name for one in mutants for name in one.expected})
+        keys = {("claim", name): self.modules.bytes_behind(self.claims[name]) for name in claims}
+        if by_rule:
+            keys |= {("tests", name): self.modules.bytes_behind(self.modules.module_of(name)) for name in self.tests}
+        modes = (COMPILED, PLAIN) if by_rule and self.kernels else (COMPILED,)
+        self.units = baseline.measure(
+            {mode: servers[mode] for mode in modes}, keys, self.project.package, set(self.targets),
+            self.output / BASELINE, self.log,
+        )  # fmt: skip
+        found = self.units[COMPILED].items()
+        self.red = sorted(unit.name for unit, seen in found if unit.kind == "claim" and not seen.green)
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
-        """Test files that depend on what is changed; those of the same room first."""
-        if not self.with_tests:
-            return []
-        changed = self.changed(mutant)
-        room = {Path(file).parts[1] for file in mutant.sources if len(Path(file).parts) > 2}
-        found = [one for one in self.tests if self.modules.behind(self.modules.module_of(one)) & changed]
-        return sorted(found, key=lambda one: (not room & set(Path(one).parts), one))
+    def _all(self, mutants: Sequence[Mutant], servers: dict[str, list[Server]], deadline: float) -> dict[str, Result]:
+        free: queue.Queue[dict[str, Server]] = queue.Queue()
+        for i in range(self.jobs):
+            free.put({mode: some[i] for mode, some in servers.items()})
+        found: dict[str, Result] = {}
 
-    # ---- what is remembered
-
-    def key(self, mutant: Mutant, claims: Iterable[str], tests: Iterable[str]) -> str:
-        """Hash of the mutant and of all that these claims and tests depend on."""
-        parts = [str(mutant.least), *(f"{file} {meaning(text)}" for file, text in sorted(mutant.sources.items()))]
-        found = sorted(claims)
-        parts += [f"{name} {self.modules.digest(self.claims[name])}" for name in found]
-        if found and JUDGE in self.modules.files:  # no claim imports it, and it decides about all of them
-            parts.append(self.modules.digest(JUDGE))
-        parts += [f"{name} {self.modules.digest(self.modules.module_of(name))}" for name in sorted(tests)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-    def _stored(self, mutant: Mutant, whole: str) -> Result | None:
-        """What is known of a mutant: a claim caught it, and depends on nothing that has changed since; or `whole`."""
-        keys = [self.key(mutant, [name], []) for name in self.claims_of(mutant) if mutant.least == 1]
-        keys.append(self.key(mutant, mutant.expected, []))
-        known = next((self._known[key] for key in (*keys, whole) if "result" in self._known.get(key, {})), None)
-        return None if known is None else Result(**{**known["result"], "id": mutant.id})
-
-    def _remembered(self) -> dict[str, dict[str, Any]]:
-        """Lines of the ledger by key; a line that was cut off is left out."""
-        file, found = self.output / LEDGER, {}
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        def one(mutant: Mutant, quick: bool) -> None:
+            if time.monotonic() > deadline:
+                return
+            mine = free.get()
             try:
-                known = json.loads(line)
-                found[known["key"]] = known
-            except (ValueError, KeyError, TypeError):
-                continue
+                done = self._one(mutant, mine, deadline, quick)
+            except Stopped:
+                return
+            finally:
+                free.put(mine)
+            if done is not None:
+                result, against = done
+                self.journal.write(mutant, result, against)
+                found[mutant.id] = result
+                caught = f"{result.status} {result.by} {result.cell}".strip()
+                self.log(f"{len(found)}/{len(mutants)} {result.seconds} s {mutant.id}: {caught}")
+
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            for quick in (True, False):
+                rest = [mutant for mutant in mutants if mutant.id not in found]
+                for _ in pool.map(one, rest, [quick] * len(rest)):
+                    pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
         return found
 
-    def _remember(self, key: str, **values: Any) -> None:
-        with self._lock, (self.output / LEDGER).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"key": key, **values}) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+    def _attempts(self, mutant: Mutant) -> list[Attempt]:
+        if mutant.named:
+            return by_name(mutant, self.units[COMPILED])
+        return by_rule(mutant, self.units, next(iter(mutant.sources)) in self.kernels)
 
-    # ---- running
-
-    def run(self, mutants: Sequence[Mutant], *, hours: float, jobs: int) -> tuple[list[Result], Baseline]:
-        """Every mutant that the time allows; in the order in which they are given."""
-        deadline = time.monotonic() + 3600 * hours
-        self._known = self._remembered()
-        done = 0
-        with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as folder:
-            free: queue.Queue[Sandbox] = queue.Queue()
-            sandboxes = []
-            for job in range(jobs):
-                place = Path(folder) / str(job)
-                place.mkdir()
-                sandboxes.append(Sandbox(self.project, place, self.modules))
-                free.put(sandboxes[-1])
-
-            def one(mutant: Mutant) -> Result:
-                nonlocal done
-                key = self.key(mutant, self.claims_of(mutant), self.tests_of(mutant))
-                result = self._stored(mutant, key)
-                if result is not None:
-                    pass
-                elif time.monotonic() > deadline:
-                    return Result(mutant.id, NOT_RUN)
-                else:
-                    sandbox = free.get()
-                    try:
-                        result = self._one(mutant, sandbox)
-                    except Stopped:
-                        return Result(mutant.id, NOT_RUN)
-                    finally:
-                        free.put(sandbox)
-                    red = [name for name in result.by.split(", ") if name in self.claims]
-                    seen = result.status == CLAIM and red
-                    self._remember(self.key(mutant, red, []) if seen else key, result=vars(result))
-                with self._lock:
-                    done += 1
-                    caught = f"{result.status} {result.by} {result.cell}".strip()
-                    self.log(f"{done}/{len(mutants)} {mutant.id}: {caught}")
-                return result
-
-            with ThreadPoolExecutor(jobs) as pool:
-                waiting = [pool.submit(one, mutant) for mutant in mutants]
-                try:
-                    results = [each.result() for each in waiting]
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    for sandbox in sandboxes:
-                        sandbox.stop()
-                    raise
-        return results, self.baseline
-
-    def _green(self, claims: Sequence[str], sandbox: Sandbox) -> list[str]:
-        """Those of the claims that are not red without any mutant, the cheapest first; each is run once."""
-        nothing = Mutant("", "", {})
-        with self._once:
-            known = {*self.baseline.claims, *self.baseline.red}
-            keys = {name: self.key(nothing, [name], []) for name in claims if name not in known}
-            missing = [name for name, key in keys.items() if key not in self._known]
-            if missing:
-                self.log(f"without any mutant: {', '.join(missing)}")
-                for line in sandbox.claims(missing, [], COMPILING * len(missing) + 600.0, stop=False).lines:
-                    self._known[keys[line["claim"]]] = {"claim": line}
-                    self._remember(keys[line["claim"]], claim=line)
-            for name, key in keys.items():
-                line = self._known.get(key, {}).get("claim") or {"red": True, "outcome": "could not be run"}
-                if line["red"]:
-                    self.baseline.red[name] = line["outcome"]
-                else:
-                    self.baseline.claims[name] = float(line["seconds"])
-            return sorted(
-                (name for name in claims if name in self.baseline.claims), key=self.baseline.claims.__getitem__
-            )
-
-    def _one(self, mutant: Mutant, sandbox: Sandbox) -> Result:
-        begun, changed = time.monotonic(), sorted(self.changed(mutant))
+    def _one(
+        self, mutant: Mutant, servers: dict[str, Server], deadline: float, quick: bool
+    ) -> tuple[Result, list[Unit]] | None:
+        """What caught it and what it ran against; with `quick` None where that is not known after one child."""
+        begun = time.monotonic()
+        sources = {self.modules.module_of(file): text for file, text in mutant.sources.items()}
+        changed = sorted(self.modules.users(set(sources)))
 
         def result(status: str, by: str = "", cell: str = "", outcome: str = "") -> Result:
             return Result(mutant.id, status, by, cell, round(time.monotonic() - begun, 1), outcome)
 
-        every = self.claims_of(mutant)
-        expected = [name for name in every if name in mutant.expected]
-        for part in (expected, [name for name in every if name not in mutant.expected]):
-            claims = self._green(part, sandbox)
-            if not claims:
-                continue
-            limit = COMPILING + FACTOR * sum(self.baseline.claims[name] for name in claims)
-            with sandbox.mutated(mutant):
-                ran = sandbox.claims(claims, changed, limit, stop=mutant.least == 1)
-            red = [line for line in ran.lines if line["red"]]
+        against: list[Unit] = []
+        red: list[Result] = []
+        for number, (mode, steps, limit, units) in enumerate(self._attempts(mutant)):
+            if quick and not mutant.named and (number or limit > QUICK_LIMIT):
+                return None
+            if time.monotonic() > deadline:
+                raise Stopped
+            answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
+            if answer["ended"] == "time" and mode == COMPILED:  # perhaps kernels of others had to be compiled first
+                answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
+            part = next((part for part in answer["parts"] if part.get("red")), None)
+            against += units
+            if part is not None and "claim" in part:
+                red.append(result(CLAIM, part["claim"], part["cell"], part["outcome"]))
+            elif part is not None:
+                red.append(result(TEST, part["test"]))
+            elif answer["ended"] == "time":
+                red.append(result(TIME, units[0].name))
+            elif answer["ended"]:  # the mutant cannot even be imported, or ends the process
+                status = CLAIM if units[0].kind == "claim" else TEST
+                red.append(result(status, units[0].name, answer["ended"], "ERROR"))
             if len(red) >= mutant.least:
-                return result(CLAIM, ", ".join(line["claim"] for line in red), red[0]["cell"], red[0]["outcome"])
-            at = claims[min(len(ran.lines), len(claims) - 1)]
-            if ran.ended:
-                return result(TIME, at) if ran.ended == "time" else result(CLAIM, at, ran.ended)
-        tests = self.tests_of(mutant)
-        if tests:
-            with sandbox.mutated(mutant):
-                failed = sandbox.tests(tests, changed, COMPILING + 600.0)
-            if failed:
-                return result(TIME, "tests") if failed == "time" else result(TEST, failed)
-        return result(SURVIVED)
-
-
-def meaning(text: str) -> str:
-    """Hash of a source without comments, layout and docstrings."""
-    return read_source(text.encode()).digest
+                names = [one.by for one in red]
+                caught = result(red[0].status, ", ".join(names), red[0].cell, red[0].outcome)
+                return caught, [one for one in against if one.name in names] or against
+        return result(SURVIVED, cell="" if against else UNREACHED), against

@@ -4,8 +4,8 @@
 
 It reads one request a line from its standard input and answers each with one line, both JSON. A request holds
 
-``module``, ``source``  what is replaced; "" for nothing. No file is written: the import system gives the other text.
-``changed``             modules that depend on it: their kernels are compiled anew, all others come from the cache
+``sources``             module -> its whole text. No file is written: the import system gives the other text.
+``changed``             modules that depend on these: their kernels are compiled anew, all others come from the cache
 ``steps``               lists of ``["claim", id]`` and ``["tests", id, ...]``, done in this order until one fails
 ``lines``               whether to measure: then nothing ends early, and each part of the answer says which lines ran
 ``limit``               seconds, after which the child and all that it started are killed
@@ -52,27 +52,27 @@ def _late(*about: object) -> None:
 
 
 class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives one module another source; its name, file and package stay."""
+    """Gives modules other sources; name, file and package stay."""
 
-    def __init__(self, module: str, source: str) -> None:
+    def __init__(self, sources: dict[str, str]) -> None:
         """Nothing is imported yet."""
-        self.module, self.source, self.file = module, source, ""
+        self.sources = sources
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """Only for the module that is replaced."""
-        if name != self.module:
+        """Only for the modules that are replaced."""
+        if name not in self.sources:
             return None
         found = importlib.machinery.PathFinder.find_spec(name, path, target)
         if found is None or found.origin is None:
             raise ImportError(f"{name} is not there to be replaced")
-        self.file = found.origin
         places = found.submodule_search_locations
-        spec = importlib.util.spec_from_file_location(name, self.file, loader=self, submodule_search_locations=places)
-        return spec
+        return importlib.util.spec_from_file_location(
+            name, found.origin, loader=self, submodule_search_locations=places
+        )
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the other source under the file's name."""
-        exec(compile(self.source, self.file, "exec"), module.__dict__)
+        exec(compile(self.sources[module.__name__], module.__file__ or "", "exec"), module.__dict__)
 
 
 class Lines:
@@ -196,8 +196,7 @@ def _lines(lines: Lines | None) -> dict[str, Any]:
 def child(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path, tell: Tell) -> None:
     """Everything that one request asks for."""
     os.environ["ALPT_REF_MUTANT_MODULES"] = ",".join(request["changed"])
-    if request["module"]:
-        sys.meta_path.insert(0, Replaced(request["module"], request["source"]))
+    sys.meta_path.insert(0, Replaced(request["sources"]))
     if importlib.util.find_spec("alpt_ref.analysis.mutate.kernels"):
         importlib.import_module("alpt_ref.analysis.mutate.kernels")
     lines = Lines(root / package) if request["lines"] else None

@@ -6,21 +6,26 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import alpt_ref
 
-from .sandbox import Project, Stopped
+from .project import Project
 
 LIBRARIES = (
     "numpy", "numba", "numba.core.caching", "scipy.stats", "scipy.special", "scipy.optimize", "scipy.linalg",
     "scipy.integrate", "msgspec", "click", "pytest", "hypothesis", "hypothesis.strategies", "hypothesis.extra.numpy",
 )  # fmt: skip
 SERVER = Path(__file__).with_name("server.py")
+NOTHING: Mapping[str, str] = {}
 COMPILED, PLAIN = "compiled", "plain"
 """The kernels as machine code, or as the Python that they are written in (``NUMBA_DISABLE_JIT``)."""
+
+
+class Stopped(Exception):  # noqa: N818  # no error: it says that nothing is known
+    """A server was ended before it had answered."""
 
 
 class Server:
@@ -35,11 +40,11 @@ class Server:
         self._stopped = False
 
     def ask(
-        self, steps: Sequence[Sequence[str]], limit: float, *, module: str = "", source: str = "",
+        self, steps: Sequence[Sequence[str]], limit: float, *, sources: Mapping[str, str] = NOTHING,
         changed: Sequence[str] = (), lines: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         """Send one request and wait for its answer (`server`)."""
-        request = {"module": module, "source": source, "changed": list(changed), "steps": [list(one) for one in steps]}
+        request = {"sources": dict(sources), "changed": list(changed), "steps": [list(one) for one in steps]}
         if self._stopped:
             raise Stopped
         process = self._process = self._process or self._start()

@@ -14,12 +14,14 @@ from click.testing import CliRunner
 
 from alpt_ref.errors import InputError
 from analysis.mutate import __main__ as command
-from analysis.mutate.generic import UNREACHED, Generic
+from analysis.mutate.baseline import Seen, Unit
 from analysis.mutate.imports import Modules
+from analysis.mutate.journal import Result, meaning
 from analysis.mutate.named import Edit, Mutant, Named, prepare, read
+from analysis.mutate.project import Project
 from analysis.mutate.report import Explained, page, unexplained
-from analysis.mutate.run import Result, Run, meaning
-from analysis.mutate.sandbox import Project, Sandbox
+from analysis.mutate.run import UNREACHED, Run
+from analysis.mutate.servers import COMPILED, Server, Stopped
 from analysis.mutate.syntax import mutants as generic_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,88 +97,90 @@ def patch(old: str, new: str, inside: str = "", file: str = "tiny/maths.py") -> 
     return Named(f"{inside or 'module'} {new}", "wrong on purpose", ["q1"], [Edit(file, old, new, inside)])
 
 
-def test_who_catches_what_and_nothing_is_run_twice(project: Project, tmp_path: Path) -> None:
+def run_of(project: Project, output: Path, log: list[str] | None = None) -> Run:
+    output.mkdir(exist_ok=True)
+    libraries = ("pytest", "hypothesis", "numba")
+    return Run(project, output, jobs=2, libraries=libraries, log=(log if log is not None else []).append)
+
+
+@pytest.mark.nightly
+def test_a_mutant_with_a_name_must_turn_its_claims_red(project: Project, tmp_path: Path) -> None:
     named = [
         patch("x * x", "x + x", "square"),
-        patch("0.5 * x", "0.25 * x", "half"),
-        patch("x + 1.0", "x + 2.0", "unseen"),
+        patch("0.5 * x", "0.25 * x", "half"),  # a test sees it, which does not count
         patch("def square", "def squared", "square"),
     ]
     mutants = prepare(project.root, project.package, named)
     log: list[str] = []
-    output = tmp_path / "out"
-    output.mkdir()
-    results, baseline = Run(project, output, log=log.append).run(mutants, hours=1.0, jobs=2)
-    assert [(one.status, one.by) for one in results] == [
-        ("claim", "q1"),
-        ("test", "tests/test_maths.py::test_half"),
-        ("survived", ""),
-        ("claim", "q1"),
-    ]
+    results = run_of(project, tmp_path / "out", log).run(mutants, hours=1.0)
+    assert [(one.status, one.by) for one in results] == [("claim", "q1"), ("survived", ""), ("claim", "q1")]
     assert (results[0].cell, results[0].outcome) == ("x=3.0", "REFUTED")
-    assert "ImportError" in results[3].cell
-    assert list(baseline.claims) == ["q1"]
+    assert "ImportError" in results[2].cell
     assert sum("without any mutant" in line for line in log) == 1
 
     log.clear()
-    again, _ = Run(project, output, log=log.append).run(mutants, hours=0.0, jobs=1)  # no time: all is remembered
-    assert again == results
-    assert not any("without any mutant" in line for line in log)
+    assert run_of(project, tmp_path / "out", log).run(mutants, hours=0.0) == results  # no time: all is remembered
+    assert log == []
 
-    with (output / "mutants.jsonl").open("a") as stream:
+    with (tmp_path / "out" / "mutants.jsonl").open("a") as stream:
         stream.write('{"key": "cut o')  # as a killed run leaves it
     more = [*mutants, *prepare(project.root, project.package, [patch("0.5 * x", "2.0 * x", "half")])]
-    late, _ = Run(project, output).run(more, hours=0.0, jobs=1)
-    assert late[:4] == results
-    assert late[4].status == "not run"
+    late = run_of(project, tmp_path / "out").run(more, hours=0.0)
+    assert late[:3] == results
+    assert late[3].status == "not run"
 
-    text = page(more, late, baseline, [Explained("tiny/maths.py:unseen", "x + 1.0", "x + 2.0", "nobody calls it")])
-    assert "2 of 5 turn a claim red" in text
-    assert "| half 0.25 * x | wrong on purpose | **none** (tests/test_maths.py::test_half) |  |  |" in text
-    assert "nobody calls it" in text
-    explained = [Explained("tiny/maths.py:unseen", "*", "", "nobody calls it")]
-    assert [one.id for one in unexplained(more, late, explained)] == ["half 0.25 * x"]
+    text = page(more, late, [], [Explained("tiny/maths.py:half", "0.5 * x", "0.25 * x", "a reason")])
+    assert "2 of 4 turn a claim red" in text
+    assert "| half 0.25 * x | wrong on purpose | **none** |  | a reason |" in text
+    assert unexplained(more, late, [Explained("tiny/maths.py:half", "*", "", "a reason")]) == []
 
-
-def test_a_claim_that_is_red_without_a_mutant_catches_nothing(project: Project, tmp_path: Path) -> None:
-    root = tmp_path / "other checkout"
-    write(root, {"tiny/__init__.py": "", "tiny/maths.py": MATHS, "tests/test_maths.py": TEST})
-    write(root, {"claims/q1_square.py": CLAIM.replace('cell["x"] ** 2', '0.0 * cell["x"]')})
-    broken = Project(root, "tiny", "claims", ("tests/test_*.py",), ("tiny/*.py",))
-    (mutant,) = prepare(root, "tiny", [patch("x * x", "x + x", "square")])
-    (result,), baseline = Run(broken, tmp_path, tests=False).run([mutant], hours=1.0, jobs=1)
-    assert result.status == "survived"
-    assert baseline.red == {"q1": "REFUTED"}
+    broken = replace(project, root=tmp_path / "other checkout")  # its claim is red without a mutant: it catches nothing
+    write(broken.root, {"tiny/__init__.py": "", "tiny/maths.py": MATHS, "tests/test_maths.py": TEST})
+    write(broken.root, {"claims/q1_square.py": CLAIM.replace('cell["x"] ** 2', '0.0 * cell["x"]')})
+    run = run_of(broken, tmp_path / "red")
+    (result,) = run.run(prepare(broken.root, "tiny", named[:1]), hours=1.0)
+    assert (result.status, run.red) == ("survived", ["q1"])
 
     two = patch("x * x", "x + x", "square")
     two.least = 2  # claims that must see it; there is one
-    (result,), _ = Run(project, tmp_path, tests=False).run(prepare(root, "tiny", [two]), hours=1.0, jobs=1)
+    (result,) = run_of(project, tmp_path / "two").run(prepare(project.root, "tiny", [two]), hours=1.0)
     assert result.status == "survived"
 
 
-def test_a_process_that_is_ended_from_outside_says_nothing_about_its_mutant(
+def test_a_server_that_is_ended_from_outside_tells_nothing_about_the_mutant(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(sandbox: Sandbox, *arguments: object, **options: object) -> str:
-        sandbox.stop()
-        return sandbox.tests(["tests/test_maths.py"], [], 60.0)  # nothing begins any more
+    run = run_of(project, tmp_path)
 
-    monkeypatch.setattr(Sandbox, "claims", ended)
-    (result,), _ = Run(project, tmp_path).run(
-        prepare(project.root, "tiny", [patch("x * x", "x + x", "square")]), hours=1.0, jobs=1
-    )
+    def measured(servers: object, mutants: object) -> None:
+        run.units = {COMPILED: {Unit("claim", "q1"): Seen(0.1, True, {})}}
+
+    def ended(server: Server, *arguments: object, **options: object) -> None:
+        server.stop()
+        raise Stopped
+
+    monkeypatch.setattr(run, "_measure", measured)
+    monkeypatch.setattr(Server, "ask", ended)
+    (result,) = run.run(prepare(project.root, "tiny", [patch("x * x", "x + x", "square")]), hours=1.0)
     assert result.status == "not run"
     assert not (tmp_path / "mutants.jsonl").exists()
 
 
 def test_a_change_of_meaning_is_run_again_and_a_comment_is_not(project: Project, tmp_path: Path) -> None:
     (mutant,) = prepare(project.root, "tiny", [patch("x * x", "x + x", "square")])
-    key = Run(project, tmp_path).key(mutant, ["q1"], ["tests/test_maths.py"])
-    for text, same in ((CLAIM.replace("A claim", "Words"), True), (CLAIM.replace("5.0", "6.0"), False)):
-        other = replace(project, root=tmp_path / f"copy {same}")
+    against = [Unit("claim", "q1"), Unit("test", "tests/test_maths.py::test_half")]
+    key = run_of(project, tmp_path).journal.key(mutant, against)
+    changes = [
+        (CLAIM.replace("A claim", "Words"), TEST, True),
+        (CLAIM.replace("5.0", "6.0"), TEST, False),
+        (CLAIM, TEST.replace("clipped(5.0)", "clipped(6.0)"), True),  # another test
+        (CLAIM, TEST.replace("half(4.0)", "half(2.0 + 2.0)"), False),
+    ]
+    for i, (claim, test, same) in enumerate(changes):
+        other = replace(project, root=tmp_path / f"copy {i}")
         write(other.root, {"tiny/__init__.py": "from tiny.maths import square as square\n", "tiny/maths.py": MATHS})
-        write(other.root, {"claims/q1_square.py": text, "tests/test_maths.py": TEST})
-        assert (Run(other, tmp_path).key(mutant, ["q1"], ["tests/test_maths.py"]) == key) is same
+        write(other.root, {"claims/q1_square.py": claim, "tests/test_maths.py": test})
+        assert (run_of(other, tmp_path).journal.key(mutant, against) == key) is same
 
 
 def test_code_that_is_gone_is_an_error_that_names_every_such_mutant(project: Project) -> None:
@@ -238,14 +242,11 @@ def test_a_mutant_knows_the_lines_of_its_statement() -> None:
 
 @pytest.mark.nightly
 def test_mutants_by_rule_meet_what_runs_their_lines(project: Project, tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    output.mkdir()
-
-    def run(hours: float = 1.0) -> tuple[dict[str, Result], list[str]]:
+    def run() -> tuple[dict[str, Result], list[str]]:
         log: list[str] = []
-        generic = Generic(project, output, jobs=2, libraries=("pytest", "hypothesis", "numba"), log=log.append)
-        mutants = [one for one in generic.mutants(0) if one.what != "constant" and "other.py" not in one.where]
-        results = generic.run(mutants, hours=hours)
+        this = run_of(project, tmp_path / "out", log)
+        mutants = [one for one in this.by_rule(0) if one.what != "constant"]
+        results = this.run(mutants, hours=1.0)
         return {f"{one.where.partition(':')[2]}: {one.new}": it for one, it in zip(mutants, results, strict=True)}, log
 
     found, _ = run()
@@ -291,7 +292,7 @@ def test_every_named_mutant_fits_the_code_and_expects_claims_that_there_are() ->
 
 def test_every_target_gives_mutants() -> None:
     project = Project(ROOT, "alpt_ref", "analysis/claims", command.TESTS, command.TARGETS, command.LEFT_OUT)
-    mutants = Generic(project, ROOT, jobs=1).mutants(0)
+    mutants = Run(project, ROOT, jobs=1).by_rule(0)
     files = {file for one in mutants for file in one.sources}
     assert {"alpt_ref/scalar/rounding.py", "alpt_ref/theory/bounds/lemma.py", "alpt_ref/verification/judge.py"} <= files
     assert not any(re.search("cuda|theorem", file) for file in files)

@@ -52,7 +52,7 @@ def test_the_grid_pairs_every_setting_with_fp32() -> None:
     grid = plan_grid(RunConfig(), ["alpt-sr", "lpt-dr", "alpt-sr"], [8, 4], [3, 1, 3])
     assert [entry.name for entry in grid] == [str(one) for one in settings]
     assert {entry.reference for entry in grid} == {"fp32"}
-    names = "fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, pact, lsq or module:Class"
+    names = f"{', '.join(METHODS)} or module:Class"
     with pytest.raises(InputError, match=f"methods must be among {names}, got 'alpt'"):
         make_settings(["alpt"], [8])
     with pytest.raises(InputError, match=r"table\.bits must be 2, 4, 8 or 16, got 3"):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util.plugin import require_known
 from alpt_ref.errors import InputError
 from alpt_ref.quantizer.lattices import Lattice
-from alpt_ref.testing.quantizer import bias, calls, grid
+from alpt_ref.testing.adapters import from_cupy, from_torch
+from alpt_ref.testing.quantizer import bias, calls, grid, independence, nearest, policies, spread
+from alpt_ref.testing.quantizer.gradient import gradient as gradient_check
 from alpt_ref.testing.quantizer.probe import Broken, Probe
 from alpt_ref.testing.quantizer.report import (
     FAILED,
@@ -26,21 +28,35 @@ from alpt_ref.testing.quantizer.report import (
 )
 
 EFFORTS = {"quick": 0.1, "full": 1.0}
+ARRAYS: dict[str, Callable[..., Any]] = {"torch": from_torch, "cupy": from_cupy}
 FALSE_ALARM = 1e-6
 """Probability that a quantiser with all properties fails one, at most."""
 CHECKS: dict[str, Callable[[Probe], Finding]] = {
     "on_grid": grid.on_grid,
     "neighbour": grid.neighbour,
-    "fixed_points": grid.fixed_points,
     "saturation": grid.saturation,
     "subnormal": grid.subnormal,
+    "nan_policy": policies.nan_policy,
+    "layout": calls.layout,
+    "input_untouched": calls.input_untouched,
     "repeatable": calls.repeatable,
+    "row_prefix": calls.row_prefix,
+    "column_prefix": calls.column_prefix,
+    "threads": calls.parallel,
+    "monotone": calls.monotone,
+    "ties": nearest.ties,
+    "beside_ties": nearest.beside_ties,
+    "round_trip": calls.round_trip,
+    "gradient": gradient_check,
+    "dtype": policies.dtype,
+    "independence": independence.independence,
+    "variance": spread.variance,
+    "fixed_points": grid.fixed_points,
     "unbiased": bias.unbiased,
 }
+"""In the order in which they run: the long ones last."""
 _SAMPLED = ("subnormal", "unbiased", "variance", "independence")
 """Checks that count random events and share `FALSE_ALARM`."""
-_LAST = ("unbiased", "fixed_points")
-"""Long ones, run after the others."""
 
 
 def check_quantizer(
@@ -52,6 +68,10 @@ def check_quantizer(
     effort: str | float = "full",
     seed: int = 0,
     only: Iterable[str] = (),
+    ties: str | None = None,
+    gradient: Callable[[Any, Any, int], Any] | None = None,
+    arrays: str = "numpy",
+    others: Sequence[Callable[[Any, int], Any]] = (),
     resolution: float = 2.0**-32,
     seconds: float | None = 24.0,
     name: str | None = None,
@@ -77,6 +97,15 @@ def check_quantizer(
         Decides inputs and draws; at least 0.
     only : names
         Properties; by default all.
+    ties : {"up", "down", "even", "odd", "away", "toward"}, optional
+        The rule for ties that is promised (dr). By default any rule will do that is the same on both sides of zero.
+    gradient : callable ``gradient(x, g, draw)``, optional
+        The gradient of x for the gradient g of the result, float32 (n, d), or that and the step size's (one, or one for
+        each row). Adapters of torch have it.
+    arrays : {"numpy", "torch", "cupy"}
+        What `fn` takes and returns; with torch, autograd gives the gradient.
+    others : functions like `fn`
+        The same quantiser with other seeds or for other purposes, which must be independent of `fn` in equal draws.
     resolution : float
         Bias of a step that is no defect; the default passes 32 random bits.
     seconds : float, optional
@@ -107,6 +136,11 @@ def check_quantizer(
     """
     if not callable(fn):
         raise InputError(f"fn must be a function fn(x, draw), got {type(fn).__name__}")
+    kind = _check.choice("arrays", arrays, ("numpy", *ARRAYS))
+    if kind in ARRAYS:
+        fn, name = ARRAYS[kind](fn), name or _name_of(fn)
+    if ties is not None:
+        ties = _check.choice("ties", ties, nearest.TIE_RULES)
     if not isinstance(lattice, Lattice):
         raise InputError(f"lattice must be a lattice, for example Uniform(0.1, 8), got {type(lattice).__name__}")
     rounding = _check.choice("rounding", rounding, _check.ROUNDINGS)
@@ -119,10 +153,10 @@ def check_quantizer(
         seed=_check.whole_number("seed", seed, 0, 1 << 63),
         resolution=_check.number("resolution", resolution),
         seconds=math.inf if seconds is None else _check.number("seconds", seconds, positive=True),
+        options={"ties": ties, "gradient": gradient, "others": tuple(others)},
     )
     probe.alpha = FALSE_ALARM / len(_SAMPLED)
-    order = [one for one in CHECKS if one not in _LAST] + [one for one in _LAST if one in CHECKS]
-    found = {one: _run(probe, one, one in required) for one in order if not chosen or one in chosen}
+    found = {one: _run(probe, one, one in required) for one in CHECKS if not chosen or one in chosen}
     outcomes = {one: found[one] for one in PROPERTIES if one in found}
     return Report(name or _name_of(fn), str(lattice), rounding, probe.effort, probe.seed, outcomes)
 

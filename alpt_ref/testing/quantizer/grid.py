@@ -15,6 +15,7 @@ FULL_FIXED = 200_000_000
 """Elements on the lattice that `fixed_points` looks at with effort 1."""
 _FAR = 1.0 / 64
 """DR: share of a step from the tie from which `neighbour` asks for the nearer value; `beside_ties` asks nearer by."""
+_SHARE_OF_TIME = 0.55
 _ENOUGH = 64
 """Moves after which there is nothing more to learn."""
 
@@ -67,6 +68,7 @@ def fixed_points(probe: Probe) -> Finding:
     """Values of the lattice, every code at least once and half of them special ones, never move."""
     wanted = int(FULL_FIXED * probe.effort)
     blocks, looked, moves, first = _code_blocks(probe), 0, 0, None
+    probe.allow(_SHARE_OF_TIME)
     special = set(probe.lattice.special().tolist())
     while looked < max(wanted, sum(block.size for block in blocks)):
         number = looked // blocks[0].size

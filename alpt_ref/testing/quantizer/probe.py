@@ -34,6 +34,24 @@ class Seen(NamedTuple):
     upper: Floats
 
 
+class Placed(NamedTuple):
+    """Elements that were put into cells: what is known about them without a search; all of x's shape.
+
+    `inside` is False for an element that became a value itself; its p is 0.
+    """
+
+    x: Floats
+    lower: Floats
+    upper: Floats
+    p: NDArray[np.float64]
+    inside: Mask
+
+    def take(self, places: NDArray[np.int64]) -> Placed:
+        """The elements at these places, counted row by row."""
+        x, lower, upper = (np.ascontiguousarray(one.reshape(-1)[places]) for one in (self.x, self.lower, self.upper))
+        return Placed(x, lower, upper, self.p.reshape(-1)[places], self.inside.reshape(-1)[places])
+
+
 class Probe:
     """A quantiser, its lattice, and what the checks share.
 
@@ -65,9 +83,10 @@ class Probe:
         self.options = options or {}
         self.elements = 0
         self.alpha = 0.0
-        self.end = time.perf_counter() + seconds
+        self.seconds, self._end = seconds, math.inf
         self._next = int(self.random("draws").integers(1 << 30))
         self._survey: list[Seen] | None = None
+        self.usable = _usable_cells(lattice)
 
     @property
     def stochastic(self) -> bool:
@@ -83,9 +102,13 @@ class Probe:
         self._next += 1
         return self._next
 
+    def allow(self, share: float) -> None:
+        """Give the count that begins this share of the time for long counts."""
+        self._end = time.perf_counter() + share * self.seconds
+
     def late(self) -> bool:
-        """Whether the time for long counts is over."""
-        return time.perf_counter() > self.end
+        """Whether the time of the count is over."""
+        return time.perf_counter() > self._end
 
     def call(self, x: Floats, draw: int | None = None) -> Floats:
         """The quantiser's result as float32, a copy of its own; `Broken` where there is none."""
@@ -125,9 +148,25 @@ class Probe:
 
     def between(self, columns: NDArray[np.int64], fraction: NDArray[np.float64]) -> Floats:
         """Numbers at a fraction of the way from the value of a column to the next one, in float32."""
-        lower = self.lattice.take(columns).astype(np.float64)
-        upper = self.lattice.take(np.minimum(columns + 1, self.lattice.size - 1)).astype(np.float64)
-        return np.clip(lower + fraction * (upper - lower), lower, upper).astype(np.float32)
+        return self.place(columns, fraction).x
+
+    def place(self, columns: NDArray[np.int64], fraction: NDArray[np.float64]) -> Placed:
+        """The same, with neighbours and the probability of the upper one."""
+        lower, upper = self.lattice.take(columns), self.lattice.take(columns + 1)
+        low, gap = lower.astype(np.float64), upper.astype(np.float64) - lower
+        x = np.clip((low + fraction * gap).astype(np.float32), lower, upper)
+        inside = (x > lower) & (x < upper)
+        p = np.divide(x - low, gap, out=np.zeros(x.shape), where=inside)
+        return Placed(x, lower, upper, p, inside)
+
+    def went_up(self, placed: Placed, draw: int | None = None) -> Mask:
+        """Call: which elements got their upper neighbour."""
+        draw = self.next_draw() if draw is None else draw
+        result = self.call(placed.x, draw)
+        up = result == placed.upper
+        if not (up | (result == placed.lower)).all():
+            up = self.snapped(Seen(placed.x, draw, result, placed.lower, placed.upper)) == placed.upper
+        return np.asarray(up)
 
     # --- sorting elements ---------------------------------------------------------------------------------------------
 
@@ -188,9 +227,26 @@ class Probe:
 
     def cells(self, random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.int64]:
         """Columns of lower neighbours: half of them anywhere, half near zero on a logarithmic scale."""
-        last, zero = self.lattice.size - 2, self.lattice.zero
-        anywhere = random.integers(0, last + 1, size=shape)
-        distance = np.exp2(random.uniform(0, math.log2(self.lattice.size + 1), shape)).astype(np.int64) - 1
+        usable, zero = self.usable, int(np.searchsorted(self.usable, self.lattice.zero))
+        anywhere = random.integers(0, len(usable), size=shape)
+        distance = np.exp2(random.uniform(0, math.log2(len(usable) + 1), shape)).astype(np.int64) - 1
         near = zero + np.where(random.random(shape) < 0.5, distance, -1 - distance)
-        inside = (near >= 0) & (near <= last) & (random.random(shape) < 0.5)
-        return np.where(inside, near, anywhere)
+        inside = (near >= 0) & (near < len(usable)) & (random.random(shape) < 0.5)
+        return np.asarray(usable[np.where(inside, near, anywhere)])
+
+    def near_zero(self, random: np.random.Generator, shape: tuple[int, int], reach: int) -> NDArray[np.int64]:
+        """Columns of lower neighbours up to `reach` cells from zero, on a logarithmic scale."""
+        usable, zero = self.usable, int(np.searchsorted(self.usable, self.lattice.zero))
+        distance = np.exp2(random.uniform(0, math.log2(min(reach, len(usable)) + 1), shape)).astype(np.int64) - 1
+        near = zero + np.where(random.random(shape) < 0.5, distance, -1 - distance)
+        return np.asarray(usable[np.clip(near, 0, len(usable) - 1)])
+
+
+def _usable_cells(lattice: Lattice) -> NDArray[np.int64]:
+    """Columns of cells in which float32 numbers are normal ones, so that `subnormal` alone is about the others."""
+    least = 2.0**-126
+    size = np.abs(lattice.table.astype(np.float64))
+    gap = np.diff(lattice.table.astype(np.float64), axis=1)
+    fine = (gap > 0) & ((gap >= least) | (np.minimum(size[:, 1:], size[:, :-1]) >= least))
+    usable = np.flatnonzero(fine.all(axis=0))
+    return usable if len(usable) else np.arange(lattice.size - 1)
