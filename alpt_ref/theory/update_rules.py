@@ -241,14 +241,15 @@ class Adam:
 
     def init(self, runs: int, d: int) -> State:
         """Both moments."""
-        return {"m": np.zeros((runs, d)), "v": np.zeros((runs, d))}
+        return {"m": np.zeros((runs, d)), "v": np.zeros((runs, d)), "powers": np.ones(2)}
 
     def move(self, gradient: NDArray[np.float32], state: State, rate: float, t: int) -> Floats:
         """The ratio of the corrected moments."""
         g, m, v = gradient.astype(np.float64), state["m"], state["v"]
         m += (1.0 - self.keep) * (g - m)
         v += (1.0 - self.keep_squares) * (g * g - v)
-        first, second = m / (1.0 - self.keep**t), v / (1.0 - self.keep_squares**t)
+        state["powers"] *= (self.keep, self.keep_squares)  # by multiplication: pow differs from platform to platform
+        first, second = m / (1.0 - state["powers"][0]), v / (1.0 - state["powers"][1])
         return np.asarray(-rate * first / (np.sqrt(second) + self.eps))
 
 

@@ -20,8 +20,6 @@ from alpt_ref.theory.update_rules import SGD, UpdateRule
 
 FAR = np.float32(4194304.0)
 """An update beyond so many steps is cut to it, as in the compiled driver: no 16-bit code is so far from another."""
-PURPOSE_START = 20
-"""Words for the rounding of a start off the grid."""
 _ELEMENTS_A_THREAD = 16384
 
 
@@ -103,7 +101,7 @@ class Stepper:
             steps = setup.start / setup.step_size
             whole = np.trunc(steps)
             rest = np.broadcast_to(steps - whole, shape).astype(np.float32)
-            code = whole.astype(np.int64) + moves(rest, setup.rounding, 0, PURPOSE_START, setup.seed)
+            code = whole.astype(np.int64) + moves(rest, setup.rounding, 0, kinds.PURPOSE_START, setup.seed)
         w = code.astype(np.float32) * setup.step_size.astype(np.float32)
         keeps = not _named(setup.rounding, "full") and not _own(setup.rounding)
         return Position(w, code if keeps else None, sizes)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.testing.quantizer.counts import Counts
 from alpt_ref.testing.quantizer.exact import exact_bias
-from alpt_ref.testing.quantizer.probe import Mask, Placed, Probe
+from alpt_ref.testing.quantizer.probe import LITTLE, Mask, Placed, Probe
 from alpt_ref.testing.quantizer.report import Finding
 
 LAST_LEVEL = 21
@@ -100,7 +100,9 @@ def _count_level(probe: Probe, counts: Counts, level: int) -> None:
 def _level_block(probe: Probe, level: int) -> tuple[Placed, Mask]:
     """Elements whose farther neighbour has a probability just below ``2**-level``; whether that is the upper one."""
     random, lattice = probe.random(f"level{level}"), probe.lattice
-    shape = probe.block if probe.effort >= 0.5 else probe.shape(LEAST_LEVEL // 8)
+    shape = (
+        probe.block if probe.effort >= 0.5 else probe.shape(LEAST_LEVEL // 8) if probe.effort >= LITTLE else probe.block
+    )
     want = np.exp2(-level) * (1 - random.random(shape) / 16)
     above = random.random(shape) < 0.5
     placed = probe.place(_fine_cells(probe, random, shape, level), np.where(above, want, 1 - want))
@@ -126,7 +128,7 @@ def _fine_cells(probe: Probe, random: np.random.Generator, shape: tuple[int, int
 def _count_anywhere(probe: Probe, counts: Counts) -> None:
     """Count rounding up by bands of p, sign and size of the code, on numbers from everywhere."""
     random, blocks = probe.random("anywhere"), 4
-    wanted = max(1_000_000, int(FULL_ANYWHERE * probe.effort)) // blocks
+    wanted = int(max(1_000_000 * min(1.0, 20 * probe.effort), FULL_ANYWHERE * probe.effort)) // blocks
     total: dict[str, list[float]] = {}
     for _ in range(blocks):
         placed = probe.place(probe.cells(random, probe.block), random.random(probe.block))

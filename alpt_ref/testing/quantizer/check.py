@@ -27,7 +27,7 @@ from alpt_ref.testing.quantizer.report import (
     Report,
 )
 
-EFFORTS = {"quick": 0.1, "full": 1.0}
+EFFORTS = {"quick": 0.05, "full": 1.0}
 ARRAYS: dict[str, Callable[..., Any]] = {"torch": from_torch, "cupy": from_cupy}
 FALSE_ALARM = 1e-6
 """Probability that a quantiser with all properties fails one, at most."""
@@ -92,7 +92,7 @@ def check_quantizer(
         Notes (`NOTES`) that count as failures.
     effort : "quick", "full" or float
         Share of the full count: 1 is ``2 * 10**8`` elements for `fixed_points` and half as many for `unbiased`; quick
-        is a tenth.
+        is a twentieth.
     seed : int
         Decides inputs and draws; at least 0.
     only : names

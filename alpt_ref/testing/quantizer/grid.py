@@ -140,7 +140,7 @@ _BEYOND = (
 def saturation(probe: Probe) -> Finding:
     """From an end on, by a float32 number, by half a step or by far: the value at the end."""
     lattice = probe.lattice
-    if lattice.overflow == "inf" and not np.isfinite(np.float32(2) * lattice.high).all():
+    if lattice.overflow == "inf" and (2 * lattice.high.astype(np.float64) > np.finfo(np.float32).max).any():
         return Finding(None, "next to nothing of float32 lies beyond the ends")
     rows, columns = probe.block
     rows = rows if lattice.rows is not None else 64

@@ -61,7 +61,7 @@ def _repeated_draw(probe: Probe, x: Placed | None) -> str:
     if x is None:
         return ""
     random = probe.random("draws far")
-    many = max(1024, int(FULL_SMALL * min(1.0, probe.effort)))
+    many = max(256, int(FULL_SMALL * min(1.0, 2.5 * probe.effort)))
     first = probe.next_draw()
     numbers = [*range(first, first + many // 2), *random.integers(0, 1 << 31, many // 2).tolist()]
     seen: dict[bytes, int] = {}
@@ -100,7 +100,7 @@ def _lags(size: int) -> list[int]:
 
 def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed) -> None:
     """Agreements along columns, rows, diagonals and draws, and sums of rows and columns."""
-    draws = max(48, int(FULL_DRAWS * min(2.0, probe.effort)))
+    draws = max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.125, 2.5 * probe.effort)))))
     rows, columns = x.p.shape
     agree: dict[str, list[int]] = {}
     row_sums, column_sums = [], []
