@@ -128,9 +128,10 @@ def _tasks(loaded: Loaded, cells: list[Cell], variant: str, seed: int, replicate
     planned = []
     for cell in cells:
         seeds = [cell_seed(seed, name, cell, replicate) for replicate in range(replicates)]
+        keys = [cell_key(name, cell, s, variant, code + loaded.inputs.salt) for s in seeds]
         tasks = [
-            Task(name, loaded.source, cell, s, variant, cell_key(name, cell, s, variant, code), loaded.inputs, code)
-            for s in seeds
+            Task(name, loaded.source, cell, s, variant, key, loaded.inputs, code)
+            for s, key in zip(seeds, keys, strict=True)
         ]
         planned.append((cell, tuple(tasks)))
     return tuple(planned)

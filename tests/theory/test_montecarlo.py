@@ -185,7 +185,7 @@ def test_the_noise_has_its_stated_moments() -> None:
         ({"start": 9}, "start must lie from"),
         ({"start": [1, 2]}, "start must be one whole code"),
         ({"rounding": "up"}, "rounding must be full, sr or dr, got 'up'"),
-        ({"update": "adam"}, "update must be sgd, got 'adam'"),
+        ({"update": "rmsprop"}, "update must be sgd, .* or ef, or a rule of your own, got 'rmsprop'"),
         ({"clip": "none"}, "clip must be range, got 'none'"),
         ({"step_sizes": [0.1, 0.2]}, "step_sizes must be one number above 0 for each of the 1 coordinates"),
         ({"step_sizes": [-0.1]}, "step_sizes must be one number above 0"),
