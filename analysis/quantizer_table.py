@@ -1,7 +1,7 @@
-"""What `verify --quantizer` finds in known quantisers: ``python -m analysis.quantizer_table``; a function takes one to three minutes on 2 cores.
+"""What `verify --quantizer` finds in known quantisers: ``python -m analysis.quantizer_table``.
 
-Runs every function of `analysis.example_quantizers` and writes ``results/quantizers.md``: which theorems it breaks, and
-where most clearly. The page `docs/verify-your-quantizer.md` shows its rows.
+Runs every function of `analysis.example_quantizers`, one to three minutes each on 2 cores, and writes
+``results/quantizers.md``: which theorems it breaks, and where most clearly. `docs/verify-your-quantizer.md` shows that.
 """
 
 from __future__ import annotations
