@@ -44,15 +44,15 @@ def first_draw(seed: int) -> int:
     Returns
     -------
     int
-        0 to ``2**30 - 1``, spread over that range, so that the draws of two seeds overlap with a probability of about
-        ``2 steps / 2**30``.
+        1 to ``2**30 - 1``, spread over that range, so that the draws of two seeds overlap with a probability of about
+        ``2 steps / 2**30``. A start off the grid is rounded with the number before it.
 
     Examples
     --------
-    >>> first_draw(0) != first_draw(1), 0 <= first_draw(7) < 2**30
+    >>> first_draw(0) != first_draw(1), 0 < first_draw(7) < 2**30
     (True, True)
     """
-    return int(element_words(1, 0, kinds.PURPOSE_ROUNDING, seed)[0]) % _DRAWS
+    return int(element_words(1, 0, kinds.PURPOSE_ROUNDING, seed)[0]) % (_DRAWS - 1) + 1
 
 
 def generator(seed: int, step: int, purpose: int) -> np.random.Generator:
@@ -66,6 +66,7 @@ class Noises:
     def __init__(self, noise: Noise, runs: int, d: int, seed: int) -> None:
         self._noise, self._shape, self._seed = noise, (runs, d), seed
         self._words: NDArray[np.uint32] = np.zeros(0, np.uint32)
+        self._drawn: NDArray[np.float32] | None = None
         self._other: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def _draw(self, step: int, purpose: int) -> NDArray[np.uint32]:
@@ -73,22 +74,29 @@ class Noises:
 
     def add(self, g: NDArray[np.float32], t: int) -> NDArray[np.float32]:
         """`g` (runs, d) plus the noise of step `t`; steps must come in their order, 1, 2, ..."""
+        self._drawn = self._next(t)
+        return self.again(g)
+
+    def again(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`g` plus the noise of the step before once more."""
+        return g if self._drawn is None else np.asarray(g + self._drawn.reshape(self._shape), dtype=np.float32)
+
+    def _next(self, t: int) -> NDArray[np.float32] | None:
         index, kind, sigma = t - 1, self._noise.kind, np.float32(self._noise.sigma)
         if kind == "none":
-            return g
+            return None
         if kind == "two-point":  # a word lasts 32 steps
             if index % 32 == 0:
                 self._words = self._draw(index // 32, kinds.PURPOSE_NOISE)
             up = (self._words >> np.uint32(index % 32)) & np.uint32(1) == 1
-            drawn = np.where(up, sigma, -sigma)
-        elif kind == "uniform":
+            return np.where(up, sigma, -sigma)
+        if kind == "uniform":
             words = self._draw(index, kinds.PURPOSE_NOISE)
-            drawn = np.float32(self._noise.largest) * (words.view(np.int32).astype(np.float32) * np.float32(2.0**-31))
-        elif index % 2 == 0:  # a normal pair lasts two steps
+            unit = words.view(np.int32).astype(np.float32) * np.float32(2.0**-31)
+            return np.asarray(np.float32(self._noise.largest) * unit)
+        if index % 2 == 0:  # a normal pair lasts two steps
             radius, angle = self._draw(index // 2, kinds.PURPOSE_NOISE), self._draw(index // 2, kinds.PURPOSE_ANGLE)
             first, self._other = np.empty(len(radius), np.float32), np.empty(len(radius), np.float32)
             run_rows(each.normal_pairs, len(radius), radius, angle, first, self._other, grain=_ELEMENTS_A_THREAD)
-            drawn = sigma * first
-        else:
-            drawn = sigma * self._other
-        return np.asarray(g + drawn.reshape(self._shape), dtype=np.float32)
+            return np.asarray(sigma * first)
+        return np.asarray(sigma * self._other)

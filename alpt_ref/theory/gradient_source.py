@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from alpt_ref.kernels.cpu import montecarlo_each as each
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
 from alpt_ref.kernels.jit import run_rows
-from alpt_ref.theory.draws import element_words
+from alpt_ref.theory.draws import element_words, generator
 from alpt_ref.theory.linear import LinearModel
+from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 
 Floats = NDArray[np.float64]
@@ -102,4 +103,41 @@ class LinearSource:
 
     def distance2(self, w: Weights) -> Floats:
         """From the certified minimum."""
+        return self._problem.distance(w) ** 2
+
+
+class ProblemSource:
+    """Of a user's problem: gradients in float64 at the float32 weights, rounded once."""
+
+    averages_gradient = True
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self.f_star = problem.f_star
+        self._at: Weights | None = None
+        self._gradient: Floats = np.zeros((0, 0))
+
+    def _exact(self, w: Weights) -> Floats:
+        """The gradient, computed once for an iterate that is asked about again."""
+        if w is not self._at:
+            self._at, self._gradient = w, self._problem.gradient(w)
+        return self._gradient
+
+    def sampled(self, w: Weights, t: int, seed: int) -> Weights:
+        """The exact gradient, or the problem's own sample with a generator of this step."""
+        if self._problem.stochastic:
+            drawn = self._problem.sampled_gradient(w.astype(np.float64), generator(seed, t, kinds.PURPOSE_SAMPLE))
+            return drawn.astype(np.float32)
+        return self._exact(w).astype(np.float32)
+
+    def value(self, w: Weights) -> Floats:
+        """``f(w)`` less what it is counted from."""
+        return self._problem.value(w) - (self.f_star or 0.0)
+
+    def gradient2(self, w: Weights) -> Floats:
+        """Of the exact gradient."""
+        return np.asarray((self._exact(w) ** 2).sum(axis=1))
+
+    def distance2(self, w: Weights) -> Floats:
+        """NaN where no minimum is known."""
         return self._problem.distance(w) ** 2

@@ -19,29 +19,33 @@ from numpy.typing import ArrayLike, NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
+from alpt_ref.kernels.cpu.montecarlo_products import tiles
 from alpt_ref.kernels.device import default_device
 from alpt_ref.kernels.jit import run_rows
-from alpt_ref.theory.gradient_source import LinearSource, SeparableSource, Source
+from alpt_ref.theory.gradient_source import LinearSource, ProblemSource, SeparableSource, Source
+from alpt_ref.theory.learned_steps import LearnedSteps
 from alpt_ref.theory.linear import LinearModel
+from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.rounding_rule import FewBits, Rounding
-from alpt_ref.theory.setting import Grid, Noise, Schedule
+from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, schedule_of
 from alpt_ref.theory.simulation_arguments import (
     checked_points,
+    checked_thin,
     one_of,
     require_minimum_in_box,
     require_numbers,
     require_problem,
     sizes_of,
-    start_codes,
+    start_of,
 )
 from alpt_ref.theory.simulation_result import SimulationResult, of_linear, of_separable
-from alpt_ref.theory.vectorised import Setup, walk
+from alpt_ref.theory.update_rules import SGD, UpdateRule, rule_of
+from alpt_ref.theory.vectorised import walk
+from alpt_ref.theory.vectorised_step import Setup
 
-UpdateRule = Literal["sgd"]
 Clipping = Literal["range"]
 
-_UPDATE = {"sgd": kinds.SGD}
 _ROUNDING = {"full": kinds.FULL, "sr": kinds.STOCHASTIC, "dr": kinds.NEAREST}
 _CLIPPING = ("range",)
 _NOISE = {
@@ -62,21 +66,22 @@ GROUP_ELEMENTS = 2048
 
 
 def simulate(
-    problem: Separable | LinearModel,
+    problem: Separable | LinearModel | Problem,
     grid: Grid,
-    schedule: Schedule,
+    schedule: Schedule | ArrayLike | RateFunction,
     *,
     steps: int,
     runs: int,
     start: ArrayLike,
-    update: UpdateRule = "sgd",
+    update: str | UpdateRule = "sgd",
     rounding: Rounding = "sr",
-    clip: Clipping = "range",
-    step_sizes: ArrayLike | None = None,
+    clip: Clipping | None = "range",
+    step_sizes: ArrayLike | LearnedSteps | None = None,
     noise: Noise | None = None,
     batch: int = 1,
     checkpoints: Iterable[int] | None = None,
     averages: bool = False,
+    thin: int = 1,
     check: bool = False,
     minimum_outside: bool = False,
     seed: int = 0,
@@ -86,26 +91,29 @@ def simulate(
 
     Parameters
     ----------
-    problem : Separable or LinearModel
+    problem : Separable, LinearModel or Problem
         What is minimised; it has ``d`` coordinates.
     grid : Grid
         The step size and the number of bits.
-    schedule : Schedule
-        The learning rates.
+    schedule : Schedule, float, float array (T - 1,) or function
+        The learning rates; an array has one for each update, a function of ``t = 1, 2, ...`` gives that of step t.
     steps, runs : int
         Iterates of a run, the start included; number of runs.
-    start : int or int array (d,)
-        Codes of ``w_1``.
-    update : {"sgd"}
-        Update rule.
+    start : int or int array (d,), float or float array (d,)
+        Codes of ``w_1``; or, as floats, weights off the grid, which the method's rounding rounds first, for every run
+        by itself (in full precision they stay as they are).
+    update : {"sgd", "momentum", "adagrad", "adam", "eco", "ef"} or UpdateRule
+        Update rule, see `alpt_ref.theory.update_rules`: ``eco`` and ``ef`` feed the rounding error back.
     rounding : {"sr", "dr", "full"}, FewBits or function
         Stochastic, deterministic (ties up), or none: float32 weights. `FewBits` for stochastic with few random bits. A
         function ``fn(x, draw)`` of float32 (runs, d) and the number of the call returns decoded values on the grid; see
         `alpt_ref.theory.vectorised`.
-    clip : {"range"}
-        An iterate is clipped to the codes of `grid`, in full precision to their values.
-    step_sizes : float array (d,), optional
+    clip : {"range"} or None
+        An iterate is clipped to the codes of `grid`, in full precision to their values. None: never. A rounding of your
+        own saturates itself.
+    step_sizes : float array (d,) or LearnedSteps, optional
         Step size of each coordinate, in the units of the weights; ``grid.step_size`` for all of them if left out.
+        `LearnedSteps` begins with that and learns.
     noise : Noise, optional
         Of the gradient; none if left out.
     batch : int
@@ -114,6 +122,9 @@ def simulate(
         Iterates to record; the last one is always recorded.
     averages, check : bool
         Also average over all iterates; also watch the assumptions at every iterate. Both cost time.
+    thin : int
+        Average over every `thin`-th iterate (`LinearModel` only, whose loss costs ``rows * d`` an iterate): of run r
+        those ``t`` with ``(t + r // 4) % thin == 0``, so that the runs together take all iterates alike.
     minimum_outside : bool
         Allow a minimum outside the box, where no theorem holds: clipping then leads away from it.
     seed : int
@@ -125,6 +136,12 @@ def simulate(
     Returns
     -------
     SimulationResult
+
+    Notes
+    -----
+    SGD from codes with clipping and rounding by name on a problem of this package runs in the compiled driver, anything
+    else in the one in NumPy, `alpt_ref.theory.vectorised`, on the same random numbers. A result depends on neither
+    threads nor, unless a function of yours makes it so, on the number of runs.
 
     Raises
     ------
@@ -144,43 +161,67 @@ def simulate(
     """
     require_problem(problem)
     noise = noise or Noise()
-    points = checked_points(checkpoints, steps)
-    one_of("update", update, _UPDATE)
+    points, rule = checked_points(checkpoints, steps), rule_of(update)
     if not callable(rounding) and not isinstance(rounding, FewBits):
         one_of("rounding", rounding, _ROUNDING, "FewBits(r) or a function of (x, draw)")
-    one_of("clip", clip, _CLIPPING)
+    if clip is not None:
+        one_of("clip", clip, _CLIPPING, "or None")
     require_numbers(runs, seed, batch, problem.dim)
-    codes, sizes = start_codes(start, problem.dim, grid), sizes_of(step_sizes, problem.dim, grid)
-    if not minimum_outside:
+    learned = step_sizes if isinstance(step_sizes, LearnedSteps) else None
+    sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)
+    first = start_of(start, problem.dim, grid, sizes, clipped=clip is not None)
+    if learned is not None:
+        learned.require_rows(problem.dim)
+        if not (isinstance(rounding, FewBits) or rounding in ("sr", "dr")):
+            raise InputError(
+                "learned step sizes go with rounding sr, dr or FewBits(r): no other has a step size to learn"
+            )
+    if not minimum_outside and clip is not None:
         require_minimum_in_box(problem, grid, sizes)
-    watch = kinds.Watch(points, bool(averages), bool(check))
-    if not isinstance(rounding, str):
+    rates = schedule_of(schedule).rates(steps)
+    every = checked_thin(thin, averages, isinstance(problem, LinearModel))
+    watch = kinds.Watch(points, bool(averages), bool(check), every)
+    if (
+        isinstance(problem, Problem)
+        or not isinstance(rounding, str)
+        or not isinstance(rule, SGD)
+        or clip is None
+        or learned is not None
+        or first.dtype.kind == "f"
+    ):
         if device == "cuda":
-            raise InputError("device 'cuda' takes rounding full, sr or dr; leave device out for another rounding")
-        source = _source(problem, batch)
-        return walk(Setup(source, grid, runs, codes, sizes, schedule.rates(steps), rounding, noise, watch, seed))
+            raise InputError(
+                "device 'cuda' runs SGD with rounding full, sr or dr, clipped, from codes, on a problem of "
+                "alpt_ref.theory; leave device out for anything else"
+            )
+        source, clipped = _source(problem, batch), clip is not None
+        return walk(
+            Setup(source, grid, runs, first, sizes, rates, rule, rounding, clipped, learned, noise, watch, seed)
+        )
     device = _device(device, problem, runs, steps, batch, bool(averages or check))
     method = kinds.Method(
-        update=_UPDATE[update],
+        update=kinds.SGD,
         rounding=_ROUNDING[rounding],
         noise=_NOISE[noise.kind],
-        start=codes,
+        start=first,
         step_size=sizes,
         low=np.int32(grid.low_code),
         high=np.int32(grid.high_code),
         sigma=np.float32(noise.largest if noise.kind == "uniform" else noise.sigma),
-        learning_rates=schedule.rates(steps),
+        learning_rates=rates,
         k0=np.uint32(seed & 0xFFFFFFFF),
         k1=np.uint32(seed >> 32),
     )
     if isinstance(problem, LinearModel):
-        return of_linear(problem, watch, *_run(_linear(problem, batch), runs, method, watch, device))
+        return of_linear(problem, watch, *_run(_linear(problem, batch, averages), runs, method, watch, device))
     return of_separable(watch, *_run(_separable(problem), runs, method, watch, device))
 
 
-def _source(problem: Separable | LinearModel, batch: int) -> Source:
+def _source(problem: Separable | LinearModel | Problem, batch: int) -> Source:
+    if isinstance(problem, Problem):
+        return ProblemSource(problem)
     if isinstance(problem, LinearModel):
-        return LinearSource(problem, _linear(problem, batch))
+        return LinearSource(problem, _linear(problem, batch, False))
     return SeparableSource(problem)
 
 
@@ -189,15 +230,16 @@ def _separable(problem: Separable) -> kinds.Problem:
     none = np.float32(0.0)
     return kinds.Problem(
         _SEPARABLE[problem.kind], curvature, shape, minimum, np.zeros((0, problem.dim), np.float32),
-        np.zeros(0, np.float32), none, none, 0,
+        np.zeros((1, 0, 0), np.float32), np.zeros(0, np.float32), none, none, 0,
     )  # fmt: skip
 
 
-def _linear(problem: LinearModel, batch: int) -> kinds.Problem:
+def _linear(problem: LinearModel, batch: int, averages: bool) -> kinds.Problem:
     none = np.zeros(0, np.float32)
     features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
     width, l2 = np.float32(problem.width), np.float32(problem.l2)
-    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, offsets, width, l2, batch)
+    columns = tiles(features) if batch == 0 or averages else np.zeros((1, 0, 0), np.float32)
+    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, columns, offsets, width, l2, batch)
 
 
 def _run(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref.errors import InputError
 from alpt_ref.theory.linear import LinearModel
+from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid
 
@@ -58,14 +59,39 @@ def checked_points(checkpoints: Iterable[int] | None, steps: Any) -> NDArray[np.
     return np.array(wanted, dtype=np.int64)
 
 
-def start_codes(start: ArrayLike, dim: int, grid: Grid) -> NDArray[np.int32]:
-    """The codes of ``w_1``: int32 (d,)."""
-    codes = np.asarray(start)
-    if codes.shape not in ((), (dim,)) or codes.dtype.kind not in "iu":
-        raise InputError(f"start must be one whole code or one for each of the {dim} coordinates, got {start!r}")
-    if codes.min() < grid.low_code or codes.max() > grid.high_code:
-        raise InputError(f"start must lie from {grid.low_code} to {grid.high_code}, got {codes.min()}..{codes.max()}")
-    return np.ascontiguousarray(np.broadcast_to(codes, (dim,)), dtype=np.int32)
+def start_of(start: ArrayLike, dim: int, grid: Grid, sizes: NDArray[np.float64], *, clipped: bool) -> NDArray[Any]:
+    """``w_1``: int32 codes (d,), or float64 weights (d,) where `start` has floats."""
+    given = np.asarray(start)
+    if given.shape not in ((), (dim,)) or given.dtype.kind not in "iuf":
+        raise InputError(
+            f"start must be one whole code or one for each of the {dim} coordinates (or weights, as floats), got "
+            f"{start!r}"
+        )
+    spread = np.broadcast_to(given, (dim,))
+    if given.dtype.kind != "f":
+        if given.min() < grid.low_code or given.max() > grid.high_code:
+            raise InputError(
+                f"start must lie from {grid.low_code} to {grid.high_code}, got {given.min()}..{given.max()}"
+            )
+        return np.ascontiguousarray(spread, dtype=np.int32)
+    low, high = grid.low_code * sizes, grid.high_code * sizes
+    if not np.isfinite(given).all() or (clipped and ((spread < low) | (spread > high)).any()):
+        raise InputError(
+            f"start as weights must lie in the box, from {low.max():g} to {high.min():g}, got {given.min():g}.."
+            f"{given.max():g}; codes are whole numbers without a point"
+        )
+    return np.array(spread, dtype=np.float64)
+
+
+def checked_thin(thin: Any, averages: bool, linear: bool) -> int:
+    """InputError unless `thin` is a whole number, and 1 where it means nothing."""
+    if not whole(thin) or thin < 1:
+        raise InputError(f"thin must be a whole number of at least 1, got {thin!r}")
+    if thin > 1 and not (averages and linear):
+        raise InputError(
+            f"thin={thin} goes with averages=True and a LinearModel; drop it, or average over its iterates"
+        )
+    return int(thin)
 
 
 def sizes_of(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.float64]:
@@ -76,24 +102,31 @@ def sizes_of(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.f
     return np.array(np.broadcast_to(sizes, (dim,)))
 
 
-def require_minimum_in_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) -> None:
-    """InputError unless a known minimum lies in the box of each coordinate: clipping would lead away from it."""
+def minimum_outside_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) -> str:
+    """Which coordinate of a known minimum lies outside its box; empty if none does."""
     minimum = getattr(problem, "minimum", None)
     if minimum is None:
-        return
+        return ""
     low, high = grid.low_code * sizes, grid.high_code * sizes
     outside = np.flatnonzero((minimum < low) | (minimum > high))
-    if len(outside):
-        j = int(outside[0])
+    if not len(outside):
+        return ""
+    j = int(outside[0])
+    return f"coordinate {j} of it is {minimum[j]:g} and the box is [{low[j]:g}, {high[j]:g}]"
+
+
+def require_minimum_in_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) -> None:
+    """InputError unless a known minimum lies in the box of each coordinate: clipping would lead away from it."""
+    where = minimum_outside_box(problem, grid, sizes)
+    if where:
         raise InputError(
-            f"the minimum must lie in the box, but coordinate {j} of it is {minimum[j]:g} and the box is "
-            f"[{low[j]:g}, {high[j]:g}]; take more bits, a larger step size or minimum_outside=True"
+            f"the minimum must lie in the box, but {where}; take more bits, a larger step size or minimum_outside=True"
         )
 
 
 def require_problem(problem: Any) -> None:
     """InputError unless it is a problem that a driver knows."""
-    if not isinstance(problem, (Separable, LinearModel)):
+    if not isinstance(problem, (Separable, LinearModel, Problem)):
         raise InputError(
             f"problem must be one of alpt_ref.theory (quadratic, least_squares, ...) or Problem(value, gradient, dim), "
             f"got {type(problem).__name__}"

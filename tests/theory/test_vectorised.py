@@ -137,7 +137,7 @@ def test_a_rounding_that_breaks_its_contract_is_told(rounding: Any, message: str
         ({"seed": 0.5}, "seed must be a whole number"),
         ({"steps": 2.5}, "steps must be at least 1, got 2.5"),
         ({"checkpoints": [1.5]}, "checkpoints must be whole numbers"),
-        ({"device": "cuda", "rounding": FewBits(8)}, "device 'cuda' takes rounding full, sr or dr"),
+        ({"device": "cuda", "rounding": FewBits(8)}, "device 'cuda' runs SGD with rounding full, sr or dr"),
     ],
 )
 def test_raw_errors_became_sentences(change: dict[str, Any], message: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.kernels.cpu.montecarlo_losses import pick_row, residual, residual_slope
+from alpt_ref.kernels.cpu.montecarlo_losses import pick_row, residual_slope
 from alpt_ref.kernels.cpu.montecarlo_types import Problem
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
@@ -58,7 +58,7 @@ def row_gradients(
 ) -> None:
     """Mean gradient of the rows that runs ``lo..hi`` draw, or of all; `w` and `g` are flat, a run after the other.
 
-    The same operations in the same order as `montecarlo_losses.linear_gradient`.
+    Sums in row and column order, as in `montecarlo_losses.linear_gradient`.
     """
     rows, d = problem.features.shape
     batch = problem.batch
@@ -70,7 +70,10 @@ def row_gradients(
             g[at + j] = mul(problem.l2, w[at + j])
         for k in range(count):
             row = pick_row(words[r * batch + k], rows) if batch > 0 else np.int64(k)
-            slope = mul(weight, residual_slope(problem.kind, residual(row, at, problem, w), problem.width))
+            z = np.float32(0.0)
+            for j in range(d):
+                z = np.float32(z + mul(problem.features[row, j], w[at + j]))
+            slope = mul(weight, residual_slope(problem.kind, np.float32(z - problem.offsets[row]), problem.width))
             for j in range(d):
                 g[at + j] = np.float32(g[at + j] + mul(slope, problem.features[row, j]))
 

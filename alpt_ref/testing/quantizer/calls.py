@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.testing.common import same_bits, threads
-from alpt_ref.testing.quantizer.probe import Broken, Floats, Probe, Seen
+from alpt_ref.testing.quantizer.probe import LITTLE, Broken, Floats, Probe, Seen
 from alpt_ref.testing.quantizer.report import Finding
 
 
@@ -156,7 +156,7 @@ def column_prefix(probe: Probe) -> Finding:
 
 def parallel(probe: Probe) -> Finding:
     """The count of threads within a call, and calls from several threads at once, change nothing."""
-    x = probe.inside(probe.random("threads"), probe.shape(4 * 2048 * 64))
+    x = probe.inside(probe.random("threads"), probe.shape((1 << 18) if probe.effort >= LITTLE else (1 << 15)))
     draws = [probe.next_draw() for _ in range(4)]
     with threads(1), _torch_threads(1), _blas_threads(1):
         alone = [probe.call(x, draw) for draw in draws]
