@@ -127,6 +127,8 @@ TABLES: dict[str, Entry] = {
         _table("pruning", "pruning:PrunedTable", "PruningOptions"),
         _table("pact", "pact:PactTable", "PactOptions"),
         _table("lsq", "lsq:LsqTable", "LsqOptions"),
+        _table("eco", "eco:EcoTable", "EcoOptions"),
+        _table("rowmax", "rowmax:RowmaxTable", "RowmaxOptions"),
     )
 }
 """The built-in table methods."""

@@ -24,6 +24,7 @@ import click
 
 import alpt_ref.theory
 from alpt_ref._util.files import write_text
+from alpt_ref._util.text import csv_lines
 from alpt_ref.theory.theorem import terms
 from alpt_ref.verification.claim import Cell
 from alpt_ref.verification.codec import canonical
@@ -101,11 +102,7 @@ def table(budget: str = "quick", *, jobs: int | None = None, ids: tuple[str, ...
     claims = [only_removing(one) for one in chosen if any(control.removes for control in one.claim.controls)]
     with tempfile.TemporaryDirectory() as folder:
         results = verify(claims, Path(folder), budget=budget, jobs=jobs)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEAD)
-    writer.writerows(rows(claims, results))
-    return text.getvalue()
+    return csv_lines([HEAD, *rows(claims, results)])
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 120})

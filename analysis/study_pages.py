@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
+from alpt_ref._util.text import csv_lines
 from alpt_ref.studies.render import markdown_table
 from alpt_ref.verification.report import SIGNS, bound_text, cell_text, counts_text
 from alpt_ref.verification.results import CellResult, ClaimResult
@@ -57,16 +56,15 @@ def _points(verdict: ClaimResult) -> list[dict[str, Any]]:
 
 def claims_csv(found: Found) -> str:
     """A line for each claim, and for claims on the runs one for each number with its confidence limits."""
-    stream = io.StringIO()
     heads = ("claim", "title", "cell", "label", "verdict", "estimate", "lower", "upper", "allowed_from", "allowed_to")
-    writer = csv.DictWriter(stream, (*heads, "runs", "reason"), extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    lines: list[dict[str, object]] = []
     for one in found.verdicts:
         whole = {"claim": one.id, "title": one.title, "cell": "all", "verdict": one.outcome, "reason": counts_text(one)}
-        writer.writerow(whole)
+        lines.append(whole)
         if one in found.on_runs:
-            writer.writerows({"claim": one.id, "title": one.title, **line} for line in _points(one))
-    return stream.getvalue()
+            lines += [{"claim": one.id, "title": one.title, **line} for line in _points(one)]
+    names = (*heads, "runs", "reason")
+    return csv_lines([names, *([line.get(name, "") for name in names] for line in lines)])
 
 
 def claims_markdown(found: Found) -> str:

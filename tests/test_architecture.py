@@ -82,6 +82,14 @@ def test_no_fastmath_and_no_global_random_state() -> None:
                 assert node.attr in {"Generator", "Philox", "SeedSequence", "BitGenerator"}, f"{path}:{node.lineno}"
 
 
+def test_one_place_writes_csv() -> None:
+    """`csv_lines` keeps formulas out of spreadsheets."""
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "analysis").rglob("*.py")]:
+        if path != PACKAGE / "_util" / "text.py":
+            text = path.read_text(encoding="utf-8")
+            assert not any(word in text for word in ("csv.writer(", "DictWriter(", ".to_csv(")), str(path)
+
+
 def test_no_path_of_one_machine() -> None:
     for path in [*PACKAGE.rglob("*.py"), *(ROOT / "analysis").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
         if path.name == "test_architecture.py":

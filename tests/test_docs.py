@@ -34,5 +34,5 @@ def test_the_pages_with_python_are_seen() -> None:
 def test_the_page_of_settings_is_made_from_the_declarations() -> None:
     page = (DOCS / "settings.md").read_text(encoding="utf-8")
     assert page == settings_markdown(), "python -m alpt_ref.training.settings_text > docs/settings.md"
-    for name in ("`table.bits` | 8 | 2, 4, 8 or 16 | lpt, alpt, pact, lsq |", "`train.patience` | none |"):
+    for name in ("`table.bits` | 8 | 2, 4, 8 or 16 | lpt, alpt, pact, lsq, eco, rowmax |", "`train.patience` | none |"):
         assert name in page

@@ -18,7 +18,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -33,14 +33,16 @@ KINDS = {
     "export.json": "an exported table",
 }
 """Files that say what a folder holds (a single run's ``config.toml`` is in a comparison's folder, too)."""
+_OURS = (*KINDS, "reproduce.json", "result.json")
+"""Files that say that a folder is a run, a store, a study or the like."""
 
 STALE_S = 60.0
 """A temporary file that nobody has touched for so long was left by a killed process, unless large arrays go into it."""
 
 
 def hidden(path: Path) -> Path:
-    """A fresh name beside `path` that no reader looks at and that `remove_parts` knows."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{_place()}{secrets.token_hex(4)}.part")
+    """A fresh name beside `path` that no reader looks at and that `remove_parts` knows; a long name is cut off."""
+    return path.with_name(f".{path.name[:40]}.{os.getpid()}-{_place()}{secrets.token_hex(4)}.part")
 
 
 @functools.cache
@@ -147,7 +149,7 @@ def atomic(path: str | Path, *, synced: bool = True) -> Iterator[BinaryIO]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        if error.filename is None:  # a full disk is reported without saying where
+        if error.filename in (None, str(temporary)):  # a full disk is reported without saying where
             error.filename = str(path)
         raise
 
@@ -180,7 +182,9 @@ def writable_folder(path: str | Path) -> Path:
     """Make the folder if need be and prove that a file can be written in it, before any work is done."""
     path = Path(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        Path(os.path.realpath(path)).mkdir(
+            parents=True, exist_ok=True
+        )  # through a link to a folder that is not there yet
         probe = hidden(path / "write")
         probe.touch(exist_ok=False)
         probe.unlink()
@@ -190,7 +194,25 @@ def writable_folder(path: str | Path) -> Path:
     return path
 
 
-def claim_folder(path: str | Path, marker: str, holds: Callable[[Path], str | None], own: tuple[str, ...]) -> Path:
+def require_outside(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> None:
+    """InputError where a path, its links followed, lies inside a run, a store or another folder of this package.
+
+    Folders with a marker named in `within` may hold it.
+    """
+    markers = [name for name in _OURS if name not in tuple(within)]
+    for folder in Path(os.path.realpath(path)).parents:
+        marker = next((name for name in markers if (folder / name).is_file()), None)
+        if marker is not None:
+            raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
+
+
+def claim_folder(
+    path: str | Path,
+    marker: str,
+    holds: Callable[[Path], str | None],
+    own: tuple[str, ...],
+    within: Iterable[str] = (),
+) -> Path:
     """Take an output folder for one run; raises `InputError` before anything in it changes.
 
     Parameters
@@ -199,8 +221,10 @@ def claim_folder(path: str | Path, marker: str, holds: Callable[[Path], str | No
     marker : name of the file that says whose folder it is
     holds : called with the marker's path where it exists; returns what differs in words, or None if it is ours
     own : names that this run will write; found without a marker they belong to somebody else
+    within : markers of folders of this package that may hold it
     """
     path = Path(path)
+    require_outside(path, within=within)
     if path.resolve() == Path(path.resolve().anchor):
         raise InputError(f"output folder {path} is the root of the file system; name a folder below it")
     if path.exists() and not path.is_dir():

@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from alpt_ref._util.files import KINDS, atomic
+from alpt_ref._util.files import atomic, require_outside
 from alpt_ref.errors import InputError
 
 STDOUT = "-"
-_OURS = (*KINDS, "reproduce.json", "result.json")
-"""Files that say that a folder is a run, a store, a study or the like."""
+_OF_FILES = (
+    *(".bin", ".bz2", ".csv", ".gz", ".html", ".json", ".jsonl", ".md", ".npy", ".npz", ".onnx", ".parquet", ".pdf"),
+    *(".png", ".pt", ".pth", ".safetensors", ".svg", ".tar", ".toml", ".tsv", ".txt", ".xz", ".zip"),
+)
+"""Endings that nobody gives to a folder: who writes one expects a file."""
 
 
 def check_output_file(
@@ -48,6 +51,8 @@ def check_output_file(
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise InputError(f"folder {path.parent} of {option} does not exist; make it or choose another")
+    if is_regular(target) and not os.access(target.parent, os.W_OK | os.X_OK):
+        raise InputError(f"folder {path.parent} of {option} may not be written to; choose another")
     for one in inputs:
         if _same(target, Path(one)):
             raise InputError(f"{option} {path} is the input {one} itself; choose another name")
@@ -56,18 +61,6 @@ def check_output_file(
     if known and is_regular(target) and not path.name.lower().endswith(known):
         raise InputError(f"{option} must end in {' or '.join(known)}, got {path.name!r}")
     return path
-
-
-def require_outside(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> None:
-    """InputError where a path, its links followed, lies inside a run, a store or another folder of this package.
-
-    Folders with a marker named in `within` may hold it.
-    """
-    markers = [name for name in _OURS if name not in tuple(within)]
-    for folder in Path(os.path.realpath(path)).parents:
-        marker = next((name for name in markers if (folder / name).is_file()), None)
-        if marker is not None:
-            raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
 
 
 def is_regular(path: Path) -> bool:
@@ -119,11 +112,15 @@ def check_results_folder(path: str | Path, *, option: str = "--output", within: 
     Raises
     ------
     InputError
-        It is the root of a file system, a file or below one, lies inside a run, a store or the like, or may not be
-        written to.
+        It is the root of a file system, a file or below one, lies inside a run, a store or the like, has a file's
+        ending or may not be written to.
     """
+    if str(path) == STDOUT:
+        raise InputError(f"{option} - would be standard output, but the result is a folder; name one")
     path = Path(path)
     target = Path(os.path.realpath(path))
+    if path.suffix.lower() in _OF_FILES and not target.exists():
+        raise InputError(f"{option} must be a folder, got {path.name!r}; leave the ending {path.suffix} out")
     if target == Path(target.anchor):
         raise InputError(f"{option} {path} is the root of the file system; name a folder below it")
     require_outside(path, option=option, within=within)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alpt_ref._util.files import remove_parts
-from alpt_ref._util.signals import terminated
+from alpt_ref._util.signals import Stopped, terminated
 from alpt_ref.errors import InputError, TrainingError
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ def run_in_processes(
     *,
     jobs: int,
     folder: Path | None = None,
+    writes_in: Collection[Path] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[R]:
     """Call a function with every task in `jobs` spawned processes and yield what it returns, as it comes.
@@ -48,7 +49,8 @@ def run_in_processes(
     function : a module's function
         It and the tasks are pickled.
     jobs : number of processes, at most one per task
-    folder : where the tasks write, if they do; temporary files of a worker that had to be ended are taken away there
+    folder : where the tasks write, if they do, as messages name it
+    writes_in : folders in which temporary files of a worker that had to be ended are taken away; default: `folder`
     environment : variables that each process sets before it loads anything of the package
 
     Raises
@@ -67,7 +69,7 @@ def run_in_processes(
         complete = True
     except BrokenProcessPool:
         if terminated():  # the signal went to the whole process group
-            raise KeyboardInterrupt from None
+            raise Stopped from None
         kept = f" in {folder}" if folder is not None else ""
         raise TrainingError(
             f"a worker process died (out of memory?); what was finished is kept{kept}, "
@@ -76,7 +78,8 @@ def run_in_processes(
     finally:
         executor.shutdown(wait=complete, cancel_futures=True)
         if not complete:
-            _end(set(multiprocessing.active_children()) - others, folder)
+            places = writes_in or ([] if folder is None else [folder])
+            _end(set(multiprocessing.active_children()) - others, places)
 
 
 class _Process(SpawnProcess):
@@ -111,14 +114,13 @@ def _pool(size: int, environment: dict[str, str]) -> ProcessPoolExecutor:
         ) from None
 
 
-def _end(workers: Collection[BaseProcess], folder: Path | None) -> None:
+def _end(workers: Collection[BaseProcess], places: Collection[Path]) -> None:
     """End the workers and take away what they were writing."""
     for worker in workers:
         worker.terminate()
     for worker in workers:
         worker.join()
-        if folder is not None:
-            remove_parts(folder, pid=worker.pid)
+        remove_parts(*places, pid=worker.pid)
 
 
 def _start_worker(environment: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Command ``alpt-ref``: data · train · compare · predict · export · quantize · verify · figures · reproduce · bench.
+"""Command ``alpt-ref``: data, train, compare, predict, export, quantize, check, verify, figures, reproduce, bench.
 
 Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130
 (SIGTERM: 143): interrupted, with a sentence on how to resume. A traceback is a bug in this package.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from alpt_ref._util import signals
 from alpt_ref._util.text import printable
 from alpt_ref._version import __version__
 from alpt_ref.cli.bench import bench_command
+from alpt_ref.cli.check import check_command
 from alpt_ref.cli.compare import compare_command
 from alpt_ref.cli.data import data_group
 from alpt_ref.cli.export import export_command
@@ -55,6 +57,7 @@ cli.add_command(compare_command)
 cli.add_command(predict_command)
 cli.add_command(export_command)
 cli.add_command(quantize_command)
+cli.add_command(check_command)
 cli.add_command(verify_command)
 cli.add_command(figures_command)
 cli.add_command(reproduce_command)
@@ -85,6 +88,8 @@ def _run(args: Sequence[str] | None) -> int:
     warnings.showwarning = _show_warning
     signals.forget()
     try:
+        _refuse_empty(sys.argv[1:] if args is None else args)
+        _check_threads()
         result = cli.main(args=None if args is None else list(args), prog_name="alpt-ref", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except (click.Abort, KeyboardInterrupt):
@@ -107,12 +112,42 @@ def _run(args: Sequence[str] | None) -> int:
         _discard(sys.stdout)
         return _PIPE_CLOSED
     except OSError as error:
+        if error.filename is None and _no_current_folder():
+            return _fail("the current folder was deleted; go to another one", 2)
         where = f"{error.filename}: " if error.filename is not None else ""
         bad_input = isinstance(error, _BAD_INPUT) or error.errno in _BAD_PATH
         return _fail(f"{where}{error.strerror or error}", 2 if bad_input else 1)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
         return _fail(f"out of memory{reason}; make the model, the table, the batches or --jobs smaller", 1)
+
+
+def _refuse_empty(args: Sequence[str]) -> None:
+    """InputError for an empty argument: a path out of it would be the current folder."""
+    for before, arg in zip(("", *args), args, strict=False):
+        option = re.fullmatch(r"(--[\w-]+)=", arg)
+        if option or not arg:
+            name = option[1] if option else before if before.startswith("-") else "an argument"
+            raise InputError(f"{name} is empty, perhaps a variable that is not set; give a value or leave it out")
+
+
+def _check_threads() -> None:
+    """InputError where Numba could not start: it raises as it is imported, with a traceback."""
+    value = os.environ.get("NUMBA_NUM_THREADS", "1")
+    if not value:  # to a shell the same as none
+        del os.environ["NUMBA_NUM_THREADS"]
+        return
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise InputError(
+            f"the variable NUMBA_NUM_THREADS must be a whole number of at least 1, got {value!r}; unset it"
+        )
+
+
+def _no_current_folder() -> bool:
+    try:
+        return not os.getcwd()  # noqa: PTH109 (no path is wanted)
+    except FileNotFoundError:
+        return True
 
 
 def _discard(stream: TextIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,22 +15,31 @@ from alpt_ref.cli.options import Interrupted, echo, echo_unless
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure.")
 @click.option("--repeats", type=click.IntRange(min=1), default=7, show_default=True, help="Rounds of every case.")
 @click.option("--no-peers", is_flag=True, help="Leave PyTorch out, also where it is installed.")
-@click.option("--output", metavar="FILE.json", help="Also write figures, machine, versions and date as JSON.")
+@click.option(
+    "--output",
+    metavar="FILE.json",
+    help="Also write figures, machine, versions and date as JSON; - for standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Print the figures alone.")
 def bench_command(device: str, repeats: int, no_peers: bool, output: str | None, quiet: bool) -> None:
     """Time copy, quantiser, lookup, table step, Monte Carlo and training; medians, and shares of a memory copy."""
     import os
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of PyTorch must not spin beside ours
-    from alpt_ref._util.files import write_json
+    import json
 
+    from alpt_ref._util.outputs import STDOUT, check_output_file, open_output
+
+    if output is not None:
+        check_output_file(output, endings=(".json",) if Path(output).suffix else ())
     suite: Any = importlib.import_module("alpt_ref.analysis.benchmarks")  # `old_paths` finds it in a checkout too
     try:
         report = suite.bench(device, repeats=repeats, with_peers=not no_peers, log=echo_unless(quiet))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written, the same command starts again") from None
-    echo(suite.table_of(report))
+    echo(suite.table_of(report), err=output == STDOUT)
     if output is not None:
         command = f"alpt-ref bench --device {device} --repeats {repeats}" + (" --no-peers" if no_peers else "")
-        write_json(output, {"command": command, **report})
+        with open_output(output) as stream:
+            stream.write((json.dumps({"command": command, **report}, indent=2, allow_nan=False) + "\n").encode())
         echo_unless(quiet)(f"wrote {output}")

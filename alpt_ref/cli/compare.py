@@ -11,6 +11,7 @@ from alpt_ref._util.outputs import check_results_folder
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
+    cluster_options,
     comma_list,
     config_options,
     data_options,
@@ -32,7 +33,7 @@ from alpt_ref.errors import InputError
     default="fp32,lpt-dr,lpt-sr,alpt-dr,alpt-sr",
     show_default=True,
     help="Comma-separated: fp32 (always run, as the reference), lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, "
-    "pact, lsq.",
+    "pact, lsq, eco-dr, eco-sr, rowmax-dr, rowmax-sr.",
 )
 @click.option("--bits", default="8,4,2", show_default=True, help="Comma-separated: 16, 8, 4, 2.")
 @click.option(
@@ -49,6 +50,7 @@ from alpt_ref.errors import InputError
     multiple=True,
     help="Any setting with several values, each compared with fp32 under the same; may be repeated for combinations.",
 )
+@cluster_options
 @click.option("--output", metavar="FOLDER", help="Where runs and results go.  [default: runs/compare-DATASET]")
 @run_options
 def compare_command(
@@ -57,6 +59,8 @@ def compare_command(
     seeds: str | None,
     vary: tuple[str, ...],
     jobs: int | None,
+    scheduler: str | None,
+    join: bool,
     output: str | None,
     quiet: bool,
     **options: Any,
@@ -95,8 +99,9 @@ def compare_command(
     store = config.data.store
     try:
         comparison = compare(
-            config, dataset, folder, **grid, jobs=jobs, store=store, progress=Progress(enabled=not quiet), log=log
-        )
+            config, dataset, folder, **grid, jobs=jobs, scheduler=scheduler, join=join, store=store,
+            progress=Progress(enabled=not quiet), log=log,
+        )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     echo(as_text(comparison))

@@ -127,6 +127,18 @@ allow_option = click.option(
     help="Import this class if the run's files name it; installed ones need no leave. May be repeated.",
 )
 
+cluster_options = stack(
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Work on the Dask cluster of this scheduler (extra `dist`), which must see --output under the same path.",
+    ),
+    click.option(
+        "--join",
+        is_flag=True,
+        help="Share the work with other calls of this command with --join on the same --output, here or elsewhere.",
+    ),
+)
 run_options = stack(
     click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]"),
     click.option(
@@ -158,6 +170,10 @@ def data_changes(options: dict[str, Any]) -> dict[str, Any]:
     for key in ("on_bad_row", "max_bad_rows", "min_count", "folds"):
         value = options.pop(key, None)
         if value is not None:
+            if changes.get("source") in ("store", "synthetic"):
+                raise InputError(
+                    f"--{key.replace('_', '-')} is about raw files, which --{named[0]} does not name; leave it out"
+                )
             changes[key] = value
     return changes
 

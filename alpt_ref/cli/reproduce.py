@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alpt_ref._util.outputs import check_results_folder
-from alpt_ref.cli.options import Interrupted, data_changes, data_options, echo, echo_unless, run_options, seeds_of
+from alpt_ref.cli.options import (
+    Interrupted,
+    cluster_options,
+    data_changes,
+    data_options,
+    echo,
+    echo_unless,
+    run_options,
+    seeds_of,
+)
 from alpt_ref.errors import InputError
 from alpt_ref.studies.shipped import read_study, require_current_path, shipped_studies, study_file
 
@@ -53,7 +62,7 @@ PRESETS = ("small", "criteo", "avazu")
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Runs at a time, each with cores // jobs threads.  [default: cores]"
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Train on the Dask cluster of this scheduler (extra `dist`).")
+@cluster_options
 @click.option("--output", metavar="FOLDER", default="runs/reproduce", show_default=True, help="Runs and results.")
 @run_options
 @click.pass_context
@@ -82,11 +91,13 @@ def _reproduce(
     redraw: bool,
     jobs: int | None,
     scheduler: str | None,
+    join: bool,
     output: str,
     quiet: bool,
     **options: Any,
 ) -> bool:
     """Everything in turn; whether a claim is refuted."""
+    from alpt_ref._util.dispatch import Where
     from alpt_ref._util.progress import Progress
     from alpt_ref.studies.report import summary_text, write_report
     from alpt_ref.studies.reproduce import Stored, choose, draw, open_folder, train_missing
@@ -106,12 +117,14 @@ def _reproduce(
     folder = open_folder(output)
     try:
         if not redraw:
-            failures = train_missing(study, chosen, folder, jobs=jobs, scheduler=scheduler, progress=not quiet, log=log)
+            failures = train_missing(
+                study, chosen, folder, jobs=jobs, scheduler=scheduler, join=join, progress=not quiet, log=log
+            )
             if failures:
                 log(f"{len(failures)} runs diverged and are missing from the tables")
         tables = draw(folder, chosen, log)
         shown = Progress(enabled=not quiet)
-        verdicts = [] if no_verify else verify_study(folder, claims, jobs, redraw, shown, log)
+        verdicts = [] if no_verify else verify_study(folder, claims, Where(jobs, scheduler, join), redraw, shown, log)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)

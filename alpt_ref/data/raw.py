@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import PARTS
 from alpt_ref.data.formats.categories import join_categories, warn_of_shared_ids
+from alpt_ref.data.formats.padding import padding_of, warn_of_padding
 from alpt_ref.data.formats.text import BadRows, TextReader, parse_piece
 from alpt_ref.data.splits import check_folds, check_seed, split_counts, split_rows
 from alpt_ref.data.vocabulary import build_vocabulary, check_min_count
@@ -119,13 +120,15 @@ def read_raw(reader: TextReader) -> RawClicks:
     pieces = list(reader.pieces(parse_piece))
     labels = np.concatenate([piece.labels for piece in pieces])
     names = tuple(rule.name for rule in reader.format.fields) if reader.format is not None else ()
-    codes, categories = np.empty((len(names), len(labels)), dtype=np.int32), []
+    codes, categories, paddings = np.empty((len(names), len(labels)), dtype=np.int32), [], []
     for number, out in enumerate(codes):
         texts, where = join_categories([piece.categories[number] for piece in pieces])
         np.concatenate([known[piece.codes[number]] for known, piece in zip(where, pieces, strict=True)], out=out)
         categories.append(texts.to_pylist())
+        paddings.append(padding_of(texts))
     if reader.format is not None and reader.format.unordered:
         warn_of_shared_ids(names, categories)
+    warn_of_padding(names, paddings)
     return RawClicks(labels, codes.T, tuple(categories), names, reader.bad_rows, reader.info())
 
 

@@ -114,7 +114,7 @@ def quantize(
 
 
 class RowOracle:
-    """One optimiser in float64 on a float64 table: SGD, row-wise Adagrad or lazy Adam, duplicates summed first."""
+    """One optimiser in float64 on a float64 table: SGD, row-wise Adagrad, lazy momentum or Adam; sums duplicates."""
 
     def __init__(self, kind: str, weights: NDArray[np.float64], lr: float, decay: float = 0.0) -> None:
         self.kind, self.weights, self.lr, self.decay = kind, weights.astype(np.float64), lr, decay
@@ -129,6 +129,9 @@ class RowOracle:
         if self.kind == "adagrad":
             self.accumulator[row] += np.mean(gradient**2)
             return np.asarray(self.lr * gradient / (math.sqrt(self.accumulator[row]) + 1e-8))
+        if self.kind == "momentum":
+            self.first[row] = 0.9 * self.first[row] + 0.1 * gradient
+            return np.asarray(self.lr * self.first[row])
         self.count[row] += 1
         t = int(self.count[row])
         self.first[row] = 0.9 * self.first[row] + 0.1 * gradient

@@ -26,6 +26,7 @@ from alpt_ref.scalar.types import Int
 
 _highest, _lowest = scalar(highest_code), scalar(lowest_code)
 _FAR = np.float32(4194304.0)
+_ZERO = np.float32(0.0)
 
 
 @scalar
@@ -78,6 +79,15 @@ def grid_shift(
 
 
 @scalar
+def moved_parts(code: np.int32, ratio: np.float32, shift: np.float32) -> tuple[np.int32, np.float32]:
+    """``code * ratio - shift`` as a whole number and what is left: see `moved_code`."""
+    base = saturate(np.float32(np.float32(code) * ratio), -_FAR, _FAR)
+    whole = dr(base)
+    rest = np.float32(base - np.float32(whole))
+    return whole, saturate(np.float32(rest - shift), -_FAR, _FAR)
+
+
+@scalar
 def moved_code(code: np.int32, ratio: np.float32, shift: np.float32, stochastic: bool, word: np.uint32) -> np.int32:
     """``code * ratio - shift``, all in units of the new step size, rounded but not yet limited to the code range.
 
@@ -85,11 +95,21 @@ def moved_code(code: np.int32, ratio: np.float32, shift: np.float32, stochastic:
     update far smaller than the code's own float32 spacing still counts, and an element with no update and an
     unchanged step size keeps its code exactly. Magnitudes are limited to 2**22, far outside every code range.
     """
-    base = saturate(np.float32(np.float32(code) * ratio), -_FAR, _FAR)
-    whole = dr(base)
-    rest = np.float32(base - np.float32(whole))
-    x = saturate(np.float32(rest - shift), -_FAR, _FAR)
+    whole, x = moved_parts(code, ratio, shift)
     return np.int32(whole + (sr(x, word) if stochastic else dr(x)))
+
+
+@scalar
+def rounding_error(
+    code: np.int32, after: np.int32, ratio: np.float32, shift: np.float32, low: np.int32, high: np.int32
+) -> np.float32:
+    """``code * ratio - shift`` less the code `after` that it was rounded to, in new step sizes, to 2**-24 of one.
+
+    Zero beyond the range ``[low, high]``: what was clipped is no rounding error.
+    """
+    whole, x = moved_parts(code, ratio, shift)
+    beyond = x > np.float32(high - whole) or x < np.float32(low - whole)
+    return _ZERO if beyond else np.float32(x - np.float32(after - whole))
 
 
 @scalar

@@ -3,7 +3,8 @@
 ``sgd``: the gradient. ``adagrad``: row-wise Adagrad, one accumulator a row, the mean of the squared gradient
 (the form of FBGEMM and TorchRec). ``adam``: lazy Adam (Kingma and Ba 2015, applied to touched rows only, bias
 correction by the row's own count): ``m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)``, where the two corrections come
-from a table computed on the host in float64, so that every device uses the same numbers.
+from a table computed on the host in float64, so that every device uses the same numbers. ``momentum``: the exponential
+average of the gradients of the updates that touched the row, ``b m + (1 - b) g``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from alpt_ref.scalar.jit import scalar
 _I0, _I1 = np.int32(0), np.int32(1)
 LARGEST_LEARNED = np.float32(largest_step_size(16))
 """Where a learned step size (or clip) stops, 1.04e34: the values of the codes are finite at every width."""
+LARGEST_MOMENT = np.float32(2.0**90)
+"""Where a momentum stops that takes errors back: far beyond every gradient, and lazy Adam's direction stays finite."""
 
 
 @scalar
@@ -36,6 +39,16 @@ def adam_direction(
     ``correct_1 = 1 / (1 - b1**t)``, ``correct_2 = 1 / sqrt(1 - b2**t)``.
     """
     return np.float32(mul(first, correct_1) / (mul(np.float32(math.sqrt(second)), correct_2) + eps))
+
+
+@scalar
+def fed_back(first: np.float32, error: np.float32, lr: np.float32, factor: np.float32, scale: np.float32) -> np.float32:
+    """``first + (error / lr) * factor * scale``: a momentum that will return a rounding error (error feedback).
+
+    Kept within `LARGEST_MOMENT`, which only an error that is vast beside the learning rate meets.
+    """
+    back = np.float32(mul(np.float32(mul(np.float32(error / lr), factor)), scale))
+    return np.float32(min(max(np.float32(first + back), -LARGEST_MOMENT), LARGEST_MOMENT))
 
 
 @scalar

@@ -39,12 +39,14 @@ def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False)
         Nothing to export at `path`, a format that cannot hold it, or a folder that cannot be written. Nothing has been
         written then.
     """
+    from alpt_ref._util.outputs import check_results_folder
     from alpt_ref.serving import fbgemm, folder, onnx, safetensors, source, tbe, torch
 
     if to not in FORMATS:
         raise InputError(f"to must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, got {to!r}")
     if wide and to != "fbgemm":
         raise InputError(f"--wide belongs to --to fbgemm, got --to {to}")
+    check_results_folder(output)
     if to == "onnx":
         onnx.check()
     found = source.load(path)

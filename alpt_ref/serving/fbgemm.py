@@ -18,6 +18,10 @@ Rows of ``fused`` (uint8) in ``table.safetensors``:
   ``float16(step_size) * code``: relative difference at most 2**-11 while the step size is at least 2**-14, more
   below; `difference` measures it. Operators return whole bytes of columns: those beyond d are zero.
 
+A table whose rows begin at a value (method rowmax) is of this kind itself: u, scale and bias are its own. At 8 bits an
+operator that fuses rounds once where `table.lookup` rounds twice: `difference` measures it. At 4 and 2 bits scale and
+bias are rounded to float16, and columns beyond d are not zero.
+
 Layout: Fused8BitRowwise and FusedNBitRowwise of FBGEMM (``QuantUtils.h``).
 """
 
@@ -49,11 +53,16 @@ def write(table: ServingTable, folder: Path, *, wide: bool = False) -> dict[str,
     with tensor_file(folder / FILE, {"fused": ("|u1", (table.n, width))}, metadata) as file:
         for first, last in table.blocks():
             codes, step_size = table.codes(first, last), table.step_sizes(np.arange(first, last))
-            q_min = lowest_code(table.bits)
-            file.append("fused", fused_rows(codes, step_size, bits, q_min))
-            if bits < 8:
+            q_min, bias = lowest_code(table.bits), None if table.bias is None else table.bias[first:last]
+            file.append("fused", fused_rows(codes, step_size, bits, q_min, bias))
+            if bias is not None:
+                largest = np.maximum(largest, affine_difference(codes, step_size, bias, q_min, wide=bits == 8))
+            elif bits < 8:
                 largest = np.maximum(largest, difference(codes, step_size))
-    if bits == 8:
+    if table.bias is not None:
+        off = f"at most {largest[0]:.3g} and, relatively, {largest[1]:.3g} off table.lookup"
+        values = f"are {'scale * u + bias, rounded once' if bits == 8 else 'float16(scale) * u + float16(bias)'}: {off}"
+    elif bits == 8:
         values = "equal table.lookup bit for bit where the operator fuses multiply and add (PyTorch's do on x86-64)"
     else:
         off = f"at most {largest[0]:.3g} and, relatively, {largest[1]:.3g} off table.lookup"
@@ -71,10 +80,10 @@ def check(table: ServingTable, *, wide: bool = False) -> None:
         )
     assert table.step_size is not None
     if wide or table.bits == 8:
-        return  # the bias is the value of the lowest code, which every table's step sizes keep finite
+        return  # the bias is the value of the lowest code, which every table's step sizes (and biases) keep finite
     with np.errstate(over="ignore", under="ignore"):
         half = table.step_size.astype(np.float16)
-        bias = half * np.float16(-lowest_code(table.bits))
+        bias = half * np.float16(-lowest_code(table.bits)) if table.bias is None else table.bias.astype(np.float16)
     _refuse(table, (half > 0) & np.isfinite(bias), "is outside what float16 can hold")
 
 
@@ -88,11 +97,21 @@ def _refuse(table: ServingTable, good: NDArray[np.bool_], why: str) -> None:
         )
 
 
-def fused_rows(codes: NDArray[Any], step_size: NDArray[np.float32], bits: int, q_min: int) -> NDArray[np.uint8]:
-    """Rows of the format: uint8 (rows, bytes). `q_min` is that of the codes, `bits` the width they get."""
+def fused_rows(
+    codes: NDArray[Any],
+    step_size: NDArray[np.float32],
+    bits: int,
+    q_min: int,
+    bias: NDArray[np.float32] | None = None,
+) -> NDArray[np.uint8]:
+    """Rows of the format: uint8 (rows, bytes). `q_min` is that of the codes, `bits` the width they get.
+
+    Without a `bias` of its own a row has that of a grid through zero.
+    """
     unsigned = (codes.astype(np.int16) - q_min).astype(np.uint8)
     scale: NDArray[Any] = step_size if bits == 8 else step_size.astype(np.float16)
-    tail = np.stack([scale, scale * scale.dtype.type(q_min)], axis=1).view(np.uint8)
+    begin = scale * scale.dtype.type(q_min) if bias is None else bias.astype(scale.dtype)
+    tail = np.stack([scale, begin], axis=1).view(np.uint8)
     return np.concatenate([packed_bytes(unsigned, bits, -q_min), tail], axis=1)
 
 
@@ -112,6 +131,22 @@ def difference(codes: NDArray[Any], step_size: NDArray[np.float32]) -> NDArray[n
     """Largest absolute and relative difference that float16 step sizes make to ``step_size * code``: float64 (2,)."""
     ours = codes.astype(np.float32) * step_size[:, None]
     theirs = codes.astype(np.float32) * step_size.astype(np.float16).astype(np.float32)[:, None]
+    return _largest(theirs, ours)
+
+
+def affine_difference(
+    codes: NDArray[Any], step_size: NDArray[np.float32], bias: NDArray[np.float32], q_min: int, *, wide: bool
+) -> NDArray[np.float64]:
+    """`difference` of rows with a bias: one rounding of ``scale * u + bias`` for two, scale and bias float16 or not."""
+    unsigned = codes.astype(np.float32) - np.float32(q_min)
+    ours = unsigned * step_size[:, None] + bias[:, None]
+    kind = np.float32 if wide else np.float16
+    scale, begin = (array.astype(kind).astype(np.float64)[:, None] for array in (step_size, bias))
+    return _largest((unsigned * scale + begin).astype(np.float32), ours)
+
+
+def _largest(theirs: NDArray[np.float32], ours: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Largest absolute and relative difference, float64 (2,)."""
     gap = np.abs(theirs.astype(np.float64) - ours)
     size = np.abs(ours).astype(np.float64)
     return np.array(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref._util.files import STALE_S, checksum, read_json, remove_parts, writable_folder, write_json
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref._version import __version__
 from alpt_ref.errors import InputError
 
@@ -18,12 +19,10 @@ FORMAT_VERSION = 2
 def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
     """Take `output` for an export to `to`, or raise `InputError`; nothing in it changes yet.
 
-    The folder may be absent, empty, hold an export of the same kind (to be replaced), or what an interrupted one left:
-    nothing but `files`.
+    Besides what `check_results_folder` asks, the folder may be absent, empty, hold an export of the same kind (to be
+    replaced), or what an interrupted one left: nothing but `files`.
     """
-    folder = Path(output)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"output folder {folder} is a file; choose another with --output")
+    folder = check_results_folder(output)
     present = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if MARKER in present:
         marker = read_json(folder / MARKER)

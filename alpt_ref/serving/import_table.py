@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
 from alpt_ref._util.former_names import former_keywords
+from alpt_ref._util.outputs import check_results_folder
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.quantizer import QuantSpec, check_grid, dequantize, lsq_step_size, pack, quantize
@@ -85,6 +86,7 @@ def quantize_file(
     spec = QuantSpec(_check.bits(bits), _check.choice("rounding", rounding, _check.ROUNDINGS))  # type: ignore[arg-type]
     seed, rule = _check.whole_number("seed", seed, 0, 1 << 64), _checked_step_size(step_size)
     shown = progress or Progress(enabled=False)
+    check_results_folder(output)
     with opened(Path(path), tensor) as weights:
         passes = 2 if rule == "lsq" else 1
         shown.begin(passes * weights.n, f"quantising {Path(path).name}", unit="rows")

@@ -90,19 +90,24 @@ def lookup(graph: Graph, table: ServingTable, places: Mapping[str, Any], ids: st
         values = graph.add("Reshape", signed, graph.constant([0] * rank + [columns]))
         if columns != d:
             values = graph.add("Slice", values, *(graph.constant([value]) for value in (0, d, -1)))
-    if table.granularity == "table":
+    if table.granularity == "table" and table.bias is None:
         step_size = graph.external("step_size", np.float32, (1,), DATA, *places["step_size"])
         return graph.add("Mul", values, step_size)
     each = graph.external("step_size", np.float32, (n,), DATA, *places["step_size"])
-    step_size = graph.add("Gather", each, ids, axis=0)
-    return graph.add("Mul", values, graph.add("Unsqueeze", step_size, graph.constant([-1])))
+    step_size = graph.add("Unsqueeze", graph.add("Gather", each, ids, axis=0), graph.constant([-1]))
+    if table.bias is None:
+        return graph.add("Mul", values, step_size)
+    unsigned = graph.add("Add", values, graph.constant(np.float32(1 << (bits - 1))))
+    biases = graph.external("bias", np.float32, (n,), DATA, *places["bias"])
+    bias = graph.add("Unsqueeze", graph.add("Gather", biases, ids, axis=0), graph.constant([-1]))
+    return graph.add("Add", graph.add("Mul", unsigned, step_size), bias)
 
 
 def _write_data(table: ServingTable, path: Path) -> dict[str, tuple[int, int]]:
     """Write ``table.bin`` block by block; (offset, length) of each tensor."""
     places: dict[str, tuple[int, int]] = {}
     with atomic(path) as stream:
-        for name in ("codes", "step_size"):
+        for name in ("codes", "step_size", *(() if table.bias is None else ("bias",))):
             start = -(-stream.tell() // ALIGNMENT) * ALIGNMENT
             stream.write(bytes(start - stream.tell()))
             for block in _pieces(table, name):
@@ -114,6 +119,9 @@ def _write_data(table: ServingTable, path: Path) -> dict[str, tuple[int, int]]:
 def _pieces(table: ServingTable, name: str) -> Iterator[NDArray[Any]]:
     if name == "codes":
         yield from (table.packed(first, last) for first, last in table.blocks())
+    elif name == "bias":
+        assert table.bias is not None
+        yield table.bias
     elif table.granularity == "table" and table.step_size is not None:
         yield table.step_size
     elif table.step_size is not None:

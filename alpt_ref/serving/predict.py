@@ -8,6 +8,7 @@ as in the run's own evaluation, so that the same rows give the same bits.
 
 from __future__ import annotations
 
+import warnings
 from collections import ChainMap
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,10 +23,11 @@ from alpt_ref._util.outputs import check_output_file, open_output
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import PARTS
+from alpt_ref.data.formats.left_out import rows_of_files
 from alpt_ref.data.formats.sources import list_files
 from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.data.store.checked import open_checked
-from alpt_ref.errors import InputError
+from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.serving.raw_rows import Piece, digests_of, open_files, pieces_of, vocabulary_of
@@ -84,9 +86,9 @@ def predict(
     run : path
         Output folder of a run (its tested state), or a checkpoint's folder.
     output : path
-        The CSV file; ``-`` for standard output, a device or a pipe. ``row`` counts the store's rows, or the rows of the
-        raw files in their order, from 0; a bad row that is left out keeps its number, a header has none. Probabilities
-        have the digits that give the same float32 back.
+        The CSV file; ``-`` for standard output, a device or a pipe. ``row`` counts the rows of the raw files, those
+        that a store was made of too, in their order from 0; a bad row that is left out keeps its number, a header has
+        none. Probabilities have the digits that give the same float32 back.
     store : path, optional
         An encoded store; it must be the run's own or have its vocabulary.
     kind, file : str, path or sequence of paths, optional
@@ -111,6 +113,8 @@ def predict(
     CategoryWarning
         Far more values of a field are unknown than among the run's test rows, so that they are most likely spelled in
         another way.
+    AlptWarning
+        The store left out bad rows and does not say which; ``row`` counts its own rows then.
     """
     if (store is None) == (file is None):
         raise InputError("predict needs a store or a raw file, and not both; give --data, --criteo, --avazu or --libfm")
@@ -235,9 +239,24 @@ def _store_pieces(dataset: ClickDataset, part: str, progress: Progress) -> Itera
     rows = np.arange(dataset.rows) if part == "all" else dataset.rows_of(part)  # type: ignore[arg-type]
     if not len(rows):
         raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part")
+    numbers = rows_of_files(dataset.info, rows)
+    if numbers is None:
+        warnings.warn(
+            f"dataset {dataset.name!r} left out {dataset.info['bad_rows']['count']:,} bad rows and does not say which: "
+            "`row` counts its own rows, not those of the raw files; encode these again or score them (--criteo, "
+            "--avazu, --libfm) to join scores to their rows",
+            AlptWarning,
+            stacklevel=3,
+        )
+    return _rows_of_store(dataset, rows, rows if numbers is None else numbers, progress)
+
+
+def _rows_of_store(
+    dataset: ClickDataset, rows: NDArray[np.int64], numbers: NDArray[np.int64], progress: Progress
+) -> Iterator[Piece]:
     progress.begin(len(rows), "scoring", unit="rows")
     for start in range(0, len(rows), 1 << 16):
         at = rows[start : start + (1 << 16)]
-        yield Piece(at, dataset.ids[at], dataset.labels[at], {})
+        yield Piece(numbers[start : start + (1 << 16)], dataset.ids[at], dataset.labels[at], {})
         progress.advance(len(at))
     progress.close()

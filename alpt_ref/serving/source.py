@@ -65,9 +65,9 @@ def load(path: str | Path) -> ExportSource:
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
     """What a checkpoint needs to answer lookups.
 
-    Codes and step sizes of LPT and ALPT, and float32 weights, are taken unchanged. The table of any other method is
-    restored: it becomes its codes and step sizes where it has them (and reads just that, which is tested for methods of
-    other distributions), else the float32 values of its lookup.
+    Codes and step sizes of LPT, ALPT, ECO and rowmax (with its biases), and float32 weights, are taken unchanged. The
+    table of any other method is restored: it becomes its codes and step sizes where it has them (and reads just that,
+    which is tested for methods of other distributions), else the float32 values of its lookup.
     """
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
     about = {"method": config.table.method, "config": config_hash(config), "dataset": str(meta["dataset"])}
@@ -75,7 +75,8 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
     arrays = current_state(arrays)
     if config.table.entry.built_in and {"packed", "step_size"} <= arrays.keys():
         quantised = {"rounding": config.table.rounding, "granularity": config.table.granularity}
-        table = ServingTable(d, bits, arrays["packed"], arrays["step_size"], _owners(config, meta), about | quantised)
+        owners, bias = _owners(config, meta), arrays.get("bias")
+        table = ServingTable(d, bits, arrays["packed"], arrays["step_size"], owners, about | quantised, bias)
     elif config.table.method == "fp32" and "weights" in arrays:
         table = ServingTable(d, FLOAT_BITS, arrays["weights"], about=about)
     else:

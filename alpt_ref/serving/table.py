@@ -13,6 +13,7 @@ from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import check_grid, dequantize, unpack, words_per_row
+from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.tables import checks
 
 BLOCK_BYTES = 4 << 20
@@ -38,6 +39,9 @@ class ServingTable:
         First row of each field, and n; needed where step sizes belong to fields.
     about : dict of str
         Its origin: method, rounding and the like.
+    bias : float32 array (n,), optional
+        What the rows' values begin at (method rowmax): a value is then ``fl(fl(step_size * u) + bias)`` of the unsigned
+        code ``u``, the stored code plus ``2**(bits - 1)``. Step sizes are the rows' own then.
 
     Raises
     ------
@@ -51,6 +55,7 @@ class ServingTable:
     step_size: NDArray[np.float32] | None = None
     field_offsets: NDArray[np.int64] | None = None
     about: dict[str, str] = field(default_factory=dict)
+    bias: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
@@ -72,6 +77,11 @@ class ServingTable:
                 f"{len(self.step_size)} step sizes ({self.step_size.dtype}) fit neither {self.n} rows nor the fields "
                 "of the table"
             )
+        if self.bias is not None and not self._bias_fits():
+            raise InputError(
+                f"{self.bias.shape} biases ({self.bias.dtype}) fit not {self.n} rows with a step size each, or give a "
+                "code an infinite value"
+            )
 
     def __repr__(self) -> str:
         """One line, without the arrays' values."""
@@ -87,6 +97,15 @@ class ServingTable:
             and (int(offsets[0]), int(offsets[-1])) == (0, self.n)
         )
 
+    def _bias_fits(self) -> bool:
+        bias, step_size = self.bias, self.step_size
+        if bias is None or step_size is None or bias.dtype != np.float32 or bias.shape != (self.n,):
+            return False
+        if len(step_size) != self.n:
+            return False
+        ends = bias.astype(np.float64) + np.array([[0.0], [2.0**self.bits - 1]]) * step_size
+        return bool((np.abs(ends) <= np.finfo(np.float32).max).all())
+
     @property
     def n(self) -> int:
         """Rows."""
@@ -100,8 +119,9 @@ class ServingTable:
         return {self.n: "row", 1: "table"}.get(len(self.step_size), "field")
 
     def nbytes(self) -> int:
-        """Bytes of codes (as the export packs them) and step sizes."""
-        return self.n * row_bytes(self.bits, self.d) + (0 if self.step_size is None else self.step_size.nbytes)
+        """Bytes of codes (as the export packs them), step sizes and biases."""
+        numbers = sum(array.nbytes for array in (self.step_size, self.bias) if array is not None)
+        return self.n * row_bytes(self.bits, self.d) + numbers
 
     def blocks(self) -> Iterator[tuple[int, int]]:
         """(first, last) rows of blocks that bound the memory of whoever goes through the table."""
@@ -132,7 +152,17 @@ class ServingTable:
         if self.bits == FLOAT_BITS:
             return np.asarray(self.data[rows], np.float32)
         codes = unpack(np.ascontiguousarray(self.data[rows]), self.bits, self.d)
-        return dequantize(codes, self.step_sizes(rows))
+        if self.bias is None:
+            return dequantize(codes, self.step_sizes(rows))
+        return affine_values(codes, self.bits, self.step_sizes(rows), self.bias[rows])
+
+
+def affine_values(
+    codes: Codes, bits: int, step_size: NDArray[np.float32], bias: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """``fl(fl(step_size * u) + bias)`` with ``u = code - q_min``, rows of codes with a step size and a bias each."""
+    unsigned = codes.astype(np.float32) - np.float32(lowest_code(bits))
+    return np.asarray(unsigned * step_size[:, None] + bias[:, None])
 
 
 def packed_type(bits: int) -> type[Any]:

@@ -76,6 +76,11 @@ def check(table: ServingTable) -> None:
         raise InputError(
             f"--to tbe takes tables of 8, 4 or 2 bits, this one has {table.bits}; use --to safetensors, torch or onnx"
         )
+    if table.bias is not None:
+        raise InputError(
+            "--to tbe holds a row's bias as float16, too coarse for rows that begin at any value (method rowmax); use "
+            "--to fbgemm, or safetensors, torch or onnx"
+        )
     assert table.step_size is not None
     with np.errstate(over="ignore", under="ignore"):
         half = table.step_size.astype(np.float16)

@@ -47,10 +47,14 @@ class QuantizedEmbedding(torch.nn.Module):
             step_size = self.step_size[ids] if len(self.step_size) > 1 else self.step_size.expand(ids.shape)
         return codes.float() * step_size.unsqueeze(-1)
 '''
+PLAIN = "        return codes.float() * step_size.unsqueeze(-1)\n"
+WITH_BIAS = """        unsigned = codes.float() + 2 ** (self.bits - 1)
+        return unsigned * step_size.unsqueeze(-1) + self.bias[ids].unsqueeze(-1)
+"""
 
 
 def write(table: ServingTable, folder: Path) -> dict[str, Any]:
     """Write ``table.safetensors`` and ``embedding.py``."""
     facts = safetensors.write(table, folder)
-    write_text(folder / MODULE, SOURCE)
+    write_text(folder / MODULE, SOURCE if table.bias is None else SOURCE.replace(PLAIN, WITH_BIAS))
     return facts

@@ -10,16 +10,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.cluster import run_on_cluster
+from alpt_ref._util.dispatch import Cells, Where, run_cells
 from alpt_ref._util.files import read_json, write_json
-from alpt_ref._util.processes import run_in_processes
 from alpt_ref._util.sealed import digest_of
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError, TrainingError
@@ -84,7 +83,7 @@ def keep_cell(task: TrainingTask, plain: dict[str, Any] | None, failure: str) ->
     if plain is None:
         return Outcome(task.name, None, failure)
     write_json(task.file, {**plain, CHECKSUM: digest_of(json.loads(json.dumps(plain)))})
-    return Outcome(task.name, RunResult.from_dict(plain), None)
+    return _result(task, plain)
 
 
 def read_cell(file: Path) -> dict[str, Any] | None:
@@ -108,10 +107,10 @@ def run_cell(task: TrainingTask) -> Outcome:
     return keep_cell(task, *measure_cell(task))
 
 
-def run_tasks(tasks: Sequence[TrainingTask], *, jobs: int, scheduler: str | None = None) -> Iterator[Outcome]:
-    """Run the cells in `jobs` processes, or on a Dask cluster, and yield outcomes as they come.
-
-    With one job the cells run here, in order; what they leave depends on none of that.
+def run_tasks(
+    tasks: Sequence[TrainingTask], where: Where, *, log: Callable[[str], None] = lambda text: None
+) -> Iterator[Outcome]:
+    """Run the cells and yield outcomes as they come; what they leave does not depend on where.
 
     Raises
     ------
@@ -120,14 +119,26 @@ def run_tasks(tasks: Sequence[TrainingTask], *, jobs: int, scheduler: str | None
     TrainingError
         A worker process, or the connection to the cluster, died; finished cells are kept.
     """
-    if scheduler and tasks:
-        measured = run_on_cluster(measure_cell, tasks, scheduler, code_hash=code_of_package, files=_files_of)
-        yield from (keep_cell(task, plain, failure) for task, (plain, failure) in measured)
-    elif jobs == 1 or len(tasks) <= 1:
-        yield from map(run_cell, tasks)
-    else:
-        yield from run_in_processes(run_cell, tasks, jobs=jobs, folder=tasks[0].file.parent)
+    if not tasks:
+        return
+    folder = tasks[0].file.parent
+    cells = Cells(run_cell, _file_of, _outcome, code_of_package, _seen_by_workers, folder)
+    yield from run_cells(cells, tasks, where, log=log)
 
 
-def _files_of(task: TrainingTask) -> tuple[Path]:
-    return (task.store / "manifest.json",)
+def _file_of(task: TrainingTask) -> Path:
+    return task.file
+
+
+def _outcome(task: TrainingTask) -> Outcome:
+    """That of a cell which another client has trained."""
+    plain = read_cell(task.file)
+    return Outcome(task.name, None, "its file was taken away") if plain is None else _result(task, plain)
+
+
+def _result(task: TrainingTask, plain: dict[str, Any]) -> Outcome:
+    return Outcome(task.name, RunResult.from_dict(plain), None)
+
+
+def _seen_by_workers(task: TrainingTask) -> tuple[Path, ...]:
+    return (task.store / "manifest.json", task.file.parent)

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alpt_ref._util.dispatch import Where
 from alpt_ref._util.files import claim_folder, read_json, write_json, write_text
+from alpt_ref._util.folders import alone_with
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
@@ -71,6 +73,8 @@ def compare(
     seeds: Sequence[int] = SEEDS,
     vary: Vary | None = None,
     jobs: int | None = None,
+    scheduler: str | None = None,
+    join: bool = False,
     store: str | Path | None = None,
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda text: None,
@@ -95,6 +99,11 @@ def compare(
     jobs : int, optional
         Processes, default one per core (``config.train.threads``, or all); each gets cores // jobs threads. With more
         than one, a script that calls this needs the usual ``if __name__ == "__main__":``.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers train instead (extra ``dist``); they must see `output` under the same
+        path.
+    join : bool
+        Share the runs with other clients that work on `output` with ``join``, here or on other machines.
     store : folder, optional
         Where `dataset` is stored already; otherwise it is written into `output`.
     progress, log : optional
@@ -138,13 +147,14 @@ def compare(
     if not folds:
         if store is None:
             store = folder / "dataset"
-            dataset.save(store)
+            with alone_with(store):
+                dataset.save(store)
         stores = dict.fromkeys(seeds, Path(store).absolute())
     unique = tuple(dict.fromkeys(seeds))
     study = Study(TABLE, config.replace("train", threads=max(1, cores // jobs)), unique, len(unique))
     table = _table(grid, tuple(vary or ()))
     plan = prepare(study, [table], folder, shown, stores)
-    failures = run(plan, jobs=jobs, scheduler=None, progress=shown, log=log)
+    failures = run(plan, Where(jobs, scheduler, join), progress=shown, log=log)
     found = _sorted(Stored(folder).plan(TABLE))
     reasons = {
         entry.name: [

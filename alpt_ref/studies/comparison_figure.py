@@ -29,11 +29,15 @@ STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for t
     "pruning": {"marker": "X", "linestyle": (0, (2, 2)), "color": "#666666"},
     "pact": {"marker": "v", "linestyle": (0, (5, 2)), "color": "#CC79A7"},
     "lsq": {"marker": "p", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "color": "#009E73"},
+    "eco-dr": {"marker": "<", "linestyle": (0, (6, 1)), "color": "#882255"},
+    "eco-sr": {"marker": ">", "linestyle": (0, (6, 1, 1, 1)), "color": "#AA4499"},
+    "rowmax-dr": {"marker": "d", "linestyle": (0, (1, 3)), "color": "#999933"},
+    "rowmax-sr": {"marker": "H", "linestyle": (0, (3, 3)), "color": "#44AA99"},
 }
 OTHER: dict[str, Any] = {"marker": "h", "linestyle": (0, (4, 1, 1, 1)), "color": "#117733"}
 """Methods of other distributions; the legend names them."""
 _WITH_BITS = [label for label in METHODS if "bits" in TABLES[label.split("-")[0]].settings]
-SHIFT = {label: 1 + 0.026 * (place - (len(_WITH_BITS) - 1) / 2) for place, label in enumerate(_WITH_BITS)}
+SHIFT = {label: 0.93 + 0.14 * place / (len(_WITH_BITS) - 1) for place, label in enumerate(_WITH_BITS)}
 
 VARIED_SHIFT = 1.006
 """Sideways between the series of one method, which differ in a varied setting."""

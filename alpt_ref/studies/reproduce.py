@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alpt_ref._util.dispatch import Where
 from alpt_ref._util.files import claim_folder, writable_folder, write_json
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -102,6 +103,7 @@ def train_missing(
     *,
     jobs: int,
     scheduler: str | None = None,
+    join: bool = False,
     progress: bool = False,
     log: Log = lambda text: None,
 ) -> Mapping[str, str]:
@@ -113,6 +115,7 @@ def train_missing(
     folder : as `open_folder` gave it
     jobs : processes on this machine
     scheduler : address of a Dask scheduler whose workers train in their place
+    join : share the runs with other clients that work on this folder with ``join``
     progress : show it
     log : takes remarks
 
@@ -130,7 +133,7 @@ def train_missing(
     comparable = check_benchmark(study.name, next(iter(plan.index.data.values())))[1]
     if comparable:
         log(comparable)
-    return run(plan, jobs=jobs, scheduler=scheduler, progress=Progress(enabled=progress), log=log)
+    return run(plan, Where(jobs, scheduler, join), progress=Progress(enabled=progress), log=log)
 
 
 @former_keywords(say="log")

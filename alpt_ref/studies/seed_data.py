@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from alpt_ref._util.files import read_json, write_json
+from alpt_ref._util.folders import alone_with
 from alpt_ref.data.formats.sources import list_files
 from alpt_ref.training.config import DataConfig
 from alpt_ref.training.sources import check_folds, encode
@@ -41,12 +42,13 @@ def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
     store = folder / "data" / name
     files = _files(config)
     manifest = store / "manifest.json"
-    if manifest.exists() and not _is_current(manifest, store / MADE_FROM, files):
-        shutil.rmtree(store)
-    if not manifest.exists():
-        encode(config, store)
-        if files:
-            write_json(store / MADE_FROM, {"files": files})
+    with alone_with(store):
+        if manifest.exists() and not _is_current(manifest, store / MADE_FROM, files):
+            shutil.rmtree(store)
+        if not manifest.exists():
+            encode(config, store)
+            if files:
+                write_json(store / MADE_FROM, {"files": files})
     return store
 
 

@@ -14,7 +14,9 @@ from typing import Protocol
 
 import msgspec
 
+from alpt_ref._util.dispatch import Where
 from alpt_ref._util.files import STALE_S, read_json, remove_parts, writable_folder
+from alpt_ref._util.folders import remove_locks
 from alpt_ref._util.plugin import capture_error
 from alpt_ref._util.progress import Progress
 from alpt_ref.data import ClickDataset
@@ -149,24 +151,28 @@ def _replaced(folder: Path, cells: Mapping[str, Mapping[int, str]]) -> str:
     return f"{runs} cannot be used beside those of this installation and are trained again: trained {why}"
 
 
-def run(plan: TrainingPlan, *, jobs: int, scheduler: str | None, progress: Progress, log: Log) -> dict[str, str]:
+def run(plan: TrainingPlan, where: Where, *, progress: Progress, log: Log) -> dict[str, str]:
     """Train every cell without a file; returns the failures by task name.
 
     Raises
     ------
+    InputError
+        The cluster cannot be used.
     TrainingError
         A worker process, or the connection to a cluster, died; finished runs are kept.
     """
     todo = [task for task in plan.tasks if not task.file.exists()]
-    where = f"on the cluster at {scheduler}" if scheduler else f"{min(jobs, max(len(todo), 1))} at a time"
+    at_a_time = f"{min(where.jobs, max(len(todo), 1))} at a time"
+    place = f"on the cluster at {where.scheduler}" if where.scheduler else at_a_time
+    place += ", shared with other clients" if where.join else ""
     if plan.replaced:
         log(plan.replaced)
-    log(f"{len(plan.tasks) - len(todo)} runs finished before, {len(todo)} to go, {where}")
+    log(f"{len(plan.tasks) - len(todo)} runs finished before, {len(todo)} to go, {place}")
     failures: dict[str, str] = {}
     effort = {task.name: _samples(task, plan.index) for task in todo}
     with progress:
         progress.begin(sum(effort.values()), "training", unit="samples")
-        for done, outcome in enumerate(run_tasks(todo, jobs=jobs, scheduler=scheduler), start=1):
+        for done, outcome in enumerate(run_tasks(todo, where, log=log), start=1):
             if outcome.result is None:
                 failures[outcome.name] = outcome.failure or "no reason given"
                 log(f"{outcome.name}: {outcome.failure}")
@@ -223,3 +229,4 @@ def _describe(store: Path) -> Data:
 def _clean(folder: Path) -> None:
     """Take away what a killed process was writing."""
     remove_parts(folder / "cells", folder / "data", older_s=STALE_S)
+    remove_locks(folder, folder / "cells", folder / "data")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from alpt_ref._util.dispatch import Where
 from alpt_ref._util.files import writable_folder, write_json
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -27,7 +28,7 @@ class Verdict(NamedTuple):
 def verify_study(
     folder: Path,
     claims: Mapping[str, Loaded],
-    jobs: int,
+    place: Where,
     redraw: bool,
     progress: Progress,
     log: Callable[[str], None] = lambda text: None,
@@ -49,7 +50,11 @@ def verify_study(
         except InputError as error:  # of another version, which judged by other rules
             log(f"the verdict on {name} is left out: {error}")
     write_json(where / "verify.json", {"command": "alpt-ref reproduce"})
-    results = verify(due, where, jobs=jobs, progress=progress, log=log) if due else []
+    results = []
+    if due:
+        results = verify(
+            due, where, jobs=place.jobs, scheduler=place.scheduler, join=place.join, progress=progress, log=log
+        )
     save_results(where, results)
     if not redraw:
         write_report(where, results, due)

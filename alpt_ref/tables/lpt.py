@@ -63,11 +63,11 @@ class LowPrecisionTable(EmbeddingTable):
 
     def __init__(self, spec: TableSpec) -> None:
         self.quantizer = QuantSpec(spec.bits, spec.rounding)
-        self._offsets, self._units = self._field_layout(spec, spec.granularity)
+        self._offsets, self._units = self._units_of(spec)
         super().__init__(spec)
         self._key = seed_words(spec.seed)
         self._decay_rate = float(spec.weight_decay)
-        self._first_step_size = np.float32(initial_step(spec, self.quantizer))
+        self._first_step_size = np.float32(self._first_step_of(spec))
         if not np.isfinite(self._first_step_size) or self._first_step_size <= 0:
             raise InputError(f"init_step must be finite and positive in float32, got {float(self._first_step_size)}")
         check_grid("init_step", self._first_step_size.reshape(1), spec.bits, numbered=False)
@@ -85,6 +85,14 @@ class LowPrecisionTable(EmbeddingTable):
         self._codes = PackedCodes(self.packed, self.packed.view(np.int8), self.packed.view(np.int16), bits)
         self._of_units = UnitValues(self._step_sizes, self._offsets, self._units)
         self._counts = np.zeros(4, np.int64)  # elements, with an update, stalled, clipped
+
+    def _units_of(self, spec: TableSpec) -> tuple[NDArray[np.int64], int]:
+        """Field offsets and number of step sizes; see `_field_layout`."""
+        return self._field_layout(spec, spec.granularity)
+
+    def _first_step_of(self, spec: TableSpec) -> float:
+        """Step size of every row before the first update."""
+        return initial_step(spec, self.quantizer)
 
     @staticmethod
     def _field_layout(spec: TableSpec, granularity: str) -> tuple[NDArray[np.int64], int]:

@@ -16,12 +16,14 @@ from alpt_ref.tables.base import EmbeddingTable, TableSpec
 
 if TYPE_CHECKING:
     from alpt_ref.tables.alpt import AdaptiveTable
+    from alpt_ref.tables.eco import EcoTable
     from alpt_ref.tables.full import FullTable
     from alpt_ref.tables.hashing import HashedTable
     from alpt_ref.tables.lpt import LowPrecisionTable
     from alpt_ref.tables.lsq import LsqTable
     from alpt_ref.tables.pact import PactTable
     from alpt_ref.tables.pruning import PrunedTable
+    from alpt_ref.tables.rowmax import RowmaxTable
 
 Table = TypeVar("Table", bound=EmbeddingTable)
 
@@ -73,6 +75,18 @@ def make_table(
 ) -> LsqTable: ...  # fmt: skip
 @overload
 def make_table(
+    method: Literal["eco"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> EcoTable: ...  # fmt: skip
+@overload
+def make_table(
+    method: Literal["rowmax"], n: int, d: int, *,
+    bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
+    seed: int = ..., device: str = ..., **options: Any,
+) -> RowmaxTable: ...  # fmt: skip
+@overload
+def make_table(
     method: type[Table], n: int, d: int, *,
     bits: int | None = ..., rounding: str | None = ..., optimizer: str = ..., lr: float = ...,
     seed: int = ..., device: str = ..., **options: Any,
@@ -100,18 +114,18 @@ def make_table(
 
     Parameters
     ----------
-    method : {"fp32", "lpt", "alpt", "hashing", "pruning", "pact", "lsq"}, str or type of EmbeddingTable
+    method : {"fp32", "lpt", "alpt", "hashing", "pruning", "pact", "lsq", "eco", "rowmax"}, str or table class
         A built-in method, the name of an installed one, ``"package.module:Class"``, or the class.
     n : int
         Features, in ``[1, 2**48)``.
     d : int
         Embedding dimension, in ``[1, 2**18)``.
     bits : {2, 4, 8, 16}, optional
-        Code width (LPT, ALPT, PACT, LSQ).
+        Code width (LPT, ALPT, PACT, LSQ, ECO, rowmax).
     rounding : {"sr", "dr"}, optional
-        Default ``"sr"`` for LPT and ALPT.
-    optimizer : {"adam", "adagrad", "sgd"}
-        Lazy Adam, row-wise Adagrad or SGD.
+        Default ``"sr"`` for LPT, ALPT, ECO and rowmax.
+    optimizer : {"adam", "adagrad", "sgd", "momentum"}
+        Lazy Adam, row-wise Adagrad, SGD or lazy momentum.
     lr : float
         Learning rate of the rows.
     seed : int

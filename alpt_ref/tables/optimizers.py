@@ -1,7 +1,11 @@
-"""Optimisers of a table's rows: SGD, row-wise Adagrad, lazy Adam. They hold state; the maths is in `scalar.update`.
+"""Optimisers of a table's rows: SGD, row-wise Adagrad, lazy momentum, lazy Adam. They hold state.
 
-A row optimiser turns the summed gradients of the batch's unique rows into updates (``lr`` times direction, in weight
-units) in place, and touches the state of those rows only. The same classes serve the step sizes (one column).
+The maths is in `scalar.update`. A row optimiser turns the summed gradients of the batch's unique rows into updates
+(``lr`` times direction, in weight units) in place, and touches the state of those rows only. The same classes serve the
+step sizes (one column).
+
+One that keeps a momentum can take rounding errors back into it (`RowOptimizer.absorb`; ECO, arXiv 2601.22101): the
+updates that follow return them, at no memory of their own.
 """
 
 from __future__ import annotations
@@ -9,13 +13,14 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
-from alpt_ref.kernels.arguments import AdamRates, AdamState
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.arguments import AdamRates, AdamState, MomentumRates
 from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cpu import table as kernels
 from alpt_ref.kernels.jit import run_rows
@@ -36,6 +41,19 @@ class RowOptimizer(ABC):
     @abstractmethod
     def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
         """Turn `grads` (u, d) of the unique `rows` into updates in place and advance the rows' state."""
+
+    def absorb(self, rows: NDArray[np.int64], errors: NDArray[np.float32], lr: float) -> None:
+        """Take what rounding took from the unique `rows`, float32 (u, d) in weight units, into the rows' momentum.
+
+        Right after `updates` of the same rows at the same rate, so that the updates to come return it: all of it
+        at an unchanged rate, ``lr' / lr`` of what is outstanding at another. At ``lr = 0`` nothing is taken.
+
+        Raises
+        ------
+        InputError
+            The optimiser keeps no momentum.
+        """
+        raise InputError(f"optimizer must keep a momentum to take rounding errors back, got {self.kind!r}")
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Arrays of the state by name (the arrays themselves, not copies)."""
@@ -76,6 +94,59 @@ class RowWiseAdagrad(RowOptimizer):
         return {"accumulator": self.accumulator}
 
 
+class LazyMomentum(RowOptimizer):
+    """``lr`` times the average ``m = b m + (1 - b) g`` of the gradients that touched the row; ``4 d`` bytes a row."""
+
+    kind = "momentum"
+
+    def __init__(self, backend: Backend, n: int, d: int, *, b1: float = 0.9) -> None:
+        super().__init__(backend, n, d)
+        self.betas = (np.float32(b1), np.float32(1.0 - b1))
+        self.factor = _back(b1)
+        self.first = backend.zeros((n, d), np.float32)
+
+    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
+        """See `RowOptimizer.updates`."""
+        rates = MomentumRates(*self.betas, np.float32(lr))
+        run_rows(kernels.momentum_rows, len(rows), rows, grads, self.first, rates, grain=GRAIN)
+
+    def absorb(self, rows: NDArray[np.int64], errors: NDArray[np.float32], lr: float) -> None:
+        """See `RowOptimizer.absorb`: ``m + (1/lr) (1 - 1/b) error``."""
+        rate = np.float32(lr)
+        if rate > 0 and self.factor < 0:
+            run_rows(kernels.absorb_momentum, len(rows), rows, errors, self.first, rate, self.factor, grain=GRAIN)
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """See `RowOptimizer.state`."""
+        return {"first": self.first}
+
+
+def _back(b1: float) -> np.float32:
+    """``1 - 1/b``; 0 for b = 0, which keeps no momentum."""
+    return np.float32(1.0 - 1.0 / b1) if b1 > 0 else np.float32(0.0)
+
+
+@functools.cache
+def adam_returns(b1: float) -> NDArray[np.float32]:
+    """``[t] -> S_t = sum_{k >= 0} (1 - b) b**k / (1 - b**(t + 1 + k))``, float32 (T,), until it is 1 to its precision.
+
+    What lazy Adam's bias corrections make of a momentum that a row gets at its t-th update, over all updates to come:
+    they return ``b/(1 - b) S_t`` times it. ``S_t = (1 - b)/(1 - b**(t+1)) + b S_{t+1}``, from the end, in float64.
+
+    Examples
+    --------
+    >>> [round(share, 3) for share in adam_returns(0.5)[:4].tolist()], adam_returns(0.5)[-1].item()
+    ([1.607, 1.213, 1.093, 1.044], 1.0)
+    """
+    last = 1 + math.ceil(math.log(2.0**-27) / math.log(b1)) if b1 > 0 else 1
+    found = np.ones(last + 1)
+    for t in range(last - 1, -1, -1):
+        found[t] = (1.0 - b1) / (1.0 - b1 ** (t + 1)) + b1 * found[t + 1]
+    table = found.astype(np.float32)
+    table.flags.writeable = False
+    return table
+
+
 @functools.cache
 def adam_corrections(b1: float, b2: float) -> NDArray[np.float32]:
     """``[t] -> (1 / (1 - b1**t), 1 / sqrt(1 - b2**t))`` in float32, (T, 2), until both are 1 to float32 precision.
@@ -103,6 +174,7 @@ class LazyAdam(RowOptimizer):
         super().__init__(backend, n, d)
         self.betas = (np.float32(b1), np.float32(b2), np.float32(1.0 - b1), np.float32(1.0 - b2))
         self.eps = np.float32(eps)
+        self.b1 = b1
         self.corrections = adam_corrections(b1, b2)
         self.first = backend.zeros((n, d), np.float32)
         self.second = backend.zeros((n, d), np.float32)
@@ -114,15 +186,30 @@ class LazyAdam(RowOptimizer):
         rates = AdamRates(*self.betas, np.float32(lr), self.eps)
         run_rows(kernels.adam_rows, len(rows), rows, grads, state, rates, grain=GRAIN)
 
+    def absorb(self, rows: NDArray[np.int64], errors: NDArray[np.float32], lr: float) -> None:
+        """See `RowOptimizer.absorb`: ``m + (1/lr) (1 - 1/b1) error (sqrt(v / (1 - b2**t)) + eps) / S_t``.
+
+        ``S_t`` (`adam_returns`) is what makes rows return all of it from their first update on: without it, with
+        ``1 - b1**t`` in place of ``1 / S_t``, a row would return 22 % of its first error.
+        """
+        rate, factor = np.float32(lr), _back(self.b1)
+        if rate > 0 and factor < 0:
+            state = AdamState(self.first, self.second, self.count, self.corrections)
+            rates = AdamRates(*self.betas, rate, self.eps)
+            factors = np.float32(factor) / adam_returns(self.b1)
+            run_rows(kernels.absorb_adam, len(rows), rows, errors, state, rates, factors, grain=GRAIN)
+
     def state(self) -> dict[str, NDArray[np.generic]]:
         """See `RowOptimizer.state`."""
         return {"first": self.first, "second": self.second, "count": self.count}
 
 
-OPTIMIZERS: dict[str, type[RowOptimizer]] = {"sgd": SGD, "adagrad": RowWiseAdagrad, "adam": LazyAdam}
+OPTIMIZERS: dict[str, type[RowOptimizer]] = {
+    "sgd": SGD, "adagrad": RowWiseAdagrad, "momentum": LazyMomentum, "adam": LazyAdam,
+}  # fmt: skip
 
 
-def make_row_optimizer(kind: str, backend: Backend, n: int, d: int) -> RowOptimizer:
-    """Row optimiser by name: ``"sgd"``, ``"adagrad"`` or ``"adam"``."""
+def make_row_optimizer(kind: str, backend: Backend, n: int, d: int, **settings: Any) -> RowOptimizer:
+    """Row optimiser by name: ``"sgd"``, ``"adagrad"``, ``"momentum"`` or ``"adam"``; settings are its keywords."""
     kind = _check.choice("optimizer", kind, tuple(OPTIMIZERS))
-    return OPTIMIZERS[kind](backend, n, d)
+    return OPTIMIZERS[kind](backend, n, d, **settings)

@@ -19,13 +19,16 @@ INIT_STEP = Rule(
     "lsq, range or a finite number above 0",
     lambda value: value in ("lsq", "range") if isinstance(value, str) else math.isfinite(value) and value > 0,
 )
+MOMENTUM = Rule("a number from 0.001 to 0.9999", lambda value: 0.001 <= value <= 0.9999)
 SPARSITY = Rule("a number of at least 0 and below 1", lambda value: 0 <= value < 1)
 
 
 class CommonOptions(msgspec.Struct, frozen=True):
     """Settings that every table method has; they are fields of `TableSpec`."""
 
-    optimizer: Annotated[str, choice("adam", "adagrad", "sgd"), "Lazy Adam, row-wise Adagrad or SGD."] = "adam"
+    optimizer: Annotated[
+        str, choice("adam", "adagrad", "sgd", "momentum"), "Lazy Adam, row-wise Adagrad, SGD or lazy momentum."
+    ] = "adam"
     lr: Annotated[float, POSITIVE, "Learning rate of the rows."] = 1e-3
     weight_decay: Annotated[float, NOT_NEGATIVE, "Decoupled weight decay of the rows of the batch."] = 0.0
     init_std: Annotated[float, NOT_NEGATIVE, "Initial embeddings are N(0, init_std**2)."] = 0.003
@@ -43,6 +46,10 @@ class MethodOptions(msgspec.Struct, frozen=True):
 
     required: ClassVar[tuple[str, ...]] = ()
     """Settings that `make_table` must be given; a configuration has their default."""
+    optimizers: ClassVar[tuple[str, ...]] = ()
+    """Optimisers that the method works with; empty: all."""
+    why: ClassVar[str] = ""
+    """Why not with others, in words that follow "since"."""
 
     @classmethod
     def from_keywords(cls, method: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +112,39 @@ class LptOptions(GridOptions, frozen=True):
     rounding: Rounding = "sr"
 
 
+class EcoOptions(GridOptions, frozen=True):
+    """ECO: a grid, the rounding of an update, and the momentum that takes its error back."""
+
+    optimizers: ClassVar[tuple[str, ...]] = ("adam", "momentum")
+    why: ClassVar[str] = "the rounding error is kept in the momentum, which the others do not have"
+
+    rounding: Rounding = "sr"
+    momentum: Annotated[
+        float,
+        MOMENTUM,
+        "b of lazy momentum, beta1 of lazy Adam: the share (1 - b) b^k of an error returns at update k+1.",
+    ] = 0.9
+
+
+class RowmaxOptions(MethodOptions, frozen=True):
+    """rowmax: the grid of a row follows from the row, after each update anew."""
+
+    required: ClassVar[tuple[str, ...]] = ("bits",)
+
+    bits: Annotated[int, choice(2, 4, 8, 16), "Width of the codes."] = 8
+    rounding: Rounding = "sr"
+    grid: Annotated[
+        str,
+        choice("affine", "symmetric"),
+        "What the codes of a row span: its minimum to its maximum (FBGEMM), or plus and minus its max|w| (torchao).",
+    ] = "affine"
+
+    @classmethod
+    def from_keywords(cls, method: str, given: dict[str, Any]) -> dict[str, Any]:
+        """The settings are the keywords."""
+        return given
+
+
 class LsqOptions(GridOptions, frozen=True):
     """LSQ: a grid with learned step sizes."""
 
@@ -160,3 +200,13 @@ class PruningOptions(MethodOptions, frozen=True):
 
 EPOCH_UPDATES = 1000
 """Updates of an epoch where nothing says otherwise: a table outside a training run."""
+
+
+def check_optimizer(options: Any, method: str, optimizer: str, prefix: str = "") -> None:
+    """InputError where a method, whose `Options` these are, does not work with an optimiser."""
+    able = getattr(options, "optimizers", ())
+    if able and optimizer not in able:
+        raise InputError(
+            f"{prefix}optimizer must be {' or '.join(able)} for method {method!r}, got {optimizer!r}, "
+            f"since {options.why}"
+        )

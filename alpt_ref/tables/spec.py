@@ -30,7 +30,7 @@ class TableSpec:
         Rows (features) and columns (embedding dimension).
     options : msgspec.Struct, optional
         The method's settings, an instance of the table class's `Options`.
-    optimizer : {"sgd", "adagrad", "adam"}
+    optimizer : {"sgd", "adagrad", "momentum", "adam"}
     lr : float
         Learning rate of the rows; `apply_gradients` can override it.
     weight_decay : float

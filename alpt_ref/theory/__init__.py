@@ -15,8 +15,16 @@
 `regulariser`              R9: what stochastic rounding adds to a quadratic
 `adam_stall`               D7: when a row under Adam and deterministic rounding can move
 `learned_step_size`        A2: the best step size and where the straight-through gradient rests
+`row_grid`                 RM1: rows that set their own step size
 `theorem`                  what the docstrings of all these state, for claims to take
 `markov`, `montecarlo`     exact expectations; many simulated runs
+`vectorised`               the same for a rounding, an update rule or a problem of your own
+`problem`                  a problem from two functions
+`update_rules`             SGD, momentum, Adagrad, Adam, error feedback, or your own
+`rounding_rule`            roundings by name, with few random bits, or your own
+`learned_steps`            step sizes that learn along a run
+`known_constants`          the constants of a problem on a box, and where each comes from
+`applied_bounds`           which theorems hold for a run, and why the others do not
 `tightness`                an instance that nearly reaches each bound
 =========================  ==========================================================================
 
@@ -34,29 +42,50 @@ True
 from __future__ import annotations
 
 from alpt_ref.theory.adam_stall import adam_dr_first_move, adam_dr_stalls, adam_update_bound
+from alpt_ref.theory.applied_bounds import AppliedBound, bounds_that_apply
 from alpt_ref.theory.evolution import Evolution
+from alpt_ref.theory.known_constants import Constant, KnownConstants, known_constants
+from alpt_ref.theory.learned_steps import LearnedSteps
 from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
+from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Constants, Separable, absolute, elastic, huber, quadratic, saturating
+from alpt_ref.theory.rounding_rule import FewBits
 from alpt_ref.theory.setting import Grid, Noise, Schedule
 from alpt_ref.theory.simulation_result import SimulationResult
+from alpt_ref.theory.update_rules import SGD, Adagrad, Adam, Eco, ErrorFeedback, Momentum, UpdateRule
 
 __all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AppliedBound",
     "Chain",
+    "Constant",
     "Constants",
+    "Eco",
+    "ErrorFeedback",
     "Evolution",
+    "FewBits",
     "Grid",
+    "KnownConstants",
+    "LearnedSteps",
+    "Momentum",
     "Noise",
+    "Problem",
     "Schedule",
     "Separable",
     "SimulationResult",
+    "UpdateRule",
     "absolute",
     "adam_dr_first_move",
     "adam_dr_stalls",
     "adam_update_bound",
+    "bounds_that_apply",
     "elastic",
     "evolve_separable",
     "huber",
+    "known_constants",
     "quadratic",
     "saturating",
     "simulate",

@@ -6,17 +6,19 @@ w_{t+1} = Q(clip_B(w_t - eta_t g_t)),   g_t = f'(w_t) + noise_t,   w_t on the gr
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref.errors import InputError
 from alpt_ref.scalar.code_range import highest_code, lowest_code
 
 NoiseKind = Literal["none", "two-point", "uniform", "normal"]
-ScheduleKind = Literal["constant", "inverse-sqrt", "inverse"]
+ScheduleKind = Literal["constant", "inverse-sqrt", "inverse", "array", "function"]
+RateFunction = Callable[[int], float]
 NOISE_KINDS: tuple[NoiseKind, ...] = ("none", "two-point", "uniform", "normal")
 
 MAX_BITS = 16
@@ -167,36 +169,86 @@ class Schedule:
 
     Parameters
     ----------
-    kind : {"constant", "inverse-sqrt", "inverse"}
-        c, ``c/sqrt(t)`` or ``c/t``; ``Schedule("inverse", 1 / mu)`` is the ``1/(mu t)`` of S3.
+    kind : {"constant", "inverse-sqrt", "inverse"}, float array (T - 1,) or function
+        c, ``c/sqrt(t)`` or ``c/t``; ``Schedule("inverse", 1 / mu)`` is the ``1/(mu t)`` of S3. An array holds the rates
+        of the ``T - 1`` updates of a run of T iterates (a rate more is not used), a function gives that of step t.
     scale : float
-        c, above 0.
+        c, above 0; a factor of what an array or a function gives.
 
     Raises
     ------
     InputError
-        If the kind is unknown or the scale is not above 0.
+        If the kind is unknown, the scale is not above 0, or a rate is not a finite number of at least 0.
 
     Examples
     --------
     >>> Schedule("inverse", 2.0).rates(4)
     array([2.        , 1.        , 0.66666667, 0.5       ])
+    >>> Schedule([0.5, 0.25]).rates(3), Schedule(lambda t: 0.5**t).rates(2)
+    (array([0.5 , 0.25, 0.25]), array([0.5 , 0.25]))
     """
 
     kind: ScheduleKind
     scale: float
+    given: tuple[float, ...] | RateFunction | None = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def __init__(self, kind: ScheduleKind | ArrayLike | RateFunction, scale: float | None = None) -> None:
         """Reject an unknown kind and a scale that is not above zero."""
-        if self.kind not in ("constant", "inverse-sqrt", "inverse"):
-            raise InputError(f"schedule must be constant, inverse-sqrt or inverse, got {self.kind!r}")
-        positive("scale of the learning rate", self.scale)
+        given: tuple[float, ...] | RateFunction | None = None
+        if callable(kind):
+            name, given = "function", kind
+        elif not isinstance(kind, str):
+            name, given = "array", _rates_of(kind)
+        else:
+            name = kind
+            if name not in ("constant", "inverse-sqrt", "inverse"):
+                raise InputError(f"schedule must be constant, inverse-sqrt or inverse, got {kind!r}")
+            if scale is None:
+                raise InputError(f"schedule {name!r} needs a scale, as in Schedule({name!r}, 0.1)")
+        object.__setattr__(self, "kind", name)
+        object.__setattr__(self, "scale", positive("scale of the learning rate", 1.0 if scale is None else scale))
+        object.__setattr__(self, "given", given)
 
     def rates(self, steps: int) -> NDArray[np.float64]:
-        """Learning rates of steps ``1 .. steps``: float64 (steps,)."""
+        """Learning rates of steps ``1 .. steps``: float64 (steps,); InputError where the array is too short."""
         if steps < 1:
             raise InputError(f"steps must be at least 1, got {steps!r}")
+        if isinstance(self.given, tuple):
+            if len(self.given) not in (steps - 1, steps):
+                raise InputError(
+                    f"a run of {steps} iterates takes {steps - 1} learning rates, one for each update, got "
+                    f"{len(self.given)}"
+                )
+            padded = self.given + self.given[-1:] * (steps - len(self.given))
+            return self.scale * np.array(padded or (0.0,))
+        if self.given is not None:
+            return self.scale * np.array(_rates_of([self.given(t) for t in range(1, steps + 1)]))
         t = np.arange(1, steps + 1, dtype=np.float64)
         if self.kind == "constant":
             return np.full(steps, self.scale)
         return self.scale / (np.sqrt(t) if self.kind == "inverse-sqrt" else t)
+
+
+def _rates_of(values: ArrayLike) -> tuple[float, ...]:
+    try:
+        rates = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"learning rates must be numbers, got {values!r}") from None
+    if rates.ndim != 1:
+        raise InputError(
+            f"learning rates must be an array (T - 1,), one rate for each update, got shape {rates.shape}; "
+            "for one rate write Schedule('constant', rate)"
+        )
+    if not (np.isfinite(rates).all() and (rates >= 0.0).all()):
+        bad = rates[~(np.isfinite(rates) & (rates >= 0.0))][0]
+        raise InputError(f"a learning rate must be a finite number of at least 0, got {bad}")
+    return tuple(rates.tolist())
+
+
+def schedule_of(schedule: Schedule | ArrayLike | RateFunction) -> Schedule:
+    """`schedule` itself, or made of an array or a function of t; one number is a constant rate."""
+    if isinstance(schedule, Schedule):
+        return schedule
+    if isinstance(schedule, (int, float, np.integer, np.floating)) and not isinstance(schedule, bool):
+        return Schedule("constant", float(schedule))
+    return Schedule(schedule)

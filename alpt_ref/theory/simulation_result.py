@@ -41,10 +41,15 @@ class SimulationResult:
     checked : bool
         Whether the assumptions were watched at every iterate.
     exceeded : int64 array (runs,)
-        Coordinate updates that left the range and were clipped.
+        Coordinate updates that left the range (and were clipped, unless ``clip=None``).
     max_sampled_gradient2, max_gradient2, max_distance2 : float64 arrays (runs,)
         Largest ``|g_t|^2`` (with noise), ``|f'(w_t)|^2`` and ``|w_t - w*|^2`` of the run. Of these and `exceeded`
         all iterates are seen only with ``check=True``, else the checkpoints alone (NaN where nothing was seen).
+    f_star : float or None
+        What `value` is counted from; None where the problem's infimum is unknown and `value` is ``f(w_t)`` itself.
+        Without a known minimum distances are NaN.
+    step_sizes : float64 array (runs, d) or None
+        Of the last iterate, where they are learned.
 
     Examples
     --------
@@ -65,6 +70,8 @@ class SimulationResult:
     max_sampled_gradient2: NDArray[np.float64]
     max_gradient2: NDArray[np.float64]
     max_distance2: NDArray[np.float64]
+    f_star: float | None = 0.0
+    step_sizes: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
         """Sizes, and the mean of ``f(w_t) - f*`` over the runs at the last checkpoint."""
@@ -116,6 +123,7 @@ def of_linear(
         final=iterates[-1].copy(),
         max_gradient2=gradient2.max(axis=0),
         max_distance2=np.maximum(limits[:, MAX_DISTANCE2], distance2.max(axis=0)),
+        f_star=problem.f_star,
         **_checked(watch, limits),
     )
 

@@ -19,6 +19,7 @@ from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
 from alpt_ref._util.settings import NAME, NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
+from alpt_ref.tables.options import check_optimizer
 from alpt_ref.training.sections import ModelConfig as ModelConfig
 from alpt_ref.training.sections import TableConfig as TableConfig
 from alpt_ref.training.sections import changed, fitted
@@ -148,6 +149,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InputError(
                 "table.init_std must be above 0 for table.init_step 'lsq', got 0; set table.init_step=range"
             )
+        check_optimizer(table.options(), self.table.method, self.table.optimizer, "table.")
         if self.train.device == "cuda" and not table.cuda:
             able = ", ".join(name for name, entry in TABLES.items() if entry.cuda)
             raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
@@ -158,6 +160,11 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
+        if self.data.source in ("synthetic", "movielens") and self.data.path:
+            raise InputError(
+                f"data.path {self.data.path!r} is not read where data.source is {self.data.source!r}; name the kind "
+                "of file as data.source (--criteo, --avazu, --libfm, --format, --data), or leave the path out"
+            )
         if self.data.source == "store" and not isinstance(self.data.path, str):
             raise InputError(f"data.path must be one folder for data.source 'store', got {list(self.data.path)}")
 

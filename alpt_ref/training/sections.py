@@ -121,6 +121,8 @@ if TYPE_CHECKING:
         tables.PactOptions,
         tables.HashingOptions,
         tables.PruningOptions,
+        tables.EcoOptions,
+        tables.RowmaxOptions,
         tables.CommonOptions,
         frozen=True,
     ):

@@ -6,6 +6,7 @@ configuration on one dataset, and every file in it whole whatever happens.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_te
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
-from alpt_ref.errors import InputError
+from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
@@ -154,11 +155,23 @@ def require_usable(dataset: ClickDataset) -> None:
             f"dataset {dataset.name!r} has only the label {dataset.labels[0]} in all its {dataset.rows:,} rows; "
             "a model of clicks needs rows of both labels, impressions with a click and without"
         )
+    if dataset.n == dataset.fields:
+        warnings.warn(
+            f"dataset {dataset.name!r} has one id in each field, so that its rows cannot be told apart and nothing is "
+            "learned but the share of clicks; a lower min_count (--min-count) would give categories ids of their own",
+            AlptWarning,
+            stacklevel=2,
+        )
     for part in ("train", "valid", "test"):
         labels = dataset.labels[dataset.split == ("train", "valid", "test").index(part)]
         if not len(labels):
             raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
-        if part != "train" and labels.min() == labels.max():
+        if part == "train" and labels.min() == labels.max():
+            raise InputError(
+                f"dataset {dataset.name!r} has only the label {labels[0]} in its train part, which teaches nothing; "
+                "give it more rows or another split seed"
+            )
+        if labels.min() == labels.max():
             raise InputError(
                 f"dataset {dataset.name!r} has only the label {labels[0]} in its {part} part, which has no AUC; "
                 "give it more rows or another split seed"

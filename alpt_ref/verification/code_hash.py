@@ -27,8 +27,8 @@ __all__ = ["PACKAGE", "code_hash", "parts_behind", "versions"]
 _SHOWN = (
     *("cli/", "serving/", "testing/", "__main__.py", "_version.py", "errors.py"),
     *(f"_util/{name}.py" for name in (
-        "cluster", "code_parts", "former_names", "old_paths", "outputs", "plotting", "plugin", "processes", "progress",
-        "python_file", "renamed", "signals", "source",
+        "cluster", "code_parts", "dispatch", "former_names", "old_paths", "outputs", "plotting", "plugin", "processes",
+        "progress", "python_file", "renamed", "signals", "source",
     )),
     *(f"verification/{name}.py" for name in (
         "code_hash", "figures", "judge", "picture", "report", "results", "runner",
@@ -48,6 +48,13 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def libraries() -> str:
+    """Versions and the kernel of matrix products, which all workers of a cluster must share."""
+    from alpt_ref.kernels.linalg import blas_kernel
+
+    return f"{sorted(versions().items())} {blas_kernel()}"
 
 
 def changes_no_number(name: str) -> bool:

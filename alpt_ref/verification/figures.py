@@ -8,7 +8,6 @@ these runs as `alpt-ref reproduce` stored them.
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Literal, Protocol
 from alpt_ref._util.files import atomic, write_text
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.plugin import Kind, capture_error, load_plugins
-from alpt_ref._util.text import csv_text
+from alpt_ref._util.text import csv_lines
 from alpt_ref.errors import InputError
 from alpt_ref.verification.picture import new_figure, paper_style, svg_bytes
 from alpt_ref.verification.results import ClaimResult
@@ -145,10 +144,7 @@ def _draw(figure: Figure, results: Mapping[str, ClaimResult], output: Path, runs
 def _csv(rows: Rows) -> str:
     if not rows:
         raise InputError("draw must return the rows behind the figure, got none")
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {name: csv_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows
-    )
-    return stream.getvalue()
+    names = list(rows[0])
+    if any(set(row) - set(names) for row in rows):
+        raise ValueError(f"every row behind the figure must have the columns of the first, {', '.join(names)}")
+    return csv_lines([names, *([row.get(name, "") for name in names] for row in rows)])

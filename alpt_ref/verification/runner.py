@@ -7,26 +7,26 @@ the number of processes nor on the order in which cells finish.
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alpt_ref._util.code_parts import Reading
+from alpt_ref._util.dispatch import Cells, Where, run_cells
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.plugin import Source, capture_error, load_plugins, require_known
-from alpt_ref._util.processes import available_cores, run_in_processes
+from alpt_ref._util.processes import available_cores
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
 from alpt_ref.verification.claim import BUDGETS, Cell, Claim, Control
-from alpt_ref.verification.code_hash import code_hash
+from alpt_ref.verification.code_hash import libraries
 from alpt_ref.verification.codec import canonical
 from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.judge import Measured, judge
 from alpt_ref.verification.ledger import append_verdicts
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.store import Record, Store, cell_key, cell_seed
-from alpt_ref.verification.task import CLAIMS, Done, Task, run_task
+from alpt_ref.verification.task import CLAIMS, Done, Task, measure_and_store, source_hash
 
 Group = tuple[tuple[Cell, tuple[Task, ...]], ...]
 """Cells with the tasks of their replicates."""
@@ -103,7 +103,7 @@ def plan(loaded: Loaded, budget: str, seed: int, reading: Reading | None = None)
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     claim = loaded.claim
     with capture_error() as caught:
-        code = _code_hash(loaded.source, claim.files, reading)
+        code = source_hash(loaded.source, claim.files, reading)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]
         if not cells or not all(isinstance(cell, dict) for cell in cells):
@@ -116,12 +116,6 @@ def plan(loaded: Loaded, budget: str, seed: int, reading: Reading | None = None)
     if caught.message:
         raise InputError(f"{loaded.file}: {caught.message}")
     return Plan(loaded, code, own, controls)
-
-
-def _code_hash(source: Source, files: Sequence[str], reading: Reading | None) -> str:
-    """The code behind a claim; for an installed one the distribution and its version too."""
-    code = code_hash(source.file, files, reading)
-    return hashlib.sha256(f"{code} {source}".encode()).hexdigest() if source.address else code
 
 
 def _control_tasks(loaded: Loaded, cells: list[Cell], control: Control, seed: int, replicates: int, code: str) -> Group:
@@ -138,9 +132,10 @@ def _tasks(loaded: Loaded, cells: list[Cell], variant: str, seed: int, replicate
     planned = []
     for cell in cells:
         seeds = [cell_seed(seed, name, cell, replicate) for replicate in range(replicates)]
+        keys = [cell_key(name, cell, s, variant, code + loaded.inputs.salt) for s in seeds]
         tasks = [
-            Task(name, loaded.source, cell, s, variant, cell_key(name, cell, s, variant, code), loaded.inputs)
-            for s in seeds
+            Task(name, loaded.source, cell, s, variant, key, loaded.inputs, code)
+            for s, key in zip(seeds, keys, strict=True)
         ]
         planned.append((cell, tuple(tasks)))
     return tuple(planned)
@@ -154,6 +149,8 @@ def verify(
     budget: str = "quick",
     seed: int = 0,
     jobs: int | None = None,
+    scheduler: str | None = None,
+    join: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda text: None,
@@ -167,6 +164,8 @@ def verify(
     budget : {"quick", "full"}
     seed : of all cells; each derives its own from it
     jobs : processes; 1 measures in this process, None takes one a core
+    scheduler : address of a Dask scheduler whose workers measure instead
+    join : share the cells with other clients that work on this folder with ``join``
     device : {"cpu", "cuda"}
         Where large simulations run. Results are the same bits, so what is stored counts for both.
     log : takes remarks: how much is done already, damaged files, failures
@@ -176,7 +175,7 @@ def verify(
     InputError
         A claim's grid cannot be used; nothing has been measured.
     TrainingError
-        A worker process died; finished cells are kept.
+        A worker process, or the connection to a cluster, died; finished cells are kept.
     """
     reading = Reading()  # claims share most of their code
     plans = [plan(loaded, budget, seed, reading) for loaded in claims]
@@ -193,10 +192,10 @@ def verify(
         log(f"{len(plans)} claims, {len(tasks)} cells, controls included: {len(missing)} to measure")
     with progress or Progress(enabled=False) as shown:
         shown.begin(len(missing), "verifying", unit="cells")
-        for done in run_tasks(
-            missing, {one.loaded.claim.id: one.loaded.claim for one in plans}, jobs=jobs, device=device
-        ):
-            records[done.task.key] = _keep(store, done, log)
+        claims_by_id = {one.loaded.claim.id: one.loaded.claim for one in plans}
+        place = Where(jobs or available_cores(), scheduler, join)
+        for done in run_tasks(missing, claims_by_id, folder, place, device=device, log=log):
+            records[done.task.key] = _read_back(store, done, log)
             shown.advance(1, done.task.claim)
     failed = sum(bool(records[task.key].failure) for task in missing)
     log(f"{done_before} cells reused, {len(missing) - failed} measured" + (f", {failed} failed" if failed else ""))
@@ -239,30 +238,45 @@ def _append_to_studies(
             log(f"the verdicts could not be entered in the ledger of {runs} ({error.strerror or error})")
 
 
-def _keep(store: Store, done: Done, log: Callable[[str], None]) -> Record:
-    """Store what was measured and read it back, so that a first run judges the very bytes that a later one will."""
+def _read_back(store: Store, done: Done, log: Callable[[str], None]) -> Record:
+    """What was measured, from its file, so that a first run judges the very bytes that a later one will."""
     task = done.task
     if done.failure:
         log(f"claim {task.claim}, cell {canonical(task.cell)}: {done.failure}")
         return Record({}, 0.0, None, failure=done.failure)
-    about = {"claim": task.claim, "cell": task.cell, "seed": task.seed, "variant": task.variant}
-    store.save(task.claim, task.key, about, done.text)
     record = store.load(task.claim, task.key)
     return Record({}, 0.0, None, failure="the stored file could not be read back") if record is None else record
 
 
 def run_tasks(
-    tasks: Sequence[Task], claims: dict[str, Claim], *, jobs: int | None = None, device: str = "cpu"
+    tasks: Sequence[Task],
+    claims: dict[str, Claim],
+    folder: Path,
+    place: Where,
+    *,
+    device: str = "cpu",
+    log: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Done]:
-    """Run the tasks in spawned processes and yield them as they are done; one process or task: here, in order.
+    """Measure and store the cells, and yield them as they are done; one process or task: here, in order.
 
-    With a GPU always in spawned processes, which learn of it before they load a claim; they share it.
+    With a GPU always in other processes, which learn of it before they load a claim; they share it.
     """
-    cores = available_cores()
-    jobs = min(jobs or cores, len(tasks))
-    if not tasks or (jobs <= 1 and device == "cpu"):
-        for task in tasks:
-            yield run_task(task, claims[task.claim])
+    if not tasks:
         return
-    environment = {"NUMBA_NUM_THREADS": str(max(1, cores // jobs))}
-    yield from run_in_processes(functools.partial(run_task, device=device), tasks, jobs=jobs, environment=environment)
+    place = place._replace(jobs=min(place.jobs, len(tasks)))
+    here = place.jobs <= 1 and device == "cpu" and not place.scheduler
+    run = functools.partial(measure_and_store, folder=folder, device=None if here else device)
+    cells = Cells(
+        run=functools.partial(run, claims=claims) if here else run,
+        file_of=functools.partial(_file_of, folder=folder),
+        read=lambda task: Done(task, "", ""),
+        code_hash=libraries,
+        seen=lambda task: (task.source.file, folder),
+        folder=folder,
+    )
+    environment = {"NUMBA_NUM_THREADS": str(max(1, available_cores() // place.jobs))}
+    yield from run_cells(cells, tasks, place, environment=environment, spawn=not here, log=log)
+
+
+def _file_of(task: Task, folder: Path) -> Path:
+    return Store(folder).path(task.claim, task.key)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref._util.files import STALE_S, remove_parts, write_text
+from alpt_ref._util.folders import remove_locks
 from alpt_ref.verification.claim import Bound, Constants
 from alpt_ref.verification.codec import canonical, from_plain
 from alpt_ref.verification.measurement import Measurement
@@ -127,3 +128,4 @@ class Store:
     def clean(self) -> None:
         """Remove temporary files that a killed process left."""
         remove_parts(*self.folder.glob("*/"), older_s=STALE_S)
+        remove_locks(*self.folder.glob("*/"))

@@ -86,6 +86,7 @@ def simulations_differ() -> tuple[int, list[str]]:
         results = [
             simulate(
                 problem, Grid(0.0625, 5), Schedule("inverse-sqrt", 0.3), steps=150, runs=1003, start=5,
+                minimum_outside=True,
                 rounding=rounding, noise=noise, batch=3, checkpoints=[1, 64, 100], averages=watched, check=watched,
                 seed=2**40 + 3, device=device,
             )

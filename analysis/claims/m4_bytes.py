@@ -2,8 +2,9 @@ r"""M4: the bytes of a table, counted in the arrays that it holds, follow the fo
 
 Proof. A row of d codes of m bits takes ceil(d m / 32) words of 4 bytes; one fp32 step size per row takes 4, one a field
 4 F in all, one for the table 4. Where 32 divides d m the ratio to fp32 is 4 d / (d m / 8 + 4) = 32 d / (d m + 32) with
-one step size per row. In training come the optimisers' states: lazy Adam 8 d + 4 a row (two moments, a count) and 12 a
-learned step size, row-wise Adagrad 4 and 4, SGD none.
+one step size per row. ECO holds what LPT holds; rowmax has a step size per row, and on an affine grid a bias of 4 more
+bytes. In training come the states of the optimisers: lazy Adam 8 d + 4 a row (two moments, a count), 12 a learned step,
+lazy momentum 4 d and 4, row-wise Adagrad 4 and 4, SGD none.
 
 Tables are made here and their arrays counted; where runs of `alpt-ref reproduce` are stored, what these measured, too.
 """
@@ -17,18 +18,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alpt_ref.catalog import MODELS
+from alpt_ref._util.parts import find
 from alpt_ref.studies.claims import digest_of, study_with
 from alpt_ref.studies.reproduce import Stored, StoredRun
 from alpt_ref.tables import make_table
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 from alpt_ref.verification.inputs import Inputs
 
+from ._left_out import TRAINED
+
 PLAN = "bits"
 ROWS, FIELDS = 1000, 4
-OF_ROW: dict[str, Callable[[int], int]] = {"adam": lambda d: 8 * d + 4, "adagrad": lambda d: 4, "sgd": lambda d: 0}
-OF_STEP = {"adam": 12, "adagrad": 4, "sgd": 0}
-METHODS, GRANULARITIES = ("lpt", "alpt"), ("row", "field", "table")
+OF_ROW: dict[str, Callable[[int], int]] = {
+    "adam": lambda d: 8 * d + 4, "momentum": lambda d: 4 * d, "adagrad": lambda d: 4, "sgd": lambda d: 0,
+}  # fmt: skip
+OF_STEP = {"adam": 12, "momentum": 4, "adagrad": 4, "sgd": 0}
+METHODS, GRANULARITIES = ("lpt", "alpt", "eco", "rowmax"), ("row", "field", "table")
+STORED = ("lpt", "alpt")
+"""Methods whose runs a study of bits has."""
+FEEDBACK = ("adam", "momentum")
+"""Optimisers of ECO."""
 
 
 class Kind(NamedTuple):
@@ -40,6 +49,19 @@ class Kind(NamedTuple):
     d: int
     optimizer: str
     granularity: str
+    grid: str = "symmetric"
+
+
+def made_here(d: int) -> list[Kind]:
+    """Every method with every optimiser and granularity that it has."""
+    found = []
+    for method, optimizer, granularity in itertools.product(METHODS, OF_ROW, GRANULARITIES):
+        if method == "rowmax":
+            grids = ("affine", "symmetric") if granularity == "row" else ()
+            found += [Kind(method, ROWS, FIELDS, d, optimizer, granularity, grid) for grid in grids]
+        elif method != "eco" or optimizer in FEEDBACK:
+            found.append(Kind(method, ROWS, FIELDS, d, optimizer, granularity))
+    return found
 
 
 class Counted:
@@ -66,13 +88,12 @@ class Counted:
     def kinds(self, cell: Cell) -> list[Kind]:
         """The tables of a cell."""
         if cell["made"] == "here" or self.found is None:
-            combinations = itertools.product(METHODS, OF_ROW, GRANULARITIES)
-            return [Kind(method, ROWS, FIELDS, cell["d"], *others) for method, *others in combinations]
+            return made_here(cell["d"])
         kinds = []
-        for method in METHODS:
+        for method in STORED:
             seed, run = self.first_run(method, cell["bits"])
             data, table = self.found.index.data[seed], run.config.table
-            dim = MODELS[run.config.model.kind].load().table_dim(run.config.model.dim)
+            dim = find("model", run.config.model.kind, "model.kind").load().table_dim(run.config.model.dim)
             kinds.append(Kind(method, data.features, data.fields, dim, table.optimizer, table.granularity))
         return kinds
 
@@ -93,7 +114,8 @@ class Counted:
             return result.serving_bytes, result.training_bytes
         table = make_table(
             kind.method, kind.n, kind.d, bits=cell["bits"], rounding="sr", optimizer=kind.optimizer, seed=0,
-            granularity=kind.granularity, field_offsets=np.linspace(0, kind.n, kind.fields + 1).astype(np.int64),
+            granularity=kind.granularity, grid=kind.grid,
+            field_offsets=np.linspace(0, kind.n, kind.fields + 1).astype(np.int64),
         )  # fmt: skip
         return table.nbytes("serving"), table.nbytes("training")
 
@@ -103,7 +125,7 @@ class Counted:
         for kind in self.kinds(cell):
             serving, training = self.held(cell, kind)
             values += [serving, training, 4 * kind.d * kind.n / serving]
-            name = f"{kind.method} {kind.optimizer} {kind.granularity}"
+            name = f"{kind.method} {kind.optimizer} {kind.granularity if kind.method != 'rowmax' else kind.grid}"
             labels += [f"{name}: {what}" for what in ("serving", "training", "ratio")]
         return exact(values, labels=labels)
 
@@ -112,7 +134,8 @@ def formula(kind: Kind, bits: int, *, without: str = "") -> list[float]:
     """Bytes when serving, in training, and how many times fewer than fp32 when serving; controls leave a part out."""
     steps = {"row": kind.n, "field": kind.fields, "table": 1}[kind.granularity] if without != "steps" else 0
     words = kind.d * bits / 32 if without == "whole words" else -(-kind.d * bits // 32)
-    serving = 4 * kind.n * words + 4 * steps
+    biases = kind.n if kind.grid == "affine" and without != "biases" else 0
+    serving = 4 * kind.n * words + 4 * steps + 4 * biases
     learned = OF_STEP[kind.optimizer] * steps if kind.method == "alpt" and without != "states of steps" else 0
     rows = OF_ROW[kind.optimizer](kind.d) * kind.n if without != "states of rows" else 0
     return [serving, serving + rows + learned, 4 * kind.d * kind.n / serving]
@@ -127,6 +150,12 @@ def controls(counted: Counted) -> tuple[Control, ...]:
             "d m / 32 words a row, not rounded up",
             bound=counted.without("whole words"),
             where=lambda cell: cell["made"] == "here" and cell["d"] * cell["bits"] % 32 > 0,
+        ),
+        Control(
+            "no-biases",
+            "biases of affine grids not counted",
+            bound=counted.without("biases"),
+            where=lambda cell: cell["made"] == "here",
         ),
         Control(
             "no-row-states",
@@ -152,15 +181,17 @@ def claim_on(inputs: Inputs) -> Claim:
 HERE = Counted(None)
 CLAIM = Claim(
     id="m4",
+    left_out=TRAINED,
     title="Bytes held in serving and in training follow the formula",
     statement=(
-        r"serving: $4n\lceil dm/32 \rceil + 4s$; training: with the optimisers' states"
+        r"serving: $4n\lceil dm/32 \rceil + 4s$, affine grids $4n$ more; training: with the optimisers' states"
         "\n"
         r"one step size per row, $32 \mid dm$:  fp32 / low precision $= 32d/(md + 32)$"
     ),
     plain=(
-        "n rows of d codes of m bits with s step sizes hold 4 n ceil(d m / 32) + 4 s bytes, in training 8 d + 4 (lazy"
-        " Adam), 4 (row-wise Adagrad) or 0 (SGD) more a row and 12, 4 or 0 more a learned step size; with one step size"
+        "n rows of d codes of m bits with s step sizes hold 4 n ceil(d m / 32) + 4 s bytes, and 4 n more with a"
+        " bias a row (rowmax); in training 8 d + 4 (lazy Adam), 4 d (lazy momentum), 4 (row-wise Adagrad) or 0 (SGD)"
+        " more a row and 12, 4, 4 or 0 more a learned step size; with one step size"
         " per row and 32 dividing d m that is 32 d / (m d + 32) times fewer than fp32 in serving"
     ),
     kind="identity",

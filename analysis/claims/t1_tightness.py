@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.verification import Cell, Claim, Control, Measurement, exact
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
 from . import (
     d1_dr_convex_constant,
@@ -30,6 +31,7 @@ from . import (
     s4_strongly_convex_constant,
     s5_smooth,
 )
+from ._quantizer_tightness import tight
 from ._terms import WHOLE, Broken
 
 MODULES: dict[str, ModuleType] = {
@@ -136,6 +138,11 @@ def bound(cell: Cell, constants: Any) -> float:
     return LESS.get((cell["claim"], cell["term"]), REACHED)
 
 
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim about the user's rounding in place of the package's."""
+    return tight(CLAIM, MODULES, quantizer)
+
+
 CLAIM = Claim(
     id="t1",
     title="How much of each bound and of each of its terms an instance needs",
@@ -153,6 +160,7 @@ CLAIM = Claim(
     grid=cells,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     control=Control(
         "twice as large",
         "bounds and terms twice as large: less than the stated share of them is needed",

@@ -63,6 +63,8 @@ def cases() -> Iterator[Case]:
                 partial(_linear, loss, rounding, blas),
                 depends="blas" if blas else "",
             )
+    for rule, rounding in (("adam", "8 bits"), ("adagrad", "sr"), ("eco", "dr"), ("sgd", "learned"), ("ef", "own")):
+        yield Case(f"simulated in NumPy, {rule}, {rounding}", partial(_in_numpy, rule, rounding))
     for name, rounding in itertools.product(NAMES, ("sr", "dr")):
         yield Case(f"exact {name}, {rounding}", partial(_exact, name, rounding))
     yield Case("exact, random words of 8 bits", partial(_exact, "quadratic", "sr", 8))
@@ -80,6 +82,23 @@ def _separable(name: str, rounding: str, kind: str, schedule: str, watch: bool) 
     runs = simulate(
         problem(name), Grid(0.125, 5), Schedule(schedule, 0.3), steps=40, runs=37, start=[15, -16, 3],  # type: ignore[arg-type]
         rounding=rounding, noise=noise(kind), checkpoints=(1, 2, 17), averages=watch, check=watch, seed=2**33 + 7,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return read(runs, RUNS)
+
+
+def _in_numpy(rule: str, rounding: str) -> dict[str, Any]:
+    from alpt_ref.theory import FewBits, Grid, LearnedSteps, simulate
+
+    known: dict[str, dict[str, Any]] = {
+        "8 bits": {"rounding": FewBits(8), "start": [0.3, -0.7, 1.1]},
+        "learned": {"step_sizes": LearnedSteps(0.01)},
+        "own": {"rounding": lambda x, draw: np.clip(np.floor(x * 8 + 0.25), -16, 15) / 8},
+    }
+    options = known.get(rounding, {"rounding": rounding})
+    runs = simulate(
+        problem("elastic"), Grid(0.125, 5), 0.1 / np.sqrt(np.arange(1.0, 40.0)), steps=40, runs=37,
+        **{"start": [15, -16, 3], **options}, update=rule, noise=noise("normal"), checkpoints=(1, 2, 17), averages=True,
+        check=True, seed=2**33 + 7,
     )  # fmt: skip
     return read(runs, RUNS)
 

@@ -76,6 +76,16 @@ def table_settings() -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"{method}, weight decay", {"method": method, "weight_decay": 0.1}
     for start in ("range", 0.01):
         yield f"lpt, step size from {start}", {"method": "lpt", "bits": 4, "init_step": start, "init_range": 0.05}
+    for rounding in ("sr", "dr"):
+        for bits in WIDTHS:
+            yield f"eco-{rounding}, {bits} bits", {"method": "eco", "bits": bits, "rounding": rounding}
+            for grid in ("affine", "symmetric"):
+                one = {"method": "rowmax", "bits": bits, "rounding": rounding, "grid": grid}
+                yield f"rowmax-{rounding}, {grid}, {bits} bits", one
+    for method in ("fp32", "lpt", "alpt", "eco"):
+        yield f"{method}, momentum", {"method": method, "optimizer": "momentum", "lr": 0.2}
+    yield "eco, momentum of 0.5", {"method": "eco", "optimizer": "momentum", "momentum": 0.5, "weight_decay": 0.1}
+    yield "rowmax, weight decay", {"method": "rowmax", "weight_decay": 0.1, "optimizer": "sgd"}
 
 
 def dense_settings() -> Iterator[tuple[str, Changes]]:

@@ -12,7 +12,9 @@ from alpt_ref import __version__
 from alpt_ref.cli import cli
 from tests.cli.calls import SMALL, TINY, Caller
 
-VERBS = ("data", "train", "compare", "verify", "figures", "reproduce", "export", "predict", "quantize", "bench")
+VERBS = (
+    "data", "train", "compare", "verify", "figures", "reproduce", "export", "predict", "quantize", "check", "bench",
+)  # fmt: skip
 
 
 def test_the_help_names_every_verb_and_each_has_its_own(run: Caller) -> None:

@@ -104,6 +104,7 @@ def test_a_missing_value_beside_them_changes_no_number(values: list[int | None])
         assert labels(columns[0]) == expected(values), name
 
 
+@pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
 @given(values=st.lists(st.none() | TEXTS, min_size=1, max_size=20))
 def test_texts_are_the_same_categories_in_every_container(values: list[str | None]) -> None:
     for name, make in FOR_TEXTS.items():

@@ -79,6 +79,24 @@ def test_compression_is_told_by_the_first_bytes(tmp_path: Path, name: str) -> No
             read_criteo(write(tmp_path / "cut", COMPRESS[name](TEXT * 9)[:-9]))
 
 
+@pytest.mark.parametrize("name", ["gzip", "bzip2", "xz"])
+def test_compressed_streams_one_after_the_other_and_what_else_may_follow(tmp_path: Path, name: str) -> None:
+    first, second = (COMPRESS[name]("\n".join([*part, ""]).encode()) for part in (LINES[:20], LINES[20:]))
+    plain = read_criteo(write(tmp_path / "plain", TEXT))
+    for data in (first + second, first + second + bytes(512), first + bytes(4) + second):
+        np.testing.assert_array_equal(read_criteo(write(tmp_path / "c", data)).codes, plain.codes)
+    damaged = bytes([second[0] ^ 1]) + second[1:]
+    for data in (first + damaged, first + second + b"more", first + b"\0" + damaged):  # no rows are lost in silence
+        with pytest.raises(InputError, match=f"is a damaged {name} file|is a {name} file that ends too early"):
+            read_criteo(write(tmp_path / "c", data))
+    for cut in (2, 3, 5, len(second) - 1):
+        for data in (first + second[:cut], second[:cut]):
+            with pytest.raises(InputError, match=f"{name} file that ends too early|damaged {name}|bad|NUL|not UTF-8"):
+                read_criteo(write(tmp_path / "c", data))
+            with pytest.raises(InputError):
+                read_criteo([write(tmp_path / "a", TEXT), write(tmp_path / "c", data)])
+
+
 def in_zip(data: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

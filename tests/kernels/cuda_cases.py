@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests import simulator
+
 Arrays = dict[str, NDArray[Any]]
 Case = tuple[str, Callable[[str], Arrays]]
 
@@ -261,5 +263,6 @@ def compute(device: str) -> Arrays:
 
 
 if __name__ == "__main__":
+    simulator.install()
     warnings.simplefilter("ignore")  # uint32 arithmetic of NumPy scalars warns where it wraps
     np.savez(sys.argv[1], **{key.replace("/", "|"): value for key, value in compute("cuda").items()})  # type: ignore[arg-type]

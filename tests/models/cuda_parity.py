@@ -12,6 +12,7 @@ import numpy as np
 
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.models import Model, bce_with_logits, make_model
+from tests import simulator
 from tests.models.helpers import Array
 from tests.tolerances import FLOAT32
 
@@ -102,6 +103,7 @@ def compare(kind: str, options: dict[str, Any], rows: int, tolerance: float = FL
 
 
 if __name__ == "__main__":
+    simulator.install()
     for given in TINY:
         compare(*given)
     print("SAME")

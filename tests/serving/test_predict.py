@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref.data import encode_file, synthetic_clicks
+from alpt_ref.data import ClickDataset, encode_file, read_criteo, synthetic_clicks
 from alpt_ref.data.formats.avazu import HEADER, avazu_format
 from alpt_ref.data.formats.categories import CategoryWarning
 from alpt_ref.data.formats.criteo import criteo_format
@@ -19,7 +20,7 @@ from alpt_ref.data.formats.lines import Lines
 from alpt_ref.data.formats.parse import code_lines
 from alpt_ref.data.formats.text import TextReader
 from alpt_ref.data.formats.unlabelled import has_label, without_label
-from alpt_ref.errors import InputError
+from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.serving import predict as predict_module
 from alpt_ref.serving.predict import predict
 from alpt_ref.serving.raw_rows import pieces_of
@@ -133,6 +134,35 @@ def test_a_row_keeps_its_number_in_the_file_where_bad_ones_are_left_out(trained:
     scores, whole = rows_of(tmp_path / "p.csv"), rows_of(tmp_path / "whole.csv")
     assert [int(row["row"]) for row in scores] == [*range(9), *range(10, 31), *range(32, 52)]
     assert [row["probability"] for row in scores] == [row["probability"] for row in whole[:50]]
+
+
+def test_a_store_knows_the_rows_of_its_files(trained: Trained, tmp_path: Path) -> None:
+    bad = write(tmp_path / "bad.txt", "\n".join([*LINES[:9], "0\tx", *LINES[9:300]]))
+    more = write(tmp_path / "more.txt", "\n".join(["", "x", *LINES[300:320]]))
+    store = encode_file("criteo", [bad, more], tmp_path / "store", chunk_bytes=5000, on_bad_row="skip", min_count=1)
+    assert store.info["bad_rows"]["rows"] == [9, 1, 301, 2]
+    in_memory = read_criteo([bad, more], on_bad_row="skip").encode(min_count=1)
+    assert in_memory.info["bad_rows"] == store.info["bad_rows"]
+    numbers = np.array([*range(9), *range(10, 301), *range(303, 323)])
+    run = tmp_path / "run"
+    train(trained.config, store, output=run)
+    predict(run, tmp_path / "p.csv", store=tmp_path / "store")
+    assert [int(row["row"]) for row in rows_of(tmp_path / "p.csv")] == numbers.tolist()
+    predict(run, tmp_path / "raw.csv", kind="criteo", file=[bad, more], on_bad_row="skip")
+    assert (tmp_path / "raw.csv").read_bytes() == (tmp_path / "p.csv").read_bytes()
+    predict(run, tmp_path / "t.csv", store=tmp_path / "store", part="test")
+    assert [int(row["row"]) for row in rows_of(tmp_path / "t.csv")] == numbers[store.rows_of("test")].tolist()
+
+
+def test_a_store_that_does_not_say_which_rows_it_left_out_is_named(trained: Trained, tmp_path: Path) -> None:
+    bad_rows = {"count": 2, "examples": []}
+    former = dataclasses.replace(trained.dataset, info={**trained.dataset.info, "bad_rows": bad_rows})
+    former.save(tmp_path / "store")
+    train(trained.config, ClickDataset.open(tmp_path / "store"), output=tmp_path / "run")
+    with pytest.warns(AlptWarning, match="left out 2 bad rows and does not say which: `row` counts its own") as caught:
+        predict(tmp_path / "run", tmp_path / "p.csv", store=tmp_path / "store")
+    assert [warning.filename for warning in caught] == [__file__]
+    assert [int(row["row"]) for row in rows_of(tmp_path / "p.csv")] == list(range(former.rows))
 
 
 def test_more_bad_rows_than_the_share_leave_nothing(trained: Trained, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from alpt_ref._util.dispatch import Where
 from alpt_ref.cli.compare import compare_command, vary_of
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError, TrainingError
@@ -51,7 +52,7 @@ def test_the_grid_pairs_every_setting_with_fp32() -> None:
     grid = plan_grid(RunConfig(), ["alpt-sr", "lpt-dr", "alpt-sr"], [8, 4], [3, 1, 3])
     assert [entry.name for entry in grid] == [str(one) for one in settings]
     assert {entry.reference for entry in grid} == {"fp32"}
-    names = "fp32, lpt-dr, lpt-sr, alpt-dr, alpt-sr, hashing, pruning, pact, lsq or module:Class"
+    names = f"{', '.join(METHODS)} or module:Class"
     with pytest.raises(InputError, match=f"methods must be among {names}, got 'alpt'"):
         make_settings(["alpt"], [8])
     with pytest.raises(InputError, match=r"table\.bits must be 2, 4, 8 or 16, got 3"):
@@ -81,7 +82,9 @@ def test_every_method_is_compared_at_its_own_bytes(config: RunConfig, dataset: C
     bytes_of = {row.setting.label: row.serving_bytes or 0 for row in rows}
     n = dataset.n
     packed = n * (4 + 4)  # four codes of 8 bits and a step size a row
-    assert {bytes_of[label] for label in METHODS if "-" in label or label in ("pact", "lsq")} == {packed}
+    coded = [label for label in METHODS if "-" in label or label in ("pact", "lsq")]
+    assert {bytes_of[label] for label in coded if "rowmax" not in label} == {packed}
+    assert {bytes_of[label] for label in coded if "rowmax" in label} == {packed + 4 * n}  # and a bias a row
     sizes = [-(-c // 2) for c in dataset.field_sizes]
     assert bytes_of["hashing"] == 16 * sum(m + -(-c // m) for m, c in zip(sizes, dataset.field_sizes, strict=True))
     kept = (bytes_of["pruning"] - n - 4 * (n + 1)) / 4  # less mask and offsets
@@ -243,8 +246,8 @@ def test_each_job_gets_its_share_of_the_cores(
 ) -> None:
     seen: list[tuple[int | None, int]] = []
 
-    def recording(tasks: Any, *, jobs: int, scheduler: None) -> Any:
-        seen.append((tasks[0].config.train.threads, jobs))
+    def recording(tasks: Any, where: Where, **rest: Any) -> Any:
+        seen.append((tasks[0].config.train.threads, where.jobs))
         return iter(())
 
     monkeypatch.setattr(training_plan, "run_tasks", recording)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import make_table
+from tests import simulator
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -50,6 +51,8 @@ SMALL = [
     Case("alpt", 4, 8, "sr", "adam", True, {**LEARNING, "granularity": "table"}),
     Case("alpt", 6, 8, "sr", "adagrad", options={**LEARNING, "granularity": "field"}),
     Case("lpt", 4, 8, "sr", "adam", queued=True),
+    Case("lpt", 5, 4, "sr", "momentum"),
+    Case("alpt", 4, 8, "sr", "momentum", True, LEARNING),
     Case("fp32", 3, None, None, "sgd", queued=True, sizes=(3, 700)),
     Case("alpt", 4, 4, "dr", "adam", options=LEARNING, queued=True),
 ]
@@ -120,6 +123,7 @@ SMALL_ROWS, SMALL_SIZES = 12, [7, 45]
 if __name__ == "__main__":  # in a process with Numba's simulator: `python -m tests.tables.cuda_cases FILE.npz`
     import sys
 
+    simulator.install()
     np.seterr(over="ignore")  # unsigned integers wrap on purpose
     everything = {
         f"{case.name}:{name}": array

@@ -7,7 +7,7 @@ from typing import Any
 from analysis.claims import _engine_twin as twin
 from analysis.claims._engine_twin import Floats, exponential, logarithm, normal, philox, sigmoid, words
 
-__all__ = ["Floats", "exponential", "logarithm", "normal", "philox", "sigmoid", "simulate", "words"]
+__all__ = ["Floats", "exponential", "logarithm", "normal", "philox", "sigmoid", "simulate", "twin", "words"]
 
 
 def simulate(*arguments: Any, **options: Any) -> Floats:

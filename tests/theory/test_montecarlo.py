@@ -58,10 +58,11 @@ def test_runs_on_data_equal_the_oracle_bit_for_bit(loss: str, batch: int) -> Non
     problem = synthetic_regression(loss, 12, 3, seed=4, l2=0.05)  # type: ignore[arg-type]
     grid, schedule = Grid(0.0625, 5), Schedule("constant", 0.4)
     options = {"steps": 12, "runs": 6, "start": [3, -9, 0], "batch": batch, "seed": 11}
+    outside = {"minimum_outside": True}
     noise = Noise("two-point", 0.05)
     for rounding in ("sr", "dr", "full"):
         wanted = oracle.simulate(problem, grid, schedule, rounding=rounding, noise=noise, **options)
-        got = simulate(problem, grid, schedule, rounding=rounding, noise=noise, averages=True, **options)  # type: ignore[arg-type]
+        got = simulate(problem, grid, schedule, rounding=rounding, noise=noise, averages=True, **options, **outside)  # type: ignore[arg-type]
         np.testing.assert_array_equal(got.final, wanted[-1])
         average = problem.value(wanted.astype(np.float64)).mean(axis=0) - problem.f_star
         assert got.average_value is not None
@@ -184,7 +185,7 @@ def test_the_noise_has_its_stated_moments() -> None:
         ({"start": 9}, "start must lie from"),
         ({"start": [1, 2]}, "start must be one whole code"),
         ({"rounding": "up"}, "rounding must be full, sr or dr, got 'up'"),
-        ({"update": "adam"}, "update must be sgd, got 'adam'"),
+        ({"update": "rmsprop"}, "update must be sgd, .* or ef, or a rule of your own, got 'rmsprop'"),
         ({"clip": "none"}, "clip must be range, got 'none'"),
         ({"step_sizes": [0.1, 0.2]}, "step_sizes must be one number above 0 for each of the 1 coordinates"),
         ({"step_sizes": [-0.1]}, "step_sizes must be one number above 0"),

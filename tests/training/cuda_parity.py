@@ -11,6 +11,7 @@ from alpt_ref.training import batch_source_cuda
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
+from tests import simulator
 from tests.tolerances import FLOAT32
 
 
@@ -54,4 +55,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    simulator.install()
     main()

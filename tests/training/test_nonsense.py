@@ -54,6 +54,26 @@ def test_labels_and_ids_are_those_of_a_store() -> None:
         train(small(), data)
 
 
+def test_one_class_among_the_training_rows() -> None:
+    data = clicks()
+    data.labels[data.split == 0] = 1
+    with pytest.raises(InputError, match="only the label 1 in its train part, which teaches nothing"):
+        train(small(), data)
+
+
+def test_rows_that_cannot_be_told_apart_are_warned_about() -> None:
+    data = clicks()
+    same = ClickDataset("rare", np.tile(np.uint32([0, 1]), (60, 1)), data.labels, data.split, ("a", "b"), (1, 1))
+    with pytest.warns(AlptWarning, match=r"'rare' has one id in each field, .* a lower min_count"):
+        train(small(), same)
+
+
+def test_a_path_that_is_not_read_is_refused() -> None:
+    for source in ("synthetic", "movielens"):
+        with pytest.raises(InputError, match=f"data.path 'clicks.txt' is not read where data.source is '{source}'"):
+            RunConfig().replace("data", source=source, path="clicks.txt")
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_in_all_rows_is_not_blamed_on_the_split(label: int) -> None:
     with pytest.raises(InputError, match=f"only the label {label} in all its 60 rows") as caught:

@@ -37,7 +37,7 @@ def test_a_name_cannot_steer_a_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1*2", "@x", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1*2", "@x", "\t=1", "\r=1", "\n=1", "\uff1d1+1", "\uff20x"])
 def test_a_formula_becomes_text(text: str) -> None:
     assert csv_text(text) == "'" + text
 

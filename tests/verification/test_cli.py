@@ -115,6 +115,20 @@ def test_list_and_show(toys: Toys) -> None:
     assert calls(folder) == []
 
 
+def test_a_folder_without_names_is_verified_alone(toys: Toys, tmp_path: Path) -> None:
+    folder = toys("good_mean", "na_domain")
+    done = invoke("verify", "--claims", folder, "--output", tmp_path / "out", "--jobs", 1, "--quiet")
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:3]] == ["good", "na"]
+    mixed = invoke(
+        "verify", "--claims", folder, "--output", tmp_path / "mixed", "--claim=r2", "--claim=good", "--jobs=1"
+    )
+    assert [line.split()[0] for line in mixed.stdout.splitlines()[1:3]] == ["r2", "good"]
+    (folder / "good_mean.py").rename(folder / "good.py")
+    unnamed = invoke("verify", "--claims", folder, "--output", tmp_path / "none")
+    assert "good.py: the file of claim 'good' must be named" in str(unnamed.exception)
+    assert sorted(file.name for file in (tmp_path / "out" / "claims").iterdir()) == ["good.json", "na.json"]
+
+
 def test_only_the_named_claims_run_and_other_verdicts_stay(toys: Toys, tmp_path: Path) -> None:
     folder, output = toys("good_mean", "open_mean"), tmp_path / "out"
     both = invoke("verify", *toys_of(folder), "--output", output, "--jobs", 1, "--quiet")

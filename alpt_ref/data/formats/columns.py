@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.formats.categories import CategoryWarning
+from alpt_ref.data.formats.padding import padding_of_values, warn_of_padding
 from alpt_ref.errors import InputError
 
 Column = NDArray[Any]
@@ -75,10 +76,12 @@ class ColumnCoder:
         Warns
         -----
         CategoryWarning
-            Numbers stand there as texts too, or whole numbers as fractions that cannot tell neighbours apart.
+            Numbers stand there as texts too, texts with and without blanks at their ends, or whole numbers as fractions
+        that cannot tell neighbours apart.
         """
         values, codes = _distinct(name, column)
         _warn_of_two_spellings(name, values)
+        warn_of_padding([name], [padding_of_values(values)])
         _warn_of_lost_digits(name, values)
         counts = np.bincount(codes + 1, minlength=len(values) + 1)  # the missing ones first
         enough = counts >= min_count
@@ -182,11 +185,11 @@ def _warn_of_two_spellings(name: str, values: list[Any]) -> None:
     if len(kinds) < 2:  # texts alone, or none
         return
     spelled = {_spelling(value): value for value in values if not isinstance(value, str)}
-    both = [value for value in values if isinstance(value, str) and value in spelled]
+    both = [value for value in values if isinstance(value, str) and value.strip() in spelled]
     if both:
         warnings.warn(
-            f"{name}: {len(both)} values stand there in two types, such as {spelled[both[0]]!r} and {both[0]!r}, which "
-            "are two categories; convert the column to one type",
+            f"{name}: {len(both)} values stand there in two types, such as {spelled[both[0].strip()]!r} and "
+            f"{both[0]!r}, which are two categories; convert the column to one type",
             CategoryWarning,
             stacklevel=2,
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.formats.left_out import Runs, runs_of
 from alpt_ref.data.formats.lines import BOM
 
 MAX_EXAMPLES = 20
@@ -45,6 +46,11 @@ class FaultyLines:
     def examples(self) -> list[tuple[int, str]]:
         """The first faulty lines as (number in the file, reason)."""
         return [(self.first + line, reason) for line, reason in sorted(self._reasons.items())[:MAX_EXAMPLES]]
+
+    @property
+    def runs(self) -> Runs | None:
+        """Where the faulty lines stand in the piece, from 0."""
+        return runs_of(self.mask)
 
 
 def mark_unreadable(data: bytes, faulty: FaultyLines) -> bytes:

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.data.formats.sources import DAMAGED, Source, text_of
+from alpt_ref.data.formats.inflate import DAMAGED
+from alpt_ref.data.formats.sources import Source, text_of
 from alpt_ref.errors import InputError
 
 CHUNK_BYTES = 8 << 20

@@ -6,16 +6,13 @@ UTF-8 (a Parquet file, UTF-16) is refused by its own name: read as lines it woul
 
 from __future__ import annotations
 
-import bz2
 import glob
-import gzip
-import lzma
 import os
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from alpt_ref.data.formats.inflate import DAMAGED, bzip2_stream, gzip_stream, xz_stream
 from alpt_ref.errors import InputError
 
 Source = str | os.PathLike[str]
@@ -23,12 +20,11 @@ Sources = Source | Iterable[Source]
 """A file, a folder of files or a glob pattern, or several of these."""
 
 COMPRESSED: Mapping[bytes, tuple[str, Callable[[Any], Any]]] = {
-    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
-    b"BZh": ("bzip2", bz2.BZ2File),
-    b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
+    b"\x1f\x8b": ("gzip", gzip_stream),
+    b"BZh": ("bzip2", bzip2_stream),
+    b"\xfd7zXZ\0": ("xz", xz_stream),
 }
 """First bytes of a compressed file -> name, and what inflates it; a new compression is one line here."""
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 _UNPACK = "unpack it and name the click files in it"
 _CONVERT = "convert it to UTF-8, for example with `iconv -f UTF-16 -t UTF-8`"
 _EXPORT = "export it as text, one row a line"

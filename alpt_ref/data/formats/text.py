@@ -9,9 +9,10 @@ import itertools
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from alpt_ref.data.formats.faulty import MAX_EXAMPLES, FaultyLines
+from alpt_ref.data.formats.left_out import Runs, joined
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Lines, LineSource, Progress
 from alpt_ref.data.formats.parse import CodedRows, TextFormat, code_lines
 from alpt_ref.data.formats.sources import Sources, list_files
@@ -30,33 +31,43 @@ One damaged line must not decide for all others, so what the file is like is wha
 """
 
 
+class Bad(NamedTuple):
+    """Bad rows of a piece: how many, the first of them with line number and reason, and where they stand in it."""
+
+    count: int
+    examples: Sequence[tuple[int, str]]
+    runs: Runs | None
+
+
 @dataclass
 class BadRows:
-    """Rows left out: how many, and the first 20 as (1-based line number, reason)."""
+    """Rows left out: how many, the first 20 as (1-based line number, reason), and where (see `left_out`)."""
 
     count: int = 0
     examples: list[tuple[int, str]] = field(default_factory=list)
+    runs: Runs | None = field(default_factory=list)
 
-    def add(self, count: int, examples: Sequence[tuple[int, str]]) -> None:
-        """Take the bad rows of the next piece of the file: how many, and the first of them."""
-        self.count += count
-        self.examples += examples[: MAX_EXAMPLES - len(self.examples)]
+    def add(self, bad: Bad, start: int) -> None:
+        """Take the bad rows of the next piece of the files, whose first row has the number `start`."""
+        self.count += bad.count
+        self.examples += bad.examples[: MAX_EXAMPLES - len(self.examples)]
+        self.runs = joined(self.runs, bad.runs, start)
 
     def to_info(self) -> dict[str, Any]:
         """As JSON."""
-        return {"count": self.count, "examples": [{"line": line, "reason": reason} for line, reason in self.examples]}
+        examples = [{"line": line, "reason": reason} for line, reason in self.examples]
+        where = {"rows": self.runs} if self.count and self.runs is not None else {}
+        return {"count": self.count, "examples": examples, **where}
 
 
 Payload = TypeVar("Payload")
-Bad = tuple[int, Sequence[tuple[int, str]]]
-"""Bad rows of a piece: how many, and the first of them with their line numbers and reasons."""
 Work = Callable[[TextFormat, int, Lines], tuple[Payload, int, Bad]]
 """(Format, number of the piece, its lines) -> what to make of them, good rows, bad rows."""
 
 
 def counted(faulty: FaultyLines) -> Bad:
-    """Count and examples."""
-    return faulty.count, faulty.examples
+    """The bad rows of a piece."""
+    return Bad(faulty.count, faulty.examples, faulty.runs)
 
 
 def parse_piece(layout: TextFormat, number: int, lines: Lines) -> tuple[CodedRows, int, Bad]:
@@ -128,16 +139,15 @@ class TextReader:
         self._judge()
 
     def _take(self, file: Path, rows: int, bad: Bad) -> None:
-        count, examples = bad
-        if count and self._on_bad_row == "error":
-            line, reason = examples[0]
+        if bad.count and self._on_bad_row == "error":
+            line, reason = bad.examples[0]
             raise InputError(
                 f"{file}, line {line}: {reason}; mend the file or leave bad rows out with "
                 "on_bad_row='skip' (--on-bad-row skip)"
             )
         if len(self._files) > 1:
-            examples = [(line, f"{reason} (file {file.name})") for line, reason in examples]
-        self.bad_rows.add(count, examples)
+            bad = bad._replace(examples=[(line, f"{reason} (file {file.name})") for line, reason in bad.examples])
+        self.bad_rows.add(bad, self.rows + self.bad_rows.count)
         self.rows += rows
         if self._progress is not None:
             done, size = sum(source.done for source in self._files), sum(source.size for source in self._files)

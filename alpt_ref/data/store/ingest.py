@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from alpt_ref.data.dataset import ClickDataset, manifest_head
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.categories import join_categories, warn_of_shared_ids
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Lines, file_name
+from alpt_ref.data.formats.padding import Padding, padding_of, warn_of_padding
 from alpt_ref.data.formats.parse import TextFormat, code_lines
 from alpt_ref.data.formats.sources import Sources, list_files
 from alpt_ref.data.formats.text import MAX_BAD_ROWS, Bad, OnBadRow, TextReader, counted
@@ -50,6 +51,15 @@ class Step:
     done: int
     total: int
     note: str = ""
+
+
+class JoinedField(NamedTuple):
+    """A field over all pieces: categories of the vocabulary, padding of all, all if they are needed, local ids."""
+
+    kept: Any
+    padding: Padding
+    everything: Any
+    local_ids: list[NDArray[np.uint32]]
 
 
 def encode_file(
@@ -187,7 +197,7 @@ def _join_fields(
     rows = offsets_of(tuple(piece.rows for piece in pieces))
     totals = np.sum([piece.categories_per_field for piece in pieces], axis=0)
 
-    def join(group: tuple[int, int]) -> list[tuple[Any, int, Any, list[NDArray[np.uint32]]]]:
+    def join(group: tuple[int, int]) -> list[JoinedField]:
         first, last = group
         if last - first == 1:  # it may be large: one piece's codes at a time
             return [join_field([piece.categories(first) for piece in pieces], (piece.codes(first) for piece in pieces))]
@@ -197,31 +207,29 @@ def _join_fields(
             for columns in zip(*in_pieces, strict=True)
         ]
 
-    def join_field(
-        categories: list[Any], codes: Iterable[NDArray[Any]]
-    ) -> tuple[Any, int, Any, list[NDArray[np.uint32]]]:
+    def join_field(categories: list[Any], codes: Iterable[NDArray[Any]]) -> JoinedField:
         texts, where = join_categories(categories)
         counts = np.zeros(len(texts), dtype=np.int64)
         for number, (of_piece, known) in enumerate(zip(codes, where, strict=True)):
             part = split[rows[number] : rows[number + 1]]
             counts[known] += count_codes(of_piece, part, encoding["vocabulary"], len(known))
         kept, local = choose_categories(texts, counts, encoding["min_count"])
-        return kept, len(texts), texts if layout.unordered else None, [local[known] for known in where]
+        everything = texts if layout.unordered else None
+        return JoinedField(kept, padding_of(texts), everything, [local[known] for known in where])
 
-    texts, seen, everything = [], [], []
+    joined: list[JoinedField] = []
     done = np.cumsum(totals).tolist()
     with (folder / LOCAL_IDS).open("wb") as out:  # one file for all fields: there may be thousands of them
         for group in ordered_map(join, field_groups(pieces, GROUP_BYTES), workers):
-            for kept, distinct, known, ids in group:
-                texts.append(kept)
-                seen.append(distinct)
-                everything.append(known)
-                for of_piece in ids:
+            for field in group:
+                joined.append(field._replace(local_ids=[]))
+                for of_piece in field.local_ids:
                     of_piece.tofile(out)
-            report(Step("joining categories", "categories", done[len(seen) - 1], done[-1]))
+            report(Step("joining categories", "categories", done[len(joined) - 1], done[-1]))
     if layout.unordered:
-        warn_of_shared_ids(names, everything)
-    return join_vocabulary(names, texts), seen
+        warn_of_shared_ids(names, [field.everything for field in joined])
+    warn_of_padding(names, [field.padding for field in joined])
+    return join_vocabulary(names, [field.kept for field in joined]), [field.padding.values for field in joined]
 
 
 def _write_arrays(

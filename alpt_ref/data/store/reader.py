@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.formats.left_out import valid_runs
 from alpt_ref.errors import InputError
 
 FORMAT = "alpt-ref click store"
@@ -113,7 +114,8 @@ def check_info(folder: Path, info: Mapping[str, Any]) -> None:
         "bad_rows": isinstance(bad, dict)
         and type(bad.get("count")) is int
         and isinstance(bad.get("examples"), list)
-        and all(isinstance(row, dict) and {"line", "reason"} <= set(row) for row in bad["examples"]),
+        and all(isinstance(row, dict) and {"line", "reason"} <= set(row) for row in bad["examples"])
+        and ("rows" not in bad or valid_runs(bad["rows"], bad["count"])),
         "source": isinstance(info.get("source", ""), (dict, str)),
         "encoding": isinstance(info.get("encoding", {}), dict),
         **{key: type(info[key]) in (int, float) for key in OPTIMA if key in info},

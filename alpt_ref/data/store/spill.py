@@ -23,7 +23,7 @@ from alpt_ref.data.formats.lines import Lines
 from alpt_ref.data.formats.parse import CodedRows, TextFormat
 from alpt_ref.data.formats.text import Bad
 
-_VERSION = 2
+_VERSION = 3
 """Of this layout and of what the parsers make of a text; raised when either changes."""
 _DIGEST = 32
 _CODES = {1: np.uint8, 2: np.uint16, 4: np.int32}
@@ -172,7 +172,6 @@ def recall(path: Path, identity: bytes) -> tuple[SpilledRows, Bad] | None:
         return None
     if hashlib.blake2b(content, digest_size=_DIGEST).digest() != digest:
         return None
-    count = int(np.frombuffer(content, np.int64, 1)[0])
-    table = np.frombuffer(content, np.int64, count, offset=8)
-    bad_rows, examples = json.loads(content[len(content) - int(table[1]) :])
-    return SpilledRows(path, table), (int(bad_rows), [(int(line), str(reason)) for line, reason in examples])
+    table = np.frombuffer(content, np.int64, int(np.frombuffer(content, np.int64, 1)[0]), offset=8)
+    count, examples, runs = json.loads(content[len(content) - int(table[1]) :])
+    return SpilledRows(path, table), Bad(count, [(int(line), str(reason)) for line, reason in examples], runs)

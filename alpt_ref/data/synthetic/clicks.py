@@ -33,6 +33,7 @@ from alpt_ref.data.synthetic.model import BLOCK, SyntheticBlock, SyntheticModel
 from alpt_ref.errors import InputError
 
 DEFAULT_ROWS, DEFAULT_FIELDS, DEFAULT_FEATURES = 100_000, 10, 10_000
+MAX_ROWS = 1 << 48
 
 
 def default_field_sizes(fields: int, features: int) -> tuple[int, ...]:
@@ -81,7 +82,7 @@ def iter_synthetic_blocks(
 
     Memory is bounded by one block whatever `rows` is; the rows do not depend on `chunk_rows`.
     """
-    rows = _check.whole_number("rows", rows, 1)
+    rows = _check.whole_number("rows", rows, 1, MAX_ROWS)
     step = BLOCK if chunk_rows is None else _check.whole_number("chunk_rows", chunk_rows, 1)
     for number in range(-(-int(rows) // BLOCK)):
         block = model.draw(number, min(BLOCK, int(rows) - number * BLOCK))
@@ -188,22 +189,21 @@ def synthetic_clicks(
     ((1000, 4), 100)
     """
     click_model = make_synthetic_model(**model)
-    test, blocks = _TestPart(), []
+    rows = _check.whole_number("rows", rows, 1, MAX_ROWS)
+    # before anything is drawn: more rows than fit are a MemoryError now, not a killed process later
+    ids = np.empty((rows, len(click_model.field_sizes)), np.uint32)
+    labels, split = np.empty(rows, np.uint8), np.empty(rows, np.uint8)
+    probabilities = np.empty(rows if return_probabilities else 0)
+    test = _TestPart()
     for block in iter_synthetic_blocks(click_model, rows):
         test.add(block)
-        blocks.append(block)
-    dataset = ClickDataset(
-        name,
-        np.concatenate([block.ids for block in blocks]),
-        np.concatenate([block.labels for block in blocks]),
-        np.concatenate([block.split for block in blocks]),
-        click_model.field_names,
-        click_model.field_sizes,
-        test.info(click_model),
-    )
-    if return_probabilities:
-        return dataset, np.concatenate([block.probabilities for block in blocks])
-    return dataset
+        part = slice(block.start, block.start + len(block.labels))
+        ids[part], labels[part], split[part] = block.ids, block.labels, block.split
+        if return_probabilities:
+            probabilities[part] = block.probabilities
+    names, sizes = click_model.field_names, click_model.field_sizes
+    dataset = ClickDataset(name, ids, labels, split, names, sizes, test.info(click_model))
+    return (dataset, probabilities) if return_probabilities else dataset
 
 
 def write_synthetic(

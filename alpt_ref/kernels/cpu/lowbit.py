@@ -18,7 +18,15 @@ from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
-from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code, moved_step_derivative, q_max, q_min
+from alpt_ref.scalar.quantizer import (
+    decode,
+    grid_shift,
+    moved_code,
+    moved_step_derivative,
+    q_max,
+    q_min,
+    rounding_error,
+)
 from alpt_ref.scalar.update import moved_step_size
 
 _ZERO = np.float32(0.0)
@@ -117,6 +125,27 @@ def requantize_rows(
         stalled += int(chunk_stalled)
         clipped += int(chunk_clipped)
     return nonzero, stalled, clipped
+
+
+@kernel
+def rounding_errors(
+    lo: Int, hi: Int, pending: PendingRows, before: NDArray[np.int32], new_step_size: NDArray[np.float32]
+) -> None:
+    """What `requantize_rows` rounded away, in weight units, in place of the updates; `before` are the codes before.
+
+    The pending rows' codes are those after. An element beyond the code range has no rounding error.
+    """
+    of, codes, old_step_size, bits = pending
+    _, updates, decay = of
+    low = q_min(bits)
+    high = q_max(bits)
+    for i in range(lo, hi):
+        delta = new_step_size[i]
+        ratio = np.float32(old_step_size[i] / delta)
+        for j in range(updates.shape[1]):
+            shift = grid_shift(before[i, j], ratio, updates[i, j], delta, decay)
+            error = rounding_error(before[i, j], codes[i, j], ratio, shift, low, high)
+            updates[i, j] = np.float32(mul(error, delta))
 
 
 @kernel

@@ -6,10 +6,12 @@ turn summed gradients into updates (learning rate times direction, in weight uni
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.kernels.arguments import AdamRates, AdamState, PackedCodes, RowUpdates, UnitValues
+from alpt_ref.kernels.arguments import AdamRates, AdamState, MomentumRates, PackedCodes, RowUpdates, UnitValues
 from alpt_ref.kernels.cpu.packing import read_2, read_4, unpack_row
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import row_sum
@@ -18,7 +20,7 @@ from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.quantizer import decode
 from alpt_ref.scalar.units import unit_of
-from alpt_ref.scalar.update import adagrad_direction, adam_direction, decayed_weight, moment
+from alpt_ref.scalar.update import adagrad_direction, adam_direction, decayed_weight, fed_back, moment
 
 
 @kernel
@@ -116,6 +118,52 @@ def sgd_rows(lo: Int, hi: Int, grads: NDArray[np.float32], lr: np.float32) -> No
     for i in range(lo, hi):
         for j in range(grads.shape[1]):
             grads[i, j] = np.float32(grads[i, j] * lr)
+
+
+@kernel
+def momentum_rows(
+    lo: Int, hi: Int, rows: NDArray[np.int64], grads: NDArray[np.float32], first: NDArray[np.float32],
+    rates: MomentumRates,
+) -> None:  # fmt: skip
+    """Lazy momentum: the touched rows' average of gradients moves; gradients become ``lr * average``, in place."""
+    keep, take, lr = rates
+    for i in range(lo, hi):
+        row = rows[i]
+        for j in range(grads.shape[1]):
+            m = moment(first[row, j], grads[i, j], keep, take)
+            first[row, j] = m
+            grads[i, j] = np.float32(mul(m, lr))
+
+
+@kernel
+def absorb_momentum(
+    lo: Int, hi: Int, rows: NDArray[np.int64], errors: NDArray[np.float32], first: NDArray[np.float32],
+    lr: np.float32, factor: np.float32,
+) -> None:  # fmt: skip
+    """Lazy momentum takes rounding errors (u, d) in: ``factor = 1 - 1/b``."""
+    for i in range(lo, hi):
+        row = rows[i]
+        for j in range(errors.shape[1]):
+            first[row, j] = fed_back(first[row, j], errors[i, j], lr, factor, np.float32(1.0))
+
+
+@kernel
+def absorb_adam(
+    lo: Int, hi: Int, rows: NDArray[np.int64], errors: NDArray[np.float32], state: AdamState,
+    rates: AdamRates, factors: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Lazy Adam takes rounding errors (u, d) in: ``factors[t] = (1 - 1/b1) / S_t`` by the row's count t."""
+    first, second, count, corrections = state
+    lr, eps = rates.lr, rates.eps
+    last, end = corrections.shape[0] - 1, factors.shape[0] - 1
+    for i in range(lo, hi):
+        row = rows[i]
+        t = np.int64(count[row])
+        factor = factors[min(t, end)]
+        correct2 = corrections[min(t, last), 1]
+        for j in range(errors.shape[1]):
+            scale = np.float32(mul(np.float32(math.sqrt(second[row, j])), correct2) + eps)
+            first[row, j] = fed_back(first[row, j], errors[i, j], lr, factor, scale)
 
 
 @kernel

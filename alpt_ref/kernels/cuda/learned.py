@@ -69,7 +69,7 @@ def step_size_update(optimizer: str, log_domain: bool, layout: Layout) -> Any:
         if optimizer == "sgd":
             return _ZERO, _ZERO, np.int32(0)
         m = first[unit * first_stride + first_offset]
-        if optimizer == "adagrad":
+        if optimizer == "adagrad" or optimizer == "momentum":
             return m, _ZERO, np.int32(0)
         return m, second[unit * second_stride + second_offset], count[unit * count_stride + count_offset]
 
@@ -84,6 +84,11 @@ def step_size_update(optimizer: str, log_domain: bool, layout: Layout) -> Any:
             update = np.float32(mul(adagrad_direction(g, total, eps), rate))
             if keep:
                 first[unit * first_stride + first_offset] = total
+        elif optimizer == "momentum":
+            m = moment(m, g, rates[BETA1], rates[TAKE1])
+            update = np.float32(mul(m, rate))
+            if keep:
+                first[unit * first_stride + first_offset] = m
         else:
             t = np.int32(min(seen, LAST_COUNT) + np.int32(1))
             place = 2 * min(np.int64(t), np.int64(corrections.size // 2 - 1))

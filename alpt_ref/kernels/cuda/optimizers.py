@@ -47,6 +47,13 @@ def optimizer_state(optimizer: str, d: int, layout: Layout) -> Any:
             total = first[np.int64(row) * first_stride + first_offset]
             return np.int32(0), total, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
 
+    elif optimizer == "momentum":
+
+        @device
+        def state(row, column, first, second, count):
+            m0, m1, m2, m3 = load(first, np.int64(row) * first_stride + first_offset, column)
+            return np.int32(0), m0, m1, m2, m3, _ZERO, _ZERO, _ZERO, _ZERO
+
     else:
 
         @device
@@ -104,6 +111,19 @@ def optimizer_updates(optimizer: str, d: int, layout: Layout) -> Any:
                 np.float32(mul(adagrad_direction(c, total, eps), lr)),
                 np.float32(mul(adagrad_direction(e, total, eps), lr)),
             )
+
+    elif optimizer == "momentum":
+
+        @device
+        def updates(active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare):
+            if active:
+                lr, keep, take = rates[LR], rates[BETA1], rates[TAKE1]
+                m0, m1 = moment(old[1], a, keep, take), moment(old[2], b, keep, take)
+                m2, m3 = moment(old[3], c, keep, take), moment(old[4], e, keep, take)
+                store(first, np.int64(row) * first_stride + first_offset, column, m0, m1, m2, m3)
+                a, b = np.float32(mul(m0, lr)), np.float32(mul(m1, lr))
+                c, e = np.float32(mul(m2, lr)), np.float32(mul(m3, lr))
+            return a, b, c, e
 
     else:
 

@@ -17,7 +17,7 @@ from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.tables.base import TableSpec
 from alpt_ref.tables.cuda.rows import CudaRows
 from alpt_ref.tables.cuda.tables import CudaLowPrecisionTable
-from alpt_ref.tables.optimizers import LazyAdam, RowWiseAdagrad, make_row_optimizer
+from alpt_ref.tables.optimizers import LazyAdam, LazyMomentum, RowWiseAdagrad, make_row_optimizer
 from alpt_ref.tables.step_sizes import gradient_scale
 
 
@@ -55,6 +55,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._step_size_optimizer = own
         if isinstance(own, LazyAdam):
             return own.first.reshape(-1), own.second.reshape(-1), own.count, self._corrections
+        if isinstance(own, LazyMomentum):
+            return own.first.reshape(-1), none, nothing, self._corrections
         if isinstance(own, RowWiseAdagrad):
             return own.accumulator, none, nothing, self._corrections
         return none, none, nothing, self._corrections

@@ -24,7 +24,7 @@ from alpt_ref.tables import checks
 from alpt_ref.tables.base import EmbeddingTable, TableSpec
 from alpt_ref.tables.cuda.store import RecordStore
 from alpt_ref.tables.cuda.unique_rows import CudaUniqueRows
-from alpt_ref.tables.optimizers import LazyAdam, RowOptimizer, RowWiseAdagrad, make_row_optimizer
+from alpt_ref.tables.optimizers import LazyAdam, LazyMomentum, RowOptimizer, RowWiseAdagrad, make_row_optimizer
 
 MAX_ROWS = (1 << 32) - 1
 
@@ -71,6 +71,8 @@ class CudaRows(EmbeddingTable):
             optimizer.first = self._state_field(f"{prefix}first", wide)
             optimizer.second = self._state_field(f"{prefix}second", wide)
             optimizer.count = self._store.field(f"{prefix}count", np.int32)
+        elif isinstance(optimizer, LazyMomentum):
+            optimizer.first = self._state_field(f"{prefix}first", wide)
         elif isinstance(optimizer, RowWiseAdagrad):
             optimizer.accumulator = self._store.field(f"{prefix}first", np.float32)
 
@@ -122,6 +124,8 @@ class CudaRows(EmbeddingTable):
         rates[optimizers.LR], rates[optimizers.DECAY] = lr, np.float32(lr * float(self.spec.weight_decay))
         if isinstance(self._optimizer, LazyAdam):
             rates[[optimizers.BETA1, optimizers.BETA2, optimizers.TAKE1, optimizers.TAKE2]] = self._optimizer.betas
+        elif isinstance(self._optimizer, LazyMomentum):
+            rates[[optimizers.BETA1, optimizers.TAKE1]] = self._optimizer.betas
         rates[optimizers.EPS] = getattr(self._optimizer, "eps", 0.0)
         return rates
 

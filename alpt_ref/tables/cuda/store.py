@@ -19,7 +19,12 @@ from alpt_ref.kernels.cuda.team import Layout, Place, code_dtype
 SECTOR = 8
 """Words that memory moves at least; rows are padded to it where that costs at most `PADDING`."""
 PADDING = 0.125
-_KINDS = {"sgd": ((), ()), "adagrad": (("first",), ()), "adam": (("count",), ("first", "second"))}
+_KINDS = {
+    "sgd": ((), ()),
+    "adagrad": (("first",), ()),
+    "momentum": ((), ("first",)),
+    "adam": (("count",), ("first", "second")),
+}
 
 
 @dataclass(frozen=True)

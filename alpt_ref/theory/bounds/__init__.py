@@ -1,7 +1,7 @@
 r"""Convergence bounds: one function a theorem, which its docstring states once.
 
 Stochastic rounding: S1 to S7, a step size for each row (S1D) or one that changes (A1, A1C). Any rounding: U1, and T2,
-the floor that none can pass. Nearest rounding with carried residual: EF1; without, D1 and D2 in
+the floor that none can pass. Nearest rounding with carried residual: EF1; with noise, ECO: EF1D; without, D1 and D2 in
 `alpt_ref.theory.stalling`. All of them are ours, proved in the docstrings, each of which names its closest published
 relatives (`docs/theory-sources.md`).
 
@@ -36,6 +36,7 @@ from alpt_ref.theory.bounds.convex import (
     sr_convex_schedule,
     sr_convex_sqrt,
 )
+from alpt_ref.theory.bounds.eco_noise import eco_noisy_quadratic, eco_noisy_quadratic_nearest, rounding_gain
 from alpt_ref.theory.bounds.grid_floor import grid_floor
 from alpt_ref.theory.bounds.lemma import rounding_rate
 from alpt_ref.theory.bounds.pl import sr_pl_constant
@@ -52,8 +53,11 @@ from alpt_ref.theory.bounds.unified import unified_convex
 __all__ = [
     "dr_residual_constant",
     "eco_constant",
+    "eco_noisy_quadratic",
+    "eco_noisy_quadratic_nearest",
     "first_residual_move",
     "grid_floor",
+    "rounding_gain",
     "rounding_rate",
     "sr_adagrad",
     "sr_adagrad_rows",

@@ -1,0 +1,72 @@
+"""ECO: error feedback without a float32 copy of the table (arXiv 2601.22101): what rounding takes, momentum returns.
+
+One step on the batch's unique rows, with the momentum m of the row's optimiser after the gradient, b its decay::
+
+    v = codes * step_size - lr * direction(m);   codes <- R(clip(v));   e = clip(v) - codes * step_size
+    m <- m + (1/lr) (1 - 1/b) e                                                     lazy momentum
+    m <- m + (1/lr) (1 - 1/b) e (sqrt(v^) + eps) / S_t                              lazy Adam, t-th update of the row
+
+The momentum decays by b an update, so that the updates to come return e: the next one ``(1 - b) e``, the k-th
+``(1 - b) b**(k - 1) e``. ``S_t`` undoes the bias correction of these updates (`tables.optimizers.adam_returns`). With R
+to nearest nothing stalls: a small gradient moves a code after `theory.bounds.first_residual_move` updates. With either
+rounding most of the noise of rounding cancels. No array is held that LPT with the same optimiser does not hold.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.kernels.cpu import lowbit
+from alpt_ref.kernels.cpu.lowbit import PendingRows
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.tables.base import GRAIN, TableSpec
+from alpt_ref.tables.lpt import LowPrecisionTable
+from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
+from alpt_ref.tables.options import EcoOptions, check_optimizer
+
+
+class EcoTable(LowPrecisionTable):
+    """`LowPrecisionTable` whose rounding errors go into the momentum of its rows.
+
+    Raises
+    ------
+    InputError
+        The optimiser keeps no momentum (SGD, row-wise Adagrad).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alpt_ref import make_table
+    >>> weights = np.zeros((1, 1), np.float32)
+    >>> table = make_table("eco", 1, 1, bits=8, rounding="dr", optimizer="momentum", lr=0.01, init_step=1.0,
+    ...                    weights=weights)
+    >>> for update in range(501):  # each asks for a hundredth of the step size
+    ...     table.apply_gradients([0], np.ones((1, 1), np.float32))
+    >>> table.codes().item()
+    -1
+    """
+
+    method = "eco"
+    Options: ClassVar[type[msgspec.Struct]] = EcoOptions
+
+    def __init__(self, spec: TableSpec) -> None:
+        check_optimizer(self.Options, self.method, spec.optimizer)
+        super().__init__(spec)
+
+    def _make_optimizer(self, rows: int, columns: int) -> RowOptimizer:
+        return make_row_optimizer(self.spec.optimizer, self.backend, rows, columns, b1=float(self.spec.momentum))
+
+    def _pending(self, unique: NDArray[np.int64], updates: NDArray[np.float32], lr: float) -> PendingRows:
+        self._rate = lr
+        return super()._pending(unique, updates, lr)
+
+    def _requantize(self, pending: PendingRows, new_step_size: NDArray[np.float32]) -> None:
+        """Round the pending rows on the new grid, then hand what was lost to the optimiser; overwrites the updates."""
+        before, (rows, errors, _) = pending.codes.copy(), pending.of
+        super()._requantize(pending, new_step_size)
+        run_rows(lowbit.rounding_errors, len(before), pending, before, new_step_size, grain=GRAIN)
+        self._optimizer.absorb(rows, errors, self._rate)

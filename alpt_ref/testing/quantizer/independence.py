@@ -1,0 +1,166 @@
+"""Elements, rows, columns, draws and quantisers are independent: pairs of fair bits agree half of the time.
+
+All elements lie in the middle between two values, so that rounding up is a fair bit. Whether two fair bits agree is a
+fair bit too, and along a chain of elements a fixed lag apart these are independent of one another: a count of
+agreements is binomial, exactly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.testing.quantizer.counts import Counts
+from alpt_ref.testing.quantizer.probe import Broken, Mask, Placed, Probe
+from alpt_ref.testing.quantizer.report import Finding
+from alpt_ref.testing.quantizer.spread import add_sums, half_block
+
+ELEMENTS = 32_768
+FULL_DRAWS = 384
+FAR_DRAWS = range(1, 41)
+"""Two draws this power of two apart may not agree."""
+PROMISED = 32
+"""Draws from ``2**PROMISED`` on may be refused, or be those of smaller numbers."""
+FULL_SMALL = 8192
+SMALL = 96
+"""Elements of a small call: two draws that agree in all of them are one, but for ``2**-SMALL``."""
+
+
+def independence(probe: Probe) -> Finding:
+    """No two elements of a call, draws of an element or quantisers share random words, nor do sums of rows."""
+    if not probe.stochastic:
+        return Finding(None, "dr draws nothing")
+    x = half_block(probe, ELEMENTS)
+    if x is None:
+        return Finding(None, "no middle between two values is a float32 number")
+    counts, every = Counts(0.75 * probe.alpha), Counts(0.25 * probe.alpha)
+    _count_within(probe, counts, every, x)
+    far = ""
+    if counts.bad() is None:
+        repeated = _repeated_draw(probe, half_block(probe, SMALL, 24))
+        if repeated:
+            return Finding(False, repeated, false_alarm=probe.alpha)
+        far = _count_far_draws(probe, counts, x)
+    for number, other in enumerate(probe.options.get("others", ())):
+        _count_other(probe, counts, x, other, number)
+    bad = counts.bad() or every.bad()
+    if bad is not None:
+        text = f"{bad[0]} (p = {bad[1]:.1g} of {len(counts.all) + len(every.all)} counts together)"
+        return Finding(False, text, false_alarm=probe.alpha)
+    columns = next(one for one in counts.all if one.what.startswith("elements 1 column"))
+    least = 2 * counts.least_excess(columns.trials, 0.5)
+    detects = f"a correlation of {least:.2g} of neighbours, in 99 of 100 cases; draws that repeat after 2 to 2^31"
+    return Finding(True, f"{len(counts.all) + len(every.all)} counts{far}", detects=detects, false_alarm=probe.alpha)
+
+
+# --- draws ------------------------------------------------------------------------------------------------------------
+
+
+def _repeated_draw(probe: Probe, x: Placed | None) -> str:
+    """Two draws of a small array that agree in every element, in words: consecutive ones and random ones."""
+    if x is None:
+        return ""
+    random = probe.random("draws far")
+    many = max(256, int(FULL_SMALL * min(1.0, 2.5 * probe.effort)))
+    first = probe.next_draw()
+    numbers = [*range(first, first + many // 2), *random.integers(0, 1 << 31, many // 2).tolist()]
+    seen: dict[bytes, int] = {}
+    for draw in numbers:
+        bits = np.packbits(probe.went_up(x, int(draw))).tobytes()
+        if seen.setdefault(bits, int(draw)) != draw:
+            apart = abs(int(draw) - seen[bits])
+            return f"draws {seen[bits]} and {int(draw)} are one: the draws repeat ({apart:,} apart)"
+    return ""
+
+
+def _count_far_draws(probe: Probe, counts: Counts, x: Placed) -> str:
+    """Count agreements of draws a power of two apart; what was refused, in words."""
+    first = probe.next_draw()
+    part = x if probe.lattice.rows is not None else x.take(np.arange(64 * x.p.shape[1]).reshape(64, -1))
+    base = probe.went_up(part, first)
+    for power in FAR_DRAWS:
+        try:
+            other = probe.went_up(part, first + (1 << power))
+        except Broken:
+            if power >= PROMISED:
+                return f"; draws from about 2^{power} on are refused"
+            raise
+        if power >= PROMISED and np.array_equal(base, other):
+            return f"; draws repeat after 2^{power}"
+        counts.add(f"elements that agree in draws 2^{power} apart", int((base == other).sum()), base.size, 0.5)
+    return ""
+
+
+# --- elements of a call -----------------------------------------------------------------------------------------------
+
+
+def _lags(size: int) -> list[int]:
+    return sorted({lag for lag in (*range(1, 9), 12, 16, 24, *(1 << k for k in range(5, 16))) if lag < size})
+
+
+def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed) -> None:
+    """Agreements along columns, rows, diagonals and draws, and sums of rows and columns."""
+    draws = max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.125, 2.5 * probe.effort)))))
+    rows, columns = x.p.shape
+    agree: dict[str, list[int]] = {}
+    row_sums, column_sums = [], []
+    before: list[Mask] = []
+    spectrum = np.zeros(x.p.size)
+
+    def add(what: str, one: Mask, other: Mask) -> None:
+        entry = agree.setdefault(what, [0, 0])
+        entry[0] += int((one == other).sum())
+        entry[1] += one.size
+
+    for _ in range(draws):
+        up = probe.went_up(x, probe.next_draw())
+        for lag in _lags(columns):
+            add(f"elements {lag} column{'s' * (lag > 1)} apart that agree", up[:, lag:], up[:, :-lag])
+        for lag in _lags(rows):
+            add(f"elements {lag} row{'s' * (lag > 1)} apart that agree", up[lag:], up[:-lag])
+        for lag in (1, 2, 4):
+            if lag < min(rows, columns):
+                add(
+                    f"elements {lag} row{'s' * (lag > 1)} and columns apart that agree",
+                    up[lag:, lag:],
+                    up[:-lag, :-lag],
+                )
+        for lag, other in enumerate(reversed(before), 1):
+            if lag in (1, 2, 3, 4, 8):
+                add(f"elements that agree in draws {lag} apart", up, other)
+        before = [*before[-7:], up]
+        spectrum += _autocorrelation(up)
+        row_sums.append(up.sum(axis=1))
+        column_sums.append(up.sum(axis=0))
+    for what, (events, trials) in agree.items():
+        counts.add(what, events, trials, 0.5)
+    for name, sums, size in (("row", row_sums, columns), ("column", column_sums, rows)):
+        if size > 1:
+            for share in (0.1, 0.9):
+                add_sums(counts, f"{name}s whose sum", np.concatenate(sums).astype(np.int64), size, share)
+    _count_every_lag(every, spectrum, x.p.size, draws)
+
+
+def _autocorrelation(up: Mask) -> NDArray[np.float64]:
+    """Sum of products of signs at every lag of the elements in order; lag 0 first."""
+    signs = np.where(up.reshape(-1), 1.0, -1.0)
+    transform = np.fft.rfft(signs, 2 * signs.size)
+    return np.rint(np.fft.irfft(np.abs(transform) ** 2, 2 * signs.size)[: signs.size])
+
+
+def _count_every_lag(counts: Counts, spectrum: NDArray[np.float64], size: int, draws: int) -> None:
+    """Agreements at every lag up to half of the elements: all of them are counted, the worst ones shown."""
+    for lag in range(1, size // 2):
+        trials = (size - lag) * draws
+        counts.add(f"elements {lag} places apart that agree", int((spectrum[lag] + trials) // 2), trials, 0.5)
+
+
+def _count_other(probe: Probe, counts: Counts, x: Placed, other: object, number: int) -> None:
+    """Agreements with another quantiser (another seed, another purpose) in the same draws."""
+    twin = Probe(other, probe.lattice, rounding="sr", effort=probe.effort, seed=probe.seed)  # type: ignore[arg-type]
+    events = trials = 0
+    for _ in range(16):
+        draw = probe.next_draw()
+        events += int((probe.went_up(x, draw) == twin.went_up(x, draw)).sum())
+        trials += x.p.size
+    counts.add(f"elements that agree with quantiser {number} of others", events, trials, 0.5)
