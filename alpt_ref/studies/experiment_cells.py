@@ -132,9 +132,7 @@ def measure(tasks: Sequence[CellTask], where: Where, folder: Path, log: Callable
     if (jobs > 1 or where.scheduler) and tasks:
         bound = unloadable(tasks[0]) or next((found for one in tasks if (found := unloadable(one))), "")
         if bound:
-            log(
-                f"{bound}, which other processes cannot load: all cells run in this one; put it in a module to use more"
-            )
+            log(f"{bound}, which other processes cannot load: all cells run here; put it in a module to use more")
             where = where._replace(jobs=1, scheduler=None)
             jobs = 1
     threads = {"NUMBA_NUM_THREADS": str(max(1, available_cores() // max(jobs, 1)))}
