@@ -176,9 +176,9 @@ class _Probe(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Raise where a function or class is of no module that could be imported again."""
         if isinstance(value, (types.FunctionType, type)):
-            module = sys.modules.get(value.__module__)
+            module = sys.modules.get(value.__module__ or "__main__")
             if value.__module__ == "__main__" or getattr(module, "__spec__", None) is None:
-                raise _BoundError(f"{value.__qualname__} was defined in {value.__module__}")
+                raise _BoundError(f"{value.__qualname__} was defined in {value.__module__ or 'no module'}")
             if "<" in value.__qualname__:
                 raise _BoundError(f"{value.__qualname__} of {value.__module__} has no name of its module")
         return NotImplemented

@@ -91,7 +91,7 @@ def _parts(value: Any, depth: int, seen: set[int]) -> Any:
 
 
 def _function(function: types.FunctionType, depth: int, seen: set[int]) -> Any:
-    if function.__module__.partition(".")[0] in ("alpt_ref", "numpy", "scipy"):  # `code` has it, or its version
+    if (function.__module__ or "").partition(".")[0] in ("alpt_ref", "numpy", "scipy"):  # `code` has it, or its version
         yield f"name {function.__module__}:{function.__qualname__}".encode()
         return
     yield from _code(function.__code__)
