@@ -182,7 +182,7 @@ def from_grid(claim: Claim, q: UserQuantizer) -> Claim:
     return _derived(
         claim, q, "Error of one rounded update from the grid",
         plain=f"E (fn(w - u) - (w - u))^2 for w on the grid is Delta |u| - u^2 within a step and periodic beyond, "
-        f"within {WITHIN_SQUARE:g} of itself or of a quarter step squared; beyond an end of the range the end comes back",
+        f"within {WITHIN_SQUARE:g} of itself or of a quarter; beyond an end of the range that end comes back",
         grid=lambda budget: on(q, [{"of": "updates"}, {"of": "ends"}]),
         bound=bound, measure=measure, control=_moved(bound, _is("updates")),
     )  # fmt: skip

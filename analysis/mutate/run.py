@@ -102,7 +102,8 @@ class Run:
         keys = {("claim", name): self.modules.bytes_behind(self.claims[name]) for name in claims}
         if by_rule:
             keys |= {("tests", name): self.modules.bytes_behind(self.modules.module_of(name)) for name in self.tests}
-        modes = (COMPILED, PLAIN) if by_rule and self.kernels else (COMPILED,)
+        plain = any(file in self.kernels for one in mutants if not one.named for file in one.sources)
+        modes = (COMPILED, PLAIN) if plain else (COMPILED,)
         self.units = baseline.measure(
             {mode: servers[mode] for mode in modes}, keys, self.project.package, set(self.targets),
             self.output / BASELINE, self.log,

@@ -38,8 +38,8 @@ from typing import Any
 
 MEMORY = 8 << 30
 """Bytes of address space of a child: a broken line may ask for anything."""
-SLOW = {True: 60, False: 5}
-"""Seconds that a test, and four times as much that a claim, may take while lines are measured; compiled or not."""
+SLOW = {True: 60, False: 4}
+"""Seconds that a test, and twice as much that a claim, may take while lines are measured; compiled or not."""
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -121,7 +121,7 @@ def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled:
     begun = time.perf_counter()
     if lines is not None:
         signal.signal(signal.SIGALRM, _late)
-        signal.alarm(4 * SLOW[compiled])
+        signal.alarm(2 * SLOW[compiled])
     try:
         outcome, red, cell = verdict(folder, name)
     except Late:
