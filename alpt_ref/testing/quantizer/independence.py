@@ -26,6 +26,8 @@ PROMISED = 32
 FULL_SMALL = 8192
 LOOK_ALPHA = 1e-9
 LOOK_DRAWS = 8
+ODD, ODD_DRAWS = 33, 12
+"""Columns and draws of a block in which no loop over several columns at once comes out even."""
 SMALL = 96
 """Elements of a small call: two draws that agree in all of them are one, but for ``2**-SMALL``."""
 
@@ -39,6 +41,9 @@ def independence(probe: Probe) -> Finding:
         return Finding(None, "no middle between two values is a float32 number")
     counts, every = Counts(0.75 * probe.alpha), Counts(0.25 * probe.alpha)
     _count_within(probe, counts, every, x)
+    odd = half_block(probe, ELEMENTS, ODD)
+    if odd is not None:
+        _count_within(probe, counts, Counts(0.0), odd, ODD_DRAWS, f" in rows of {odd.p.shape[1]}")
     far = ""
     if counts.bad() is None:
         repeated = _repeated_draw(probe, half_block(probe, SMALL, 24))
@@ -115,10 +120,10 @@ def _lags(size: int) -> list[int]:
     return sorted({lag for lag in (*range(1, 9), 12, 16, 24, *(1 << k for k in range(5, 16))) if lag < size})
 
 
-def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws: int = 0) -> None:
+def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws: int = 0, where: str = "") -> None:
     """Agreements along columns, rows, diagonals and draws, and sums of rows and columns."""
     if not _is_fair(probe, x):
-        _count_directions(probe, counts, x, draws)
+        _count_directions(probe, counts, x, draws, where)
         return
     draws = draws or max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.1875, 3.75 * probe.effort)))))
     rows, columns = x.p.shape
@@ -145,11 +150,11 @@ def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws:
         row_sums.append(up.sum(axis=1))
         column_sums.append(up.sum(axis=0))
     for what, (events, trials) in agree.items():
-        counts.add(what, events, trials, 0.5)
+        counts.add(what + where, events, trials, 0.5)
     for name, sums, size in (("row", row_sums, columns), ("column", column_sums, rows)):
         if size > 1:
             for share in (0.1, 0.9):
-                add_sums(counts, f"{name}s whose sum", np.concatenate(sums).astype(np.int64), size, share)
+                add_sums(counts, f"{name}s{where} whose sum", np.concatenate(sums).astype(np.int64), size, share)
     _count_every_lag(every, spectrum, x.p.size, draws)
 
 
@@ -178,7 +183,7 @@ def _is_fair(probe: Probe, x: Placed) -> bool:
     return Count("", ups, LOOK_DRAWS * x.p.size, 0.5, 0.0).tail > LOOK_ALPHA
 
 
-def _count_directions(probe: Probe, counts: Counts, x: Placed, draws: int) -> None:
+def _count_directions(probe: Probe, counts: Counts, x: Placed, draws: int, where: str) -> None:
     """Agreements of a biased quantiser: of the elements that two draws round differently, which one went up.
 
     That is a fair bit whatever the probability (von Neumann 1951), if only it is the same in both draws.
@@ -194,7 +199,7 @@ def _count_directions(probe: Probe, counts: Counts, x: Placed, draws: int) -> No
             entry[0] += int((both & (up[ahead] == up[behind])).sum())
             entry[1] += int(both.sum())
     for what, (events, trials) in agree.items():
-        counts.add(what, events, trials, 0.5)
+        counts.add(what + where, events, trials, 0.5)
 
 
 def _autocorrelation(up: Mask) -> NDArray[np.float64]:
