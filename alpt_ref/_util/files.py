@@ -18,7 +18,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -33,6 +33,8 @@ KINDS = {
     "export.json": "an exported table",
 }
 """Files that say what a folder holds (a single run's ``config.toml`` is in a comparison's folder, too)."""
+_OURS = (*KINDS, "reproduce.json", "result.json")
+"""Files that say that a folder is a run, a store, a study or the like."""
 
 STALE_S = 60.0
 """A temporary file that nobody has touched for so long was left by a killed process, unless large arrays go into it."""
@@ -192,7 +194,25 @@ def writable_folder(path: str | Path) -> Path:
     return path
 
 
-def claim_folder(path: str | Path, marker: str, holds: Callable[[Path], str | None], own: tuple[str, ...]) -> Path:
+def require_outside(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> None:
+    """InputError where a path, its links followed, lies inside a run, a store or another folder of this package.
+
+    Folders with a marker named in `within` may hold it.
+    """
+    markers = [name for name in _OURS if name not in tuple(within)]
+    for folder in Path(os.path.realpath(path)).parents:
+        marker = next((name for name in markers if (folder / name).is_file()), None)
+        if marker is not None:
+            raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
+
+
+def claim_folder(
+    path: str | Path,
+    marker: str,
+    holds: Callable[[Path], str | None],
+    own: tuple[str, ...],
+    within: Iterable[str] = (),
+) -> Path:
     """Take an output folder for one run; raises `InputError` before anything in it changes.
 
     Parameters
@@ -201,8 +221,10 @@ def claim_folder(path: str | Path, marker: str, holds: Callable[[Path], str | No
     marker : name of the file that says whose folder it is
     holds : called with the marker's path where it exists; returns what differs in words, or None if it is ours
     own : names that this run will write; found without a marker they belong to somebody else
+    within : markers of folders of this package that may hold it
     """
     path = Path(path)
+    require_outside(path, within=within)
     if path.resolve() == Path(path.resolve().anchor):
         raise InputError(f"output folder {path} is the root of the file system; name a folder below it")
     if path.exists() and not path.is_dir():

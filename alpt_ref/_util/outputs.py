@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from alpt_ref._util.files import KINDS, atomic
+from alpt_ref._util.files import atomic, require_outside
 from alpt_ref.errors import InputError
 
 STDOUT = "-"
@@ -24,8 +24,6 @@ _OF_FILES = (
     *(".png", ".pt", ".pth", ".safetensors", ".svg", ".tar", ".toml", ".tsv", ".txt", ".xz", ".zip"),
 )
 """Endings that nobody gives to a folder: who writes one expects a file."""
-_OURS = (*KINDS, "reproduce.json", "result.json")
-"""Files that say that a folder is a run, a store, a study or the like."""
 
 
 def check_output_file(
@@ -63,18 +61,6 @@ def check_output_file(
     if known and is_regular(target) and not path.name.lower().endswith(known):
         raise InputError(f"{option} must end in {' or '.join(known)}, got {path.name!r}")
     return path
-
-
-def require_outside(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> None:
-    """InputError where a path, its links followed, lies inside a run, a store or another folder of this package.
-
-    Folders with a marker named in `within` may hold it.
-    """
-    markers = [name for name in _OURS if name not in tuple(within)]
-    for folder in Path(os.path.realpath(path)).parents:
-        marker = next((name for name in markers if (folder / name).is_file()), None)
-        if marker is not None:
-            raise InputError(f"{option} {path} lies in {folder}, which belongs to alpt-ref ({marker}); choose another")
 
 
 def is_regular(path: Path) -> bool:

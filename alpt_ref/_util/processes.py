@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alpt_ref._util.files import remove_parts
-from alpt_ref._util.signals import terminated
+from alpt_ref._util.signals import Stopped, terminated
 from alpt_ref.errors import InputError, TrainingError
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def run_in_processes(
         complete = True
     except BrokenProcessPool:
         if terminated():  # the signal went to the whole process group
-            raise KeyboardInterrupt from None
+            raise Stopped from None
         kept = f" in {folder}" if folder is not None else ""
         raise TrainingError(
             f"a worker process died (out of memory?); what was finished is kept{kept}, "

@@ -8,11 +8,21 @@ from types import FrameType
 _seen: list[int] = []
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM.
+
+    CPython remembers a plain `KeyboardInterrupt` that leaves ``exec`` of a text (as dataclasses, NumPy and Numba call
+    it) for unhandled, whoever catches it later, and ends the process by SIGINT instead of with its exit status.
+    """
+
+
 def listen() -> None:
-    """From here on SIGTERM raises `KeyboardInterrupt`, unless a parent process had it ignored (``nohup``)."""
+    """From here on SIGTERM and Ctrl-C raise `Stopped`, unless a parent process had them ignored (``nohup``)."""
     try:
         if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
             signal.signal(signal.SIGTERM, _note)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _note)
     except ValueError:  # not the main thread: the program around us decides
         return
 
@@ -39,4 +49,4 @@ def note(number: int) -> None:
 
 def _note(number: int, frame: FrameType | None) -> None:
     note(number)
-    raise KeyboardInterrupt
+    raise Stopped

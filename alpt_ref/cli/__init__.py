@@ -89,6 +89,7 @@ def _run(args: Sequence[str] | None) -> int:
     signals.forget()
     try:
         _refuse_empty(sys.argv[1:] if args is None else args)
+        _check_threads()
         result = cli.main(args=None if args is None else list(args), prog_name="alpt-ref", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except (click.Abort, KeyboardInterrupt):
@@ -111,6 +112,8 @@ def _run(args: Sequence[str] | None) -> int:
         _discard(sys.stdout)
         return _PIPE_CLOSED
     except OSError as error:
+        if error.filename is None and _no_current_folder():
+            return _fail("the current folder was deleted; go to another one", 2)
         where = f"{error.filename}: " if error.filename is not None else ""
         bad_input = isinstance(error, _BAD_INPUT) or error.errno in _BAD_PATH
         return _fail(f"{where}{error.strerror or error}", 2 if bad_input else 1)
@@ -126,6 +129,25 @@ def _refuse_empty(args: Sequence[str]) -> None:
         if option or not arg:
             name = option[1] if option else before if before.startswith("-") else "an argument"
             raise InputError(f"{name} is empty, perhaps a variable that is not set; give a value or leave it out")
+
+
+def _check_threads() -> None:
+    """InputError where Numba could not start: it raises as it is imported, with a traceback."""
+    value = os.environ.get("NUMBA_NUM_THREADS", "1")
+    if not value:  # to a shell the same as none
+        del os.environ["NUMBA_NUM_THREADS"]
+        return
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise InputError(
+            f"the variable NUMBA_NUM_THREADS must be a whole number of at least 1, got {value!r}; unset it"
+        )
+
+
+def _no_current_folder() -> bool:
+    try:
+        return not os.getcwd()  # noqa: PTH109 (no path is wanted)
+    except FileNotFoundError:
+        return True
 
 
 def _discard(stream: TextIO) -> None:

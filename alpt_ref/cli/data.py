@@ -82,7 +82,9 @@ def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None
             gz = path.suffix == ".gz"
             write_raw_text(out, shape, rows, seed=seed, compress=gz, progress=lambda more: progress.advance(more))
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; {path} was not written, the same command begins again") from None
+        whole = file and os.path.lexists(path)  # the signal came after the last byte
+        state = "is whole" if whole else "was not written, the same command begins again"
+        raise Interrupted(f"interrupted; {path} {state}") from None
     if not quiet:
         size = f", {path.stat().st_size:,} bytes" if file else ""
         echo(f"wrote {path}: {rows:,} rows{size}", err=output == STDOUT)

@@ -124,7 +124,7 @@ class Signals:
         again, self.number = self.number != 0, number
         interruption.note(number)
         if again or not self.gentle:
-            raise KeyboardInterrupt
+            raise interruption.Stopped
         os.write(2, b"\nstopping after this batch; a second signal stops at once\n")  # print is not allowed here
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,9 @@ _CLAIMS = click.option(
 @click.option(
     "--clicks", metavar="STORE", help="Store that x5 is about, as `alpt-ref data` wrote it.  [default: synthetic]"
 )
+@click.option("--quantizer", metavar="MODULE:FUNCTION", help="Your own rounding in place of SR; it is run.")
+@click.option("--bits", type=click.IntRange(2, 16), help="Of the quantizer's lattice.")
+@click.option("--step-size", type=float, help="Of the quantizer's lattice.")
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
 @cluster_options
@@ -41,7 +45,11 @@ _CLAIMS = click.option(
     help="Where large simulations run; results are the same.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all sampled cells.")
-@click.option("--output", metavar="DIR", default="runs/verify", show_default=True, help="Cells and report.")
+@click.option(
+    "--output",
+    metavar="DIR",
+    help="Cells and report.  [default: runs/verify; with --quantizer runs/verify-MODULE-FUNCTION]",
+)
 @click.option("--quiet", is_flag=True, help="Print the verdicts alone.")
 @click.pass_context
 def verify_command(context: click.Context, /, **options: Any) -> None:
@@ -51,6 +59,10 @@ def verify_command(context: click.Context, /, **options: Any) -> None:
     --claims DIR those of that folder alone. --claim picks some of all these.
     Writes report.html (self-contained), report.md and report.json. Finished cells are kept, so a run that was stopped
     resumes.
+
+    --quantizer module:function or file.py:function names fn(x, draw): float32 (n, d) and the number of the call in,
+    values of the lattice out. The claims about stochastic rounding that can be built on the lattice of --bits and
+    --step-size run with it: which theorems does it break?
     """
     if context.invoked_subcommand is None and _verify(**options):
         context.exit(1)
@@ -61,21 +73,27 @@ def _verify(
     claims_folder: str | None,
     runs: str | None,
     clicks: str | None,
+    quantizer: str | None,
+    bits: int | None,
+    step_size: float | None,
     budget: str,
     jobs: int | None,
     scheduler: str | None,
     join: bool,
     device: str,
     seed: int,
-    output: str,
+    output: str | None,
     quiet: bool,
 ) -> bool:
     """Run and report; whether something failed."""
     from alpt_ref._util.progress import Progress
     from alpt_ref.verification.results import failing
+    from alpt_ref.verification.substitution import QuantizerVerdicts
     from alpt_ref.verification.verify import verify
 
     _refuse_former_variables()
+    if output is None:
+        output = "runs/verify" if quantizer is None else f"runs/verify-{_as_file_name(quantizer)}"
     check_results_folder(output, within=["reproduce.json"])
     log = echo_unless(quiet)
     try:
@@ -84,6 +102,9 @@ def _verify(
             folder=claims_folder,
             runs=runs,
             clicks=clicks,
+            quantizer=quantizer,
+            bits=bits,
+            step_size=step_size,
             output=output,
             budget=budget,
             seed=seed,
@@ -93,12 +114,20 @@ def _verify(
             device=device,
             progress=Progress(enabled=not quiet),
             log=log,
-        ).values()
+        )
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None
-    echo(_table(results))
+    echo(_table(results.values()))
+    if isinstance(results, QuantizerVerdicts):
+        echo(str(results))
     log(f"wrote report.html, report.md and report.json to {output}")
-    return failing(list(results))
+    return failing(list(results.values()))
+
+
+def _as_file_name(quantizer: str) -> str:
+    """``module-function`` of ``some/module.py:function`` or ``package.module:function``."""
+    place, _, function = quantizer.replace("\\", "/").rpartition(":")
+    return re.sub(r"[^\w.-]+", "-", f"{place.rpartition('/')[2].removesuffix('.py')}-{function}")
 
 
 def _refuse_former_variables() -> None:

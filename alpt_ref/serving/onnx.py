@@ -90,7 +90,7 @@ def lookup(graph: Graph, table: ServingTable, places: Mapping[str, Any], ids: st
         values = graph.add("Reshape", signed, graph.constant([0] * rank + [columns]))
         if columns != d:
             values = graph.add("Slice", values, *(graph.constant([value]) for value in (0, d, -1)))
-    if table.granularity == "table":
+    if table.granularity == "table" and table.bias is None:
         step_size = graph.external("step_size", np.float32, (1,), DATA, *places["step_size"])
         return graph.add("Mul", values, step_size)
     each = graph.external("step_size", np.float32, (n,), DATA, *places["step_size"])

@@ -56,7 +56,7 @@ def write(table: ServingTable, folder: Path) -> dict[str, Any]:
     """Write ``table.safetensors``; returns how far its values are from `table.lookup`."""
     steps = 0 if table.step_size is None else len(table.step_size)
     fields = steps if table.granularity == "field" else 0
-    shapes = tensors_of(table.n, table.d, table.bits, steps, fields)
+    shapes = dict(tensors_of(table.n, table.d, table.bits, steps, fields))
     version, values = FORMAT_VERSION, "step_size * code in float32 equals table.lookup bit for bit"
     if table.bias is not None:
         shapes["bias"] = ("<f4", (table.n,))

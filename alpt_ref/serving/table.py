@@ -101,8 +101,10 @@ class ServingTable:
         bias, step_size = self.bias, self.step_size
         if bias is None or step_size is None or bias.dtype != np.float32 or bias.shape != (self.n,):
             return False
-        last = step_size.astype(np.float64) * (2.0**self.bits - 1) + bias
-        return len(step_size) == self.n and bool((np.abs([bias, last]) <= np.finfo(np.float32).max).all())
+        if len(step_size) != self.n:
+            return False
+        ends = bias.astype(np.float64) + np.array([[0.0], [2.0**self.bits - 1]]) * step_size
+        return bool((np.abs(ends) <= np.finfo(np.float32).max).all())
 
     @property
     def n(self) -> int:

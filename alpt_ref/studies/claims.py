@@ -148,6 +148,7 @@ def on_stored_runs(
 
         return Claim(
             id=id,
+            left_out="about trained models",
             title=title,
             statement=statement,
             plain=plain,

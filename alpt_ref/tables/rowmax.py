@@ -26,6 +26,7 @@ from alpt_ref.kernels.cpu import row_grid as kernels
 from alpt_ref.kernels.cpu.row_grid import RowGrids
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
+from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import pack
 from alpt_ref.scalar.code_range import largest_step_size
 from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
@@ -82,7 +83,8 @@ class RowmaxTable(LowPrecisionTable):
             self._round(
                 of, codes, self._grids(self._step_sizes[here], bias), RandomStream(0, PURPOSE_INITIAL, *self._key)
             )
-            self.packed[here] = pack(codes.astype(np.int16 if bits == 16 else np.int8), bits)
+            narrow: Codes = codes.astype(np.int16) if bits == 16 else codes.astype(np.int8)
+            self.packed[here] = pack(narrow, bits)
 
     def _round(
         self, of: RowUpdates, codes: NDArray[np.int32], grids: RowGrids, stream: RandomStream

@@ -95,6 +95,17 @@ def start_of(start: ArrayLike, dim: int, grid: Grid, sizes: NDArray[np.float64],
     return np.array(spread, dtype=np.float64)
 
 
+def checked_thin(thin: Any, averages: bool, linear: bool) -> int:
+    """InputError unless `thin` is a whole number, and 1 where it means nothing."""
+    if not whole(thin) or thin < 1:
+        raise InputError(f"thin must be a whole number of at least 1, got {thin!r}")
+    if thin > 1 and not (averages and linear):
+        raise InputError(
+            f"thin={thin} goes with averages=True and a LinearModel; drop it, or average over its iterates"
+        )
+    return int(thin)
+
+
 def sizes_of(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.float64]:
     """The step size of each coordinate: float64 (d,)."""
     sizes = numbers("step_sizes", grid.step_size if step_sizes is None else step_sizes)

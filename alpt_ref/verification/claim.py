@@ -17,6 +17,7 @@ from alpt_ref._util.plugin import capture_error
 from alpt_ref.errors import InputError
 from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.measurement import Measurement
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
 Cell = dict[str, Any]
 """Parameters of one cell of the grid: text keys, JSON values."""
@@ -163,6 +164,9 @@ class Claim:
     files : files that `measure` reads, relative to the claim's file; the verdict depends on their content
     of_inputs : for a claim about folders that the caller names: ``of_inputs(inputs)`` -> the claim about these
         `Inputs`; the claim itself is the one about none
+    of_quantizer : ``of_quantizer(quantizer)`` -> the claim with a rounding of the user's in place of SR, its cells on
+        that lattice; `InputError` where none of them can be
+    left_out : why there is no such claim; of one that there is, which cells are not on this lattice
     """
 
     id: str
@@ -182,6 +186,8 @@ class Claim:
     test: Test = Test()
     figure: Callable[..., None] | None = None
     of_inputs: Callable[[Inputs], Claim] | None = None
+    of_quantizer: Callable[[UserQuantizer], Claim] | None = None
+    left_out: str = "nothing in it is rounded by a function from outside"
     not_applicable: Callable[[Cell], bool] | None = None
     trivial: Callable[[Cell, Constants], Bound] | None = None
     files: tuple[str, ...] = ()
@@ -221,12 +227,16 @@ class Claim:
         Raises
         ------
         InputError
-            An input cannot be used; the sentence names the claim.
+            An input cannot be used, or no rounding takes the place of its own; the sentence names the claim.
         """
-        if self.of_inputs is None or inputs == NO_INPUTS:
+        if inputs == NO_INPUTS or (self.of_inputs is None and inputs.quantizer is None):
             return self
         with capture_error() as caught:
-            return self.of_inputs(inputs)
+            if inputs.quantizer is None:
+                return self.of_inputs(inputs) if self.of_inputs is not None else self
+            if self.of_quantizer is not None:
+                return self.of_quantizer(inputs.quantizer)
+            raise InputError(self.left_out)
         raise InputError(f"claim {self.id}: {caught.message}")
 
     def replicates_of(self, budget: str) -> int:

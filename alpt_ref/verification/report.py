@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref._util.files import write_json, write_text
+from alpt_ref.verification.about import About
 from alpt_ref.verification.claim import ONE_SIDED
 from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.ledger import Entry, history_text, read_verdicts
@@ -213,7 +214,12 @@ def _view(result: ClaimResult, loaded: Loaded, history: str) -> dict[str, Any]:
     }
 
 
-def html(results: Sequence[ClaimResult], claims: Sequence[Loaded], history: History = NO_HISTORY) -> str:
+def html(
+    results: Sequence[ClaimResult],
+    claims: Sequence[Loaded],
+    history: History = NO_HISTORY,
+    about: About | None = None,
+) -> str:
     """The page; `history` has the verdicts of the folder's ledger by claim."""
     import jinja2
 
@@ -229,8 +235,9 @@ def html(results: Sequence[ClaimResult], claims: Sequence[Loaded], history: Hist
         for result, loaded in zip(results, claims, strict=True)
     ]
     return environment.get_template("report.html.jinja").render(
-        claims=views, failing=failing(list(results)), meaning=MEANING, signs=SIGNS, setting=_setting(results)
-    )
+        claims=views, failing=failing(list(results)), meaning=MEANING, signs=SIGNS, setting=_setting(results),
+        about=about,
+    )  # fmt: skip
 
 
 def _setting(results: Sequence[ClaimResult]) -> str:
@@ -238,9 +245,11 @@ def _setting(results: Sequence[ClaimResult]) -> str:
     return f"budget {results[0].budget}, seed {results[0].seed}; {of}"
 
 
-def markdown(results: Sequence[ClaimResult], history: History = NO_HISTORY) -> str:
+def markdown(results: Sequence[ClaimResult], history: History = NO_HISTORY, about: About | None = None) -> str:
     """The same without pictures."""
     lines = ["# Claims verified", "", _setting(results), ""]
+    if about is not None:
+        lines += [f"## {about.heading}", "", "```text", *about.lines(), "```", ""]
     lines += ["| claim | verdict | largest p | cells | bound | tightness | controls refuted |", "|---" * 7 + "|"]
     for result in results:
         refuted = f"{sum(one.refuted for one in result.controls)} of {len(result.controls)}"
@@ -266,17 +275,19 @@ def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def write_report(folder: Path, results: Sequence[ClaimResult], claims: Sequence[Loaded]) -> None:
+def write_report(
+    folder: Path, results: Sequence[ClaimResult], claims: Sequence[Loaded], about: About | None = None
+) -> None:
     """Write report.html, report.md and report.json, each whole or not at all.
 
     The pages say what the folder's ledger holds; report.json is the same for the same results, however often judged.
     """
     history = read_verdicts(folder)
-    write_text(folder / "report.html", html(results, claims, history))
-    write_text(folder / "report.md", markdown(results, history))
+    write_text(folder / "report.html", html(results, claims, history, about))
+    write_text(folder / "report.md", markdown(results, history, about))
     claims_only = [_public(plain_result(result)) for result in results]
     content = {"versions": versions(), "failing": failing(list(results)), "claims": claims_only}
-    write_json(folder / "report.json", content)
+    write_json(folder / "report.json", content if about is None else {**content, **_public(about.as_dict())})
 
 
 def _public(value: Any) -> Any:

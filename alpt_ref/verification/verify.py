@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from alpt_ref._util.check import whole_number
 from alpt_ref._util.files import claim_folder, write_json
@@ -19,7 +20,15 @@ from alpt_ref.verification.report import write_report
 from alpt_ref.verification.results import ClaimResult, save_results
 from alpt_ref.verification.runner import load_claims
 from alpt_ref.verification.runner import verify as measure_and_judge
+from alpt_ref.verification.substitution import (
+    QuantizerVerdicts,
+    described,
+    other_quantizer,
+    refuse_with_quantizer,
+    take,
+)
 from alpt_ref.verification.task import id_of_file
+from alpt_ref.verification.user_quantizer import UserQuantizer, user_quantizer
 
 MARKER = "verify.json"
 OWN = ("cells", "claims", LEDGER, "report.html", "report.md", "report.json")
@@ -31,6 +40,9 @@ def verify(
     folder: str | Path | None = None,
     runs: str | Path | None = None,
     clicks: str | Path | None = None,
+    quantizer: str | Callable[..., Any] | None = None,
+    bits: int | None = None,
+    step_size: float | None = None,
     output: str | Path | None = None,
     budget: str = "quick",
     seed: int = 0,
@@ -55,6 +67,12 @@ def verify(
         Study that claims on trained models are about, as ``alpt-ref reproduce`` wrote it; without it they do not apply.
     clicks : folder, optional
         Store of click data that claim x5 is about, as ``alpt-ref data`` wrote it; default: synthetic clicks.
+    quantizer : str or function, optional
+        A rounding of your own that takes the place of SR, ``fn(x, draw) -> values`` (``x`` float32 (n, d), ``draw`` the
+        number of the call, values float32 on the lattice), or its name, ``module:function`` or ``file.py:function``,
+        which is run. Claims that cannot take it are left out; docs/verify-your-quantizer.md.
+    bits, step_size : int and float, optional
+        The quantizer's lattice: values ``fl(c step_size)`` of the codes c of 2 to 16 bits.
     output : folder, optional
         Receives finished cells, verdicts, their ledger and report.html, report.md and report.json. The same call with
         the same folder measures nothing twice, and resumes where it was stopped. Default: nothing is kept.
@@ -79,13 +97,14 @@ def verify(
     -------
     dict
         Id -> `ClaimResult`, whose ``outcome`` is ``SUPPORTED``, ``REFUTED``, ``INCONCLUSIVE``, ``NOT_APPLICABLE``,
-        ``CONTROL_FAILED`` or ``ERROR``, with every cell, bound and measured value behind it.
+        ``CONTROL_FAILED`` or ``ERROR``, with every cell, bound and measured value behind it. With `quantizer` a
+        `QuantizerVerdicts`, which is such a dict with ``breaks``, ``keeps`` and ``left_out``.
 
     Raises
     ------
     InputError
-        An id is unknown, a claim cannot be loaded, the folder holds something else, or an option breaks its rule;
-        nothing has been measured.
+        An id is unknown, a claim or the quantizer cannot be loaded or does not keep its contract, the folder holds
+        something else, or an option breaks its rule; nothing has been measured.
     TrainingError
         A worker process died; finished cells are kept in `output`.
 
@@ -106,13 +125,21 @@ def verify(
         raise InputError("scheduler and join need output, the folder that all who work on it see")
     if claims is not None and not ids:
         raise InputError("claims must name at least one claim, got none; leave it out to verify all")
+    if quantizer is not None:
+        refuse_with_quantizer(quantizer, jobs, device=device, runs=runs, clicks=clicks, scheduler=scheduler, join=join)
     if device != "cpu":
         get_backend(device)  # an error now rather than in every cell
-    inputs = Inputs(
-        None if runs is None else Path(runs).absolute(), None if clicks is None else Path(clicks).absolute()
-    )
     wanted = ids or _ids(folder)
-    chosen = [one.about(inputs) for one in load_claims(add=folder, only=wanted).values()]
+    own: UserQuantizer | None = None
+    left_out: dict[str, str] = {}
+    if quantizer is not None:
+        own = user_quantizer(quantizer, bits, step_size)
+        chosen, left_out = take(load_claims(add=folder, only=wanted), own, ids)
+    else:
+        if bits is not None or step_size is not None:
+            raise InputError("bits and step_size are the lattice of quantizer, which is not given; give it too")
+        inputs = Inputs(_absolute(runs), _absolute(clicks))
+        chosen = [one.about(inputs) for one in load_claims(add=folder, only=wanted).values()]
 
     def run(where: Path) -> list[ClaimResult]:
         return measure_and_judge(
@@ -123,13 +150,27 @@ def verify(
     if output is None:
         with tempfile.TemporaryDirectory(prefix="alpt-ref-verify-") as temporary:
             results = run(Path(temporary))
-    else:
-        where = claim_folder(output, MARKER, lambda marker: None, OWN)
-        write_json(where / MARKER, {"command": "alpt-ref verify"})
-        results = run(where)
-        save_results(where, results)
-        write_report(where, results, chosen)
+        return _by_id(results, own, left_out)
+    where = claim_folder(output, MARKER, lambda marker: other_quantizer(marker, own), OWN, within=["reproduce.json"])
+    marked = {"command": "alpt-ref verify"}
+    write_json(where / MARKER, marked if own is None else {**marked, "quantizer": described(own)})
+    results = run(where)
+    save_results(where, results)
+    verdicts = _by_id(results, own, left_out)
+    write_report(where, results, chosen, verdicts if isinstance(verdicts, QuantizerVerdicts) else None)
+    return verdicts
+
+
+def _by_id(
+    results: list[ClaimResult], quantizer: UserQuantizer | None, left_out: dict[str, str]
+) -> dict[str, ClaimResult]:
+    if quantizer is not None:
+        return QuantizerVerdicts(results, quantizer, left_out)
     return {result.id: result for result in results}
+
+
+def _absolute(folder: str | Path | None) -> Path | None:
+    return None if folder is None else Path(folder).absolute()
 
 
 def _ids(folder: str | Path | None) -> tuple[str, ...]:

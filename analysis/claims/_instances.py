@@ -14,6 +14,7 @@ from alpt_ref.verification import Cell
 
 from ._instance import Floats as Floats
 from ._instance import Instance as Instance
+from ._quantizer_walks import on_lattice
 from ._sharp import SHARP
 
 CELL = 0.125
@@ -81,7 +82,9 @@ def named(name: str) -> Instance:
 
 
 def of(cell: Cell) -> Instance:
-    """The instance of a cell: by its name, or of those in the corner of a box."""
+    """The instance of a cell: by its name, of those on a user's lattice, or of those in the corner of a box."""
+    if "step_size" in cell:
+        return on_lattice(cell["problem"], cell["bits"], cell["step_size"])
     return in_corner(cell) if "sigma" in cell else named(cell["problem"])
 
 

@@ -12,6 +12,7 @@ from alpt_ref.theory import Evolution, Schedule, SimulationResult, simulate
 from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.markov import ExactRounding
 from alpt_ref.verification import Assumption, Cell, Constants, Measurement, exact, sampled
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
 from ._box import row_slopes
 from ._instance import Floats, Instance
@@ -35,13 +36,17 @@ def horizons(cell: Cell) -> list[int]:
 
 @dataclass(frozen=True)
 class Track:
-    """What ran: rows are runs (one row of expectations if exact), columns are the horizons."""
+    """What ran: rows are runs (one row of expectations if exact), columns are the horizons.
+
+    `foreign`: rounded by a function of the user's, which may leave the box.
+    """
 
     exact: bool
     average_value: Floats
     distance2: Floats
     average_gradient2: Floats
     observed: dict[str, Any]
+    foreign: bool = False
 
     def measurement(self, values: Floats, times: Sequence[int], forms: Sequence[str], most: float) -> Measurement:
         """`values`, from 0 to `most`, once for each form of the bound, with the horizons as labels."""
@@ -49,20 +54,28 @@ class Track:
         every = np.tile(values, (1, len(forms)))
         if self.exact:
             return exact(every[0], rtol=1e-10, labels=labels, observed=self.observed)
-        inside = np.clip(every, 0.0, most) if np.abs(every - every.clip(0.0, most)).max() <= FLOAT32 * most else every
-        return sampled(inside, low=0.0, high=most, labels=labels, observed=self.observed)
+        beyond = np.abs(every - every.clip(0.0, most)).max()
+        inside = np.clip(every, 0.0, most) if beyond <= FLOAT32 * most else every
+        left = self.foreign and beyond > FLOAT32 * most  # a function may leave the box: no upper end of the range then
+        return sampled(inside, low=0.0, high=None if left else most, labels=labels, observed=self.observed)
 
 
-def track(cell: Cell, schedule: Schedule, seed: int, *, broken: str | None = None) -> Track:
-    """Run the cell's setting to its T with stochastic rounding, or with nearest rounding where that is the control."""
+def track(
+    cell: Cell, schedule: Schedule, seed: int, *, broken: str | None = None, rounding: UserQuantizer | None = None
+) -> Track:
+    """Run the cell's setting to its T with stochastic rounding, or with nearest rounding where that is the control.
+
+    With a `rounding` of the user's in place of both, and then always by Monte Carlo.
+    """
     made, times = of(cell), horizons(cell)
-    rounding: ExactRounding = "dr" if broken == "nearest rounding" else "sr"
-    if made.exact:
-        return _exact_track(made, made.evolve(schedule.rates(times[-1]), rounding), times)
+    own: ExactRounding = "dr" if broken == "nearest rounding" else "sr"
+    if made.exact and rounding is None:
+        return _exact_track(made, made.evolve(schedule.rates(times[-1]), own), times)
     linear = isinstance(made.problem, LinearModel)
     runs = simulate(
         made.problem, made.grid, schedule, steps=times[-1], runs=int(cell["runs"]), start=made.start,
-        rounding=rounding, noise=made.noise, averages=True, check=True, seed=seed,
+        rounding=own if rounding is None else _into(made, rounding), noise=made.noise, averages=True,
+        check=rounding is None, seed=seed,
         checkpoints=range(1, times[-1] + 1) if linear and cell.get("every") else times,
     )  # fmt: skip
     rows = np.searchsorted(runs.checkpoints, times)
@@ -71,7 +84,14 @@ def track(cell: Cell, schedule: Schedule, seed: int, *, broken: str | None = Non
         gradients = runs.gradient2.cumsum(axis=0) / np.arange(1, len(runs.checkpoints) + 1)[:, None]
     values = runs.average_value if runs.average_value is not None else runs.value
     value, distance2, gradient2 = (np.ascontiguousarray(one[rows].T) for one in (values, runs.distance2, gradients))
-    return Track(False, value, distance2, gradient2, _observed(made, runs))
+    observed = _observed(made, runs) if rounding is None else {}
+    return Track(False, value, distance2, gradient2, observed, rounding is not None)
+
+
+def _into(made: Instance, rounding: UserQuantizer) -> Callable[[Any, int], Any]:
+    """``Q(clip_B(.))`` with the function as Q: the box B may be smaller than the range of the function."""
+    low, high = rounding.values([made.grid.low_code, made.grid.high_code])
+    return lambda x, draw: rounding(np.clip(x, low, high), draw)
 
 
 def _exact_track(made: Instance, run: Evolution, times: list[int]) -> Track:

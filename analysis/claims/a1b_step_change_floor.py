@@ -25,6 +25,8 @@ from alpt_ref.theory.problems import Separable, absolute, quadratic
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import LEARNED
+
 STEP_SIZE, BITS = 1.0 / 16.0, 8
 STARTS = (100, -100, 96, -104)
 """Codes of ``w_1``; coordinate i has the one at ``i mod 4``."""
@@ -187,6 +189,7 @@ def all_codes(cell: Cell) -> float:
 THEOREM = theorem(step_size_change_floor)
 CLAIM = Claim(
     id="a1b",
+    left_out=LEARNED,
     title="A step size that changes on a given path adds a floor to stochastic rounding's",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

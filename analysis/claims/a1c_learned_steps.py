@@ -23,6 +23,7 @@ from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, M
 
 from ._changing_steps import CAPPED, CHANGE, GAP, GRADIENT, LARGEST, SIZE, STEP, Alternating, Learned
 from ._instance import Floats
+from ._left_out import LEARNED
 from ._terms import WHOLE, Broken, at, is_its_terms, needed
 
 ALTERNATING = {
@@ -195,6 +196,7 @@ def draw(axes: Any, result: Any) -> None:
 THEOREM = theorem(sr_convex_learned_steps)
 CLAIM = Claim(
     id="a1c",
+    left_out=LEARNED,
     title="SR, convex, learned step sizes for each row",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

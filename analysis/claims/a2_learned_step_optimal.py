@@ -35,6 +35,8 @@ from alpt_ref.theory.learned_step_size import (
 )
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import LEARNED
+
 Floats = NDArray[np.float64]
 DENSITIES: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "normal": (lambda w: np.exp(-0.5 * w * w), 9.0),
@@ -145,6 +147,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="a2",
+    left_out=LEARNED,
     title="Where the learned step size comes to rest, and how near the optimal one that is",
     statement=(
         r"$\hat\Delta$, where descent with the straight-through derivative rests: its expectation is 0 there"

@@ -20,6 +20,7 @@ import numpy as np
 
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, product, sampled
 
+from ._left_out import LEARNED
 from ._relative_update import SCALES, initial, ratios, scale_of
 
 RANGE = (1 / 3, 3 / 2)
@@ -64,6 +65,7 @@ def _small_8(cell: Cell) -> bool:
 
 CLAIM = Claim(
     id="a3",
+    left_out=LEARNED,
     title="The gradient scale 1/√(d q) keeps the step size's relative update near the weights', at 2 to 10 bits",
     statement=(
         r"$\frac{1}{3} \;\leq\; E\,\frac{g\,|\nabla_\Delta|/\Delta}{\|\nabla_w\|/\|w\|} \;\leq\; \frac{3}{2},\quad"

@@ -16,6 +16,7 @@ import numpy as np
 
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, curve, product
 
+from ._left_out import LEARNED
 from ._pictures import slopes
 from ._relative_update import SCALES, ratios, scale_of
 
@@ -48,6 +49,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="a3b",
+    left_out=LEARNED,
     title="The step size's relative update does not depend on the samples of a row; 1/√b makes it fall",
     statement=(
         r"$\frac{g\,|\nabla_\Delta|/\Delta}{\|\nabla_w\|/\|w\|} \propto b^p:\quad p = 0$  for $g = 1$ and"

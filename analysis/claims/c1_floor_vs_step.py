@@ -20,6 +20,7 @@ import numpy as np
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import POWERS, RELATIVE, floor, grid_of
+from ._left_out import SEVERAL
 from ._pictures import slopes
 from ._slopes import ROUNDING
 
@@ -58,6 +59,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="c1",
+    left_out=SEVERAL,
     title="Scaling: the floor of stochastic rounding against the step size",
     statement=(
         r"$\lim_t E f(w_t) - f^* \propto \Delta^p:\quad p = 1$  with gradient noise or a kink,"

@@ -22,6 +22,7 @@ from alpt_ref.theory.stationary import gth
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import RELATIVE
+from ._left_out import SEVERAL
 from ._pictures import slopes
 
 GRID, SIGMA, ETA = Grid(1.0 / 64.0, 8), 4.0, 1.0 / 1024.0
@@ -67,6 +68,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="c2",
+    left_out=SEVERAL,
     title="Scaling: the floor of stochastic rounding against the dimension",
     statement=(
         r"$\lim_t E f(w_t) - f^* \propto d^{\,p}:\quad p = 1/2$  for dense gradients with $\|g\|_2$ fixed,"

@@ -17,6 +17,7 @@ from alpt_ref.theory import Noise
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import POWERS, RANGE, RELATIVE, SIGMA, floor, grid_of
+from ._left_out import FITTED
 from ._pictures import slopes
 from ._slopes import ROUNDING
 
@@ -53,6 +54,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="c3",
+    left_out=FITTED,
     title="Scaling: the floor of stochastic rounding does not depend on the learning rate",
     statement=r"$\eta\,|g_i| \leq \Delta:\quad \lim_t E f(w_t) - f^* \propto \eta^{\,0}$",
     plain=(

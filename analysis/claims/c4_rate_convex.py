@@ -20,6 +20,7 @@ from alpt_ref.theory import Chain, Grid, Noise, Schedule, absolute, bounds
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import RELATIVE
+from ._left_out import FITTED
 from ._pictures import slopes
 from ._slopes import slope_of
 
@@ -71,6 +72,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="c4",
+    left_out=FITTED,
     title="Scaling: stochastic rounding, convex: T^(-1/2) until the floor",
     statement=(
         r"$\eta_t = c/\sqrt{t}:\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \propto T^{-1/2}$  while"

@@ -19,6 +19,7 @@ from alpt_ref.theory import Chain, Grid, Noise, Schedule, bounds, quadratic
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import RELATIVE
+from ._left_out import FITTED
 from ._pictures import slopes
 from ._slopes import ROUNDING, slope_between
 
@@ -77,6 +78,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="c5",
+    left_out=FITTED,
     title="Scaling: stochastic rounding, strongly convex: ln(T)/T until the floor",
     statement=(
         r"$\eta_t = 1/(\mu t):\quad \frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \propto \frac{1 + \ln T}{T}$"

@@ -17,6 +17,7 @@ from alpt_ref.theory.stalling import dr_quadratic_stall
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, curve, product
 
 from ._instances import RELATIVE, Instance
+from ._left_out import DETERMINISTIC
 from ._pictures import slopes
 from ._slopes import slope_between
 
@@ -57,6 +58,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="c6",
+    left_out=DETERMINISTIC,
     title="Scaling: the floor of deterministic rounding against the learning rate",
     statement=r"$f = \frac{\lambda}{2}(w - w^*)^2$, DR from outside:  $\;\lim_t f(w_t) - f^* \propto \eta^{-2}$",
     plain=(

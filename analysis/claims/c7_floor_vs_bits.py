@@ -18,6 +18,7 @@ from alpt_ref.theory import Grid, Noise, Schedule, quadratic, simulate
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, curve, product
 
 from ._instances import RELATIVE, floor, grid_of
+from ._left_out import SEVERAL
 from ._pictures import slopes
 
 SIGMA, RATE, STEPS = 2.0, 1.0 / 1024.0, 8192
@@ -57,6 +58,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="c7",
+    left_out=SEVERAL,
     title="Scaling: one more bit halves the floor of stochastic rounding",
     statement=r"$\Delta = \beta/2^{m-1}:\quad \lim_t E f(w_t) - f^* \propto (2^m)^{-1}$  (with gradient noise)",
     plain=(

@@ -16,6 +16,7 @@ from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
 from ._instances import of
+from ._left_out import DETERMINISTIC
 from ._sharp import STEEP, each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
 from ._track import AT_EVERY_ITERATE, CONVEX, IN_BOX, horizons, known, largest_loss, measured_average
@@ -79,6 +80,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 THEOREM = theorem(dr_convex_constant)
 CLAIM = Claim(
     id="d1",
+    left_out=DETERMINISTIC,
     title="Deterministic rounding, convex, constant learning rate",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -21,6 +21,8 @@ from alpt_ref.theory.stalling import dr_is_fixed
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import DETERMINISTIC
+
 CURVATURE = 1.0
 
 
@@ -116,6 +118,7 @@ def none(cell: Cell, constants: Constants) -> float:
 THEOREM = theorem(dr_is_fixed)
 CLAIM = Claim(
     id="d3",
+    left_out=DETERMINISTIC,
     title="Where deterministic rounding stalls: the fixed points, code by code",
     statement=THEOREM.statement,
     plain=THEOREM.plain + " Measured: codes of which an implementation disagrees with this rule",

@@ -19,6 +19,7 @@ from alpt_ref.theory.stalling import dr_quadratic_stall
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact
 
+from ._left_out import DETERMINISTIC
 from ._pictures import along
 
 BITS = 9
@@ -88,6 +89,7 @@ def _outside(cell: Cell, constants: Constants, seen: Constants) -> bool:
 THEOREM = theorem(dr_quadratic_stall)
 CLAIM = Claim(
     id="d3b",
+    left_out=DETERMINISTIC,
     title="Where deterministic rounding stalls on a quadratic: farther out for smaller learning rates",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -18,6 +18,8 @@ from alpt_ref.theory.stalling import dr_freeze_step
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import DETERMINISTIC
+
 BITS = 11
 
 
@@ -81,6 +83,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 THEOREM = theorem(dr_freeze_step)
 CLAIM = Claim(
     id="d3c",
+    left_out=DETERMINISTIC,
     title="With c/√t deterministic rounding freezes at a step known beforehand",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -20,6 +20,7 @@ from alpt_ref.theory.stalling import dr_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import DETERMINISTIC
 from ._pictures import over_time
 
 STEP_SIZE = 1.0 / 16.0
@@ -118,6 +119,7 @@ def _small(cell: Cell, constants: Constants) -> bool:
 THEOREM = theorem(separation)
 CLAIM = Claim(
     id="d4",
+    left_out=DETERMINISTIC,
     title="Separation: deterministic rounding keeps a gap that stochastic rounding loses",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -22,6 +22,7 @@ from alpt_ref.theory.setting import NoiseKind
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import DITHER
 from ._noisy_chain import expected_rounding
 from ._pictures import along
 
@@ -92,6 +93,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 THEOREM = theorem(dither_bias_bound)
 CLAIM = Claim(
     id="d5",
+    left_out=DITHER,
     title="Dither: which gradient noise removes the bias of deterministic rounding",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

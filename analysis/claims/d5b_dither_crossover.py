@@ -21,6 +21,7 @@ from alpt_ref.theory.setting import NoiseKind
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import DITHER
 from ._noisy_chain import NoisyQuadratic
 from ._pictures import along
 
@@ -164,6 +165,7 @@ LONG = tuple(long_run(rate) for rate in (0.02, 0.05, 0.1))
 DECIDES = (0.6, 0.8, 1.0)
 CLAIM = Claim(
     id="d5b",
+    left_out=DITHER,
     title="Where “SR beats DR” stops: ratio of their squared errors against the gradient noise",
     statement="\n".join(one.statement for one in (QUIET, LOUD, SAME)),
     plain=" ".join(f"{one.plain.rstrip('.')}." for one in (QUIET, LOUD, SAME)),

@@ -23,6 +23,7 @@ from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instance import Floats
+from ._left_out import DETERMINISTIC
 
 STEP_SIZE = 2.0**-6
 SEQUENCES = ("extremal", "zeros, then extremal", "random", "sparse", "alternating", "constant")
@@ -120,6 +121,7 @@ def draw(axes: Any, result: Any) -> None:
 THEOREM = theorem(adam_dr_first_move)
 CLAIM = Claim(
     id="d7",
+    left_out=DETERMINISTIC,
     title="Deterministic rounding under lazy Adam: no code moves before a known touch",
     statement=THEOREM.statement,
     plain=THEOREM.plain + ". Measured: the touch at which a code of an LPT(DR) row first changes",

@@ -19,6 +19,7 @@ from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, 
 
 from . import _engine_twin as twin
 from ._engine_cases import ENDS, GROUPS, KINKED, PLAIN, SIZES, STEP_SIZE, case_of, cells
+from ._left_out import ENGINE
 
 CLOSE = 1e-5
 """Of squared distances, which the driver takes of float32 differences: relative to 1 plus their size."""
@@ -67,6 +68,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="e1",
+    left_out=ENGINE,
     title="the Monte Carlo driver's iterates are those of the definition",
     statement=r"$w_{t+1} = clip_B\,(w_t + Q(-\eta_t (f'(w_t) + \xi_t)))$ in every bit,"
     "\nwith words of their own for roundings, noises, runs and steps",

@@ -18,6 +18,7 @@ from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, 
 
 from . import _engine_twin as twin
 from ._engine_cases import ENDS, GROUPS, LINEAR, PLAIN, case_of, cells
+from ._left_out import ENGINE
 
 CLOSE = 1e-5
 """Relative to 1 plus the value: float32 terms of 3 coordinates and 70 iterates."""
@@ -112,6 +113,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="e2",
+    left_out=ENGINE,
     title="what the Monte Carlo driver measures along its runs",
     statement=r"$\frac{1}{t}\sum_{s=1}^{t} f(w_s)$, $\max_s \|g_s\|$, $\max_s \|w_s - w^*\|$, clipped updates"
     "\nas the bounds define them, for every loss, rounding and noise",

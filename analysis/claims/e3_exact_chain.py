@@ -19,6 +19,8 @@ import numpy as np
 from alpt_ref.theory import Chain, Grid, Noise, absolute, elastic, evolve_separable, huber, quadratic, saturating
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import ENGINE
+
 STEP_SIZE = 0.25
 PROBLEMS = {
     "bowl": quadratic(1.0, 0.31),
@@ -165,6 +167,7 @@ def bound(cell: Cell, constants: Constants) -> float:
 
 CLAIM = Claim(
     id="e3",
+    left_out=ENGINE,
     title="the exact chain's law is that of the definition",
     statement=r"$w' = clip_B\,(w + Q(-\eta (f'(w) + \xi)))$: laws, expectations, stationary laws"
     "\nof the exact chain, against Fractions",

@@ -18,6 +18,7 @@ from alpt_ref.theory import Noise
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
 from . import _engine_twin as twin
+from ._left_out import ENGINE
 
 SLOPES = 0.0, 0.3, -1.0, 1.6, 2.5, -7.0
 """In standard deviations: inside and outside the support of each noise."""
@@ -117,6 +118,7 @@ def bound(cell: Cell, constants: Constants) -> float:
 
 CLAIM = Claim(
     id="e4",
+    left_out=ENGINE,
     title="moments of the gradient noises",
     statement=r"$E\,n = 0$, $E\,n^2 = \sigma^2$, $E\,|f' + n|$: computed, integrated and drawn",
     plain="E n = 0, E n^2 = sigma^2, and E|f' + n| as computed, against numerical integration (1e-9 of sigma) and "

@@ -18,6 +18,8 @@ from alpt_ref.theory import Grid, Noise, absolute, elastic, huber, quadratic, sa
 from alpt_ref.theory.linear import LinearModel, huber_regression, l1_regression, least_squares, logistic_regression
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import ENGINE
+
 GRID = Grid(0.125, 5)
 SIGMA = 0.75
 FEATURES = np.array([[0.5, 1.0], [1.5, 0.25], [1.0, 1.0]])
@@ -143,6 +145,7 @@ def grid(budget: str) -> list[Cell]:
 
 CLAIM = Claim(
     id="e5",
+    left_out=ENGINE,
     title="constants of the problems on their box",
     statement=r"$\sup_B (E\,\|g\|^2)^{1/2} = G$, $\sup_B \|w - w^*\| = D$, $\sup_B L(w) = L$, $\inf_B \mu(w) = \mu$"
     "\n(at most, where a corner of the box does not attain them)",

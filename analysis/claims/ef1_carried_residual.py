@@ -11,6 +11,7 @@ from alpt_ref.theory import bounds
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
+from ._left_out import CARRIED
 from ._residual import ALONG, Carried, averages, both_forms, constants, figure, horizons, problem
 
 KEYS = ("eta", "step_size", "D1", "G", "dim")
@@ -69,6 +70,7 @@ def trivial(cell: Cell, constants: Constants) -> float:
 THEOREM = theorem(bounds.dr_residual_constant)
 CLAIM = Claim(
     id="ef1",
+    left_out=CARRIED,
     title="nearest rounding with carried residual, convex, constant learning rate",
     statement=THEOREM.statement,
     plain=THEOREM.plain + " Without noise.",

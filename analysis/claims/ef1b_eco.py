@@ -12,6 +12,7 @@ from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
 
 from . import _residual
+from ._left_out import CARRIED
 from ._residual import ALONG, Eco, averages, both_forms, figure, horizons, problem
 
 KEYS = ("eta", "keep", "step_size", "D1", "G", "g_max", "dim")
@@ -73,6 +74,7 @@ def trivial(cell: Cell, constants: Constants) -> float:
 THEOREM = theorem(bounds.eco_constant)
 CLAIM = Claim(
     id="ef1b",
+    left_out=CARRIED,
     title="nearest rounding with its error in the momentum (ECO), convex, constant learning rate",
     statement=THEOREM.statement,
     plain=THEOREM.plain + " Without noise.",

@@ -11,6 +11,7 @@ import numpy as np
 from alpt_ref.theory import bounds
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import CARRIED
 from ._residual import STEP_SIZE, Carried, Eco
 
 SIGNS = (-1.0, 1.0)
@@ -54,6 +55,7 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 
 CLAIM = Claim(
     id="ef1c",
+    left_out=CARRIED,
     title="dead time of nearest rounding with carried residual and of ECO",
     statement=(
         r"$|g|$ constant, $\eta|g| < \Delta/2$: the first move is update"

@@ -19,6 +19,8 @@ from scipy import stats
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, exact, product, sampled
 from alpt_ref.verification.stats import estimate
 
+from ._left_out import JUDGE
+
 Floats = NDArray[np.float64]
 Side = Literal["at most", "at least"]
 SIDES: tuple[Side, ...] = ("at most", "at least")
@@ -120,6 +122,7 @@ def bound(cell: Cell, constants: Constants) -> Any:
 
 CLAIM = Claim(
     id="j1",
+    left_out=JUDGE,
     title="The judge: false support at the boundary",
     statement=r"$P(\mathrm{SUPPORTED}\ |\ E X\ \mathrm{on\ the\ bound}) \leq \alpha$",
     plain=(

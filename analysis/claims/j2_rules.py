@@ -40,6 +40,8 @@ from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.stats import estimate
 from alpt_ref.verification.store import Record
 
+from ._left_out import JUDGE
+
 Floats = NDArray[np.float64]
 ALPHA, RUNS, POINTS, MARGIN = 0.05, 6, 5, 1.0
 DIGITS = (1e-12, 1e-10, 1e-9)
@@ -276,6 +278,7 @@ def breaks(name: str) -> Callable[[Cell], bool]:
 
 CLAIM = Claim(
     id="j2",
+    left_out=JUDGE,
     title="The judge: its rules against their definitions",
     statement=(
         r"SUPPORTED iff $\max_i p_i \leq \alpha$; REFUTED iff Holm rejects one of the points;"

@@ -25,6 +25,8 @@ from alpt_ref.tables import make_table
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 from alpt_ref.verification.inputs import Inputs
 
+from ._left_out import TRAINED
+
 PLAN = "bits"
 ROWS, FIELDS = 1000, 4
 OF_ROW: dict[str, Callable[[int], int]] = {
@@ -179,6 +181,7 @@ def claim_on(inputs: Inputs) -> Claim:
 HERE = Counted(None)
 CLAIM = Claim(
     id="m4",
+    left_out=TRAINED,
     title="Bytes held in serving and in training follow the formula",
     statement=(
         r"serving: $4n\lceil dm/32 \rceil + 4s$, affine grids $4n$ more; training: with the optimisers' states"

@@ -21,7 +21,9 @@ from alpt_ref.scalar.code_range import code_range, lowest_code
 from alpt_ref.theory.lattice import lattice_bias, lattice_neighbours, lattice_value, lattice_words
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, exact, product, sampled
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
+from ._quantizer_calls import unbiased
 from ._rounding import WORD_BIAS, count_moves, count_values, generator_of, nearest
 from ._words import code_at, count_words, place_of
 
@@ -167,6 +169,11 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim about the user's rounding in place of the package's."""
+    return unbiased(CLAIM, quantizer)
+
+
 THEOREM = theorem(lattice_bias)
 CLAIM = Claim(
     id="r1",
@@ -180,6 +187,7 @@ CLAIM = Claim(
     grid=grid,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     test=Test(
         normal=f"a run's value is the mean of {ROWS * COLUMNS // 8:,} rounding errors with independent words, each "
         "between -1 and 1 step: normal to within 0.01 by Berry and Esseen's theorem, and 64 of them are averaged again"

@@ -20,7 +20,9 @@ from alpt_ref.theory.identities import sr_variance
 from alpt_ref.theory.lattice import lattice_neighbours, lattice_value, lattice_words
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
+from ._quantizer_calls import variance
 from ._rounding import WORD_BIAS, WORD_BITS, count_values, generator_of, nearest
 from ._words import code_at, count_words, place_of
 
@@ -111,6 +113,11 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim about the user's rounding in place of the package's."""
+    return variance(CLAIM, quantizer)
+
+
 THEOREM = theorem(sr_variance)
 CLAIM = Claim(
     id="r2",
@@ -122,6 +129,7 @@ CLAIM = Claim(
     grid=grid,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     control=(
         Control("biased words", "every word is 2^-8 too small"),
         Control("nearest rounding", "squared error of DR in place of the variance of SR", where=lambda c: "code" in c),

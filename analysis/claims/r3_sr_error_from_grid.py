@@ -17,7 +17,9 @@ import numpy as np
 from alpt_ref.theory.identities import sr_error_from_grid
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
+from ._quantizer_calls import from_grid
 from ._rounding import WORD_BIAS, WORD_BITS, count_moves, dyadic, generator_of
 
 DIGITS = 10
@@ -114,6 +116,11 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim about the user's rounding in place of the package's."""
+    return from_grid(CLAIM, quantizer)
+
+
 THEOREM = theorem(sr_error_from_grid)
 CLAIM = Claim(
     id="r3",
@@ -125,6 +132,7 @@ CLAIM = Claim(
     grid=grid,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     control=(
         Control("shrunk", "0.99 of the bound, at updates of half a step", 0.99, where=lambda c: c["part"] == "halves"),
         Control(

@@ -17,6 +17,7 @@ from alpt_ref.theory.identities import expected_step_size_derivative
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import LEARNED
 from ._rounding import count_values
 
 POINTS = 48
@@ -103,6 +104,7 @@ def figure(axes: Any, result: Any) -> None:
 THEOREM = theorem(expected_step_size_derivative)
 CLAIM = Claim(
     id="r5",
+    left_out=LEARNED,
     title="step-size derivative, straight through the rounding",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -14,6 +14,7 @@ import numpy as np
 from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import LEARNED
 from ._rounding import WORD_BIAS, WORD_BITS, count_values, generator_of, nearest
 
 POINTS = 64
@@ -70,6 +71,7 @@ def figure(axes: Any, result: Any) -> None:
 
 CLAIM = Claim(
     id="r6",
+    left_out=LEARNED,
     title="stochastic rounding hides the step size from its gradient",
     statement=r"$\frac{d}{d\Delta} E\,Q(w;\Delta) = 0$ under SR inside the range, and $E\,SR(s) - s = 0$",
     plain="Under SR d E[Q]/dDelta = 0 inside the range, and the expected straight-through signal E SR(s) - s is 0: "

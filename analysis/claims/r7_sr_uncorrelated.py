@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from alpt_ref import quantizer
 from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, product, sampled
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
+from ._quantizer_correlations import uncorrelated
 from ._rounding import generator_of
 
 RUNS, PRODUCTS = 64, 8192
@@ -109,6 +111,11 @@ def figure(axes: Any, result: Any) -> None:
     axes.legend(fontsize=8)
 
 
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim about the user's rounding in place of the package's."""
+    return uncorrelated(CLAIM, quantizer)
+
+
 CLAIM = Claim(
     id="r7",
     title="rounding errors are uncorrelated",
@@ -121,6 +128,7 @@ CLAIM = Claim(
     bound=bound,
     margin=WITHIN,
     measure=measure,
+    of_quantizer=of_quantizer,
     test=Test(
         normal=f"a run's value is the mean of at least {PRODUCTS:,} products of errors with independent words, each "
         "between -4 and 4 (the row sums: -1 and 4), and 64 of them are averaged again"

@@ -24,6 +24,7 @@ from alpt_ref.theory.stationary import closed_classes
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import WORDS
 from ._pictures import COLOURS, MARKERS
 
 CURVATURE, STEP_SIZE, BITS = 2.0, 0.5, 9
@@ -166,6 +167,7 @@ def figure(axes: Any, result: Any) -> None:
 THEOREM = theorem(few_bits_stall)
 CLAIM = Claim(
     id="r8",
+    left_out=WORDS,
     title="where stochastic rounding with few random bits stalls",
     statement=THEOREM.statement,
     plain=THEOREM.plain + " Counted over all codes and words.",

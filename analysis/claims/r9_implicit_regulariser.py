@@ -21,6 +21,7 @@ from alpt_ref.theory.regulariser import expected_rise, expected_rise_from_grid
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import CHAIN
 from ._rounding import generator_of
 
 Floats = NDArray[np.float64]
@@ -152,6 +153,7 @@ def figure(axes: Any, result: Any) -> None:
 THEOREM = theorem(expected_rise)
 CLAIM = Claim(
     id="r9",
+    left_out=CHAIN,
     title="stochastic rounding as an implicit regulariser",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

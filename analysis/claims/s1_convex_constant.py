@@ -12,7 +12,9 @@ from alpt_ref.theory import Schedule, bounds
 from alpt_ref.theory.bounds import sr_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
+from ._quantizer_walks import walking
 from ._sharp import each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
 from ._track import ALONG, CONVEX, IN_BOX, against_time, horizons, known, largest_loss, loss_range, track
@@ -72,10 +74,15 @@ def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[f
     return [value(form, T) for form in forms(cell) for T in horizons(cell)]
 
 
-def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+def measure(cell: Cell, seed: int, *, broken: str | None = None, rounding: UserQuantizer | None = None) -> Measurement:
     """``(1/T) sum_t E f(w_t) - f*``."""
-    run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken)
+    run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken, rounding=rounding)
     return run.measurement(run.average_value, horizons(cell), forms(cell), loss_range(cell))
+
+
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim with the user's rounding in place of SR."""
+    return walking(CLAIM, measure, quantizer)
 
 
 THEOREM = theorem(sr_convex_constant)
@@ -90,6 +97,7 @@ CLAIM = Claim(
     constants=known,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     trivial=largest_loss,
     assumptions=(CONVEX, IN_BOX, is_its_terms(of_terms, bound), *ALONG),
     control=(

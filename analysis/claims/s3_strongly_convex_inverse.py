@@ -14,7 +14,9 @@ from alpt_ref.theory import Schedule, bounds
 from alpt_ref.theory.bounds import sr_strongly_convex_inverse
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
+from ._quantizer_walks import walking
 from ._sharp import each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
 from ._track import ALONG, IN_BOX, STRONGLY, against_time, horizons, known, largest_loss, loss_range, track
@@ -53,11 +55,16 @@ def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[f
     return [value(T, sparse) for sparse in (False, True) for T in horizons(cell)]
 
 
-def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+def measure(cell: Cell, seed: int, *, broken: str | None = None, rounding: UserQuantizer | None = None) -> Measurement:
     """``(1/T) sum_t E f(w_t) - f*``."""
     scale = 0.1 if broken == "slower" else 1.0
-    run = track(cell, Schedule("inverse", scale * known(cell)["eta"]), seed)
+    run = track(cell, Schedule("inverse", scale * known(cell)["eta"]), seed, rounding=rounding)
     return run.measurement(run.average_value, horizons(cell), FORMS, loss_range(cell))
+
+
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim with the user's rounding in place of SR."""
+    return walking(CLAIM, measure, quantizer)
 
 
 THEOREM = theorem(sr_strongly_convex_inverse)
@@ -72,6 +79,7 @@ CLAIM = Claim(
     constants=known,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     trivial=largest_loss,
     assumptions=(STRONGLY, IN_BOX, is_its_terms(of_terms, bound), *ALONG),
     control=(

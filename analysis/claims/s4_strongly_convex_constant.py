@@ -12,7 +12,9 @@ from alpt_ref.theory import Schedule, bounds
 from alpt_ref.theory.bounds import sr_strongly_convex_constant
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
+from ._quantizer_walks import walking
 from ._sharp import each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
 from ._track import ALONG, IN_BOX, STRONGLY, against_time, horizons, known, track
@@ -81,10 +83,15 @@ def largest(cell: Cell, constants: Constants) -> float:
     return float(constants["D"] ** 2)
 
 
-def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+def measure(cell: Cell, seed: int, *, broken: str | None = None, rounding: UserQuantizer | None = None) -> Measurement:
     """``E|w_t - w*|^2``."""
-    run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken)
+    run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken, rounding=rounding)
     return run.measurement(run.distance2, horizons(cell), forms(cell), largest(cell, known(cell)))
+
+
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim with the user's rounding in place of SR."""
+    return walking(CLAIM, measure, quantizer)
 
 
 THEOREM = theorem(sr_strongly_convex_constant)
@@ -99,6 +106,7 @@ CLAIM = Claim(
     constants=known,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     trivial=largest,
     assumptions=(
         STRONGLY,

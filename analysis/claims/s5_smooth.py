@@ -14,8 +14,10 @@ from alpt_ref.theory import Schedule, bounds
 from alpt_ref.theory.bounds import sr_smooth
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, product
+from alpt_ref.verification.user_quantizer import UserQuantizer
 
 from ._instances import of
+from ._quantizer_walks import walking
 from ._sharp import each
 from ._terms import WHOLE, Broken, at, is_its_terms, needed, needed_factors
 from ._track import ALONG, IN_BOX, SMOOTH_BEYOND, against_time, horizons, known, track
@@ -76,10 +78,15 @@ def largest(cell: Cell, constants: Constants) -> float:
     return of(cell).largest_square()
 
 
-def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
+def measure(cell: Cell, seed: int, *, broken: str | None = None, rounding: UserQuantizer | None = None) -> Measurement:
     """``(1/T) sum_t E|f'(w_t)|^2``."""
-    run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken)
+    run = track(cell, Schedule("constant", known(cell)["eta"]), seed, broken=broken, rounding=rounding)
     return run.measurement(run.average_gradient2, horizons(cell), FORMS, largest(cell, {}))
+
+
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim with the user's rounding in place of SR."""
+    return walking(CLAIM, measure, quantizer)
 
 
 THEOREM = theorem(sr_smooth)
@@ -94,6 +101,7 @@ CLAIM = Claim(
     constants=known,
     bound=bound,
     measure=measure,
+    of_quantizer=of_quantizer,
     trivial=largest,
     assumptions=(
         Assumption("f is L-smooth", lambda cell, constants: bool(np.isfinite(constants["L"])), proved=True),

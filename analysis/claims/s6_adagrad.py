@@ -26,6 +26,7 @@ from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, M
 
 from ._adagrad import Gradients, average_gaps, average_gaps_two_magnitudes, expected_root, gradients
 from ._instance import Floats
+from ._left_out import CHAIN
 from ._terms import WHOLE, Broken, is_its_terms, needed, needed_factors
 
 STEP_SIZE = 1.0 / 64.0
@@ -214,6 +215,7 @@ def draw(axes: Any, result: Any) -> None:
 THEOREM = theorem(sr_adagrad)
 CLAIM = Claim(
     id="s6",
+    left_out=CHAIN,
     title="SR, convex, Adagrad by elements and by rows",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

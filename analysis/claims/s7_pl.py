@@ -19,6 +19,7 @@ from alpt_ref.theory import Chain, Grid, Noise, Separable, bounds, evolve_separa
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import CHAIN
 from ._pictures import over_time
 
 Floats = NDArray[np.float64]
@@ -195,6 +196,7 @@ def _named(*names: str) -> Any:
 THEOREM = theorem(bounds.sr_pl_constant)
 CLAIM = Claim(
     id="s7",
+    left_out=CHAIN,
     title="SR, PL inequality, constant learning rate: linear to a floor",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -22,6 +22,7 @@ from alpt_ref.theory.rounded_update import largest_rounded_update
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import CHAIN
 from ._rounded_walk import RoundedWalk
 from ._terms import WHOLE, Broken, is_its_terms, needed
 
@@ -200,6 +201,7 @@ def draw(axes: Any, result: Any) -> None:
 THEOREM = theorem(unified_convex)
 CLAIM = Claim(
     id="u1",
+    left_out=CHAIN,
     title="Any rounding, convex, constant learning rate",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -14,6 +14,9 @@ from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
 from alpt_ref.theory.quadratic_laws import mean_error
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
+from alpt_ref.verification.user_quantizer import UserQuantizer
+
+from ._quantizer_laws import mean_law
 
 TIMES = (2, 3, 5, 10, 20, 50, 100)
 START = -14
@@ -132,6 +135,11 @@ def slow(cell: Cell) -> bool:
     return bool(cell["engine"] == "exact" and cell["rate"] < 1.0)
 
 
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim about the user's rounding in place of the package's."""
+    return mean_law(CLAIM, quantizer)
+
+
 THEOREM = theorem(mean_error)
 FORMULA = "(1 - eta lambda)^(t-1) (w_1 - w*)"
 CLAIM = Claim(
@@ -146,6 +154,7 @@ CLAIM = Claim(
     bound=bound,
     margin=margin,
     measure=measure,
+    of_quantizer=of_quantizer,
     assumptions=(Assumption("nothing clips", lambda cell, constants, seen: seen["clipped"] <= 1e-14, along_run=True),),
     control=(
         Control("nearest rounding", "DR in place of SR", where=lambda cell: cell["rate"] < 0.1),

@@ -14,6 +14,9 @@ from alpt_ref.theory import Chain, Grid, Noise, Schedule, quadratic, simulate
 from alpt_ref.theory.quadratic_laws import quadratic_stationary
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
+from alpt_ref.verification.user_quantizer import UserQuantizer
+
+from ._quantizer_laws import stationary_law
 
 BITS = 5
 DIGITS = 1e-10
@@ -104,6 +107,11 @@ def coarse(cell: Cell) -> bool:
     return bool(cell["engine"] == "exact" and cell["rate"] == 0.3 and cell["theta"] not in (0.25, 0.5))
 
 
+def of_quantizer(quantizer: UserQuantizer) -> Claim:
+    """The claim about the user's rounding in place of the package's."""
+    return stationary_law(CLAIM, quantizer)
+
+
 THEOREM = theorem(quadratic_stationary)
 CLAIM = Claim(
     id="x2",
@@ -116,6 +124,7 @@ CLAIM = Claim(
     bound=bound,
     margin=margin,
     measure=measure,
+    of_quantizer=of_quantizer,
     assumptions=(Assumption("0 < eta lambda <= 1", lambda cell, constants: 0.0 < cell["rate"] <= 1.0),),
     control=(
         Control("nearest rounding", "DR in place of SR"),

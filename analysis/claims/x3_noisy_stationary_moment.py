@@ -18,6 +18,8 @@ from alpt_ref.theory.quadratic_laws import noisy_quadratic_second_moment
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product, sampled
 
+from ._left_out import CHAIN
+
 CURVATURE, THETA = 2.0, 0.3
 DIGITS = 1e-10
 WITHIN = 0.05
@@ -145,6 +147,7 @@ def exactly(cell: Cell) -> bool:
 THEOREM = theorem(noisy_quadratic_second_moment)
 CLAIM = Claim(
     id="x3",
+    left_out=CHAIN,
     title="stationary second moment of SR on a noisy quadratic",
     statement=THEOREM.statement,
     plain=THEOREM.plain + " To ten digits.",

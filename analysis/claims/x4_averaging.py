@@ -20,6 +20,7 @@ from alpt_ref.theory.quadratic_laws import noisy_quadratic_second_moment, quadra
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
+from ._left_out import CHAIN
 from ._pictures import COLOURS
 
 Floats = NDArray[np.float64]
@@ -172,6 +173,7 @@ def figure(axes: Any, result: Any) -> None:
 THEOREM = theorem(averaged_second_moment)
 CLAIM = Claim(
     id="x4",
+    left_out=CHAIN,
     title="the mean of the iterates beats the floor of the iterates",
     statement=THEOREM.statement,
     plain=THEOREM.plain + " To eleven digits; d coordinates add up.",

@@ -33,6 +33,7 @@ from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, 
 from alpt_ref.verification.inputs import Inputs
 
 from ._clicks import FloatArray, best_point, clicks, named_store, rows_used
+from ._left_out import CHAIN
 from ._pictures import COLOURS
 from ._rounding import generator_of
 
@@ -198,6 +199,7 @@ def _stalls(cell: Cell) -> bool:
 THEOREM = theorem(increment)
 CLAIM = Claim(
     id="x5",
+    left_out=CHAIN,
     title="training with SR on click data is a supermartingale",
     statement=THEOREM.statement,
     plain=(

@@ -17,6 +17,8 @@ from alpt_ref.theory.supermartingale import Update, increment
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Control, Measurement, exact, product
 
+from ._left_out import CHAIN
+
 Floats = NDArray[np.float64]
 GRID = Grid(0.5, 8)
 START = 6
@@ -86,6 +88,7 @@ def transitions(g: Floats, eta: float, nearest: bool) -> tuple[Any, Any, Floats]
 THEOREM = theorem(increment)
 CLAIM = Claim(
     id="x5b",
+    left_out=CHAIN,
     title="the supermartingale of SR, exactly, on one weight",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

@@ -7,12 +7,14 @@ from typing import Any
 from alpt_ref.testing import Uniform
 
 from .lattices import STEPS
-from .peer import Case, Floats, Peer, Quantizer, module, on_tensors
+from .peer import Case, Peer, Quantizer, module, on_tensors
 
 PROMISE = (
     "uniform integer quantization of an input tensor, according to an input scale, zero-point and bit-width; "
     "float_to_int_impl performs the conversion from floating point to integer representation"
 )
+
+LAST_BIT = {"gradient": "it comes as g * scale / scale, each rounded to float32, and differs in the last bit"}
 
 
 def cases() -> list[Case]:
@@ -27,11 +29,9 @@ def cases() -> list[Case]:
         scale, zero, width = torch.tensor(STEPS[1]), torch.tensor(0.0), torch.tensor(float(bits))
         return on_tensors(lambda x: layer(scale, zero, width, x))
 
-    def stochastic(bits: int) -> Quantizer:
-        def quantizer(x: Floats, draw: int) -> Floats:
-            return int_quant(wrappers.StochasticRoundSte(deterministic_inference=False, seed=draw), bits)(x, draw)
-
-        return quantizer
+    def drawn(x: Any) -> Any:
+        seed = torch.initial_seed()  # the number of the draw
+        return wrappers.StochasticRoundSte(deterministic_inference=False, seed=seed)(x)
 
     found = []
     for bits in (8, 16):
@@ -41,18 +41,21 @@ def cases() -> list[Case]:
                 f"IntQuant, StochasticRoundSte, {bits} bits",
                 "sr",
                 lattice,
-                stochastic(bits),
-                PROMISE + "; StochasticRoundSte(seed=...)",
+                int_quant(drawn, bits),
+                PROMISE + "; StochasticRoundSte(seed=...); Ste: straight-through estimator",
                 "docstring of `brevitas.core.quant.IntQuant`",
+                not_promised=LAST_BIT,
                 require=("repeatable",),
+                resolution=2.0**-24,
             ),
             Case(
                 f"IntQuant, RoundSte, {bits} bits",
                 "dr",
                 lattice,
                 int_quant(wrappers.RoundSte(), bits),
-                PROMISE,
+                PROMISE + "; Ste: straight-through estimator",
                 "docstring of `brevitas.core.quant.IntQuant`",
+                not_promised=LAST_BIT,
             ),
         ]
     return found

@@ -1,17 +1,20 @@
 """FBGEMM: its rule of int8 with stochastic rounding, written down in NumPy, and its row-wise 8 bits on the CPU.
 
-Rows of int8 are rounded stochastically on a GPU only (on a CPU weights of fp32 are the only ones that its training rounds
-so, which leaves nothing to round): `fbgemm_rule`. Its words come from NumPy's
-generator here. Scale and bias of a row are those of its values, so that nothing lies beyond them.
+Rows of int8 are rounded stochastically on a GPU only: `fbgemm_rule`, whose words come from NumPy's generator here. On a
+CPU its training hands weights of fp32 alone to the function that rounds stochastically: there is nothing to round.
+Scale and bias of a row are those of its values, so that nothing lies beyond them.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alpt_ref.testing import Uniform
+from alpt_ref.testing.adapters import from_words
 
 from .fbgemm_rule import COMMIT, uint8_rule
 from .lattices import STEPS
@@ -23,10 +26,10 @@ INSIDE = {
     "nan_policy": "NaN in a row leaves it without a range",
 }
 
+
 def _reenacted() -> list[Case]:
-    def quantizer(x: Floats, draw: int, step: float) -> Floats:
+    def quantizer(x: Floats, words: NDArray[np.uint32], step: float) -> Floats:
         low, high = -128 * step, 127 * step
-        words = np.random.default_rng(draw).integers(0, 2**32, x.shape, dtype=np.uint32)
         codes = uint8_rule(np.clip(x, F(low), F(high)), words, step, low)
         return np.asarray(codes.astype(F) * F(step) + F(low))
 
@@ -35,10 +38,11 @@ def _reenacted() -> list[Case]:
             f"stochastic_rounding_vector, uint8, scale {step:g}",
             "sr",
             Uniform(step, 8),
-            lambda x, draw, step=step: quantizer(x, draw, step),
+            from_words(functools.partial(quantizer, step=step), bits=23),
             "stochastic_rounding (bool): If True, apply stochastic rounding for weight type that is not "
             "`SparseType.FP32`",
             "docstring of `SplitTableBatchedEmbeddingBagsCodegen`",
+            resolution=2.0**-23,
             not_promised=INSIDE,
         )
         for step in STEPS
@@ -61,19 +65,20 @@ def _row_wise() -> list[Case]:
             f"FloatToFused8BitRowwiseQuantized, scale {step:g}",
             "dr",
             Uniform(step, 8),
-            on_tensors(lambda x, step=step: round_trip(x, step)),
-            "Convert float or half inputs to rowwise quantized (8-bit) outputs. Each row's Scale and Bias are stored in the row",
+            on_tensors(functools.partial(round_trip, step=step)),
+            "Convert float or half inputs to rowwise quantized (8-bit) outputs. Each row's Scale and Bias are stored "
+            "in the row itself (fused) at the end",
             "`include/fbgemm/QuantUtils.h`, which states no rule of rounding",
-            not_promised=INSIDE,
+            not_promised=INSIDE | {"beside_ties": "no rule of rounding is stated"},
         )
         for step in STEPS
     ]
 
 
 RULE = Peer(
-    "FBGEMM, GPU rule in NumPy",
+    "FBGEMM (GPU rule)",
     None,
     _reenacted,
-    reenacted=f"re-enacted from stochastic_rounding.cuh of pytorch/FBGEMM at {COMMIT[:12]}",
+    origin=f"commit {COMMIT[:10]}, re-enacted in NumPy",
 )
-CPU = Peer("FBGEMM, CPU", "fbgemm_gpu-cpu", _row_wise)
+CPU = Peer("FBGEMM (CPU)", "fbgemm_gpu-cpu", _row_wise)

@@ -1,8 +1,9 @@
 """FBGEMM's int8 rule of stochastic rounding, written down in NumPy, and what it does to numbers on the grid, counted.
 
 It comes from `stochastic_rounding_scalar_uint8` and `stochastic_rounding_vector` of
-``fbgemm_gpu/include/fbgemm_gpu/utils/stochastic_rounding.cuh``. ``python -m analysis.peers.fbgemm_rule`` compares it, on a
-GPU and with CuPy, with the same arithmetic in CUDA C: every noise that there is, at every code.
+``fbgemm_gpu/include/fbgemm_gpu/utils/stochastic_rounding.cuh``. ``python -m analysis.peers.fbgemm_rule`` compares it,
+on a GPU and with CuPy, with the same arithmetic in CUDA C, all noises at all codes. On an H200 and for a scale of 1/16
+none of the 2^31 codes differed, with and without fused products.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ extern "C" __global__ void rule(const float* x, unsigned int first, float scale,
 """
 
 
-def uint8_rule(
-    x: NDArray[np.float32], words: NDArray[np.uint32], scale: float, bias: float
-) -> NDArray[np.uint8]:
+def uint8_rule(x: NDArray[np.float32], words: NDArray[np.uint32], scale: float, bias: float) -> NDArray[np.uint8]:
     """Codes of x for 32-bit words: float32 noise in [-1/2, 1/2) is added and the sum goes to the nearest integer.
 
     The sum is rounded to float32 before it is rounded to an integer, and the integer is cut to 8 bits.
@@ -50,7 +49,7 @@ def uint8_rule(
 
 
 def compare_on_gpu(scale: float, *, fused: bool) -> tuple[int, int]:
-    """Codes that differ between NumPy and CUDA C, of every grid point with every noise; noises that take 255 to 0 there.
+    """Codes that differ between NumPy and CUDA C, all codes with all noises; noises that take 255 to 0 there.
 
     `fused`: whether the compiler may round a product and its sum once, as it does by default.
     """

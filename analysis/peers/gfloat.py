@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alpt_ref.testing import Uniform
+from alpt_ref.testing.adapters import from_words
 
 from .lattices import bf16, fp8
 from .peer import Case, Floats, Peer, Quantizer, module
@@ -17,14 +19,15 @@ WORD_BITS = 32
 def _rounded(format_info: Any, mode: Any, *, stochastic: bool) -> Quantizer:
     ndarray = module("gfloat").round_ndarray
 
-    def quantizer(x: Floats, draw: int) -> Floats:
-        if not stochastic:
-            return np.asarray(ndarray(format_info, x, mode, sat=True), dtype=np.float32)
-        words = np.random.default_rng(draw).integers(0, 2**WORD_BITS, x.shape, dtype=np.int64)
-        wide = x.astype(np.float64)  # its sums of words and fractions need more than 24 bits
-        return np.asarray(ndarray(format_info, wide, mode, sat=True, srbits=words, srnumbits=WORD_BITS), np.float32)
+    def nearest(x: Floats, draw: int) -> Floats:
+        return np.asarray(ndarray(format_info, x, mode, sat=True), dtype=np.float32)
 
-    return quantizer
+    def with_words(x: Floats, words: NDArray[np.uint32]) -> Floats:
+        wide = x.astype(np.float64)  # its sums of words and fractions need more than 24 bits
+        options = {"srbits": words.astype(np.int64), "srnumbits": WORD_BITS}
+        return np.asarray(ndarray(format_info, wide, mode, sat=True, **options), dtype=np.float32)
+
+    return from_words(with_words, bits=WORD_BITS) if stochastic else nearest
 
 
 def cases() -> list[Case]:
@@ -52,6 +55,7 @@ def cases() -> list[Case]:
                     _rounded(info, mode, stochastic=rounding == "sr"),
                     promise + "; sat: round overflowed values to fi.max",
                     "docstrings of `gfloat.round_ndarray` and `gfloat.RoundMode`",
+                    ties="even" if rounding == "dr" else None,
                 )
             )
     return found

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from alpt_ref.testing import FloatFormat, Lattice, Uniform
 
 STEPS = (2.0**-4, 3 / 64)
-"""Every multiple up to 16 bits and every midpoint is a float32 number with both, so that it is beyond doubt which numbers
-the lattice holds and where its ties are. With the second the reciprocal is none."""
+"""With both every multiple up to 16 bits and every midpoint is a float32 number, so that it is beyond doubt which
+numbers the lattice holds and where its ties are. The reciprocal of the second is none."""
 
 
-def bf16() -> Any:
-    """Numbers of bfloat16."""
-    raise ImportError("no such lattice yet")
+def bf16() -> Lattice:
+    """Numbers of bfloat16; beyond them infinity or the largest."""
+    return FloatFormat("bf16")
 
 
-def fp8() -> Any:
+def fp8() -> Lattice:
     """Numbers of fp8 E4M3, which end at 448 and have no infinity."""
-    raise ImportError("no such lattice yet")
+    return FloatFormat("e4m3")
 
 
-def symmetric(step_size: float, bits: int) -> Any:
+def symmetric(step_size: float, bits: int) -> Lattice:
     """Uniform, without the lowest code."""
-    raise ImportError("no such lattice yet")
+    return Uniform(step_size, bits, narrow=True)

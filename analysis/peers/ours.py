@@ -42,10 +42,11 @@ def cases() -> list[Case]:
                     rounded(0.1, bits, rounding),
                     PROMISES[rounding],
                     "docstring of `quantize`, docs/numerics.md",
-                    require=("row_prefix", "column_prefix", "threads"),
+                    require=("row_prefix", "column_prefix", "threads", "layout"),
+                    ties="up" if rounding == "dr" else None,
                 )
             )
     return found
 
 
-PEER = Peer(f"alpt_ref {__version__}", None, cases)
+PEER = Peer("alpt_ref", None, cases, origin=__version__)

@@ -49,7 +49,9 @@ def table(record: Record, link: str = "") -> str:
     lines.append("|---|---|---|" + ":-:|" * len(names))
     for row in record.rows:
         cells = [f"{row.peer} {row.version}: {row.case}", row.rounding.upper(), row.lattice]
-        lines.append("| " + " | ".join([*(_escaped(one) for one in cells), *(cell(row, name) for name in names)]) + " |")
+        lines.append(
+            "| " + " | ".join([*(_escaped(one) for one in cells), *(cell(row, name) for name in names)]) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -59,8 +61,8 @@ def sentences(record: Record) -> str:
     packages = list(dict.fromkeys(row.peer for row in record.rows))
     clean = [name for name in packages if not any(row.failed for row in record.rows if row.peer == name)]
     lines = [
-        f"{len(record.rows)} roundings of {len(packages)} quantisers were checked; {len(broken)} of the roundings break "
-        "something that they promise or that follows from their kind of rounding. "
+        f"{len(record.rows)} roundings of {len(packages)} quantisers were checked; {len(broken)} of the roundings "
+        "break something that they promise or that follows from their kind of rounding. "
         + (f"Nothing of that was found in {_and(clean)}." if clean else "None was without a finding.")
     ]
     by_property: dict[str, list[str]] = {}
@@ -68,7 +70,9 @@ def sentences(record: Record) -> str:
         by_property.setdefault(name, []).append(row.peer)
     for name in sorted(by_property, key=lambda name: -len(by_property[name])):
         every = by_property[name]
-        lines.append(f"- `{name}`: {_and(list(dict.fromkeys(every)))} ({len(every)} of {_tested(record, name)} roundings).")
+        lines.append(
+            f"- `{name}`: {_and(list(dict.fromkeys(every)))} ({len(every)} of {_tested(record, name)} roundings)."
+        )
     for one in record.missing:
         lines.append(f"- not measured: {one.peer} ({one.reason}).")
     return "\n".join(lines)
@@ -98,8 +102,8 @@ def reproductions(record: Record) -> str:
             f"Found: {check.text}",
         ]
         if (one := check.example) is not None:
-            draw = "" if one.draw is None else f", draw = {one.draw}"
-            lines += ["", f"x = `{one.x}`{draw}: result `{one.result}`, expected `{one.expected}`."]
+            call = f"case({row.peer!r}, {row.case!r}).{one.call}"
+            lines += ["", "```python", call, f"# {one.result}, expected {one.expected}", "```"]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) or "None."
 
@@ -107,7 +111,7 @@ def reproductions(record: Record) -> str:
 def notes(record: Record) -> str:
     """What does not hold and was not promised."""
     lines = [
-        f"- {row.peer}, {row.case}: `{name}`. {check.text}" + (f" Not promised: {check.why}." if check.why else "")
+        f"- {row.peer}, {row.case}: `{name}`: {check.text}" + (f" ({check.why})" if check.why else "")
         for row in record.rows
         for name, check in row.checks.items()
         if check.verdict == "note"
@@ -121,7 +125,9 @@ def measured_with(record: Record) -> str:
     for name in dict.fromkeys(row.peer for row in record.rows):
         rows = [row for row in record.rows if row.peer == name]
         one, seconds = rows[0], sum(row.seconds for row in rows)
-        lines.append(f"| {name} | {one.version} | {one.effort}, {one.seed} | {seconds:.0f} | {one.date} | {one.machine} |")
+        lines.append(
+            f"| {name} | {one.version} | {one.effort}, {one.seed} | {seconds:.0f} | {one.date} | {one.machine} |"
+        )
     return "\n".join(lines)
 
 
@@ -134,7 +140,7 @@ def markdown(record: Record) -> str:
         table(record),
         "## Measured with\n\n" + measured_with(record),
         "## Broken promises\n\n" + reproductions(record),
-        "## Notes\n\n" + notes(record),
+        "## Notes\n\nWhat does not hold, and nobody promised it.\n\n" + notes(record),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Literal
@@ -12,7 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.testing import Lattice
+from alpt_ref.testing.adapters import from_torch
+
 Floats = NDArray[np.float32]
+LOCK = threading.Lock()
 Quantizer = Callable[[Floats, int], Floats]
 """Decoded values of x (n, d) in the draw with this number: same x and draw, same result."""
 
@@ -24,8 +28,7 @@ class Case:
     name: str
     """What it is, in the package's own words: ``"fixed_point_quantize, nearest"``."""
     rounding: Literal["sr", "dr"]
-    lattice: Any
-    """A lattice of `alpt_ref.testing`."""
+    lattice: Lattice
     quantizer: Quantizer
     promise: str
     """What the package says of its rounding, quoted."""
@@ -33,8 +36,14 @@ class Case:
     """Where it says so."""
     not_promised: dict[str, str] = field(default_factory=dict)
     """Properties that do not follow from the promise, with the reason: a breach is a note."""
+    left_out: tuple[str, ...] = ()
+    """Properties that cannot be measured: those that compare two calls, where nothing seeds the generator."""
     require: tuple[str, ...] = ()
-    """Properties that are notes by default and that this package promises."""
+    """Properties that do not follow from the rounding and that this package promises."""
+    ties: str | None = None
+    """The rule for ties that it promises."""
+    resolution: float = 2.0**-32
+    """Bias of a step that its random numbers leave: 2^-24 where they are those of a float32 generator."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +52,20 @@ class Peer:
 
     name: str
     distribution: str | None
-    """Of which the version is given; None if nothing is installed for it."""
+    """The one whose version is given; None if nothing is installed for it."""
     cases: Callable[[], list[Case]]
     """Raises ImportError where the package is missing."""
-    reenacted: str = ""
-    """If the package is not called: which rule was written down anew, and from where."""
+    origin: str = ""
+    """Without a distribution: the version, or which rule was written down anew and from where."""
+
+    def case(self, name: str) -> Case:
+        """The rounding of this name."""
+        return next(one for one in self.cases() if one.name == name)
 
     def version(self) -> str:
-        """Version of the installed distribution; of a rule that was written down, where from."""
+        """Of the installed distribution; `origin` where there is none."""
         if self.distribution is None:
-            return self.reenacted
+            return self.origin
         try:
             return metadata.version(self.distribution)
         except metadata.PackageNotFoundError:
@@ -64,27 +77,17 @@ def module(name: str) -> Any:
     return importlib.import_module(name)
 
 
-@contextmanager
-def _torch_seed(torch: Any, seed: int) -> Iterator[None]:
-    state = torch.get_rng_state()
-    torch.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
-
-
 def on_tensors(function: Callable[[Any], Any]) -> Quantizer:
-    """A function of a tensor that draws from PyTorch's generator, which is seeded with the draw and put back.
-
-    The tensor shares the memory of x; where x is read-only or runs backwards, which PyTorch does not know, it is a copy.
-    """
+    """A function of a tensor that draws from PyTorch's generator, which is seeded with the draw and put back."""
     torch = module("torch")
 
-    def quantizer(x: Floats, draw: int) -> Floats:
-        shared = x.flags.writeable and all(stride >= 0 for stride in x.strides)
-        with _torch_seed(torch, draw), torch.no_grad():
-            result = function(torch.from_numpy(x if shared else x.copy()))
-        return np.asarray(result.to(torch.float32).numpy())
+    def seeded(x: Any, draw: int) -> Any:
+        with LOCK:  # one generator for all threads: what is measured is not the race for it
+            state = torch.get_rng_state()
+            torch.manual_seed(draw)
+            try:
+                return function(x).to(torch.float32)
+            finally:
+                torch.set_rng_state(state)
 
-    return quantizer
+    return from_torch(seeded)

@@ -12,12 +12,13 @@ import numpy as np
 from alpt_ref.testing import Uniform
 
 from .lattices import bf16
-from .peer import Case, Floats, Peer, Quantizer, module, on_tensors
+from .peer import LOCK, Case, Floats, Peer, Quantizer, module, on_tensors
 
 MODES: dict[Literal["sr", "dr"], tuple[int, str]] = {
     "sr": (5, "Stochastic rounding proportional to the fractional part"),
     "dr": (1, "Round to nearest value, ties to even (IEEE 754 default)"),
 }
+STE = "; on tensors: Quantize to fixed-point with specified rounding mode and STE"
 STEP = 2.0**-4
 
 
@@ -25,12 +26,13 @@ def _numpy_seed(function: Any) -> Quantizer:
     """A function that draws from NumPy's global generator, which is seeded with the draw and put back."""
 
     def quantizer(x: Floats, draw: int) -> Floats:
-        state = np.random.get_state()
-        np.random.seed(draw % 2**32)  # noqa: NPY002  (what it draws from)
-        try:
-            return np.asarray(function(x), dtype=np.float32)
-        finally:
-            np.random.set_state(state)
+        with LOCK:
+            state = np.random.get_state()  # noqa: NPY002  (what it draws from)
+            np.random.seed(draw % 2**32)  # noqa: NPY002
+            try:
+                return np.asarray(function(x), dtype=np.float32)
+            finally:
+                np.random.set_state(state)  # noqa: NPY002
 
     return quantizer
 
@@ -59,8 +61,11 @@ def _cases(*, tensors: bool) -> list[Case]:
                 rounding,
                 Uniform(STEP, 8),
                 on_tensors(fixed) if tensors else _numpy_seed(fixed),
-                promise,
-                "docstring of `pychop.Chopf`",
+                promise + (STE if tensors else ""),
+                "docstrings of `pychop.Chopf` and its backend",
+                require=("gradient",) if tensors else (),
+                ties="even" if rounding == "dr" else None,
+                resolution=2.0**-24,
             ),
             Case(
                 f"Chop(8, 7, rmode={mode})",
@@ -69,6 +74,9 @@ def _cases(*, tensors: bool) -> list[Case]:
                 _floating(package, mode, tensors=tensors),
                 promise + "; random_state: random seed set for stochastic rounding settings",
                 "docstring of `pychop.Chop`",
+                require=("repeatable",),
+                ties="even" if rounding == "dr" else None,
+                resolution=2.0**-24,
             ),
         ]
     if not tensors:
@@ -87,5 +95,5 @@ def _cases(*, tensors: bool) -> list[Case]:
     return found
 
 
-NUMPY = Peer("pychop, NumPy", "pychop", lambda: _cases(tensors=False))
-TORCH = Peer("pychop, PyTorch", "pychop", lambda: _cases(tensors=True))
+NUMPY = Peer("pychop (NumPy)", "pychop", lambda: _cases(tensors=False))
+TORCH = Peer("pychop (PyTorch)", "pychop", lambda: _cases(tensors=True))

@@ -18,8 +18,8 @@ Verdict = Literal["holds", "fails", "note", "left out"]
 class Example(msgspec.Struct, frozen=True):
     """The shortest reproduction of a breach that the check found."""
 
-    x: str
-    draw: int | None
+    call: str
+    """In Python: the array, the number of the draw and the place of the element."""
     result: str
     expected: str
 
@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True):
     promise: str
     source: str
     checks: dict[str, Check]
-    effort: str
+    effort: float
     seed: int
     seconds: float
     date: str
@@ -92,10 +92,12 @@ def save(path: Path, record: Record) -> None:
     write_text(path, msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n")
 
 
-def merged(old: Record | None, command: str, rows: Iterable[Row], missing: Sequence[Missing], order: Sequence[str]) -> Record:
+def merged(
+    old: Record | None, command: str, rows: Iterable[Row], missing: Sequence[Missing], order: Sequence[str]
+) -> Record:
     """New rows in place of the same peer's old ones; old rows of peers that were not measured now stay, as they were.
 
-    A peer with a row of any age is not missing. Every row names the version, date and machine that it was measured with.
+    A peer with a row of any age is not missing. Every row names the version, date and machine it was measured with.
     """
     fresh = list(rows)
     names = {row.peer for row in fresh}

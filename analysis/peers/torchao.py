@@ -14,6 +14,7 @@ ROWS = (
     "The probability of rounding up is equal to x - floor(x), which indicates how close the value is to the next "
     "integer value. Thus, stochastic rounding also approximates the floating point value exactly."
 )
+DIVIDED = "AQT uses `input * (1 / scale)`, while this function performs `input / scale`"
 INSIDE = {
     "saturation": "a row's scale is that of its largest value: nothing lies beyond it",
     "nan_policy": "NaN in a row leaves it without a scale",
@@ -38,8 +39,9 @@ def _rows() -> list[Case]:
                 rounding,
                 symmetric(step, 8),
                 on_tensors(round_trip),
-                ROWS if rounding == "sr" else "absmax symmetric quantization",
+                ROWS if rounding == "sr" else DIVIDED,
                 "docstring of `quantize_int8_rowwise`",
+                resolution=2.0**-24,
                 not_promised=INSIDE,
             )
         )

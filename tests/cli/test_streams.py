@@ -55,6 +55,21 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path, capfd: pytest.CaptureFi
     assert "\\x1b[2J" in said.err
 
 
+def test_a_current_folder_that_was_deleted_is_named(tmp_path: Path) -> None:
+    gone = f"cd '{tmp_path}' && mkdir gone && cd gone && rmdir ../gone"
+    done = shell(f"{gone} && PYTHONPATH='{ROOT}' alpt-ref data synth --output x")
+    assert (done.returncode, done.stderr) == (2, "Error: the current folder was deleted; go to another one\n")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two"])
+def test_a_number_of_threads_that_numba_does_not_take(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NUMBA_NUM_THREADS", value)
+    assert run(["verify", "list"]) == 2
+    assert "NUMBA_NUM_THREADS must be a whole number of at least 1" in capsys.readouterr().err
+
+
 def test_only_one_place_prints() -> None:
     """What it prints is escaped: nothing else of the command line may call click.echo or print."""
     found = [

@@ -62,6 +62,20 @@ def awaited_code(grid: str, bits: int, w: np.float32, values: Rows, rounding: st
     return first + upper - (0 if up else 1)
 
 
+def require_rows(table: Any, grid: str, moved: dict[int, Rows], purpose: int, update: int) -> None:
+    """The rows' grids, codes and values are those of the moved weights, by the definition."""
+    bits, codes = table.bits, np.asarray(table.codes()).astype(int)
+    for row, w in moved.items():
+        step_size, bias = awaited_grid(grid, bits, w)
+        assert table.step_size[row] == step_size
+        assert grid == "symmetric" or table.bias[row] == bias
+        values = values_of(grid, bits, step_size, bias)
+        for column in range(D):
+            word = oracle.random_word(SEED, row, column, update, purpose)
+            assert codes[row, column] == awaited_code(grid, bits, w[column], values, table.rounding, word)
+        assert np.array_equal(table.lookup([row])[0], values[codes[row] + 2 ** (bits - 1)])
+
+
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize(("rounding", "bits"), [("sr", 8), ("dr", 4), ("sr", 2)])
 def test_steps_are_those_of_the_definition(grid: str, rounding: str, bits: int) -> None:
@@ -71,38 +85,26 @@ def test_steps_are_those_of_the_definition(grid: str, rounding: str, bits: int) 
         "rowmax", N, D, grid=grid, bits=bits, rounding=rounding, optimizer="sgd", lr=lr, weight_decay=decay,
         weights=weights, seed=SEED,
     )  # fmt: skip
-    rows, moved, purpose, update = np.arange(N), weights, PURPOSE_INITIAL, 0
-    for ids, grads in [(None, None), *batches(N, D, count=3)]:
-        if ids is not None and grads is not None:
-            old, rows, moved = table.lookup(np.arange(N)), np.unique(ids), []
-            order = np.argsort(ids, kind="stable")
-            kept = table.state()
-            table.apply_gradients(ids, np.round(grads[: len(order)] * 64) / np.float32(64))
-            for row in rows:
-                total = (np.round(grads[ids == row] * 64) / np.float32(64)).sum(axis=0, dtype=np.float32)
-                update_ = np.float32(lr) * total
-                moved.append(old[row] - (update_ + np.float32(lr * decay) * old[row]))
-            others = np.setdiff1d(np.arange(N), rows)
-            assert all(np.array_equal(kept[name][others], table.state()[name][others]) for name in table._arrays())
-            purpose = PURPOSE_UPDATE
-        codes = np.asarray(table.codes()).astype(int)
-        for row, w in zip(rows, moved, strict=True):
-            step_size, bias = awaited_grid(grid, bits, w)
-            assert table.step_size[row] == step_size
-            assert grid == "symmetric" or table.bias[row] == bias
-            values = values_of(grid, bits, step_size, bias)
-            for column in range(D):
-                word = oracle.random_word(SEED, int(row), column, update, purpose)
-                assert codes[row, column] == awaited_code(grid, bits, w[column], values, rounding, word)
-            assert np.array_equal(table.lookup([row])[0], values[codes[row] + 2 ** (bits - 1)])
-        update += purpose == PURPOSE_UPDATE
-    assert len(np.unique(codes)) > 2
+    require_rows(table, grid, dict(enumerate(weights)), PURPOSE_INITIAL, 0)
+    for update, (ids, grads) in enumerate(batches(N, D, count=3)):
+        grads = np.round(grads * 2000.0).astype(np.float32) / np.float32(64)  # sums are exact in any order
+        old, kept = table.lookup(np.arange(N)), table.state()
+        table.apply_gradients(ids, grads)
+        moved = {}
+        for row in np.unique(ids).tolist():
+            step = np.float32(lr) * grads[ids == row].sum(axis=0, dtype=np.float32)
+            moved[row] = old[row] - (step + np.float32(lr * decay) * old[row])
+        require_rows(table, grid, moved, PURPOSE_UPDATE, update)
+        others = np.setdiff1d(np.arange(N), ids)
+        assert all(np.array_equal(kept[name][others], table.state()[name][others]) for name in table._arrays())
+    assert len(np.unique(table.codes())) > 2
 
 
 def by_quotient(rows: Rows, words: NDArray[np.uint32]) -> Rows:
     """A rewrite at 16 bits as it is common: step size and codes by float32 quotients, and an added random number."""
     step_size = np.abs(rows).max(axis=1, keepdims=True) / np.float32(32767)
-    return np.clip(np.floor(rows / step_size + words / 2.0**32), -32767, 32767).astype(np.float32) * step_size
+    codes = np.clip(np.floor(rows / step_size + words / 2.0**32), -32767, 32767)
+    return np.asarray(codes.astype(np.float32) * step_size)
 
 
 @pytest.mark.parametrize("bits", [16, 4])

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from alpt_ref._util.files import atomic
+from alpt_ref import verify
+from alpt_ref._util.files import atomic, claim_folder
 from alpt_ref._util.outputs import check_output_file, check_output_folder, check_results_folder, open_output
+from alpt_ref.data import synthetic_clicks
 from alpt_ref.errors import InputError
+from alpt_ref.serving.import_table import quantize_file
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 
@@ -174,3 +179,20 @@ def test_folders_for_results(tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     check_results_folder(tmp_path / "new" / "below")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_folder_of_ours_is_made_within_another(tmp_path: Path) -> None:
+    """Whoever makes it: the verbs, and functions called from Python."""
+    clicks = synthetic_clicks(rows=60, fields=2, features=10)
+    clicks.save(tmp_path / "store")
+    makers: list[Callable[[Path], object]] = [
+        lambda path: claim_folder(path, "config.toml", lambda marker: None, ("result.json",)),
+        lambda path: verify("r2", output=path),
+        lambda path: quantize_file(tmp_path / "w.npy", path, bits=4),
+        clicks.save,
+    ]
+    np.save(tmp_path / "w.npy", np.ones((4, 2), np.float32))
+    for make in makers:
+        with pytest.raises(InputError, match=r"store, which belongs to alpt-ref \(manifest\.json\)"):
+            make(tmp_path / "store" / "deeper" / "new")
+    assert not (tmp_path / "store" / "deeper").exists()

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.files import hidden, sync, sync_folder
+from alpt_ref._util.files import hidden, require_outside, sync, sync_folder
 from alpt_ref.data.store.reader import ARRAY_DTYPES, FORMAT, MANIFEST, VERSION, fingerprint_of, read_manifest
 from alpt_ref.errors import InputError
 
@@ -108,8 +108,9 @@ def check_target(folder: Path) -> dict[str, Any] | None:
     Raises
     ------
     InputError
-        `folder` is a file, or a folder that holds something other than a readable store.
+        `folder` is a file, lies in a run or the like, or holds something other than a readable store.
     """
+    require_outside(folder, within=["reproduce.json", "comparison.json"])
     if not folder.exists() and not folder.is_symlink():
         return None
     if not folder.is_dir():

@@ -27,13 +27,12 @@ from alpt_ref.testing.quantizer.report import (
     Report,
 )
 
-EFFORTS = {"quick": 0.1, "full": 1.0}
+EFFORTS = {"quick": 0.05, "full": 1.0}
 ARRAYS: dict[str, Callable[..., Any]] = {"torch": from_torch, "cupy": from_cupy}
 FALSE_ALARM = 1e-6
 """Probability that a quantiser with all properties fails one, at most."""
 CHECKS: dict[str, Callable[[Probe], Finding]] = {
     "on_grid": grid.on_grid,
-    "neighbour": grid.neighbour,
     "saturation": grid.saturation,
     "subnormal": grid.subnormal,
     "nan_policy": policies.nan_policy,
@@ -53,6 +52,7 @@ CHECKS: dict[str, Callable[[Probe], Finding]] = {
     "variance": spread.variance,
     "fixed_points": grid.fixed_points,
     "unbiased": bias.unbiased,
+    "neighbour": grid.neighbour,  # sees what the others have counted
 }
 """In the order in which they run: the long ones last."""
 _SAMPLED = ("subnormal", "unbiased", "variance", "independence")
@@ -92,7 +92,7 @@ def check_quantizer(
         Notes (`NOTES`) that count as failures.
     effort : "quick", "full" or float
         Share of the full count: 1 is ``2 * 10**8`` elements for `fixed_points` and half as many for `unbiased`; quick
-        is a tenth.
+        is a twentieth.
     seed : int
         Decides inputs and draws; at least 0.
     only : names
@@ -109,7 +109,7 @@ def check_quantizer(
     resolution : float
         Bias of a step that is no defect; the default passes 32 random bits.
     seconds : float, optional
-        After this time the long counts stop, and the report says where. None: never.
+        Of processor time, after which the long counts stop; the report says where. None: never.
     name : str, optional
         How the report calls the quantiser.
 

@@ -52,7 +52,11 @@ def neighbour(probe: Probe) -> Finding:
             what = "not the nearer neighbour"
         if bad.any():
             return Finding(False, f"{int(bad.sum()):,} of {bad.size:,} results are {what}", probe.example(seen, bad))
-    size = sum(seen.x.size for seen in probe.survey())
+    if probe.stray is not None:
+        seen, bad = probe.stray
+        text = f"{int(bad.sum()):,} of {probe.watched:,} results or more are none of the two neighbours"
+        return Finding(False, text, probe.example(seen, bad))
+    size = sum(seen.x.size for seen in probe.survey()) + probe.watched
     return Finding(True, detects=f"any of {size:,} results elsewhere")
 
 
@@ -140,7 +144,7 @@ _BEYOND = (
 def saturation(probe: Probe) -> Finding:
     """From an end on, by a float32 number, by half a step or by far: the value at the end."""
     lattice = probe.lattice
-    if lattice.overflow == "inf" and not np.isfinite(np.float32(2) * lattice.high).all():
+    if lattice.overflow == "inf" and (2 * lattice.high.astype(np.float64) > np.finfo(np.float32).max).any():
         return Finding(None, "next to nothing of float32 lies beyond the ends")
     rows, columns = probe.block
     rows = rows if lattice.rows is not None else 64
