@@ -82,7 +82,7 @@ def line(row: Row, verdicts: QuantizerVerdicts | None, seconds: float = 0.0) -> 
             ", ".join(verdicts.breaks) or "none",
             "; ".join(clearest(verdicts[name]) for name in verdicts.breaks) or "–",
             ", ".join(verdicts.keeps) or "none",
-            ", ".join(verdicts.undecided) or "none",
+            ", ".join(f"{name} ({verdicts[name].outcome.lower()})" for name in verdicts.undecided) or "none",
             f"{seconds:.0f}",
         )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in (*about, *found)) + " |"
