@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, exact, sampled
 from alpt_ref.verification.user_quantizer import DRAWS, UserQuantizer
 
-from ._quantizer_walks import on
+from ._quantizer_cells import on
 from ._rounding import generator_of
 
 RUNS, ROWS, COLUMNS = 64, 2048, 8
