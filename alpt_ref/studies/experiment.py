@@ -178,13 +178,12 @@ class Experiment:
             }
             missing = list({task.file: task for task in tasks.values() if not task.file.exists()}.values())
             shown.begin(len(missing), f"experiment, {len(tasks)} cells", unit="cells")
-            done = 0
             try:
                 for _ in cells.measure(missing, Where(jobs, scheduler, join), kept, log):
-                    done += 1
                     shown.advance(1)
             except KeyboardInterrupt:
                 if folder is not None:
+                    done = sum(task.file.exists() for task in missing)
                     log(f"interrupted: {done} of {len(missing)} cells are kept in {folder}; the same call resumes")
                 raise
             entries = [

@@ -26,7 +26,7 @@ FULL_NEAREST = 60_000_000
 LEAST_LEVEL = 250_000
 FULL_ANYWHERE = 16_000_000
 BANDS = 8
-_SHARE_OF_TIME = 0.45
+_SHARE_OF_TIME = 1.0
 _LONG = 17
 _LEVELS = (*range(1, _LONG), NEAREST_LEVEL, *range(LAST_LEVEL, _LONG - 1, -1))
 """The long ones last, those that see most first: the time may end."""

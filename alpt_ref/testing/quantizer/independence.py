@@ -16,11 +16,11 @@ from alpt_ref.testing.quantizer.probe import Broken, Mask, Placed, Probe
 from alpt_ref.testing.quantizer.report import Finding
 
 ELEMENTS = 32_768
-FULL_DRAWS = 384
+FULL_DRAWS = 256
 FAR_DRAWS = range(1, 41)
 """Two draws this power of two apart may not agree."""
 PROMISED = 32
-"""Draws from ``2**PROMISED`` on may be refused, or be those of smaller numbers."""
+"""Draws from ``2**PROMISED`` on may be those of smaller numbers; from half of it on they may be refused."""
 FULL_SMALL = 8192
 LOOK_ALPHA = 1e-9
 LOOK_DRAWS = 8
@@ -96,7 +96,7 @@ def _count_far_draws(probe: Probe, counts: Counts, x: Placed) -> str:
         try:
             other = probe.went_up(part, first + (1 << power))
         except Broken:
-            if power >= PROMISED:
+            if power >= PROMISED - 1:
                 return f"; draws from about 2^{power} on are refused"
             raise
         if power >= PROMISED and np.array_equal(base, other):
@@ -114,7 +114,7 @@ def _lags(size: int) -> list[int]:
 
 def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws: int = 0) -> None:
     """Agreements along columns, rows, diagonals and draws, and sums of rows and columns."""
-    draws = draws or max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.125, 2.5 * probe.effort)))))
+    draws = draws or max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.1875, 3.75 * probe.effort)))))
     rows, columns = x.p.shape
     agree: dict[str, list[int]] = {}
     row_sums, column_sums = [], []

@@ -67,7 +67,7 @@ class Probe:
     effort : 1 is the full count
     seed : decides the inputs and the numbers of the draws
     resolution : bias of a step that is no defect
-    seconds : after which the long counts stop
+    seconds : of processor time, after which the long counts stop
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Probe:
         self.elements = 0
         self.alpha = 0.0
         self.dependent: bool | None = None
-        self.seconds, self._end = seconds, math.inf
+        self.seconds, self._begun, self._end = seconds, (time.process_time(), time.perf_counter()), math.inf
         self._next = int(self.random("draws").integers(1 << 30))
         self.stray: tuple[Seen, Mask] | None = None
         self.watched = 0
@@ -110,12 +110,20 @@ class Probe:
         return self._next
 
     def allow(self, share: float) -> None:
-        """Give the count that begins this share of the time for long counts."""
-        self._end = time.perf_counter() + share * self.seconds
+        """Let the count that begins end when this share of all time is over, but give it a quarter at the least."""
+        self._end = max(share * self.seconds, self.spent() + self.seconds / 4)
 
     def late(self) -> bool:
         """Whether the time of the count is over."""
-        return time.perf_counter() > self._end
+        return self.spent() > self._end
+
+    def spent(self) -> float:
+        """Seconds of processor time since the beginning, or a quarter of those by the clock if that is more.
+
+        Processor time, so that a busy machine sees no less; and the clock, for a quantiser that waits for a GPU.
+        """
+        processor, clock = self._begun
+        return max(time.process_time() - processor, (time.perf_counter() - clock) / 4)
 
     def call(self, x: Floats, draw: int | None = None) -> Floats:
         """The quantiser's result as float32, a copy of its own; `Broken` where there is none."""
