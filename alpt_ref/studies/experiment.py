@@ -249,7 +249,7 @@ def _point(
     course = schedule_of(1.0 if schedule is None else schedule)
     if "ratio" in swept or "rate" in swept:
         rate = swept["rate"] if "rate" in swept else swept["ratio"] * here.step_size
-        course = Schedule(course.kind if course.given is None else course.given, rate)  # type: ignore[arg-type]
+        course = Schedule(course.kind if course.given is None else course.given, rate)
     own = {
         "start": here.high_code // 2 if start is None else start,
         "noise": cells.noise_of(noise, swept.get("sigma")),
