@@ -100,17 +100,19 @@ def _number(text: str | None) -> float | None:
     return float(text) if text else None
 
 
-def _half(found: Summary, widen: float) -> float:
-    from scipy import stats
-
-    return float(widen * stats.t.ppf(0.975, found.n - 1) * found.deviation / found.n**0.5)
-
-
-def _p_value(found: Summary, widen: float) -> float | None:
+def _half(found: Summary, widen: float) -> float | None:
     from scipy import stats
 
     if found.deviation == 0:
         return None
+    return float(widen * stats.t.ppf(0.975, found.n - 1) * found.deviation / found.n**0.5)
+
+
+def _p_value(found: Summary, widen: float) -> float:
+    from scipy import stats
+
+    if found.deviation == 0:
+        return 1.0
     return float(2 * stats.t.sf(abs(found.mean) * found.n**0.5 / (widen * found.deviation), found.n - 1))
 
 

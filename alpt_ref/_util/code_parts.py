@@ -50,6 +50,19 @@ class Parts:
         return hashlib.sha256(repr((sorted(self.files.items()), sorted(self.versions.items()))).encode()).hexdigest()
 
 
+class Reading:
+    """What was read of each file and distribution: shared by results whose code is looked at together, and no longer.
+
+    Claims share most files, and neither these nor what is installed change while one command begins.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self.imported: dict[Path, _Imported] = {}
+        self.sources: dict[Path, Source] = {}
+        self.versions: dict[str, str] = {}
+
+
 Skip = Callable[[str], bool]
 """Whether a file of this package, named from its root (``tables/lpt.py``), is left out and not followed."""
 More = Callable[[str], Iterable[str]]
@@ -61,6 +74,7 @@ def parts_of(
     skip: Skip = lambda name: False,
     more: More = lambda name: (),
     files: Iterable[Path] = (),
+    reading: Reading | None = None,
 ) -> Parts:
     """Everything that running the roots may load.
 
@@ -70,16 +84,20 @@ def parts_of(
     skip : files of this package that are left out
     more : what files of this package import without an import statement
     files : data files (or folders of them) that are read; they count by their bytes
+    reading : what was read for other results already
     """
-    found = _Reached(skip, more)
+    reading = Reading() if reading is None else reading
+    found = _Reached(skip, more, reading)
     for root in roots:
         if isinstance(root, Path):
             found.add(root.resolve(), root.name)
         else:
-            found.follow(Import(root, (), 0), PACKAGE)
+            found.take(_Imported([Import(root, (), 0)], PACKAGE))
     found.run()
+    known = reading.versions
+    known |= {name: version_of(name) for name in found.distributions if name not in known}
     data = {f"data:{place}:{name}": digest for place, file in enumerate(files) for name, digest in _data(file)}
-    return Parts({**found.files, **data}, {name: version_of(name) for name in sorted(found.distributions)})
+    return Parts({**found.files, **data}, {name: known[name] for name in sorted(found.distributions)})
 
 
 def version_of(distribution: str) -> str:
@@ -93,10 +111,10 @@ def version_of(distribution: str) -> str:
 class _Reached:
     """The files and distributions that were reached so far, and those whose imports are not looked at yet."""
 
-    def __init__(self, skip: Skip, more: More) -> None:
+    def __init__(self, skip: Skip, more: More, reading: Reading) -> None:
         self.files: dict[str, str] = {}
         self.distributions: set[str] = set()
-        self._skip, self._more = skip, more
+        self._skip, self._more, self._reading = skip, more, reading
         self._seen: set[Path] = set()
         self._waiting: list[tuple[Path, Source]] = []
 
@@ -108,24 +126,49 @@ class _Reached:
         own = own_name(file)
         if own and self._skip(own):
             return
-        content = file.read_bytes()
-        source = read_source(content) if file.suffix == ".py" else Source(hashlib.sha256(content).hexdigest())
+        source = self._reading.sources.get(file)
+        if source is None:
+            content = file.read_bytes()
+            source = read_source(content) if file.suffix == ".py" else Source(hashlib.sha256(content).hexdigest())
+            self._reading.sources[file] = source
         self.files[f"{ROOT}/{own}" if own else name] = source.digest
         self._waiting.append((file, source))
+
+    def take(self, imported: _Imported) -> None:
+        """Take in what imports load."""
+        self.distributions |= imported.distributions
+        for file, name in imported.files:
+            self.add(file, name)
 
     def run(self) -> None:
         """Follow the imports of everything that was taken in."""
         while self._waiting:
             file, source = self._waiting.pop()
-            for one in source.imports:
-                self.follow(one, file)
+            known = self._reading.imported
+            if file not in known:
+                known[file] = _Imported(source.imports, file)
+            self.take(known[file])
             own = own_name(file)
             if own:
                 for module in self._more(own):
-                    self.follow(Import(module, (), 0), file)
+                    self.take(_Imported([Import(module, (), 0)], file))
             elif source.dynamic:  # whatever lies beside it
                 for other in sorted(file.parent.rglob("*.py")):
                     self.add(other, other.relative_to(file.parent).as_posix())
+
+
+class _Imported:
+    """What some imports of one file load: files with the names that they go by, and distributions."""
+
+    def __init__(self, imports: Iterable[Import], file: Path) -> None:
+        self.files: list[tuple[Path, str]] = []
+        self.distributions: set[str] = set()
+        for one in imports:
+            self.follow(one, file)
+
+    def add(self, file: Path, name: str) -> None:
+        """One more."""
+        self.files.append((file, name))
 
     def follow(self, one: Import, file: Path) -> None:
         """Take in what an import of `file` loads."""
@@ -199,6 +242,7 @@ def _own(parts: list[str], names: tuple[str, ...]) -> Iterator[tuple[Path, list[
             yield PACKAGE.parent, [ROOT, *(MODULES.get(old) or NAMES[old].rpartition(".")[0]).split(".")], ()
 
 
+@functools.lru_cache(maxsize=4096)
 def own_name(file: Path) -> str:
     """``tables/lpt.py`` for a file of this package, "" for any other."""
     return file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else ""

@@ -20,13 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+TINY = 1e-12
+"""Scatter relative to the mean that rounding alone explains: the values are equal, and show none."""
 LEVEL = 0.05
 """Of the tests in tables and their sentences: a difference is significant below it, after Holm's correction."""
 Key = TypeVar("Key", bound=Hashable)
 
 
 class Interval(NamedTuple):
-    """``mean ± half_width`` from `n` values; `half_width` is None where one value claims nothing."""
+    """``mean ± half_width`` from `n` values; `half_width` is None where one value, or equal ones, show no scatter."""
 
     mean: float
     half_width: float | None
@@ -35,6 +37,8 @@ class Interval(NamedTuple):
 
 class PairedEstimate(NamedTuple):
     """Mean of paired differences, half width of its 95 % t-interval, p-value of "the mean is 0" after correction.
+
+    Equal differences show no scatter, which is no certainty: their half width is infinite and their p-value 1.
 
     Examples
     --------
@@ -49,7 +53,7 @@ class PairedEstimate(NamedTuple):
     @property
     def interval(self) -> str:
         """``+0.0151 ± 0.0027``."""
-        return f"{self.mean:+.4f} ± {self.half_width:.4f}"
+        return f"{self.mean:+.4f} ± {'n/a' if math.isinf(self.half_width) else f'{self.half_width:.4f}'}"
 
     @property
     def sign(self) -> int:
@@ -79,22 +83,34 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE, widen: f
     if n == 0:
         raise ValueError("values must hold at least one number")
     mean = float(np.mean(array))
-    if n == 1:
-        return Interval(mean, None, 1)
+    deviation = _deviation(array)
+    if deviation is None:
+        return Interval(mean, None, n)
     quantile = float(stats.t.ppf(0.5 + confidence / 2, n - 1))
-    return Interval(mean, widen * quantile * float(np.std(array, ddof=1)) / n**0.5, n)
+    return Interval(mean, widen * quantile * deviation / n**0.5, n)
+
+
+def _deviation(values: NDArray[np.float64]) -> float | None:
+    """Sample standard deviation (n - 1); None for one value, and for equal ones, from which no test can conclude."""
+    if len(values) < 2:
+        return None
+    deviation = float(np.std(values, ddof=1))
+    return deviation if deviation > TINY * abs(float(np.mean(values))) else None
 
 
 def paired_p_value(differences: Sequence[float], widen: float = 1.0) -> float | None:
-    """Two-sided p-value of "the mean difference is 0" (paired t-test); None for fewer than two differences."""
+    """Two-sided p-value of "the mean difference is 0" (paired t-test); None for fewer than two differences.
+
+    Equal differences give 1, whatever their size: Student's t takes the scatter from the values, and there is none.
+    """
     array = np.asarray(differences, dtype=np.float64)
     n = len(array)
     if n < 2:
         return None
-    mean, deviation = float(np.mean(array)), float(np.std(array, ddof=1))
-    if deviation == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / (widen * deviation / n**0.5), n - 1))
+    deviation = _deviation(array)
+    if deviation is None:
+        return 1.0
+    return float(2 * stats.t.sf(abs(float(np.mean(array))) / (widen * deviation / n**0.5), n - 1))
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -138,4 +154,7 @@ def estimates(
     """
     adjusted = corrected({key: paired_p_value(values, widen(len(values))) for key, values in differences.items()})
     intervals = {key: t_interval(differences[key], widen=widen(len(differences[key]))) for key in adjusted}
-    return {key: PairedEstimate(one.mean, one.half_width or 0.0, adjusted[key]) for key, one in intervals.items()}
+    return {
+        key: PairedEstimate(one.mean, math.inf if one.half_width is None else one.half_width, adjusted[key])
+        for key, one in intervals.items()
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ HEADER = (
 
 
 def show(interval: Interval | None, *, signed: bool = False) -> str:
-    """``0.7512 ± 0.0003``; ``n/a`` for what one seed cannot tell."""
+    """``0.7512 ± 0.0003``; ``n/a`` for what one seed, or seeds without scatter, cannot tell."""
     if interval is None:
         return "n/a"
     mean = f"{interval.mean:{'+' if signed else ''}.4f}"
@@ -110,7 +111,11 @@ def conclusion(comparison: Comparison, metric: str = "auc") -> str:
     if not rest:
         return f"{head}."
     largest = max(rest, key=lambda row: abs(row.difference[metric].mean))
-    pairs = [(row.difference[metric].mean, row.difference[metric].half_width or 0.0) for row in rest]
+    halves = (row.difference[metric].half_width for row in rest)
+    pairs = [
+        (row.difference[metric].mean, math.inf if half is None else half)
+        for row, half in zip(rest, halves, strict=True)
+    ]
     note = multiplicity_note(pairs, len(known))
     other = f"the other {len(rest)}" if differ else f"the {len(rest)}"
     return (

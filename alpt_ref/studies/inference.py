@@ -114,6 +114,11 @@ def equivalence(runs: Runs, first: str, second: str, margin: float) -> list[str]
         return [f"Fewer than two pairs of runs: the equivalence of {names} cannot be tested."]
     widen = runs.widen(len(values))
     interval = t_interval(values, widen=widen)
+    if interval.half_width is None:
+        return [
+            f"All {len(values)} differences between {names} are {interval.mean:+.5f}: without scatter t-tests cannot "
+            "show their equivalence."
+        ]
     within, naive = (
         abs(interval.mean) + (t_interval(values, 1 - 2 * LEVEL, factor).half_width or 0.0) for factor in (widen, 1.0)
     )

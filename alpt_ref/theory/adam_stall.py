@@ -16,6 +16,10 @@ from alpt_ref.theory.setting import positive
 
 FLOAT32_MARGIN = 1e-4
 """Relative: what float32 may add to an update; half of the 1,000 roundings of ``2^-24`` behind a moment is 3e-5."""
+LISTED = 1 << 20
+"""Touches up to which all c_t are listed; beyond, which is b2 above 0.99996, the first one is found by bisection."""
+B2_MOST = 1.0 - 1e-11
+"""Beyond, float64 does not tell ``1 - b2^t`` to `FLOAT32_MARGIN` any more."""
 B1, B2 = 0.9, 0.999
 """Adam's decay rates in the package's tables."""
 
@@ -135,7 +139,7 @@ def adam_dr_first_move(ratio: ArrayLike, b1: float = B1, b2: float = B2) -> NDAr
     Raises
     ------
     InputError
-        If a ratio is not above 0, or the decay rates break their rule.
+        If a ratio is not above 0, the decay rates break their rule, or b2 is above ``1 - 1e-11``.
 
     Proof
     -----
@@ -157,10 +161,25 @@ def adam_dr_first_move(ratio: ArrayLike, b1: float = B1, b2: float = B2) -> NDAr
     if not (np.isfinite(given) & (given > 0.0)).all():
         raise InputError(f"ratio must be finite numbers above 0 (eta/Delta), got {ratio!r}")
     _check_rates(b1, b2)
+    if b2 > B2_MOST:
+        raise InputError(f"b2 must be at most 1 - 1e-11, where float64 still tells 1 - b2**t from rounding, got {b2!r}")
     needed = 0.5 * (1.0 - FLOAT32_MARGIN) / given
     last = math.ceil(math.log(2.0**-56) / math.log(b2))  # from here on c_t is its limit in float64
-    first = 1.0 + np.searchsorted(np.maximum.accumulate(adam_update_bound(np.arange(1, last + 1), b1, b2)), needed)
+    if last <= LISTED:
+        first = 1.0 + np.searchsorted(np.maximum.accumulate(adam_update_bound(np.arange(1, last + 1), b1, b2)), needed)
+    else:
+        first = _bisected(needed, last, b1, b2)
     return np.asarray(np.where(needed > largest_update(b1, b2), np.inf, first))
+
+
+def _bisected(needed: NDArray[np.float64], last: int, b1: float, b2: float) -> NDArray[np.float64]:
+    """The least t of 1 to `last` (below 2^53) with ``c_t >= needed``, which never falls; `last` where there is none."""
+    low, high = np.ones_like(needed), np.full_like(needed, float(last))
+    while (low < high).any():
+        middle = np.floor((low + high) / 2.0)
+        reached = adam_update_bound(middle, b1, b2) >= needed
+        low, high = np.where(reached, low, np.minimum(middle + 1.0, high)), np.where(reached, middle, high)
+    return low
 
 
 def adam_dr_stalls(ratio: ArrayLike, touches: ArrayLike, b1: float = B1, b2: float = B2) -> NDArray[np.bool_]:

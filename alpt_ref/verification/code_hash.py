@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from alpt_ref._util.code_parts import PACKAGE, Parts, parts_of
+from alpt_ref._util.code_parts import PACKAGE, Parts, Reading, parts_of
 from alpt_ref._util.source import read_source
 from alpt_ref.catalog import MODELS, TABLES
 from alpt_ref.errors import InputError
@@ -81,13 +81,14 @@ def _looked_up(name: str) -> Iterable[str]:
     return ("alpt_ref.training.engine_cuda",) if name == "training/engine.py" else ()
 
 
-def parts_behind(claim_file: Path, files: Sequence[str] = ()) -> Parts:
+def parts_behind(claim_file: Path, files: Sequence[str] = (), reading: Reading | None = None) -> Parts:
     """What the measurements of a claim depend on.
 
     Parameters
     ----------
     claim_file : the file that defines it
     files : data files or folders that it declares, relative to the claim's file
+    reading : what was read for other claims already
 
     Raises
     ------
@@ -100,14 +101,16 @@ def parts_behind(claim_file: Path, files: Sequence[str] = ()) -> Parts:
             raise InputError(f"files must name what measure reads, relative to the claim's file; {name!r} is not there")
     try:
         named = _named(claim_file)  # a claim about the judge imports it, and then it counts
-        return parts_of([claim_file], lambda name: changes_no_number(name) and name not in named, _looked_up, data)
+        return parts_of(
+            [claim_file], lambda name: changes_no_number(name) and name not in named, _looked_up, data, reading
+        )
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})") from None
 
 
-def code_hash(claim_file: Path, files: Sequence[str] = ()) -> str:
+def code_hash(claim_file: Path, files: Sequence[str] = (), reading: Reading | None = None) -> str:
     """SHA-256 over everything that the claim's measurements depend on; see `parts_behind`."""
-    parts = parts_behind(claim_file, files)
+    parts = parts_behind(claim_file, files, reading)
     blas = ""
     if "alpt_ref/kernels/linalg.py" in parts.files:
         from alpt_ref.kernels.linalg import blas_kernel

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from alpt_ref._util.code_parts import Reading
 from alpt_ref._util.dispatch import Cells, Where, run_cells
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.plugin import Source, capture_error, load_plugins, require_known
@@ -93,13 +94,16 @@ def choose(claims: dict[str, Loaded], ids: Sequence[str]) -> list[Loaded]:
     return [loaded for name, loaded in claims.items() if not ids or name in ids]
 
 
-def plan(loaded: Loaded, budget: str, seed: int) -> Plan:
-    """The tasks of one claim; raises `InputError` with the file's name where its grid cannot be used."""
+def plan(loaded: Loaded, budget: str, seed: int, reading: Reading | None = None) -> Plan:
+    """The tasks of one claim; raises `InputError` with the file's name where its grid cannot be used.
+
+    `reading` : what was read of the code behind other claims already
+    """
     if budget not in BUDGETS:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
     claim = loaded.claim
     with capture_error() as caught:
-        code = source_hash(loaded.source, claim.files)
+        code = source_hash(loaded.source, claim.files, reading)
         cells = list(claim.grid(budget))
         texts = [canonical(cell) for cell in cells]
         if not cells or not all(isinstance(cell, dict) for cell in cells):
@@ -173,7 +177,8 @@ def verify(
     TrainingError
         A worker process, or the connection to a cluster, died; finished cells are kept.
     """
-    plans = [plan(loaded, budget, seed) for loaded in claims]
+    reading = Reading()  # claims share most of their code
+    plans = [plan(loaded, budget, seed, reading) for loaded in claims]
     store = Store(folder, log)
     store.clean()
     tasks = {task.key: task for one in plans for task in one.tasks}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from alpt_ref._util.code_parts import Reading
 from alpt_ref._util.plugin import Kind, Source, capture_error, load
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.device import set_default_device
@@ -92,9 +93,9 @@ def measure_and_store(
     return Done(task, "", done.failure)
 
 
-def source_hash(source: Source, files: Sequence[str]) -> str:
-    """The code behind a claim; for an installed one the distribution and its version too."""
-    code = code_hash(source.file, files)
+def source_hash(source: Source, files: Sequence[str], reading: Reading | None = None) -> str:
+    """The code behind a claim; for an installed one its distribution and version too; `reading`: see `code_hash`."""
+    code = code_hash(source.file, files, reading)
     return hashlib.sha256(f"{code} {source}".encode()).hexdigest() if source.address else code
 
 

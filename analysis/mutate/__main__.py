@@ -50,7 +50,11 @@ LEFT_OUT = (
 )
 KERNELS = ("alpt_ref/scalar/*.py", "alpt_ref/kernels/cpu/*.py")
 """Their functions are compiled; they run as plain Python first."""
-TESTS = tuple(f"tests/{room}/**/test_*.py" for room in ("scalar", "quantizer", "theory", "kernels", "verification"))
+TESTS = (
+    *(f"tests/{room}/**/test_*.py" for room in ("scalar", "quantizer", "theory")),
+    *(f"tests/kernels/test_{name}.py" for name in ("division", "random", "unique")),
+    *(f"tests/verification/test_{name}.py" for name in ("betting", "claim", "false_support", "judge", "stats")),
+)
 """Of the rooms that are broken. Not the digests of bits, which notice every change, and a meant one too."""
 
 

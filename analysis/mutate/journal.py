@@ -21,7 +21,8 @@ from .baseline import Unit
 from .imports import Modules
 from .named import Mutant
 
-CLAIM, TEST, TIME, SURVIVED, NOT_RUN = "claim", "test", "time", "survived", "not run"
+CLAIM, TEST, TIME, OPEN = "claim", "test", "time", "open"
+SURVIVED, NOT_RUN = "survived", "not run"
 JOURNAL = "mutants.jsonl"
 JUDGE = "alpt_ref.verification.judge"
 
@@ -32,7 +33,7 @@ class Result:
 
     Attributes
     ----------
-    status : claim, test, time (it never ended), survived or not run
+    status : claim, test, time (it never ended), open (what is quick has not seen it), survived or not run
     by, cell : the claims or the test that caught it, and where
     outcome : of the first of these claims
     """

@@ -19,7 +19,7 @@ from . import baseline
 from .attempts import START, Attempt, by_name, by_rule
 from .baseline import Unit, Units
 from .imports import Modules, matching
-from .journal import CLAIM, NOT_RUN, SURVIVED, TEST, TIME, Journal, Result
+from .journal import CLAIM, NOT_RUN, OPEN, SURVIVED, TEST, TIME, Journal, Result
 from .named import Mutant
 from .project import Project
 from .servers import COMPILED, LIBRARIES, PLAIN, Server, Stopped
@@ -69,7 +69,7 @@ class Run:
         """Every mutant that the time allows; results in the order in which they are given."""
         deadline = time.monotonic() + 3600 * hours
         known = self.journal.results(mutants)
-        waiting = [one for one in mutants if one.id not in known] if hours else []
+        waiting = [one for one in mutants if one.id not in known or known[one.id].status == OPEN] if hours else []
         if waiting:
             with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as place:
                 shared = self.output / KERNELS / self._sources()
@@ -80,8 +80,12 @@ class Run:
                     for mode in (COMPILED, PLAIN)
                 }  # fmt: skip
                 try:
-                    self._measure(servers, waiting)
-                    known |= self._all(waiting, servers, deadline)
+                    if self._measure(servers, waiting, deadline):
+                        known |= self._all(waiting, known, servers, deadline)
+                    else:
+                        self.log(
+                            "the time was up before claims and tests had run without any mutant; resume, or give more"
+                        )
                 finally:
                     for server in (one for some in servers.values() for one in some):
                         server.stop()
@@ -95,33 +99,45 @@ class Run:
                 digest.update(name.encode() + b" " + file.read_bytes())
         return digest.hexdigest()[:16]
 
-    def _measure(self, servers: dict[str, list[Server]], mutants: Sequence[Mutant]) -> None:
-        """What claims and tests do without a mutant; for mutants with a name alone only the claims that they expect."""
+    def _measure(self, servers: dict[str, list[Server]], mutants: Sequence[Mutant], deadline: float) -> bool:
+        """What claims and tests do without a mutant; for mutants with a name alone only the claims that they expect.
+
+        False where there is no time for it.
+        """
         by_rule = any(not one.named for one in mutants)
         claims = list(self.claims) if by_rule else sorted({name for one in mutants for name in one.expected})
         keys = {("claim", name): self.modules.bytes_behind(self.claims[name]) for name in claims}
         if by_rule:
             keys |= {("tests", name): self.modules.bytes_behind(self.modules.module_of(name)) for name in self.tests}
-        modes = (COMPILED, PLAIN) if by_rule and self.kernels else (COMPILED,)
-        self.units = baseline.measure(
+        plain = any(file in self.kernels for one in mutants if not one.named for file in one.sources)
+        modes = (COMPILED, PLAIN) if plain else (COMPILED,)
+        measured = baseline.measure(
             {mode: servers[mode] for mode in modes}, keys, self.project.package, set(self.targets),
-            self.output / BASELINE, self.log,
+            self.output / BASELINE, deadline, self.log,
         )  # fmt: skip
+        if measured is None:
+            return False
+        self.units = measured
         found = self.units[COMPILED].items()
         self.red = sorted(unit.name for unit, seen in found if unit.kind == "claim" and not seen.green)
+        return True
 
-    def _all(self, mutants: Sequence[Mutant], servers: dict[str, list[Server]], deadline: float) -> dict[str, Result]:
+    def _all(
+        self, mutants: Sequence[Mutant], known: dict[str, Result], servers: dict[str, list[Server]], deadline: float
+    ) -> dict[str, Result]:
+        """Results of what was done; what is `known` to be open has met the quick claims and tests already."""
         free: queue.Queue[dict[str, Server]] = queue.Queue()
         for i in range(self.jobs):
             free.put({mode: some[i] for mode, some in servers.items()})
         found: dict[str, Result] = {}
+        opened = {name for name, result in known.items() if result.status == OPEN}
 
         def one(mutant: Mutant, quick: bool) -> None:
             if time.monotonic() > deadline:
                 return
             mine = free.get()
             try:
-                done = self._one(mutant, mine, deadline, quick)
+                done = self._one(mutant, mine, deadline, quick=quick, opened=mutant.id in opened)
             except Stopped:
                 return
             finally:
@@ -130,13 +146,16 @@ class Run:
                 result, against = done
                 self.journal.write(mutant, result, against)
                 found[mutant.id] = result
+                if result.status == OPEN:
+                    opened.add(mutant.id)
                 caught = f"{result.status} {result.by} {result.cell}".strip()
                 self.log(f"{len(found)}/{len(mutants)} {result.seconds} s {mutant.id}: {caught}")
 
         pool = ThreadPoolExecutor(self.jobs)
         try:
             for quick in (True, False):
-                rest = [mutant for mutant in mutants if mutant.id not in found]
+                done = {name for name, result in found.items() if result.status != OPEN}
+                rest = [mutant for mutant in mutants if mutant.id not in (opened if quick else done)]
                 for _ in pool.map(one, rest, [quick] * len(rest)):
                     pass
         except BaseException:
@@ -151,9 +170,13 @@ class Run:
         return by_rule(mutant, self.units, next(iter(mutant.sources)) in self.kernels)
 
     def _one(
-        self, mutant: Mutant, servers: dict[str, Server], deadline: float, quick: bool
+        self, mutant: Mutant, servers: dict[str, Server], deadline: float, *, quick: bool, opened: bool
     ) -> tuple[Result, list[Unit]] | None:
-        """What caught it and what it ran against; with `quick` None where that is not known after one child."""
+        """What caught it and what it ran against.
+
+        With `quick` after one child at most: open where that has not caught it, None where it would take long.
+        `opened`: it has been open before, so that the first child is known.
+        """
         begun = time.monotonic()
         sources = {self.modules.module_of(file): text for file, text in mutant.sources.items()}
         changed = sorted(self.modules.users(set(sources)))
@@ -165,7 +188,10 @@ class Run:
         red: list[Result] = []
         for number, (mode, steps, limit, units) in enumerate(self._attempts(mutant)):
             if quick and not mutant.named and (number or limit > QUICK_LIMIT):
-                return None
+                return (result(OPEN), against) if against else None
+            if opened and not number and limit <= QUICK_LIMIT:
+                against += units
+                continue
             if time.monotonic() > deadline:
                 raise Stopped
             answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)

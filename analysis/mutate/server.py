@@ -8,7 +8,7 @@ It reads one request a line from its standard input and answers each with one li
 ``changed``             modules that depend on these: their kernels are compiled anew, all others come from the cache
 ``steps``               lists of ``["claim", id]`` and ``["tests", id, ...]``, done in this order until one fails
 ``lines``               whether to measure: then nothing ends early, and each part of the answer says which lines ran
-``limit``               seconds, after which the child and all that it started are killed
+``limit``               seconds of processor time, after which the child and all that it started are killed
 
 and the answer ``parts``, one a claim or test that has something to say, and ``ended``: "", "time", or why it died.
 This file imports nothing of the package, so that a child may replace any of it; it needs ``fork``.
@@ -21,6 +21,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import math
 import os
 import resource
 import select
@@ -38,8 +39,10 @@ from typing import Any
 
 MEMORY = 8 << 30
 """Bytes of address space of a child: a broken line may ask for anything."""
-SLOW = {True: 60, False: 5}
-"""Seconds that a test, and four times as much that a claim, may take while lines are measured; compiled or not."""
+PATIENCE = 6.0
+"""Seconds by the clock for each of processor time: other processes may need the cores too."""
+SLOW = {True: 60, False: 4}
+"""Seconds that a test, and twice as much that a claim, may take while lines are measured; compiled or not."""
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -116,12 +119,11 @@ class Lines:
 
 def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled: bool) -> bool:
     """Verify one claim; whether it is red."""
-    from alpt_ref.analysis.mutate.cells import verdict
-
+    verdict = importlib.import_module("alpt_ref.analysis.mutate.cells").verdict
     begun = time.perf_counter()
     if lines is not None:
         signal.signal(signal.SIGALRM, _late)
-        signal.alarm(4 * SLOW[compiled])
+        signal.alarm(2 * SLOW[compiled])
     try:
         outcome, red, cell = verdict(folder, name)
     except Late:
@@ -129,7 +131,7 @@ def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled:
     signal.alarm(0)
     seconds = round(time.perf_counter() - begun, 3)
     tell({"claim": name, "outcome": outcome, "red": red, "cell": cell, "seconds": seconds} | _lines(lines))
-    return red
+    return bool(red)
 
 
 def run_tests(ids: Sequence[str], lines: Lines | None, tell: Tell, compiled: bool) -> bool:
@@ -223,6 +225,8 @@ def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache:
         os.setsid()
         os.close(reader)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        seconds = math.ceil(request["limit"])
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
@@ -240,13 +244,14 @@ def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache:
             tell({"died": traceback.format_exc().strip().splitlines()[-1][:200], "red": True})
         os._exit(0)
     os.close(writer)
-    text, late = _read(reader, time.monotonic() + request["limit"])
+    text, late = _read(reader, time.monotonic() + PATIENCE * request["limit"])
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL) if late else None
     _, status = os.waitpid(process, 0)
     shutil.rmtree(own, ignore_errors=True)
+    late |= os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
     parts = [json.loads(line) for line in text.decode().splitlines() if line.endswith("}")]
     died = next((part.pop("died") for part in parts if "died" in part), "")
     killed = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) and not late and not died else ""

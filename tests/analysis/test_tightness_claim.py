@@ -11,7 +11,7 @@ from alpt_ref.verification.runner import load_claims, verify
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "claims"
 
 
-def test_the_claim_stands_and_more_than_the_bound_is_refuted(tmp_path: Path) -> None:
+def test_the_claim_stands_and_twice_the_bound_is_refuted(tmp_path: Path) -> None:
     (result,) = verify([load_claims(FOLDER, only=["t1"])["t1"]], tmp_path, jobs=1)
     assert result.outcome == "SUPPORTED"
     assert all(control.refuted for control in result.controls)

@@ -73,6 +73,7 @@ def cases() -> Iterator[Case]:
     for name in NAMES:
         yield Case(f"constants of {name}", partial(_constants, name))
     yield Case("bounds", _bounds)
+    yield Case("newer bounds", _newer_bounds)
 
 
 def _separable(name: str, rounding: str, kind: str, schedule: str, watch: bool) -> dict[str, Any]:
@@ -205,3 +206,49 @@ def _bounds() -> dict[str, Any]:
         parts = result if isinstance(result, tuple) else (result,)
         found[name] = [np.asarray(part, np.float64) for part in parts]
     return found
+
+
+def _newer_bounds() -> dict[str, Any]:
+    """Bounds and laws since 0.2: U1, T2, S6, S1D, A1C, S7, EF1, EF1b, R8, R9, X4, X5, D7.
+
+    Scalar products of the arrays below are exact, so that no BLAS can round them; D7's touches are whole numbers, so
+    that NumPy's powers need not agree in the last bit.
+    """
+    from alpt_ref.theory import adam_stall, averaging, bounds, few_bits, regulariser, supermartingale
+
+    run = {"T": 1000, "eta": 0.01, "D1": 1.5}
+    sizes, norms = np.array([0.125, 0.25, 0.5]), np.array([3.0, 1.0, 2.0])
+    ada = {"T": 1000, "c": 0.2, "step_size": 0.125, "D": sizes, "root": norms, "norm_1": 4.0}
+    common = {"step_size": 0.125, "G": 3.0, "dim": 3}
+    half = supermartingale.Update(before=[sizes], after=[sizes[::-1]], gradient=[norms], gain=[0.75])
+    found: dict[str, Any] = {
+        "unified_convex": [
+            bounds.unified_convex(**run, second_moment=2.0),
+            bounds.unified_convex(**run, second_moment=2.0, D=sizes, bias=norms),
+        ],
+        "grid_floor": [bounds.grid_floor(**common)],
+        "sr_adagrad": [bounds.sr_adagrad(**ada), bounds.sr_adagrad(**ada, eps=1e-3)],
+        "sr_adagrad_rows": [bounds.sr_adagrad_rows(**ada, row_dim=4, accumulator=one) for one in ("mean", "sum")],
+        "sr_convex_row_steps": [bounds.sr_convex_row_steps(**run, G=3.0, step_sizes=sizes, G1=norms)],
+        "sr_convex_learned_steps": [
+            bounds.sr_convex_learned_steps(**run, G=3.0, gradient_sum=5.0, change_sum=0.3, capped_sum=capped)
+            for capped in (None, 0.2)
+        ],
+        "sr_pl_constant": [
+            bounds.sr_pl_constant(t=50, mu=0.5, L=2.0, eta=0.01, gap=1.0, G1=one, **common) for one in (None, 4.0)
+        ],
+        "dr_residual_constant": [bounds.dr_residual_constant(**run, G1=one, **common) for one in (None, 4.0)],
+        "eco_constant": [bounds.eco_constant(**run, keep=0.9, g_max=5.0, G1=one, **common) for one in (None, 4.0)],
+        "few_bits_stall": [
+            few_bits.few_bits_stall(eta=0.01, curvature=2.0, step_size=0.125, random_bits=4, rule=one)
+            for one in ("truncated", "centred")
+        ],
+        "expected_rise": [regulariser.expected_rise(norms, 2.3 * sizes, 0.125)],
+        "expected_rise_from_grid": [regulariser.expected_rise_from_grid(norms, 0.3 * sizes, 0.125)],
+        "averaged_second_moment": [
+            averaging.averaged_second_moment(T=100, second_moment=2.0, eta=0.01, curvature=2.0)
+        ],
+        "increment": [supermartingale.increment(half, comparator=norms, eta=0.01, step_size=0.125)],
+        "adam_dr_first_move": [adam_stall.adam_dr_first_move([0.05, 0.25, 0.4, 0.49])],
+    }  # fmt: skip
+    return {name: [np.asarray(part, np.float64) for part in parts] for name, parts in found.items()}

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from alpt_ref._util.statistics import new_rows_factor, paired_p_value, t_interval
+from alpt_ref._util.statistics import estimates, multiplicity_note, new_rows_factor, paired_p_value, t_interval
 from tests.tolerances import CLOSED_FORM
 
 
@@ -52,8 +52,13 @@ def test_the_corrected_resampled_t_test_by_hand() -> None:
     assert new_rows_factor(7, 0.0) == 1.0
 
 
-def test_paired_p_value_without_scatter() -> None:
-    assert paired_p_value([0.0, 0.0]) == 1.0
-    assert paired_p_value([0.5, 0.5]) == 0.0
+def test_without_scatter_nothing_is_certain() -> None:
+    for constant in (0.0, 0.5, 0.1 + 0.2):
+        assert paired_p_value([constant] * 5) == 1.0
+        assert t_interval([constant] * 5) == (constant, None, 5)
+    assert paired_p_value([0.3, 0.1 + 0.2, 0.3]) == 1.0  # equal up to rounding
+    (one,) = estimates({"a": [0.5, 0.5, 0.5]}).values()
+    assert (one.sign, str(one)) == (0, "+0.5000 ± n/a")
+    assert multiplicity_note([(one.mean, one.half_width)], 1) == ""  # it excludes no 0
     assert paired_p_value([0.5]) is None
     assert paired_p_value([]) is None

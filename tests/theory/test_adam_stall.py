@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
 from alpt_ref.tables import make_table
+from alpt_ref.theory import adam_stall
 from alpt_ref.theory.adam_stall import (
     adam_dr_first_move,
     adam_dr_stalls,
@@ -82,6 +83,22 @@ def test_the_first_possible_move_by_hand() -> None:
     assert adam_dr_stalls([0.4, 0.02], 10**9).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("b2", [0.999, 0.9999])
+def test_a_bisection_finds_the_touch_that_a_list_finds(b2: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    ratios = [0.4999, 0.3, 0.1, 0.06, 0.03, 1.0]
+    listed = adam_dr_first_move(ratios, 0.9, b2)
+    monkeypatch.setattr(adam_stall, "LISTED", 1)
+    assert adam_dr_first_move(ratios, 0.9, b2).tolist() == listed.tolist()
+
+
+def test_b2_near_1_takes_no_memory() -> None:
+    b2 = (
+        1.0 - 1e-11
+    )  # nearly a plain mean of the squares: c_t^2 is near (1-b1)/(1+b1) t, a list would hold 4e12 of them
+    (first,) = adam_dr_first_move([1e-3], 0.9, b2)
+    assert first == pytest.approx(500.0**2 * 1.9 / 0.1, rel=0.01)
+
+
 @pytest.mark.parametrize("ratio", [0.25, 0.4, 0.49])
 def test_the_package_s_table_first_moves_where_predicted(ratio: float) -> None:
     first = int(adam_dr_first_move(ratio))
@@ -100,6 +117,7 @@ def test_the_package_s_table_first_moves_where_predicted(ratio: float) -> None:
         (lambda: adam_update_bound(1, 0.9, 0.8), "b1\\*\\*2 < b2"),
         (lambda: adam_dr_first_move(0.0), "ratio must be finite numbers above 0"),
         (lambda: extremal_gradients(3, b1=0.0), "b1 must be"),
+        (lambda: adam_dr_first_move(0.3, 0.9, math.nextafter(1.0, 0.0)), "b2 must be at most 1 - 1e-11"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_named(call: object, message: str) -> None:
