@@ -16,6 +16,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.studies.experiment_key import digest
 from alpt_ref.studies.experiment_methods import Method, method_of
 from alpt_ref.theory import FewBits, Grid, Noise, Problem, Schedule, absolute, bounds_that_apply, quadratic, simulate
+from tests.dask_processes import Processes
 
 from . import experiment_functions as functions
 
@@ -105,6 +106,21 @@ def test_processes_change_no_byte(tmp_path: Path) -> None:
     one = saved(experiment.run(seeds=2), tmp_path)
     assert saved(experiment.run(seeds=2, jobs=2, log=said.append), tmp_path) == one
     assert not said
+
+
+@pytest.mark.nightly
+def test_workers_of_a_cluster_change_no_byte(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    experiment, cluster = small(functions.add_and_floor, "sr"), Processes(tmp_path / "scheduler.json")
+    try:
+        cluster.scheduler()
+        cluster.worker()
+        there = experiment.run(seeds=2, scheduler=cluster.address, folder=tmp_path / "kept", join=True)
+    finally:
+        cluster.end()
+    assert len(list((tmp_path / "kept").rglob("*.safetensors"))) == 8
+    (tmp_path / "here").mkdir()
+    assert saved(there, tmp_path) == saved(experiment.run(seeds=2), tmp_path / "here")
 
 
 def test_functions_that_no_other_process_can_load_stay_in_this_one() -> None:
