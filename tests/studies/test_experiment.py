@@ -88,6 +88,22 @@ def test_a_run_that_was_stopped_resumes_and_ends_with_the_same_bytes(tmp_path: P
     assert len(list((tmp_path / "kept").rglob("*.safetensors"))) == 10
 
 
+def test_without_a_folder_an_interruption_says_how_to_keep_cells() -> None:
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        small("sr").run(progress=Stops(1), log=said.append)
+    assert said == [
+        "interrupted: 1 of 2 cells are lost; with run(folder=...) they would be kept, and the same call would resume"
+    ]
+
+
+def test_a_folder_of_something_else_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "cells").mkdir()
+    with pytest.raises(InputError, match="cells of unknown origin"):
+        small("sr").run(folder=tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["cells"]
+
+
 def test_a_damaged_cell_is_told(tmp_path: Path) -> None:
     small("sr").run(folder=tmp_path)
     cell = sorted(tmp_path.rglob("*.safetensors"))[0]
