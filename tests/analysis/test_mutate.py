@@ -152,8 +152,9 @@ def test_a_server_that_is_ended_from_outside_tells_nothing_about_the_mutant(
 ) -> None:
     run = run_of(project, tmp_path)
 
-    def measured(servers: object, mutants: object) -> None:
+    def measured(*about: object) -> bool:
         run.units = {COMPILED: {Unit("claim", "q1"): Seen(0.1, True, {})}}
+        return True
 
     def ended(server: Server, *arguments: object, **options: object) -> None:
         server.stop()
