@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alpt_ref.errors import InputError
 from alpt_ref.theory import bounds
+from alpt_ref.theory.bounds.residual import first_residual_move
 
 HALF = Fraction(1, 2)
 Vector = list[Fraction]
