@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from alpt_ref.errors import AlptError
+
 from . import baseline
 from .attempts import START, Attempt, by_name, by_rule
 from .baseline import Unit, Units
@@ -197,6 +199,10 @@ class Run:
             answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
             if answer["ended"] == "time" and mode == COMPILED:  # perhaps kernels of others had to be compiled first
                 answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
+            if any("unused" in part for part in answer["parts"]):
+                raise AlptError(
+                    f"{mutant.id} was never imported, though {units[0].name} runs its line"
+                )
             part = next((part for part in answer["parts"] if part.get("red")), None)
             against += units
             if part is not None and "claim" in part:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from analysis.mutate.named import Edit, Mutant, Named, prepare, read
 from analysis.mutate.project import Project
 from analysis.mutate.report import Explained, page, unexplained
 from analysis.mutate.run import UNREACHED, Run
-from analysis.mutate.servers import COMPILED, Server, Stopped
+from analysis.mutate.servers import COMPILED, SERVER, Server, Stopped
 from analysis.mutate.syntax import mutants as generic_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,6 +233,15 @@ def f(x: float = 2.0, *, n: int = 1) -> float:
     assert len(set(ids)) == len(ids)
     moved = generic_mutants("a.py", "# a line more\n" + source)
     assert [one.id for one in moved] == ids
+
+
+@pytest.mark.parametrize("module", ["alpt_ref.theory.identities", "alpt_ref.theory.lattice", "alpt_ref.scalar.philox"])
+def test_a_module_gets_the_other_source_whatever_finds_it(module: str) -> None:
+    words = f"replace({{{module!r}: 'mutant = 7'}}); import {module} as it; print(it.mutant, it.__file__)"
+    code = f"import sys; sys.path[:0] = {[str(SERVER.parent), str(ROOT)]!r}; from server import replace; {words}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == "7"
+    assert done.stdout.split()[1].endswith(f"{module.rpartition('.')[2]}.py")
 
 
 def test_a_mutant_knows_the_lines_of_its_statement() -> None:
