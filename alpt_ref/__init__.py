@@ -44,6 +44,8 @@ _HOMES = {
     "RunResult": "training.results",
     "train": "training.train",
     "compare": "studies.comparison",
+    "Experiment": "studies.experiment",
+    "ExperimentResult": "studies.experiment",
     "verify": "verification.verify",
     "auc": "training.metrics",
     "logloss": "training.metrics",
@@ -85,6 +87,8 @@ if TYPE_CHECKING:
     from alpt_ref.quantizer import unpack as unpack
     from alpt_ref.sklearn import CTRClassifier as CTRClassifier
     from alpt_ref.studies.comparison import compare as compare
+    from alpt_ref.studies.experiment import Experiment as Experiment
+    from alpt_ref.studies.experiment import ExperimentResult as ExperimentResult
     from alpt_ref.tables import EmbeddingTable as EmbeddingTable
     from alpt_ref.tables import TableSpec as TableSpec
     from alpt_ref.tables import make_table as make_table

@@ -59,10 +59,10 @@ def claims_csv(found: Found) -> str:
     heads = ("claim", "title", "cell", "label", "verdict", "estimate", "lower", "upper", "allowed_from", "allowed_to")
     lines: list[dict[str, object]] = []
     for one in found.verdicts:
-        whole = {"claim": one.id, "title": one.title, "cell": "all", "verdict": one.outcome, "reason": counts_text(one)}
-        lines.append(whole)
+        facts = {"claim": one.id, "title": one.title}
+        lines.append({**facts, "cell": "all", "verdict": one.outcome, "reason": counts_text(one)})
         if one in found.on_runs:
-            lines += [{"claim": one.id, "title": one.title, **line} for line in _points(one)]
+            lines += [{**facts, **line} for line in _points(one)]
     names = (*heads, "runs", "reason")
     return csv_lines([names, *([line.get(name, "") for name in names] for line in lines)])
 

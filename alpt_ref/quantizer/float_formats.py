@@ -73,6 +73,12 @@ class FloatFormat(Lattice):
         table = np.concatenate([-positive[:0:-1], positive])[None]
         super().__init__(table, 1 - len(positive), f"floating-point format {self.format}", overflow or default)
 
+    def special(self) -> NDArray[np.int64]:
+        """Columns of the codes at which rounding goes wrong first: powers of two, where the gap of values changes."""
+        values = np.abs(self.table[0])
+        powers = np.flatnonzero(np.frexp(values)[0] == 0.5)
+        return np.union1d(super().special(), powers)
+
 
 def _numbers(layout: _Layout) -> NDArray[np.float32]:
     """Numbers from 0 up, in the order of their bit patterns."""

@@ -182,10 +182,10 @@ class from_torch(_Adapter):  # noqa: N801
         return [getattr(self.torch, name) for name in names if hasattr(self.torch, name)]
 
     def gradient(self, x: Any, g: Any, draw: int) -> NDArray[Any] | None:
-        """Gradient of x for the gradient g of the result; None where none flows."""
+        """Gradient of x for the gradient g of the result; None where none flows, or in fewer digits than float32."""
         leaf = self._tensor(x.copy()).requires_grad_()
         result = self.fn(leaf, draw)
-        if not getattr(result, "requires_grad", False):
+        if not getattr(result, "requires_grad", False) or result.dtype != self.torch.float32:
             return None
         result.backward(self._tensor(g.copy()))
         return None if leaf.grad is None else np.asarray(leaf.grad.cpu().numpy())

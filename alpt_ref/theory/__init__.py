@@ -25,6 +25,7 @@
 `learned_steps`            step sizes that learn along a run
 `known_constants`          the constants of a problem on a box, and where each comes from
 `applied_bounds`           which theorems hold for a run, and why the others do not
+`long_run`                 what a run on a quadratic comes to
 `tightness`                an instance that nearly reaches each bound
 =========================  ==========================================================================
 
@@ -46,6 +47,7 @@ from alpt_ref.theory.applied_bounds import AppliedBound, bounds_that_apply
 from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.known_constants import Constant, KnownConstants, known_constants
 from alpt_ref.theory.learned_steps import LearnedSteps
+from alpt_ref.theory.long_run import LongRunLaw, laws_in_the_long_run
 from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
 from alpt_ref.theory.problem import Problem
@@ -70,6 +72,7 @@ __all__ = [
     "Grid",
     "KnownConstants",
     "LearnedSteps",
+    "LongRunLaw",
     "Momentum",
     "Noise",
     "Problem",
@@ -86,6 +89,7 @@ __all__ = [
     "evolve_separable",
     "huber",
     "known_constants",
+    "laws_in_the_long_run",
     "quadratic",
     "saturating",
     "simulate",

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
+from alpt_ref.kernels.cpu.montecarlo_products import tiles
 from alpt_ref.kernels.device import default_device
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.theory.gradient_source import LinearSource, ProblemSource, SeparableSource, Source
@@ -27,13 +28,15 @@ from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.rounding_rule import FewBits, Rounding
-from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, schedule_of
+from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, require_setting, schedule_of
 from alpt_ref.theory.simulation_arguments import (
     checked_points,
+    checked_thin,
     one_of,
     require_minimum_in_box,
     require_numbers,
     require_problem,
+    require_rounding,
     sizes_of,
     start_of,
 )
@@ -79,6 +82,7 @@ def simulate(
     batch: int = 1,
     checkpoints: Iterable[int] | None = None,
     averages: bool = False,
+    thin: int = 1,
     check: bool = False,
     minimum_outside: bool = False,
     seed: int = 0,
@@ -119,6 +123,9 @@ def simulate(
         Iterates to record; the last one is always recorded.
     averages, check : bool
         Also average over all iterates; also watch the assumptions at every iterate. Both cost time.
+    thin : int
+        Average over every `thin`-th iterate (`LinearModel` only, whose loss costs ``rows * d`` an iterate): of run r
+        those ``t`` with ``(t + r // 4) % thin == 0``, so that the runs together take all iterates alike.
     minimum_outside : bool
         Allow a minimum outside the box, where no theorem holds: clipping then leads away from it.
     seed : int
@@ -154,10 +161,10 @@ def simulate(
            [0.25]], dtype=float32)
     """
     require_problem(problem)
+    require_setting(grid, noise)
     noise = noise or Noise()
     points, rule = checked_points(checkpoints, steps), rule_of(update)
-    if not callable(rounding) and not isinstance(rounding, FewBits):
-        one_of("rounding", rounding, _ROUNDING, "FewBits(r) or a function of (x, draw)")
+    require_rounding(rounding)
     if clip is not None:
         one_of("clip", clip, _CLIPPING, "or None")
     require_numbers(runs, seed, batch, problem.dim)
@@ -172,7 +179,9 @@ def simulate(
             )
     if not minimum_outside and clip is not None:
         require_minimum_in_box(problem, grid, sizes)
-    rates, watch = schedule_of(schedule).rates(steps), kinds.Watch(points, bool(averages), bool(check))
+    rates = schedule_of(schedule).rates(steps)
+    every = checked_thin(thin, averages, isinstance(problem, LinearModel))
+    watch = kinds.Watch(points, bool(averages), bool(check), every)
     if (
         isinstance(problem, Problem)
         or not isinstance(rounding, str)
@@ -205,7 +214,7 @@ def simulate(
         k1=np.uint32(seed >> 32),
     )
     if isinstance(problem, LinearModel):
-        return of_linear(problem, watch, *_run(_linear(problem, batch), runs, method, watch, device))
+        return of_linear(problem, watch, *_run(_linear(problem, batch, averages), runs, method, watch, device))
     return of_separable(watch, *_run(_separable(problem), runs, method, watch, device))
 
 
@@ -213,7 +222,7 @@ def _source(problem: Separable | LinearModel | Problem, batch: int) -> Source:
     if isinstance(problem, Problem):
         return ProblemSource(problem)
     if isinstance(problem, LinearModel):
-        return LinearSource(problem, _linear(problem, batch))
+        return LinearSource(problem, _linear(problem, batch, False))
     return SeparableSource(problem)
 
 
@@ -222,15 +231,16 @@ def _separable(problem: Separable) -> kinds.Problem:
     none = np.float32(0.0)
     return kinds.Problem(
         _SEPARABLE[problem.kind], curvature, shape, minimum, np.zeros((0, problem.dim), np.float32),
-        np.zeros(0, np.float32), none, none, 0,
+        np.zeros((1, 0, 0), np.float32), np.zeros(0, np.float32), none, none, 0,
     )  # fmt: skip
 
 
-def _linear(problem: LinearModel, batch: int) -> kinds.Problem:
+def _linear(problem: LinearModel, batch: int, averages: bool) -> kinds.Problem:
     none = np.zeros(0, np.float32)
     features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
     width, l2 = np.float32(problem.width), np.float32(problem.l2)
-    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, offsets, width, l2, batch)
+    columns = tiles(features) if batch == 0 or averages else np.zeros((1, 0, 0), np.float32)
+    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, columns, offsets, width, l2, batch)
 
 
 def _run(

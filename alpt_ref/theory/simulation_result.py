@@ -112,10 +112,11 @@ def of_linear(
     """The result of a linear problem: all but averages and checks comes from its iterates, in float64."""
     exact = iterates.astype(np.float64)
     distance2 = np.stack([problem.distance(row) ** 2 for row in exact])
-    gradient2 = np.stack([(problem.gradient(row) ** 2).sum(axis=1) for row in exact])
+    losses, gradients = zip(*(problem.value_and_gradient(row) for row in exact), strict=True)
+    gradient2 = np.stack([(gradient**2).sum(axis=1) for gradient in gradients])
     return SimulationResult(
         checkpoints=watch.checkpoints,
-        value=np.stack([problem.value(row) for row in exact]) - problem.f_star,
+        value=np.stack(losses) - problem.f_star,
         distance2=distance2,
         gradient2=gradient2,
         average_value=records[:, :, MEAN_VALUE] - problem.f_star if watch.averages else None,

@@ -43,6 +43,7 @@ class _Seen:
         self._value, self._distance2, self._gradient2 = (np.full((points, runs), math.nan) for _ in range(3))
         self._averages = np.zeros((2, points, runs))
         self._total, self._total_gradient = np.zeros(runs), np.zeros(runs)
+        self._taken = np.zeros(runs, np.int64)  # iterates in each run's average
         self._exceeded = np.zeros(runs, np.int64)
         self._largest = np.zeros((3, runs))  # sampled gradient, gradient, distance
 
@@ -52,9 +53,11 @@ class _Seen:
         recorded = t == watch.checkpoints[self._point]
         if not (recorded or watch.averages or watch.check):
             return
-        if recorded or watch.averages:
+        taken = (t + np.arange(self._setup.runs) // 4) % watch.thin == 0
+        if recorded or (watch.averages and taken.any()):
             value = source.value(w)
-            self._total += value
+            self._total += np.where(taken, value, 0.0)
+            self._taken += taken
         if recorded or watch.check or source.averages_gradient:
             gradient2 = source.gradient2(w)
         if watch.averages and source.averages_gradient:
@@ -66,7 +69,8 @@ class _Seen:
         if recorded:
             p = self._point
             self._value[p], self._distance2[p], self._gradient2[p] = value, distance2, gradient2
-            self._averages[0, p], self._averages[1, p] = self._total / t, self._total_gradient / t
+            with np.errstate(invalid="ignore"):  # NaN where a run has none yet
+                self._averages[0, p], self._averages[1, p] = self._total / self._taken, self._total_gradient / t
             self._point += 1
 
     def update(self, g: Weights, exceeded: NDArray[np.bool_]) -> None:

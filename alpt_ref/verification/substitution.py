@@ -122,7 +122,8 @@ def described(quantizer: UserQuantizer | None) -> dict[str, Any] | None:
 
 def other_quantizer(marker: Path, quantizer: UserQuantizer | None) -> str | None:
     """Whose verdicts an output folder holds, in words, where they are not about this quantiser; None where they are."""
-    stored = read_json(marker).get("quantizer")
+    content = read_json(marker)
+    stored = content.get("quantizer") if isinstance(content, dict) else None
     if stored == described(quantizer):
         return None
     if stored is None:
@@ -165,7 +166,8 @@ def take(
     InputError
         One that the caller asked for cannot take it, or none can.
     """
-    chosen, left_out = [], {}
+    chosen: list[Loaded] = []
+    left_out: dict[str, str] = {}
     for name, loaded in claims.items():
         with capture_error() as caught:
             taken = loaded.about(Inputs(quantizer=quantizer))

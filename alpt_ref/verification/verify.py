@@ -125,15 +125,16 @@ def verify(
         raise InputError("scheduler and join need output, the folder that all who work on it see")
     if claims is not None and not ids:
         raise InputError("claims must name at least one claim, got none; leave it out to verify all")
+    if quantizer is not None:
+        refuse_with_quantizer(quantizer, jobs, device=device, runs=runs, clicks=clicks, scheduler=scheduler, join=join)
     if device != "cpu":
         get_backend(device)  # an error now rather than in every cell
     wanted = ids or _ids(folder)
     own: UserQuantizer | None = None
     left_out: dict[str, str] = {}
     if quantizer is not None:
-        refuse_with_quantizer(quantizer, jobs, device=device, runs=runs, clicks=clicks, scheduler=scheduler, join=join)
         own = user_quantizer(quantizer, bits, step_size)
-        chosen, left_out = take(load_claims(add=folder, only=wanted), own, wanted)
+        chosen, left_out = take(load_claims(add=folder, only=wanted), own, ids)
     else:
         if bits is not None or step_size is not None:
             raise InputError("bits and step_size are the lattice of quantizer, which is not given; give it too")

@@ -190,6 +190,26 @@ def montecarlo_cases(backend: Backend, runs: int, steps: int, d: int = 16) -> Ca
     }
 
 
+def regression(rows: int, d: int) -> Any:
+    """Least squares with normal features; its minimum is not needed and not computed."""
+    from alpt_ref.theory.linear import LinearModel
+
+    generator = np.random.Generator(np.random.Philox(key=1))
+    features, offsets = generator.standard_normal((rows, d)) / d**0.5, generator.standard_normal(rows)
+    return LinearModel("square", features, offsets, np.zeros(d), 0.0, 0.0)
+
+
+def regression_run(problem: Any, runs: int, steps: int, batch: int, every: int) -> Callable[[], Any]:
+    """SR-SGD on a regression: `batch` rows a gradient (0: all), the average loss of every `every`-th iterate."""
+    from alpt_ref.theory import Grid, Schedule, simulate
+
+    watched: dict[str, Any] = {"averages": True, "thin": every} if every else {}
+    grid, schedule = Grid(0.05, 8), Schedule("constant", 0.05)
+    return lambda: simulate(
+        problem, grid, schedule, steps=steps + 1, runs=runs, start=3, batch=batch, device="cpu", **watched
+    )
+
+
 def training_cases(backend: Backend, rows: int, features: int, batch: int, steps: int) -> Cases:
     """Training steps of a DCN with an 8-bit LPT table on synthetic clicks, by the engine that `train` uses."""
     from alpt_ref.data import synthetic_clicks

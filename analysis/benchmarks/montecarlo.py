@@ -2,10 +2,13 @@
 
     python -m analysis.benchmarks.montecarlo [--runs 4096] [--dim 16] [--steps 200] [--repeats 7] [--output FILE.json]
     python -m analysis.benchmarks.montecarlo --device cuda --runs 262144 --steps 10000 --repeats 5
+    python -m analysis.benchmarks.montecarlo --regression --dim 512 --steps 100
 
 All do the same work in float32: gradient of a quadratic with a spectrum plus noise (normal, uniform or none), the
 update, clipping to 8 bits, stochastic rounding; the figure is coordinate updates a second. On a GPU ours is timed by
 the host's clock around the whole call, results on the host included, PyTorch on the device alone, for 100 steps.
+``--regression`` takes least squares of 2,048 rows instead, for 64 and 1,024 runs, in ours, in NumPy whose products
+have the same threads, and in NumPy by blocks of runs on as many threads.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle PyTorch threads must not spin beside ours
@@ -72,6 +76,60 @@ def on_a_processor(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
+ROWS = 2048
+WORK = {
+    "4 rows": (4, 0),
+    "16 rows": (16, 0),
+    "4 rows, average loss of every 64th iterate": (4, 64),
+    "4 rows, average loss": (4, 1),
+    "all rows": (0, 0),
+}
+"""Rows of a gradient, and of which iterates the loss is added up."""
+
+
+def on_data(options: argparse.Namespace) -> dict[str, Any]:
+    from threadpoolctl import threadpool_limits
+
+    threads, d = num_threads(), options.dim
+    problem = ours.regression(ROWS, d)
+    twin = peers.NumpyRegression(problem.features.astype(peers.F), problem.offsets.astype(peers.F))
+    results: dict[str, Any] = {"rows": ROWS, "dim": d, "threads": threads}
+    for runs in (64, 1024):
+        for name, (batch, every) in WORK.items():
+            shorter = {"4 rows, average loss": 20, "all rows": 20, "16 rows": 4}.get(name, 1)
+            steps = max(options.steps // shorter, 2)
+            with ThreadPoolExecutor(threads) as pool:
+                cases = {
+                    "ours": ours.regression_run(problem, runs, steps, batch, every),
+                    "NumPy": lambda: twin.runs(runs, steps, batch, every),  # noqa: B023
+                    "NumPy, blocks on threads": _on_threads(twin, pool, runs, steps, batch, every),
+                }
+                with threadpool_limits(threads, "blas"):
+                    seconds = interleaved(cases, options.repeats, warmup=1)
+            found = medians(seconds)
+            ratios = {one: paired_ratio(seconds, one, "ours") for one in cases if one != "ours"}
+            updates = runs * d * steps
+            rates = {one: updates / s / 1e6 for one, s in found.items()}
+            results[f"{runs} runs, {name}"] = {
+                "steps": steps, "million_updates_per_second": rates, "times_faster_than": ratios
+            }  # fmt: skip
+            shown = ", ".join(f"{ratio:.2f}x {one}" for one, ratio in ratios.items())
+            print(f"{runs:5d} runs, {name:44s} ours {rates['ours']:7.1f} M updates/s: {shown}", flush=True)
+    return results
+
+
+def _on_threads(
+    twin: peers.NumpyRegression, pool: ThreadPoolExecutor, runs: int, steps: int, batch: int, every: int
+) -> Callable[[], Any]:
+    from threadpoolctl import threadpool_limits
+
+    def run() -> None:
+        with threadpool_limits(1, "blas"):
+            twin.in_parts(pool, runs, steps, batch, every)
+
+    return run
+
+
 def on_a_gpu(options: argparse.Namespace) -> dict[str, Any]:
     backend = get_backend(options.device)
     cases = ours.montecarlo_cases(backend, options.runs, options.steps, options.dim)
@@ -86,8 +144,11 @@ def on_a_gpu(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = arguments(__doc__, device=("cpu", "cuda"), runs=4096, dim=16, steps=200, repeats=7)
-    write(options, on_a_processor(options) if options.device == "cpu" else on_a_gpu(options))
+    options = arguments(__doc__, device=("cpu", "cuda"), regression=False, runs=4096, dim=16, steps=200, repeats=7)
+    if options.regression:
+        write(options, on_data(options))
+    else:
+        write(options, on_a_processor(options) if options.device == "cpu" else on_a_gpu(options))
 
 
 if __name__ == "__main__":

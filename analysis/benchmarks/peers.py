@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -235,6 +236,41 @@ class NumpyRuns:
                 self.rng.random(dtype=F, out=u)
                 np.less(u, g, out=up)
                 np.add(low, up, out=code)
+
+
+class NumpyRegression:
+    """SR-SGD on least squares in float32: batched rows by `matmul`, losses by one product, `random` in float32."""
+
+    def __init__(self, features: NDArray[np.float32], offsets: NDArray[np.float32]) -> None:
+        self.features, self.offsets = features, offsets
+        self.columns = np.ascontiguousarray(features.T)
+
+    def runs(self, runs: int, steps: int, batch: int, every: int, seed: int = 0) -> NDArray[np.float64]:
+        """Updates of `runs` runs with `batch` rows each (0: all), the loss of every `every`-th iterate added up."""
+        rng, (rows, d) = np.random.default_rng(seed), self.features.shape
+        code, total = np.full((runs, d), F(3)), np.zeros(runs)
+        for t in range(1, steps + 1):
+            w = code * F(0.05)
+            if every and t % every == 0:
+                z = w @ self.columns - self.offsets
+                total += np.einsum("ij,ij->i", z, z) * F(0.5 / rows)
+            if batch:
+                drawn = rng.integers(0, rows, (runs, batch))
+                x = self.features[drawn]
+                z = np.matmul(x, w[:, :, None])[:, :, 0] - self.offsets[drawn]
+                g = np.matmul(z[:, None, :] * F(1 / batch), x)[:, 0]
+            else:
+                g = (w @ self.columns - self.offsets) * F(1 / rows) @ self.features
+            np.subtract(code, g, out=code)  # the learning rate is the step size
+            np.clip(code, F(-128), F(127), out=code)
+            low = np.floor(code)
+            code -= low
+            code = low + (rng.random(code.shape, dtype=F) < code)
+        return total
+
+    def in_parts(self, pool: Executor, runs: int, steps: int, batch: int, every: int, block: int = 32) -> None:
+        """The same by blocks of runs that fit in the cache, on the threads of a pool (products on one thread each)."""
+        list(pool.map(lambda seed: self.runs(block, steps, batch, every, seed), range(runs // block)))
 
 
 def jax_runs(d: int, noise: str, runs: int, steps: int) -> Callable[[], Any] | None:

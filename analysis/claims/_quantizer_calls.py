@@ -60,7 +60,7 @@ def _exact_codes(q: UserQuantizer) -> NDArray[np.int64]:
     so rarely that no theorem here sees it.
     """
     codes = np.arange(q.low, q.high + 1)
-    return codes[q.values(codes).astype(np.float64) == codes * np.float64(np.float32(q.step_size))]
+    return np.asarray(codes[q.values(codes).astype(np.float64) == codes * np.float64(np.float32(q.step_size))])
 
 
 def _draws(seed: int, calls: int) -> range:
@@ -86,7 +86,7 @@ def _by_part(q: UserQuantizer, seed: int, of: Callable[[Floats], Floats]) -> Mea
 
 def _spread() -> Floats:
     p = np.tile(np.array(PARTS), 2)
-    return np.sqrt(p * (1 - p))
+    return np.asarray(np.sqrt(p * (1 - p)))
 
 
 def _derived(claim: Claim, q: UserQuantizer, title: str, **changes: Any) -> Claim:
@@ -182,7 +182,7 @@ def from_grid(claim: Claim, q: UserQuantizer) -> Claim:
     return _derived(
         claim, q, "Error of one rounded update from the grid",
         plain=f"E (fn(w - u) - (w - u))^2 for w on the grid is Delta |u| - u^2 within a step and periodic beyond, "
-        f"within {WITHIN_SQUARE:g} of itself or of a quarter step squared; beyond an end of the range the end comes back",
+        f"within {WITHIN_SQUARE:g} of itself or of a quarter; beyond an end of the range that end comes back",
         grid=lambda budget: on(q, [{"of": "updates"}, {"of": "ends"}]),
         bound=bound, measure=measure, control=_moved(bound, _is("updates")),
     )  # fmt: skip

@@ -1,10 +1,9 @@
 """S1 to S5 and T1 with a rounding of the user's in place of SR: problems and cells on its lattice.
 
 Everything is in steps: slopes, noise and learning rates are multiples of what Delta and the box give, so that the cells
-are the same runs for every step size. The constants are those of a small box around the minimum, at most the function's
-own: under SR no run leaves it (steps shorter than one, without noise), so nothing is clipped and the theorem for the
-small box holds; a function under which a run does leave it breaks the theorem if the bound is missed. For this reason
-nothing that SR guarantees along a run is asked for as an assumption.
+are the same runs for every step size. The box B of the theorems, to which an update is clipped before it is rounded, is
+a small one around the minimum, at most the range of the function: so the constants, and the verdicts, hardly depend on
+the width. Nothing that SR guarantees along a run is asked for as an assumption, since a function may break it.
 
 ``slow bowl``: updates of less than 1/200 of a step from the corner of a box of 4 bits: what is rounded to nothing, or
 with a bias of a few thousandths of a step, never comes near the minimum.
@@ -57,7 +56,7 @@ REACHES = ("sagging kink, d = 4", "slow bowl")
 
 @functools.cache
 def on_lattice(name: str, bits: int, step_size: float) -> Instance:
-    """An instance by name whose grid is (the inner part of) the lattice."""
+    """An instance by name; its grid, the box B, is the lattice or the inner part of it."""
     kind, _, dimension = name.partition(", d = ")
     d = int(dimension or 1)
     slope = 1 / math.sqrt(d)

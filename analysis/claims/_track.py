@@ -74,8 +74,8 @@ def track(
     linear = isinstance(made.problem, LinearModel)
     runs = simulate(
         made.problem, made.grid, schedule, steps=times[-1], runs=int(cell["runs"]), start=made.start,
-        rounding=own if rounding is None else rounding, noise=made.noise, averages=True, check=rounding is None,
-        seed=seed,
+        rounding=own if rounding is None else _into(made, rounding), noise=made.noise, averages=True,
+        check=rounding is None, seed=seed,
         checkpoints=range(1, times[-1] + 1) if linear and cell.get("every") else times,
     )  # fmt: skip
     rows = np.searchsorted(runs.checkpoints, times)
@@ -86,6 +86,12 @@ def track(
     value, distance2, gradient2 = (np.ascontiguousarray(one[rows].T) for one in (values, runs.distance2, gradients))
     observed = _observed(made, runs) if rounding is None else {}
     return Track(False, value, distance2, gradient2, observed, rounding is not None)
+
+
+def _into(made: Instance, rounding: UserQuantizer) -> Callable[[Any, int], Any]:
+    """``Q(clip_B(.))`` with the function as Q: the box B may be smaller than the range of the function."""
+    low, high = rounding.values([made.grid.low_code, made.grid.high_code])
+    return lambda x, draw: rounding(np.clip(x, low, high), draw)
 
 
 def _exact_track(made: Instance, run: Evolution, times: list[int]) -> Track:

@@ -2,7 +2,8 @@
 
 It comes from `stochastic_rounding_scalar_uint8` and `stochastic_rounding_vector` of
 ``fbgemm_gpu/include/fbgemm_gpu/utils/stochastic_rounding.cuh``. ``python -m analysis.peers.fbgemm_rule`` compares it,
-on a GPU and with CuPy, with the same arithmetic in CUDA C: every noise that there is, at every code.
+on a GPU and with CuPy, with the same arithmetic in CUDA C, all noises at all codes. On an H200 and for a scale of 1/16
+none of the 2^31 codes differed, with and without fused products.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -42,7 +42,7 @@ NOT_IMPLIED: dict[str, dict[str, str]] = {
     "dr": {"gradient": "no gradient is promised"},
 }
 """Properties that do not follow from a kind of rounding, with the reason; those in `Case.require` count nonetheless."""
-SECONDS = 60.0
+SECONDS = 24.0
 """After which the long counts of a rounding stop; the report says so."""
 _VERDICTS: dict[str, Verdict] = {
     "passed": "holds",
@@ -113,8 +113,10 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, Python {python}, NumPy {np.__version__}"
 
 
-def measured(peer: Peer, *, effort: str | float, seed: int, say: Callable[[str], None]) -> list[Row] | Missing:
-    """All its roundings, or why there are none."""
+def measured(
+    peer: Peer, *, effort: str | float, seed: int, say: Callable[[str], None], only: Iterable[str] = ()
+) -> list[Row] | Missing:
+    """All its roundings, or why there are none; `only` these properties."""
     try:
         peer.version()
         with warnings.catch_warnings():
@@ -134,6 +136,7 @@ def measured(peer: Peer, *, effort: str | float, seed: int, say: Callable[[str],
                 require=case.require,
                 effort=effort,
                 seed=seed,
+                only=only,
                 resolution=case.resolution,
                 ties=case.ties,
                 seconds=SECONDS,

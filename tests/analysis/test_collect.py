@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from alpt_ref._util.dispatch import Where
 from alpt_ref._util.progress import Progress
 from alpt_ref.cli.reproduce import make_study, reproduce_command
 from alpt_ref.errors import InputError
@@ -77,7 +78,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     m1 = next((ANALYSIS / "claims").glob("m1_*.py"))
     (root / "claims" / m1.name).write_bytes(m1.read_bytes())
     (root / "claims" / "c0_some.py").write_text(CLAIM)
-    verify_study(folder, load_claims(root / "claims"), 1, False, Progress(enabled=False))
+    verify_study(folder, load_claims(root / "claims"), Where(1), False, Progress(enabled=False))
     return folder
 
 

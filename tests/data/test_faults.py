@@ -16,7 +16,7 @@ from alpt_ref.data import ClickDataset, encode_file
 from alpt_ref.data.formats.criteo import CRITEO
 from alpt_ref.data.formats.lines import Lines
 from alpt_ref.data.formats.parse import code_lines
-from alpt_ref.data.formats.text import counted
+from alpt_ref.data.formats.text import Bad, counted
 from alpt_ref.data.store import ingest
 from alpt_ref.data.store.spill import recall, spill
 from alpt_ref.data.store.workspace import Workspace
@@ -253,7 +253,7 @@ def test_a_piece_on_disk_is_the_piece_in_memory(tmp_path: Path) -> None:
     kept = spill(tmp_path / "piece", b"i" * 32, rows, counted(bad))
     found = recall(tmp_path / "piece", b"i" * 32)
     assert found is not None
-    assert found[1] == counted(bad) == (1, [(70_001, "1 columns instead of 40")], [70_000, 1])
+    assert found[1] == counted(bad) == Bad(1, [(70_001, "1 columns instead of 40")], [70_000, 1])
     assert recall(tmp_path / "piece", b"j" * 32) is None
     for piece in (kept, found[0]):
         np.testing.assert_array_equal(piece.labels(), rows.labels)

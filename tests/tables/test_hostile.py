@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from alpt_ref import InputError, TrainingError, dequantize, make_table
 
-METHODS = [("fp32", None), ("lpt", 8), ("alpt", 8), ("pruning", None), ("pact", 8), ("lsq", 8), ("hashing", None)]
+METHODS = [("fp32", None), ("lpt", 8), ("alpt", 8), ("pruning", None), ("pact", 8), ("lsq", 8), ("rowmax", 8)]
+METHODS += [("hashing", None)]
 WITH_A_ROW_EACH = METHODS[:-1]
 WEIGHTS = np.random.default_rng(4).standard_normal((50, 6), dtype=np.float32) * np.float32(0.01)
 IDS = np.array([1, 1, 2])

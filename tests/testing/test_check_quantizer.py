@@ -31,11 +31,14 @@ def ours(step_size: float, bits: int, rounding: str):  # type: ignore[no-untyped
 
 @pytest.mark.parametrize("rounding", ["sr", "dr"])
 def test_ours_has_every_property(rounding: str) -> None:
-    report = check_quantizer(ours(0.1, 16, rounding), Uniform(0.1, 16), rounding=rounding, effort=SMALL, require=NOTES)
+    names = set(PROPERTIES) - {"layout"}  # read-only arrays have kernels of their own, which take seconds to compile
+    report = check_quantizer(
+        ours(0.1, 16, rounding), Uniform(0.1, 16), rounding=rounding, effort=SMALL, require=NOTES, only=names
+    )
     assert report.failed == (), str(report)
     assert report.notes == ()
     assert report.false_alarm <= FALSE_ALARM
-    assert set(report.passed) | {outcome.name for outcome in report if outcome.status != PASSED} == set(PROPERTIES)
+    assert set(report.passed) | {outcome.name for outcome in report if outcome.status != PASSED} == names
 
 
 @pytest.mark.nightly

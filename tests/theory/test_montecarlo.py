@@ -219,3 +219,43 @@ def test_which_simulations_pay_on_a_gpu() -> None:
 def test_an_unknown_device_is_named() -> None:
     with pytest.raises(InputError, match="device must be 'cpu' or 'cuda', got 'tpu'"):
         simulate(PROBLEMS["huber"], Grid(0.125, 4), Schedule("constant", 0.1), steps=2, runs=1, start=0, device="tpu")
+
+
+def test_matrix_products_in_blocks_keep_the_order_of_their_sums() -> None:
+    problem = synthetic_regression(
+        "square", 300, 7, seed=2
+    )  # more than a tile, rows and columns not a multiple of four
+    grid, noise = Grid(0.0625, 5), Noise("two-point", 0.05)
+    for batch in (0, 6):
+        options: dict[str, Any] = {"steps": 4, "runs": 7, "start": 3, "batch": batch, "seed": 5, "noise": noise}
+        wanted = oracle.simulate(problem, grid, Schedule("constant", 0.4), rounding="sr", **options)
+        got = simulate(problem, grid, Schedule("constant", 0.4), averages=True, **options)
+        np.testing.assert_array_equal(got.final, wanted[-1])
+        assert got.average_value is not None
+        average = problem.value(wanted.astype(np.float64)).mean(axis=0) - problem.f_star
+        np.testing.assert_allclose(got.average_value[-1], average, atol=tolerances.FLOAT32_SUM)
+
+
+@pytest.mark.parametrize("update", ["sgd", "momentum"])
+def test_a_thinned_average_takes_every_kth_iterate_another_one_for_each_four_runs(update: str) -> None:
+    problem, grid, schedule = synthetic_regression("huber", 12, 3, seed=4), Grid(0.0625, 5), Schedule("constant", 0.4)
+    options: dict[str, Any] = {"steps": 9, "runs": 10, "start": 3, "averages": True, "update": update, "seed": 1}
+    every = simulate(problem, grid, schedule, checkpoints=range(1, 10), **options)
+    thinned = simulate(problem, grid, schedule, checkpoints=range(1, 10), thin=3, **options)
+    np.testing.assert_array_equal(thinned.final, every.final)
+    assert thinned.average_value is not None
+    taken = (np.arange(1, 10)[:, None] + np.arange(10) // 4) % 3 == 0
+    with np.errstate(invalid="ignore"):
+        wanted = np.cumsum(np.where(taken, every.value, 0.0), axis=0) / np.cumsum(taken, axis=0)
+    np.testing.assert_allclose(thinned.average_value, wanted, atol=tolerances.FLOAT32_SUM)
+
+
+@pytest.mark.parametrize("thin", [0, 2.5, True])
+def test_a_number_that_thins_nothing_is_refused(thin: Any) -> None:
+    options: dict[str, Any] = {"steps": 3, "runs": 2, "start": 0}
+    with pytest.raises(InputError, match="thin must be a whole number"):
+        simulate(
+            synthetic_regression("square", 5, 2, seed=1), Grid(0.1, 4), Schedule("constant", 0.1), thin=thin, **options
+        )
+    with pytest.raises(InputError, match="goes with averages=True and a LinearModel"):
+        simulate(quadratic(1.0, 0.0), Grid(0.1, 4), Schedule("constant", 0.1), thin=2, averages=True, **options)

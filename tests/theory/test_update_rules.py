@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.errors import InputError
+from alpt_ref.kernels import jit
 from alpt_ref.theory import (
     Adagrad,
     Adam,
@@ -182,6 +183,13 @@ def test_neither_the_number_of_runs_nor_threads_change_a_bit() -> None:
     options: dict[str, Any] = {"steps": 12, "start": [0.3, -0.2, 0.1], "noise": Noise("normal", 0.5), "update": "adam"}
     few, many = (simulate(BOWL, GRID, 0.1, runs=runs, rounding=FewBits(16), **options) for runs in (7, 20_000))
     np.testing.assert_array_equal(many.final[:7], few.final)
+    before = jit.num_threads()
+    try:
+        jit.set_num_threads(3)
+        other = simulate(BOWL, GRID, 0.1, runs=20_000, rounding=FewBits(16), **options)
+    finally:
+        jit.set_num_threads(before)
+    np.testing.assert_array_equal(other.final, many.final)
 
 
 def test_schedules_as_arrays_and_functions() -> None:

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 from alpt_ref.data.formats.faulty import MAX_EXAMPLES, FaultyLines
 from alpt_ref.data.formats.left_out import Runs, joined
@@ -31,7 +31,8 @@ One damaged line must not decide for all others, so what the file is like is wha
 """
 
 
-class Bad(NamedTuple):
+@dataclass(frozen=True)
+class Bad:
     """Bad rows of a piece: how many, the first of them with line number and reason, and where they stand in it."""
 
     count: int
@@ -146,7 +147,8 @@ class TextReader:
                 "on_bad_row='skip' (--on-bad-row skip)"
             )
         if len(self._files) > 1:
-            bad = bad._replace(examples=[(line, f"{reason} (file {file.name})") for line, reason in bad.examples])
+            examples = [(line, f"{reason} (file {file.name})") for line, reason in bad.examples]
+            bad = dataclasses.replace(bad, examples=examples)
         self.bad_rows.add(bad, self.rows + self.bad_rows.count)
         self.rows += rows
         if self._progress is not None:

@@ -136,7 +136,7 @@ def field_groups(pieces: Sequence[SpilledRows], group_bytes: int) -> list[tuple[
 
 def spill(path: Path, identity: bytes, rows: CodedRows, bad: Bad) -> SpilledRows:
     """Write a parsed piece; it appears under its name when it is whole."""
-    remarks = json.dumps(bad).encode()
+    remarks = json.dumps([bad.count, bad.examples, bad.runs]).encode()
     sizes, parts = [len(rows.labels), len(remarks)], [rows.labels.data]
     for codes, categories in zip(rows.codes, rows.categories, strict=True):
         ends, texts = _text_buffers(categories)

@@ -13,6 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.montecarlo_products import (
+    add_four_rows,
+    add_row,
+    add_rows_of_four_runs,
+    dot,
+    four_dots,
+    tile_dots,
+)
 from alpt_ref.kernels.cpu.montecarlo_types import (
     ABSOLUTE,
     ELASTIC,
@@ -125,25 +133,35 @@ def residual_value(kind: int, z: np.float32, width: np.float32) -> np.float32:
 
 
 @inline
-def residual(i: int | np.int64, first: int, problem: Problem, w: NDArray[np.float32]) -> np.float32:
-    """``a_i . w - b_i`` for the run whose entries of `w` begin at `first`, summed in column order."""
-    z = _ZERO
-    for j in range(problem.features.shape[1]):
-        z = np.float32(z + mul(problem.features[i, j], w[first + j]))
-    return np.float32(z - problem.offsets[i])
+def add_linear_values(first: int, runs: int, problem: Problem, buffers: Buffers) -> None:
+    """Add ``f`` at the iterates of `runs` runs from run `first` of the group to their totals.
 
-
-@inline
-def linear_value(first: int, problem: Problem, w: NDArray[np.float32]) -> float:
-    """``f`` at the iterate of the run whose entries begin at `first`: float32 terms, float64 sum."""
+    Float32 terms, float64 sums, in row order; whole tiles of rows where the matrix is there in tiles, for the four
+    runs from `first`.
+    """
     rows, d = problem.features.shape
-    total = 0.0
-    for i in range(rows):
-        total += np.float64(residual_value(problem.kind, residual(i, first, problem, w), problem.width))
-    square = 0.0
-    for j in range(first, first + d):
-        square += np.float64(w[j]) * np.float64(w[j])
-    return float(total / rows + mul(0.5 * np.float64(problem.l2), square))
+    w, sums, total, offsets, kind = buffers.w, buffers.norms, buffers.total, problem.offsets, problem.kind
+    for r in range(first, first + runs):
+        sums[r] = 0.0
+    if problem.columns.size > 0:
+        z, size = buffers.residuals, problem.columns.shape[2]
+        for tile in range(problem.columns.shape[0]):
+            tile_dots(tile, problem.columns, w, first * d, z)
+            begin = tile * size
+            for r in range(runs):
+                for i in range(min(size, rows - begin)):
+                    e = np.float32(z[r, i] - offsets[begin + i])
+                    sums[first + r] += np.float64(residual_value(kind, e, problem.width))
+    else:
+        for r in range(first, first + runs):
+            for i in range(rows):
+                e = np.float32(dot(problem.features, i, w, r * d) - offsets[i])
+                sums[r] += np.float64(residual_value(kind, e, problem.width))
+    for r in range(first, first + runs):
+        square = 0.0
+        for j in range(r * d, (r + 1) * d):
+            square += np.float64(w[j]) * np.float64(w[j])
+        total[r] += float(sums[r] / rows + mul(0.5 * np.float64(problem.l2), square))
 
 
 @scalar
@@ -161,20 +179,88 @@ def sample_lanes(runs: int, batch: int) -> int:
 @inline
 def linear_gradient(t: int, first: int, runs: int, problem: Problem, method: Method, buffers: Buffers) -> None:
     """``buffers.g`` becomes the mean gradient of the rows that each run draws at step `t`, or of all rows."""
-    rows, d = problem.features.shape
-    w, g, batch = buffers.w, buffers.g, problem.batch
+    g, w, batch, count = buffers.g, buffers.w, problem.batch, problem.batch
+    d, by_tiles = problem.features.shape[1], problem.batch == 0 and problem.columns.size > 0
     if batch > 0:
         lanes = sample_lanes(runs, batch)
         fill_words(lanes, buffers.s0, buffers.s1, t - 1, PURPOSE_SAMPLE, method.k0, method.k1, buffers.sample_bits)
-    skipped = (first * batch) & 3  # samples of earlier runs in the first block
-    weight = np.float32(_ONE / np.float32(batch if batch > 0 else rows))
-    for i in range(runs * d):
+    else:
+        count = problem.features.shape[0]
+    for i in range((runs + 3) // 4 * 4 * d if by_tiles else runs * d):
         g[i] = mul(problem.l2, w[i])
-    for r in range(runs):
-        at = r * d
-        for k in range(batch if batch > 0 else rows):
-            row = pick_row(buffers.sample_bits[skipped + r * batch + k], rows) if batch > 0 else k
-            slope = residual_slope(problem.kind, residual(row, at, problem, w), problem.width)
-            slope = mul(weight, slope)
-            for j in range(d):
-                g[at + j] = np.float32(g[at + j] + mul(slope, problem.features[row, j]))
+    weight = np.float32(_ONE / np.float32(count))
+    if by_tiles:
+        gradient_by_tiles(runs, weight, problem, buffers)
+    else:
+        gradient_by_rows((first * batch) & 3, runs, count, weight, problem, buffers)
+
+
+@scalar
+def row_slope(kind: int, z: np.float32, offset: np.float32, width: np.float32, weight: np.float32) -> np.float32:
+    """What a row at product `z` is multiplied by in the gradient."""
+    return mul(weight, residual_slope(kind, np.float32(z - offset), width))
+
+
+@scalar
+def row_of(sampled: bool, random_bits: NDArray[np.uint32], index: int, k: int, rows: int) -> np.int64:
+    """The row that a sample's word stands for, or row `k` where all rows are taken."""
+    return pick_row(random_bits[index], rows) if sampled else np.int64(k)
+
+
+@scalar
+def next_pair(at: int, k: int, count: int, d: int) -> tuple[int, int]:
+    """Where the weights of the next sample's run begin, and which of its `count` samples that is."""
+    return (at, k + 1) if k + 1 < count else (at + d, 0)
+
+
+@inline
+def gradient_by_rows(
+    skipped: int, runs: int, count: int, weight: np.float32, problem: Problem, buffers: Buffers
+) -> None:
+    """Add the gradient of `count` rows of each run, sampled or all, four rows at a time.
+
+    `skipped` samples of earlier runs stand in the first block.
+    """
+    rows, d = problem.features.shape
+    x, offsets, kind, width = problem.features, problem.offsets, problem.kind, problem.width
+    w, g, bits, sampled = buffers.w, buffers.g, buffers.sample_bits, problem.batch > 0
+    pairs, at, k = runs * count, 0, 0
+    for p in range(0, pairs - pairs % 4, 4):
+        a, at_a = row_of(sampled, bits, skipped + p, k, rows), at
+        at, k = next_pair(at, k, count, d)
+        b, at_b = row_of(sampled, bits, skipped + p + 1, k, rows), at
+        at, k = next_pair(at, k, count, d)
+        c, at_c = row_of(sampled, bits, skipped + p + 2, k, rows), at
+        at, k = next_pair(at, k, count, d)
+        e, at_e = row_of(sampled, bits, skipped + p + 3, k, rows), at
+        at, k = next_pair(at, k, count, d)
+        z0, z1, z2, z3 = four_dots(x, a, b, c, e, w, at_a, at_b, at_c, at_e)
+        s0, s1 = row_slope(kind, z0, offsets[a], width, weight), row_slope(kind, z1, offsets[b], width, weight)
+        s2, s3 = row_slope(kind, z2, offsets[c], width, weight), row_slope(kind, z3, offsets[e], width, weight)
+        if at_a == at_e:
+            add_four_rows(x, a, b, c, e, s0, s1, s2, s3, g, at_a)
+        else:
+            add_row(x, a, s0, g, at_a)
+            add_row(x, b, s1, g, at_b)
+            add_row(x, c, s2, g, at_c)
+            add_row(x, e, s3, g, at_e)
+    for p in range(pairs - pairs % 4, pairs):
+        row = row_of(sampled, bits, skipped + p, k, rows)
+        add_row(x, row, row_slope(kind, dot(x, row, w, at), offsets[row], width, weight), g, at)
+        at, k = next_pair(at, k, count, d)
+
+
+@inline
+def gradient_by_tiles(runs: int, weight: np.float32, problem: Problem, buffers: Buffers) -> None:
+    """Add the gradient of all rows of each run; runs up to the next multiple of four must have weights."""
+    rows, d, size = problem.features.shape[0], problem.features.shape[1], problem.columns.shape[2]
+    z, offsets, kind, width = buffers.residuals, problem.offsets, problem.kind, problem.width
+    for first in range(0, runs, 4):
+        for tile in range(problem.columns.shape[0]):
+            tile_dots(tile, problem.columns, buffers.w, first * d, z)
+            begin = tile * size
+            count = min(size, rows - begin)
+            for k in range(4):
+                for i in range(count):
+                    z[k, i] = row_slope(kind, z[k, i], offsets[begin + i], width, weight)
+            add_rows_of_four_runs(problem.features, begin, count, z, buffers.g, first * d)

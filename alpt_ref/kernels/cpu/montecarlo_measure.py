@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.inline import inline
-from alpt_ref.kernels.cpu.montecarlo_losses import add_values, linear_value
+from alpt_ref.kernels.cpu.montecarlo_losses import add_linear_values, add_values
 from alpt_ref.kernels.cpu.montecarlo_types import (
     DISTANCE2,
     EXCEEDED,
@@ -26,6 +28,7 @@ from alpt_ref.kernels.cpu.montecarlo_types import (
 )
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.jit import scalar
 
 FLUSH_STEPS = 32
 """Steps summed in float32 before the sum moves into float64."""
@@ -77,13 +80,23 @@ def measure_linear(
     results: Results,
 ) -> None:  # fmt: skip
     """The average value of a linear problem so far; what else is wanted is computed from the iterates."""
-    d = problem.features.shape[1]
+    thin = watch.thin
     if watch.averages:
-        for r in range(runs):
-            buffers.total[r] += linear_value(r * d, problem, buffers.w)
+        for r in range(0, runs, 4):
+            four = min(4, runs - r)
+            if (t + (first + r) // 4) % thin == 0:
+                add_linear_values(r, four, problem, buffers)
     if recorded:
         for r in range(runs):
-            results.records[point, first + r, MEAN_VALUE] = buffers.total[r] / t
+            count = iterates_measured(t, first + r, thin)
+            results.records[point, first + r, MEAN_VALUE] = buffers.total[r] / count if count > 0 else math.nan
+
+
+@scalar
+def iterates_measured(t: Int, run: Int, thin: Int) -> Int:
+    """How many of the iterates ``1 .. t`` of a run are in its average: those with ``(t + run // 4) % thin == 0``."""
+    begin = (run // 4) % thin
+    return (t + begin) // thin - begin // thin
 
 
 @inline

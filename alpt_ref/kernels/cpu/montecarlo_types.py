@@ -40,6 +40,8 @@ class Problem(NamedTuple):
     curvature, shape, minimum : float32 arrays (d,)
         Of each coordinate of a separable problem; `shape` is the slope of the kink, or Huber's width.
     features : float32 array (rows, d)
+    columns : float32 array (tiles, d, rows of a tile)
+        The features again, by `montecarlo_products.tiles`; empty where products go row by row.
     offsets : float32 array (rows,)
     width, l2 : float32
         Huber's width and the weight of ``|w|^2/2`` of a linear problem.
@@ -52,6 +54,7 @@ class Problem(NamedTuple):
     shape: NDArray[np.float32]
     minimum: NDArray[np.float32]
     features: NDArray[np.float32]
+    columns: NDArray[np.float32]
     offsets: NDArray[np.float32]
     width: np.float32
     l2: np.float32
@@ -93,11 +96,15 @@ class Method(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What to look at: iterates at `checkpoints` (c,) always; averages and assumptions at every iterate if asked."""
+    """What to look at: iterates at `checkpoints` (c,) always; averages and assumptions at every iterate if asked.
+
+    The average of a linear problem takes every `thin`-th iterate, another one for each four runs (`measured`).
+    """
 
     checkpoints: NDArray[np.int64]
     averages: bool
     check: bool
+    thin: int
 
 
 class Results(NamedTuple):
@@ -137,6 +144,8 @@ class Buffers(NamedTuple):
     pending_noise : float32 array
         Second numbers of the normal pairs.
     recent, recent_gradient, scratch : float32 arrays
+    residuals : float32 array (4, rows of a tile)
+        Products of a tile of rows with four runs.
     total, total_gradient, norms : float64 arrays (group,)
     """
 
@@ -160,6 +169,7 @@ class Buffers(NamedTuple):
     recent: NDArray[np.float32]
     recent_gradient: NDArray[np.float32]
     scratch: NDArray[np.float32]
+    residuals: NDArray[np.float32]
     total: NDArray[np.float64]
     total_gradient: NDArray[np.float64]
     norms: NDArray[np.float64]

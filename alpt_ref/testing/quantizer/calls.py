@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -163,6 +164,8 @@ def parallel(probe: Probe) -> Finding:
     with threads(2), _torch_threads(2), _blas_threads(2):
         if not all(same_bits(probe.call(x, draw), one) for draw, one in zip(draws, alone, strict=True)):
             return Finding(False, "two threads within a call give another result than one")
+    if _one_call_at_a_time():
+        return Finding(True, "one call at a time: Numba's threads allow no more", detects=f"{8 * x.size:,} results")
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(lambda draw: probe.call(x, draw), draws))
     if not all(same_bits(one, other) for one, other in zip(together, alone, strict=True)):
@@ -170,12 +173,19 @@ def parallel(probe: Probe) -> Finding:
     return Finding(True, detects=f"any other bit of {8 * x.size:,} results")
 
 
+def _one_call_at_a_time() -> bool:
+    """Whether a parallel function of Numba has run whose threading layer ends the process at a second call."""
+    numba: Any = sys.modules.get("numba")
+    try:
+        return numba is not None and numba.threading_layer() == "workqueue"
+    except ValueError:  # none has run
+        return False
+
+
 class _torch_threads:  # noqa: N801  # reads as a statement
     """PyTorch's threads within a block, where PyTorch has been imported."""
 
     def __init__(self, count: int) -> None:
-        import sys
-
         self.torch: Any = sys.modules.get("torch")
         self.count, self.before = count, 0
 

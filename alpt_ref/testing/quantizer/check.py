@@ -33,7 +33,6 @@ FALSE_ALARM = 1e-6
 """Probability that a quantiser with all properties fails one, at most."""
 CHECKS: dict[str, Callable[[Probe], Finding]] = {
     "on_grid": grid.on_grid,
-    "neighbour": grid.neighbour,
     "saturation": grid.saturation,
     "subnormal": grid.subnormal,
     "nan_policy": policies.nan_policy,
@@ -53,6 +52,7 @@ CHECKS: dict[str, Callable[[Probe], Finding]] = {
     "variance": spread.variance,
     "fixed_points": grid.fixed_points,
     "unbiased": bias.unbiased,
+    "neighbour": grid.neighbour,  # sees what the others have counted
 }
 """In the order in which they run: the long ones last."""
 _SAMPLED = ("subnormal", "unbiased", "variance", "independence")
@@ -109,7 +109,7 @@ def check_quantizer(
     resolution : float
         Bias of a step that is no defect; the default passes 32 random bits.
     seconds : float, optional
-        After this time the long counts stop, and the report says where. None: never.
+        Of processor time, after which the long counts stop; the report says where. None: never.
     name : str, optional
         How the report calls the quantiser.
 

@@ -12,17 +12,24 @@ from typing import Any, NamedTuple
 
 
 class Count(NamedTuple):
-    """Events in trials; `p` is the mean probability and `slack` what it may be off without a defect."""
+    """Events in trials; `p` is the mean probability, `slack` what it may be off without a defect.
+
+    With `calls` the elements of a call may depend on one another, and only the calls are independent.
+    """
 
     what: str
     events: int
     trials: int
     p: float
     slack: float
+    calls: int = 0
 
     @property
     def tail(self) -> float:
         """Probability of a count at least this far off, on its side, doubled for the choice of the side."""
+        if self.calls:  # Hoeffding's inequality for means of calls, which lie between 0 and 1
+            off = max(0.0, abs(self.events / self.trials - self.p) - self.slack)
+            return min(1.0, 2.0 * math.exp(-2.0 * self.calls * off * off))
         high = upper_tail(self.events, self.trials, min(1.0, self.p + self.slack))
         low = lower_tail(self.events, self.trials, max(0.0, self.p - self.slack))
         return min(1.0, 2.0 * min(high, low))
@@ -61,14 +68,14 @@ def _special() -> Any:
 class Counts:
     """All counts of a property, and the worst."""
 
-    def __init__(self, alpha: float) -> None:
-        self.alpha = alpha
+    def __init__(self, alpha: float, *, by_call: bool = False) -> None:
+        self.alpha, self.by_call = alpha, by_call
         self.all: list[Count] = []
 
-    def add(self, what: str, events: int, trials: int, p: float, slack: float = 0.0) -> None:
+    def add(self, what: str, events: int, trials: int, p: float, slack: float = 0.0, calls: int = 0) -> None:
         """One more; without trials it says nothing."""
         if trials:
-            self.all.append(Count(what, int(events), int(trials), float(p), slack))
+            self.all.append(Count(what, int(events), int(trials), float(p), slack, calls if self.by_call else 0))
 
     def worst(self) -> tuple[Count, float] | None:
         """The count of the smallest tail and that tail times the number of counts; None if there is none."""

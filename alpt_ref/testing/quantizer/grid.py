@@ -52,7 +52,11 @@ def neighbour(probe: Probe) -> Finding:
             what = "not the nearer neighbour"
         if bad.any():
             return Finding(False, f"{int(bad.sum()):,} of {bad.size:,} results are {what}", probe.example(seen, bad))
-    size = sum(seen.x.size for seen in probe.survey())
+    if probe.stray is not None:
+        seen, bad = probe.stray
+        text = f"{int(bad.sum()):,} of {probe.watched:,} results or more are none of the two neighbours"
+        return Finding(False, text, probe.example(seen, bad))
+    size = sum(seen.x.size for seen in probe.survey()) + probe.watched
     return Finding(True, detects=f"any of {size:,} results elsewhere")
 
 

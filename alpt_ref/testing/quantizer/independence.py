@@ -11,17 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.testing.quantizer.counts import Counts
+from alpt_ref.testing.quantizer.fair import add_sums, half_block
 from alpt_ref.testing.quantizer.probe import Broken, Mask, Placed, Probe
 from alpt_ref.testing.quantizer.report import Finding
-from alpt_ref.testing.quantizer.spread import add_sums, half_block
 
 ELEMENTS = 32_768
-FULL_DRAWS = 384
+FULL_DRAWS = 256
 FAR_DRAWS = range(1, 41)
 """Two draws this power of two apart may not agree."""
 PROMISED = 32
-"""Draws from ``2**PROMISED`` on may be refused, or be those of smaller numbers."""
+"""Draws from ``2**PROMISED`` on may be those of smaller numbers; from half of it on they may be refused."""
 FULL_SMALL = 8192
+LOOK_ALPHA = 1e-9
+LOOK_DRAWS = 8
 SMALL = 96
 """Elements of a small call: two draws that agree in all of them are one, but for ``2**-SMALL``."""
 
@@ -53,6 +55,18 @@ def independence(probe: Probe) -> Finding:
     return Finding(True, f"{len(counts.all) + len(every.all)} counts{far}", detects=detects, false_alarm=probe.alpha)
 
 
+def dependent(probe: Probe) -> bool:
+    """Whether elements of a call, or the next draws, are plainly not independent, in a short look."""
+    if probe.dependent is None:
+        x = half_block(probe, ELEMENTS)
+        counts = Counts(LOOK_ALPHA / 2)
+        every = Counts(LOOK_ALPHA / 2)
+        if x is not None:
+            _count_within(probe, counts, every, x, LOOK_DRAWS)
+        probe.dependent = counts.bad() is not None or every.bad() is not None
+    return probe.dependent
+
+
 # --- draws ------------------------------------------------------------------------------------------------------------
 
 
@@ -82,7 +96,7 @@ def _count_far_draws(probe: Probe, counts: Counts, x: Placed) -> str:
         try:
             other = probe.went_up(part, first + (1 << power))
         except Broken:
-            if power >= PROMISED:
+            if power >= PROMISED - 1:
                 return f"; draws from about 2^{power} on are refused"
             raise
         if power >= PROMISED and np.array_equal(base, other):
@@ -98,9 +112,9 @@ def _lags(size: int) -> list[int]:
     return sorted({lag for lag in (*range(1, 9), 12, 16, 24, *(1 << k for k in range(5, 16))) if lag < size})
 
 
-def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed) -> None:
+def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws: int = 0) -> None:
     """Agreements along columns, rows, diagonals and draws, and sums of rows and columns."""
-    draws = max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.125, 2.5 * probe.effort)))))
+    draws = draws or max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.1875, 3.75 * probe.effort)))))
     rows, columns = x.p.shape
     agree: dict[str, list[int]] = {}
     row_sums, column_sums = [], []

@@ -67,7 +67,7 @@ class Probe:
     effort : 1 is the full count
     seed : decides the inputs and the numbers of the draws
     resolution : bias of a step that is no defect
-    seconds : after which the long counts stop
+    seconds : of processor time, after which the long counts stop
     """
 
     def __init__(
@@ -87,8 +87,11 @@ class Probe:
         self.options = options or {}
         self.elements = 0
         self.alpha = 0.0
-        self.seconds, self._end = seconds, math.inf
+        self.dependent: bool | None = None
+        self.seconds, self._begun, self._end = seconds, (time.process_time(), time.perf_counter()), math.inf
         self._next = int(self.random("draws").integers(1 << 30))
+        self.stray: tuple[Seen, Mask] | None = None
+        self.watched = 0
         self._survey: list[Seen] | None = None
         self.usable = _usable_cells(lattice)
 
@@ -107,12 +110,20 @@ class Probe:
         return self._next
 
     def allow(self, share: float) -> None:
-        """Give the count that begins this share of the time for long counts."""
-        self._end = time.perf_counter() + share * self.seconds
+        """Let the count that begins end when this share of all time is over, but give it a quarter at the least."""
+        self._end = max(share * self.seconds, self.spent() + self.seconds / 4)
 
     def late(self) -> bool:
         """Whether the time of the count is over."""
-        return time.perf_counter() > self._end
+        return self.spent() > self._end
+
+    def spent(self) -> float:
+        """Seconds of processor time since the beginning, or a quarter of those by the clock if that is more.
+
+        Processor time, so that a busy machine sees no less; and the clock, for a quantiser that waits for a GPU.
+        """
+        processor, clock = self._begun
+        return max(time.process_time() - processor, (time.perf_counter() - clock) / 4)
 
     def call(self, x: Floats, draw: int | None = None) -> Floats:
         """The quantiser's result as float32, a copy of its own; `Broken` where there is none."""
@@ -170,7 +181,13 @@ class Probe:
         result = self.call(placed.x, draw)
         up = result == placed.upper
         if not (up | (result == placed.lower)).all():
-            up = self.snapped(Seen(placed.x, draw, result, placed.lower, placed.upper)) == placed.upper
+            seen = Seen(placed.x, draw, result, placed.lower, placed.upper)
+            result = self.snapped(seen)
+            up = result == placed.upper
+            stray = ~up & (result != placed.lower) & placed.inside
+            if self.stray is None and stray.any():
+                self.stray = seen, stray
+        self.watched += up.size
         return np.asarray(up)
 
     # --- sorting elements ---------------------------------------------------------------------------------------------
@@ -222,11 +239,24 @@ class Probe:
     # --- elements inside the range, shared by several checks ----------------------------------------------------------
 
     def survey(self) -> list[Seen]:
-        """About a million numbers inside the range (a fifth at little effort), rounded once."""
+        """About a million numbers inside the range and half as many beside values (a quarter at little effort)."""
         if self._survey is None:
             random, blocks = self.random("survey"), 8 if self.effort >= 0.5 else 2
             self._survey = [self.see(self.inside(random)) for _ in range(blocks)]
+            self._survey += [self.see(self.beside(random)) for _ in range(blocks // 2)]
         return self._survey
+
+    def beside(self, random: np.random.Generator) -> Floats:
+        """Numbers up to four float32 numbers beside a value, half of the values special ones; none beyond the ends."""
+        shape, values = self.block, np.union1d(self.usable, self.usable + 1)
+        special = np.intersect1d(self.lattice.special(), values)
+        columns = values[random.integers(0, len(values), size=shape)]
+        columns = np.where(random.random(shape) < 0.5, special[random.integers(0, len(special), size=shape)], columns)
+        x, side = self.lattice.take(columns), random.choice(np.array([-np.inf, np.inf], np.float32), shape)
+        steps = random.integers(1, 5, size=shape)
+        for step in range(1, 5):
+            x = np.where(steps >= step, np.nextafter(x, side), x)
+        return np.clip(x, self.lattice.low, self.lattice.high)
 
     def inside(self, random: np.random.Generator, shape: tuple[int, int] | None = None) -> Floats:
         """Numbers in all cells and, half of them, in those near zero; anywhere in a cell, near its ends and middle."""
