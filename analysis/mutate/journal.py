@@ -6,6 +6,7 @@ against. Comments and docstrings do not count; of a file of tests the test alone
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -63,6 +64,7 @@ class Journal:
             parts.append(self.modules.digest(JUDGE))  # no claim imports it, and it decides about all of them
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
+    @functools.cache  # noqa: B019  # lives as long as the run
     def _digest(self, unit: Unit) -> str:
         if unit.kind == "claim":
             return self.modules.digest(self.claims[unit.name]) if unit.name in self.claims else ""

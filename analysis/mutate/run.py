@@ -200,9 +200,7 @@ class Run:
             if answer["ended"] == "time" and mode == COMPILED:  # perhaps kernels of others had to be compiled first
                 answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
             if any("unused" in part for part in answer["parts"]):
-                raise AlptError(
-                    f"{mutant.id} was never imported, though {units[0].name} runs its line"
-                )
+                raise AlptError(f"{mutant.id} was never imported, though {units[0].name} runs its line")
             part = next((part for part in answer["parts"] if part.get("red")), None)
             against += units
             if part is not None and "claim" in part:
