@@ -12,7 +12,7 @@ First every claim and every test of the rooms that are broken runs without a mut
 the targets does it run, how long does it take, is it green? Then a mutant meets only what runs its line, the quickest
 first, until one fails (`attempts`). Every mutant meets the few seconds that are quick before any meets the rest, so
 that a run that is stopped has seen most of them. A survivor has met everything that runs its line, up to a minute of
-it. Kernels run as the plain Python that they are written in, where nothing is compiled; what survives there is compiled.
+it. Kernels run as the plain Python that they are written in; what survives there is compiled.
 
 What is not broken: error sentences and what raises them, docstrings, annotations, imports, decorators, ``__repr__`` and
 ``__post_init__``, names and texts, two arguments swapped of which one is a text; and what no test here can judge: code
