@@ -72,7 +72,8 @@ class Run:
         deadline = time.monotonic() + 3600 * hours
         known = self.journal.results(mutants)
         waiting = [one for one in mutants if one.id not in known or known[one.id].status == OPEN] if hours else []
-        if waiting:
+        survivors = [one for one in mutants if one.id in known and known[one.id].status == SURVIVED] if hours else []
+        if waiting or survivors:
             with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as place:
                 shared = self.output / KERNELS / self._sources()
                 servers = {
@@ -82,7 +83,8 @@ class Run:
                     for mode in (COMPILED, PLAIN)
                 }  # fmt: skip
                 try:
-                    if self._measure(servers, waiting, deadline):
+                    if self._measure(servers, [*waiting, *survivors], deadline):
+                        waiting += [one for one in survivors if self._meets_more(one)]
                         known |= self._all(waiting, known, servers, deadline)
                     else:
                         self.log(
@@ -170,6 +172,11 @@ class Run:
         if mutant.named:
             return by_name(mutant, self.units[COMPILED])
         return by_rule(mutant, self.units, next(iter(mutant.sources)) in self.kernels)
+
+    def _meets_more(self, mutant: Mutant) -> bool:
+        """Whether a claim or test runs the line of a survivor that it has not met."""
+        units = {unit for attempt in self._attempts(mutant) for unit in attempt.units}
+        return not units <= self.journal.against.get(mutant.id, set())
 
     def _one(
         self, mutant: Mutant, servers: dict[str, Server], deadline: float, *, quick: bool, opened: bool
