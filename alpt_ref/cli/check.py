@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,6 +66,8 @@ def _check(
     from alpt_ref._util.outputs import check_output_file, open_output
     from alpt_ref.testing.quantizer import check_quantizer
 
+    if output == "-" and as_json:
+        raise InputError("--json and --output - both print on stdout; leave out one of them")
     if output is not None:
         check_output_file(output, endings=(".md",))
     arguments: dict[str, Any] = {
@@ -72,7 +76,8 @@ def _check(
     }  # fmt: skip
     grid = _lattice(**lattice)
     try:
-        report = check_quantizer(load_function(name, "the quantiser"), grid, name=name, **arguments)
+        with redirect_stdout(sys.stderr):  # what somebody's code prints must not come between the lines of the report
+            report = check_quantizer(load_function(name, "the quantiser"), grid, name=name, **arguments)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written; run the same command to start again") from None
     if output is not None:

@@ -118,6 +118,11 @@ def test_what_a_quantiser_raises_or_returns_is_part_of_the_report() -> None:
 
     report = check_quantizer(raises, Uniform(0.5, 4), effort=SMALL)
     assert "raises KeyError" in report["on_grid"].text
+
+    def leaves(x: Floats, draw: int) -> Floats:
+        raise SystemExit(3)
+
+    assert check_quantizer(leaves, Uniform(0.5, 4), effort=SMALL, only=["on_grid", "dtype"]).failed == ("on_grid",)
     flat = check_quantizer(lambda x, draw: x.ravel(), Uniform(0.5, 4), only=["on_grid"])
     assert "returns shape" in flat["on_grid"].text
 
@@ -217,6 +222,8 @@ def test_a_report_is_read_in_several_ways() -> None:
         ({"effort": "slow"}, "effort must be 'quick', 'full' or a positive number"),
         ({"effort": 0}, "effort must be finite and positive"),
         ({"seed": -1}, "seed must be a whole number"),
+        ({"require": 3}, "require must be names of properties, got 3"),
+        ({"resolution": 1.0}, "resolution must be below 1, a whole step"),
         ({"ties": "sideways"}, "ties must be 'up' or"),
         ({"arrays": "lists"}, "arrays must be 'numpy' or"),
     ],

@@ -140,6 +140,9 @@ from alpt_ref.testing import Uniform, reference
 good = reference(Uniform(0.1, 8))
 def bad(x, draw):
     return x
+def talks(x, draw):
+    print("rounding")
+    return good(x, draw)
 number = 3
 """
 
@@ -154,6 +157,8 @@ def test_the_command_reports_and_its_status_says_whether_something_failed(run: C
     bad = run("check", "mine.py:bad", *lattice, "--json")
     assert (bad.status, json.loads(bad.out)["failed"]) == (1, ["on_grid"])
     assert run("check", "mine.py:bad", *lattice, "--quiet").out == "on_grid\n"
+    talks = run("check", "mine.py:talks", *lattice, "--json")
+    assert json.loads(talks.out)["ok"] and "rounding" in talks.err
 
 
 @pytest.mark.parametrize(
@@ -170,6 +175,7 @@ def test_the_command_reports_and_its_status_says_whether_something_failed(run: C
         (("mine.py:good", "--format", "bf16", "--only", "grid"), "no property of only 'grid'"),
         (("mine.py:good", "--step-size", "0.1", "--bits", "8", "--offset", "1", "--zero-point", "1"), "exclude"),
         (("mine.py:good", "--format", "bf16", "--effort", "much"), "effort must be"),
+        (("mine.py:good", "--format", "bf16", "--output", "-", "--json"), "--json and --output - both print on stdout"),
         (("mine.py:good", "--format", "bf16", "--output", "no/report.md"), "folder no of --output does not exist"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util.plugin import require_known
+from alpt_ref._util.text import printable
 from alpt_ref.errors import InputError
 from alpt_ref.quantizer.lattices import Lattice
 from alpt_ref.testing.adapters import from_cupy, from_torch
@@ -144,6 +145,8 @@ def check_quantizer(
     if not isinstance(lattice, Lattice):
         raise InputError(f"lattice must be a lattice, for example Uniform(0.1, 8), got {type(lattice).__name__}")
     rounding = _check.choice("rounding", rounding, _check.ROUNDINGS)
+    if _check.number("resolution", resolution) >= 1:
+        raise InputError(f"resolution must be below 1, a whole step, got {resolution!r}")
     required, chosen = _names("require", require), _names("only", only)
     probe = Probe(
         fn,
@@ -151,14 +154,16 @@ def check_quantizer(
         rounding=rounding,
         effort=_effort(effort),
         seed=_check.whole_number("seed", seed, 0, 1 << 63),
-        resolution=_check.number("resolution", resolution),
+        resolution=float(resolution),
         seconds=math.inf if seconds is None else _check.number("seconds", seconds, positive=True),
         options={"ties": ties, "gradient": gradient, "others": tuple(others)},
     )
     probe.alpha = FALSE_ALARM / len(_SAMPLED)
     found = {one: _run(probe, one, one in required) for one in CHECKS if not chosen or one in chosen}
     outcomes = {one: found[one] for one in PROPERTIES if one in found}
-    return Report(name or _name_of(fn), str(lattice), rounding, probe.effort, probe.seed, outcomes)
+    return Report(
+        printable(" ".join((name or _name_of(fn)).split())), str(lattice), rounding, probe.effort, probe.seed, outcomes
+    )
 
 
 def _run(probe: Probe, name: str, required: bool) -> Outcome:
@@ -185,6 +190,8 @@ def _run(probe: Probe, name: str, required: bool) -> Outcome:
 
 
 def _names(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(names, Iterable):
+        raise InputError(f"{option} must be names of properties, got {names!r}")
     chosen = (names,) if isinstance(names, str) else tuple(names)
     require_known(f"property of {option}", chosen, PROPERTIES)
     return chosen

@@ -58,7 +58,7 @@ def _up(probe: Probe, with_words: Any, placed: Placed, words: Any) -> NDArray[np
     probe.elements += full.size
     try:
         result = np.asarray(with_words(placed.x, full), np.float32)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Broken(f"raises {type(error).__name__} with given words: {' '.join(str(error).split())[:200]}") from error
     seen = Seen(placed.x, 0, result, placed.lower, placed.upper)
     return np.asarray(probe.snapped(seen) == placed.upper)

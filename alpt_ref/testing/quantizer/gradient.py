@@ -51,7 +51,7 @@ def _call(function: Any, x: Floats, g: Floats, draw: int) -> tuple[Floats | None
     """Gradient of x, and of the step size where there is one."""
     try:
         result = function(x, g, draw)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Broken(f"the gradient raises {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     if result is None:
         return None, None

@@ -17,7 +17,7 @@ def dtype(probe: Probe) -> Finding:
         try:
             with np.errstate(over="ignore"):
                 got[other] = str(np.asarray(probe.fn(x.astype(other), probe.next_draw())).dtype)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             got[other] = f"refused ({type(error).__name__})"
     text = "; ".join(f"{name}: {result}" for name, result in got.items())
     return Finding(got["float32"] == "float32", text)

@@ -108,7 +108,7 @@ class Probe:
         try:
             with np.errstate(all="ignore"):
                 result = np.asarray(self.fn(x, draw))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             said = " ".join(str(error).split())[:200]
             raise Broken(f"raises {type(error).__name__} for x of shape {x.shape}, draw {draw}: {said}") from error
         if result.shape != x.shape:
