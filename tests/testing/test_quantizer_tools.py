@@ -158,7 +158,8 @@ def test_the_command_reports_and_its_status_says_whether_something_failed(run: C
     assert (bad.status, json.loads(bad.out)["failed"]) == (1, ["on_grid"])
     assert run("check", "mine.py:bad", *lattice, "--quiet").out == "on_grid\n"
     talks = run("check", "mine.py:talks", *lattice, "--json")
-    assert json.loads(talks.out)["ok"] and "rounding" in talks.err
+    assert json.loads(talks.out)["ok"]
+    assert "rounding" in talks.err
 
 
 @pytest.mark.parametrize(
