@@ -112,6 +112,13 @@ def test_ties_away_from_zero_pass_where_they_are_stated() -> None:
     assert check_quantizer(even, lattice, rounding="dr", only=["ties"])["ties"].text == "ties go to the even code"
 
 
+def test_a_lattice_without_numbers_between_its_values_leaves_nothing_to_the_draw() -> None:
+    lattice = Affine(0.1, 1e7, 8)  # float32 numbers are 1 apart there, and so are the values that differ
+    assert check_quantizer(reference(lattice), lattice, effort=SMALL).failed == ()
+    still = check_quantizer(lambda x, draw: reference(Uniform(0.1, 8))(x, 0), Uniform(0.1, 8), only=["repeatable"])
+    assert still.failed == ("repeatable",)
+
+
 def test_what_a_quantiser_raises_or_returns_is_part_of_the_report() -> None:
     def raises(x: Floats, draw: int) -> Floats:
         raise KeyError("no such table")
