@@ -128,7 +128,7 @@ def jobs_of(quick: int, full: int) -> list[Job]:
 
 
 def judge(job: Job) -> tuple[Job, tuple[str, ...], float, float, str]:
-    """What failed, the seconds of processor time, the probability of a false alarm, and what was said where it is wrong."""
+    """What failed, seconds of processor time, probability of a false alarm, and what was said where it is wrong."""
     fn = MAKERS[job.name](job)
     start = time.process_time()  # of this process: a busy machine is no slower
     report = check_quantizer(
