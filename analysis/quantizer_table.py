@@ -1,7 +1,7 @@
-"""What `verify --quantizer` finds in known quantisers: ``python -m analysis.quantizer_table`` (10 minutes on 16 cores).
+"""What `verify --quantizer` finds in known quantisers: ``python -m analysis.quantizer_table``.
 
-Runs every function of `analysis.example_quantizers` and writes ``results/quantizers.md``: which theorems it breaks, and
-where most clearly. The page `docs/verify-your-quantizer.md` shows its rows.
+Runs every function of `analysis.example_quantizers`, one to three minutes each on 2 cores, and writes
+``results/quantizers.md``: which theorems it breaks, and where most clearly. `docs/verify-your-quantizer.md` shows that.
 """
 
 from __future__ import annotations
@@ -37,23 +37,26 @@ class Row(NamedTuple):
 
 
 ROWS = (
+    Row("stochastic_between_neighbours"),
     Row("stochastic"),
-    Row("stochastic_2_bits", 2, 1 / 3),
-    Row("stochastic_4_bits", 4, 0.0625),
-    Row("stochastic_16_bits", 16, 1 / 3),
-    Row("stochastic_float32"),
     Row("biased"),
     Row("eight_random_bits"),
     Row("one_word_a_row"),
     Row("late_saturation"),
     Row("repeats"),
     Row("shifted_noise"),
-    Row("shifted_threshold"),
     Row("words_of_20_bits", 16),
-    Row("nearest"),
     Row("nearest_ties_by_sign"),
+    Row("stochastic_16_bits", 16, 1 / 3),
+    Row("shifted_threshold"),
     Row("truncated"),
+    Row("stochastic_float32"),
+    Row("stochastic_2_bits", 2, 1 / 3),
+    Row("stochastic_4_bits", 4, 0.0625),
+    Row("nearest"),
 )
+NOT_RUN = "not run"
+DEFINITION = "Stochastic rounding of the quotient by the step size, in float64."
 
 
 def clearest(result: ClaimResult) -> str:
@@ -71,16 +74,23 @@ def _excess(point: Point) -> float:
     return -point.slack / (width or 1e-12)
 
 
-def line(row: Row, verdicts: QuantizerVerdicts, seconds: float) -> str:
-    """A line of the table."""
-    what = (getattr(example_quantizers, row.name).__doc__ or "Stochastic rounding to a lattice.").strip()
-    lattice = f"{row.bits} bits, {row.step_size:.4g}"
-    cells = (
-        f"`{row.name}`", what, lattice, ", ".join(verdicts.breaks) or "none",
-        "; ".join(clearest(verdicts[name]) for name in verdicts.breaks) or "–",
-        ", ".join(verdicts.keeps) or "none", ", ".join(verdicts.undecided) or "none", f"{seconds:.0f}",
-    )  # fmt: skip
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def line(row: Row, verdicts: QuantizerVerdicts | None, seconds: float = 0.0) -> str:
+    """A line of the table; without verdicts it says that there are none."""
+    what = (
+        getattr(example_quantizers, row.name).__doc__
+        or "Stochastic rounding: the quotient by the step size, in float64."
+    ).strip()
+    about = (f"`{row.name}`", what, f"{row.bits} bits, {row.step_size:.4g}")
+    found = (NOT_RUN, "", "", "", "")
+    if verdicts is not None:
+        found = (
+            ", ".join(verdicts.breaks) or "none",
+            "; ".join(clearest(verdicts[name]) for name in verdicts.breaks) or "–",
+            ", ".join(verdicts.keeps) or "none",
+            ", ".join(f"{name} ({verdicts[name].outcome.lower()})" for name in verdicts.undecided) or "none",
+            f"{seconds:.0f}",
+        )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (*about, *found)) + " |"
 
 
 HEAD = ("function", "what it is", "lattice", "breaks", "where", "keeps", "undecided", "s")
@@ -98,12 +108,18 @@ def main(names: Sequence[str], budget: str, seed: int, jobs: int | None, output:
     lines = [
         "# What `alpt-ref verify --quantizer` finds in known quantisers",
         "",
-        f"`python -m analysis.quantizer_table`, budget {budget}, seed {seed}; {of}. The functions are in",
+        f"`python -m analysis.quantizer_table`: budget {budget}, seed {seed}; {of}. The functions are in",
         "`analysis/example_quantizers.py`; s: seconds on the machine that wrote this page.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|---" * len(HEAD) + "|",
     ]
+    page = Path(output)
+    table = {row.name: line(row, None) for row in ROWS}
+    if page.exists():  # lines of functions that are not asked for stay, if the head is the same
+        before = page.read_text(encoding="utf-8").splitlines()
+        named = {text.split("`")[1]: text for text in before if text.startswith("| `")}
+        table |= {name: text for name, text in named.items() if name in table and before[: len(lines)] == lines}
     file = Path(example_quantizers.__file__)
     for row in ROWS:
         if names and row.name not in names:
@@ -114,9 +130,9 @@ def main(names: Sequence[str], budget: str, seed: int, jobs: int | None, output:
             progress=Progress(),
         )  # fmt: skip
         assert isinstance(verdicts, QuantizerVerdicts)
-        lines.append(line(row, verdicts, time.perf_counter() - started))
-        click.echo(lines[-1])
-        write_text(Path(output), "\n".join(lines) + "\n")
+        table[row.name] = line(row, verdicts, time.perf_counter() - started)
+        click.echo(table[row.name])
+        write_text(page, "\n".join([*lines, *table.values()]) + "\n")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class FloatFormat(Lattice):
         super().__init__(table, 1 - len(positive), f"floating-point format {self.format}", overflow or default)
 
     def special(self) -> NDArray[np.int64]:
-        """Columns of the codes at which rounding goes wrong first; powers of two, where the distance of values changes."""
+        """Columns of the codes at which rounding goes wrong first: powers of two, where the gap of values changes."""
         values = np.abs(self.table[0])
         powers = np.flatnonzero(np.frexp(values)[0] == 0.5)
         return np.union1d(super().special(), powers)

@@ -223,6 +223,10 @@ class CollectedRuns(Runs):
         found = self._collected.summary((self.plan, first, second), metric)
         return [] if found is None else with_moments(found)
 
+    def shows(self, name: str) -> bool:
+        """Whether the table has a line of this variant."""
+        return any(row.run == name for row, _ in self._collected.lines(self.plan))
+
     def __getitem__(self, name: str) -> Mapping[int, StoredRun]:
         """Single runs were not kept."""
         raise LookupError(f"the run {name} was not kept")

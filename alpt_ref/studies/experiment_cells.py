@@ -82,10 +82,9 @@ def key_of(point: Point, runs: int, seed: int, thin: int) -> str:
 def run_cell(task: CellTask) -> str:
     """Simulate one cell and write its file; its name."""
     point = task.point
-    thin = {"thin": task.thin} if task.thin > 1 else {}
     run = simulate(
         point.problem, point.grid, point.schedule, runs=task.runs, seed=task.seed, averages=True, check=True,
-        device="cpu" if isinstance(point.method.rounding, str) else None, **thin, **point.arguments(),
+        thin=task.thin, **point.arguments(),
     )  # fmt: skip
     experiment_file.write(task.file, {"cell": point.name, "seed": task.seed}, arrays_of(run))
     return task.file.name
@@ -132,9 +131,7 @@ def measure(tasks: Sequence[CellTask], where: Where, folder: Path, log: Callable
     if (jobs > 1 or where.scheduler) and tasks:
         bound = unloadable(tasks[0]) or next((found for one in tasks if (found := unloadable(one))), "")
         if bound:
-            log(
-                f"{bound}, which other processes cannot load: all cells run in this one; put it in a module to use more"
-            )
+            log(f"{bound}, which other processes cannot load: all cells run here; put it in a module to use more")
             where = where._replace(jobs=1, scheduler=None)
             jobs = 1
     threads = {"NUMBA_NUM_THREADS": str(max(1, available_cores() // max(jobs, 1)))}
@@ -178,9 +175,9 @@ class _Probe(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Raise where a function or class is of no module that could be imported again."""
         if isinstance(value, (types.FunctionType, type)):
-            module = sys.modules.get(value.__module__)
+            module = sys.modules.get(value.__module__ or "__main__")
             if value.__module__ == "__main__" or getattr(module, "__spec__", None) is None:
-                raise _BoundError(f"{value.__qualname__} was defined in {value.__module__}")
+                raise _BoundError(f"{value.__qualname__} was defined in {value.__module__ or 'no module'}")
             if "<" in value.__qualname__:
                 raise _BoundError(f"{value.__qualname__} of {value.__module__} has no name of its module")
         return NotImplemented

@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import sysconfig
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from alpt_ref.studies.cell_code import library_versions
 from alpt_ref.theory import Problem
 
 _DEPTH = 24
+_STDLIB = Path(sysconfig.get_paths()["stdlib"]).resolve()
 _NO_NUMBER = ("__init__.py", "catalog.py", "errors.py", "_version.py")
 
 
@@ -68,8 +71,10 @@ def _parts(value: Any, depth: int, seen: set[int]) -> Any:
         yield from _parts((value.__func__, value.__self__), depth - 1, inside)
     elif isinstance(value, types.FunctionType):
         yield from _function(value, depth - 1, inside)
-    elif isinstance(value, (types.ModuleType, types.BuiltinFunctionType)):
-        yield f"name {getattr(value, '__name__', '')}".encode()
+    elif isinstance(value, types.ModuleType):
+        yield f"name {value.__name__} {_of_file(getattr(value, '__file__', None))}".encode()
+    elif isinstance(value, types.BuiltinFunctionType):
+        yield f"name {getattr(value, '__module__', '')}:{value.__qualname__}".encode()
     elif isinstance(value, type):
         yield from _class(value, depth - 1, inside)
     elif isinstance(value, Problem):
@@ -86,16 +91,28 @@ def _parts(value: Any, depth: int, seen: set[int]) -> Any:
 
 
 def _function(function: types.FunctionType, depth: int, seen: set[int]) -> Any:
-    if function.__module__.partition(".")[0] in ("alpt_ref", "numpy", "scipy"):  # `code` has it, or its version
+    if (function.__module__ or "").partition(".")[0] in ("alpt_ref", "numpy", "scipy"):  # `code` has it, or its version
         yield f"name {function.__module__}:{function.__qualname__}".encode()
         return
     yield from _code(function.__code__)
+    yield _of_file(function.__code__.co_filename).encode()
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     yield from _parts((function.__defaults__, function.__kwdefaults__, cells), depth, seen)
     used = sorted(
         {name for code in _all_codes(function.__code__) for name in code.co_names} & set(function.__globals__)
     )
     yield from _parts({name: function.__globals__[name] for name in used}, depth, seen)
+
+
+@functools.cache
+def _of_file(file: str | None) -> str:
+    """Digest of a Python file of the user's and of what it imports; nothing for libraries and typed-in code."""
+    if file is None or not file.endswith(".py") or not Path(file).is_file():
+        return ""
+    path = Path(file).resolve()
+    if any(part in path.parts for part in ("site-packages", "dist-packages")) or path.is_relative_to(_STDLIB):
+        return ""
+    return parts_of([path], lambda name: True).digest
 
 
 def _all_codes(code: types.CodeType) -> list[types.CodeType]:

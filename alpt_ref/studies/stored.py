@@ -97,6 +97,10 @@ class Runs(Mapping[str, Mapping[int, StoredRun]]):
         """The finished runs of a variant by seed."""
         return self._runs[name]
 
+    def shows(self, name: str) -> bool:
+        """Whether the plan had this variant: a study may be older than a method of the catalogue."""
+        return name in self._runs
+
     def __iter__(self) -> Iterator[str]:
         """Names, in the order of the plan."""
         return iter(self._runs)

@@ -188,8 +188,7 @@ class from_torch(_Adapter):  # noqa: N801
         if not getattr(result, "requires_grad", False) or result.dtype != self.torch.float32:
             return None
         result.backward(self._tensor(g.copy()))
-        found = None if leaf.grad is None else np.asarray(leaf.grad.cpu().numpy())
-        return found if found is not None and found.any() else None
+        return None if leaf.grad is None else np.asarray(leaf.grad.cpu().numpy())
 
 
 class from_cupy(_Adapter):  # noqa: N801

@@ -104,7 +104,9 @@ def _refuted(result: ClaimResult) -> list[str]:
     hide = ("bits", "step_size", "runs", "first")
     texts = []
     for cell in result.cells:
-        shown = ", ".join(part for part in cell_text(cell).split(", ") if part.split("=")[0] not in hide)
+        shown = ", ".join(
+            part.removeprefix("of=") for part in cell_text(cell).split(", ") if part.split("=")[0] not in hide
+        )
         for point in cell.points:
             if point.outcome == "REFUTED":
                 label = f", {point.label}" if point.label else ""
@@ -122,7 +124,8 @@ def described(quantizer: UserQuantizer | None) -> dict[str, Any] | None:
 
 def other_quantizer(marker: Path, quantizer: UserQuantizer | None) -> str | None:
     """Whose verdicts an output folder holds, in words, where they are not about this quantiser; None where they are."""
-    stored = read_json(marker).get("quantizer")
+    content = read_json(marker)
+    stored = content.get("quantizer") if isinstance(content, dict) else None
     if stored == described(quantizer):
         return None
     if stored is None:
@@ -165,7 +168,8 @@ def take(
     InputError
         One that the caller asked for cannot take it, or none can.
     """
-    chosen, left_out = [], {}
+    chosen: list[Loaded] = []
+    left_out: dict[str, str] = {}
     for name, loaded in claims.items():
         with capture_error() as caught:
             taken = loaded.about(Inputs(quantizer=quantizer))

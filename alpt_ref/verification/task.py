@@ -94,7 +94,7 @@ def measure_and_store(
 
 
 def source_hash(source: Source, files: Sequence[str], reading: Reading | None = None) -> str:
-    """The code behind a claim; for an installed one the distribution and its version too."""
+    """The code behind a claim; for an installed one its distribution and version too; `reading`: see `code_hash`."""
     code = code_hash(source.file, files, reading)
     return hashlib.sha256(f"{code} {source}".encode()).hexdigest() if source.address else code
 

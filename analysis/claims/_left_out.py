@@ -3,6 +3,7 @@
 DETERMINISTIC = "about deterministic rounding"
 DITHER = "about a dither added before nearest rounding"
 LEARNED = "about learned step sizes, and the function has one lattice"
+OF_ROWS = "about step sizes of rows, and the function has one lattice"
 SEVERAL = "compares several step sizes, and the function has one lattice"
 FITTED = "fits slopes to exact expectations, which runs of a function do not give"
 CARRIED = "about the rounding error that is carried to the next update, another method"

@@ -17,7 +17,7 @@ from alpt_ref.theory.identities import sr_error_from_grid
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, exact, sampled
 from alpt_ref.verification.user_quantizer import DRAWS, UserQuantizer
 
-from ._quantizer_walks import on
+from ._quantizer_cells import on
 from ._rounding import generator_of
 
 Floats = NDArray[np.float64]
@@ -60,7 +60,7 @@ def _exact_codes(q: UserQuantizer) -> NDArray[np.int64]:
     so rarely that no theorem here sees it.
     """
     codes = np.arange(q.low, q.high + 1)
-    return codes[q.values(codes).astype(np.float64) == codes * np.float64(np.float32(q.step_size))]
+    return np.asarray(codes[q.values(codes).astype(np.float64) == codes * np.float64(np.float32(q.step_size))])
 
 
 def _draws(seed: int, calls: int) -> range:
@@ -86,7 +86,7 @@ def _by_part(q: UserQuantizer, seed: int, of: Callable[[Floats], Floats]) -> Mea
 
 def _spread() -> Floats:
     p = np.tile(np.array(PARTS), 2)
-    return np.sqrt(p * (1 - p))
+    return np.asarray(np.sqrt(p * (1 - p)))
 
 
 def _derived(claim: Claim, q: UserQuantizer, title: str, **changes: Any) -> Claim:

@@ -68,7 +68,9 @@ def by_kernel(problem: Separable, grid: Grid, eta: float, rounding: Any, seed: i
     codes = grid.codes
     many = quadratic(np.full(len(codes), CURVATURE), np.full(len(codes), problem.minimum[0]))
     schedule = Schedule("constant", eta)
-    runs = simulate(many, grid, schedule, steps=2, runs=8, start=codes, rounding=rounding, seed=seed)
+    runs = simulate(
+        many, grid, schedule, steps=2, runs=8, start=codes, rounding=rounding, seed=seed, minimum_outside=True
+    )
     return np.asarray((runs.final == grid.values.astype(np.float32)).all(axis=0))
 
 

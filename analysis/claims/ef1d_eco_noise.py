@@ -19,6 +19,7 @@ from alpt_ref.theory import bounds
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, sampled
 
+from ._left_out import CARRIED
 from ._terms import WHOLE, Broken, is_its_terms, needed, needed_factors
 
 D, CURVATURE, THETA = 16, 1.0, 0.3
@@ -118,6 +119,7 @@ def named(name: str, rounding: str) -> Any:
 THEOREM, NEAREST = theorem(bounds.eco_noisy_quadratic), theorem(bounds.eco_noisy_quadratic_nearest)
 CLAIM = Claim(
     id="ef1d",
+    left_out=CARRIED,
     title="floor of ECO under gradient noise, stochastic and nearest rounding",
     statement=THEOREM.statement + "\n" + NEAREST.statement,
     plain=f"{THEOREM.plain} {NEAREST.plain}",

@@ -19,7 +19,7 @@ from alpt_ref.theory.theorem import theorem
 from alpt_ref.verification import Assumption, Cell, Claim, Constants, Control, Measurement, exact, product
 
 from ._instance import Floats
-from ._left_out import LEARNED
+from ._left_out import OF_ROWS
 from ._rounded_walk import RoundedWalk
 from ._terms import WHOLE, Broken, at, is_its_terms, needed
 
@@ -139,7 +139,7 @@ def rows_differ(cell: Cell) -> bool:
 THEOREM = theorem(sr_convex_row_steps)
 CLAIM = Claim(
     id="s1d",
-    left_out=LEARNED,
+    left_out=OF_ROWS,
     title="SR, convex, constant learning rate, a step size for each row",
     statement=THEOREM.statement,
     plain=THEOREM.plain,

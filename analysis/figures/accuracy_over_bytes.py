@@ -34,7 +34,7 @@ def front(points: Mapping[str, tuple[float, Mean]]) -> list[str]:
 
 
 def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
-    figure, axes = column(5.4, rows=2)
+    figure, axes = column(5.7, rows=2)
     rows = []
     for letter, one, what in zip("ab", axes, ("serving", "training"), strict=True):
         points: dict[str, tuple[float, Mean]] = {}
@@ -62,7 +62,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
         scale_bytes(one, low, high)
         label(one, x=f"bytes of the table, {what} (log scale)", y="test AUC − FP32")
         widen(one)
-    legend(figure, axes, 4, f"{intervals(found)}; equal bytes side by side")
+    legend(figure, axes, 3, f"{intervals(found)}; equal bytes side by side")
     return figure, rows
 
 

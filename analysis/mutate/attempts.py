@@ -8,7 +8,9 @@ A mutant with a name meets the claims that are expected to see it, compiled, and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from .baseline import Unit, Units, covering
@@ -17,8 +19,8 @@ from .servers import COMPILED, PLAIN
 
 QUICK = {"claim": 0.4, "test": 1.0}
 """Seconds of what is tried first."""
-FIRST_CLAIMS, FIRST_SECONDS = 6, 8.0
-"""So many claims at most, and so many seconds in all, before any mutant meets more."""
+FIRST_CLAIMS, FIRST_FILES, FIRST_SECONDS = 4, 2, 4.0
+"""So many claims and files of tests at most, and so many seconds in all, before any mutant meets more."""
 MOST = 60.0
 """Seconds (without a mutant) of all that one mutant is run against, the quickest first."""
 START, FACTOR = 10.0, 4.0
@@ -41,11 +43,11 @@ def by_rule(mutant: Mutant, units: dict[str, Units], compiled: bool) -> list[Att
     (file,) = mutant.sources
     mode = PLAIN if compiled else COMPILED
     found = covering(units[mode], file, *mutant.lines)
-    made = _split(mode, [one for one in found if units[mode][one].green], units[mode], START)
+    made = _split(mode, file, [one for one in found if units[mode][one].green], units[mode], START)
     if compiled:
         known = units[COMPILED]
         others = [one for one in found if not units[PLAIN][one].green and one in known and known[one].green]
-        made += _split(COMPILED, others, known, START + COMPILING)
+        made += _split(COMPILED, file, others, known, START + COMPILING)
     return made
 
 
@@ -55,12 +57,14 @@ def by_name(mutant: Mutant, units: Units) -> list[Attempt]:
     return [_attempt(COMPILED, [one], units, START + COMPILING) for one in expected]
 
 
-def _split(mode: str, found: Sequence[Unit], units: Units, start: float) -> list[Attempt]:
+def _split(mode: str, file: str, found: Sequence[Unit], units: Units, start: float) -> list[Attempt]:
     chosen = _cheapest(found, units, MOST)
     quick = [one for one in chosen if units[one].seconds <= QUICK[one.kind]]
     first = [one for one in quick if one.kind == "claim"][:FIRST_CLAIMS]
     used = sum(units[one].seconds for one in first)
-    first += _cheapest([one for one in quick if one.kind == "test"], units, FIRST_SECONDS - used)
+    counts = Counter(one.file for one in quick if one.kind == "test")
+    near = sorted(counts, key=lambda name: (Path(file).stem not in name, -counts[name], name))[:FIRST_FILES]
+    first += _cheapest([one for one in quick if one.file in near], units, FIRST_SECONDS - used)
     met = {one.file for one in chosen if one.file}
     others = [one for one, seen in units.items() if one.file in met and one not in chosen and seen.green]
     room = MOST - sum(units[one].seconds for one in chosen)

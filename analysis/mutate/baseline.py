@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ Units = dict[Unit, Seen]
 
 def measure(
     servers: dict[str, Sequence[Server]], keys: dict[tuple[str, str], str], package: str, targets: Collection[str],
-    kept: Path, log: Callable[[str], None],
-) -> dict[str, Units]:  # fmt: skip
+    kept: Path, deadline: float, log: Callable[[str], None],
+) -> dict[str, Units] | None:  # fmt: skip
     """Every claim and test file in both modes, the compiled ones first, which fill the cache of kernels.
 
     Parameters
@@ -58,7 +59,9 @@ def measure(
     keys : for each ``(kind, claim or file)`` a hash of the sources behind it
     targets : the files whose lines count
     kept : file from an earlier run; what it knows of the same sources is not measured again
+    deadline : of `time.monotonic`; None is returned where it comes first, and what was measured is kept
     """
+    begun = time.monotonic()
     stored, found, lock = _load(kept), dict[str, Units](), threading.Lock()
     for mode in servers:
         free = list(servers[mode])
@@ -67,6 +70,8 @@ def measure(
         def one(job: tuple[str, str], mode: str = mode, free: list[Server] = free, units: Units = units) -> None:
             name = f"{mode} {job[1]} {keys[job]}"
             answer = stored.get(name)
+            if answer is None and time.monotonic() > deadline:
+                return
             if answer is None:
                 server = free.pop()
                 try:
@@ -88,7 +93,10 @@ def measure(
             for number, _ in enumerate(pool.map(one, keys), 1):
                 if number % 20 == 0 or number == len(keys):
                     log(f"without any mutant, {mode}: {number} of {len(keys)} claims and files of tests")
+        if time.monotonic() > deadline:
+            return None
         found[mode] = units
+    log(f"without any mutant: {time.monotonic() - begun:.0f} s")
     return found
 
 

@@ -17,7 +17,7 @@ from alpt_ref.verification.task import Task, measure
 
 def verdict(folder: str, name: str) -> tuple[str, bool, str]:
     """Outcome of a claim in the quick budget, whether ``alpt-ref verify`` would fail, and the cell that says so."""
-    setattr(runner, "code_hash", lambda *about: "")  # noqa: B010  # nothing is stored
+    setattr(runner, "source_hash", lambda *about: "")  # noqa: B010  # nothing is stored
     try:
         (loaded,) = load_claims(folder, only=[name]).values()
         work = runner.plan(loaded, "quick", 0)

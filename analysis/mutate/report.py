@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
@@ -11,19 +12,23 @@ import msgspec
 
 from alpt_ref.errors import InputError
 
-from .journal import CLAIM, NOT_RUN, SURVIVED, TEST, TIME, Result
+from .journal import CLAIM, NOT_RUN, OPEN, SURVIVED, TEST, TIME, Result
 from .named import Mutant
 
 _WIDTH = 90
 
 
 class Explained(msgspec.Struct, forbid_unknown_fields=True):
-    """Why a survivor is no gap: the change means nothing, or nothing that a claim speaks of."""
+    """Why survivors are no gap: the change means nothing, or nothing that a claim speaks of.
+
+    `where` is ``file:function`` with ``*`` and ``?``; `old` and `new` are the code, or "*"; `rule` is that of `syntax`.
+    """
 
     where: str
-    old: str
-    new: str
     why: str
+    old: str = "*"
+    new: str = "*"
+    rule: str = "*"
 
 
 def read_explained(file: Path) -> list[Explained]:
@@ -38,9 +43,11 @@ def read_explained(file: Path) -> list[Explained]:
 
 
 def why(mutant: Mutant, explained: Sequence[Explained]) -> str:
-    """The explanation of a mutant that survived; "" if there is none. ``old = "*"`` stands for a whole function."""
+    """The explanation of a mutant that survived; "" if there is none."""
+    about = (mutant.old, mutant.new, mutant.what)
     for one in explained:
-        if one.where == mutant.where and (one.old == "*" or (one.old, one.new) == (mutant.old, mutant.new)):
+        fits = all(wanted in ("*", given) for wanted, given in zip((one.old, one.new, one.rule), about, strict=True))
+        if fits and fnmatch.fnmatchcase(mutant.where, one.where):
             return one.why
     return ""
 
@@ -74,26 +81,38 @@ def page(
             ],
         )
     if generic:
-        lines += ["## By rule", "", *_counts(generic, explained)]
+        lines += ["## By rule", "", *_cost(generic), *_counts(generic, explained)]
         alive = [(one, result) for one, result in generic if result.status == SURVIVED]
-        lines += ["### Survivors", "", "Neither a claim nor a test noticed these.", ""]
+        lines += ["### Survivors", "", "Neither a claim nor a test that runs the line noticed these.", ""]
         lines += _table(
             ("where", "code", "became", "why that is no gap"),
-            [(one.where, _code(one.old), _code(one.new), why(one, explained) or "**open**") for one, _ in alive],
+            [(one.where, _code(one.old), _code(one.new), _open(one, result, explained)) for one, result in alive],
         )
-        lines += ["### Caught by a test alone", ""]
-        alone = [(one, result) for one, result in generic if result.status == TEST]
-        lines += _table(
-            ("where", "code", "became", "test"),
-            [(one.where, _code(one.old), _code(one.new), result.by) for one, result in alone],
-        )
-        lines += ["### Caught by a claim", ""]
-        seen = [(one, result) for one, result in generic if result.status in (CLAIM, TIME)]
+        lines += ["### Seen by a claim", ""]
+        seen = [(one, result) for one, result in generic if result.status == CLAIM]
         lines += _table(
             ("where", "code", "became", "claim", "cell"),
-            [(one.where, _code(one.old), _code(one.new), _by(result), result.cell) for one, result in seen],
+            [(one.where, _code(one.old), _code(one.new), result.by, result.cell) for one, result in seen],
         )
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _open(one: Mutant, result: Result, explained: Sequence[Explained]) -> str:
+    return why(one, explained) or (f"**open**: {result.cell}" if result.cell else "**open**")
+
+
+def _cost(generic: Sequence[tuple[Mutant, Result]]) -> list[str]:
+    """How many were run of how many, and what all of them would take."""
+    ran = [result for _, result in generic if result.status not in (NOT_RUN, OPEN)]
+    if not ran:
+        return [f"None of {len(generic)} was run.", ""]
+    mean = sum(result.seconds for result in ran) / len(ran)
+    return [
+        f"{len(ran)} of {len(generic)} were run, in {mean:.1f} seconds of one process each on average; all would take "
+        f"{mean * len(generic) / 7200:.1f} hours with two processes. Claims and tests that run the line are asked, the "
+        "quickest first, until one fails: where a test was quicker no claim was asked.",
+        "",
+    ]
 
 
 def _by(result: Result) -> str:
@@ -110,8 +129,11 @@ def _counts(generic: Sequence[tuple[Mutant, Result]], explained: Sequence[Explai
     for one, result in generic:
         status = "explained" if result.status == SURVIVED and why(one, explained) else result.status
         counts.setdefault(one.where.partition(":")[0], Counter())[status] += 1
-    columns = (CLAIM, TIME, TEST, "explained", SURVIVED, NOT_RUN)
-    heads = ("file", "by a claim", "never ended", "by a test alone", "survived, explained", "survived, open", "not run")
+    columns = (CLAIM, TIME, TEST, "explained", SURVIVED, OPEN, NOT_RUN)
+    heads = (
+        "file", "seen by a claim", "never ended", "seen by a test", "survived, explained", "survived, unexplained",
+        "survived what is quick", "not run",
+    )  # fmt: skip
     total = sum(counts.values(), Counter())
     rows = [(file, *(str(found[column]) for column in columns)) for file, found in sorted(counts.items())]
     return _table(heads, [*rows, ("all", *(str(total[column]) for column in columns))])

@@ -15,11 +15,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from alpt_ref.errors import AlptError
+
 from . import baseline
 from .attempts import START, Attempt, by_name, by_rule
 from .baseline import Unit, Units
 from .imports import Modules, matching
-from .journal import CLAIM, NOT_RUN, SURVIVED, TEST, TIME, Journal, Result
+from .journal import CLAIM, NOT_RUN, OPEN, SURVIVED, TEST, TIME, Journal, Result
 from .named import Mutant
 from .project import Project
 from .servers import COMPILED, LIBRARIES, PLAIN, Server, Stopped
@@ -69,8 +71,9 @@ class Run:
         """Every mutant that the time allows; results in the order in which they are given."""
         deadline = time.monotonic() + 3600 * hours
         known = self.journal.results(mutants)
-        waiting = [one for one in mutants if one.id not in known] if hours else []
-        if waiting:
+        waiting = [one for one in mutants if one.id not in known or known[one.id].status == OPEN] if hours else []
+        survivors = [one for one in mutants if one.id in known and known[one.id].status == SURVIVED] if hours else []
+        if waiting or survivors:
             with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as place:
                 shared = self.output / KERNELS / self._sources()
                 servers = {
@@ -80,8 +83,13 @@ class Run:
                     for mode in (COMPILED, PLAIN)
                 }  # fmt: skip
                 try:
-                    self._measure(servers, waiting)
-                    known |= self._all(waiting, servers, deadline)
+                    if self._measure(servers, [*waiting, *survivors], deadline):
+                        waiting += [one for one in survivors if self._meets_more(one)]
+                        known |= self._all(waiting, known, servers, deadline)
+                    else:
+                        self.log(
+                            "the time was up before claims and tests had run without any mutant; resume, or give more"
+                        )
                 finally:
                     for server in (one for some in servers.values() for one in some):
                         server.stop()
@@ -95,8 +103,11 @@ class Run:
                 digest.update(name.encode() + b" " + file.read_bytes())
         return digest.hexdigest()[:16]
 
-    def _measure(self, servers: dict[str, list[Server]], mutants: Sequence[Mutant]) -> None:
-        """What claims and tests do without a mutant; for mutants with a name alone only the claims that they expect."""
+    def _measure(self, servers: dict[str, list[Server]], mutants: Sequence[Mutant], deadline: float) -> bool:
+        """What claims and tests do without a mutant; for mutants with a name alone only the claims that they expect.
+
+        False where there is no time for it.
+        """
         by_rule = any(not one.named for one in mutants)
         claims = list(self.claims) if by_rule else sorted({name for one in mutants for name in one.expected})
         keys = {("claim", name): self.modules.bytes_behind(self.claims[name]) for name in claims}
@@ -104,25 +115,33 @@ class Run:
             keys |= {("tests", name): self.modules.bytes_behind(self.modules.module_of(name)) for name in self.tests}
         plain = any(file in self.kernels for one in mutants if not one.named for file in one.sources)
         modes = (COMPILED, PLAIN) if plain else (COMPILED,)
-        self.units = baseline.measure(
+        measured = baseline.measure(
             {mode: servers[mode] for mode in modes}, keys, self.project.package, set(self.targets),
-            self.output / BASELINE, self.log,
+            self.output / BASELINE, deadline, self.log,
         )  # fmt: skip
+        if measured is None:
+            return False
+        self.units = measured
         found = self.units[COMPILED].items()
         self.red = sorted(unit.name for unit, seen in found if unit.kind == "claim" and not seen.green)
+        return True
 
-    def _all(self, mutants: Sequence[Mutant], servers: dict[str, list[Server]], deadline: float) -> dict[str, Result]:
+    def _all(
+        self, mutants: Sequence[Mutant], known: dict[str, Result], servers: dict[str, list[Server]], deadline: float
+    ) -> dict[str, Result]:
+        """Results of what was done; what is `known` to be open has met the quick claims and tests already."""
         free: queue.Queue[dict[str, Server]] = queue.Queue()
         for i in range(self.jobs):
             free.put({mode: some[i] for mode, some in servers.items()})
         found: dict[str, Result] = {}
+        opened = {name for name, result in known.items() if result.status == OPEN}
 
         def one(mutant: Mutant, quick: bool) -> None:
             if time.monotonic() > deadline:
                 return
             mine = free.get()
             try:
-                done = self._one(mutant, mine, deadline, quick)
+                done = self._one(mutant, mine, deadline, quick=quick, opened=mutant.id in opened)
             except Stopped:
                 return
             finally:
@@ -131,13 +150,16 @@ class Run:
                 result, against = done
                 self.journal.write(mutant, result, against)
                 found[mutant.id] = result
+                if result.status == OPEN:
+                    opened.add(mutant.id)
                 caught = f"{result.status} {result.by} {result.cell}".strip()
                 self.log(f"{len(found)}/{len(mutants)} {result.seconds} s {mutant.id}: {caught}")
 
         pool = ThreadPoolExecutor(self.jobs)
         try:
             for quick in (True, False):
-                rest = [mutant for mutant in mutants if mutant.id not in found]
+                done = {name for name, result in found.items() if result.status != OPEN}
+                rest = [mutant for mutant in mutants if mutant.id not in (opened if quick else done)]
                 for _ in pool.map(one, rest, [quick] * len(rest)):
                     pass
         except BaseException:
@@ -151,10 +173,19 @@ class Run:
             return by_name(mutant, self.units[COMPILED])
         return by_rule(mutant, self.units, next(iter(mutant.sources)) in self.kernels)
 
+    def _meets_more(self, mutant: Mutant) -> bool:
+        """Whether a claim or test runs the line of a survivor that it has not met."""
+        units = {unit for attempt in self._attempts(mutant) for unit in attempt.units}
+        return not units <= self.journal.against.get(mutant.id, set())
+
     def _one(
-        self, mutant: Mutant, servers: dict[str, Server], deadline: float, quick: bool
+        self, mutant: Mutant, servers: dict[str, Server], deadline: float, *, quick: bool, opened: bool
     ) -> tuple[Result, list[Unit]] | None:
-        """What caught it and what it ran against; with `quick` None where that is not known after one child."""
+        """What caught it and what it ran against.
+
+        With `quick` after one child at most: open where that has not caught it, None where it would take long.
+        `opened`: it has been open before, so that the first child is known.
+        """
         begun = time.monotonic()
         sources = {self.modules.module_of(file): text for file, text in mutant.sources.items()}
         changed = sorted(self.modules.users(set(sources)))
@@ -166,12 +197,17 @@ class Run:
         red: list[Result] = []
         for number, (mode, steps, limit, units) in enumerate(self._attempts(mutant)):
             if quick and not mutant.named and (number or limit > QUICK_LIMIT):
-                return None
+                return (result(OPEN), against) if against else None
+            if opened and not number and limit <= QUICK_LIMIT:
+                against += units
+                continue
             if time.monotonic() > deadline:
                 raise Stopped
             answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
             if answer["ended"] == "time" and mode == COMPILED:  # perhaps kernels of others had to be compiled first
                 answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
+            if any("unused" in part for part in answer["parts"]):
+                raise AlptError(f"{mutant.id} was never imported, though {units[0].name} runs its line")
             part = next((part for part in answer["parts"] if part.get("red")), None)
             against += units
             if part is not None and "claim" in part:

@@ -8,7 +8,7 @@ It reads one request a line from its standard input and answers each with one li
 ``changed``             modules that depend on these: their kernels are compiled anew, all others come from the cache
 ``steps``               lists of ``["claim", id]`` and ``["tests", id, ...]``, done in this order until one fails
 ``lines``               whether to measure: then nothing ends early, and each part of the answer says which lines ran
-``limit``               seconds, after which the child and all that it started are killed
+``limit``               seconds of processor time, after which the child and all that it started are killed
 
 and the answer ``parts``, one a claim or test that has something to say, and ``ended``: "", "time", or why it died.
 This file imports nothing of the package, so that a child may replace any of it; it needs ``fork``.
@@ -17,10 +17,10 @@ This file imports nothing of the package, so that a child may replace any of it;
 from __future__ import annotations
 
 import contextlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import math
 import os
 import resource
 import select
@@ -33,11 +33,13 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType
 from typing import Any
 
 MEMORY = 8 << 30
 """Bytes of address space of a child: a broken line may ask for anything."""
+PATIENCE = 6.0
+"""Seconds by the clock for each of processor time: other processes may need the cores too."""
 SLOW = {True: 60, False: 4}
 """Seconds that a test, and twice as much that a claim, may take while lines are measured; compiled or not."""
 Tell = Callable[[dict[str, Any]], None]
@@ -51,28 +53,22 @@ def _late(*about: object) -> None:
     raise Late
 
 
-class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives modules other sources; name, file and package stay."""
+def replace(sources: dict[str, str]) -> set[str]:
+    """Give modules, by name, other sources from now on; the set receives those that were imported.
 
-    def __init__(self, sources: dict[str, str]) -> None:
-        """Nothing is imported yet."""
-        self.sources = sources
+    Whatever finds a module, a loader of files reads it: the package has finders of its own.
+    """
+    imported: set[str] = set()
+    true: Any = importlib.machinery.SourceFileLoader.get_code
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """Only for the modules that are replaced."""
-        if name not in self.sources:
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if found is None or found.origin is None:
-            raise ImportError(f"{name} is not there to be replaced")
-        places = found.submodule_search_locations
-        return importlib.util.spec_from_file_location(
-            name, found.origin, loader=self, submodule_search_locations=places
-        )
+    def get_code(loader: importlib.machinery.SourceFileLoader, name: str) -> Any:
+        if name not in sources:
+            return true(loader, name)
+        imported.add(name)
+        return compile(sources[name], loader.path, "exec")
 
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the other source under the file's name."""
-        exec(compile(self.sources[module.__name__], module.__file__ or "", "exec"), module.__dict__)
+    setattr(importlib.machinery.SourceFileLoader, "get_code", get_code)  # noqa: B010
+    return imported
 
 
 class Lines:
@@ -116,8 +112,7 @@ class Lines:
 
 def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled: bool) -> bool:
     """Verify one claim; whether it is red."""
-    from alpt_ref.analysis.mutate.cells import verdict
-
+    verdict = importlib.import_module("alpt_ref.analysis.mutate.cells").verdict
     begun = time.perf_counter()
     if lines is not None:
         signal.signal(signal.SIGALRM, _late)
@@ -129,7 +124,7 @@ def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled:
     signal.alarm(0)
     seconds = round(time.perf_counter() - begun, 3)
     tell({"claim": name, "outcome": outcome, "red": red, "cell": cell, "seconds": seconds} | _lines(lines))
-    return red
+    return bool(red)
 
 
 def run_tests(ids: Sequence[str], lines: Lines | None, tell: Tell, compiled: bool) -> bool:
@@ -196,7 +191,7 @@ def _lines(lines: Lines | None) -> dict[str, Any]:
 def child(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path, tell: Tell) -> None:
     """Everything that one request asks for."""
     os.environ["ALPT_REF_MUTANT_MODULES"] = ",".join(request["changed"])
-    sys.meta_path.insert(0, Replaced(request["sources"]))
+    imported = replace(request["sources"])
     if importlib.util.find_spec("alpt_ref.analysis.mutate.kernels"):
         importlib.import_module("alpt_ref.analysis.mutate.kernels")
     lines = Lines(root / package) if request["lines"] else None
@@ -212,6 +207,8 @@ def child(request: dict[str, Any], root: Path, package: str, claims: str, cache:
             failed = run_tests(names, lines, tell, compiled)
         if failed and lines is None:
             return
+    if not imported and request["sources"]:
+        tell({"unused": True})
 
 
 def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path) -> dict[str, Any]:
@@ -223,6 +220,8 @@ def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache:
         os.setsid()
         os.close(reader)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        seconds = math.ceil(request["limit"])
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
@@ -240,13 +239,14 @@ def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache:
             tell({"died": traceback.format_exc().strip().splitlines()[-1][:200], "red": True})
         os._exit(0)
     os.close(writer)
-    text, late = _read(reader, time.monotonic() + request["limit"])
+    text, late = _read(reader, time.monotonic() + PATIENCE * request["limit"])
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL) if late else None
     _, status = os.waitpid(process, 0)
     shutil.rmtree(own, ignore_errors=True)
+    late |= os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
     parts = [json.loads(line) for line in text.decode().splitlines() if line.endswith("}")]
     died = next((part.pop("died") for part in parts if "died" in part), "")
     killed = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) and not late and not died else ""

@@ -71,10 +71,11 @@ def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:
 
     def visit(node: ast.AST, span: tuple[int, int], inside: bool) -> None:
         if isinstance(node, (ast.FunctionDef, ast.Lambda)):
-            for child in node.body if isinstance(node, ast.FunctionDef) else [node.body]:
-                visit(child, span, True)
-            for child in ast.iter_child_nodes(node.args):
-                visit(child, span, inside)
+            body: list[ast.AST] = [*node.body] if isinstance(node, ast.FunctionDef) else [node.body]
+            for part in body:
+                visit(part, span, True)
+            for part in ast.iter_child_nodes(node.args):
+                visit(part, span, inside)
             return
         if isinstance(node, ast.stmt):
             span = (node.lineno, node.end_lineno or node.lineno)

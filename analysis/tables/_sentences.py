@@ -20,7 +20,8 @@ def against_reference(
     found: Runs, rows: Sequence[Row], words: Callable[..., str] = lambda *labels: " ".join(labels)
 ) -> list[str]:
     """Which rows lose or gain significantly, named by their labels; the tests are those of the table's own column."""
-    pairs = {words(*row.labels): (row.run, row.reference) for row in rows if row.run != row.reference}
+    shown = [row for row in rows if row.run != row.reference and found.shows(row.run)]
+    pairs = {words(*row.labels): (row.run, row.reference) for row in shown}
     known = auc_differences(found, pairs)
     parts = [
         f"significantly {side} the reference: {', '.join(f'{name} ({known[name]})' for name in ours)}"

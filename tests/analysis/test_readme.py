@@ -92,7 +92,7 @@ def test_settings_of_the_example_exist() -> None:
     assert (config.table.bits, config.train.milestones) == (4, (6, 9))
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_python_examples_run(number: int) -> None:
     example = blocks(README, "python")[number]
     if "CTRClassifier" in example:
@@ -105,7 +105,7 @@ def test_python_examples_run(number: int) -> None:
 
 
 def test_every_python_example_is_tested() -> None:
-    assert len(blocks(README, "python")) == 3
+    assert len(blocks(README, "python")) == 4
 
 
 WITH_EXAMPLES = sorted(

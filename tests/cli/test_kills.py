@@ -201,7 +201,8 @@ def test_no_space_at_any_write(name: str, bench: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     shutil.copytree(bench, whole)
     done = call(verb.arguments, whole)
-    done.communicate()
+    _, said = done.communicate()
+    assert done.returncode == 0, said
     expected = results(verb, whole)
     sizes = sorted({path.stat().st_size for top in verb.makes for path in (whole / top, *(whole / top).rglob("*"))})
     failed = 0

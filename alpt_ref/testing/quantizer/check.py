@@ -73,7 +73,7 @@ def check_quantizer(
     arrays: str = "numpy",
     others: Sequence[Callable[[Any, int], Any]] = (),
     resolution: float = 2.0**-32,
-    seconds: float | None = 20.0,
+    seconds: float | None = 24.0,
     name: str | None = None,
 ) -> Report:
     """Which properties of a rounding to a lattice does a quantiser have?
@@ -91,7 +91,7 @@ def check_quantizer(
     require : names
         Notes (`NOTES`) that count as failures.
     effort : "quick", "full" or float
-        Share of the full count: 1 is ``2 * 10**8`` elements for `fixed_points` and half as many for `unbiased`; quick
+        Share of the full count: 1 is ``2 * 10**8`` elements for `fixed_points` and about as many for `unbiased`; quick
         is a twentieth.
     seed : int
         Decides inputs and draws; at least 0.
@@ -109,7 +109,7 @@ def check_quantizer(
     resolution : float
         Bias of a step that is no defect; the default passes 32 random bits.
     seconds : float, optional
-        After this time the long counts stop, and the report says where. None: never.
+        Of processor time, after which the long counts stop; the report says where. None: never.
     name : str, optional
         How the report calls the quantiser.
 

@@ -24,14 +24,15 @@ _ROWS, _COLUMNS = 64, 64
 
 def gradient(probe: Probe) -> Finding:
     """The gradient is passed on inside the range and by one rule beyond; that of the step size is LSQ's."""
-    function = probe.options.get("gradient") or getattr(probe.fn, "gradient", None)
+    given = probe.options.get("gradient")
+    function = given or getattr(probe.fn, "gradient", None)
     if function is None:
         return Finding(None, "no gradient function was given")
     random, shape = probe.random("gradient"), (probe.lattice.rows or _ROWS, _COLUMNS)
     g = random.standard_normal(shape).astype(np.float32)
     x = probe.inside(random, shape)
     got, _ = _call(function, x, g, probe.next_draw())
-    if got is None:
+    if got is None or (given is None and not got.any()):
         return Finding(None, "no gradient flows")
     lower_end, upper_end = np.broadcast_to(probe.lattice.low, shape), np.broadcast_to(probe.lattice.high, shape)
     within = (x > lower_end) & (x < upper_end)

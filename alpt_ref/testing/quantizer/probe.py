@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.testing.quantizer.elements import Broken, Floats, Mask, Placed, Seen, usable_cells
 from alpt_ref.testing.quantizer.report import Example
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+__all__ = ["Broken", "Floats", "Mask", "Placed", "Probe", "Seen"]
+
 BLOCK_ROWS, BLOCK_COLUMNS = 2048, 64
 LITTLE, LITTLE_BLOCK = 0.02, 8192
 """Below this effort calls are small, for tests of `check_quantizer` itself."""
@@ -22,38 +23,6 @@ ALONE = 256
 """Draws in which an example is tried as an array of one element."""
 SNAP = 4
 """A result this many float32 numbers away from a neighbour counts as it in every check but `on_grid`."""
-
-
-class Broken(Exception):  # noqa: N818  # becomes the text of a failed property
-    """The quantiser raised, or returned something that is no array of x's shape."""
-
-
-class Seen(NamedTuple):
-    """Elements and what they got; all of x's shape."""
-
-    x: Floats
-    draw: int
-    result: Floats
-    lower: Floats
-    upper: Floats
-
-
-class Placed(NamedTuple):
-    """Elements that were put into cells: what is known about them without a search; all of x's shape.
-
-    `inside` is False for an element that became a value itself; its p is 0.
-    """
-
-    x: Floats
-    lower: Floats
-    upper: Floats
-    p: NDArray[np.float64]
-    inside: Mask
-
-    def take(self, places: NDArray[np.int64]) -> Placed:
-        """The elements at these places, counted row by row."""
-        x, lower, upper = (np.ascontiguousarray(one.reshape(-1)[places]) for one in (self.x, self.lower, self.upper))
-        return Placed(x, lower, upper, self.p.reshape(-1)[places], self.inside.reshape(-1)[places])
 
 
 class Probe:
@@ -67,7 +36,7 @@ class Probe:
     effort : 1 is the full count
     seed : decides the inputs and the numbers of the draws
     resolution : bias of a step that is no defect
-    seconds : after which the long counts stop
+    seconds : of processor time, after which the long counts stop
     """
 
     def __init__(
@@ -88,12 +57,12 @@ class Probe:
         self.elements = 0
         self.alpha = 0.0
         self.dependent: bool | None = None
-        self.seconds, self._end = seconds, math.inf
+        self.seconds, self._begun, self._end = seconds, (time.process_time(), time.perf_counter()), math.inf
         self._next = int(self.random("draws").integers(1 << 30))
         self.stray: tuple[Seen, Mask] | None = None
         self.watched = 0
         self._survey: list[Seen] | None = None
-        self.usable = _usable_cells(lattice)
+        self.usable = usable_cells(lattice)
 
     @property
     def stochastic(self) -> bool:
@@ -110,12 +79,20 @@ class Probe:
         return self._next
 
     def allow(self, share: float) -> None:
-        """Give the count that begins this share of the time for long counts."""
-        self._end = time.perf_counter() + share * self.seconds
+        """Let the count that begins end when this share of all time is over, but give it a quarter at the least."""
+        self._end = max(share * self.seconds, self.spent() + self.seconds / 4)
 
     def late(self) -> bool:
         """Whether the time of the count is over."""
-        return time.perf_counter() > self._end
+        return self.spent() > self._end
+
+    def spent(self) -> float:
+        """Seconds of processor time since the beginning, or a quarter of those by the clock if that is more.
+
+        Processor time, so that a busy machine sees no less; and the clock, for a quantiser that waits for a GPU.
+        """
+        processor, clock = self._begun
+        return max(time.process_time() - processor, (time.perf_counter() - clock) / 4)
 
     def call(self, x: Floats, draw: int | None = None) -> Floats:
         """The quantiser's result as float32, a copy of its own; `Broken` where there is none."""
@@ -275,13 +252,3 @@ class Probe:
         distance = np.exp2(random.uniform(0, math.log2(min(reach, len(usable)) + 1), shape)).astype(np.int64) - 1
         near = zero + np.where(random.random(shape) < 0.5, distance, -1 - distance)
         return np.asarray(usable[np.clip(near, 0, len(usable) - 1)])
-
-
-def _usable_cells(lattice: Lattice) -> NDArray[np.int64]:
-    """Columns of cells in which float32 numbers are normal ones, so that `subnormal` alone is about the others."""
-    least = 2.0**-126
-    size = np.abs(lattice.table.astype(np.float64))
-    gap = np.diff(lattice.table.astype(np.float64), axis=1)
-    fine = (gap > 0) & ((gap >= least) | (np.minimum(size[:, 1:], size[:, :-1]) >= least))
-    usable = np.flatnonzero(fine.all(axis=0))
-    return usable if len(usable) else np.arange(lattice.size - 1)
