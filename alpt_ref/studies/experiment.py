@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from alpt_ref._util.dispatch import Where
+from alpt_ref._util.files import claim_folder, write_json
 from alpt_ref._util.outputs import check_results_folder
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
@@ -34,7 +35,8 @@ __all__ = ["Experiment", "ExperimentResult", "Method"]
 
 SWEPT = ("ratio", "rate", "step_size", "bits", "dim", "sigma")
 """What may be swept."""
-FOLDER = "cells"
+FOLDER, MARKER = "cells", "experiment.json"
+"""Where cells lie in a folder, and the file that says whose it is."""
 
 
 class Experiment:
@@ -166,7 +168,7 @@ class Experiment:
             raise InputError(f"jobs must be a whole number of at least 1, got {jobs!r}")
         if folder is None and (scheduler or join):
             raise InputError("scheduler and join need folder=, where the cells are shared")
-        place: Any = tempfile.TemporaryDirectory() if folder is None else nullcontext(check_results_folder(folder))
+        place: Any = tempfile.TemporaryDirectory() if folder is None else nullcontext(_claimed(folder))
         with place as where_to, progress or Progress() as shown:
             kept = Path(where_to) / FOLDER
             kept.mkdir(parents=True, exist_ok=True)
@@ -182,9 +184,10 @@ class Experiment:
                 for _ in cells.measure(missing, Where(jobs, scheduler, join), kept, log):
                     shown.advance(1)
             except KeyboardInterrupt:
-                if folder is not None:
-                    done = sum(task.file.exists() for task in missing)
-                    log(f"interrupted: {done} of {len(missing)} cells are kept in {folder}; the same call resumes")
+                done = sum(task.file.exists() for task in missing)
+                kept_in = f"are kept in {folder}; the same call resumes"
+                lost = "are lost; with run(folder=...) they would be kept, and the same call would resume"
+                log(f"interrupted: {done} of {len(missing)} cells {lost if folder is None else kept_in}")
                 raise
             entries = [
                 entry_of(point, cells.joined([read(tasks[number, seed].file)[1] for seed in chosen]))
@@ -219,6 +222,14 @@ def _checked_sweep(sweep: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     return found
 
 
+def _claimed(folder: str | Path) -> Path:
+    """The folder, if it is absent, empty of anything of ours, or of experiments."""
+    path = claim_folder(check_results_folder(folder, option="folder"), MARKER, lambda marker: None, (FOLDER,))
+    if not (path / MARKER).exists():
+        write_json(path / MARKER, {"cells": FOLDER})
+    return path
+
+
 def _checked_seeds(seeds: Any) -> tuple[int, ...]:
     chosen = tuple(range(seeds)) if whole(seeds) else tuple(seeds) if isinstance(seeds, Iterable) else ()
     if not chosen or not all(whole(one) and 0 <= one < 1 << 64 for one in chosen) or len(set(chosen)) < len(chosen):
@@ -249,7 +260,7 @@ def _point(
     course = schedule_of(1.0 if schedule is None else schedule)
     if "ratio" in swept or "rate" in swept:
         rate = swept["rate"] if "rate" in swept else swept["ratio"] * here.step_size
-        course = Schedule(course.kind if course.given is None else course.given, rate)  # type: ignore[arg-type]
+        course = Schedule(course.kind if course.given is None else course.given, rate)
     own = {
         "start": here.high_code // 2 if start is None else start,
         "noise": cells.noise_of(noise, swept.get("sigma")),

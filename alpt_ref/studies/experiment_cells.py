@@ -82,10 +82,9 @@ def key_of(point: Point, runs: int, seed: int, thin: int) -> str:
 def run_cell(task: CellTask) -> str:
     """Simulate one cell and write its file; its name."""
     point = task.point
-    thin = {"thin": task.thin} if task.thin > 1 else {}
     run = simulate(
         point.problem, point.grid, point.schedule, runs=task.runs, seed=task.seed, averages=True, check=True,
-        device="cpu" if isinstance(point.method.rounding, str) else None, **thin, **point.arguments(),
+        thin=task.thin, **point.arguments(),
     )  # fmt: skip
     experiment_file.write(task.file, {"cell": point.name, "seed": task.seed}, arrays_of(run))
     return task.file.name

@@ -254,7 +254,10 @@ class ExperimentResult:
         entries = []
         for number, one in enumerate(facts["entries"]):
             own = {name.split("/", 1)[1]: value for name, value in arrays.items() if name.startswith(f"{number}/")}
-            bounds = tuple(Bound(*about, own[f"bound/{place}"]) for place, about in enumerate(one["bounds"]))
+            bounds = tuple(
+                Bound(theorem, title, metric, holds, why, own[f"bound/{place}"])
+                for place, (theorem, title, metric, holds, why) in enumerate(one["bounds"])
+            )
             measured = {name: value for name, value in own.items() if not name.startswith("bound/")}
             entries.append(Entry(one["method"], one["swept"], one["facts"], measured, bounds))
         return cls(entries, facts["sweep"], facts["seeds"], facts["runs"])

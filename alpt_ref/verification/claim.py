@@ -162,7 +162,7 @@ class Claim:
     not_applicable : ``not_applicable(cell) -> bool``: cells in which an assumption is expected to fail; where one fails
         elsewhere the cell is an ERROR
     trivial : ``trivial(cell, constants)`` -> number or array (points,): what no method can exceed (for a lower bound:
-        fall below), so that a bound beyond it says nothing; the report counts the points where the bound says something
+        fall below), so that a bound beyond it is trivial; the report counts the points where the bound is non-trivial
     files : files that `measure` reads, relative to the claim's file; the verdict depends on their content
     of_inputs : for a claim about folders that the caller names: ``of_inputs(inputs)`` -> the claim about these
         `Inputs`; the claim itself is the one about none

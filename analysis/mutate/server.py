@@ -17,7 +17,6 @@ This file imports nothing of the package, so that a child may replace any of it;
 from __future__ import annotations
 
 import contextlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
@@ -34,7 +33,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType
 from typing import Any
 
 MEMORY = 8 << 30
@@ -54,28 +53,22 @@ def _late(*about: object) -> None:
     raise Late
 
 
-class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives modules other sources; name, file and package stay."""
+def replace(sources: dict[str, str]) -> set[str]:
+    """Give modules, by name, other sources from now on; the set receives those that were imported.
 
-    def __init__(self, sources: dict[str, str]) -> None:
-        """Nothing is imported yet."""
-        self.sources = sources
+    Whatever finds a module, a loader of files reads it: the package has finders of its own.
+    """
+    imported: set[str] = set()
+    true: Any = importlib.machinery.SourceFileLoader.get_code
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """Only for the modules that are replaced."""
-        if name not in self.sources:
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if found is None or found.origin is None:
-            raise ImportError(f"{name} is not there to be replaced")
-        places = found.submodule_search_locations
-        return importlib.util.spec_from_file_location(
-            name, found.origin, loader=self, submodule_search_locations=places
-        )
+    def get_code(loader: importlib.machinery.SourceFileLoader, name: str) -> Any:
+        if name not in sources:
+            return true(loader, name)
+        imported.add(name)
+        return compile(sources[name], loader.path, "exec")
 
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the other source under the file's name."""
-        exec(compile(self.sources[module.__name__], module.__file__ or "", "exec"), module.__dict__)
+    setattr(importlib.machinery.SourceFileLoader, "get_code", get_code)  # noqa: B010
+    return imported
 
 
 class Lines:
@@ -198,7 +191,7 @@ def _lines(lines: Lines | None) -> dict[str, Any]:
 def child(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path, tell: Tell) -> None:
     """Everything that one request asks for."""
     os.environ["ALPT_REF_MUTANT_MODULES"] = ",".join(request["changed"])
-    sys.meta_path.insert(0, Replaced(request["sources"]))
+    imported = replace(request["sources"])
     if importlib.util.find_spec("alpt_ref.analysis.mutate.kernels"):
         importlib.import_module("alpt_ref.analysis.mutate.kernels")
     lines = Lines(root / package) if request["lines"] else None
@@ -214,6 +207,8 @@ def child(request: dict[str, Any], root: Path, package: str, claims: str, cache:
             failed = run_tests(names, lines, tell, compiled)
         if failed and lines is None:
             return
+    if not imported and request["sources"]:
+        tell({"unused": True})
 
 
 def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.studies.experiment_key import digest
 from alpt_ref.studies.experiment_methods import Method, method_of
 from alpt_ref.theory import FewBits, Grid, Noise, Problem, Schedule, absolute, bounds_that_apply, quadratic, simulate
+from tests.dask_processes import Processes
 
 from . import experiment_functions as functions
 
@@ -87,6 +88,22 @@ def test_a_run_that_was_stopped_resumes_and_ends_with_the_same_bytes(tmp_path: P
     assert len(list((tmp_path / "kept").rglob("*.safetensors"))) == 10
 
 
+def test_without_a_folder_an_interruption_says_how_to_keep_cells() -> None:
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        small("sr").run(progress=Stops(1), log=said.append)
+    assert said == [
+        "interrupted: 1 of 2 cells are lost; with run(folder=...) they would be kept, and the same call would resume"
+    ]
+
+
+def test_a_folder_of_something_else_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "cells").mkdir()
+    with pytest.raises(InputError, match="cells of unknown origin"):
+        small("sr").run(folder=tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["cells"]
+
+
 def test_a_damaged_cell_is_told(tmp_path: Path) -> None:
     small("sr").run(folder=tmp_path)
     cell = sorted(tmp_path.rglob("*.safetensors"))[0]
@@ -105,6 +122,21 @@ def test_processes_change_no_byte(tmp_path: Path) -> None:
     one = saved(experiment.run(seeds=2), tmp_path)
     assert saved(experiment.run(seeds=2, jobs=2, log=said.append), tmp_path) == one
     assert not said
+
+
+@pytest.mark.nightly
+def test_workers_of_a_cluster_change_no_byte(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    experiment, cluster = small(functions.add_and_floor, "sr"), Processes(tmp_path / "scheduler.json")
+    try:
+        cluster.scheduler()
+        cluster.worker()
+        there = experiment.run(seeds=2, scheduler=cluster.address, folder=tmp_path / "kept", join=True)
+    finally:
+        cluster.end()
+    assert len(list((tmp_path / "kept").rglob("*.safetensors"))) == 8
+    (tmp_path / "here").mkdir()
+    assert saved(there, tmp_path) == saved(experiment.run(seeds=2), tmp_path / "here")
 
 
 def test_functions_that_no_other_process_can_load_stay_in_this_one() -> None:

@@ -198,7 +198,7 @@ def linear_gradient(t: int, first: int, runs: int, problem: Problem, method: Met
 @scalar
 def row_slope(kind: int, z: np.float32, offset: np.float32, width: np.float32, weight: np.float32) -> np.float32:
     """What a row at product `z` is multiplied by in the gradient."""
-    return mul(weight, residual_slope(kind, np.float32(z - offset), width))
+    return np.float32(mul(weight, residual_slope(kind, np.float32(z - offset), width)))
 
 
 @scalar

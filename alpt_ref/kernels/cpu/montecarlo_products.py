@@ -97,7 +97,8 @@ def add_four_rows(
 ) -> None:  # fmt: skip
     """`add_row` of four rows to one gradient, one after the other."""
     for j in range(features.shape[1]):
-        g[at + j] = four_more(g[at + j], features[a, j], features[b, j], features[c, j], features[e, j], s0, s1, s2, s3)
+        x0, x1, x2, x3 = features[a, j], features[b, j], features[c, j], features[e, j]
+        g[at + j] = four_more(np.float32(g[at + j]), x0, x1, x2, x3, s0, s1, s2, s3)
 
 
 @inline
@@ -139,26 +140,23 @@ def tile_dots(tile: Int, columns: NDArray[np.float32], w: NDArray[np.float32], a
     b, c, e = at + d, at + 2 * d, at + 3 * d
     whole = d - d % 4
     for j in range(0, whole, 4):
-        w0, w1, w2, w3 = w[at + j], w[at + j + 1], w[at + j + 2], w[at + j + 3]
+        w0, w1 = np.float32(w[at + j]), np.float32(w[at + j + 1])
+        w2, w3 = np.float32(w[at + j + 2]), np.float32(w[at + j + 3])
         v0, v1, v2, v3 = w[b + j], w[b + j + 1], w[b + j + 2], w[b + j + 3]
         u0, u1, u2, u3 = w[c + j], w[c + j + 1], w[c + j + 2], w[c + j + 3]
         t0, t1, t2, t3 = w[e + j], w[e + j + 1], w[e + j + 2], w[e + j + 3]
         for i in range(size):
-            x0, x1, x2, x3 = (
-                columns[tile, j, i],
-                columns[tile, j + 1, i],
-                columns[tile, j + 2, i],
-                columns[tile, j + 3, i],
-            )
+            x0, x1 = columns[tile, j, i], columns[tile, j + 1, i]
+            x2, x3 = columns[tile, j + 2, i], columns[tile, j + 3, i]
             z[0, i] = four_more(z[0, i], x0, x1, x2, x3, w0, w1, w2, w3)
             z[1, i] = four_more(z[1, i], x0, x1, x2, x3, v0, v1, v2, v3)
             z[2, i] = four_more(z[2, i], x0, x1, x2, x3, u0, u1, u2, u3)
             z[3, i] = four_more(z[3, i], x0, x1, x2, x3, t0, t1, t2, t3)
     for j in range(whole, d):
-        w0, v0, u0, t0 = w[at + j], w[b + j], w[c + j], w[e + j]
+        one, two, three, four = w[at + j], w[b + j], w[c + j], w[e + j]
         for i in range(size):
-            x0 = columns[tile, j, i]
-            z[0, i] = np.float32(z[0, i] + mul(x0, w0))
-            z[1, i] = np.float32(z[1, i] + mul(x0, v0))
-            z[2, i] = np.float32(z[2, i] + mul(x0, u0))
-            z[3, i] = np.float32(z[3, i] + mul(x0, t0))
+            x = columns[tile, j, i]
+            z[0, i] = np.float32(z[0, i] + mul(x, one))
+            z[1, i] = np.float32(z[1, i] + mul(x, two))
+            z[2, i] = np.float32(z[2, i] + mul(x, three))
+            z[3, i] = np.float32(z[3, i] + mul(x, four))
