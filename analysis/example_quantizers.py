@@ -1,4 +1,4 @@
-"""Stochastic rounding in plain NumPy, and ten ways to get it wrong, for `alpt-ref verify --quantizer` and its table.
+"""Stochastic rounding in plain NumPy, and ways to get it wrong, for `alpt-ref verify --quantizer` and its table.
 
 Each is ``fn(x, draw)``: float32 (n, d) and the number of the call in, values of the lattice out. The generator is
 NumPy's own, keyed by the draw. Step size 0.1, 8 bits, unless the name says otherwise.
@@ -49,6 +49,25 @@ stochastic = stochastic_on(8, STEP_SIZE)
 stochastic_2_bits = stochastic_on(2, 1 / 3)
 stochastic_4_bits = stochastic_on(4, 0.0625)
 stochastic_16_bits = stochastic_on(16, 1 / 3)
+
+
+def neighbours(x: Floats, step_size: float = STEP_SIZE) -> tuple[Any, Any]:
+    """Code of the value below and the place between it and the value above: values as they are, rounded to float32."""
+    step, wide = np.float64(np.float32(step_size)), x.astype(np.float64)
+    code = np.rint(wide / step)
+
+    def value(codes: Any) -> Any:
+        return np.asarray(codes * step, np.float32).astype(np.float64)
+
+    code -= value(code) > wide
+    low = value(code)
+    return code, (wide - low) / (value(code + 1) - low)
+
+
+def stochastic_between_neighbours(x: Floats, draw: int) -> Floats:
+    """Stochastic rounding that takes the values as they are, not as multiples before rounding."""
+    code, place = neighbours(x)
+    return codes_to_values(code + (generator(draw).random(x.shape) < place))
 
 
 def stochastic_float32(x: Floats, draw: int) -> Floats:

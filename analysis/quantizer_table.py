@@ -37,6 +37,7 @@ class Row(NamedTuple):
 
 
 ROWS = (
+    Row("stochastic_between_neighbours"),
     Row("stochastic"),
     Row("biased"),
     Row("eight_random_bits"),
@@ -55,6 +56,7 @@ ROWS = (
     Row("nearest"),
 )
 NOT_RUN = "not run"
+DEFINITION = "Stochastic rounding of the quotient by the step size, in float64."
 
 
 def clearest(result: ClaimResult) -> str:
@@ -74,7 +76,10 @@ def _excess(point: Point) -> float:
 
 def line(row: Row, verdicts: QuantizerVerdicts | None, seconds: float = 0.0) -> str:
     """A line of the table; without verdicts it says that there are none."""
-    what = (getattr(example_quantizers, row.name).__doc__ or "Stochastic rounding.").strip()
+    what = (
+        getattr(example_quantizers, row.name).__doc__
+        or "Stochastic rounding: the quotient by the step size, in float64."
+    ).strip()
     about = (f"`{row.name}`", what, f"{row.bits} bits, {row.step_size:.4g}")
     found = (NOT_RUN, "", "", "", "")
     if verdicts is not None:
@@ -82,7 +87,7 @@ def line(row: Row, verdicts: QuantizerVerdicts | None, seconds: float = 0.0) -> 
             ", ".join(verdicts.breaks) or "none",
             "; ".join(clearest(verdicts[name]) for name in verdicts.breaks) or "–",
             ", ".join(verdicts.keeps) or "none",
-            ", ".join(verdicts.undecided) or "none",
+            ", ".join(f"{name} ({verdicts[name].outcome.lower()})" for name in verdicts.undecided) or "none",
             f"{seconds:.0f}",
         )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in (*about, *found)) + " |"

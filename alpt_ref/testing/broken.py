@@ -181,6 +181,14 @@ def _systematic(draw: int, shape: tuple[int, ...]) -> Words:
     return even.astype(np.uint32).reshape(shape)
 
 
+def _copied_tail(draw: int, shape: tuple[int, ...]) -> Words:
+    """The word of an odd last column is that of the column before: the tail of a loop over two columns at once."""
+    words = words_of(draw, shape)
+    if shape[-1] % 2 and shape[-1] > 1:
+        words[..., -1] = words[..., -2]
+    return words
+
+
 def _float32_half(lattice: Uniform) -> Quantizer:
     """``floor(x / step + 1/2)``, whose sum rounds up numbers right below a tie."""
     low, high = np.float32(lattice.lowest), np.float32(lattice.highest)
@@ -257,6 +265,7 @@ BROKEN = (
     ),
     Broken("evenly spread words", "variance", _words(_systematic)),
     Broken("one word a row", "independence", _words(lambda draw, shape: words_of(draw, (*shape[:-1], 1)))),
+    Broken("odd last column is a copy", "independence", _words(_copied_tail)),
     Broken("draws repeat after 2^16", "independence", _words(lambda draw, shape: words_of(draw % (1 << 16), shape))),
     Broken("ties by sign", "ties", _tie_by_sign, rounding="dr"),
     Broken("ties away from zero, not stated", "ties", _chance(lambda p, x, _: p - 1e-9 * (x < 0), "dr"), rounding="dr"),

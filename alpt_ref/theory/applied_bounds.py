@@ -22,11 +22,12 @@ from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.rounding_rule import FewBits, Rounding
-from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, schedule_of
+from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, require_setting, schedule_of
 from alpt_ref.theory.simulation_arguments import (
     checked_points,
     minimum_outside_box,
     require_problem,
+    require_rounding,
     sizes_of,
     start_of,
 )
@@ -146,6 +147,8 @@ def bounds_that_apply(
     'f is not strongly convex on the box'
     """
     require_problem(problem)
+    require_setting(grid, noise)
+    require_rounding(rounding)
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     learned = isinstance(step_sizes, LearnedSteps)
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)

@@ -67,8 +67,12 @@ class Case:
         x = self.start / self.sizes
         if self.rounding == "dr":
             return np.floor(x + 0.5) * self.sizes, 0.0
-        p = x - np.floor(x)
-        return self.start, float((self.sizes**2 * p * (1.0 - p)).sum())
+        whole = np.trunc(x)
+        p = np.abs(x - whole)  # of going away from zero
+        if isinstance(self.rounding, FewBits):
+            p = np.floor(p * 2.0**self.rounding.bits) * 2.0**-self.rounding.bits
+        mean = (whole + np.sign(x) * p) * self.sizes
+        return mean, float((self.sizes**2 * p * (1.0 - p)).sum())
 
     @functools.cached_property
     def first_distance(self) -> float:

@@ -21,8 +21,8 @@ from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problem_checks import box_points, require_bound, require_shape, shown
 from alpt_ref.theory.problems import Separable
-from alpt_ref.theory.setting import Grid, Noise
-from alpt_ref.theory.simulation_arguments import require_minimum_in_box, sizes_of
+from alpt_ref.theory.setting import Grid, Noise, require_setting
+from alpt_ref.theory.simulation_arguments import require_minimum_in_box, require_problem, sizes_of
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -115,6 +115,8 @@ def known_constants(
     pl = 2 (mu)
     gap = 0 (|f'(u)|^2/(2 mu))
     """
+    require_problem(problem)
+    require_setting(grid, noise)
     noise = noise or Noise()
     sizes = sizes_of(step_sizes, problem.dim, grid)
     require_minimum_in_box(problem, grid, sizes)

@@ -7,7 +7,6 @@ is rounded on the new grid.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -58,8 +57,8 @@ class LearnedSteps:
 
     def __post_init__(self) -> None:
         """Reject numbers out of range."""
-        if not (math.isfinite(self.rate) and self.rate >= 0.0):
-            raise InputError(f"rate of learned step sizes must be a finite number of at least 0, got {self.rate!r}")
+        if self.rate != 0.0:
+            positive("rate of learned step sizes (unless 0)", self.rate)
         positive("scale", self.scale)
         if not 0.0 < self.smallest <= 1.0:
             raise InputError(f"smallest must be above 0 and at most 1, got {self.smallest!r}")

@@ -18,7 +18,7 @@ from scipy import optimize, special
 from alpt_ref.errors import InputError
 from alpt_ref.theory.certificate import gap_by_duality, gap_by_strong_convexity
 from alpt_ref.theory.problems import Constants, in_box
-from alpt_ref.theory.setting import Grid, Noise
+from alpt_ref.theory.setting import Grid, Noise, require_setting
 
 LossKind = Literal["square", "absolute", "huber", "logistic"]
 LOSSES: tuple[LossKind, ...] = ("square", "absolute", "huber", "logistic")
@@ -103,6 +103,7 @@ class LinearModel:
         Row i's slope is bounded over the box by monotonicity of ``phi'`` on the interval of ``a_i . w - b_i``.
         The averages over rows hold for any batch, since the norm of a mean is at most the mean of the norms.
         """
+        require_setting(grid, noise)
         noise = noise or Noise()
         in_box(self.minimum, grid)
         positive, negative = np.maximum(self.features, 0.0), np.minimum(self.features, 0.0)

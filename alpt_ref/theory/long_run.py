@@ -18,8 +18,8 @@ from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.rounding_rule import FewBits, Rounding
-from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, schedule_of
-from alpt_ref.theory.simulation_arguments import minimum_outside_box, require_problem, sizes_of
+from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, require_setting, schedule_of
+from alpt_ref.theory.simulation_arguments import minimum_outside_box, require_problem, require_rounding, sizes_of
 from alpt_ref.theory.theorem import theorem
 from alpt_ref.theory.update_rules import SGD, Eco, UpdateRule, rule_of
 
@@ -178,6 +178,8 @@ def laws_in_the_long_run(
     ('X3', False, 'an update may exceed one step: eta |g| <= 0.925, one step is 0.5')
     """
     require_problem(problem)
+    require_setting(grid, noise)
+    require_rounding(rounding)
     sizes, rule, noise = sizes_of(step_sizes, problem.dim, grid), rule_of(update), noise or Noise()
     plan = schedule_of(schedule)
     common = ""

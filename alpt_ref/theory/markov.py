@@ -32,7 +32,7 @@ from alpt_ref.kernels.cpu.markov import (
 )
 from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.problems import Separable
-from alpt_ref.theory.setting import Grid, Noise
+from alpt_ref.theory.setting import Grid, Noise, numbers, require_setting
 from alpt_ref.theory.stationary import absorption, closed_classes, gth
 
 ExactRounding = Literal["sr", "dr"]
@@ -75,6 +75,7 @@ class Chain:
 
     def __post_init__(self) -> None:
         """Reject more than one coordinate, unknown roundings and continuous noise."""
+        _require(self.problem, self.grid, self.noise)
         if self.problem.dim != 1:
             raise InputError(f"a chain needs a problem of one coordinate, got {self.problem.dim}; use evolve_separable")
         if self.rounding not in ("sr", "dr"):
@@ -129,7 +130,7 @@ class Chain:
     def evolve(self, start: int | ArrayLike, rates: ArrayLike) -> Evolution:
         """Exact expectations for the iterates ``w_1 .. w_T`` under learning rates `rates` (T,); the last is unused."""
         law = self.start_law(start)
-        eta = np.atleast_1d(np.asarray(rates, dtype=np.float64))
+        eta = np.atleast_1d(numbers("rates", rates))
         values = self.grid.values
         records = np.zeros((len(eta), 6))
         model = ChainModel(
@@ -200,6 +201,15 @@ class Chain:
         return times
 
 
+def _require(problem: object, grid: object, noise: object) -> None:
+    if not isinstance(problem, Separable):
+        raise InputError(
+            f"the exact engine takes a separable problem (quadratic, absolute, elastic, huber, saturating), got "
+            f"{type(problem).__name__}; simulate takes others"
+        )
+    require_setting(grid, noise)
+
+
 def evolve_separable(
     problem: Separable,
     grid: Grid,
@@ -236,7 +246,13 @@ def evolve_separable(
     >>> evolve_separable(quadratic([1.0, 1.0], 0.0), Grid(0.25, 4), [4, 0], rates=[0.5, 0.5]).value
     array([0.5  , 0.125])
     """
-    codes = np.broadcast_to(np.asarray(start, dtype=np.int64), (problem.dim,))
+    _require(problem, grid, noise)
+    given = np.asarray(start)
+    if given.shape not in ((), (problem.dim,)) or given.dtype.kind not in "iu":
+        raise InputError(
+            f"start must be one whole code or one for each of the {problem.dim} coordinates, got {start!r}"
+        )
+    codes = np.broadcast_to(given.astype(np.int64), (problem.dim,))
     found: dict[tuple[float, ...], Evolution] = {}
     parts = []
     for j in range(problem.dim):

@@ -28,7 +28,7 @@ from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.rounding_rule import FewBits, Rounding
-from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, schedule_of
+from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, require_setting, schedule_of
 from alpt_ref.theory.simulation_arguments import (
     checked_points,
     checked_thin,
@@ -36,6 +36,7 @@ from alpt_ref.theory.simulation_arguments import (
     require_minimum_in_box,
     require_numbers,
     require_problem,
+    require_rounding,
     sizes_of,
     start_of,
 )
@@ -160,10 +161,10 @@ def simulate(
            [0.25]], dtype=float32)
     """
     require_problem(problem)
+    require_setting(grid, noise)
     noise = noise or Noise()
     points, rule = checked_points(checkpoints, steps), rule_of(update)
-    if not callable(rounding) and not isinstance(rounding, FewBits):
-        one_of("rounding", rounding, _ROUNDING, "FewBits(r) or a function of (x, draw)")
+    require_rounding(rounding)
     if clip is not None:
         one_of("clip", clip, _CLIPPING, "or None")
     require_numbers(runs, seed, batch, problem.dim)

@@ -18,6 +18,7 @@ from scipy import optimize
 from alpt_ref.errors import InputError
 from alpt_ref.theory.problem_checks import require_gradient, shown, trial_points
 from alpt_ref.theory.row_functions import RowFunction, row_function
+from alpt_ref.theory.setting import numbers, positive
 
 Floats: TypeAlias = NDArray[np.float64]
 SampledGradient: TypeAlias = Callable[[Floats, np.random.Generator], Any]
@@ -113,12 +114,10 @@ class Problem:
         self.dim, self.name, self.checks = int(dim), str(name), bool(checks)
         self._functions, self._compiled = (value, gradient), compiled
         given = {"mu": mu, "L": L, "pl": pl, "G": G, "G1": G1, "g_max": g_max}
-        for label, number in given.items():
-            if number is not None and not (math.isfinite(number) and number > 0.0):
-                raise InputError(
-                    f"{label} must be a finite number above 0, or left out where it is unknown, got {number!r}"
-                )
-        self.given = {label: None if number is None else float(number) for label, number in given.items()}
+        self.given = {
+            label: None if number is None else positive(f"{label} (left out where it is unknown)", number)
+            for label, number in given.items()
+        }
         if mu is not None and L is not None and mu > L:
             raise InputError(f"mu must not exceed L, got mu={mu!r} and L={L!r}")
         self.convex = bool(convex) or mu is not None
@@ -137,7 +136,7 @@ class Problem:
         if infimum is not None and not math.isfinite(infimum):
             raise InputError(f"infimum must be a finite number, or left out where it is unknown, got {infimum!r}")
         if minimum is not None:
-            w = np.asarray(minimum, dtype=np.float64)
+            w = numbers("minimum", minimum)
             if w.shape not in ((), (self.dim,)) or not np.isfinite(w).all():
                 raise InputError(f"minimum must be a finite number or one for each of the {self.dim} coordinates")
             w = np.array(np.broadcast_to(w, (self.dim,)))
@@ -161,17 +160,22 @@ class Problem:
         def both(w: Floats) -> tuple[float, Floats]:
             return float(self.value(w)), self.gradient(w)
 
+        nothing = "no minimum was found from the origin; give minimum=, or infimum= where there is none"
         with np.errstate(all="ignore"):
             options = {"maxiter": 5000, "ftol": 0.0, "gtol": 1e-12}
             found = optimize.minimize(both, np.zeros(self.dim), jac=True, method="L-BFGS-B", options=options)
-            best = np.asarray(found.x, dtype=np.float64)
-            if self.dim <= 16 and np.linalg.norm(self.gradient(best)) > 1e-7:  # a kink
-                again = optimize.minimize(
-                    lambda w: float(self.value(w)), best, method="Powell", options={"ftol": 1e-14}
-                )
+            best, steep = np.asarray(found.x, np.float64), True
+            if np.isfinite(best).all():
+                steep = not np.linalg.norm(self.gradient(best)) <= 1e-7
+            if steep and self.dim <= 16:  # a kink
+                options = {"maxiter": 5000, "ftol": 1e-14}
+                try:
+                    again = optimize.minimize(lambda w: float(self.value(w)), best, method="Powell", options=options)
+                except (RuntimeError, ValueError):  # no bracket: it falls without end
+                    raise InputError(nothing) from None
                 best = np.asarray(again.x, np.float64) if again.fun < found.fun else best
         if not np.isfinite(best).all():
-            raise InputError("no minimum was found from the origin; give minimum=, or infimum= where there is none")
+            raise InputError(nothing)
         return best
 
     def __reduce__(self) -> tuple[Any, ...]:

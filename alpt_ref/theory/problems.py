@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.setting import Grid, Noise
+from alpt_ref.theory.setting import Grid, Noise, require_setting
 
 SeparableKind = Literal["elastic", "huber", "saturating"]
 _STEEPEST = 1.0 / math.sqrt(3.0)
@@ -161,6 +161,7 @@ class Separable:
 
     def constants(self, grid: Grid, noise: Noise | None = None) -> Constants:
         """The constants on the box of `grid` with this gradient noise; InputError if w* lies outside the box."""
+        require_setting(grid, noise)
         noise = noise or Noise()
         in_box(self.minimum, grid)
         steepest = self._steepest(grid)

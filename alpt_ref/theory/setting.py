@@ -26,10 +26,21 @@ MAX_BITS = 16
 
 def positive(name: str, value: float) -> float:
     """`value` as a float; InputError unless it is finite and above zero."""
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
     if not (math.isfinite(number) and number > 0.0):
         raise InputError(f"{name} must be a finite number above 0, got {value!r}")
     return number
+
+
+def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """`values` as a float64 array; InputError where they are no numbers."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be numbers, got {values!r}") from None
 
 
 @dataclass(frozen=True)
@@ -230,10 +241,7 @@ class Schedule:
 
 
 def _rates_of(values: ArrayLike) -> tuple[float, ...]:
-    try:
-        rates = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"learning rates must be numbers, got {values!r}") from None
+    rates = numbers("learning rates", values)
     if rates.ndim != 1:
         raise InputError(
             f"learning rates must be an array (T - 1,), one rate for each update, got shape {rates.shape}; "
@@ -252,3 +260,11 @@ def schedule_of(schedule: Schedule | ArrayLike | RateFunction) -> Schedule:
     if isinstance(schedule, (int, float, np.integer, np.floating)) and not isinstance(schedule, bool):
         return Schedule("constant", float(schedule))
     return Schedule(schedule)
+
+
+def require_setting(grid: object, noise: object = None) -> None:
+    """InputError unless these are a `Grid` and a `Noise` (or None)."""
+    if not isinstance(grid, Grid):
+        raise InputError(f"grid must be a Grid(step_size, bits), got {grid!r}")
+    if noise is not None and not isinstance(noise, Noise):
+        raise InputError(f"noise must be a Noise(kind, sigma), got {noise!r}")

@@ -12,7 +12,8 @@ from alpt_ref.errors import InputError
 from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
-from alpt_ref.theory.setting import Grid
+from alpt_ref.theory.rounding_rule import FewBits
+from alpt_ref.theory.setting import Grid, numbers
 
 MOST_BATCH = 1 << 20
 
@@ -35,6 +36,12 @@ def one_of(name: str, value: Any, known: Iterable[str], beside: str = "") -> Non
     raise InputError(f"{name} must be {choices}, got {value!r}")
 
 
+def require_rounding(rounding: Any) -> None:
+    """InputError unless it is a rounding by name, with few random bits, or a function."""
+    if not callable(rounding) and not isinstance(rounding, FewBits):
+        one_of("rounding", rounding, ("full", "sr", "dr"), "FewBits(r) or a function of (x, draw)")
+
+
 def require_numbers(runs: Any, seed: Any, batch: Any, dim: int) -> None:
     """InputError unless runs, seed and batch are whole numbers in their ranges."""
     if not whole(runs) or runs < 1 or runs * dim >= 1 << 50:
@@ -49,6 +56,8 @@ def checked_points(checkpoints: Iterable[int] | None, steps: Any) -> NDArray[np.
     """The checkpoints in their order, the last iterate among them."""
     if not whole(steps) or steps < 1:
         raise InputError(f"steps must be at least 1, got {steps!r}")
+    if checkpoints is not None and (isinstance(checkpoints, str) or not isinstance(checkpoints, Iterable)):
+        raise InputError(f"checkpoints must be whole numbers from 1 to steps = {steps}, got {checkpoints!r}")
     given = list(() if checkpoints is None else checkpoints)
     for t in given:
         if not whole(t):
@@ -61,7 +70,10 @@ def checked_points(checkpoints: Iterable[int] | None, steps: Any) -> NDArray[np.
 
 def start_of(start: ArrayLike, dim: int, grid: Grid, sizes: NDArray[np.float64], *, clipped: bool) -> NDArray[Any]:
     """``w_1``: int32 codes (d,), or float64 weights (d,) where `start` has floats."""
-    given = np.asarray(start)
+    try:
+        given = np.asarray(start)
+    except ValueError:  # lists of unequal lengths
+        given = np.asarray(None)
     if given.shape not in ((), (dim,)) or given.dtype.kind not in "iuf":
         raise InputError(
             f"start must be one whole code or one for each of the {dim} coordinates (or weights, as floats), got "
@@ -96,7 +108,7 @@ def checked_thin(thin: Any, averages: bool, linear: bool) -> int:
 
 def sizes_of(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.float64]:
     """The step size of each coordinate: float64 (d,)."""
-    sizes = np.asarray(grid.step_size if step_sizes is None else step_sizes, dtype=np.float64)
+    sizes = numbers("step_sizes", grid.step_size if step_sizes is None else step_sizes)
     if sizes.shape not in ((), (dim,)) or not (np.isfinite(sizes).all() and (sizes > 0.0).all()):
         raise InputError(f"step_sizes must be one number above 0 for each of the {dim} coordinates, got {step_sizes!r}")
     return np.array(np.broadcast_to(sizes, (dim,)))

@@ -45,7 +45,7 @@ def dr_convex_constant(*, T: int, eta: float, step_size: float, D1: float, D: fl
     Returns
     -------
     float
-        Reached where it is G D: a stalled ``b |w|_1``; and nearly where it says something: coordinates that stand still
+        Reached where it is G D: a stalled ``b |w|_1``; and nearly where it is non-trivial: coordinates that stand still
         beside a steep one that moves (claim T1).
 
     Proof

@@ -1,7 +1,7 @@
 """How tight each bound is: an explicit instance a theorem, in one dimension, measured exactly by `markov`.
 
 A ratio measured/bound near 1 shows that the constant of the term that dominates in this instance, at its T, cannot be
-lowered; it says nothing of the other terms or of other T. Claim T1 goes through the terms one by one, in d = 1, 4, 16.
+lowered; the other terms and other T are not covered. Claim T1 goes through the terms one by one, in d = 1, 4, 16.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from alpt_ref._util.plugin import capture_error
 from alpt_ref.errors import InputError
 from alpt_ref.verification.inputs import NO_INPUTS, Inputs
 from alpt_ref.verification.measurement import Measurement
-from alpt_ref.verification.user_quantizer import UserQuantizer
+
+if TYPE_CHECKING:
+    from alpt_ref.verification.user_quantizer import UserQuantizer
 
 Cell = dict[str, Any]
 """Parameters of one cell of the grid: text keys, JSON values."""
@@ -160,12 +162,11 @@ class Claim:
     not_applicable : ``not_applicable(cell) -> bool``: cells in which an assumption is expected to fail; where one fails
         elsewhere the cell is an ERROR
     trivial : ``trivial(cell, constants)`` -> number or array (points,): what no method can exceed (for a lower bound:
-        fall below), so that a bound beyond it says nothing; the report counts the points where the bound says something
+        fall below), so that a bound beyond it is trivial; the report counts the points where the bound is non-trivial
     files : files that `measure` reads, relative to the claim's file; the verdict depends on their content
     of_inputs : for a claim about folders that the caller names: ``of_inputs(inputs)`` -> the claim about these
         `Inputs`; the claim itself is the one about none
-    of_quantizer : ``of_quantizer(quantizer)`` -> the claim with a rounding of the user's in place of SR, its cells on
-        that lattice; `InputError` where none of them can be
+    of_quantizer : ``of_quantizer(quantizer)`` -> the claim with the user's rounding in place of SR, on its lattice
     left_out : why there is no such claim; of one that there is, which cells are not on this lattice
     """
 

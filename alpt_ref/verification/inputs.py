@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from alpt_ref.verification.user_quantizer import UserQuantizer
+if TYPE_CHECKING:
+    from alpt_ref.verification.user_quantizer import UserQuantizer
 
 
 class Inputs(NamedTuple):

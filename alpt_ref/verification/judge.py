@@ -183,7 +183,7 @@ def _failed_assumption(claim: Claim, cell: Cell, failed: list[str], control: Con
 def _informative(
     claim: Claim, cell: Cell, record: Record, low: FloatArray, high: FloatArray
 ) -> tuple[bool | None, ...]:
-    """Whether the bound says something at each point: it is not beyond what no method can exceed."""
+    """Whether the bound is non-trivial at each point: not beyond what no method can exceed."""
     if claim.trivial is None:
         return (None,) * len(high)
     trivial = np.broadcast_to(np.asarray(claim.trivial(cell, record.constants), dtype=np.float64), high.shape)

@@ -129,7 +129,7 @@ def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
             scale = max((abs(end) for end in (point.low, point.high) if math.isfinite(end)), default=0.0) or 1.0
             row = {
                 "cell": cell_text(cell) + (f", {point.label}" if point.label else ""),
-                "bound": bound_text(point) + (" (says nothing)" if point.informative is False else ""),
+                "bound": bound_text(point) + (" (trivial)" if point.informative is False else ""),
                 "measured": number(point.value),
                 "limits": f"{number(point.lower)} … {number(point.upper)}",
                 "detectable": number(point.detectable),
@@ -145,7 +145,7 @@ def rows(result: ClaimResult, limit: int | None = ROWS) -> list[dict[str, str]]:
 
 def informative_text(result: ClaimResult) -> str:
     """At how many points the bound is below (a lower bound: above) what no method can exceed; "" if not known."""
-    return "" if result.informative is None else "says something at {} of {} points".format(*result.informative)
+    return "" if result.informative is None else "non-trivial at {} of {} points".format(*result.informative)
 
 
 def p_text(result: ClaimResult) -> str:

@@ -122,7 +122,7 @@ class ClaimResult:
 
     @property
     def informative(self) -> tuple[int, int] | None:
-        """At how many points the bound says something, and of how many this is known; None if of none."""
+        """At how many points the bound is non-trivial, and of how many this is known; None if of none."""
         known = [point.informative for point in self.points if point.informative is not None]
         return (sum(known), len(known)) if known else None
 

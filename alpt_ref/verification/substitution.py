@@ -104,7 +104,9 @@ def _refuted(result: ClaimResult) -> list[str]:
     hide = ("bits", "step_size", "runs", "first")
     texts = []
     for cell in result.cells:
-        shown = ", ".join(part for part in cell_text(cell).split(", ") if part.split("=")[0] not in hide)
+        shown = ", ".join(
+            part.removeprefix("of=") for part in cell_text(cell).split(", ") if part.split("=")[0] not in hide
+        )
         for point in cell.points:
             if point.outcome == "REFUTED":
                 label = f", {point.label}" if point.label else ""

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from alpt_ref._util.check import whole_number
 from alpt_ref._util.code_parts import parts_of
-from alpt_ref._util.named_function import load_function
 from alpt_ref._util.python_file import capture_error
 from alpt_ref.errors import InputError
 from alpt_ref.scalar.code_range import code_range, largest_step_size
@@ -201,6 +200,8 @@ def _absolute(name: str) -> str:
 
 @functools.cache
 def _loaded(address: str) -> Callable[..., Any]:
+    from alpt_ref._util.named_function import load_function  # only where somebody names a function
+
     return load_function(address, "quantizer")
 
 

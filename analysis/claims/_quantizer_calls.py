@@ -17,7 +17,7 @@ from alpt_ref.theory.identities import sr_error_from_grid
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, exact, sampled
 from alpt_ref.verification.user_quantizer import DRAWS, UserQuantizer
 
-from ._quantizer_walks import on
+from ._quantizer_cells import on
 from ._rounding import generator_of
 
 Floats = NDArray[np.float64]

@@ -1,7 +1,7 @@
 """R7 with a function of the user's: rounding errors of different elements, rows and draws are uncorrelated.
 
 The draws that are compared lie powers of two apart, where generators that drop or mix bits of their seed repeat
-themselves; and among many draws, near each other and far apart, no two may give the same rounding of a long row.
+themselves; and among many draws, near each other and far apart, no two may give the same rounding of a long column.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, Test, exact, sampled
 from alpt_ref.verification.user_quantizer import DRAWS, UserQuantizer
 
-from ._quantizer_walks import on
+from ._quantizer_cells import on
 from ._rounding import generator_of
 
 RUNS, ROWS, COLUMNS = 64, 2048, 8
@@ -23,8 +23,10 @@ WITHIN = 0.01
 """Correlation that counts as none."""
 LAGS = (1, 1 << 8, 1 << 16, 1 << 24)
 PAIRS = ("next column", "column + 4", "next row", *(f"draw + {lag}" for lag in LAGS), "row sum")
-ROW, CALLS = 128, 4096
-"""Elements of a row that is rounded by so many draws: two agree by chance with a probability of 2^-100."""
+LONG, CALLS = 256, 4096
+"""Elements of a column that is rounded by so many draws: two of them agree by chance with a probability below 2^-100.
+
+A column, since one word for a row is for `PAIRS` to see."""
 
 
 def uncorrelated(claim: Claim, q: UserQuantizer) -> Claim:
@@ -44,7 +46,7 @@ def uncorrelated(claim: Claim, q: UserQuantizer) -> Claim:
         claim,
         title="Rounding errors are uncorrelated",
         plain=f"E eps_i eps_j = 0 for different columns, rows and draws, within {WITHIN:g}; and of {CALLS:,} draws "
-        "no two round a long row in the same way",
+        "no two round a long column in the same way",
         grid=lambda budget: on(q, [{"of": "pairs"}, {"of": "draws"}]),
         bound=value,
         margin=0.0,
@@ -92,7 +94,7 @@ def _pairs(q: UserQuantizer, seed: int) -> Measurement:
 def _repeated(q: UserQuantizer, seed: int) -> Measurement:
     """How many of the draws gave a rounding that an earlier one gave."""
     generator = generator_of(seed)
-    x, _ = _weights(q, generator, (1, ROW))
+    x, _ = _weights(q, generator, (LONG, 1))
     draws = np.unique(np.concatenate([np.arange(CALLS // 4), generator.integers(DRAWS, size=3 * CALLS // 4)]))
     seen = {q(x, int(draw)).tobytes() for draw in draws}
     return exact(float(len(draws) - len(seen)), rtol=0.0, labels=["draws that repeat another"])

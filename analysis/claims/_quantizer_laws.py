@@ -17,7 +17,7 @@ from alpt_ref.theory.quadratic_laws import mean_error, quadratic_stationary
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement, product, sampled
 from alpt_ref.verification.user_quantizer import UserQuantizer
 
-from ._quantizer_walks import on
+from ._quantizer_cells import on
 
 THETA = 0.3
 WITHIN_MEAN, WITHIN_LAW = 0.1, 0.03

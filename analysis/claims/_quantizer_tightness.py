@@ -16,7 +16,7 @@ import numpy as np
 from alpt_ref.verification import Cell, Claim, Constants, Control, Measurement
 from alpt_ref.verification.user_quantizer import UserQuantizer
 
-from ._quantizer_walks import on
+from ._quantizer_cells import on
 
 REACHED = 0.7
 """Part of a bound that runs must reach."""

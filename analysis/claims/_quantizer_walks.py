@@ -27,6 +27,7 @@ from alpt_ref.verification import Cell, Claim, Control
 from alpt_ref.verification.user_quantizer import UserQuantizer
 
 from ._instance import Instance
+from ._quantizer_cells import on
 from ._sharp import BEND
 
 OFF_GRID = 0.3
@@ -76,11 +77,6 @@ def on_lattice(name: str, bits: int, step_size: float) -> Instance:
         grid = Grid(step_size, min(bits, 6))
         return Instance(quadratic(np.ones(d), 0.0), grid, Noise("two-point", -LOUD * grid.low), 0)
     raise InputError(f"no instance {name!r} on a lattice")
-
-
-def on(quantizer: UserQuantizer, cells: list[Cell]) -> list[Cell]:
-    """The cells with the lattice in them."""
-    return [{**cell, "bits": quantizer.bits, "step_size": quantizer.step_size} for cell in cells]
 
 
 def walking(claim: Claim, measure: Callable[..., Any], quantizer: UserQuantizer) -> Claim:

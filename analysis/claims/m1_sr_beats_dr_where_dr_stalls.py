@@ -3,11 +3,11 @@ r"""M1: trained on clicks, LPT(SR) has the lower test logloss than LPT(DR) where
 Reason, not proof: under lazy Adam a row's t-th update is at most eta c_t (D7), c_1 = 1, c_50 = 1.6, c_100 = 2.2, so
 that nearest rounding undoes every update of a row in its first t touches where eta c_t < Delta/2, while SR moves in the
 mean as full precision does (X1). The region of the claim is that no row can have moved in its first 50 touches: eta
-below 0.31 Delta. (With c = 1, the first touch alone, it would be eta < Delta/2, which says nothing of the second.) D7
+below 0.31 Delta. (With c = 1, the first touch alone, it would be eta < Delta/2, which does not cover the second.) D7
 is without weight decay, as the synthetic study is; the table's decay of 1 at a rate of 0.001 in the studies of Frappe
 and Criteo adds a thousandth of the code to an update in steps, so that there codes up to 96 stay at eta/Delta = 0.25,
 up to 338 at 0.1; initial codes are far smaller. Rows with more touches may move, and what then happens to the loss is
-measured, not derived. Elsewhere the claim says nothing: those cells are outside its region, and the table
+measured, not derived. Elsewhere nothing is claimed: those cells are outside its region, and the table
 `eta_over_delta` shows what happens there.
 
 Data: stored runs of `alpt-ref reproduce`, paired by seed.

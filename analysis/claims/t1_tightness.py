@@ -2,12 +2,12 @@ r"""T1: what of S1 to S5, D1 and D2 is nearly reached, term by term, and in whic
 
 Proof. By example, measured exactly. Two kinds of rows:
 
-``the whole bound``: the largest measured / bound among points where the bound says something, that is below what no
+``the whole bound``: the largest measured / bound among points where the bound is non-trivial, that is below what no
 method can exceed.
 
 A term, in the cell (problem, d, T) that its necessity control names: the smallest share of the term, the others left
 whole, with which the bound would still hold there; so no smaller constant can stand before it. Where sqrt(d) or d is a
-factor there is a row for d = 1, 4 and 16. This says nothing of other forms a bound could have, nor of other T.
+factor there is a row for d = 1, 4 and 16. Other forms that a bound could have, and other T, are not covered.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def cells(budget: str) -> list[Cell]:
 
 @functools.cache
 def _reached(claim: str, times: float) -> tuple[float, str]:
-    """Largest measured / (times bound) among the exact points where that says something, and where."""
+    """Largest measured / (times bound) among the exact points where that is non-trivial, and where."""
     one, best = MODULES[claim].CLAIM, (0.0, "")
     for cell in one.grid("quick"):
         if "runs" in cell:
@@ -147,7 +147,7 @@ CLAIM = Claim(
     id="t1",
     title="How much of each bound and of each of its terms an instance needs",
     statement=(
-        r"$\sup\ \mathrm{measured}/\mathrm{bound} \geq 0.9$ where the bound says something, for each of S1-S5, D1, D2"
+        r"$\sup\ \mathrm{measured}/\mathrm{bound} \geq 0.9$ where the bound is non-trivial, for each of S1-S5, D1, D2"
         "\n"
         r"each of their terms is needed to the stated share in the named instance ($d$ = 1, 4, 16 where $d$ enters)"
     ),

@@ -111,7 +111,7 @@ def value_of_mean(cell: Cell, one: Separable) -> float:
 def _averages(rounding: str, schedule: str, reach: float, centre: float) -> tuple[float, float]:
     """Last and average ``|w - w*|`` of one coordinate with slope 1 and step 1: every coordinate is this one, scaled."""
     grid = Grid(1.0, BITS)
-    rates = Schedule(schedule, reach).rates(STEPS)  # type: ignore[arg-type]
+    rates = Schedule(schedule, reach).rates(STEPS)
     run = evolve_separable(absolute(1.0, centre), grid, grid.high_code, rates, rounding=rounding)  # type: ignore[arg-type]
     return float(run.value[-1]), run.average_value
 

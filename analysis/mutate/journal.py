@@ -1,11 +1,13 @@
 """What became of each mutant, one line of JSON each, appended as soon as it is known; and when that still holds.
 
 A mutant is not run again while neither it nor what caught it has changed, or, where nothing did, none of what it ran
-against. Comments and docstrings do not count; of a file of tests the test alone does, with what it imports.
+against (and nothing new runs its line). Comments and docstrings do not count; of a file of tests the test alone does,
+with what it imports.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -52,6 +54,7 @@ class Journal:
     def __init__(self, folder: Path, root: Path, modules: Modules, claims: dict[str, str]) -> None:
         """`claims`: module of each; `folder` exists."""
         self.file, self.root, self.modules, self.claims = folder / JOURNAL, root, modules, claims
+        self.against: dict[str, set[Unit]] = {}  # of each mutant whose line was read
         self._lock = threading.Lock()
 
     def key(self, mutant: Mutant, against: Iterable[Unit]) -> str:
@@ -63,6 +66,7 @@ class Journal:
             parts.append(self.modules.digest(JUDGE))  # no claim imports it, and it decides about all of them
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
+    @functools.cache  # noqa: B019  # lives as long as the run
     def _digest(self, unit: Unit) -> str:
         if unit.kind == "claim":
             return self.modules.digest(self.claims[unit.name]) if unit.name in self.claims else ""
@@ -89,6 +93,7 @@ class Journal:
             line = known.get(mutant.id)
             if line is not None and line["key"] == self.key(mutant, [Unit(*one) for one in line["against"]]):
                 found[mutant.id] = Result(**{name: line[name] for name in Result.__dataclass_fields__})
+                self.against[mutant.id] = {Unit(*one) for one in line["against"]}
         return found
 
     def _lines(self) -> dict[str, dict[str, Any]]:

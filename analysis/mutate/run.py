@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from alpt_ref.errors import AlptError
+
 from . import baseline
 from .attempts import START, Attempt, by_name, by_rule
 from .baseline import Unit, Units
@@ -70,7 +72,8 @@ class Run:
         deadline = time.monotonic() + 3600 * hours
         known = self.journal.results(mutants)
         waiting = [one for one in mutants if one.id not in known or known[one.id].status == OPEN] if hours else []
-        if waiting:
+        survivors = [one for one in mutants if one.id in known and known[one.id].status == SURVIVED] if hours else []
+        if waiting or survivors:
             with tempfile.TemporaryDirectory(prefix="alpt-ref-mutate-") as place:
                 shared = self.output / KERNELS / self._sources()
                 servers = {
@@ -80,7 +83,8 @@ class Run:
                     for mode in (COMPILED, PLAIN)
                 }  # fmt: skip
                 try:
-                    if self._measure(servers, waiting, deadline):
+                    if self._measure(servers, [*waiting, *survivors], deadline):
+                        waiting += [one for one in survivors if self._meets_more(one)]
                         known |= self._all(waiting, known, servers, deadline)
                     else:
                         self.log(
@@ -169,6 +173,11 @@ class Run:
             return by_name(mutant, self.units[COMPILED])
         return by_rule(mutant, self.units, next(iter(mutant.sources)) in self.kernels)
 
+    def _meets_more(self, mutant: Mutant) -> bool:
+        """Whether a claim or test runs the line of a survivor that it has not met."""
+        units = {unit for attempt in self._attempts(mutant) for unit in attempt.units}
+        return not units <= self.journal.against.get(mutant.id, set())
+
     def _one(
         self, mutant: Mutant, servers: dict[str, Server], deadline: float, *, quick: bool, opened: bool
     ) -> tuple[Result, list[Unit]] | None:
@@ -186,7 +195,10 @@ class Run:
 
         against: list[Unit] = []
         red: list[Result] = []
-        for number, (mode, steps, limit, units) in enumerate(self._attempts(mutant)):
+        attempts = self._attempts(mutant)
+        if mutant.named and not attempts:
+            raise AlptError(f"none of the claims that {mutant.id} expects is green without it: {mutant.expected}")
+        for number, (mode, steps, limit, units) in enumerate(attempts):
             if quick and not mutant.named and (number or limit > QUICK_LIMIT):
                 return (result(OPEN), against) if against else None
             if opened and not number and limit <= QUICK_LIMIT:
@@ -197,6 +209,8 @@ class Run:
             answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
             if answer["ended"] == "time" and mode == COMPILED:  # perhaps kernels of others had to be compiled first
                 answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
+            if any("unused" in part for part in answer["parts"]):
+                raise AlptError(f"{mutant.id} was never imported, though {units[0].name} runs its line")
             part = next((part for part in answer["parts"] if part.get("red")), None)
             against += units
             if part is not None and "claim" in part:

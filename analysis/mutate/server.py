@@ -17,7 +17,6 @@ This file imports nothing of the package, so that a child may replace any of it;
 from __future__ import annotations
 
 import contextlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
@@ -34,7 +33,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType
 from typing import Any
 
 MEMORY = 8 << 30
@@ -42,7 +41,7 @@ MEMORY = 8 << 30
 PATIENCE = 6.0
 """Seconds by the clock for each of processor time: other processes may need the cores too."""
 SLOW = {True: 60, False: 4}
-"""Seconds that a test, and twice as much that a claim, may take while lines are measured; compiled or not."""
+"""Seconds of processor time of a test, and half those of a claim, while lines are measured; compiled or not."""
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -50,32 +49,32 @@ class Late(BaseException):
     """A claim or a test takes too long; what it ran so far counts."""
 
 
+def _allow(seconds: int) -> None:
+    """`Late` after so many seconds of processor time; 0: no more."""
+    signal.signal(signal.SIGPROF, _late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
 def _late(*about: object) -> None:
     raise Late
 
 
-class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives modules other sources; name, file and package stay."""
+def replace(sources: dict[str, str]) -> set[str]:
+    """Give modules, by name, other sources from now on; the set receives those that were imported.
 
-    def __init__(self, sources: dict[str, str]) -> None:
-        """Nothing is imported yet."""
-        self.sources = sources
+    Whatever finds a module, a loader of files reads it: the package has finders of its own.
+    """
+    imported: set[str] = set()
+    true: Any = importlib.machinery.SourceFileLoader.get_code
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """Only for the modules that are replaced."""
-        if name not in self.sources:
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if found is None or found.origin is None:
-            raise ImportError(f"{name} is not there to be replaced")
-        places = found.submodule_search_locations
-        return importlib.util.spec_from_file_location(
-            name, found.origin, loader=self, submodule_search_locations=places
-        )
+    def get_code(loader: importlib.machinery.SourceFileLoader, name: str) -> Any:
+        if name not in sources:
+            return true(loader, name)
+        imported.add(name)
+        return compile(sources[name], loader.path, "exec")
 
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the other source under the file's name."""
-        exec(compile(self.sources[module.__name__], module.__file__ or "", "exec"), module.__dict__)
+    setattr(importlib.machinery.SourceFileLoader, "get_code", get_code)  # noqa: B010
+    return imported
 
 
 class Lines:
@@ -122,13 +121,12 @@ def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled:
     verdict = importlib.import_module("alpt_ref.analysis.mutate.cells").verdict
     begun = time.perf_counter()
     if lines is not None:
-        signal.signal(signal.SIGALRM, _late)
-        signal.alarm(2 * SLOW[compiled])
+        _allow(2 * SLOW[compiled])
     try:
         outcome, red, cell = verdict(folder, name)
     except Late:
         outcome, red, cell = "too slow", True, ""
-    signal.alarm(0)
+    _allow(0)
     seconds = round(time.perf_counter() - begun, 3)
     tell({"claim": name, "outcome": outcome, "red": red, "cell": cell, "seconds": seconds} | _lines(lines))
     return bool(red)
@@ -176,15 +174,14 @@ class _Tests:
     def pytest_runtest_logstart(self) -> None:
         self._useless, self._seconds = False, 0.0
         if self.lines is not None:
-            signal.signal(signal.SIGALRM, _late)
-            signal.alarm(self.slow)
+            _allow(self.slow)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         self._seconds += report.duration
         self._useless |= report.outcome != "passed"
         self.failed |= report.failed
         if self.lines is not None and report.when == "teardown":
-            signal.alarm(0)
+            _allow(0)
             told = {"test": report.nodeid, "red": self._useless, "seconds": round(self._seconds, 3)}
             self.tell(told | _lines(self.lines))
         elif self.lines is None and report.failed:
@@ -198,7 +195,7 @@ def _lines(lines: Lines | None) -> dict[str, Any]:
 def child(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path, tell: Tell) -> None:
     """Everything that one request asks for."""
     os.environ["ALPT_REF_MUTANT_MODULES"] = ",".join(request["changed"])
-    sys.meta_path.insert(0, Replaced(request["sources"]))
+    imported = replace(request["sources"])
     if importlib.util.find_spec("alpt_ref.analysis.mutate.kernels"):
         importlib.import_module("alpt_ref.analysis.mutate.kernels")
     lines = Lines(root / package) if request["lines"] else None
@@ -214,6 +211,8 @@ def child(request: dict[str, Any], root: Path, package: str, claims: str, cache:
             failed = run_tests(names, lines, tell, compiled)
         if failed and lines is None:
             return
+    if not imported and request["sources"]:
+        tell({"unused": True})
 
 
 def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path) -> dict[str, Any]:

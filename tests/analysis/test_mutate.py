@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from analysis.mutate.named import Edit, Mutant, Named, prepare, read
 from analysis.mutate.project import Project
 from analysis.mutate.report import Explained, page, unexplained
 from analysis.mutate.run import UNREACHED, Run
-from analysis.mutate.servers import COMPILED, Server, Stopped
+from analysis.mutate.servers import COMPILED, SERVER, Server, Stopped
 from analysis.mutate.syntax import mutants as generic_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,10 +131,10 @@ def test_a_mutant_with_a_name_must_turn_its_claims_red(project: Project, tmp_pat
     assert late[:3] == results
     assert late[3].status == "not run"
 
-    text = page(more, late, [], [Explained("tiny/maths.py:half", "0.5 * x", "0.25 * x", "a reason")])
+    text = page(more, late, [], [Explained("tiny/maths.py:h?lf", "a reason", "0.5 * x", "0.25 * x")])
     assert "2 of 4 turn a claim red" in text
     assert "| half 0.25 * x | wrong on purpose | **none** |  | a reason |" in text
-    assert unexplained(more, late, [Explained("tiny/maths.py:half", "*", "", "a reason")]) == []
+    assert unexplained(more, late, [Explained("tiny/*", "a reason")]) == []
 
     broken = replace(project, root=tmp_path / "other checkout")  # its claim is red without a mutant: it catches nothing
     write(broken.root, {"tiny/__init__.py": "", "tiny/maths.py": MATHS, "tests/test_maths.py": TEST})
@@ -152,8 +154,9 @@ def test_a_server_that_is_ended_from_outside_tells_nothing_about_the_mutant(
 ) -> None:
     run = run_of(project, tmp_path)
 
-    def measured(servers: object, mutants: object) -> None:
+    def measured(*about: object) -> bool:
         run.units = {COMPILED: {Unit("claim", "q1"): Seen(0.1, True, {})}}
+        return True
 
     def ended(server: Server, *arguments: object, **options: object) -> None:
         server.stop()
@@ -232,12 +235,26 @@ def f(x: float = 2.0, *, n: int = 1) -> float:
     assert [one.id for one in moved] == ids
 
 
+@pytest.mark.parametrize("module", ["alpt_ref.theory.identities", "alpt_ref.theory.lattice", "alpt_ref.scalar.philox"])
+def test_a_module_gets_the_other_source_whatever_finds_it(module: str) -> None:
+    words = f"replace({{{module!r}: 'mutant = 7'}}); import {module} as it; print(it.mutant, it.__file__)"
+    code = f"import sys; sys.path[:0] = {[str(SERVER.parent), str(ROOT)]!r}; from server import replace; {words}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == "7"
+    assert done.stdout.split()[1].endswith(f"{module.rpartition('.')[2]}.py")
+
+
 def test_a_mutant_knows_the_lines_of_its_statement() -> None:
     source = "A = 1\ndef f(x=2):\n    for i in range(\n        x\n    ):\n        y = (\n            i * 3\n        )\n"
     lines = {one.old: one.lines for one in generic_mutants("a.py", source)}
     assert lines["1"] == lines["2"] == (0, 0)  # at import
     assert lines["range( x )"] == (3, 5)
     assert lines["i * 3"] == lines["3"] == (6, 8)
+
+
+def ran(log: list[str]) -> set[str]:
+    """Functions whose mutants were run."""
+    return {line.split()[3].split(":")[1] for line in log if "/" in line.split()[0]}
 
 
 @pytest.mark.nightly
@@ -257,13 +274,17 @@ def test_mutants_by_rule_meet_what_runs_their_lines(project: Project, tmp_path: 
     assert (found["unseen: x - 1.0"].status, found["unseen: x - 1.0"].cell) == ("survived", UNREACHED)
 
     again, log = run()
-    assert (again, log) == (found, [])  # nothing is run twice
+    assert (again, ran(log)) == (found, set())  # nothing is run twice
 
     text = (project.root / "tests/test_maths.py").read_text(encoding="utf-8")
     state_of_file = (project.root / "tests/test_maths.py").stat()
     write(project.root, {"tests/test_maths.py": text.replace("clipped(5.0) == 3.0", "clipped(1.0) == 1.0")})
-    _, log = run()
-    assert {line.split()[3].split(":")[1] for line in log if "/" in line.split()[0]} == {"clipped"}  # that test changed
+    new = "from tiny.maths import unseen\n\n\ndef test_it():\n    assert unseen(2.0) == 3.0\n"
+    write(project.root, {"tests/test_unseen.py": new})
+    found, log = run()
+    assert found["unseen: x - 1.0"].by == "tests/test_unseen.py::test_it"  # a survivor meets a new test
+    (project.root / "tests/test_unseen.py").unlink()
+    assert ran(log) == {"clipped", "unseen"}  # and that test of the former changed
     write(project.root, {"tests/test_maths.py": text})
     os.utime(project.root / "tests/test_maths.py", ns=(state_of_file.st_atime_ns, state_of_file.st_mtime_ns))
 

@@ -17,6 +17,7 @@ from alpt_ref.testing.broken import BROKEN, STEP, Broken
 from alpt_ref.testing.quantizer import NOTES, PROPERTIES
 from alpt_ref.testing.quantizer.check import CHECKS, FALSE_ALARM
 from alpt_ref.testing.quantizer.counts import Count, Counts, lower_tail, upper_tail
+from alpt_ref.testing.quantizer.reference import words_of
 from alpt_ref.testing.quantizer.report import FAILED, PASSED, Outcome, Report
 
 Floats = NDArray[np.float32]
@@ -119,6 +120,15 @@ def test_what_a_quantiser_raises_or_returns_is_part_of_the_report() -> None:
     assert "raises KeyError" in report["on_grid"].text
     flat = check_quantizer(lambda x, draw: x.ravel(), Uniform(0.5, 4), only=["on_grid"])
     assert "returns shape" in flat["on_grid"].text
+
+
+def test_a_biased_quantiser_is_not_taken_for_a_dependent_one() -> None:
+    lattice = Uniform(STEP, 8)
+    biased = reference(lattice, chance=lambda p, *_: p + 0.1)
+    report = check_quantizer(biased, lattice, effort=SMALL, only=["independence", "unbiased", "variance"])
+    assert report.failed == ("unbiased", "variance")
+    row = {"chance": lambda p, *_: p + 0.1, "words": lambda draw, shape: words_of(draw, (shape[0], 1))}
+    assert check_quantizer(reference(lattice, **row), lattice, effort=SMALL, only=["independence"]).failed
 
 
 def test_a_quantiser_with_another_seed_must_be_independent() -> None:

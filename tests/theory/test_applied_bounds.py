@@ -85,6 +85,18 @@ def test_a_start_off_the_grid_brings_the_variance_of_its_rounding() -> None:
     assert here.values[1] == pytest.approx(wanted, rel=1e-12)
 
 
+def test_a_start_off_the_grid_is_rounded_by_few_bits_too() -> None:
+    """One random bit: 0.3 is 2.4 steps, so always 2; -0.2 is 1.6 steps below zero, so 1 or 2 alike."""
+    few = found(start=[0.3, -0.2], rounding=FewBits(1))["S1"]
+    run = simulate(KINK, GRID, CONSTANT, steps=1, runs=4000, start=[0.3, -0.2], rounding=FewBits(1))
+    known = KINK.constants(GRID, NOISE)
+    added = bounds.word_bias_floor(eta=0.05, step_size=0.125, D=known.D, dim=2, random_bits=1)
+    first2 = (0.3 - 0.25) ** 2 + ((0.2 - 0.125) ** 2 + (0.2 - 0.25) ** 2) / 2
+    wanted = bounds.sr_convex_constant(T=50, eta=0.05, D1=np.sqrt(first2), **common(KINK)) + added
+    assert few.values[1] == pytest.approx(wanted, rel=1e-12)
+    assert abs(run.distance2.mean() - first2) < 5 * run.distance2.std() / np.sqrt(4000)
+
+
 @pytest.mark.parametrize(
     ("theorem", "change", "why"),
     [
@@ -118,6 +130,19 @@ def test_a_problem_without_constants_gets_reasons_and_no_bound() -> None:
     assert "neither minimum nor infimum of f is known" in here["S5"].why
     smooth = Problem(lambda w: np.cos(w).sum(axis=-1), lambda w: -np.sin(w), 2, L=1.0, infimum=-2.0, compiled=False)
     assert [name for name, bound in found(smooth).items() if bound.applies] == ["S5"]
+
+
+def test_a_point_that_is_not_quite_the_minimum_costs_what_it_lacks() -> None:
+    """f = w^2 with the point 0.5 in the minimum's place: 1/4 above the infimum, 1/2 away, as |f'|^2/(2 mu) says."""
+    made = Problem(lambda w: (w * w).sum(axis=-1), lambda w: 2.0 * w, 1, mu=2.0, L=2.0, G=4.0, compiled=False)
+    made.minimum, made.f_star = np.array([0.5]), 0.25
+    here = {one.theorem: one for one in bounds_that_apply(made, GRID, 0.05, steps=9, start=8)}
+    given: dict[str, Any] = {"step_size": 0.125, "G": 4.0, "G1": 4.0, "dim": 1, "eta": 0.05}
+    strong = bounds.sr_strongly_convex_constant(t=9, mu=2.0, D1=0.5 + 0.5, **given)  # start 1, point 0.5, minimum 0
+    assert here["S4"].values[-1] == pytest.approx((np.sqrt(strong) + 0.5) ** 2, rel=1e-9)
+    smooth = bounds.sr_smooth(T=9, L=2.0, gap=(1.0 - 0.25) + 0.25, **given)
+    assert here["S5"].values[-1] == pytest.approx(smooth, rel=1e-9)
+    assert here["S1"].values[-1] == pytest.approx(bounds.sr_convex_constant(T=9, D1=0.5, **given), rel=1e-9)
 
 
 RUNS: list[tuple[str, Any, dict[str, Any]]] = [

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpt_ref.errors import InputError
+from alpt_ref.theory import averaging
 from alpt_ref.theory.averaging import averaged_second_moment
 from tests import tolerances
 
@@ -50,3 +51,11 @@ def test_the_bound_is_reached_as_eta_falls_and_the_horizon_grows() -> None:
 def test_what_it_refuses(changed: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         averaged_second_moment(**{"T": 4, "second_moment": 1.0, "eta": 0.5, "curvature": 1.0, **changed})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5, 1.0, 1.5, 1.99])
+def test_the_closed_form_for_many_iterates_is_the_sum_for_few(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    summed = [averaged_second_moment(T=T, second_moment=0.25, eta=rate, curvature=1.0) for T in range(1, 30)]
+    monkeypatch.setattr(averaging, "_SUMMED", 0)
+    closed = [averaged_second_moment(T=T, second_moment=0.25, eta=rate, curvature=1.0) for T in range(1, 30)]
+    assert np.array(closed) == pytest.approx(np.array(summed), rel=1e-9)

@@ -57,3 +57,10 @@ def test_what_it_refuses(changed: dict[str, object], message: str) -> None:
     given_: dict[str, object] = {"eta": 0.01, "curvature": 1.0, "step_size": 1.0, "random_bits": 4}
     with pytest.raises(InputError, match=message):
         few_bits_stall(**{**given_, **changed})  # type: ignore[arg-type]
+
+
+def test_the_stall_is_in_units_of_the_step_size() -> None:
+    """R = 2^-r Delta/(eta lambda), half of that where words are centred."""
+    about = {"eta": 0.125, "curvature": 2.0, "step_size": 0.5, "random_bits": 1}
+    assert few_bits_stall(**about) == (0.5, 1.0)
+    assert few_bits_stall(**about, rule="centred") == (0.0, 0.5)

@@ -90,7 +90,12 @@ def test_a_function_of_many_points_alone_will_do() -> None:
         ({"value": lambda w: float("nan")}, "value or gradient is not finite at any point tried"),
         ({"dim": 0}, "dim must be a whole number of at least 1, got 0"),
         ({"value": 3}, "value must be a function, got 3"),
-        ({"L": -1.0}, "L must be a finite number above 0, or left out where it is unknown"),
+        ({"L": -1.0}, r"L \(left out where it is unknown\) must be a finite number above 0"),
+        ({"minimum": "origin"}, "minimum must be numbers, got 'origin'"),
+        (
+            {"value": lambda w: w.sum(axis=-1), "gradient": np.ones_like, "convex": True},
+            "no minimum was found from the",
+        ),
         ({"mu": 3.0, "L": 2.0}, "mu must not exceed L"),
         ({"minimum": [0.0, 1.0]}, "minimum must be a finite number or one for each of the 3 coordinates"),
         ({"minimum": C, "infimum": 1.0}, "value at the minimum is 0.0 and infimum says 1.0"),

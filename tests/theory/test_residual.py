@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alpt_ref.errors import InputError
 from alpt_ref.theory import bounds
+from alpt_ref.theory.bounds.residual import first_residual_move
 
 HALF = Fraction(1, 2)
 Vector = list[Fraction]
@@ -150,3 +151,10 @@ def test_eco_with_little_momentum_is_ef1() -> None:
 def test_a_momentum_outside_its_range_is_refused(keep: float) -> None:
     with pytest.raises(InputError, match="keep must be above 0 and below 1"):
         bounds.eco_constant(T=1, eta=0.1, keep=keep, step_size=1.0, D1=1.0, G=1.0, g_max=1.0, dim=1)
+
+
+def test_the_dead_time_is_in_updates_of_the_gradient() -> None:
+    """Half a step of 1, crossed by 2 eta (1-b) |g|/2 an update."""
+    assert first_residual_move(eta=0.125, gradient=-0.5, step_size=1.0) == 8
+    assert first_residual_move(eta=0.125, gradient=-2.0, step_size=1.0, keep=0.5) == 4
+    assert first_residual_move(eta=0.125, gradient=2.0, step_size=1.0, keep=0.5) == 5

@@ -129,3 +129,10 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
 def test_an_unknown_rounding_is_named() -> None:
     with pytest.raises(InputError, match="rounding must be 'sr' or 'dr', got 'up'"):
         update_bias(1.0, Noise(), eta=1.0, step_size=1.0, rounding="up")  # type: ignore[arg-type]
+
+
+def test_without_a_bias_or_a_distance_nothing_is_added_for_either() -> None:
+    about = {"T": 10, "eta": 0.5, "D1": 1.0, "second_moment": 0.25}
+    plain = unified_convex(**about)
+    assert plain == 1.0 / 10 + 0.25
+    assert unified_convex(**about, D=3.0) == unified_convex(**about, bias=3.0) == plain

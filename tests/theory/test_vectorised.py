@@ -9,7 +9,19 @@ import pytest
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory import FewBits, Grid, Noise, Schedule, elastic, quadratic, simulate
+from alpt_ref.theory import (
+    FewBits,
+    Grid,
+    Noise,
+    Schedule,
+    bounds_that_apply,
+    elastic,
+    evolve_separable,
+    known_constants,
+    laws_in_the_long_run,
+    quadratic,
+    simulate,
+)
 from alpt_ref.theory.draws import first_draw
 from alpt_ref.theory.linear import synthetic_regression
 from tests import tolerances
@@ -133,6 +145,11 @@ def test_a_rounding_that_breaks_its_contract_is_told(rounding: Any, message: str
             r"problem must be one of alpt_ref.theory .* or Problem\(value, gradient, dim\), got object",
         ),
         ({"problem": quadratic(1.0, 9.0)}, r"coordinate 0 of it is 9 and the box is \[-2, 1.875\]; take more bits"),
+        ({"grid": 0.125}, r"grid must be a Grid\(step_size, bits\), got 0.125"),
+        ({"noise": "normal"}, r"noise must be a Noise\(kind, sigma\), got 'normal'"),
+        ({"checkpoints": 3}, "checkpoints must be whole numbers from 1 to steps = 5, got 3"),
+        ({"step_sizes": "small"}, "step_sizes must be numbers, got 'small'"),
+        ({"start": [[1], [2, 3]]}, "start must be one whole code or one for each of the 1 coordinates"),
         ({"runs": 2.5}, "runs must be at least 1 .*, got 2.5"),
         ({"seed": 0.5}, "seed must be a whole number"),
         ({"steps": 2.5}, "steps must be at least 1, got 2.5"),
@@ -143,7 +160,31 @@ def test_a_rounding_that_breaks_its_contract_is_told(rounding: Any, message: str
 def test_raw_errors_became_sentences(change: dict[str, Any], message: str) -> None:
     options: dict[str, Any] = {"problem": quadratic(1.0, 0.0), "steps": 5, "runs": 4, "start": 3, **change}
     with pytest.raises(InputError, match=message):
-        simulate(options.pop("problem"), GRID, Schedule("constant", 0.1), **options)
+        simulate(options.pop("problem"), options.pop("grid", GRID), Schedule("constant", 0.1), **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: known_constants(object(), GRID), "problem must be one of"),  # type: ignore[arg-type]
+        (
+            lambda: bounds_that_apply(ELASTIC, GRID, 0.1, steps=5, start=1, rounding="up"),
+            "rounding must be full, sr or dr",
+        ),  # type: ignore[arg-type]
+        (lambda: laws_in_the_long_run(ELASTIC, 0.1, 0.1), "grid must be a Grid"),  # type: ignore[arg-type]
+        (lambda: evolve_separable(LOGISTIC, GRID, 1, [0.1]), "the exact engine takes a separable problem"),  # type: ignore[arg-type]
+        (lambda: evolve_separable(ELASTIC, GRID, 1, Schedule("constant", 0.1)), "rates must be numbers"),  # type: ignore[arg-type]
+        (
+            lambda: evolve_separable(ELASTIC, GRID, [1, 2], [0.1]),
+            "start must be one whole code or one for each of the 3",
+        ),
+        (lambda: ELASTIC.constants(0.25), "grid must be a Grid"),  # type: ignore[arg-type]
+        (lambda: Schedule("constant", "fast"), "scale of the learning rate must be a finite number above 0"),  # type: ignore[arg-type]
+    ],
+)
+def test_other_doors_speak_in_sentences_too(call: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()
 
 
 def test_a_minimum_outside_the_box_can_be_asked_for() -> None:

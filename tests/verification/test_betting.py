@@ -123,3 +123,15 @@ def test_limits_are_where_the_p_value_is_alpha_also_for_a_few_large_values_among
     lower, upper = found.limits(0.01)
     for p in (found.p_above(lower), found.p_below(upper)):
         assert p == pytest.approx(0.01, rel=1e-6)
+
+
+def test_what_is_detectable_grows_with_the_power_and_is_in_units_of_the_values() -> None:
+    values = rng(77).beta(2.0, 6.0, size=(200, 1))
+    whole = Betting(values.mean(axis=0), values, np.zeros(1), np.full(1, np.inf))
+    sizes = [float(whole.detectable(0.01, power)[0]) for power in (0.5, 0.8, 0.9, 0.99)]
+    assert sizes == sorted(set(sizes))
+    small = values / 1024
+    part = Betting(small.mean(axis=0), small, np.zeros(1), np.full(1, np.inf))
+    assert float(part.detectable(0.01, 0.9)[0]) == pytest.approx(sizes[2] / 1024, rel=1e-6)
+    mirrored = Betting(-small.mean(axis=0), -small, np.full(1, -np.inf), np.zeros(1))
+    assert float(mirrored.detectable(0.01, 0.9)[0]) == pytest.approx(sizes[2] / 1024, rel=1e-6)

@@ -50,6 +50,11 @@ def test_nothing_is_certain_from_equal_values() -> None:
     assert (without.p_above(np.array([-1.0]))[0], without.p_below(np.array([0.001]))[0]) == (1.0, 1.0)
 
 
+def test_values_of_unknown_distribution_have_no_limits() -> None:
+    low, high = Unknown(np.ones(2), "why").limits(0.05)
+    assert (low.tolist(), high.tolist()) == ([-np.inf] * 2, [np.inf] * 2)
+
+
 def test_values_of_unknown_distribution_decide_nothing() -> None:
     values = rng(5).normal(size=(10_000, 2))
     found = estimate(sampled(values), Test())
@@ -167,6 +172,43 @@ def test_a_bent_curve_is_not_taken_for_a_power_law_however_many_its_runs() -> No
     found = slope(x, (x + 0.05 * x**2) * rng(12).lognormal(0, 0.05, (5000, 5)))
     assert found.freedom == 3
     assert found.detectable(0.01, 0.9)[0] > 0.1
+
+
+@pytest.mark.parametrize("beyond", [0.98, 1.02])
+def test_the_error_of_a_slope_is_its_scatter_and_that_of_its_residuals_where_the_curve_is_bent(beyond: float) -> None:
+    """A bend is added that the design does not see, so large that the F test just does not, or just does notice it."""
+    x, runs = np.array([1.0, 2, 4, 8, 16]), 40
+    y = 3.0 * x**-0.5 * rng(31).lognormal(0, 0.05, (runs, 5))
+    design = np.stack([np.ones(5), np.log(x)], axis=1)
+    off = np.eye(5) - design @ np.linalg.solve(design.T @ design, design.T)
+    log_means = np.log(y.mean(axis=0))
+    covariance = np.cov((y / y.mean(axis=0)).T) / runs  # of the log-means, linearised
+    critical = float(np.trace(off @ covariance @ off)) / 3 * float(scipy_stats.f.ppf(0.99, 3, runs - 1))
+    bend = off @ np.log(x) ** 2
+    here, cross, square = log_means @ off @ log_means, bend @ off @ log_means, bend @ bend
+    size = (-cross + np.sqrt(cross**2 + square * (3 * beyond * critical - here))) / square
+    found = slope(x, y * np.exp(size * bend))
+    line = scipy_stats.linregress(np.log(x), log_means + size * bend)
+    weights = np.linalg.solve(design.T @ design, design.T)[1]
+    scatter = float(np.sqrt(weights @ covariance @ weights))
+    assert found.value[0] == pytest.approx(line.slope, rel=CLOSED_FORM)
+    expected = (scatter, runs - 1) if beyond < 1 else (line.stderr, 3)
+    assert (found.error[0], found.freedom) == (pytest.approx(expected[0], rel=1e-9), expected[1])
+
+
+def test_exact_values_at_the_end_of_their_tolerance_hold() -> None:
+    found = Exact(np.array([1.0, 1.5, 0.5]), atol=0.5)
+    assert found.p_above(np.ones(3)).tolist() == [1.0, 1.0, 1.0]
+    assert found.p_below(np.ones(3)).tolist() == [1.0, 1.0, 1.0]
+    assert found.p_above(np.full(3, 0.75)).tolist() == [1.0, 0.0, 1.0]
+    assert found.p_below(np.full(3, 1.25)).tolist() == [1.0, 1.0, 0.0]
+
+
+def test_hoeffding_s_p_value_counts_distances_in_widths() -> None:
+    values = np.array([[1.0, 10.0], [3.0, 30.0]])
+    found = bounded_mean(values, np.zeros(2), np.array([4.0, 40.0]), "hoeffding")
+    p = np.exp(-2 * 2 * (0.5 / 4) ** 2)  # the mean is 2, or 20; the bound half a unit below, or 5
+    assert found.p_above(np.array([1.5, 15.0])) == pytest.approx([p, p], rel=CLOSED_FORM)
 
 
 def test_exact_values_are_compared_under_their_tolerance() -> None:

@@ -24,6 +24,8 @@ NEAREST_LEVEL = 24
 FULL_NEAREST = 60_000_000
 """Elements a float32 number or so beside a value."""
 LEAST_LEVEL = 250_000
+LEAST_EVENTS, LAST_SEEN = 40, 14
+"""At p down to ``2**-LAST_SEEN`` so many events are awaited at any effort: if there are none it shows."""
 FULL_ANYWHERE = 16_000_000
 BANDS = 8
 _SHARE_OF_TIME = 1.0
@@ -74,7 +76,8 @@ def _detects(counts: Counts) -> str:
 def elements_of_level(effort: float, level: int) -> int:
     """How many elements `unbiased` looks at with p about ``2**-level``."""
     full = FULL_NEAREST if level > LAST_LEVEL else FULL_LEVEL >> (LAST_LEVEL - level)
-    return max(int(full * effort), int(LEAST_LEVEL * min(1.0, 2 * effort)))
+    least = LEAST_EVENTS << level if effort >= LITTLE and level <= LAST_SEEN else 0
+    return max(int(full * effort), int(LEAST_LEVEL * min(1.0, 2 * effort)), least)
 
 
 def _count_level(probe: Probe, counts: Counts, level: int) -> None:
@@ -89,6 +92,7 @@ def _count_level(probe: Probe, counts: Counts, level: int) -> None:
         if far.any():
             np.add(hits, far, out=hits, casting="unsafe")
     positive = placed.x > 0
+    where = f"at p just below 2^-{level}" if level <= LAST_LEVEL else "right beside a value"
     groups: dict[str, Mask] = {
         "all": placed.inside, "up": above, "down": ~above,
         "away from zero": above == positive, "towards zero": above != positive,
@@ -96,7 +100,7 @@ def _count_level(probe: Probe, counts: Counts, level: int) -> None:
     for name, group in groups.items():
         mask = group & placed.inside
         trials = int(mask.sum()) * calls
-        what = f"rounded to the farther value at p just below 2^-{level}, {name}"
+        what = f"rounded to the farther value {where}, {name}"
         counts.add(
             what, int(hits[mask].sum()), trials, float(p[mask].mean()) if trials else 0.0, probe.resolution, calls
         )
@@ -110,9 +114,14 @@ def _level_block(probe: Probe, level: int) -> tuple[Placed, Mask]:
     )
     want = np.exp2(-level) * (1 - random.random(shape) / 16)
     above = random.random(shape) < 0.5
-    placed = probe.place(_fine_cells(probe, random, shape, level), np.where(above, want, 1 - want))
+    cells = _fine_cells(probe, random, shape, level)
+    placed = probe.place(cells, np.where(above, want, 1 - want))
+    if level > LAST_LEVEL:
+        placed = placed.off_values(above)
     p = np.where(above, placed.p, 1 - placed.p)
-    good = placed.inside & (_near(p, level) if level <= LAST_LEVEL else p < 2 * want)
+    good = placed.inside & (_near(p, level) if level <= LAST_LEVEL else p > 0)
+    if level > LAST_LEVEL and good.any():
+        good &= p <= max(2 * float(p[good].min()), np.exp2(1 - level))
     take = np.arange(above.size).reshape(shape)
     for part in [slice(None)] if lattice.rows is None else range(shape[0]):  # a lattice by row: each row by its own
         fill = take[part][good[part]]
@@ -122,8 +131,10 @@ def _level_block(probe: Probe, level: int) -> tuple[Placed, Mask]:
 
 
 def _near(p: NDArray[np.float64], level: int) -> Mask:
-    """Below ``2**-level``, but little: words that are cut off are seen at all p below a power of two alike."""
-    return np.asarray((p < np.exp2(-level)) & (p > 0.85 * np.exp2(-level)))
+    """Just below ``2**-level``, where words that are cut off show at all p alike, or ``2**-level`` if there is none."""
+    most = np.exp2(-level)
+    near = (p < most) & (p > 0.85 * most)
+    return np.asarray(near if near.any() else p == most)  # in coarse cells (float formats) p is a multiple of a power
 
 
 def _fine_cells(probe: Probe, random: np.random.Generator, shape: tuple[int, int], level: int) -> NDArray[np.int64]:

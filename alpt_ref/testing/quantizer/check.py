@@ -91,7 +91,7 @@ def check_quantizer(
     require : names
         Notes (`NOTES`) that count as failures.
     effort : "quick", "full" or float
-        Share of the full count: 1 is ``2 * 10**8`` elements for `fixed_points` and half as many for `unbiased`; quick
+        Share of the full count: 1 is ``2 * 10**8`` elements for `fixed_points` and about as many for `unbiased`; quick
         is a twentieth.
     seed : int
         Decides inputs and draws; at least 0.

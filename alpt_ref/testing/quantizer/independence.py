@@ -7,10 +7,12 @@ agreements is binomial, exactly.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.testing.quantizer.counts import Counts
+from alpt_ref.testing.quantizer.counts import Count, Counts
 from alpt_ref.testing.quantizer.fair import add_sums, half_block
 from alpt_ref.testing.quantizer.probe import Broken, Mask, Placed, Probe
 from alpt_ref.testing.quantizer.report import Finding
@@ -24,6 +26,8 @@ PROMISED = 32
 FULL_SMALL = 8192
 LOOK_ALPHA = 1e-9
 LOOK_DRAWS = 8
+ODD, ODD_DRAWS = 33, 12
+"""Columns and draws of a block in which no loop over several columns at once comes out even."""
 SMALL = 96
 """Elements of a small call: two draws that agree in all of them are one, but for ``2**-SMALL``."""
 
@@ -37,6 +41,9 @@ def independence(probe: Probe) -> Finding:
         return Finding(None, "no middle between two values is a float32 number")
     counts, every = Counts(0.75 * probe.alpha), Counts(0.25 * probe.alpha)
     _count_within(probe, counts, every, x)
+    odd = half_block(probe, ELEMENTS, ODD)
+    if odd is not None:
+        _count_within(probe, counts, Counts(0.0), odd, ODD_DRAWS, f" in rows of {odd.p.shape[1]}")
     far = ""
     if counts.bad() is None:
         repeated = _repeated_draw(probe, half_block(probe, SMALL, 24))
@@ -49,8 +56,8 @@ def independence(probe: Probe) -> Finding:
     if bad is not None:
         text = f"{bad[0]} (p = {bad[1]:.1g} of {len(counts.all) + len(every.all)} counts together)"
         return Finding(False, text, false_alarm=probe.alpha)
-    columns = next(one for one in counts.all if one.what.startswith("elements 1 column"))
-    least = 2 * counts.least_excess(columns.trials, 0.5)
+    beside = next((one for one in counts.all if one.what.startswith("elements 1 ")), None)
+    least = 2 * counts.least_excess(beside.trials, 0.5) if beside is not None else 1.0
     detects = f"a correlation of {least:.2g} of neighbours, in 99 of 100 cases; draws that repeat after 2 to 2^31"
     return Finding(True, f"{len(counts.all) + len(every.all)} counts{far}", detects=detects, false_alarm=probe.alpha)
 
@@ -91,7 +98,7 @@ def _count_far_draws(probe: Probe, counts: Counts, x: Placed) -> str:
     """Count agreements of draws a power of two apart; what was refused, in words."""
     first = probe.next_draw()
     part = x if probe.lattice.rows is not None else x.take(np.arange(64 * x.p.shape[1]).reshape(64, -1))
-    base = probe.went_up(part, first)
+    base, fair = probe.went_up(part, first), _is_fair(probe, x)
     for power in FAR_DRAWS:
         try:
             other = probe.went_up(part, first + (1 << power))
@@ -101,7 +108,8 @@ def _count_far_draws(probe: Probe, counts: Counts, x: Placed) -> str:
             raise
         if power >= PROMISED and np.array_equal(base, other):
             return f"; draws repeat after 2^{power}"
-        counts.add(f"elements that agree in draws 2^{power} apart", int((base == other).sum()), base.size, 0.5)
+        if fair or np.array_equal(base, other):
+            counts.add(f"elements that agree in draws 2^{power} apart", int((base == other).sum()), base.size, 0.5)
     return ""
 
 
@@ -112,11 +120,15 @@ def _lags(size: int) -> list[int]:
     return sorted({lag for lag in (*range(1, 9), 12, 16, 24, *(1 << k for k in range(5, 16))) if lag < size})
 
 
-def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws: int = 0) -> None:
+def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws: int = 0, where: str = "") -> None:
     """Agreements along columns, rows, diagonals and draws, and sums of rows and columns."""
+    if not _is_fair(probe, x):
+        _count_directions(probe, counts, x, draws, where)
+        return
     draws = draws or max(8, int(FULL_DRAWS * min(2.0, max(probe.effort, min(0.1875, 3.75 * probe.effort)))))
     rows, columns = x.p.shape
     agree: dict[str, list[int]] = {}
+    ways = _ways(rows, columns)
     row_sums, column_sums = [], []
     before: list[Mask] = []
     spectrum = np.zeros(x.p.size)
@@ -128,17 +140,8 @@ def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws:
 
     for _ in range(draws):
         up = probe.went_up(x, probe.next_draw())
-        for lag in _lags(columns):
-            add(f"elements {lag} column{'s' * (lag > 1)} apart that agree", up[:, lag:], up[:, :-lag])
-        for lag in _lags(rows):
-            add(f"elements {lag} row{'s' * (lag > 1)} apart that agree", up[lag:], up[:-lag])
-        for lag in (1, 2, 4):
-            if lag < min(rows, columns):
-                add(
-                    f"elements {lag} row{'s' * (lag > 1)} and columns apart that agree",
-                    up[lag:, lag:],
-                    up[:-lag, :-lag],
-                )
+        for what, (ahead, behind) in ways.items():
+            add(what, up[ahead], up[behind])
         for lag, other in enumerate(reversed(before), 1):
             if lag in (1, 2, 3, 4, 8):
                 add(f"elements that agree in draws {lag} apart", up, other)
@@ -147,12 +150,56 @@ def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws:
         row_sums.append(up.sum(axis=1))
         column_sums.append(up.sum(axis=0))
     for what, (events, trials) in agree.items():
-        counts.add(what, events, trials, 0.5)
+        counts.add(what + where, events, trials, 0.5)
     for name, sums, size in (("row", row_sums, columns), ("column", column_sums, rows)):
         if size > 1:
             for share in (0.1, 0.9):
-                add_sums(counts, f"{name}s whose sum", np.concatenate(sums).astype(np.int64), size, share)
+                add_sums(counts, f"{name}s{where} whose sum", np.concatenate(sums).astype(np.int64), size, share)
     _count_every_lag(every, spectrum, x.p.size, draws)
+
+
+def _ways(rows: int, columns: int) -> dict[str, tuple[Any, Any]]:
+    """Pairs of elements a lag apart, as two parts of an array."""
+    found: dict[str, tuple[Any, Any]] = {}
+    everything = slice(None)
+    for lag in _lags(columns):
+        what = f"elements {lag} column{'s' * (lag > 1)} apart that agree"
+        found[what] = (everything, slice(lag, None)), (everything, slice(None, -lag))
+    for lag in _lags(rows):
+        found[f"elements {lag} row{'s' * (lag > 1)} apart that agree"] = slice(lag, None), slice(None, -lag)
+    for lag in (1, 2, 4):
+        if lag < min(rows, columns):
+            ahead, behind = slice(lag, None), slice(None, -lag)
+            found[f"elements {lag} row{'s' * (lag > 1)} and columns apart that agree"] = (
+                (ahead, ahead),
+                (behind, behind),
+            )
+    return found
+
+
+def _is_fair(probe: Probe, x: Placed) -> bool:
+    """Whether rounding up has about the probability 1/2 that it should: else agreement is not half of the time."""
+    ups = sum(int(probe.went_up(x).sum()) for _ in range(LOOK_DRAWS))
+    return Count("", ups, LOOK_DRAWS * x.p.size, 0.5, 0.0).tail > LOOK_ALPHA
+
+
+def _count_directions(probe: Probe, counts: Counts, x: Placed, draws: int, where: str) -> None:
+    """Agreements of a biased quantiser: of the elements that two draws round differently, which one went up.
+
+    That is a fair bit whatever the probability (von Neumann 1951), if only it is the same in both draws.
+    """
+    agree: dict[str, list[int]] = {}
+    ways = _ways(*x.p.shape)
+    for _ in range(draws or max(16, int(FULL_DRAWS * min(1.0, probe.effort)))):
+        up, other = probe.went_up(x), probe.went_up(x)
+        differ = up != other
+        for what, (ahead, behind) in ways.items():
+            both = differ[ahead] & differ[behind]
+            entry = agree.setdefault(what, [0, 0])
+            entry[0] += int((both & (up[ahead] == up[behind])).sum())
+            entry[1] += int(both.sum())
+    for what, (events, trials) in agree.items():
+        counts.add(what + where, events, trials, 0.5)
 
 
 def _autocorrelation(up: Mask) -> NDArray[np.float64]:

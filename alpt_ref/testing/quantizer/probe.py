@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.testing.quantizer.elements import Broken, Floats, Mask, Placed, Seen, usable_cells
 from alpt_ref.testing.quantizer.report import Example
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+__all__ = ["Broken", "Floats", "Mask", "Placed", "Probe", "Seen"]
+
 BLOCK_ROWS, BLOCK_COLUMNS = 2048, 64
 LITTLE, LITTLE_BLOCK = 0.02, 8192
 """Below this effort calls are small, for tests of `check_quantizer` itself."""
@@ -22,38 +23,6 @@ ALONE = 256
 """Draws in which an example is tried as an array of one element."""
 SNAP = 4
 """A result this many float32 numbers away from a neighbour counts as it in every check but `on_grid`."""
-
-
-class Broken(Exception):  # noqa: N818  # becomes the text of a failed property
-    """The quantiser raised, or returned something that is no array of x's shape."""
-
-
-class Seen(NamedTuple):
-    """Elements and what they got; all of x's shape."""
-
-    x: Floats
-    draw: int
-    result: Floats
-    lower: Floats
-    upper: Floats
-
-
-class Placed(NamedTuple):
-    """Elements that were put into cells: what is known about them without a search; all of x's shape.
-
-    `inside` is False for an element that became a value itself; its p is 0.
-    """
-
-    x: Floats
-    lower: Floats
-    upper: Floats
-    p: NDArray[np.float64]
-    inside: Mask
-
-    def take(self, places: NDArray[np.int64]) -> Placed:
-        """The elements at these places, counted row by row."""
-        x, lower, upper = (np.ascontiguousarray(one.reshape(-1)[places]) for one in (self.x, self.lower, self.upper))
-        return Placed(x, lower, upper, self.p.reshape(-1)[places], self.inside.reshape(-1)[places])
 
 
 class Probe:
@@ -93,7 +62,7 @@ class Probe:
         self.stray: tuple[Seen, Mask] | None = None
         self.watched = 0
         self._survey: list[Seen] | None = None
-        self.usable = _usable_cells(lattice)
+        self.usable = usable_cells(lattice)
 
     @property
     def stochastic(self) -> bool:
@@ -283,13 +252,3 @@ class Probe:
         distance = np.exp2(random.uniform(0, math.log2(min(reach, len(usable)) + 1), shape)).astype(np.int64) - 1
         near = zero + np.where(random.random(shape) < 0.5, distance, -1 - distance)
         return np.asarray(usable[np.clip(near, 0, len(usable) - 1)])
-
-
-def _usable_cells(lattice: Lattice) -> NDArray[np.int64]:
-    """Columns of cells in which float32 numbers are normal ones, so that `subnormal` alone is about the others."""
-    least = 2.0**-126
-    size = np.abs(lattice.table.astype(np.float64))
-    gap = np.diff(lattice.table.astype(np.float64), axis=1)
-    fine = (gap > 0) & ((gap >= least) | (np.minimum(size[:, 1:], size[:, :-1]) >= least))
-    usable = np.flatnonzero(fine.all(axis=0))
-    return usable if len(usable) else np.arange(lattice.size - 1)
