@@ -8,13 +8,15 @@ All do the same work in float32: gradient of a quadratic with a spectrum plus no
 update, clipping to 8 bits, stochastic rounding; the figure is coordinate updates a second. On a GPU ours is timed by
 the host's clock around the whole call, results on the host included, PyTorch on the device alone, for 100 steps.
 ``--regression`` takes least squares of 2,048 rows instead, for 64 and 1,024 runs, in ours, in NumPy whose products
-have the same threads, and in NumPy by blocks of runs on as many threads.
+have the same threads, and in NumPy by blocks of runs on as many threads. ``--busy`` is for a machine with other work:
+CPU seconds of one thread each, and what ours measures at its last iterate is timed apart and left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,7 +29,7 @@ from alpt_ref.kernels.backend import get_backend
 from . import cases as ours
 from . import peers
 from .run import measure
-from .timing import arguments, interleaved, medians, paired_ratio, write
+from .timing import arguments, interleaved, medians, paired_ratio, wall_clock, write
 
 NOISES = {"normal": "normal noise", "uniform": "uniform noise", "none": "no noise"}
 
@@ -90,22 +92,32 @@ WORK = {
 def on_data(options: argparse.Namespace) -> dict[str, Any]:
     from threadpoolctl import threadpool_limits
 
-    threads, d = num_threads(), options.dim
+    threads, d = 1 if options.busy else num_threads(), options.dim
+    set_num_threads(threads)
     problem = ours.regression(ROWS, d)
     twin = peers.NumpyRegression(problem.features.astype(peers.F), problem.offsets.astype(peers.F))
     results: dict[str, Any] = {"rows": ROWS, "dim": d, "threads": threads}
     for runs in (64, 1024):
         for name, (batch, every) in WORK.items():
             shorter = {"4 rows, average loss": 20, "all rows": 20, "16 rows": 4}.get(name, 1)
-            steps = max(options.steps // shorter, 2)
+            steps = max(options.steps // shorter // (runs // 64 if options.busy else 1), 2)
             with ThreadPoolExecutor(threads) as pool:
                 cases = {
                     "ours": ours.regression_run(problem, runs, steps, batch, every),
                     "NumPy": lambda: twin.runs(runs, steps, batch, every),  # noqa: B023
                     "NumPy, blocks on threads": _on_threads(twin, pool, runs, steps, batch, every),
                 }
+                if options.busy:
+                    del cases["NumPy, blocks on threads"]
+                    cases["NumPy, blocks"] = lambda: _in_blocks(twin, runs, steps, batch, every)  # noqa: B023
+                    cases["end"] = ours.regression_run(problem, runs, 0, batch, every)
                 with threadpool_limits(threads, "blas"):
-                    seconds = interleaved(cases, options.repeats, warmup=1)
+                    clock = thread_clock if options.busy else wall_clock
+                    seconds = interleaved(cases, options.repeats, warmup=1, clock=clock)
+            if options.busy:
+                end = seconds.pop("end")
+                del cases["end"]
+                seconds["ours"] = [whole - last for whole, last in zip(seconds["ours"], end, strict=True)]
             found = medians(seconds)
             ratios = {one: paired_ratio(seconds, one, "ours") for one in cases if one != "ours"}
             updates = runs * d * steps
@@ -116,6 +128,18 @@ def on_data(options: argparse.Namespace) -> dict[str, Any]:
             shown = ", ".join(f"{ratio:.2f}x {one}" for one, ratio in ratios.items())
             print(f"{runs:5d} runs, {name:44s} ours {rates['ours']:7.1f} M updates/s: {shown}", flush=True)
     return results
+
+
+def thread_clock(run: Callable[[], Any]) -> float:
+    """CPU seconds of this thread alone."""
+    begin = time.thread_time()
+    run()
+    return time.thread_time() - begin
+
+
+def _in_blocks(twin: peers.NumpyRegression, runs: int, steps: int, batch: int, every: int) -> None:
+    for seed in range(runs // 32):
+        twin.runs(32, steps, batch, every, seed)
 
 
 def _on_threads(
@@ -144,7 +168,9 @@ def on_a_gpu(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = arguments(__doc__, device=("cpu", "cuda"), regression=False, runs=4096, dim=16, steps=200, repeats=7)
+    options = arguments(
+        __doc__, device=("cpu", "cuda"), regression=False, busy=False, runs=4096, dim=16, steps=200, repeats=7
+    )
     if options.regression:
         write(options, on_data(options))
     else:

@@ -31,7 +31,12 @@ WITHIN = 2.0**-8
 """Bias in steps that counts as none, times ``sqrt(p(1 - p))``, at most 1/2."""
 WITHIN_SQUARE = 0.01
 """Relative: variance, and squared error from the grid."""
-UPDATES = (-0.5, 0.0625, 0.5, 1.25, 2.0)
+UPDATES = (-0.5, 0.0625, 0.5, 1.25, 1.75)
+JITTER = 2.0**-10
+"""Relative: places and updates differ so much from run to run, for Student's t needs values that differ.
+
+A deterministic function would give the same error in every run where all sums are exact; the means move by 2^-20.
+"""
 BEYOND = (0.25, 0.5, 1.0, 3.0, 1e4)
 """Steps beyond an end of the range."""
 GRID_CALLS = 64
@@ -78,7 +83,8 @@ def _by_part(q: UserQuantizer, seed: int, of: Callable[[Floats], Floats]) -> Mea
     for sign in (1, -1):
         found = np.empty((RUNS, len(PARTS)))
         for run in range(RUNS):
-            x = (q.values(_codes(q, generator, sign)).astype(np.float64) + parts * step).astype(np.float32)
+            place = parts * (1.0 + JITTER * generator.uniform(-1.0, 1.0))
+            x = (q.values(_codes(q, generator, sign)).astype(np.float64) + place * step).astype(np.float32)
             found[run] = of(_error(q, x, next(draws))).reshape(-1, len(PARTS), SHAPE[1]).mean(axis=(0, 2))
         columns.append(found)
     return sampled(np.concatenate(columns, axis=1), labels=labels)
@@ -172,7 +178,7 @@ def from_grid(claim: Claim, q: UserQuantizer) -> Claim:
         for run, draw in enumerate(_draws(seed, RUNS)):
             low = max(-NEAR, q.low) + room
             codes = generator.integers(low, max(min(NEAR, q.high - 1), low) + 1, (SHAPE[0], len(UPDATES), 3))
-            u = np.array(UPDATES)[:, None] * step
+            u = np.array(UPDATES)[:, None] * (1.0 + JITTER * generator.uniform(-1.0, 1.0)) * step
             x = (q.values(codes).astype(np.float64) - u).astype(np.float32)
             flat = x.reshape(SHAPE[0], -1)
             error = _error(q, flat, draw).reshape(codes.shape)

@@ -8,6 +8,7 @@ explanation.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,6 +138,8 @@ class Part:
 
 def mutate(part: Part, hours: float, jobs: int, root: Path | None, output: Path, report: Path | None) -> bool:
     """Run, write the page and print what is open; whether that is too much."""
+    if not hasattr(os, "fork"):
+        raise InputError("mutants run in children of one process, which needs os.fork: use Linux or macOS")
     where = checkout(root)
     project = Project(where, "alpt_ref", "analysis/claims", TESTS, TARGETS, LEFT_OUT, KERNELS)
     mutants = [] if part.by_rule and not part.named else prepare(where, project.package, read(NAMED))

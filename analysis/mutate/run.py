@@ -195,7 +195,10 @@ class Run:
 
         against: list[Unit] = []
         red: list[Result] = []
-        for number, (mode, steps, limit, units) in enumerate(self._attempts(mutant)):
+        attempts = self._attempts(mutant)
+        if mutant.named and not attempts:
+            raise AlptError(f"none of the claims that {mutant.id} expects is green without it: {mutant.expected}")
+        for number, (mode, steps, limit, units) in enumerate(attempts):
             if quick and not mutant.named and (number or limit > QUICK_LIMIT):
                 return (result(OPEN), against) if against else None
             if opened and not number and limit <= QUICK_LIMIT:

@@ -41,12 +41,18 @@ MEMORY = 8 << 30
 PATIENCE = 6.0
 """Seconds by the clock for each of processor time: other processes may need the cores too."""
 SLOW = {True: 60, False: 4}
-"""Seconds that a test, and twice as much that a claim, may take while lines are measured; compiled or not."""
+"""Seconds of processor time of a test, and half those of a claim, while lines are measured; compiled or not."""
 Tell = Callable[[dict[str, Any]], None]
 
 
 class Late(BaseException):
     """A claim or a test takes too long; what it ran so far counts."""
+
+
+def _allow(seconds: int) -> None:
+    """`Late` after so many seconds of processor time; 0: no more."""
+    signal.signal(signal.SIGPROF, _late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _late(*about: object) -> None:
@@ -115,13 +121,12 @@ def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled:
     verdict = importlib.import_module("alpt_ref.analysis.mutate.cells").verdict
     begun = time.perf_counter()
     if lines is not None:
-        signal.signal(signal.SIGALRM, _late)
-        signal.alarm(2 * SLOW[compiled])
+        _allow(2 * SLOW[compiled])
     try:
         outcome, red, cell = verdict(folder, name)
     except Late:
         outcome, red, cell = "too slow", True, ""
-    signal.alarm(0)
+    _allow(0)
     seconds = round(time.perf_counter() - begun, 3)
     tell({"claim": name, "outcome": outcome, "red": red, "cell": cell, "seconds": seconds} | _lines(lines))
     return bool(red)
@@ -169,15 +174,14 @@ class _Tests:
     def pytest_runtest_logstart(self) -> None:
         self._useless, self._seconds = False, 0.0
         if self.lines is not None:
-            signal.signal(signal.SIGALRM, _late)
-            signal.alarm(self.slow)
+            _allow(self.slow)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         self._seconds += report.duration
         self._useless |= report.outcome != "passed"
         self.failed |= report.failed
         if self.lines is not None and report.when == "teardown":
-            signal.alarm(0)
+            _allow(0)
             told = {"test": report.nodeid, "red": self._useless, "seconds": round(self._seconds, 3)}
             self.tell(told | _lines(self.lines))
         elif self.lines is None and report.failed:

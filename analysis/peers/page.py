@@ -103,7 +103,7 @@ def reproductions(record: Record) -> str:
         ]
         if (one := check.example) is not None:
             call = f"case({row.peer!r}, {row.case!r}).{one.call}"
-            lines += ["", "```python", call, f"# {one.result}, expected {one.expected}", "```"]
+            lines += ["", "```text", call, f"# {one.result}, expected {one.expected}", "```"]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) or "None."
 

@@ -116,6 +116,21 @@ def test_codes_beyond_the_range_break_r3(claims: dict[str, Loaded]) -> None:
     assert late.max() == pytest.approx(1.0, rel=1e-5)
 
 
+def test_a_deterministic_function_has_errors_that_differ_between_runs(
+    claims: dict[str, Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Student's t says nothing of equal values, which exact products of a step size like 2^-4 would give."""
+    by_part = load_attribute(FOLDER / "_quantizer_calls.py", "_by_part")
+    monkeypatch.setitem(by_part.__globals__, "SHAPE", (64, 16))
+    monkeypatch.setitem(by_part.__globals__, "RUNS", 4)
+
+    def nearest(x: Any, draw: int) -> Any:
+        return (np.clip(np.rint(x * np.float32(16)), -128, 127) * np.float32(1 / 16)).astype(np.float32)
+
+    values = by_part(user_quantizer(nearest, 8, 1 / 16), 0, np.square).values
+    assert (values.std(axis=0) > 0).all()
+
+
 @pytest.mark.parametrize("broken", ["nearest", "biased"])
 def test_what_never_comes_to_the_minimum_breaks_the_bound_of_s4(broken: str, claims: dict[str, Loaded]) -> None:
     """Few runs will do for a decision as clear as this."""

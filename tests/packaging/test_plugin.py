@@ -119,7 +119,7 @@ def test_the_parts_keep_what_the_package_promises(alpt) -> None:  # type: ignore
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--set", "table.method=hafl"), "pact, lsq, half or module:Class, got 'hafl'; did you mean 'half'?"),
+        (("--set", "table.method=hafl"), "eco, rowmax, half or module:Class, got 'hafl'; did you mean 'half'?"),
         (("--set", "model.kind=pool"), "dcn, pooled or module:Class, got 'pool'; did you mean 'pooled'?"),
         (("--format", "pipes", "clicks.txt"), "movielens, pipe or module:Class, got 'pipes'; did you mean 'pipe'?"),
         (("--dataset", "weekday"), "weekdays or module:Class, got 'weekday'; did you mean 'weekdays'?"),

@@ -69,6 +69,7 @@ def test_r5_r6_step_derivative() -> None:
         0.5,
         3.0,
     ]
+    assert [identities.expected_step_size_derivative(x, grid) for x in (-4.0, 3.0)] == [0.0, 0.0]  # the ends are inside
     assert [identities.expected_step_size_derivative(x, grid, "sr") for x in (-5.0, 0.25, 9.0)] == [-4.0, 0.0, 3.0]
 
 

@@ -133,3 +133,5 @@ def test_what_is_detectable_grows_with_the_power_and_is_in_units_of_the_values()
     small = values / 1024
     part = Betting(small.mean(axis=0), small, np.zeros(1), np.full(1, np.inf))
     assert float(part.detectable(0.01, 0.9)[0]) == pytest.approx(sizes[2] / 1024, rel=1e-6)
+    mirrored = Betting(-small.mean(axis=0), -small, np.full(1, -np.inf), np.zeros(1))
+    assert float(mirrored.detectable(0.01, 0.9)[0]) == pytest.approx(sizes[2] / 1024, rel=1e-6)
