@@ -40,6 +40,9 @@ class Lattice:
     def __init__(self, table: Floats, lowest: int, name: str, overflow: str = "saturate") -> None:
         if not np.isfinite(table).all():
             raise InputError(f"{name}: every value must be finite in float32; take a smaller step size")
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.diff(table, axis=1)).all():
+                raise InputError(f"{name}: the distance of two values must be finite in float32; put one between them")
         self.table = table
         self.table.setflags(write=False)
         self.lowest = lowest

@@ -190,7 +190,7 @@ class Experiment:
                 log(f"interrupted: {done} of {len(missing)} cells {lost if folder is None else kept_in}")
                 raise
             entries = [
-                entry_of(point, cells.joined([read(tasks[number, seed].file)[1] for seed in chosen]))
+                entry_of(point, cells.joined([_measured(tasks[number, seed].file) for seed in chosen]))
                 for number, point in enumerate(self.points)
             ]
         return ExperimentResult.of(entries, tuple(self.sweep), chosen, self.runs)
@@ -220,6 +220,16 @@ def _checked_sweep(sweep: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     if {"ratio", "rate"} <= set(found):
         raise InputError("sweep 'ratio' or 'rate', not both: each sets the learning rate")
     return found
+
+
+def _measured(file: Path) -> Mapping[str, Any]:
+    """What a cell measured; a kept file that is damaged ends in the one sentence that helps."""
+    try:
+        return read(file)[1]
+    except InputError as error:
+        raise InputError(
+            f"a kept cell cannot be read ({error}); delete {file}, and the same call runs it again"
+        ) from None
 
 
 def _claimed(folder: str | Path) -> Path:

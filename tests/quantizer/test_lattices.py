@@ -99,6 +99,7 @@ def test_every_row_has_its_own_values() -> None:
         (lambda: Affine([0.1, 0.2], [0.0] * 3, 8), "must have one length, got 2 and 3"),
         (lambda: FloatFormat("e9m9"), "format must be one of bf16"),
         (lambda: Levels([1.0, 1.0]), "numbers that increase"),
+        (lambda: Levels([-3e38, 3e38]), "distance of two values must be finite"),
         (lambda: Uniform(0.5, 4).decode(np.array([[8]])), "codes must be from -8 to 7, got 8 to 8"),
         (lambda: Uniform(0.5, 4).decode(np.array([[0.5]])), "codes must be whole numbers"),
     ],

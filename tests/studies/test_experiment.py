@@ -110,7 +110,7 @@ def test_a_damaged_cell_is_told(tmp_path: Path) -> None:
     content = bytearray(cell.read_bytes())
     content[-1] ^= 1
     cell.write_bytes(content)
-    with pytest.raises(InputError, match="does not have its checksum"):
+    with pytest.raises(InputError, match=r"does not have its checksum.*; delete .*, and the same call runs it again"):
         small("sr").run(folder=tmp_path)
 
 
