@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import sys
 import sysconfig
 import types
 from collections.abc import Mapping
@@ -91,7 +92,9 @@ def _parts(value: Any, depth: int, seen: set[int]) -> Any:
 
 
 def _function(function: types.FunctionType, depth: int, seen: set[int]) -> Any:
-    if (function.__module__ or "").partition(".")[0] in ("alpt_ref", "numpy", "scipy"):  # `code` has it, or its version
+    home = function.__module__ or ""
+    there = getattr(sys.modules.get(home), function.__name__, None) is function
+    if there and home.partition(".")[0] in ("alpt_ref", "numpy", "scipy"):  # `code` has it, or its version
         yield f"name {function.__module__}:{function.__qualname__}".encode()
         return
     yield from _code(function.__code__)

@@ -24,14 +24,14 @@ from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.runner import verify
 from tests.analysis.test_claims_rsx import loaded
 
-HASHES = "alpt_ref.verification.runner._code_hash"
+HASHES = "alpt_ref.verification.runner.source_hash"
 ADDED_UP = "the bound is the sum of its terms"
 
 
 @pytest.fixture(autouse=True)
 def _no_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured here is stored for nobody."""
-    monkeypatch.setattr(HASHES, lambda source, files: "broken")
+    monkeypatch.setattr(HASHES, lambda source, files, reading=None: "broken")
 
 
 def verdict(name: str, folder: Path, *, without: str = "") -> ClaimResult:
