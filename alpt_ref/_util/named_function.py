@@ -40,6 +40,7 @@ def load_function(name: str, what: str = "the function") -> Callable[..., Any]:
         file = Path(place)
         if not file.is_file():
             raise InputError(f"{what} {name!r}: there is no file {place}")
+        _see(file.parent)
         value = load_attribute(file, attribute)
     elif is_object_name(name):
         value = _from_module(name, what, place, attribute)
@@ -50,10 +51,15 @@ def load_function(name: str, what: str = "the function") -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]
 
 
+def _see(folder: Path) -> None:
+    """Let modules of a folder be imported, as Python does for the folder of a script."""
+    place = str(folder.resolve())
+    if place not in sys.path and not (place == str(Path.cwd()) and "" in sys.path):
+        sys.path.append(place)  # last, so that no file beside the user's hides a library
+
+
 def _from_module(name: str, what: str, place: str, attribute: str) -> Any:
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # last, so that no file beside the user's hides a library
+    _see(Path())
     with capture_error() as caught:
         value = importlib.import_module(place)
     if caught.message:

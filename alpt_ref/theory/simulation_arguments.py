@@ -111,6 +111,13 @@ def sizes_of(step_sizes: ArrayLike | None, dim: int, grid: Grid) -> NDArray[np.f
     sizes = numbers("step_sizes", grid.step_size if step_sizes is None else step_sizes)
     if sizes.shape not in ((), (dim,)) or not (np.isfinite(sizes).all() and (sizes > 0.0).all()):
         raise InputError(f"step_sizes must be one number above 0 for each of the {dim} coordinates, got {step_sizes!r}")
+    with np.errstate(over="ignore"):
+        smallest, ends = sizes.astype(np.float32), (sizes * grid.low_code).astype(np.float32)
+    if not (smallest > 0.0).all() or not np.isfinite(ends).all():
+        raise InputError(
+            f"step sizes must be above 0 and leave all codes finite in float32, in which runs are simulated, got "
+            f"{sizes.min():g}..{sizes.max():g} with {grid.bits} bits; scale the problem"
+        )
     return np.array(np.broadcast_to(sizes, (dim,)))
 
 

@@ -83,9 +83,8 @@ def of_deficit(deficit: Callable[[str, RunConfig], float]) -> Callable[[RunConfi
         change = "batch" if train.batch_size > base.batch_size else "decay" if train.milestones else "start"
         change = "range" if table.bits == 8 else change
         scatter = 1e-4 * (train.seed * (2 if table.rounding == "sr" else 3) % 5)
-        scatter += (
-            1e-8 * train.seed**2 * "start decay batch range".index(change) * (2 if table.rounding == "sr" else 1)
-        )  # no two changes alike
+        place = "start decay batch range".index(change)  # so that no difference is the same for all seeds
+        scatter += 1e-8 * train.seed**2 * place * (2 if table.rounding == "sr" else 1)
         return {"auc": 0.7, "logloss": 0.5 + scatter + (deficit(change, config) if table.rounding == "sr" else 0.0)}
 
     return numbers

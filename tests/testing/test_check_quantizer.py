@@ -102,6 +102,14 @@ def test_a_note_fails_where_it_is_required() -> None:
     assert (report.notes, report.failed, report.ok) == ((), ("column_prefix",), False)
 
 
+def test_what_is_required_and_cannot_be_looked_at_is_not_passed() -> None:
+    lattice = Uniform(0.5, 4)
+    report = check_quantizer(reference(lattice), lattice, effort=SMALL, require="gradient", only=["gradient", "dtype"])
+    assert report.failed == ("gradient",)
+    assert report["gradient"].text == "required, but no gradient function was given"
+    assert check_quantizer(reference(lattice), lattice, effort=SMALL, only=["gradient"]).ok
+
+
 def test_ties_away_from_zero_pass_where_they_are_stated() -> None:
     lattice = Uniform(0.5, 4)
     away = reference(lattice, "dr", chance=lambda p, x, _: p - 1e-9 * (x < 0))

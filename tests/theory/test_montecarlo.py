@@ -189,6 +189,8 @@ def test_the_noise_has_its_stated_moments() -> None:
         ({"clip": "none"}, "clip must be range, got 'none'"),
         ({"step_sizes": [0.1, 0.2]}, "step_sizes must be one number above 0 for each of the 1 coordinates"),
         ({"step_sizes": [-0.1]}, "step_sizes must be one number above 0"),
+        ({"step_sizes": [1e-46]}, r"must be above 0 and leave all codes finite in float32.* got 1e-46\.\.1e-46"),
+        ({"step_sizes": [1e38]}, "with 3 bits; scale the problem"),
         ({"seed": -1}, "seed must be"),
         ({"checkpoints": [99]}, "checkpoints must lie"),
     ],

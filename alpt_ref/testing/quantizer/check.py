@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -173,7 +174,9 @@ def _run(probe: Probe, name: str, required: bool) -> Outcome:
     except Broken as broken:
         finding = Finding(False, str(broken))
     status = PASSED if finding.holds else FAILED
-    if finding.holds is None:
+    if finding.holds is None and required and name not in NOTES:  # what was asked for and not looked at is not passed
+        finding, status = dataclasses.replace(finding, text=f"required, but {finding.text}"), FAILED
+    elif finding.holds is None:
         status = NOT_APPLICABLE
     elif not finding.holds and name in NOTES and not required:
         status = NOTE
