@@ -156,9 +156,22 @@ def _check_vary(base: RunConfig, settings: Sequence[MethodSetting], vary: Vary) 
             update(base, {section: {name: values[0]}}, source="--vary")  # raises, naming the nearest
 
 
+_HASHED = ("fp32", "lpt", "alpt", "hashing", "pruning", "pact", "lsq")
+"""Methods whose settings every comparison's hash has held since 0.1; a later one counts where a setting of its own is
+not the default, so that a new method closes no folder."""
+
+
 def base_hash(base: RunConfig) -> str:
     """Hash of what all cells share: everything but method, bits, rounding and seed."""
     without = ("table.method", "table.bits", "table.rounding", "train.seed")
-    own = dict.fromkeys((*TABLES, base.table.method))  # an installed method's settings are not those of the others
+    own = dict.fromkeys((*_HASHED, *filter(lambda name: _has_own(base, name), TABLES), base.table.method))
     hashes = [config_hash(base.replace("table", method=method), without=without) for method in own]
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+
+
+def _has_own(base: RunConfig, method: str) -> bool:
+    """Whether a method since 0.1 has settings that no earlier one has, and one of them was changed."""
+    known = {name for one in _HASHED for name in TABLES[one].settings}
+    default = RunConfig().table
+    names = () if method in _HASHED else [name for name in TABLES[method].settings if name not in known]
+    return any(getattr(base.table, name, None) != getattr(default, name, None) for name in names)

@@ -229,16 +229,22 @@ def test_no_space_at_any_write(name: str, bench: Path, tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """A folder in which nobody may make anything: by its rights, or, for the superuser, by its attribute."""
+def locked(folder: Path, *, below: bool = False) -> Iterator[None]:
+    """A folder in which nobody may make anything: by its rights, or, for the superuser, by its attribute.
+
+    `below` : nor in the folders below it, nor change a file there
+    """
+    every = ["-R"] if below else []
     if os.geteuid() == 0:
-        attribute = shutil.which("chattr")
-        if attribute is None or subprocess.run([attribute, "+i", folder], check=False, capture_output=True).returncode:
+        change: list[Any] = [shutil.which("chattr") or "no chattr", *every]
+        with contextlib.suppress(OSError):
+            done = subprocess.run([*change, "+i", folder], check=False, capture_output=True)
+        if change[0] == "no chattr" or (done.returncode and not below):  # below, a file may go away meanwhile
             pytest.skip("needs a user whom file rights bind, or chattr")
-        undo: Callable[[], object] = functools.partial(subprocess.run, [attribute, "-i", folder], check=True)
+        undo: Callable[[], object] = functools.partial(subprocess.run, [*change, "-i", folder], check=True)
     else:
-        folder.chmod(0o555)
-        undo = functools.partial(folder.chmod, 0o755)
+        subprocess.run(["chmod", *every, "a-w", folder], check=False, capture_output=True)
+        undo = functools.partial(subprocess.run, ["chmod", *every, "u+w", folder], check=True)
     try:
         yield
     finally:
@@ -257,3 +263,34 @@ def test_a_folder_that_may_not_be_written(name: str, bench: Path, tmp_path: Path
         r"(Warning: .*\n)*Error: .*(may not be written|cannot be written|ermi(tted|ssion)).*\n", said
     ), said
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in bench.iterdir())
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_folder_that_becomes_read_only(name: str, bench: Path, tmp_path: Path) -> None:
+    """While the call is at work, at four moments: one sentence or none, and the same call works later."""
+    verb, whole = VERBS[name], tmp_path / "whole"
+    shutil.copytree(bench, whole)
+    start = time.monotonic()
+    done = call(verb.arguments, whole)
+    _, said = done.communicate()
+    assert done.returncode == 0, said
+    length, expected = time.monotonic() - start, results(verb, whole)
+    draw = random.Random(name)
+    for moment in range(4):
+        folder = tmp_path / str(moment)
+        shutil.copytree(bench, folder)
+        process = call(verb.arguments, folder)
+        time.sleep(draw.uniform(0.3, 1.0) * length)
+        with locked(folder, below=True):
+            _, said = process.communicate(timeout=300)
+        assert process.returncode in (0, 1, 2), (moment, said)
+        assert "Traceback" not in said, (moment, said)
+        errors = [line for line in said.splitlines() if not line.startswith("Warning")]
+        assert [line[:7] for line in errors] == ["Error: "] * (process.returncode != 0), (moment, said)
+        if verb.once and results(verb, folder) == expected:
+            continue
+        again = call((*verb.arguments, *verb.again), folder)
+        _, said = again.communicate(timeout=300)
+        assert again.returncode == 0, (moment, said)
+        assert results(verb, folder) == expected, moment
+        assert strays(folder) == [], moment
