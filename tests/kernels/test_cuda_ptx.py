@@ -70,12 +70,13 @@ def test_watched_runs_and_linear_models_fuse_no_float32() -> None:
 
     double = types.float64
     matrix, doubles, cube = F[:, ::1], double[:, ::1], double[:, :, ::1]
-    problem = (L, ROW, ROW, ROW, matrix, ROW, F, F, L)
+    cube_of_float32 = F[:, :, ::1]
+    problem = (L, ROW, ROW, ROW, matrix, cube_of_float32, ROW, F, F, L)
     method = (L, L, L, W[::1], double[::1], ROW, W, W, F, double[::1], U, U)
-    watch, buffers = (L[::1], B, B), (U[:, ::1], W[:, ::1], matrix, doubles)
+    watch, buffers = (L[::1], B, B, L), (U[:, ::1], W[:, ::1], matrix, doubles)
     kernels = [
         (measure_points, (L, L, ROW, ROW, ROW, matrix, cube)),
-        (simulate_groups, (L, L, *problem, *method, *watch, *buffers, cube, doubles, F[:, :, ::1])),
+        (simulate_groups, (L, L, *problem, *method, *watch, *buffers, cube, doubles, cube_of_float32)),
     ]
     for kernel, arguments in kernels:
         assert "fma.rn.f32" not in ptx_of(kernel, *arguments), kernel
