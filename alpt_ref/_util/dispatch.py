@@ -67,9 +67,6 @@ class _Turn(NamedTuple, Generic[T, R]):
     task: T
 
 
-_MADE, _THERE, _TAKEN = "made here", "there already", "being made by another"
-
-
 def run_cells(
     cells: Cells[T, R],
     tasks: Sequence[T],
@@ -100,14 +97,14 @@ def run_cells(
     left, said = dict(enumerate(tasks)), False
     while left:
         turns = [_Turn(cells.run, cells.file_of, number, task) for number, task in left.items()]
-        taken = True
-        for number, state, result in _run(_run_once, cells, turns, where, environment, spawn, log, _task_of):
-            if state == _TAKEN:
+        busy = True
+        for number, taken, result in _run(_run_once, cells, turns, where, environment, spawn, log, _task_of):
+            if taken:
                 continue
-            taken = False
+            busy = False
             task = left.pop(number)
             yield cells.read(task) if result is None else result
-        if left and taken:
+        if left and busy:
             if not said:
                 log(f"{len(left)} cells are being measured by other clients; waiting for them")
                 said = True
@@ -121,13 +118,13 @@ def _task_of(turn: _Turn[T, R]) -> T:
     return turn.task
 
 
-def _run_once(turn: _Turn[T, R]) -> tuple[int, str, R | None]:
-    """Measure a cell unless it is there or another client is at it."""
+def _run_once(turn: _Turn[T, R]) -> tuple[int, bool, R | None]:
+    """Measure a cell unless it is there (then without a result) or another client is at it (then with True)."""
     file = turn.file_of(turn.task)
     with claim_file(file) as ours:
         if file.exists():
-            return turn.number, _THERE, None
-        return (turn.number, _MADE, turn.run(turn.task)) if ours else (turn.number, _TAKEN, None)
+            return turn.number, False, None
+        return turn.number, not ours, turn.run(turn.task) if ours else None
 
 
 def _run(

@@ -13,7 +13,7 @@ from alpt_ref.cli.options import Interrupted, echo
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
-    from alpt_ref.quantizer.lattices import Lattice
+    from alpt_ref.quantizer.lattice import Lattice
 
 
 @click.command("check", short_help="Check a quantiser of your own: module:function.")

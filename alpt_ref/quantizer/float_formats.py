@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.quantizer.lattice import Lattice
 
 __all__ = ["FloatFormat"]
 

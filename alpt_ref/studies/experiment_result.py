@@ -207,7 +207,7 @@ class ExperimentResult:
         return draw(self, kind, metric)
 
     def summary(self) -> str:
-        """Which theorem holds for which runs and how near they come; which say nothing, and why."""
+        """Which theorem holds for which runs and how near they come; which do not apply, and why."""
         from alpt_ref.studies.experiment_text import summary
 
         return summary(self)

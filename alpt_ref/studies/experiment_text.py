@@ -1,4 +1,4 @@
-"""An experiment's summary: how near each run comes to its bound, and why other theorems say nothing about it."""
+"""An experiment's summary: how near each run comes to its bound, and why other theorems do not apply."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def summary(result: ExperimentResult) -> str:
             if not bound.holds and not bound.why.startswith(OTHER):
                 reasons.setdefault((bound.theorem, bound.why), []).append(entry.method)
     if reasons:
-        lines.append("Theorems about these methods that say nothing here:")
+        lines.append("Theorems about these methods that do not apply here:")
     for (theorem, why), methods in reasons.items():
         lines.append(f"  {theorem} ({_those(result, methods)}): {why}")
     silent = [

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._version import install_hint
 from alpt_ref.errors import InputError
-from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.quantizer.lattice import Lattice
 
 __all__ = ["from_codes", "from_cupy", "from_torch", "from_words", "stateful"]
 

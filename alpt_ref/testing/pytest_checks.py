@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.quantizer.lattice import Lattice
 from alpt_ref.testing.quantizer.check import CHECKS, check_quantizer
 from alpt_ref.testing.quantizer.report import NOT_APPLICABLE, NOTE, PROPERTIES
 

@@ -81,7 +81,7 @@ class AppliedBound:
     watch: tuple[str, ...] = ()
 
     def missing(self, run: SimulationResult) -> str:
-        """Why the bound says nothing about this run after all; empty where it does."""
+        """Why the bound does not apply to this run after all; empty where it does."""
         if not self.applies:
             return self.why
         if "exceeded" in self.watch:

@@ -12,7 +12,7 @@ from alpt_ref._util import check as _check
 from alpt_ref._util.plugin import require_known
 from alpt_ref._util.text import printable
 from alpt_ref.errors import InputError
-from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.quantizer.lattice import Lattice
 from alpt_ref.testing.adapters import from_cupy, from_torch
 from alpt_ref.testing.quantizer import bias, calls, grid, independence, nearest, policies, spread
 from alpt_ref.testing.quantizer.gradient import gradient as gradient_check

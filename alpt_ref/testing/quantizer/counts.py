@@ -73,7 +73,7 @@ class Counts:
         self.all: list[Count] = []
 
     def add(self, what: str, events: int, trials: int, p: float, slack: float = 0.0, calls: int = 0) -> None:
-        """One more; without trials it says nothing."""
+        """One more; without trials nothing is concluded."""
         if trials:
             self.all.append(Count(what, int(events), int(trials), float(p), slack, calls if self.by_call else 0))
 

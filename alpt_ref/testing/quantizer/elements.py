@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.quantizer.lattice import Lattice
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

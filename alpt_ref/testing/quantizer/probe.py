@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.quantizer.lattices import Lattice
+from alpt_ref.quantizer.lattice import Lattice
 from alpt_ref.testing.quantizer.elements import Broken, Floats, Mask, Placed, Seen, usable_cells
 from alpt_ref.testing.quantizer.report import Example
 
