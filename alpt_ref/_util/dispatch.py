@@ -48,6 +48,8 @@ class Cells(Generic[T, R]):
     seen : a module's function
         The files of a task that a worker of a cluster must see.
     folder : the output folder, as messages name it
+    whole : a module's function, optional
+        Whether the file of a task is what `run` writes; without it, whether there is one.
     """
 
     run: Callable[[T], R]
@@ -56,6 +58,7 @@ class Cells(Generic[T, R]):
     code_hash: Callable[[], str]
     seen: Callable[[T], Sequence[Path]]
     folder: Path
+    whole: Callable[[T], bool] | None = None
 
 
 class _Turn(NamedTuple, Generic[T, R]):
@@ -63,6 +66,7 @@ class _Turn(NamedTuple, Generic[T, R]):
 
     run: Callable[[T], R]
     file_of: Callable[[T], Path]
+    whole: Callable[[T], bool] | None
     number: int
     task: T
 
@@ -96,7 +100,7 @@ def run_cells(
         return
     left, said = dict(enumerate(tasks)), False
     while left:
-        turns = [_Turn(cells.run, cells.file_of, number, task) for number, task in left.items()]
+        turns = [_Turn(cells.run, cells.file_of, cells.whole, number, task) for number, task in left.items()]
         busy = True
         for number, taken, result in _run(_run_once, cells, turns, where, environment, spawn, log, _task_of):
             if taken:
@@ -109,7 +113,7 @@ def run_cells(
                 log(f"{len(left)} cells are being measured by other clients; waiting for them")
                 said = True
             time.sleep(WAIT_S)
-            done = [number for number, task in left.items() if cells.file_of(task).exists()]
+            done = [number for number, task in left.items() if _is_made(cells, task)]
             for number in done:
                 yield cells.read(left.pop(number))
 
@@ -118,11 +122,14 @@ def _task_of(turn: _Turn[T, R]) -> T:
     return turn.task
 
 
+def _is_made(cell: Cells[T, Any] | _Turn[T, Any], task: T) -> bool:
+    return cell.file_of(task).exists() and (cell.whole is None or cell.whole(task))
+
+
 def _run_once(turn: _Turn[T, R]) -> tuple[int, bool, R | None]:
     """Measure a cell unless it is there (then without a result) or another client is at it (then with True)."""
-    file = turn.file_of(turn.task)
-    with claim_file(file) as ours:
-        if file.exists():
+    with claim_file(turn.file_of(turn.task)) as ours:
+        if _is_made(turn, turn.task):
             return turn.number, False, None
         return turn.number, not ours, turn.run(turn.task) if ours else None
 

@@ -273,6 +273,7 @@ def run_tasks(
         code_hash=libraries,
         seen=lambda task: (task.source.file, folder),
         folder=folder,
+        whole=functools.partial(_is_whole, folder=folder),
     )
     environment = {"NUMBA_NUM_THREADS": str(max(1, available_cores() // place.jobs))}
     yield from run_cells(cells, tasks, place, environment=environment, spawn=not here, log=log)
@@ -280,3 +281,7 @@ def run_tasks(
 
 def _file_of(task: Task, folder: Path) -> Path:
     return Store(folder).path(task.claim, task.key)
+
+
+def _is_whole(task: Task, folder: Path) -> bool:
+    return Store(folder).load(task.claim, task.key) is not None

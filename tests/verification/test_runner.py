@@ -152,7 +152,8 @@ def test_a_failure_is_named_not_cached_and_tried_again(toys: Toys, tmp_path: Pat
     assert len(calls(folder)) == 3 + 1
 
 
-def test_a_damaged_file_is_found_and_measured_again(toys: Toys, tmp_path: Path) -> None:
+@pytest.mark.parametrize("join", [False, True])
+def test_a_damaged_file_is_found_and_measured_again(toys: Toys, tmp_path: Path, join: bool) -> None:
     folder, output = toys("good_mean"), tmp_path / "out"
     before = run(folder, output)["good"]
     files = sorted((output / "cells" / "good").glob("*.json"))
@@ -162,7 +163,7 @@ def test_a_damaged_file_is_found_and_measured_again(toys: Toys, tmp_path: Path) 
     files[1].write_text(json.dumps(content))
     files[2].write_bytes(files[3].read_bytes())  # another cell under this name
     said: list[str] = []
-    after = run(folder, output, log=said.append)["good"]
+    after = run(folder, output, log=said.append, join=join)["good"]
     assert len(calls(folder)) == 6 + 3
     assert sum("is damaged and is computed again" in text for text in said) == 3
     assert before.points == after.points
