@@ -101,6 +101,7 @@ class Lattice:
 
         Examples
         --------
+        >>> from alpt_ref.quantizer.lattices import Uniform
         >>> Uniform(0.5, 4).decode(np.array([[1, -8]]))
         array([[ 0.5, -4. ]], dtype=float32)
         """
@@ -136,6 +137,7 @@ class Lattice:
 
         Examples
         --------
+        >>> from alpt_ref.quantizer.lattices import Uniform
         >>> Uniform(0.5, 4).neighbours(np.array([[0.3, 0.5, 9.0]], np.float32))
         (array([[0. , 0.5, 3.5]], dtype=float32), array([[0.5, 0.5, 3.5]], dtype=float32))
         """
