@@ -84,15 +84,18 @@ class HashedFile(io.RawIOBase):
         return regular and self._state() != self._before
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from the file."""
         count = self._file.readinto(buffer) or 0
         self.hash.update(memoryview(buffer)[:count])
         self.done += count
         return count
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
         super().close()
 
@@ -123,7 +126,8 @@ class LineSource:
             raise InputError(f"file {self.path} may not be read; check its rights")
         self.size = path.size if isinstance(path, RemoteFile) else path.stat().st_size
         self._raw: HashedFile | None = None
-        self._compression = ""
+        self.compression = ""
+        """Name of the file's compression, once it is open."""
 
     @property
     def done(self) -> int:
@@ -149,7 +153,7 @@ class LineSource:
             try:
                 self._raw = HashedFile(self.path)
                 stream: Any = open_files.enter_context(io.BufferedReader(self._raw, 1 << 20))
-                text, self._compression = text_of(stream, self.path, binary=binary)
+                text, self.compression = text_of(stream, self.path, binary=binary)
             except OSError as error:
                 raise InputError(f"cannot read file {self.path} ({reason_of(error)})") from None
             yield stream if text is stream else open_files.enter_context(text)
@@ -159,13 +163,18 @@ class LineSource:
         with self.opened() as stream:
             yield from self.blocks_of(stream)
 
-    def blocks_of(self, stream: Any) -> Iterator[bytes]:
-        """The same of what `opened` gave."""
+    def digest(self) -> bytes:
+        """SHA-256 of what has been read of the file."""
+        return b"" if self._raw is None else self._raw.hash.digest()
+
+    def blocks_of(self, stream: Any, size: int | None = None) -> Iterator[bytes]:
+        """The same of what `opened` gave, in blocks of at most `size` bytes (default: `chunk_bytes`)."""
+        size = size or self.chunk_bytes
         with contextlib.ExitStack() as open_files:
             ahead = open_files.enter_context(ThreadPoolExecutor(1, thread_name_prefix="alpt_ref_read"))
-            following = ahead.submit(stream.read, self.chunk_bytes)
+            following = ahead.submit(stream.read, size)
             while block := self._result(following):
-                following = ahead.submit(stream.read, self.chunk_bytes)
+                following = ahead.submit(stream.read, size)
                 yield block
             if self._raw is not None and self._raw.changed():
                 raise InputError(f"{self.path} changed while it was read; wait until it is complete and start again")
@@ -175,26 +184,24 @@ class LineSource:
             return following.result()  # type: ignore[no-any-return]
         except EOFError:
             raise InputError(
-                f"{self.path} is a {self._compression} file that ends too early; fetch or compress it again"
+                f"{self.path} is a {self.compression} file that ends too early; fetch or compress it again"
             ) from None
         except DAMAGED as error:
             raise self._damaged(error) from None
         except OSError as error:
-            if error.errno is None and self._compression:  # bzip2 and zstd have no exception of their own
+            if error.errno is None and self.compression:  # bzip2 and zstd have no exception of their own
                 raise self._damaged(error) from None
             raise InputError(f"cannot read file {self.path} ({reason_of(error)})") from None
 
     def _damaged(self, error: Exception) -> InputError:
-        return InputError(f"{self.path} is a damaged {self._compression} file ({error}); fetch or compress it again")
+        return InputError(f"{self.path} is a damaged {self.compression} file ({error}); fetch or compress it again")
 
     def check_line(self, size: int, number: int) -> None:
         """InputError where a line is longer than any row."""
         if size > MAX_LINE_BYTES:
             raise InputError(f"{self.path}, line {number}: over {MAX_LINE_BYTES} bytes; this is no click file")
 
-    def records(
-        self, blocks: Iterator[bytes], first: int, delimiter: str, quote: str
-    ) -> Generator[Lines, None, None]:
+    def records(self, blocks: Iterator[bytes], first: int, delimiter: str, quote: str) -> Generator[Lines, None, None]:
         """Pieces of whole rows of delimited text, which may be of several lines where a value stands in quotes.
 
         Parameters

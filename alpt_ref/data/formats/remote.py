@@ -35,15 +35,19 @@ class RemoteFile:
         self.size = self.state()[0]
 
     def __str__(self) -> str:
+        """Its URL."""
         return f"{self._protocol}://{self._path.lstrip('/') if self._protocol == 'memory' else self._path}"
 
     def __repr__(self) -> str:
+        """For debugging."""
         return f"RemoteFile({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
+        """By URL."""
         return isinstance(other, RemoteFile) and str(other) == str(self)
 
     def __hash__(self) -> int:
+        """By URL."""
         return hash(str(self))
 
     @property
@@ -105,12 +109,14 @@ def _paths(files: Any, path: str) -> list[str] | None:
         entries = [entry for entry in entries if entry["name"].rstrip("/").rpartition("/")[2][:1] not in (".", "_")]
         names = [entry["name"].rstrip("/").rpartition("/")[2] for entry in entries]
         if "manifest.json" in names:
-            raise InputError(f"{path} is a folder of encoded data, not of click files; copy it here and name it with --data")
+            raise InputError(
+                f"{path} is a folder of encoded data, not of click files; copy it here and name it with --data"
+            )
         deeper = [name for name, entry in zip(names, entries, strict=True) if entry["type"] == "directory"]
         if deeper:
             raise InputError(
-                f"folder {path} holds the folder {deeper[0]}, whose files would be left out; name the folders that hold "
-                "the files, or a pattern"
+                f"folder {path} holds the folder {deeper[0]}, whose files would be left out; name the folders that "
+                "hold the files, or a pattern"
             )
         return [entry["name"] for entry in entries]
     if any(character in path for character in "*?["):

@@ -106,7 +106,7 @@ def _begin(source: LineSource, stream: Any) -> tuple[bytes, InputError | None, I
         for block in blocks:
             begun += block
             lines += block.count(b"\n")
-            if lines >= HEAD_LINES or len(begun) >= HEAD_BYTES and lines:
+            if lines >= HEAD_LINES or (len(begun) >= HEAD_BYTES and lines):
                 break
             source.check_line(len(begun) if not lines else 0, 1)
     except InputError as error:
@@ -118,7 +118,7 @@ def _layout(source: LineSource, head: Sequence[str], plans: Sequence[RowPlan]) -
     first: InputError | None = None
     for plan in plans:
         try:
-            return plan, text_layout(plan.schema, head, needed=plan.needed, labelled=plan.labelled)
+            return plan, text_layout(plan.schema, head, labelled=plan.labelled, ids=plan.ids)
         except InputError as error:
             first = first or error
     raise InputError(f"{source.path}, {first}") from None

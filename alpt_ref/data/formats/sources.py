@@ -75,8 +75,8 @@ def list_files(sources: Sources) -> tuple[File, ...]:
     ----------
     sources : path or sequence of paths
         A file; a folder, whose files follow in the order of their names, hidden ones (``.x``, ``_x``) left out; or a
-        glob pattern (``*``, ``?``, ``[…]``, ``**``), whose matches follow in the order of their names; the same behind a
-        URL. A name that exists is taken as it stands.
+        glob pattern (``*``, ``?``, ``[…]``, ``**``), whose matches follow in the order of their names; the same behind
+        a URL. A name that exists is taken as it stands.
 
     Returns
     -------
@@ -107,6 +107,8 @@ def list_files(sources: Sources) -> tuple[File, ...]:
 
 
 def _files_of(source: Source) -> Sequence[File]:
+    if isinstance(source, RemoteFile):
+        return [source]
     if is_url(source):
         return remote_files(str(source))
     path = Path(source)
@@ -196,7 +198,9 @@ def _refuse_foreign(head: bytes, path: File, verb: str, binary: bool) -> None:
     if len(head) >= 8 and every_other.count(0) > 0.9 * len(every_other):
         raise InputError(f"{path} {verb} UTF-16 text; {_CONVERT}")
     if len(head) >= 64 and sum(head.count(byte) for byte in _BINARY) > len(head) / 10:
-        raise InputError(f"{path} {verb} neither text nor Parquet nor Arrow, but binary data of an unknown kind; {_EXPORT}")
+        raise InputError(
+            f"{path} {verb} neither text nor Parquet nor Arrow, but binary data of an unknown kind; {_EXPORT}"
+        )
 
 
 _BINARY = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x01\x02\x03\x1c\x1d\x1e\x1f")
