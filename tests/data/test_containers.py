@@ -95,7 +95,7 @@ def compressed(data: bytes, codec: str) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, codec) as out:
         out.write(data)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def dictionaries(table: pa.Table) -> pa.Table:
@@ -119,14 +119,14 @@ def _file(name: str, data_of: Callable[[list[dict[str, Any]]], bytes]) -> Callab
 def parquet_bytes(rows: list[dict[str, Any]], **options: Any) -> bytes:
     sink = pa.BufferOutputStream()
     parquet.write_table(arrow_of(rows), sink, row_group_size=max(1, len(rows) // 2), **options)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def arrow_bytes(rows: list[dict[str, Any]], new: Callable[..., Any]) -> bytes:
     table, sink = arrow_of(rows), pa.BufferOutputStream()
     with new(sink, table.schema) as out:
         out.write_table(table, max_chunksize=2)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def two_files(rows: list[dict[str, Any]], folder: Path) -> list[Path]:
