@@ -26,6 +26,7 @@ from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 from alpt_ref.training.versions import versions
+from alpt_ref.training.weights import class_weights, counted_rows, total_weight
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -74,7 +75,9 @@ class Trainer:
     ) -> None:
         self.config, self.dataset, self.engine, self.progress = config, dataset, engine, progress
         self.save, self.every, self.history_file, self.stop = save, every, history_file, stop
-        self.rows = dataset.rows_of("train")
+        self.rows = counted_rows(dataset, "train")
+        self.classes = class_weights(config.train.class_weight, dataset, self.rows)
+        self.weight = total_weight(dataset, self.rows, self.classes)
         self.history: list[EpochRecord] = []
         self.step = 0  # of the run
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0  # of the epoch under way
@@ -109,7 +112,7 @@ class Trainer:
         record = EpochRecord(
             epoch=epoch,
             lr=rates,
-            train_loss=self.loss_sum / len(self.rows),
+            train_loss=self.loss_sum / self.weight,
             valid_auc=valid[0],
             valid_logloss=valid[1],
             table={name: float(value) for name, value in self.engine.statistics().items()},
@@ -143,7 +146,7 @@ class Trainer:
             self.engine.statistics()  # begin counting
         while self.batch < total:
             last = total if self.every is None else min(total, self.batch + self.every - self.step % self.every)
-            span = BatchRange(epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum)
+            span = BatchRange(epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.classes)
             started = time.perf_counter()
             self.loss_sum, done = self.engine.train(span, on_batches)
             self.seconds += time.perf_counter() - started
