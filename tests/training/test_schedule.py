@@ -125,12 +125,15 @@ def test_early_stopping_can_watch_the_logloss(dataset: ClickDataset, monkeypatch
 
 
 class Counter(Progress):
-    """Counts the batches of this process."""
+    """Counts the batches of this process up to a limit."""
 
-    batches = 0
+    batches = limit = 0
 
     def advance(self, amount: int, note: str = "") -> None:
         self.batches += note != ""
+
+    def is_reached(self) -> bool:
+        return self.batches >= self.limit
 
 
 @pytest.mark.parametrize("schedule", ["plateau", "cosine"])
@@ -141,9 +144,9 @@ def test_a_stopped_run_goes_on_with_the_same_bits(schedule: str, dataset: ClickD
     assert fell[-1], "the plateau was never reached; choose rates that overshoot"
     for steps in (3, 14, 25, 29):
         counter = Counter(enabled=False)
+        counter.limit = steps
         with pytest.raises(StoppedError):
-            train(config, dataset, output=tmp_path / str(steps), progress=counter,
-                  stop=lambda counter=counter, steps=steps: counter.batches >= steps)  # fmt: skip
+            train(config, dataset, output=tmp_path / str(steps), progress=counter, stop=counter.is_reached)
         again = train(config, dataset, output=tmp_path / str(steps), resume=True)
         assert [one.reproducible() for one in again.history] == [one.reproducible() for one in whole.history]
         assert again.test_logloss == whole.test_logloss
