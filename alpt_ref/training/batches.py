@@ -91,7 +91,9 @@ def training_batches(
     last: int | None = None,
     classes: ClassWeights | None = None,
 ) -> Generator[Batch, None, None]:
-    """The epoch's batches, their weights times those of the `classes`. Nothing here depends on the training step, so a caller may gather ahead of it.
+    """The epoch's batches, their weights times those of the `classes`.
+
+    Nothing here depends on the training step, so a caller may gather ahead of it.
 
     Those of a store on disk, which may be larger than the memory, are gathered many at a time by a thread that reads
     ahead and ends with the generator; they are the same batches.

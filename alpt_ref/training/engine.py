@@ -75,6 +75,8 @@ class BatchRange:
         epoch's batches.
     rates : dict
         Learning rates of the epoch: ``table``, ``dense`` and, for ALPT, ``step``.
+    ramp : callable, optional
+        Factor on these rates at a step of the run, counted from 1; None: 1 at every step.
     steps_before : int
         Steps of the run before batch `first`.
     loss_sum : float
@@ -91,7 +93,15 @@ class BatchRange:
     last: int
     steps_before: int
     loss_sum: float
+    ramp: Callable[[int], float] | None = None
     classes: ClassWeights | None = None
+
+    def rates_at(self, step: int) -> dict[str, float]:
+        """The learning rates at a step of the run, counted from 1."""
+        if self.ramp is None:
+            return self.rates
+        factor = self.ramp(step)
+        return {name: rate * factor for name, rate in self.rates.items()}
 
 
 class Engine(ABC):
@@ -180,7 +190,7 @@ class CpuEngine(Engine):
         with contextlib.closing(parts):  # the reader of a store ends here, also where a traceback outlives the error
             for batch in parts:
                 try:
-                    loss = self._step(batch, span.rates)
+                    loss = self._step(batch, span.rates_at(span.steps_before + done + 1))
                 except TrainingError as error:  # found here or by the table, which does not know the step
                     step = span.steps_before + done + 1
                     raise DivergedError(str(error), epoch=span.epoch, step=step) from error

@@ -33,7 +33,7 @@ def test_auc_counts_weighted_pairs_exactly(rows: list[tuple[bool, int, int]], un
     weights = np.array([row[2] * unit for row in rows], np.float32)
     share = pairs_in_order(labels, scores, [Fraction(float(w)) for w in weights])
     if share is None:
-        with pytest.raises(InputError, match="AUC needs both classes|must not be 0 in all"):
+        with pytest.raises(InputError, match=r"AUC needs both classes|must not be 0 in all"):
             auc(labels, scores, sample_weight=weights)
         return
     assert auc(labels, scores, sample_weight=weights) == float(share)
