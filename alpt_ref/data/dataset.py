@@ -129,10 +129,12 @@ class ClickDataset:
 
     def validate(self) -> None:
         """Check every id, label and split value; InputError at the first that breaks its rule."""
+        slots = self.slots or (1,) * self.fields
+        first, last = np.repeat(self.field_offsets[:-1], slots), np.repeat(self.field_offsets[1:], slots)
         for start in range(0, self.rows, _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             low, high = self.ids[rows].min(axis=0), self.ids[rows].max(axis=0)
-            if (low < self.field_offsets[:-1]).any() or (high >= self.field_offsets[1:]).any():
+            if (low < first).any() or (high >= last).any():
                 raise InputError("ids must lie in their field's range field_offsets[f] .. field_offsets[f+1]-1")
             if self.labels[rows].max() > 1:
                 raise InputError(f"labels must be 0 or 1, got {int(self.labels[rows].max())}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.store.gather import gather_batches, gather_rows
-from alpt_ref.errors import AlptWarning
+from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.weights import ClassWeights, weighted
 
@@ -57,6 +57,18 @@ def warn_of_single_row(config: RunConfig, rows: int) -> None:
             AlptWarning,
             stacklevel=3,
         )
+
+
+def require_cpu(config: RunConfig, dataset: ClickDataset, device: str) -> None:
+    """`InputError` if the data or settings are ones that only the CPU's engine takes, and `device` is another."""
+    reasons = {
+        "multi-valued or valued fields": dataset.values is not None,
+        "sample weights": dataset.weights is not None,
+        "class weights": config.train.class_weight != "none",
+    }
+    for what, there in reasons.items():
+        if there and device != "cpu":
+            raise InputError(f"device {device!r} does not train on {what}; use --device cpu")
 
 
 def batch_rows(

@@ -285,6 +285,7 @@ ENGINES: dict[str, str] = {"cpu": "engine:CpuEngine", "cuda": "engine_cuda:CudaE
 def make_engine(config: RunConfig, dataset: ClickDataset, device: str = "cpu") -> Engine:
     """The engine of a device, its table and model at their initial values."""
     module, name = ENGINES[_check.choice("device", device, tuple(ENGINES))].split(":")
+    batches.require_cpu(config, dataset, device)
     get_backend(device)  # refuses, with the reason, a device that cannot be used
     engine: Engine = getattr(importlib.import_module(f".{module}", __package__), name)(config, dataset)
     return engine
