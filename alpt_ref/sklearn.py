@@ -66,8 +66,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     min_count : int
         Categories seen less often share the out-of-vocabulary row.
     bins : int
-    class_weight : dict, "balanced" or None
-        Weights of the labels in training; predictions are no click rates then.
+    class_weight : dict, "balanced" or None; predictions are click rates with None only
     random_state : int, RandomState or None
         Of weights, batches and stochastic rounding. The same number gives the same model bit for bit, with any number
         of threads.
