@@ -256,6 +256,8 @@ class Trainer:
         }
         if code := code_of(self.config):
             meta["code"] = code
+        if dataset.values is not None:  # ids are looked up times a value, several a field
+            meta["slots"] = list(dataset.slots_of_fields)
         settings = self.config.replace("train", threads=None)  # results and checkpoints do not depend on them
         return Checkpoint(settings, arrays, meta, timing)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 
 from alpt_ref.catalog import TABLES
 from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit
+from alpt_ref.studies.table_diagnostics import frequencies
 from alpt_ref.training.batches import require_cpu
 from alpt_ref.training.build import build
+from alpt_ref.training.checkpoint import read_checkpoint
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, CpuEngine, make_engine
 from alpt_ref.training.evaluation import predict_logits
@@ -21,7 +25,7 @@ from alpt_ref.training.pooling import positions
 from alpt_ref.training.train import train
 from tests.tolerances import FLOAT32, GRADIENT
 
-from .test_resume import tiny
+from .test_resume import reproducible, stopped, tiny
 
 SLOTS, SIZES = (1, 3, 2), (6, 12, 5)
 OFFSETS = np.cumsum([0, *SIZES])[:-1]
@@ -186,3 +190,39 @@ def test_a_gpu_is_refused_in_a_sentence() -> None:
             require_cpu(tiny(), other, "cuda")
     with pytest.raises(InputError, match=r"device 'cuda' does not train on class weights; use --device cpu"):
         require_cpu(tiny(class_weight=2.0), synthetic_clicks(rows=50, fields=3, features=90, seed=1), "cuda")
+
+
+def test_a_store_of_weighted_bags_trains_resumes_and_is_read_again_with_the_same_bits(tmp_path: Path) -> None:
+    weights = np.random.default_rng(5).integers(0, 3, 800).astype(np.float32)
+    memory = dataclasses.replace(bags(800), weights=weights)
+    memory.save(tmp_path / "data")
+    store = ClickDataset.open(tmp_path / "data", verify=True)
+    config = tiny(epochs=2, batch_size=100, class_weight="balanced")
+    expected = train(config, memory, output=tmp_path / "memory")
+    train(config, store, output=tmp_path / "store")
+    assert reproducible(tmp_path / "store") == reproducible(tmp_path / "memory")
+    stopped(config, store, tmp_path / "run", 3)
+    resumed = train(config, store, output=tmp_path / "run", resume=True)
+    again = train(config, store, output=tmp_path / "run")  # read from the folder
+    for result in (resumed, again):
+        assert (result.test_auc, result.test_logloss) == (expected.test_auc, expected.test_logloss)
+        for name, array in expected.table.state().items():
+            assert result.table.state()[name].tobytes() == array.tobytes(), name
+    meta = read_checkpoint(tmp_path / "run").meta
+    assert meta["slots"] == list(SLOTS)
+    assert meta["unseen"] == [0.0, 0.0, 0.0]  # the first id pads only, and padding is no unseen value
+
+
+def test_unseen_values_are_counted_in_filled_slots() -> None:
+    seen = UnseenValues(("a", "b"), np.array([0, 4], np.uint32), slots=(1, 3))
+    ids = np.array([[0, 4, 5, 4], [1, 4, 4, 4]], np.uint32)
+    seen.add(ids, np.array([[1, 1, 1, 0], [1, 0, 0, 0]], np.float32))
+    assert seen.shares().tolist() == [0.5, 0.5]  # b: one unknown of two values
+    assert seen.share == 0.5
+
+
+def test_what_a_table_met_in_training_leaves_empty_slots_out() -> None:
+    data = bags(100)
+    rows = data.rows_of("train")
+    assert frequencies(data).sum() == np.count_nonzero(data.values[rows])
+    assert frequencies(data)[OFFSETS].sum() == 0
