@@ -111,10 +111,10 @@ def text_layout(schema: Schema, head: Sequence[str], *, labelled: bool = True, i
             return Layout(tried[best], names, False, text.quote, text.missing)
     found = [width.most_common(1)[0][0] for width in widths]
     width, delimiter = max(zip(found, tried, strict=True), key=lambda pair: pair[0])
+    many = f"{width} column{'' if width == 1 else 's'} (delimiter: {NAMES.get(delimiter, delimiter)})"
     raise InputError(
-        f"line 1: most lines have {width} column{'' if width == 1 else 's'} (delimiter: {NAMES.get(delimiter, delimiter)}) "
-        f"where text.columns of the schema names {len(text.columns)}, and the first is no header with the names that "
-        f"the schema needs, such as {needed[0]!r}; mend [text] in the schema"
+        f"line 1: most lines have {many} where text.columns of the schema names {len(text.columns)}, and the first is "
+        f"no header with the names that the schema needs, such as {needed[0]!r}; mend [text] in the schema"
     )
 
 
