@@ -1,4 +1,4 @@
-"""Command ``alpt-ref``: data, train, compare, predict, export, pack, quantize, check, verify, figures, reproduce, bench.
+"""Command ``alpt-ref``: data, train, compare, predict, export, pack, quantize, check and the rest.
 
 Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130
 (SIGTERM: 143): interrupted, with a sentence on how to resume. A traceback is a bug in this package.

@@ -21,11 +21,11 @@ from alpt_ref.cli.options import allow_option, echo
 @click.option("--wide", is_flag=True, help="fbgemm: 4- and 2-bit codes as 8-bit rows with float32 scales, exact.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -> None:
-    """Write table, backbone and vocabulary of a run for other runtimes, and print how far values are from `table.lookup`.
+    """Write table, backbone and vocabulary of a run for other runtimes.
 
     RUN_OR_CHECKPOINT is the output folder of `alpt-ref train` or `pack`, a checkpoint, or the folder of a table that
-    `alpt-ref quantize` wrote. `encode.py` in the export turns raw rows into ids without this package; what the export
-    lacks is printed.
+    `alpt-ref quantize` wrote. `encode.py` in the export turns raw rows into ids without this package. Printed: how
+    far values are from `table.lookup`, and what the export lacks.
     """
     from alpt_ref.serving import export
     from alpt_ref.serving.complete import sentence

@@ -1,8 +1,8 @@
 """The backbones' logits in plain NumPy: no buffers to share, so that threads may call, and little to do for one row.
 
 `FORWARDS` maps a kind of ``catalog.MODELS`` to ``prepare(state) -> forward``, where ``forward(x)`` gives the logits,
-float32 (rows,), of embeddings ``x``, float32 (rows, fields, width). Equal to the models' own but for the order of float32
-sums; batch norm is scale and shift, both computed in float64.
+float32 (rows,), of embeddings ``x``, float32 (rows, fields, width). Equal to the models' own but for the order of
+float32 sums; batch norm is scale and shift, both computed in float64.
 """
 
 from __future__ import annotations

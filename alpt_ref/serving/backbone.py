@@ -1,12 +1,12 @@
 """The backbone beside an exported table: ``model.safetensors`` (parameters) and ``model.py`` (a PyTorch module).
 
-The module needs torch and safetensors (and fbgemm-gpu where the table is FBGEMM's operator), not this package. It computes
-logits as the papers define the backbones, batch norm with its running statistics, and probabilities; an id outside its
-field is refused.
+The module needs torch and safetensors (and fbgemm-gpu where the table is FBGEMM's operator), not this package. It
+computes logits as the papers define the backbones, batch norm with its running statistics, and probabilities; an id
+outside its field is refused.
 
 FBGEMM's inference operator has step sizes in float16. The module gives it the weight ``step_size / float16(step_size)``
-for each row (``row_weight`` in ``model.safetensors``): the product is the step size but for one rounding, and scores are
-those of the other exports within 1e-6.
+for each row (``row_weight`` in ``model.safetensors``): the product is the step size but for one rounding, and scores
+are those of the other exports within 1e-6.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from alpt_ref.serving.container import tensor_file
 
 FILE, MODULE = "model.safetensors", "model.py"
 FORMAT, FORMAT_VERSION = "alpt_ref backbone", "1"
+BESIDES = ("field_offsets", "row_weight")
+"""Tensors of the file that are no parameters."""
 
-SOURCE = f'''"""Click model exported by alpt_ref: `ClickModel()(ids)` are the logits of ids (rows, fields), `.score(ids)` probabilities."""
+SOURCE = f'''"""Click model exported by alpt_ref: `ClickModel().score(ids)`: probabilities of ids (rows, fields)."""
 
 import importlib.util
 import pathlib
@@ -56,8 +58,12 @@ class ClickModel(torch.nn.Module):
         while (name := f"mlp.{{layer}}.") + "linear.weight" in self.parts:
             x = x @ self.part(name + "linear.weight")
             if name + "norm.weight" in self.parts:
-                scale = self.part(name + "norm.weight").double() / (self.part(name + "norm.running_var").double() + {EPS!r}).sqrt()
-                shift = self.part(name + "norm.bias").double() - self.part(name + "norm.running_mean").double() * scale
+                gain, shift, mean, variance = (
+                    self.part(f"{{name}}norm.{{key}}").double()
+                    for key in ("weight", "bias", "running_mean", "running_var")
+                )
+                scale = gain / (variance + {EPS!r}).sqrt()
+                shift = shift - mean * scale
                 x = (x * scale.float() + shift.float()).relu()
             else:
                 x = (x + self.part(name + "linear.bias")).relu()
@@ -75,7 +81,7 @@ class ClickModel(torch.nn.Module):
     def forward(self, ids):
         first, end = self.field_offsets[:-1], self.field_offsets[1:]
         if ids.shape[1:] != first.shape or ((ids < first) | (ids >= end)).any():
-            raise IndexError(f"ids must be (rows, {{len(first)}}), each in its field, from {{first.tolist()}} to below {{end.tolist()}}")
+            raise IndexError(f"ids must be (rows, {{len(first)}}), from {{first.tolist()}} to below {{end.tolist()}}")
         x = self.rows(ids)
         if self.kind == "logistic":
             return x.sum((1, 2)) + self.part("bias")
@@ -142,7 +148,7 @@ def exportable(kind: str | None) -> bool:
 
 
 def write_parameters(folder: Path, kind: str, dense: Mapping[str, NDArray[Any]], extra: Mapping[str, Any]) -> None:
-    """Write ``model.safetensors``: the backbone's parameters and buffers under their names, its kind in the metadata."""
+    """Write ``model.safetensors``: parameters and buffers under their names, the kind in the metadata."""
     arrays = {name: np.ascontiguousarray(array) for name, array in (*dense.items(), *extra.items())}
     shapes = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
     about = {"format": FORMAT, "format_version": FORMAT_VERSION, "version": __version__, "kind": kind}

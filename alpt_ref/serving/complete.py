@@ -19,13 +19,14 @@ ALL = (*vocabulary_file.FILES, backbone.FILE, backbone.MODULE, README)
 """Every file that `write` may make."""
 
 _USES = {
-    "safetensors": "`table.safetensors` holds codes and step sizes, `model.safetensors` the backbone's parameters, whose "
-    "arithmetic is written out in `model.py` of an export `--to torch`.",
+    "safetensors": "`table.safetensors` holds codes and step sizes, `model.safetensors` the backbone's parameters; "
+    "`model.py` of an export `--to torch` computes with them.",
     "torch": "`model.py` (torch, safetensors) reads the other files.",
     "fbgemm": "`model.py` (torch, safetensors) reads rows with `torch.ops.quantized.embedding_bag_*_unpack`.",
-    "tbe": "`model.py` (torch, safetensors, fbgemm-gpu) makes the operator and gives it each row's step size in float32.",
-    "onnx": "`model.onnx` takes `ids`, int64 (rows, fields), and answers `logits` and `probabilities`, float32 (rows,); it "
-    "reads the table from `table.bin` beside it.",
+    "tbe": "`model.py` (torch, safetensors, fbgemm-gpu) makes the operator and weighs rows by what float16 left of "
+    "their step sizes.",
+    "onnx": "`model.onnx` takes `ids`, int64 (rows, fields), and answers `logits` and `probabilities`, float32 "
+    "(rows,); the table is in `table.bin` beside it.",
 }
 _CALLS = {
     "onnx": """import onnxruntime
@@ -105,15 +106,15 @@ def _readme(source: ExportSource, to: str, facts: Mapping[str, Any]) -> str:
     lines = [
         f"# Click model exported by alpt_ref --to {to}",
         "",
-        f"Table of {table.n:,} rows of {table.d} in {width}; its values {facts['values']}. {held[0].upper()}{held[1:]}.",
+        f"Table of {table.n:,} rows of {table.d} in {width}: {facts['values']}. {held[0].upper()}{held[1:]}.",
         "",
         _USES[to],
     ]
     if source.vocabulary is not None:
         lines += [
             "",
-            "`encode.py` (Python's standard library alone) turns a raw row, a dict from column to value, into ids; it reads "
-            "`vocabulary.json`.",
+            "`encode.py` (Python's standard library alone) turns a raw row, a dict from column to value, into ids; it "
+            "reads `vocabulary.json`.",
         ]
     call = _CALLS.get("torch" if to in backbone.LOOKUPS else to)
     if source.vocabulary is not None and facts["model"] and call:

@@ -50,9 +50,7 @@ def read(folder: Path) -> Exported:
     """
     marker: Any = read_json(folder / MARKER)
     if not isinstance(marker, dict) or not marker.get("model"):
-        raise InputError(
-            f"the export in {folder} lacks the backbone; name a run, a packed run or an export that holds it"
-        )
+        raise InputError(f"the export in {folder} lacks the backbone; name a run, a packed run or another export")
     try:
         names, sizes = tuple(map(str, marker["fields"])), tuple(map(int, marker["field_sizes"]))
         to, lacks, files = str(marker["to"]), tuple(map(str, marker["lacks"])), marker["files"]
@@ -61,11 +59,8 @@ def read(folder: Path) -> Exported:
             table, dense, forward = _stand_in(marker), {}, _session(folder, marker)
         else:
             stored = _tensors(verified(folder, backbone.FILE))
-            forward, dense = (
-                None,
-                {name: array for name, array in stored.items() if name not in ("field_offsets", "row_weight")},
-            )
-            table = _READERS[to](folder, stored)
+            table, forward = _READERS[to](folder, stored), None
+            dense = {name: array for name, array in stored.items() if name not in backbone.BESIDES}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
@@ -80,7 +75,8 @@ def _encoding(folder: Path, sizes: tuple[int, ...]) -> tuple[Vocabulary, Schema]
     if content.get("format_version") != vocabulary_file.FORMAT_VERSION:
         raise ValueError(f"{vocabulary_file.FILE} has format version {content.get('format_version')!r}")
     texts = [pa.array(field["categories"], type=pa.large_utf8()) for field in content["fields"]]
-    vocabulary = join_vocabulary(tuple(field["name"] for field in content["fields"]), texts)
+    binned = [field["binning"] == "quantile" for field in content["fields"]]
+    vocabulary = join_vocabulary(tuple(field["name"] for field in content["fields"]), texts, binned)
     if vocabulary.field_sizes != sizes:
         raise ValueError(f"{vocabulary_file.FILE} and {MARKER} have fields of other sizes")
     return vocabulary, Schema.from_dict(content["schema"], source=vocabulary_file.FILE)

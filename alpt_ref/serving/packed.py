@@ -1,8 +1,9 @@
 """A packed run: what serving needs of a finished one, sealed like a checkpoint, in one small folder.
 
-``packed.json`` (`MARKER`) holds configuration, schema and facts, with size and SHA-256 of every other file and a checksum of its own;
-``table.safetensors`` codes and step sizes (or float32 weights), ``model.safetensors`` the backbone, ``vocabulary.safetensors``
-the categories. No optimiser state, no history, no earlier states: it answers, and cannot be trained on.
+``packed.json`` (`MARKER`) holds configuration, schema and facts, with size and SHA-256 of every other file and a
+checksum of its own; ``table.safetensors`` codes and step sizes (or float32 weights), ``model.safetensors`` the
+backbone, ``vocabulary.safetensors`` the categories. No optimiser state, no history, no earlier states: it answers, and
+cannot be trained on.
 """
 
 from __future__ import annotations

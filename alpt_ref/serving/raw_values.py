@@ -1,4 +1,4 @@
-"""Rows as a program has them (dicts, frames) to ids, by the encoder that exports carry (`alpt_ref.serving.encode`)."""
+"""Rows as a program has them to ids: dicts by the encoder that exports carry, frames as the readers code them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.formats.frames import columns_of
+from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
 from alpt_ref.serving.encode import Encoder
 from alpt_ref.serving.vocabulary_file import content_of
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from alpt_ref.data.vocabulary import Vocabulary
 
 Ids = NDArray[np.int64]
+_UNREADABLE = (TypeError, ValueError, OverflowError)
 
 
 class RowEncoder:
-    """Ids of raw rows. Keeps the vocabulary as dictionaries, some hundred bytes a category."""
+    """Ids of raw rows; for dicts it keeps the vocabulary as dictionaries, some hundred bytes a category."""
 
     def __init__(self, schema: Schema, vocabulary: Vocabulary) -> None:
-        """Read the vocabulary once."""
-        content = content_of(schema, vocabulary)
-        self._encoder = Encoder(content)
+        """Nothing is read before it is needed."""
+        self._schema, self._vocabulary = schema, vocabulary
+        self._encoder: Encoder | None = None
         self._columns = tuple(dict.fromkeys(field.column for field in schema.fields))
 
     def of_dicts(self, rows: Sequence[Mapping[str, Any]]) -> Ids:
@@ -37,55 +38,49 @@ class RowEncoder:
         InputError
             A row lacks a column, or a value cannot be read as its field asks.
         """
-        ids = self._encoder.ids
-        number = 0
+        if self._encoder is None:  # two threads may both make one, which does no harm
+            self._encoder = Encoder(content_of(self._schema, self._vocabulary))
+        encoder, coded = self._encoder, []
         try:
-            coded = []
-            for number, row in enumerate(rows):
-                coded.append(ids(row))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(self._sentence(number, rows[number], error)) from None
+            for row in rows:
+                coded.append(encoder.ids(row))
+        except (KeyError, *_UNREADABLE) as error:
+            raise InputError(self._sentence(encoder, len(coded), rows[len(coded)], error)) from None
         return np.array(coded, np.int64)
 
     def of_frame(self, frame: Any) -> Ids:
         """Ids of the rows of a pandas or polars frame, an Arrow table or the like, by the names of its columns."""
-        names = _names(frame)
-        for name in self._columns:
-            if names.count(name) != 1:
-                what = "lacks column" if name not in names else "names twice the column"
-                raise InputError(f"the frame {what} {name!r}; it has {', '.join(map(repr, names[:8]))}")
-        arrays = columns_of(frame) or []
-        columns = {name: arrays[names.index(name)].tolist() for name in self._columns}
-        rows = len(next(iter(columns.values())))
-        if not rows:
+        from alpt_ref.data.formats.faulty import FaultyLines
+        from alpt_ref.data.formats.schema_rows import RowPlan, code_rows
+
+        plan, table = RowPlan(self._schema, labelled=False), arrow_table(frame)
+        plan.require(table.column_names, "the frame")
+        columns = {name: table.column(name).combine_chunks() for name in plan.needed}
+        count = table.num_rows
+        if not count:
             raise InputError("the frame has no rows; nothing is to be scored")
-        ids = np.empty((rows, len(self._encoder.fields)), np.int64)
-        for place, (field, index) in enumerate(self._encoder.fields):
-            first, known = field["first_id"], {}
-            values = columns[field["column"]]
-            out = []
-            for number, value in enumerate(values):
-                key = (value, value.__class__)
-                try:
-                    found = known.get(key)
-                    if found is None:
-                        found = known[key] = index.get(self._encoder.category(field, value), first)
-                except (TypeError, ValueError, OverflowError) as error:
-                    raise InputError(f"row {number}, column {field['column']!r}: {_reason(error)}") from None
-                out.append(found)
-            ids[:, place] = out
+        faulty = FaultyLines(0, count)
+        coded = code_rows(plan, columns, faulty, np.arange(count))
+        if faulty.count:
+            row, reason = faulty.examples[0]
+            raise InputError(f"row {row}: {reason}")
+        vocabulary = self._vocabulary
+        offsets = offsets_of(vocabulary.field_sizes)
+        ids = np.empty((count, len(coded.fields)), np.int64)
+        for place, field in enumerate(coded.fields):
+            ids[:, place] = (offsets[place] + vocabulary.local_ids(place, field.categories))[field.codes]
         return ids
 
-    def _sentence(self, number: int, row: Any, error: Exception) -> str:
+    def _sentence(self, encoder: Encoder, number: int, row: Any, error: Exception) -> str:
         if not isinstance(row, Mapping):
             return f"row {number} must be a mapping from column to value, got {type(row).__name__}"
         lacking = [name for name in self._columns if name not in row]
         if lacking:
             return f"row {number} lacks column {lacking[0]!r}; give None where a value is missing"
-        for field, _ in self._encoder.fields:
+        for field, _, edges in encoder.fields:
             try:
-                self._encoder.category(field, row[field["column"]])
-            except (TypeError, ValueError, OverflowError) as own:
+                encoder.category(field, edges, row[field["column"]])
+            except _UNREADABLE as own:
                 return f"row {number}, column {field['column']!r}: {_reason(own)}"
         return f"row {number}: {_reason(error)}"
 
@@ -100,12 +95,18 @@ def is_frame(rows: Any) -> bool:
     return named or (hasattr(rows, "iloc") and getattr(rows, "ndim", 0) == 2)
 
 
-def _names(frame: Any) -> list[str]:
-    names = getattr(frame, "column_names", None)
-    if names is None:
-        names = getattr(frame, "columns", None)
-    if names is None or callable(names):
-        import pyarrow as pa
+def arrow_table(frame: Any) -> Any:
+    """The frame as an Arrow table."""
+    import pyarrow as pa
 
-        names = pa.table(frame).column_names
-    return [str(name) for name in names]
+    try:
+        if hasattr(frame, "iloc"):
+            return pa.Table.from_pandas(frame, preserve_index=False)
+        if hasattr(frame, "__arrow_c_stream__"):
+            return pa.table(frame)
+        from pyarrow.interchange import from_dataframe
+
+        return from_dataframe(frame)
+    except (pa.ArrowException, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"the frame cannot be read as an Arrow table ({reason}); give it with plain columns") from None

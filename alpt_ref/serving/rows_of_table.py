@@ -16,7 +16,7 @@ Lookup = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 def lookup_of(table: ServingTable) -> Lookup:
     """``ids (rows, fields) -> float32 (rows, fields, d)``: the bits of `ServingTable.lookup`; ids are not checked."""
-    codes_of, step_size, d = _codes(table), table.step_size, table.d
+    codes_of, step_size = _codes(table), table.step_size
     if step_size is None:
         return codes_of
     if table.bias is not None:

@@ -75,9 +75,7 @@ class Scorer:
             self._source, self._forward = of_checkpoint(self._checkpoint), None
         source = self._source
         if source.kind is None or not source.sizes:
-            raise InputError(
-                f"{path} holds a table without a model; name a run, a packed run or an export with its backbone"
-            )
+            raise InputError(f"{path} holds a table without a model; name a run, a packed run or another export")
         self._offsets = offsets_of(source.sizes)
         self._lock, self._model, self._encoder = threading.Lock(), None, None
         if self._forward is None and source.kind in FORWARDS:
@@ -140,9 +138,7 @@ class Scorer:
         if self._encoder is None:
             source = self._source
             if source.vocabulary is None or source.schema is None:
-                raise InputError(
-                    f"raw rows cannot be scored, for the model lacks {source.lacks[0]}; give an array of ids"
-                )
+                raise InputError(f"only ids can be scored: the model lacks {source.lacks[0]}; give an array of ids")
             with self._lock:
                 self._encoder = self._encoder or RowEncoder(source.schema, source.vocabulary)
         return self._encoder

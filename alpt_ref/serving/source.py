@@ -1,4 +1,4 @@
-"""What is exported, packed or served: a run, a checkpoint or a packed run, or a table that was exported or quantised."""
+"""What is exported or served: a run, a checkpoint or a packed run, or a table that was exported or quantised."""
 
 from __future__ import annotations
 
