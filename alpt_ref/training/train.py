@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_text
+from alpt_ref._util.files import claim_folder, path_of, read_json, remove_parts, write_text
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -122,7 +122,7 @@ def train(
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
             return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
-        folder = _claim(Path(output), config, dataset)
+        folder = _claim(path_of(output, "output"), config, dataset)
         with folder_lock(folder):
             _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
