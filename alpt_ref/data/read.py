@@ -1,25 +1,17 @@
 """One function for every source of raw clicks: files of any kind, folders, patterns, frames and tables.
 
-A schema, or the name of a text format, says what they hold. `reader_of` gives the reader, `read` its rows in RAM;
-`encode_reader` writes a store in bounded memory.
+A schema, or the name of a text format, says what they hold. `encode_file` writes a store of files in bounded memory.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from alpt_ref.data.fields import PARTS, Part
-from alpt_ref.data.formats.pieces import MAX_BAD_ROWS, OnBadRow, PieceProgress, PieceReader
-from alpt_ref.data.formats.sources import list_files
-from alpt_ref.data.raw import DEFAULT_MIN_COUNT, RawClicks, read_raw
+from alpt_ref.data.formats.pieces import MAX_BAD_ROWS, OnBadRow, PieceProgress
+from alpt_ref.data.formats.readers import reader_of
+from alpt_ref.data.raw import RawClicks, read_raw
 from alpt_ref.data.schema import Schema, schema_of, shipped_schemas
-from alpt_ref.errors import InputError
-
-if TYPE_CHECKING:
-    from alpt_ref.data.formats.text import TextReader
 
 
 def read(
@@ -72,11 +64,12 @@ def read(
     found = schema_or_format(schema)
     if times is None:
         times = isinstance(found, Schema) and found.time is not None
-    return read_raw(
-        reader_of(
-            source, found, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, times=times, progress=progress
-        )
+    kind, of_schema = (found, None) if isinstance(found, str) else (None, found)
+    reader = reader_of(
+        source, kind=kind, schema=of_schema, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, times=times,
+        progress=progress,
     )  # fmt: skip
+    return read_raw(reader)
 
 
 def schema_or_format(named: str | Path | Schema) -> str | Schema:
@@ -96,63 +89,3 @@ def schema_or_format(named: str | Path | Schema) -> str | Schema:
     ):
         return named
     return schema_of(named)
-
-
-def reader_of(source: Any, schema: str | Schema, *, times: bool = False, **options: Any) -> PieceReader:
-    """The reader of a source; `schema` is a schema, or the name of a text format.
-
-    Parameters
-    ----------
-    source, schema
-        As in `read`, the schema read already.
-    times : bool
-        Whether the schema's column of times is read.
-    **options
-        Of `PieceReader`.
-
-    Raises
-    ------
-    InputError
-        The source is not there, or of no kind that the schema is for.
-    """
-    parts: tuple[Part, ...] | None = None
-    if isinstance(source, Mapping):
-        source, parts = _in_order(source)
-    if isinstance(schema, str):
-        reader: PieceReader = _text_reader(source, schema, options)
-    else:
-        reader = _schema_reader(source, schema, times, options)
-    if parts is not None:
-        reader.parts = parts
-    return reader
-
-
-def _text_reader(source: Any, kind: str, options: dict[str, Any]) -> TextReader:
-    from alpt_ref.data.formats.text import TextReader
-    from alpt_ref.data.registry import format_of
-
-    if not isinstance(source, (str, os.PathLike, tuple, list)):
-        raise InputError(f"text format {kind!r} reads files, got a {type(source).__name__}; give a schema for a table")
-    reader = TextReader(source, format_of(kind), **options)
-    reader.min_count = DEFAULT_MIN_COUNT.get(kind)
-    return reader
-
-
-def _schema_reader(source: Any, schema: Schema, times: bool, options: dict[str, Any]) -> PieceReader:
-    raise NotImplementedError
-
-
-def _in_order(source: Mapping[str, Any]) -> tuple[list[Path], tuple[Part, ...]]:
-    """The files of all parts, training rows first, and the part of each."""
-    unknown = [name for name in source if name not in PARTS]
-    if unknown:
-        raise InputError(f"a source in parts takes {', '.join(PARTS)}, got {unknown[0]!r}")
-    files: list[Path] = []
-    parts: list[Part] = []
-    for name in PARTS:
-        if source.get(name):
-            found = list_files(source[name])
-            files += found
-            parts += [name] * len(found)  # type: ignore[list-item]
-    list_files(files)  # one named under two parts
-    return files, tuple(parts)

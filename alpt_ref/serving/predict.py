@@ -31,8 +31,8 @@ from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.serving.raw_rows import Piece, digests_of, open_files, pieces_of, vocabulary_of
-from alpt_ref.serving.source import restored_model, serving_table
-from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
+from alpt_ref.serving.source import read_trained, restored_model, serving_table
+from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.metrics import auc
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def predict(
     Parameters
     ----------
     run : path
-        Output folder of a run (its tested state), or a checkpoint's folder.
+        Output folder of a run (its tested state), a checkpoint's folder, or a packed run.
     output : path
         The CSV file; ``-`` for standard output, a device or a pipe. ``row`` counts the rows of the raw files, those
         that a store was made of too, in their order from 0; a bad row that is left out keeps its number, a header has
@@ -123,7 +123,7 @@ def predict(
     named = list_files(file) if file is not None else ()
     endings = (".csv", ".txt") if Path(output).suffix else ()  # a name without an ending promises no other format
     output = check_output_file(output, inputs=named, endings=endings)
-    checkpoint = read_checkpoint(run)
+    checkpoint = read_trained(run)
     shown = progress or Progress(enabled=False)
     if store is not None:
         dataset = _own_store(checkpoint, Path(store))
