@@ -14,6 +14,7 @@ from alpt_ref.tables import make_table
 from alpt_ref.training.batches import batch_count
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.schedule import decays
+from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -42,7 +43,7 @@ def build(config: RunConfig, dataset: ClickDataset, *, device: str = "cpu") -> t
         seed=seed,
         field_offsets=dataset.field_offsets,
         device=device,
-        epoch_updates=max(1, batch_count(len(dataset.rows_of("train")), config.train.batch_size)),
+        epoch_updates=max(1, batch_count(len(counted_rows(dataset, "train")), config.train.batch_size)),
         **settings.own(),
     )
     sizes = config.model.own()

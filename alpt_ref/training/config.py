@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
-from alpt_ref._util.settings import NAME, NOT_NEGATIVE, Rule, Settings, changed_repr, choice, optional, whole
+from alpt_ref._util.settings import NAME, NOT_NEGATIVE, POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.tables.options import check_optimizer
@@ -29,6 +29,10 @@ SHARE = Rule("a share from 0 to 1", lambda value: 0 <= value <= 1)
 FRACTION = Rule("a number above 0 and at most 1", lambda value: 0 < value <= 1)
 INSIDE = Rule("a number above 0 and below 1", lambda value: 0 < value < 1)
 FOLDS = Rule("0 (random splits) or a whole number of at least 3", lambda value: value == 0 or value >= 3)
+CLASS_WEIGHT = Rule(
+    "none, balanced or a finite number above 0 (in float32)",
+    lambda value: value in ("none", "balanced") if isinstance(value, str) else POSITIVE.test(value),
+)
 RISING = Rule(
     "rising whole numbers of at least 1",
     lambda value: all(a < b for a, b in zip((0, *value), value, strict=False)),
@@ -132,6 +136,11 @@ class TrainConfig(Settings, frozen=True):
     test_epoch: Annotated[str, choice("best", "last"), "Test the epoch of the best validation metric, or the last."] = (
         "best"
     )
+    class_weight: Annotated[
+        float | str,
+        CLASS_WEIGHT,
+        "Weight of a row with a click where one without has 1; balanced: both classes weigh the same in training.",
+    ] = "none"
     seed: Annotated[int, whole(0), "Initial weights, order of rows, rounding."] = 0
     threads: Annotated[int | None, optional(whole(1)), "Cores to use; none: all. No result depends on it."] = None
     device: Annotated[str, choice("cpu", "cuda"), "Where to compute."] = "cpu"
@@ -216,6 +225,8 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     del plain["data"]
     plain["train"].pop("threads")
     _drop_idle(plain["train"], config.train)
+    if config.train.class_weight == "none":  # as before there was the setting
+        plain["train"].pop("class_weight")
     if plain["train"]["device"] == "cpu":  # a run has the hash that it had before there was another device
         plain["train"].pop("device")
         plain["model"].pop("precision")

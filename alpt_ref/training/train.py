@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_text
+from alpt_ref._util.files import claim_folder, path_of, read_json, remove_parts, write_text
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -34,9 +34,11 @@ from alpt_ref.training.results import RunResult, read_result, write_history, wri
 from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
 from alpt_ref.training.trainer import StoppedError, Trainer
+from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.data.fields import Part
     from alpt_ref.models import Model
     from alpt_ref.tables import EmbeddingTable
 
@@ -116,7 +118,7 @@ def train(
             config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
-    rows = int((dataset.split == 0).sum())
+    rows = len(counted_rows(dataset, "train"))
     warn_of_single_row(config, rows)
     ramp_of(config.train, batch_count(rows, config.train.batch_size))  # refuses a warm-up that never ends
     device = config.train.device
@@ -125,7 +127,7 @@ def train(
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
             return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
-        folder = _claim(Path(output), config, dataset)
+        folder = _claim(path_of(output, "output"), config, dataset)
         with folder_lock(folder):
             _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
@@ -165,8 +167,9 @@ def require_usable(dataset: ClickDataset) -> None:
             AlptWarning,
             stacklevel=2,
         )
-    for part in ("train", "valid", "test"):
-        labels = dataset.labels[dataset.split == ("train", "valid", "test").index(part)]
+    parts: tuple[Part, ...] = ("train", "valid", "test")
+    for part in parts:
+        labels = dataset.labels[counted_rows(dataset, part)]  # a row of weight 0 is not there
         if not len(labels):
             raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
         if part == "train" and labels.min() == labels.max():

@@ -27,6 +27,7 @@ from alpt_ref.training.engine import BatchRange, DivergedError, Engine
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 from alpt_ref.training.schedule import best_epoch, ramp_of
 from alpt_ref.training.versions import versions
+from alpt_ref.training.weights import class_weights, counted_rows, total_weight
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -75,7 +76,9 @@ class Trainer:
     ) -> None:
         self.config, self.dataset, self.engine, self.progress = config, dataset, engine, progress
         self.save, self.every, self.history_file, self.stop = save, every, history_file, stop
-        self.rows = dataset.rows_of("train")
+        self.rows = counted_rows(dataset, "train")
+        self.classes = class_weights(config.train.class_weight, dataset, self.rows)
+        self.weight = total_weight(dataset, self.rows, self.classes)
         self.ramp = ramp_of(config.train, batches.batch_count(len(self.rows), config.train.batch_size))
         self.history: list[EpochRecord] = []
         self.step = 0  # of the run
@@ -113,7 +116,7 @@ class Trainer:
         record = EpochRecord(
             epoch=epoch,
             lr=self._last_rates(rates),
-            train_loss=self.loss_sum / len(self.rows),
+            train_loss=self.loss_sum / self.weight,
             valid_auc=valid[0],
             valid_logloss=valid[1],
             table={name: float(value) for name, value in self.engine.statistics().items()},
@@ -151,7 +154,9 @@ class Trainer:
             self.engine.statistics()  # begin counting
         while self.batch < total:
             last = total if self.every is None else min(total, self.batch + self.every - self.step % self.every)
-            span = BatchRange(epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.ramp)
+            span = BatchRange(
+                epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.classes, self.ramp
+            )
             started = time.perf_counter()
             self.loss_sum, done = self.engine.train(span, on_batches)
             self.seconds += time.perf_counter() - started
