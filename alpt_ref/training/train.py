@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_text
+from alpt_ref._util.files import claim_folder, path_of, read_json, remove_parts, write_text
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -30,6 +30,7 @@ from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
+from alpt_ref.training.quality import groups_of
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
 from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
@@ -118,16 +119,17 @@ def train(
             config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
-    rows = len(counted_rows(dataset, "train"))
-    warn_of_single_row(config, rows)
-    ramp_of(config.train, batch_count(rows, config.train.batch_size))  # refuses a warm-up that never ends
+    rows = counted_rows(dataset, "train")
+    warn_of_single_row(config, len(rows))
+    groups_of(dataset, rows[:0], config.train.group)  # refuses a field that cannot group rows
+    ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
     device = config.train.device
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
     progress = progress or Progress(enabled=False)
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
             return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
-        folder = _claim(Path(output), config, dataset)
+        folder = _claim(path_of(output, "output"), config, dataset)
         with folder_lock(folder):
             _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
