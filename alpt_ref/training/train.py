@@ -30,6 +30,7 @@ from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
+from alpt_ref.training.quality import groups_of
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
 from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
@@ -118,9 +119,10 @@ def train(
             config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
-    rows = len(counted_rows(dataset, "train"))
-    warn_of_single_row(config, rows)
-    ramp_of(config.train, batch_count(rows, config.train.batch_size))  # refuses a warm-up that never ends
+    rows = counted_rows(dataset, "train")
+    warn_of_single_row(config, len(rows))
+    groups_of(dataset, rows[:0], config.train.group)  # refuses a field that cannot group rows
+    ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
     device = config.train.device
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
     progress = progress or Progress(enabled=False)
