@@ -84,7 +84,7 @@ def encode(folder: Path, work: Path, settings: dict[str, Any]) -> tuple[Any, dic
     columns = [{"name": name, "active": True, "dtype": "str", "type": "categorical"} for name in names[1:]]
     label = {"name": names[0], "dtype": "float"}
     encoder = FeatureProcessor(feature_cols=columns, label_col=label, dataset_id=folder.name, data_root=str(work))
-    types = {names[0]: pl.Float64, **{name: pl.String for name in names[1:]}}
+    types = {names[0]: pl.Float64, **dict.fromkeys(names[1:], pl.String)}
     parts = {
         part: encoder.preprocess(pl.scan_csv(folder / f"{part}.csv", schema_overrides=types))
         for part in ("train", "valid", "test")
