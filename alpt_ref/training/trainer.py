@@ -112,6 +112,7 @@ class Trainer:
     def _epoch(self, epoch: int) -> None:
         rates = rates_of(self.config, epoch, self.history)
         self._train(epoch, rates)
+        self.engine.settle()
         started = time.perf_counter()
         valid = self._evaluate("valid")
         record = EpochRecord(
