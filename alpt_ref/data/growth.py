@@ -8,6 +8,7 @@ moves those of all fields behind it; `Growth` says where each row goes.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ class Growth:
 
     @functools.cached_property
     def moved(self) -> NDArray[np.int64]:
-        """New global id of every old one, int64 (sum(before),); of one that leaves, its field's out-of-vocabulary id."""
+        """New global id of every old one, int64 (sum(before),); its field's out-of-vocabulary id for one that leaves."""
         first = np.repeat(offsets_of(self.after)[:-1], self.before)
         kept = np.flatnonzero(self.origin >= 0)
         first[self.origin[kept]] = kept
@@ -81,10 +82,7 @@ class Growth:
     def fresh(self) -> tuple[NDArray[np.int64], ...]:
         """New global ids of each field's fresh rows, ascending."""
         offsets = offsets_of(self.after)
-        return tuple(
-            first + np.flatnonzero(self.origin[first:last] < 0)
-            for first, last in zip(offsets[:-1], offsets[1:], strict=True)
-        )
+        return tuple(first + np.flatnonzero(self.origin[first:last] < 0) for first, last in itertools.pairwise(offsets))
 
     @property
     def added(self) -> list[int]:

@@ -242,7 +242,7 @@ class EmbeddingTable(ABC):
         return frozenset(name for name, array in self._state_arrays().items() if array.shape[:1] == (self.n,))
 
     def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
-        """Options of a table whose initial rows are what new rows of a field begin as, this table's state being `state`."""
+        """Options of a table whose initial rows are what new rows of a field begin as; `state` is this table's."""
         return self.spec.options
 
     def statistics(self, reset: bool = True) -> dict[str, float]:

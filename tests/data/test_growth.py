@@ -40,7 +40,8 @@ def test_new_categories_stand_behind_the_old_ones_by_count_and_text() -> None:
     before, after = ids_by_dictionary(OLD), ids_by_dictionary(new)
     assert growth.moved.tolist() == [after[name] for name in before]
     assert growth.origin.tolist() == [before.get(name, -1) for name in after]
-    assert growth.added == [2, 2, 0] and [rows.tolist() for rows in growth.fresh] == [[3, 4], [9, 10], []]
+    assert growth.added == [2, 2, 0]
+    assert [rows.tolist() for rows in growth.fresh] == [[3, 4], [9, 10], []]
 
 
 def test_what_leaves_may_come_back_as_a_fresh_row() -> None:
@@ -56,7 +57,7 @@ def test_what_leaves_may_come_back_as_a_fresh_row() -> None:
 def test_many_days_in_a_row_agree_with_a_dictionary(seed: int) -> None:
     rng = np.random.default_rng(seed)
     now = vocabulary(["0"], ["0"], ["0"])
-    row = {name: number for name, number in ids_by_dictionary(now).items()}  # (field, text) -> number of its first row
+    row = ids_by_dictionary(now)  # (field, text) -> number of its first row
     rows, number = list(row.values()), len(row)
     for _ in range(4):
         texts = [[str(text) for text in rng.permutation(12)[: rng.integers(1, 8)]] for _ in NAMES]
@@ -86,4 +87,5 @@ def test_growth_is_by_field() -> None:
         Growth.of((2, 3), (1,))
     with pytest.raises(InputError, match="3 entries, one a field"):
         OLD.extended(NEW[:2], COUNTS)
-    assert Growth.of((2, 3), (0, 0)).unchanged and not Growth.of((2, 3), (0, 1)).unchanged
+    assert Growth.of((2, 3), (0, 0)).unchanged
+    assert not Growth.of((2, 3), (0, 1)).unchanged

@@ -64,7 +64,8 @@ def test_old_rows_keep_every_bit_and_all_that_belongs_to_them(method: str, setti
         for row, name in enumerate(names):
             assert after[key][place[name]].tobytes() == array[row].tobytes(), (key, name)
     shared = {key for key in before if after[key].shape == before[key].shape}
-    assert "updates" in shared and not any(key.startswith("optimizer.") for key in shared)
+    assert "updates" in shared
+    assert not any(key.startswith("optimizer.") for key in shared)
     assert any(key.startswith(("step_size", "clip")) for key in shared) == ("granularity" in settings)
     ids = np.array([place[name] for name in names])
     assert new.lookup(ids).tobytes() == old.lookup(np.arange(9)).tobytes()
@@ -113,7 +114,8 @@ def test_rows_that_leave_are_gone_and_the_others_move_up() -> None:
     keep = [np.array([True, False, True]), np.array([True, True]), np.array([True, True, False, True])]
     growth = Growth.of(BEFORE, (0, 1, 0), keep)
     assert growth.after == (2, 3, 3)
-    assert growth.removed == [1, 0, 1] and growth.added == [0, 1, 0]
+    assert growth.removed == [1, 0, 1]
+    assert growth.added == [0, 1, 0]
     assert growth.moved.tolist() == [0, 0, 1, 2, 3, 5, 6, 5, 7]
     old, new = pair("alpt", growth)
     stay = [0, 2, 3, 4, 5, 6, 8]
