@@ -74,11 +74,15 @@ class ClickDataset:
     vocabulary: Vocabulary | None = None
     files: Mapping[str, Mapping[str, Any]] | None = field(default=None, repr=False)
     """Manifest entries, if the data came from a store (saves hashing them again)."""
+    weights: NDArray[np.float32] | None = None
+    values: NDArray[np.float32] | None = None
+    slots: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check types and shapes (contents are checked by `validate`)."""
         check_fields(self.field_names, self.field_sizes)
-        if self.ids.ndim != 2 or self.ids.dtype != np.uint32 or self.ids.shape[1] != len(self.field_sizes):
+        slots = len(self.field_sizes) if self.slots is None else sum(self.slots)
+        if self.ids.ndim != 2 or self.ids.dtype != np.uint32 or self.ids.shape[1] != slots:
             raise InputError(
                 f"ids must be uint32 of shape (rows, {len(self.field_sizes)}), got {self.ids.dtype} {self.ids.shape}"
             )

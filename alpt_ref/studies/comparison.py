@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref._util.dispatch import Where
-from alpt_ref._util.files import claim_folder, read_json, write_json, write_text
+from alpt_ref._util.files import claim_folder, path_of, read_json, write_json, write_text
 from alpt_ref._util.folders import alone_with
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -142,7 +142,7 @@ def compare(
     if folds and dataset.info.get("encoding", {}).get("folds") != folds:
         raise InputError(f"dataset must be a fold of data.folds={folds}; load it with these settings, or set folds=0")
     grid = plan_grid(config.replace("train", threads=max(1, cores // jobs)), methods, bits, seeds, vary)
-    folder, shown = _claim(Path(output), config, dataset), progress or Progress(enabled=False)
+    folder, shown = _claim(path_of(output, "output"), config, dataset), progress or Progress(enabled=False)
     stores = None
     if not folds:
         if store is None:

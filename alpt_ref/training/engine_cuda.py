@@ -157,6 +157,8 @@ class CudaEngine(CpuEngine):
             for batch in range(span.first, span.last):
                 b = min(size, rows - batch * size)
                 self.source.before(batch)
+                if span.ramp is not None:
+                    self._set_rates(span.rates_at(span.steps_before + done + 1))
                 self._run_step(b)
                 self.source.after(batch)
                 done, fresh = done + 1, fresh + b
@@ -178,8 +180,12 @@ class CudaEngine(CpuEngine):
         assign(self.counters, counters)
         assign(self.guard, np.zeros(2, np.int32))
         assign(self.totals, np.array([span.loss_sum, 0.0]))
-        assign(self.rates, np.array([span.rates["dense"]]))
-        self._table.set_rates(span.rates["table"])
+        self._set_rates(span.rates)
+
+    def _set_rates(self, rates: dict[str, float]) -> None:
+        """Put the learning rates where the queued steps read them, in the stream's order."""
+        self.backend.assign(self.rates, np.array([rates["dense"]]))
+        self._table.set_rates(rates["table"])
 
     def _look(self, span: BatchRange) -> float:
         """Wait for the steps queued so far; the last loss, or `DivergedError`."""

@@ -22,6 +22,7 @@ from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.weights import counted_rows, total_weight
 
 PREDICT_ROWS = 4096
 """Most rows of a batch in prediction."""
@@ -41,11 +42,17 @@ class Learner:
         self.unseen: list[float] | None = None  # per column, the share of unknown values in the first rows encoded
         self.lock = threading.Lock()  # a model's buffers serve one caller at a time
 
-    def dataset(self, ids: NDArray[np.uint32], labels: NDArray[np.uint8] | None = None) -> ClickDataset:
+    def dataset(
+        self,
+        ids: NDArray[np.uint32],
+        labels: NDArray[np.uint8] | None = None,
+        weights: NDArray[np.float32] | None = None,
+    ) -> ClickDataset:
         """Encoded rows, all of them for training."""
         blank = np.zeros(len(ids), np.uint8)
         names = tuple(str(place) for place in range(len(self.sizes)))
-        return ClickDataset("X", ids, blank if labels is None else labels, blank, names, self.sizes)
+        labels = blank if labels is None else labels
+        return ClickDataset("X", ids, labels, blank, names, self.sizes, weights=weights)
 
     def encode(self, columns: list[Column]) -> NDArray[np.uint32]:
         """Global ids of rows, (rows, columns); a warning where far more values are unknown than in the first rows."""
@@ -68,7 +75,8 @@ class Learner:
 
     def train(self, dataset: ClickDataset, epochs: int, progress: Progress) -> list[float]:
         """Pass over the rows `epochs` times; returns the mean logloss of each."""
-        rows, losses = dataset.rows_of("train"), []
+        rows, losses = counted_rows(dataset, "train"), []
+        weight = total_weight(dataset, rows, None)
         warn_of_single_row(self.config, len(rows))
         batches = -(-len(rows) // self.config.train.batch_size)
         self.model = None
@@ -88,7 +96,7 @@ class Learner:
                 )  # fmt: skip
                 total, done = self.engine.train(span, advance)
                 self.steps += done
-                losses.append(total / len(rows))
+                losses.append(total / weight)
         self.engine.dataset = self.blank  # the rows need not live as long as the model
         return losses
 

@@ -27,7 +27,7 @@ else:
 
 
 class EpochRecord(msgspec.Struct, frozen=True):
-    """One epoch: learning rates used, mean training logloss, validation metrics, table statistics, timing.
+    """One epoch: learning rates of its last step, mean training logloss, validation metrics, table statistics, timing.
 
     `table` holds the shares and counts of ``table.statistics()`` since the epoch began; `timing` holds ``seconds``
     (training), ``evaluation_seconds`` and ``samples_per_s``.
@@ -64,7 +64,8 @@ def write_history(path: str | Path, history: Iterable[EpochRecord]) -> None:
 class RunResult:
     """What one training run measured, with the trained table and model.
 
-    Metrics are those of the state after epoch `tested_epoch`: the one with the best validation AUC, or the last if the
+    Metrics are those of the state after epoch `tested_epoch`: the one with the best validation AUC (or logloss, as
+    ``train.monitor`` says), or the last if the
     configuration says so. Bytes are counted from the table's arrays: `training_bytes` with optimiser state,
     `serving_bytes` without. `samples_per_s` is the median over epochs of training samples per second. `table` and
     `model` are those of `train`; a result that was read from a file has None in their place.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import claim_folder, read_json, remove_parts, write_text
+from alpt_ref._util.files import claim_folder, path_of, read_json, remove_parts, write_text
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
@@ -24,7 +24,7 @@ from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
-from alpt_ref.training.batches import warn_of_single_row
+from alpt_ref.training.batches import batch_count, warn_of_single_row
 from alpt_ref.training.build import build, restore
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
@@ -32,10 +32,13 @@ from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, make_engine
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
 from alpt_ref.training.resume import newest_checkpoint, require_same
+from alpt_ref.training.schedule import ramp_of
 from alpt_ref.training.trainer import StoppedError, Trainer
+from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.data.fields import Part
     from alpt_ref.models import Model
     from alpt_ref.tables import EmbeddingTable
 
@@ -115,14 +118,16 @@ def train(
             config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
     require_usable(dataset)
-    warn_of_single_row(config, int((dataset.split == 0).sum()))
+    rows = len(counted_rows(dataset, "train"))
+    warn_of_single_row(config, rows)
+    ramp_of(config.train, batch_count(rows, config.train.batch_size))  # refuses a warm-up that never ends
     device = config.train.device
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
     progress = progress or Progress(enabled=False)
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
             return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
-        folder = _claim(Path(output), config, dataset)
+        folder = _claim(path_of(output, "output"), config, dataset)
         with folder_lock(folder):
             _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
             if (folder / "result.json").exists():
@@ -162,8 +167,9 @@ def require_usable(dataset: ClickDataset) -> None:
             AlptWarning,
             stacklevel=2,
         )
-    for part in ("train", "valid", "test"):
-        labels = dataset.labels[dataset.split == ("train", "valid", "test").index(part)]
+    parts: tuple[Part, ...] = ("train", "valid", "test")
+    for part in parts:
+        labels = dataset.labels[counted_rows(dataset, part)]  # a row of weight 0 is not there
         if not len(labels):
             raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
         if part == "train" and labels.min() == labels.max():

@@ -25,7 +25,9 @@ from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
+from alpt_ref.training.schedule import best_epoch, ramp_of
 from alpt_ref.training.versions import versions
+from alpt_ref.training.weights import class_weights, counted_rows, total_weight
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -74,7 +76,10 @@ class Trainer:
     ) -> None:
         self.config, self.dataset, self.engine, self.progress = config, dataset, engine, progress
         self.save, self.every, self.history_file, self.stop = save, every, history_file, stop
-        self.rows = dataset.rows_of("train")
+        self.rows = counted_rows(dataset, "train")
+        self.classes = class_weights(config.train.class_weight, dataset, self.rows)
+        self.weight = total_weight(dataset, self.rows, self.classes)
+        self.ramp = ramp_of(config.train, batches.batch_count(len(self.rows), config.train.batch_size))
         self.history: list[EpochRecord] = []
         self.step = 0  # of the run
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0  # of the epoch under way
@@ -96,20 +101,22 @@ class Trainer:
 
     def _finished(self) -> bool:
         settings, done = self.config.train, len(self.history)
-        out_of_patience = (
-            settings.patience is not None and done > 0 and done - best_epoch(self.history) >= settings.patience
-        )
-        return done >= settings.epochs or out_of_patience
+        if done == 0 or settings.patience is None:
+            return done >= settings.epochs
+        return done >= settings.epochs or done - self._best_epoch() >= settings.patience
+
+    def _best_epoch(self) -> int:
+        return best_epoch(self.config.train, self.history)
 
     def _epoch(self, epoch: int) -> None:
-        rates = rates_of(self.config, epoch)
+        rates = rates_of(self.config, epoch, self.history)
         self._train(epoch, rates)
         started = time.perf_counter()
         valid = self._evaluate("valid")
         record = EpochRecord(
             epoch=epoch,
-            lr=rates,
-            train_loss=self.loss_sum / len(self.rows),
+            lr=self._last_rates(rates),
+            train_loss=self.loss_sum / self.weight,
             valid_auc=valid[0],
             valid_logloss=valid[1],
             table={name: float(value) for name, value in self.engine.statistics().items()},
@@ -122,13 +129,17 @@ class Trainer:
         self.history.append(record)
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0
         self.last_good = self.engine.snapshot()
-        if self.config.train.test_epoch == "last" or best_epoch(self.history) == epoch:
+        if self.config.train.test_epoch == "last" or self._best_epoch() == epoch:
             self.best = self.last_good
         if self.history_file is not None:
             write_history(self.history_file, self.history)
         kept = self._keep() if self.every is None or self.step % self.every == 0 else None
         if self.stop() and not self._finished():
             raise StoppedError(epoch, self.step, kept or self._keep())
+
+    def _last_rates(self, rates: dict[str, float]) -> dict[str, float]:
+        """The rates of the step just done."""
+        return rates if self.ramp is None else {name: rate * self.ramp(self.step) for name, rate in rates.items()}
 
     def _train(self, epoch: int, rates: dict[str, float]) -> None:
         """The epoch's batches from where it stands, with checkpoints between them."""
@@ -143,7 +154,9 @@ class Trainer:
             self.engine.statistics()  # begin counting
         while self.batch < total:
             last = total if self.every is None else min(total, self.batch + self.every - self.step % self.every)
-            span = BatchRange(epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum)
+            span = BatchRange(
+                epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.classes, self.ramp
+            )
             started = time.perf_counter()
             self.loss_sum, done = self.engine.train(span, on_batches)
             self.seconds += time.perf_counter() - started
@@ -187,7 +200,7 @@ class Trainer:
 
     def tested_epoch(self) -> int:
         """The epoch whose state is tested if training ends now."""
-        return len(self.history) if self.config.train.test_epoch == "last" else best_epoch(self.history)
+        return len(self.history) if self.config.train.test_epoch == "last" else self._best_epoch()
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
 
@@ -270,8 +283,3 @@ class Trainer:
             self.best = content.part("best") or self.last_good
         else:
             self.last_good = self.best = initial
-
-
-def best_epoch(history: list[EpochRecord]) -> int:
-    """The first epoch with the highest validation AUC, counted from 1."""
-    return 1 + int(np.argmax([record.valid_auc for record in history]))

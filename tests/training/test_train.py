@@ -362,8 +362,8 @@ def test_train_loss_is_the_mean_over_rows(dataset: ClickDataset, monkeypatch: py
     module: Any = engine
     original = module.bce_with_logits
 
-    def spy(logits: Any, labels: Any) -> Any:
-        loss, gradient = original(logits, labels)
+    def spy(logits: Any, labels: Any, *weights: Any) -> Any:
+        loss, gradient = original(logits, labels, *weights)
         losses.append((loss, len(labels)))
         return loss, gradient
 

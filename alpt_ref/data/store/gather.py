@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,34 @@ GROUP_BYTES = 128 << 20
 """Rows gathered together; twice as much is held, because the next group is read while this one is used."""
 _ROWS_AT_ONCE = 1 << 15
 
-Rows = tuple[NDArray[np.uint32], NDArray[np.uint8]]
+
+class Rows(NamedTuple):
+    """What a dataset holds of some rows; `weights` and `values` where it has them."""
+
+    ids: NDArray[np.uint32]  # (b, slots) global feature ids
+    labels: NDArray[np.uint8]  # (b,)
+    weights: NDArray[np.float32] | None = None  # (b,)
+    values: NDArray[np.float32] | None = None  # (b, slots)
+
+    def part(self, first: int, last: int) -> Rows:
+        """Rows `first` to `last` - 1."""
+        return Rows(*(None if array is None else array[first:last] for array in self))
+
+
+def gather_rows(dataset: ClickDataset, rows: NDArray[np.int64]) -> Rows:
+    """Copy rows out of a dataset, in the order given."""
+    return Rows(*(None if array is None else array[rows] for array in _arrays(dataset)))
+
+
+def _arrays(dataset: ClickDataset) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+    return dataset.ids, dataset.labels, dataset.weights, dataset.values
+
 
 
 def gather_batches(
     dataset: ClickDataset, order: NDArray[np.int64], batch_size: int, *, group_bytes: int = GROUP_BYTES
 ) -> Generator[Rows, None, None]:
-    """Ids and labels of ``order[:b]``, ``order[b:2*b]``, …, each batch in ascending row order.
+    """What the dataset holds of ``order[:b]``, ``order[b:2*b]``, …, each batch in ascending row order.
 
     Parameters
     ----------
@@ -35,13 +57,13 @@ def gather_batches(
         Row numbers in the order of the epoch.
     batch_size : int
     group_bytes : int
-        Bound on the ids and labels that are gathered at a time.
+        Bound on what is gathered at a time.
 
     Yields
     ------
-    uint32 array (b, fields), uint8 array (b,)
+    Rows
     """
-    row_bytes = 4 * dataset.fields + 1
+    row_bytes = sum(array.itemsize * array[:1].size for array in _arrays(dataset) if array is not None)
     group = batch_size * max(1, group_bytes // (batch_size * row_bytes))
     starts = range(0, len(order), group)
     with ThreadPoolExecutor(1, thread_name_prefix="alpt_ref_gather") as ahead:
@@ -49,12 +71,12 @@ def gather_batches(
             ahead.submit(_gather_group, dataset, order[start : start + group], batch_size) for start in starts[:1]
         ]
         for number in range(len(starts)):
-            ids, labels = following.pop().result()
+            rows = following.pop().result()
             if number + 1 < len(starts):
                 start = starts[number + 1]
                 following = [ahead.submit(_gather_group, dataset, order[start : start + group], batch_size)]
-            for first in range(0, len(labels), batch_size):
-                yield ids[first : first + batch_size], labels[first : first + batch_size]
+            for first in range(0, len(rows.labels), batch_size):
+                yield rows.part(first, first + batch_size)
 
 
 def _gather_group(dataset: ClickDataset, order: NDArray[np.int64], batch_size: int) -> Rows:
@@ -62,10 +84,11 @@ def _gather_group(dataset: ClickDataset, order: NDArray[np.int64], batch_size: i
     whole = len(order) // batch_size * batch_size
     rows = np.concatenate((np.sort(order[:whole].reshape(-1, batch_size), axis=1).reshape(-1), np.sort(order[whole:])))
     places = np.argsort(rows)
-    ids = np.empty((len(rows), dataset.fields), dtype=np.uint32)
-    labels = np.empty(len(rows), dtype=np.uint8)
+    sources = _arrays(dataset)
+    gathered = [None if one is None else np.empty((len(rows), *one.shape[1:]), one.dtype) for one in sources]
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = places[start : start + _ROWS_AT_ONCE]
-        ids[part] = dataset.ids[rows[part]]
-        labels[part] = dataset.labels[rows[part]]
-    return ids, labels
+        for source, out in zip(sources, gathered, strict=True):
+            if source is not None and out is not None:
+                out[part] = source[rows[part]]
+    return Rows(*gathered)  # type: ignore[arg-type]
