@@ -72,7 +72,7 @@ class Growth:
 
     @functools.cached_property
     def moved(self) -> NDArray[np.int64]:
-        """New global id of every old one, int64 (sum(before),); its field's out-of-vocabulary id for one that leaves."""
+        """New global id of every old one, int64 (sum(before),); where it leaves, its field's out-of-vocabulary id."""
         first = np.repeat(offsets_of(self.after)[:-1], self.before)
         kept = np.flatnonzero(self.origin >= 0)
         first[self.origin[kept]] = kept
