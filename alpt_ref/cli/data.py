@@ -33,8 +33,10 @@ def synth(output: str, quiet: bool, **options: Any) -> None:
     _write(DataConfig(**options), output, quiet)
 
 
-@data_group.command("encode", short_help="Encode a raw click file.")
+@data_group.command("encode", short_help="Encode raw click files.")
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 @raw_options
+@click.option("--folds", type=int, metavar="K", help="Part --seed mod K of the rows tests, the next one validates.")
 @click.option(
     "--vocabulary",
     type=click.Choice(["train", "all"]),
@@ -42,15 +44,51 @@ def synth(output: str, quiet: bool, **options: Any) -> None:
     show_default=True,
     help="The rows whose category counts decide.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws the 8:1:1 split.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the split.")
 @click.option("--output", metavar="FOLDER", required=True, help="The store to write.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
-def encode(output: str, quiet: bool, vocabulary: str, seed: int, **options: Any) -> None:
-    """Encode a raw click file (or a built-in set) into a memory-mapped store."""
+def encode(files: tuple[str, ...], output: str, quiet: bool, vocabulary: str, seed: int, **options: Any) -> None:
+    """Encode raw click files (or a built-in set) into a memory-mapped store.
+
+    FILE... with --schema (--input is another way to name them), --train, --valid and --test with --schema, or a format
+    by its own option.
+    """
+    options["input"] = (*options["input"], *files)
     changes = data_changes(options)
     if "source" not in changes:
-        raise InputError("nothing to encode, give --criteo, --avazu, --libfm, --format or --dataset")
+        raise InputError("nothing to encode, give FILE and --schema, --criteo, --avazu, --libfm, --format or --dataset")
     _write(DataConfig(**changes, vocabulary=vocabulary, seed=seed), output, quiet)
+
+
+@data_group.command("schema", short_help="Guess a schema to edit.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--output", metavar="FILE.toml", help="The schema to write.  [default: standard output]")
+@click.option("--quiet", is_flag=True, help="Print nothing but the schema.")
+def schema(files: tuple[str, ...], output: str | None, quiet: bool) -> None:
+    """Guess from the first rows of a click file which column is what, and write a schema with comments to edit.
+
+    Text (any delimiter, with or without a header, compressed or not), Parquet or Arrow; of several files the first
+    decides. Columns that the model could not learn from (one value, or a new one in every row) are left out.
+    """
+    from alpt_ref._util.files import write_text
+    from alpt_ref._util.outputs import check_output_file
+    from alpt_ref.cli.data_options import raw_files
+    from alpt_ref.data.schema_guess import guess_schema
+
+    named = raw_files("input", files)
+    path = None if output is None else check_output_file(output, inputs=map(Path, files), endings=(".toml",))
+    guessed = guess_schema(named)
+    if path is None:
+        echo(guessed.toml.rstrip("\n"))
+    else:
+        if os.path.lexists(path):
+            raise InputError(f"--output {path} exists, perhaps with your edits; choose another name or delete it")
+        write_text(path, guessed.toml)
+    if not quiet:
+        if path is not None:
+            echo(f"wrote {path}; read it through, then: alpt-ref train --input FILE --schema {path}", err=True)
+        if guessed.label is None:
+            echo('no column could be guessed to be the label; fill in the line `label = ""` of the schema', err=True)
 
 
 @data_group.command("generate", short_help="Write raw text with the shape of a public set.")

@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
-from alpt_ref.data.fields import check_fields, offsets_of
+from alpt_ref.data.fields import FieldPlan, check_fields, offsets_of
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
     from alpt_ref.data.growth import Growth
+
+BINNED = "bins"
+"""Text of the out-of-vocabulary id of a field whose other texts are lower edges of bins; elsewhere it is empty."""
 
 
 class CodedRows(Protocol):
@@ -187,6 +190,7 @@ def build_vocabulary(
     categories: Sequence[Sequence[str]],
     counts: Sequence[NDArray[np.int64]],
     min_count: int,
+    plans: Sequence[FieldPlan] | None = None,
 ) -> tuple[Vocabulary, list[NDArray[np.uint32]]]:
     """Choose and order the categories of each field.
 
@@ -198,6 +202,8 @@ def build_vocabulary(
         How often each occurs in the rows that define the vocabulary.
     min_count : int
         Least count that earns a row; a category that never occurs earns none.
+    plans : per field, FieldPlan, optional
+        Least counts and bins of their own.
 
     Returns
     -------
@@ -206,8 +212,9 @@ def build_vocabulary(
         Per field: global id of each of `categories`.
     """
     check_min_count(min_count)
-    chosen = [choose_categories(*field, min_count) for field in zip(categories, counts, strict=True)]
-    vocabulary = join_vocabulary(field_names, [texts for texts, _ in chosen])
+    plans = [FieldPlan(name) for name in field_names] if plans is None else plans
+    chosen = [choose(*field, min_count) for field in zip(plans, categories, counts, strict=True)]
+    vocabulary = join_vocabulary(field_names, [texts for texts, _ in chosen], [plan.bins > 0 for plan in plans])
     offsets = offsets_of(vocabulary.field_sizes).astype(np.uint32)
     return vocabulary, [offsets[field] + local for field, (_, local) in enumerate(chosen)]
 
@@ -241,14 +248,30 @@ def choose_categories(names: Any, counts: NDArray[np.int64], min_count: int) -> 
     return texts.take(pa.array(order)), local
 
 
-def join_vocabulary(field_names: tuple[str, ...], texts: Sequence[Any]) -> Vocabulary:
-    """The vocabulary whose fields have the texts (Arrow arrays of large strings) of local ids 1, 2, …"""
+def choose(plan: FieldPlan, names: Any, counts: NDArray[np.int64], min_count: int) -> tuple[Any, NDArray[np.uint32]]:
+    """As `choose_categories`, after the field's own plan."""
+    return choose_categories(names, counts, min_count if plan.min_count is None else plan.min_count)
+
+
+def join_vocabulary(
+    field_names: tuple[str, ...], texts: Sequence[Any], binned: Sequence[bool] | None = None
+) -> Vocabulary:
+    """The vocabulary whose fields have the texts (Arrow arrays of large strings) of local ids 1, 2, …
+
+    Parameters
+    ----------
+    field_names : tuple of str
+    texts : per field, Arrow array of large strings
+    binned : per field, bool, optional
+        Whether the texts are lower edges of bins (see `Vocabulary.binned`); default none.
+    """
     import pyarrow as pa
 
     sizes = tuple(1 + len(of_field) for of_field in texts)
     check_fields(field_names, sizes)
-    blank = pa.array([""], type=pa.large_utf8())
-    _, starts, data = pa.concat_arrays([part for of_field in texts for part in (blank, of_field)]).buffers()
+    firsts = [BINNED if bins else "" for bins in binned or [False] * len(texts)]
+    marks = [pa.array([first], type=pa.large_utf8()) for first in firsts]
+    _, starts, data = pa.concat_arrays([part for pair in zip(marks, texts, strict=True) for part in pair]).buffers()
     offsets = np.frombuffer(starts, dtype=np.int64, count=sum(sizes) + 1).copy()
     blob = np.frombuffer(data, dtype=np.uint8)[: offsets[-1]].copy() if data else np.zeros(0, dtype=np.uint8)
     return Vocabulary(field_names, sizes, blob, offsets)

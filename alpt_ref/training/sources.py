@@ -25,13 +25,23 @@ def _options(config: DataConfig, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def check_folds(config: DataConfig) -> None:
-    """InputError where `folds` are asked of data that have a split already or are drawn anew for every seed."""
-    if config.folds and not config.is_format and config.source in ("synthetic", "store"):
-        has = "is drawn anew for every seed" if config.source == "synthetic" else "has its split already"
-        raise InputError(
-            f"data.folds must be 0 for data.source {config.source!r}, which {has}, got {config.folds}; "
-            "folds are for raw files: --criteo, --avazu, --libfm, --format or --dataset movielens"
-        )
+    """InputError where a split is asked of data that have one already or are drawn anew for every seed."""
+    if config.is_format or config.source not in ("synthetic", "store"):
+        return
+    usual = DataConfig()
+    asked = {name: getattr(config, name) for name in ("folds", "split", "shares", "stratify")}
+    for name, value in asked.items():
+        if value != getattr(usual, name):
+            has = "is drawn anew for every seed" if config.source == "synthetic" else "has its split already"
+            raise InputError(
+                f"data.{name} must be {_plain(getattr(usual, name))} for data.source {config.source!r}, which {has}, "
+                f"got {_plain(value)}; {name} {'are' if name in ('folds', 'shares') else 'is'} for raw files: --input, "
+                "--criteo, --avazu, --libfm, --format or --dataset movielens"
+            )
+
+
+def _plain(value: object) -> str:
+    return f"{list(value)}" if isinstance(value, tuple) else f"{value}"
 
 
 def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> ClickDataset:

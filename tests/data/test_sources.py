@@ -161,8 +161,10 @@ def test_several_files_are_one_file_after_the_other(tmp_path: Path) -> None:
     assert stored.fingerprint == several.encode(min_count=2, name="x").fingerprint
     again = encode_file("criteo", parts, tmp_path / "store", min_count=2, name="x")
     assert again.fingerprint == stored.fingerprint
+    again = encode_file("criteo", whole, tmp_path / "store", min_count=2, name="x")  # the same rows in one file
+    assert again.fingerprint == stored.fingerprint
     with pytest.raises(InputError, match="already holds another store"):
-        encode_file("criteo", parts[::2], tmp_path / "store", min_count=2, name="x")
+        encode_file("criteo", parts[:2], tmp_path / "store", min_count=2, name="x")
 
 
 def test_every_avazu_file_has_its_own_header(tmp_path: Path) -> None:

@@ -42,13 +42,10 @@ class Lines:
     first : int
         1-based number of the first line in its file.
     data : bytes
-    row : int
-        0-based number of the first line among the rows of all files: headers are no rows, damaged lines are.
     """
 
     first: int
     data: bytes
-    row: int = 0
 
 
 def file_name(path: Source) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.formats.coded import CodedField as CodedField
+from alpt_ref.data.formats.coded import CodedRows as CodedRows
 from alpt_ref.data.formats.faulty import FaultyLines, keep_lines, line_widths, mark_inner_marks, mark_unreadable
 from alpt_ref.data.formats.lines import Lines
 
@@ -70,27 +72,6 @@ Column = tuple[NDArray[np.int32], Any]
 """Index of each row's text, and the distinct texts as an Arrow array."""
 
 
-@dataclass(frozen=True)
-class CodedRows:
-    """The good rows of a piece of text.
-
-    Parameters
-    ----------
-    labels : uint8 array (rows,)
-    codes : per field, int32 array (rows,)
-        Index into the field's `categories`.
-    categories : per field, Arrow array of strings
-        Distinct, each of them in use, in order of first appearance.
-    lines : int64 array (rows,)
-        Which line of the piece each row is, from 0.
-    """
-
-    labels: NDArray[np.uint8]
-    codes: tuple[NDArray[np.int32], ...]
-    categories: tuple[Any, ...]
-    lines: NDArray[np.int64]
-
-
 def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, FaultyLines]:
     """Parse whole lines: the good rows, and what is wrong with the others.
 
@@ -124,8 +105,7 @@ def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, FaultyLines
     if not good.all():
         labels, rows = labels[good], rows[good]
         coded = [_only_used(codes[good], distinct) for codes, distinct in coded]
-    codes_of, categories = zip(*coded, strict=True)
-    return CodedRows(labels.astype(np.uint8), codes_of, categories, rows), faulty
+    return CodedRows(labels.astype(np.uint8), tuple(CodedField(*field) for field in coded), rows), faulty
 
 
 _LABEL = re.compile(r"([+-]?[01])(?:\.0*)?(?:[eE][+-]?0+)?\Z", re.ASCII)
