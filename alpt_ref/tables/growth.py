@@ -88,9 +88,7 @@ def grown_state(table: EmbeddingTable, state: Mapping[str, NDArray[Any]], growth
     return grown
 
 
-def _fresh_rows(
-    table: EmbeddingTable, state: Mapping[str, NDArray[Any]], growth: Growth, field: int, seed: int
-) -> EmbeddingTable:
+def _fresh_rows(table: EmbeddingTable, state: State, growth: Growth, field: int, seed: int) -> EmbeddingTable:
     """A table of one field's fresh rows, on the CPU."""
     rows, cls = len(growth.fresh[field]), type(table)
     if table.spec.device != "cpu":

@@ -104,6 +104,13 @@ class Start:
         kept = {name: array for name, array in own.items() if name.startswith(rest)}
         engine.load_state(grown | given | kept)
 
+    def __str__(self) -> str:
+        """What was kept, added and given up, in words."""
+        growth, run = self.growth, self._before.meta["dataset"]
+        removed = f", {sum(growth.removed):,} given up" if sum(growth.removed) else ""
+        kept = len(growth.origin) - sum(growth.added)
+        return f"goes on from the run on {run}: {kept:,} ids kept, {sum(growth.added):,} added{removed}"
+
     def for_the_next(self) -> State:
         """Arrays that the finished run keeps for one that goes on from it."""
         return {} if self.age is None else {AGE: self.age}

@@ -157,6 +157,7 @@ def _begun(config: RunConfig, dataset: ClickDataset, start: Start | None, log: C
     """The engine at its initial values, or with what another run has left."""
     engine = make_engine(config, dataset, config.train.device)
     if start is not None:
+        log(f"{start}")
         start.load_into(engine)
         if not start.keeps_optimizer:
             log("the run that is continued was written by an earlier release without the dense optimizer's state")
