@@ -26,12 +26,18 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import alpt_ref.sklearn as module
 from alpt_ref import CTRClassifier
 
-EXPECTED_FAILURES: dict[str, str] = {}  # check -> reason: none
+REPEATED = "batch normalisation counts rows and not weights, and stochastic rounding draws by the place of a row"
+
+
+def expected_failures(estimator: CTRClassifier) -> dict[str, str]:
+    """Check -> reason. Without both a row of weight 2 is the row twice, which logistic regression is checked for."""
+    exact = estimator.model == "logistic" and estimator.method == "fp32"
+    return {} if exact else {"check_sample_weight_equivalence_on_dense_data": REPEATED}
 
 
 @parametrize_with_checks(
     [CTRClassifier(), CTRClassifier("fp32", model="logistic", lr=0.1), CTRClassifier("lpt", model="deepfm", lr=0.01)],
-    expected_failed_checks=lambda _: EXPECTED_FAILURES,
+    expected_failed_checks=expected_failures,
 )
 def test_scikit_learn_finds_no_fault(estimator: Any, check: Any) -> None:
     check(estimator)

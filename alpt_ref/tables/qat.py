@@ -208,7 +208,7 @@ class FakeQuantizedTable(FullTable):
 
     def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
         """See `EmbeddingTable.fresh_options`."""
-        shared = np.float32(state[self.learned_name] / self.divisor) if self._units >= 0 else None
+        shared = (state[self.learned_name] / self.divisor).astype(np.float32) if self._units >= 0 else None
         return fresh_options(self.spec, self.quantizer, shared, field)
 
     def statistics(self, reset: bool = True) -> dict[str, float]:

@@ -173,8 +173,6 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     del plain["data"]
     plain["train"].pop("threads")
     _drop_idle(plain["train"], config.train)
-    if config.train.class_weight == "none":  # as before there was the setting
-        plain["train"].pop("class_weight")
     if plain["train"]["device"] == "cpu":  # a run has the hash that it had before there was another device
         plain["train"].pop("device")
         plain["model"].pop("precision")
@@ -191,7 +189,7 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
 
 def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
     """Take out what the schedule does not read, and settings of later releases at the value that means "as before"."""
-    for name, before in (("schedule", "milestones"), ("warmup", 0), ("monitor", "auc")):
+    for name, before in (("schedule", "milestones"), ("warmup", 0), ("monitor", "auc"), ("class_weight", "none")):
         if plain[name] == before:
             plain.pop(name)
     read = {"milestones": {"milestones", "decay_factor"}, "plateau": {"plateau_patience", "decay_factor"}}

@@ -93,8 +93,8 @@ class BatchRange:
     last: int
     steps_before: int
     loss_sum: float
-    classes: ClassWeights | None = None
     ramp: Callable[[int], float] | None = None
+    classes: ClassWeights | None = None
 
     def rates_at(self, step: int) -> dict[str, float]:
         """The learning rates at a step of the run, counted from 1."""
@@ -285,6 +285,7 @@ ENGINES: dict[str, str] = {"cpu": "engine:CpuEngine", "cuda": "engine_cuda:CudaE
 def make_engine(config: RunConfig, dataset: ClickDataset, device: str = "cpu") -> Engine:
     """The engine of a device, its table and model at their initial values."""
     module, name = ENGINES[_check.choice("device", device, tuple(ENGINES))].split(":")
+    batches.require_cpu(config, dataset, device)
     get_backend(device)  # refuses, with the reason, a device that cannot be used
     engine: Engine = getattr(importlib.import_module(f".{module}", __package__), name)(config, dataset)
     return engine

@@ -49,7 +49,7 @@ def sample_weights(weights: ArrayLike, rows: int, name: str = "sample_weight") -
         at = int(np.argmax(bad))
         raise InputError(f"{name} must be finite and at least 0, got {w[at]} at row {at}")
     if rows and not w.any():
-        raise InputError(f"{name} must not be 0 in all {rows} rows: nothing is left to count")
+        raise InputError(f"{name} must not be zero in all {rows} rows: nothing is left to count")
     return w
 
 

@@ -160,7 +160,7 @@ class Trainer:
         while self.batch < total:
             last = total if self.every is None else min(total, self.batch + self.every - self.step % self.every)
             span = BatchRange(
-                epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.classes, self.ramp
+                epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.ramp, self.classes
             )
             started = time.perf_counter()
             self.loss_sum, done = self.engine.train(span, on_batches)
@@ -268,6 +268,8 @@ class Trainer:
             meta["init_from"] = self.start.record
         if code := code_of(self.config):
             meta["code"] = code
+        if dataset.values is not None:  # ids are looked up times a value, several a field
+            meta["slots"] = list(dataset.slots_of_fields)
         settings = self.config.replace("train", threads=None)  # results and checkpoints do not depend on them
         return Checkpoint(settings, arrays, meta, timing)
 

@@ -43,7 +43,6 @@ def _arrays(dataset: ClickDataset) -> tuple[NDArray[Any], NDArray[Any], NDArray[
     return dataset.ids, dataset.labels, dataset.weights, dataset.values
 
 
-
 def gather_batches(
     dataset: ClickDataset, order: NDArray[np.int64], batch_size: int, *, group_bytes: int = GROUP_BYTES
 ) -> Generator[Rows, None, None]:
