@@ -94,8 +94,8 @@ class BatchRange:
     last: int
     steps_before: int
     loss_sum: float
-    classes: ClassWeights | None = None
     ramp: Callable[[int], float] | None = None
+    classes: ClassWeights | None = None
 
     def rates_at(self, step: int) -> dict[str, float]:
         """The learning rates at a step of the run, counted from 1."""
