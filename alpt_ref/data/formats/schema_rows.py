@@ -169,7 +169,11 @@ def code_rows(
     )
     along = None
     if plan.ids:
-        along = tuple(_naming(name, lambda name=name: carried(coded[name])).filter(good) for name in schema.id)  # type: ignore[misc]
+        import pyarrow as pa
+
+        along = tuple(
+            _naming(name, lambda name=name: carried(coded[name])).filter(pa.array(good)) for name in schema.id
+        )  # type: ignore[misc]
     return CodedRows(labels.astype(np.uint8), kept, rows, weights, times, along)
 
 
