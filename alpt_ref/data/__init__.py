@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from alpt_ref.data.any_source import read as read
     from alpt_ref.data.dataset import ClickDataset as ClickDataset
     from alpt_ref.data.formats.avazu import read_avazu as read_avazu
     from alpt_ref.data.formats.criteo import read_criteo as read_criteo
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from alpt_ref.data.raw import RawClicks as RawClicks
     from alpt_ref.data.registry import load as load
     from alpt_ref.data.registry import read_text as read_text
+    from alpt_ref.data.schema import Schema as Schema
+    from alpt_ref.data.schema import schema_of as schema_of
+    from alpt_ref.data.schema_guess import guess_schema as guess_schema
     from alpt_ref.data.store.ingest import encode_file as encode_file
     from alpt_ref.data.store.summary import describe as describe
     from alpt_ref.data.store.summary import describe_text as describe_text
@@ -26,18 +30,22 @@ if TYPE_CHECKING:
 _HOME = {
     "ClickDataset": "dataset",
     "RawClicks": "raw",
+    "Schema": "schema",
     "Vocabulary": "vocabulary",
     "describe": "store.summary",
     "describe_text": "store.summary",
     "encode_file": "store.ingest",
+    "guess_schema": "schema_guess",
     "iter_synthetic_blocks": "synthetic.clicks",
     "load": "registry",
     "make_synthetic_model": "synthetic.clicks",
+    "read": "any_source",
     "read_avazu": "formats.avazu",
     "read_criteo": "formats.criteo",
     "read_libfm": "formats.libfm",
     "read_movielens": "formats.movielens",
     "read_text": "registry",
+    "schema_of": "schema",
     "synthetic_clicks": "synthetic.clicks",
     "write_synthetic": "synthetic.clicks",
 }

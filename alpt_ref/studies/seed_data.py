@@ -16,6 +16,7 @@ import msgspec
 
 from alpt_ref._util.files import read_json, write_json
 from alpt_ref._util.folders import alone_with
+from alpt_ref.data.formats.remote import RemoteFile
 from alpt_ref.data.formats.sources import list_files
 from alpt_ref.data.schema import schema_of
 from alpt_ref.training.config import DataConfig
@@ -64,7 +65,15 @@ def _files(config: DataConfig) -> list[list[Any]]:
     if not config.is_format:
         return []
     paths = list_files(raw_sources(config))
-    return [[str(path), (known := path.stat()).st_size, known.st_mtime_ns] for path in paths]
+    return [[str(path), *_state(path)] for path in paths]
+
+
+def _state(path: Path | RemoteFile) -> tuple[int, int]:
+    """Size and time of a file."""
+    if isinstance(path, RemoteFile):
+        return path.state()
+    known = path.stat()
+    return known.st_size, known.st_mtime_ns
 
 
 def _is_current(manifest: Path, made_from: Path, files: list[list[Any]]) -> bool:

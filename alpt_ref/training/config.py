@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from alpt_ref._util.parts import identity
-from alpt_ref._util.settings import Rule, Settings, changed_repr, choice, optional, whole
+from alpt_ref._util.settings import NAME, POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.tables.options import check_optimizer
@@ -26,6 +26,10 @@ from alpt_ref.training.sections import TableConfig as TableConfig
 from alpt_ref.training.sections import changed, fitted
 
 FRACTION = Rule("a number above 0 and at most 1", lambda value: 0 < value <= 1)
+CLASS_WEIGHT = Rule(
+    "none, balanced or a finite number above 0 (in float32)",
+    lambda value: value in ("none", "balanced") if isinstance(value, str) else POSITIVE.test(value),
+)
 RISING = Rule(
     "rising whole numbers of at least 1",
     lambda value: all(a < b for a, b in zip((0, *value), value, strict=False)),
@@ -35,9 +39,11 @@ RISING = Rule(
 class TrainConfig(Settings, frozen=True):
     """The loop: batches, epochs, schedule, early stopping, seed.
 
-    `patience`: stop after this many epochs without a better validation AUC (none: run all epochs). `test_epoch`: which
-    state is tested, the epoch of the best validation AUC or the last. `threads`: none means all cores; no result
-    depends on it. `device`: results on a GPU are reproducible too, but differ from the CPU's in the last bits.
+    `monitor` is the validation metric of early stopping, of the epoch whose state is tested, and of the plateau.
+    `patience`: stop after this many epochs without a better one (none: run all epochs). `test_epoch`: which state is
+    tested, the best epoch's or the last's. The schedules are described in `schedule`. `threads`: none means all cores;
+    no result depends on it. `device`: results on a GPU are reproducible too, but differ from the CPU's in the last
+    bits.
     """
 
     prefix: ClassVar[str] = "train."
@@ -45,16 +51,39 @@ class TrainConfig(Settings, frozen=True):
     batch_size: Annotated[int, whole(1), "Samples in a batch."] = 10_000
     eval_batch_size: Annotated[int, whole(1), "Samples in a batch of an evaluation."] = 10_000
     epochs: Annotated[int, whole(1), "Passes over the training rows."] = 15
+    schedule: Annotated[
+        str,
+        choice("milestones", "constant", "cosine", "plateau"),
+        "How every learning rate falls: after epochs named beforehand, never, as half a cosine over all steps, or "
+        "whenever validation has not improved.",
+    ] = "milestones"
     milestones: Annotated[
         tuple[int, ...], RISING, "Epochs after which every learning rate is multiplied by decay_factor."
     ] = (6, 9)
-    decay_factor: Annotated[float, FRACTION, "Of the learning rates at a milestone."] = 0.1
-    patience: Annotated[
-        int | None, optional(whole(1)), "Epochs without a better validation AUC before training stops; none: never."
+    decay_factor: Annotated[float, FRACTION, "Of the learning rates at a milestone or on a plateau."] = 0.1
+    plateau_patience: Annotated[
+        int, whole(1), "Epochs in a row without a better validation metric that make a plateau."
+    ] = 1
+    warmup: Annotated[int, whole(0), "Steps in which every learning rate rises linearly to its full value."] = 0
+    monitor: Annotated[
+        str, choice("auc", "logloss"), "Validation metric of patience, test_epoch and plateau_patience."
+    ] = "auc"
+    group: Annotated[
+        str | None, optional(NAME), "Field whose values group the rows of the grouped AUC (GAUC); none: no such metric."
     ] = None
-    test_epoch: Annotated[str, choice("best", "last"), "Test the epoch of the best validation AUC, or the last."] = (
+    patience: Annotated[
+        int | None,
+        optional(whole(1)),
+        "Epochs without a better validation metric before training stops; none: never.",
+    ] = None
+    test_epoch: Annotated[str, choice("best", "last"), "Test the epoch of the best validation metric, or the last."] = (
         "best"
     )
+    class_weight: Annotated[
+        float | str,
+        CLASS_WEIGHT,
+        "Weight of a row with a click where one without has 1; balanced: both classes weigh the same in training.",
+    ] = "none"
     seed: Annotated[int, whole(0), "Initial weights, order of rows, rounding."] = 0
     threads: Annotated[int | None, optional(whole(1)), "Cores to use; none: all. No result depends on it."] = None
     device: Annotated[str, choice("cpu", "cuda"), "Where to compute."] = "cpu"
@@ -146,6 +175,7 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     plain: dict[str, dict[str, Any]] = msgspec.to_builtins(config)
     del plain["data"]
     plain["train"].pop("threads")
+    _drop_idle(plain["train"], config.train)
     if plain["train"]["device"] == "cpu":  # a run has the hash that it had before there was another device
         plain["train"].pop("device")
         plain["model"].pop("precision")
@@ -158,6 +188,17 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     if plain["table"].get("init_step", "range") != "range":
         plain["table"].pop("init_range", None)
     return plain
+
+
+def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
+    """Take out what the schedule does not read, and settings of later releases at the value that means "as before"."""
+    before = {"schedule": "milestones", "warmup": 0, "monitor": "auc", "group": None, "class_weight": "none"}
+    for name, value in before.items():
+        if plain[name] == value:
+            plain.pop(name)
+    read = {"milestones": {"milestones", "decay_factor"}, "plateau": {"plateau_patience", "decay_factor"}}
+    for name in {"milestones", "decay_factor", "plateau_patience"} - read.get(train.schedule, set()):
+        plain.pop(name)
 
 
 def code_of(config: RunConfig) -> dict[str, dict[str, str]]:

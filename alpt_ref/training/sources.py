@@ -92,17 +92,22 @@ def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None 
 
 def reader_for(config: DataConfig) -> PieceReader:
     """The reader of the raw files that `config` names."""
-    from alpt_ref.data.read import reader_of
-    from alpt_ref.data.schema import schema_of
+    from alpt_ref.data.formats.readers import reader_of
+    from alpt_ref.data.raw import DEFAULT_MIN_COUNT
 
     parts = {name: files for name in ("train", "valid", "test") if (files := getattr(config, name))}
-    return reader_of(
+    kind = config.source if config.schema is None else None
+    reader = reader_of(
         parts or config.path,
-        config.source if config.schema is None else schema_of(config.schema),
+        kind=kind,
+        schema=config.schema,
         times=config.split == "time",
         on_bad_row=config.on_bad_row,
         max_bad_rows=config.max_bad_rows,
     )
+    if kind is not None:
+        reader.min_count = DEFAULT_MIN_COUNT.get(kind)
+    return reader
 
 
 def raw_sources(config: DataConfig) -> list[str]:

@@ -118,7 +118,7 @@ def _layout(source: LineSource, head: Sequence[str], plans: Sequence[RowPlan]) -
     first: InputError | None = None
     for plan in plans:
         try:
-            return plan, text_layout(plan.schema, head, labelled=plan.labelled, ids=plan.ids)
+            return plan, text_layout(plan.schema, head, labelled=plan.labelled, times=plan.times, ids=plan.ids)
         except InputError as error:
             first = first or error
     raise InputError(f"{source.path}, {first}") from None
