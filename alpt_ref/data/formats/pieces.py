@@ -169,6 +169,10 @@ class PieceReader(abc.ABC):
     def describe(self) -> dict[str, Any]:
         """``info["source"]`` without its kind, as JSON: file name, bytes, SHA-256, …; valid after the pass."""
 
+    def unit_of(self, source: int) -> str:
+        """What the numbers of bad rows of one of `names` count."""
+        return self.unit
+
     def _done(self) -> tuple[int, int]:
         """Units of the source that have been read, and all of them (0: not known), for a progress bar."""
         return sum(self.rows_of_sources), 0
@@ -200,6 +204,8 @@ class PieceReader(abc.ABC):
         self._judge()
 
     def _take(self, source: int, rows: int, bad: Bad) -> None:
+        if bad.count and not self.bad_rows.count:
+            self.unit = self.unit_of(source)  # of the first bad row, for what is said of all
         if bad.count and self.on_bad_row == "error":
             line, reason = bad.examples[0]
             raise InputError(
