@@ -261,9 +261,11 @@ def counted_rows(
     split: NDArray[np.uint8], vocabulary: str, weights: NDArray[np.float32] | None
 ) -> NDArray[np.bool_] | None:
     """The rows that define the vocabulary, None for all: a row of weight 0 is none of them, any other counts once."""
-    if vocabulary == "train":
-        return (split == PARTS["train"]) if weights is None else (split == PARTS["train"]) & (weights > 0)
-    return None if weights is None else weights > 0
+    present = None if weights is None else np.asarray(weights > 0)
+    if vocabulary != "train":
+        return present
+    of_train = np.asarray(split == PARTS["train"])
+    return of_train if present is None else of_train & present
 
 
 def default_name(info: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from alpt_ref.data.formats.readers import reader_of
 from alpt_ref.data.raw import default_name
 from alpt_ref.data.slots import slots_of
 from alpt_ref.data.store.joining import join_fields, write_arrays
+from alpt_ref.data.store.reader import canonical_json
 from alpt_ref.data.store.spill import SpilledRows, recall, sealed_identity, spill
 from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.data.store.writer import StoreWriter, writing_to
@@ -224,8 +225,13 @@ def _is_finished(
             )
     if reader.on_bad_row == "error" and info.get("bad_rows", {}).get("count") != 0:
         return False
+    if canonical_json(info.get("schema")) != canonical_json(reader.schema):
+        raise InputError(
+            f"folder {folder} already holds another store (its rows were read by another schema, which its runs carry "
+            "along); choose another folder or remove that one"
+        )
     same_parts = source.get("parts") == (None if reader.parts is None else list(reader.parts))
-    return same_parts and info.get("schema") == reader.schema and reader.matches(source)
+    return same_parts and reader.matches(source)
 
 
 def _parse_piece(folder: Path, number: int, job: Job) -> tuple[SpilledRows, int, Bad]:
