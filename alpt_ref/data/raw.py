@@ -180,8 +180,14 @@ class RawClicks:
         return Laid(ids, values, self.slots)
 
     def _facts(self) -> RowFacts:
-        times = self.times
-        return RowFacts(self.rows, lambda: [self.labels], None if times is None else lambda: [times], self.parts)
+        times, weights = self.times, self.weights
+        return RowFacts(
+            self.rows,
+            lambda: [self.labels],
+            None if times is None else lambda: [times],
+            self.parts,
+            None if weights is None else lambda: [weights],
+        )
 
     def blocks(self) -> list[NDArray[np.int32]]:
         """Codes of each field: int32 arrays (rows, slots of the field)."""

@@ -10,12 +10,11 @@ whose text, place in the file and checksum are right; which run made a piece can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset, manifest_head
@@ -191,15 +190,13 @@ def encode_reader(
 def _facts(reader: PieceReader, pieces: Sequence[SpilledRows]) -> RowFacts:
     """What the split may ask of the rows in the pieces."""
 
-    def times() -> Iterator[NDArray[np.int64]]:
-        for piece in pieces:
-            of_piece = piece.times()
-            if of_piece is not None:
-                yield of_piece
+    def column(read: Callable[[SpilledRows], NDArray[Any] | None], there: int) -> Any:
+        held = any(piece.sizes[there] for piece in pieces)
+        return (lambda: (read(piece) for piece in pieces)) if held else None
 
-    timed = any(piece.sizes[3] for piece in pieces)
     labels = lambda: (piece.labels() for piece in pieces)  # noqa: E731
-    return RowFacts(reader.rows, labels, times if timed else None, reader.parts_of_rows())
+    times, weights = column(SpilledRows.times, 3), column(SpilledRows.weights, 2)
+    return RowFacts(reader.rows, labels, times, reader.parts_of_rows(), weights)
 
 
 def _is_finished(
