@@ -109,12 +109,19 @@ def encode_file(
     """
     reader = reader_of(
         path, kind=kind, schema=schema, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
-        workers=workers, times=by == "time",
+        workers=workers, times=by == "time" or _has_times(schema),
     )  # fmt: skip
     return encode_reader(
         reader, folder, min_count=min_count, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
         stratify=stratify, name=name, progress=progress,
     )  # fmt: skip
+
+
+def _has_times(schema: Schema | str | Path | None) -> bool:
+    """Whether a schema names a column of times, which is read then: what is a bad row must not depend on the split."""
+    from alpt_ref.data.schema import schema_of
+
+    return schema is not None and schema_of(schema).time is not None
 
 
 def encode_reader(
