@@ -56,7 +56,9 @@ def continued_config(run: str, options: dict[str, Any]) -> RunConfig:
 
 def _schema_of(run: str, data: DataConfig) -> str:
     """How the run's own files were read."""
-    found = data.schema or (data.source if data.is_format else None)
+    if data.schema is not None:
+        return run  # which holds the schema itself
+    found = data.source if data.is_format else None
     if found is None:
         raise InputError(
             f"{run} was not trained on files, so that it has no schema for new ones; encode them and give --data"
