@@ -167,6 +167,7 @@ def _report(config: RunConfig, dataset: ClickDataset, result: RunResult, quiet: 
         f"test AUC {result.test_auc:.5f}, test logloss {result.test_logloss:.5f}; "
         f"table bytes {result.training_bytes:,} in training, {result.serving_bytes:,} in serving"
     )
+    lines.append(f"test {result.quality.in_words()}")
     if "bayes_auc" in dataset.info:
         optimum = f"AUC {dataset.info['bayes_auc']:.5f}, logloss {dataset.info['bayes_logloss']:.5f}"
         lines.append(f"Bayes optimum on the test rows: {optimum}")

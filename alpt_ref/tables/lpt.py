@@ -23,10 +23,11 @@ from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import QuantSpec, check_grid, lsq_step_size, seed_words, unpack, words_per_row
-from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
-from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
+from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_REPLAY, PURPOSE_UPDATE
+from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.initial import initial_blocks, mean_magnitude
 from alpt_ref.tables.options import LptOptions
+from alpt_ref.tables.replaying import ReplayingTable
 from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows
 
@@ -57,7 +58,7 @@ def fresh_options(spec: TableSpec, quantizer: QuantSpec, shared: NDArray[np.floa
 
 
 @former_fields(words="packed")
-class LowPrecisionTable(EmbeddingTable):
+class LowPrecisionTable(ReplayingTable):
     """Packed codes (n, words), step sizes and an optimiser; the step sizes stay fixed.
 
     Attributes
@@ -68,6 +69,7 @@ class LowPrecisionTable(EmbeddingTable):
     """
 
     method = "lpt"
+    replays = True
     Options: ClassVar[type[msgspec.Struct]] = LptOptions
 
     def __init__(self, spec: TableSpec) -> None:
@@ -156,9 +158,30 @@ class LowPrecisionTable(EmbeddingTable):
         return out
 
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        self._catch_up(unique.rows)
         self._optimizer.updates(unique.rows, grads, lr)
         pending = self._pending(unique.rows, grads, lr)
         self._requantize(pending, pending.step_size)
+
+    def _replayed(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> PendingRows:
+        """`rows` less their missed moves, rounded once; the table keeps its codes."""
+        pending = LowPrecisionTable._pending(self, rows, moves, 0.0)
+        stream = RandomStream(self._updates, PURPOSE_REPLAY, *self._key)
+        stochastic = self.quantizer.rounding == "sr"
+        run_rows(lowbit.requantize_rows, len(rows), pending, pending.step_size, stochastic, stream, grain=GRAIN)
+        return pending
+
+    def _current(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        found = self._replayed(rows, self._optimizer.missed(rows))
+        return np.asarray(found.codes.astype(np.float32) * found.step_size[:, None], np.float32)
+
+    def _move(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> None:
+        moved = np.flatnonzero(moves.any(axis=1))
+        self._store(rows[moved], self._replayed(rows[moved], moves[moved]).codes)
+
+    def _store(self, rows: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
+        pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
+        run_rows(pack_at, len(rows), rows, codes, self._codes, grain=GRAIN)
 
     def _requantize(self, pending: PendingRows, new_step_size: NDArray[np.float32]) -> None:
         """Round the pending rows on the new grid and store them; their codes are overwritten."""
@@ -166,14 +189,16 @@ class LowPrecisionTable(EmbeddingTable):
         stochastic = self.quantizer.rounding == "sr"
         stream = RandomStream(self._updates, PURPOSE_UPDATE, *self._key)
         parts = run_rows(lowbit.requantize_rows, size, pending, new_step_size, stochastic, stream, grain=GRAIN)
-        pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
-        run_rows(pack_at, size, unique, codes, self._codes, grain=GRAIN)
+        self._store(unique, codes)
         self._counts[0] += updates.size
         for part in parts:
             self._counts[1:] += part
 
     def codes(self) -> Codes:
-        """Unpacked codes (n, d), int8 up to 8 bits, else int16."""
+        """Unpacked codes (n, d), int8 up to 8 bits, else int16; missed moves included (`settle`)."""
+        if self._optimizer.behind:
+            rows = np.arange(self.n)
+            return self._replayed(rows, self._optimizer.missed(rows)).codes.astype(self.quantizer.dtype)
         return unpack(self.packed, self.quantizer.bits, self.d)
 
     @property

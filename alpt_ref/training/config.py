@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from alpt_ref._util.parts import identity
-from alpt_ref._util.settings import POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
+from alpt_ref._util.settings import NAME, POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.tables.options import check_optimizer
@@ -68,6 +68,9 @@ class TrainConfig(Settings, frozen=True):
     monitor: Annotated[
         str, choice("auc", "logloss"), "Validation metric of patience, test_epoch and plateau_patience."
     ] = "auc"
+    group: Annotated[
+        str | None, optional(NAME), "Field whose values group the rows of the grouped AUC (GAUC); none: no such metric."
+    ] = None
     patience: Annotated[
         int | None,
         optional(whole(1)),
@@ -189,8 +192,9 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
 
 def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
     """Take out what the schedule does not read, and settings of later releases at the value that means "as before"."""
-    for name, before in (("schedule", "milestones"), ("warmup", 0), ("monitor", "auc"), ("class_weight", "none")):
-        if plain[name] == before:
+    before = {"schedule": "milestones", "warmup": 0, "monitor": "auc", "group": None, "class_weight": "none"}
+    for name, value in before.items():
+        if plain[name] == value:
             plain.pop(name)
     read = {"milestones": {"milestones", "decay_factor"}, "plateau": {"plateau_patience", "decay_factor"}}
     for name in {"milestones", "decay_factor", "plateau_patience"} - read.get(train.schedule, set()):

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
+    from alpt_ref.training.quality import Quality
     from alpt_ref.training.results import EpochRecord
 
 OnBatches = Callable[[int, float | None], bool]
@@ -136,9 +137,12 @@ class Engine(ABC):
             Names the step; the engine's state is void then.
         """
 
+    def settle(self) -> None:  # noqa: B027  # nothing to do where no row misses a move
+        """Bring all rows of the table up to date (`EmbeddingTable.settle`): after an epoch, before it is measured."""
+
     @abstractmethod
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
-        """(AUC, mean logloss in nats) of one part of the dataset in the current state."""
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
+        """Metrics of one part of the dataset in the current state."""
 
     @abstractmethod
     def statistics(self) -> dict[str, float]:
@@ -226,10 +230,15 @@ class CpuEngine(Engine):
             grads = at.spread(self.model.backward(dlogits, params=not second), emb.shape[1])
         return float(loss), grads  # whose numbers the table looks at, once, while it sums them
 
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+    def settle(self) -> None:
+        """See `Engine.settle`."""
+        self.table.settle()
+
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""
-        size = self.config.train.eval_batch_size
-        return evaluate(self.table, self.model, self.dataset, part, batch_size=size)
+        settings = self.config.train
+        size, group = settings.eval_batch_size, settings.group
+        return evaluate(self.table, self.model, self.dataset, part, batch_size=size, group=group)
 
     def statistics(self) -> dict[str, float]:
         """See `Engine.statistics`."""

@@ -32,6 +32,7 @@ from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, Engine, make_engine
 from alpt_ref.training.init_from import InitFrom, Start, keep_record, start_from
 from alpt_ref.training.init_from import difference as difference_of_start
+from alpt_ref.training.quality import groups_of
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
 from alpt_ref.training.resume import goes_on, more_epochs, newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
@@ -130,9 +131,10 @@ def train(
         start = start_from(init_from, config, dataset)
         dataset = start.dataset
     require_usable(dataset)
-    rows = len(counted_rows(dataset, "train"))
-    warn_of_single_row(config, rows)
-    ramp_of(config.train, batch_count(rows, config.train.batch_size))  # refuses a warm-up that never ends
+    rows = counted_rows(dataset, "train")
+    warn_of_single_row(config, len(rows))
+    groups_of(dataset, rows[:0], config.train.group)  # refuses a field that cannot group rows
+    ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False), "start": start}
     progress, log = progress or Progress(enabled=False), log or (lambda text: None)
     with _threads(config.train.threads), single_threaded_blas():

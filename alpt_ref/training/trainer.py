@@ -24,6 +24,7 @@ from alpt_ref.training.build import rates as rates_of
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
+from alpt_ref.training.quality import FURTHER, Quality
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 from alpt_ref.training.schedule import best_epoch, ramp_of
 from alpt_ref.training.versions import versions
@@ -116,20 +117,22 @@ class Trainer:
     def _epoch(self, epoch: int) -> None:
         rates = rates_of(self.config, epoch, self.history)
         self._train(epoch, rates)
+        self.engine.settle()
         started = time.perf_counter()
         valid = self._evaluate("valid")
         record = EpochRecord(
             epoch=epoch,
             lr=self._last_rates(rates),
             train_loss=self.loss_sum / self.weight,
-            valid_auc=valid[0],
-            valid_logloss=valid[1],
+            valid_auc=valid.auc,
+            valid_logloss=valid.logloss,
             table={name: float(value) for name, value in self.engine.statistics().items()},
             timing={
                 "seconds": self.seconds,
                 "evaluation_seconds": time.perf_counter() - started,
                 "samples_per_s": len(self.rows) / self.seconds,
             },
+            **{f"valid_{name}": getattr(valid, name) for name in FURTHER},
         )
         self.history.append(record)
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0
@@ -176,11 +179,11 @@ class Trainer:
         """Copies of table, model and dense optimiser: what is tested, and what another run may go on from."""
         return {name: array for name, array in self.engine.state().items() if not name.startswith("statistics/")}
 
-    def _evaluate(self, part: Any) -> tuple[float, float]:
-        result = self.engine.evaluate(part)
-        if not np.isfinite(result[1]):
+    def _evaluate(self, part: Any) -> Quality:
+        result = Quality(*self.engine.evaluate(part))
+        if not np.isfinite(result.logloss):
             name = {"valid": "validation"}.get(part, part)
-            raise DivergedError(f"the {name} logloss is {result[1]}", epoch=len(self.history) + 1, step=self.step)
+            raise DivergedError(f"the {name} logloss is {result.logloss}", epoch=len(self.history) + 1, step=self.step)
         return result
 
     def _result(self) -> RunResult:
@@ -197,8 +200,9 @@ class Trainer:
             tested_epoch=tested,
             valid_auc=self.history[tested - 1].valid_auc,
             valid_logloss=self.history[tested - 1].valid_logloss,
-            test_auc=test[0],
-            test_logloss=test[1],
+            test_auc=test.auc,
+            test_logloss=test.logloss,
+            **{f"test_{name}": value for name, value in test.further().items()},
             training_bytes=int(table.nbytes("training")),
             serving_bytes=int(table.nbytes("serving")),
             samples_per_s=samples_per_second(self.history),

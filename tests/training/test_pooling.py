@@ -55,6 +55,7 @@ def step(engine: Any, rows: np.ndarray[Any, Any], **rates: float) -> None:
 def fields_of(table: Any, dataset: ClickDataset, row: int) -> np.ndarray[Any, Any]:
     """The embeddings of a row's fields by brute force in float64, (fields, d)."""
     out, at = np.zeros((3, table.shape[1])), 0
+    assert dataset.values is not None
     for field, slots in enumerate(SLOTS):
         for slot in range(at, at + slots):
             out[field] += float(dataset.values[row, slot]) * table[int(dataset.ids[row, slot])].astype(np.float64)
@@ -92,8 +93,11 @@ def test_a_step_follows_the_numerical_gradient() -> None:
     rows = np.arange(data.rows)
     before = engine.table.lookup(np.arange(data.n)).astype(np.float64)
 
+    assert data.values is not None
+    values = data.values.astype(np.float64)
+
     def loss(table: np.ndarray[Any, Any]) -> float:
-        x = (data.values.astype(np.float64) * table[data.ids, 0]).sum(axis=1)
+        x = (values * table[data.ids, 0]).sum(axis=1)
         return float(np.mean(np.logaddexp(0, x) - data.labels * x))
 
     step(engine, rows, table=1.0)
@@ -139,7 +143,9 @@ def test_every_method_takes_a_step_and_keeps_the_rows_of_empty_slots(method: str
     if not engine.table.shares_rows:
         assert after[pads].tobytes() == before[pads].tobytes()
         if codes is not None:
-            assert engine.table.codes()[pads].tobytes() == codes[pads].tobytes()
+            now = engine.table.codes()
+            assert now is not None
+            assert now[pads].tobytes() == codes[pads].tobytes()
 
 
 @pytest.mark.parametrize("two_pass", [True, False])
@@ -224,5 +230,5 @@ def test_unseen_values_are_counted_in_filled_slots() -> None:
 def test_what_a_table_met_in_training_leaves_empty_slots_out() -> None:
     data = bags(100)
     rows = data.rows_of("train")
-    assert frequencies(data).sum() == np.count_nonzero(data.values[rows])
+    assert frequencies(data).sum() == np.count_nonzero(np.asarray(data.values)[rows])
     assert frequencies(data)[OFFSETS].sum() == 0

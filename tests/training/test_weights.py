@@ -32,11 +32,14 @@ def weighted(data: ClickDataset, weights: Any) -> ClickDataset:
     return dataclasses.replace(data, weights=np.asarray(weights, np.float32))
 
 
+def own(data: ClickDataset) -> np.ndarray[Any, Any]:
+    """The rows' own weights."""
+    return np.ones(data.rows, np.float32) if data.weights is None else data.weights
+
+
 def taken(data: ClickDataset, rows: Any) -> ClickDataset:
     """Some rows, in order, repeated or left out."""
-    weights = None if data.weights is None else data.weights[rows]
-    ids, labels, split = data.ids[rows], data.labels[rows], data.split[rows]
-    return dataclasses.replace(data, ids=ids, labels=labels, split=split, weights=weights)
+    return dataclasses.replace(data, ids=data.ids[rows], labels=data.labels[rows], split=data.split[rows])
 
 
 def assert_same_run(one: RunResult, other: RunResult) -> None:
@@ -114,7 +117,7 @@ def test_training_loss_is_the_weighted_mean(clicks: ClickDataset) -> None:
     result = train(config, data)
     rows = data.rows_of("train")
     logits = predict_logits(result.table, result.model, data, rows)
-    expected = logloss_from_logits(data.labels[rows], logits, sample_weight=data.weights[rows])
+    expected = logloss_from_logits(data.labels[rows], logits, sample_weight=own(data)[rows])
     assert result.history[0].train_loss == pytest.approx(expected, rel=FLOAT32)
 
 
@@ -130,8 +133,11 @@ def test_batches_carry_weights_and_values_from_a_store_as_from_memory(clicks: Cl
         for a, b in zip(one, other, strict=True):
             assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
     order = np.sort(next(batches.batch_rows(rows, 280, seed=1, epoch=1)))
+    assert data.values is not None
+    assert memory[0].values is not None
+    assert memory[0].weights is not None
     assert memory[0].values.tobytes() == data.values[order].tobytes()
-    expected = data.weights[order] * np.where(data.labels[order] == 1, np.float32(2.5), np.float32(1))
+    expected = own(data)[order] * np.where(data.labels[order] == 1, np.float32(2.5), np.float32(1))
     assert memory[0].weights.tobytes() == expected.tobytes()
     assert sum(batch.total_weight for batch in memory) == pytest.approx(total_weight(data, rows, (1.0, 2.5)), rel=1e-9)
 
@@ -150,10 +156,11 @@ def test_balanced_classes_weigh_the_same(clicks: ClickDataset) -> None:
     rows = clicks.rows_of("train")
     data = weighted(clicks, np.random.default_rng(4).exponential(size=clicks.rows))
     for one in (clicks, data):
-        no_click, click = class_weights("balanced", one, rows)
-        own = np.ones(len(rows)) if one.weights is None else one.weights[rows].astype(np.float64)
-        shares = [weight * own[one.labels[rows] == label].sum() for label, weight in enumerate((no_click, click))]
-        assert shares == pytest.approx([own.sum() / 2] * 2, rel=FLOAT64)
+        found = class_weights("balanced", one, rows)
+        assert found is not None
+        w = own(one)[rows].astype(np.float64)
+        shares = [weight * w[one.labels[rows] == label].sum() for label, weight in enumerate(found)]
+        assert shares == pytest.approx([w.sum() / 2] * 2, rel=FLOAT64)
     assert class_weights("none", clicks, rows) is None
     with pytest.raises(InputError, match="class_weight 'balanced' needs rows of both classes"):
         class_weights("balanced", clicks, rows[clicks.labels[rows] == 1])
