@@ -174,7 +174,7 @@ def _read_as(schema: str | None, option: str) -> dict[str, Any]:
         )
     if schema not in shipped_schemas() and (schema in names("format") or is_object_name(schema)):
         return {"source": schema, "schema": None}
-    if not Path(schema).exists() and not schema.endswith(".toml"):
+    if schema not in shipped_schemas() and not Path(schema).exists() and not schema.endswith(".toml"):
         known = tuple(dict.fromkeys((*shipped_schemas(), *names("format"))))
         raise InputError(
             f"--schema must be {', '.join(known)}, module:NAME, a TOML file or a run, got {schema!r}, which does not "

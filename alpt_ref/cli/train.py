@@ -11,7 +11,7 @@ import click
 
 from alpt_ref._util import signals as interruption
 from alpt_ref._util.outputs import check_results_folder
-from alpt_ref.cli.init_from import continued_config, every_category, init_options
+from alpt_ref.cli.init_from import continued_config, init_options, load_rows
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -89,8 +89,10 @@ def train_command(
 
         try:
             with Progress(enabled=not quiet) as progress:
-                rows = config.data if init_from is None else every_category(config.data)
-                dataset = load_dataset(rows, progress=progress)
+                if init_from is None:
+                    dataset = load_dataset(config.data, progress=progress)
+                else:
+                    dataset = load_rows(config, init_from, progress=progress)
             init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
             log(describe(dataset))
             log(advice(config, dataset))

@@ -131,7 +131,10 @@ def _trained(changes: Changes) -> dict[str, Any]:
 
 
 def _checkpoint(changes: Changes) -> dict[str, Any]:
-    """Every array of a checkpoint after 11 steps, within an epoch, by meaning."""
+    """Every array of a checkpoint after 11 steps, within an epoch, by meaning.
+
+    Of earlier states releases up to 0.2 keep no dense optimiser, so that theirs is left out: they are compared too.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
         find("train")(config(**changes), dataset(), output=folder, checkpoint_every=11)
@@ -139,7 +142,11 @@ def _checkpoint(changes: Changes) -> dict[str, Any]:
         arrays = find("read_checkpoint")(latest[0]).arrays | {
             f"final/{name}": array for name, array in find("read_checkpoint")(folder).arrays.items()
         }
-    return dict(sorted((_meaning(name), array) for name, array in arrays.items()))
+    kept = {name: array for name, array in arrays.items() if not name.startswith(_LATER)}
+    return dict(sorted((_meaning(name), array) for name, array in kept.items()))
+
+
+_LATER = ("final/optimizer/", "best/optimizer/", "last_good/optimizer/")
 
 
 def _meaning(name: str) -> str:
