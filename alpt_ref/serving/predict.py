@@ -131,7 +131,7 @@ def predict(
         raise InputError(f"part must be all, train, valid or test, and all for a raw file, got {part!r}")
     named = list_files(file) if file is not None else ()
     endings = ENDINGS if Path(output).suffix else ()  # a name without an ending promises no other format
-    output = check_output_file(output, inputs=named, endings=endings)
+    output = check_output_file(output, inputs=[one for one in named if isinstance(one, Path)], endings=endings)
     checkpoint = read_trained(run)
     group = group or checkpoint.config.train.group
     shown = progress or Progress(enabled=False)

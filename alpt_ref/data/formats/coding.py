@@ -30,7 +30,12 @@ class Column(NamedTuple):
 
     def example(self, row: int) -> str:
         """The value of a row as a reason shows it."""
-        return f"{self.values[int(self.indices[row])].as_py()!r:.60}"
+        import pyarrow as pa
+
+        value = self.values[int(self.indices[row])]
+        if is_text(value.type) and value.is_valid:  # it may be no UTF-8
+            return f"{value.cast(pa.large_binary()).as_py().decode('utf-8', 'replace')!r:.60}"
+        return f"{value.as_py()!r:.60}"
 
 
 def column_of(array: Any, missing: Sequence[str] = ()) -> Column:

@@ -127,7 +127,7 @@ def code_rows(
         schema.label, schema.weight, schema.time, *schema.id,
     }  # fmt: skip
     coded = {
-        name: _naming(name, lambda name=name: column_of(columns[name], missing))  # type: ignore[misc]
+        name: _naming(name, functools.partial(column_of, columns[name], missing))
         for name in plan.needed
         if name not in lists_only
     }
@@ -171,9 +171,8 @@ def code_rows(
     if plan.ids:
         import pyarrow as pa
 
-        along = tuple(
-            _naming(name, lambda name=name: carried(coded[name])).filter(pa.array(good)) for name in schema.id
-        )  # type: ignore[misc]
+        texts = [_naming(name, functools.partial(carried, coded[name])) for name in schema.id]
+        along = tuple(one.filter(pa.array(good)) for one in texts)
     return CodedRows(labels.astype(np.uint8), kept, rows, weights, times, along)
 
 
