@@ -171,6 +171,23 @@ def split_rows(facts: RowFacts, encoding: Mapping[str, Any]) -> NDArray[np.uint8
     return parts
 
 
+def time_info(facts: RowFacts, parts: NDArray[np.uint8]) -> dict[str, Any]:
+    """``{"time": {"train": [first, last], ...}}``: the times of each part that has rows; {} where rows have none."""
+    if facts.times is None:
+        return {}
+    found: dict[str, list[int]] = {}
+    first = 0
+    for times in facts.times():
+        own = parts[first : first + len(times)]
+        first += len(times)
+        for name, part in PARTS.items():
+            inside = times[own == part]
+            if len(inside):
+                low, high = found.get(name, [int(inside[0]), int(inside[0])])
+                found[name] = [min(low, int(inside.min())), max(high, int(inside.max()))]
+    return {"time": found}
+
+
 def _parts_of_files(
     facts: RowFacts, encoding: Mapping[str, Any], shares: tuple[int, int, int], stratify: bool
 ) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.encoding import DEFAULT_MIN_COUNT as DEFAULT_MIN_COUNT
 from alpt_ref.data.encoding import DEFAULT_SPLIT as DEFAULT_SPLIT
-from alpt_ref.data.encoding import By, RowFacts, encoding_info, split_rows
+from alpt_ref.data.encoding import By, RowFacts, encoding_info, split_rows, time_info
 from alpt_ref.data.encoding import VocabularyRows as VocabularyRows
 from alpt_ref.data.encoding import check_encoding as check_encoding
 from alpt_ref.data.fields import PARTS, FieldPlan, offsets_of
@@ -130,7 +130,8 @@ class RawClicks:
         encoding = encoding_info(
             self.info.get("source", {}).get("kind"), least, vocabulary, split, seed, folds, by, stratify, given
         )
-        parts = split_rows(self._facts(), encoding)
+        facts = self._facts()
+        parts = split_rows(facts, encoding)
         encoding["categories_seen"] = [len(texts) for texts in self.categories]
         plans = self.plans or tuple(FieldPlan(name) for name in self.field_names)
         counted = counted_rows(parts, vocabulary, self.weights)
@@ -146,7 +147,7 @@ class RawClicks:
             parts,
             self.field_names,
             chosen.field_sizes,
-            {**self.info, "encoding": encoding},
+            {**self.info, **time_info(facts, parts), "encoding": encoding},
             chosen,
             weights=self.weights,
             values=laid.values,

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset, manifest_head
 from alpt_ref.data.encoding import (
-    DEFAULT_MIN_COUNT,
     DEFAULT_SPLIT,
     By,
     RowFacts,
     VocabularyRows,
     encoding_info,
     split_rows,
+    time_info,
 )
 from alpt_ref.data.formats.categories import warn_of_shared_ids
 from alpt_ref.data.formats.lines import CHUNK_BYTES
@@ -111,8 +111,6 @@ def encode_file(
         path, kind=kind, schema=schema, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
         workers=workers, times=by == "time",
     )  # fmt: skip
-    if kind is not None:
-        reader.min_count = DEFAULT_MIN_COUNT.get(kind)
     return encode_reader(
         reader, folder, min_count=min_count, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
         stratify=stratify, name=name, progress=progress,
@@ -170,7 +168,9 @@ def encode_reader(
             pieces = list(reader.pieces(lambda *job: _parse_piece(space.path, *job)))
             plans = reader.fields
             names = tuple(plan.name for plan in plans)
-            parts = split_rows(_facts(reader, pieces), encoding)
+            facts = _facts(reader, pieces)
+            parts = split_rows(facts, encoding)
+            times = time_info(facts, parts)
             joined = join_fields(
                 space.path, pieces, parts, plans, encoding, reader.workers, report, everything=reader.unordered
             )
@@ -180,7 +180,7 @@ def encode_reader(
             chosen = join_vocabulary(names, [field.kept for field in joined], [plan.bins > 0 for plan in plans])
             slots = slots_of((piece.extents for piece in pieces), len(plans))
             seen = [field.padding.values for field in joined]
-            info = {**reader.info(), "encoding": {**encoding, "categories_seen": seen}}
+            info = {**reader.info(), **times, "encoding": {**encoding, "categories_seen": seen}}
             with store:
                 write_arrays(store, space.path, pieces, parts, chosen, plans, slots, reader.workers, report)
                 store.finish(manifest_head(name or default_name(info), names, chosen.field_sizes, info, slots))
@@ -214,7 +214,8 @@ def _is_finished(
     if not isinstance(info, dict) or not isinstance(source, dict) or not isinstance(found, dict):
         return False
     wanted = {**encoding, **({} if name is None else {"name": name})}
-    held = {"name": manifest.get("name"), **found}
+    wanted |= {} if reader.format_name is None else {"kind": reader.format_name}
+    held = {"name": manifest.get("name"), "kind": source.get("kind"), **found}
     for key in dict.fromkeys([*wanted, "by", "stratify", "folds"]):
         if held.get(key) != wanted.get(key):
             raise InputError(
@@ -223,7 +224,8 @@ def _is_finished(
             )
     if reader.on_bad_row == "error" and info.get("bad_rows", {}).get("count") != 0:
         return False
-    return info.get("schema") == reader.schema and reader.matches(source)
+    same_parts = source.get("parts") == (None if reader.parts is None else list(reader.parts))
+    return same_parts and info.get("schema") == reader.schema and reader.matches(source)
 
 
 def _parse_piece(folder: Path, number: int, job: Job) -> tuple[SpilledRows, int, Bad]:

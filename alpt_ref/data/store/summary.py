@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,14 @@ def _range(weights: NDArray[np.float32]) -> dict[str, float]:
     return {"least": float(weights.min()), "mean": mean, "most": float(weights.max())}
 
 
+def _rule(encoding: Mapping[str, Any]) -> str:
+    """How the rows were split, where it is not the usual random split."""
+    by = {"files": "as the files were given", "time": "by time", "order": "in the order of the rows"}
+    rule = by.get(encoding.get("by", ""), "at random")
+    shares = f", shares {':'.join(map(str, encoding['split']))}" if "split" in encoding else ""
+    return f"  split {rule}{shares}" + (", each class by itself (stratified)" if encoding.get("stratify") else "")
+
+
 def describe_text(dataset: ClickDataset) -> str:
     """The same as lines for a terminal."""
     summary = describe(dataset)
@@ -65,9 +74,13 @@ def describe_text(dataset: ClickDataset) -> str:
         )
     if isinstance(encoding, dict) and "folds" in encoding:
         lines.append(f"  cross-validation: fold {encoding.get('fold')} of {encoding['folds']} is the test part")
+    if isinstance(encoding, dict) and (encoding.get("by") or encoding.get("stratify")):
+        lines.append(_rule(encoding))
+    times = dataset.info.get("time", {})
     for part, figures in summary["parts"].items():
         rate = "" if figures["label_rate"] is None else f", label rate {figures['label_rate']:.4f}"
-        lines.append(f"  {part:<6} {figures['rows']:>12,} rows{rate}")
+        span = ", times {} to {}".format(*times[part]) if part in times else ""
+        lines.append(f"  {part:<6} {figures['rows']:>12,} rows{rate}{span}")
     bad = dataset.info.get("bad_rows", {})
     if bad.get("count"):
         lines.append(f"  left out {bad['count']:,} bad rows; the first of them:")
