@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from alpt_ref._util.parts import identity
-from alpt_ref._util.settings import POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
+from alpt_ref._util.settings import NAME, POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.tables.options import check_optimizer
