@@ -94,13 +94,13 @@ run_options = stack(
 )
 
 
-def make_config(options: dict[str, Any]) -> RunConfig:
-    """The run that the shared options describe; takes them out of `options`."""
+def make_config(options: dict[str, Any], base: RunConfig | None = None) -> RunConfig:
+    """The run that the shared options describe, from `base` or a preset on; takes them out of `options`."""
     changes = data_changes(options)
     file, preset = options.pop("config_file"), options.pop("preset")
     if preset is None:
         preset = "paper" if "source" in changes or file is not None else "quick"
-    config = PRESETS[preset]
+    config = PRESETS[preset] if base is None else base
     if file is not None:
         from alpt_ref.studies.shipped import require_current_path
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from alpt_ref.data.fields import FieldPlan, check_fields, offsets_of
 from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.slots import Laid, lay_out, slots_of
 from alpt_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from alpt_ref.data.growth import Growth
 
 BINNED = "bins"
 """Text of the out-of-vocabulary id of a field whose other texts are lower edges of bins; elsewhere it is empty."""
@@ -179,6 +182,43 @@ class Vocabulary:
             ids[:, last : last + codes.shape[1]] = known[codes]  # the code -1 of an empty slot takes the last one
             last += codes.shape[1]
         return ids
+
+    def extended(
+        self,
+        categories: Sequence[Any],
+        counts: Sequence[NDArray[np.int64]],
+        min_count: int = 1,
+        keep: Sequence[NDArray[np.bool_]] | None = None,
+    ) -> tuple[Vocabulary, Growth]:
+        """This vocabulary with new categories at the ends of their fields.
+
+        Parameters
+        ----------
+        categories : per field, distinct texts (sequence of str or Arrow array)
+            Those known already change nothing.
+        counts : per field, int64 array (categories of that field,)
+            How often each occurs in the new rows.
+        min_count : int
+            Least count that earns a new row.
+        keep : per field, bool array (size,), optional
+            Local ids that stay; default all. What leaves and is among `categories` may earn a new row.
+
+        Returns
+        -------
+        Vocabulary
+        Growth
+            Where each row of the table goes.
+
+        Examples
+        --------
+        >>> old, _ = build_vocabulary(("os", "app"), [["ios"], ["x", "y"]], [np.array([5]), np.array([2, 1])], 1)
+        >>> new, growth = old.extended([["web", "ios"], ["y"]], [np.array([3, 1]), np.array([9])])
+        >>> new.categories(0), growth.moved.tolist()
+        (['ios', 'web'], [0, 1, 3, 4, 5])
+        """
+        from alpt_ref.data.growth import extended
+
+        return extended(self, categories, counts, min_count, keep)
 
     def encode_fields(
         self,

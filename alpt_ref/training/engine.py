@@ -94,8 +94,8 @@ class BatchRange:
     last: int
     steps_before: int
     loss_sum: float
-    classes: ClassWeights | None = None
     ramp: Callable[[int], float] | None = None
+    classes: ClassWeights | None = None
 
     def rates_at(self, step: int) -> dict[str, float]:
         """The learning rates at a step of the run, counted from 1."""
@@ -136,6 +136,9 @@ class Engine(ABC):
         DivergedError
             Names the step; the engine's state is void then.
         """
+
+    def settle(self) -> None:  # noqa: B027  # nothing to do where no row misses a move
+        """Bring all rows of the table up to date (`EmbeddingTable.settle`): after an epoch, before it is measured."""
 
     @abstractmethod
     def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
@@ -226,6 +229,10 @@ class CpuEngine(Engine):
             require_finite("loss", loss)
             grads = at.spread(self.model.backward(dlogits, params=not second), emb.shape[1])
         return float(loss), grads  # whose numbers the table looks at, once, while it sums them
+
+    def settle(self) -> None:
+        """See `Engine.settle`."""
+        self.table.settle()
 
     def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""
