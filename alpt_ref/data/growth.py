@@ -117,6 +117,8 @@ def extended(
         if keep is not None:
             local = np.where(keep[field][local], local, 0)
         unknown = np.where(local == 0, counts[field], 0)  # what is known already earns no second row
+        if vocabulary.bins(field) is not None:  # their edges stay; a missing value is all that may be new
+            unknown = np.where(np.array([text == "" for text in _texts(categories[field])], dtype=bool), unknown, 0)
         chosen, _ = choose_categories(categories[field], unknown, min_count)
         own = vocabulary._arrow(field)
         if keep is not None:
@@ -124,7 +126,12 @@ def extended(
         texts.append(pa.concat_arrays([own, chosen]))
         fresh.append(len(chosen))
     growth = Growth.of(vocabulary.field_sizes, fresh, keep)
-    return join_vocabulary(vocabulary.field_names, texts), growth
+    binned = [vocabulary.bins(field) is not None for field in fields]
+    return join_vocabulary(vocabulary.field_names, texts, binned), growth
+
+
+def _texts(categories: Any) -> list[str]:
+    return list(categories) if isinstance(categories, (list, tuple)) else list(categories.to_pylist())
 
 
 def translation(vocabulary: Vocabulary, other: Vocabulary) -> NDArray[np.uint32]:

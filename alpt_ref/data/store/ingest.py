@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,8 @@ from alpt_ref.data.formats.categories import warn_of_shared_ids
 from alpt_ref.data.formats.lines import CHUNK_BYTES
 from alpt_ref.data.formats.padding import warn_of_padding
 from alpt_ref.data.formats.pieces import MAX_BAD_ROWS, Bad, Job, OnBadRow, PieceReader, counted
-from alpt_ref.data.formats.sources import Sources
-from alpt_ref.data.formats.text import TextReader
+from alpt_ref.data.formats.readers import reader_of
 from alpt_ref.data.raw import default_name
-from alpt_ref.data.registry import format_of
 from alpt_ref.data.slots import slots_of
 from alpt_ref.data.store.joining import join_fields, write_arrays
 from alpt_ref.data.store.spill import SpilledRows, recall, sealed_identity, spill
@@ -43,6 +41,9 @@ from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.data.store.writer import StoreWriter, writing_to
 from alpt_ref.data.vocabulary import join_vocabulary
 from alpt_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from alpt_ref.data.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,11 @@ class Step:
 
 
 def encode_file(
-    kind: str,
-    path: Sources,
+    kind: str | None,
+    path: Any,
     folder: str | Path,
     *,
+    schema: Schema | str | Path | None = None,
     min_count: int | None = None,
     vocabulary: VocabularyRows = "train",
     split: tuple[int, int, int] = DEFAULT_SPLIT,
@@ -75,19 +77,21 @@ def encode_file(
     workers: int | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> ClickDataset:
-    """Encode raw click files into a store and open it; the same data as ``read_<kind>(path).encode(...)``.
+    """Encode raw clicks into a store and open it; the same data as ``alpt_ref.data.read(path, schema).encode(...)``.
 
     A run that was killed is continued by calling this again with the same arguments.
 
     Parameters
     ----------
-    kind : {"criteo", "avazu", "libfm"} or str
-        A built-in text format, the name of an installed one, or ``module:NAME``.
-    path : path or sequence of paths
-        As in `read_criteo`.
+    kind : {"criteo", "avazu", "libfm"}, str or None
+        A built-in text format, the name of an installed one, or ``module:NAME``; None with a `schema`.
+    path : path, sequence of paths, table, or mapping
+        As in `alpt_ref.data.read`; with ``{"train": ..., "valid": ..., "test": ...}`` the files are the split.
     folder : path
         Of the store to write; left alone if it already holds the identical store. Unfinished work lies beside it in
         ``.<name>.ingest``.
+    schema : Schema, str or path, optional
+        What the columns of the files are: a schema, the name of a shipped one, or a TOML file.
     min_count, vocabulary, split, seed, folds, by, stratify, name
         As in `RawClicks.encode`.
     on_bad_row, max_bad_rows, chunk_bytes
@@ -103,13 +107,14 @@ def encode_file(
         An argument is outside its range, the file is bad, or the folder cannot be written, holds something else or is
         being written by another process. Nothing is left behind in that case.
     """
-    reader = TextReader(
-        path, format_of(kind), on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
-        workers=workers,
+    reader = reader_of(
+        path, kind=kind, schema=schema, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
+        workers=workers, times=by == "time",
     )  # fmt: skip
-    least = DEFAULT_MIN_COUNT.get(kind, 1) if min_count is None else min_count
+    if kind is not None:
+        reader.min_count = DEFAULT_MIN_COUNT.get(kind)
     return encode_reader(
-        reader, folder, min_count=least, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
+        reader, folder, min_count=min_count, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
         stratify=stratify, name=name, progress=progress,
     )  # fmt: skip
 

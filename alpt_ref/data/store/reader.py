@@ -56,8 +56,12 @@ it decides stands in the arrays, and what it does not is the layout of a file.""
 
 
 def version_of(info: Mapping[str, Any]) -> int:
-    """Manifest version of new data: 2 where they were read from a source, 1 for what is drawn or made in memory."""
-    return 2 if isinstance(info.get("source"), dict) else 1
+    """Manifest version of new data: 2 for rows of a user's files and tables, 1 for what is drawn or comes in a package.
+
+    The latter never lie in other files, so that they keep the fingerprint by which former runs know them.
+    """
+    source = info.get("source")
+    return 2 if isinstance(source, dict) and "package" not in source else 1
 
 
 def fingerprint_of(manifest: Mapping[str, Any]) -> str:
