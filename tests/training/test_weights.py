@@ -190,13 +190,13 @@ def test_the_default_keeps_the_hash() -> None:
 
 
 def test_a_vocabulary_counts_rows_and_not_weights(tmp_path: Path) -> None:
-    """A category of one row is rare, however heavy the row; one of two rows is not, also where both weigh nothing."""
+    """A category of one row is rare, however heavy the row; one of two light rows is not; rows of weight 0 are none."""
     file = tmp_path / "log.csv"
-    lines = ["click,site,w", "1,heavy,50", *["0,light,0"] * 2, *["0,often,1", "1,often,2"] * 20]
+    lines = ["click,site,w", "1,heavy,50", *["0,light,0.01"] * 2, *["0,gone,0"] * 2, *["0,often,1", "1,often,2"] * 20]
     file.write_text("\n".join(lines) + "\n")
     schema = Schema.from_dict({"label": "click", "weight": "w", "categorical": ["site"], "min_count": 2})
     data = read_raw(reader_of(file, schema=schema)).encode(vocabulary="all")
     assert data.field_sizes == (3,)
-    assert data.ids[0, 0] == 0  # out of vocabulary
+    assert data.ids[[0, 3, 4], 0].tolist() == [0, 0, 0]  # out of vocabulary
     assert set(data.ids[1:3, 0].tolist()) <= {1, 2}
-    assert own(data)[:4].tolist() == [50, 0, 0, 1]
+    assert own(data)[[0, 3, 4, 5]].tolist() == [50, 0, 0, 1]
