@@ -89,10 +89,14 @@ NUMBERS = st.one_of(
     st.sampled_from(["", "NA", "03", "3.0", "+3e0", " 2 ", "-0", ".5", "5.", "1_0", "x", "inf", "1e999", "NaN", "TRUE"]),
     st.integers(-5, 200).map(str), st.floats(allow_nan=False, width=32).map(repr), st.text("0123456789.e+- ", max_size=5),
 )  # fmt: skip
-TEXTS = st.one_of(st.sampled_from(["a", "b", "", "NA", "é", " a", "7"]), st.text(max_size=3).filter(lambda t: "\0" not in t))
+TEXTS = st.one_of(
+    st.sampled_from(["a", "b", "", "NA", "é", " a", "7"]), st.text(max_size=3).filter(lambda t: "\0" not in t)
+)
 TIMES = st.one_of(
     st.sampled_from(["", "NA", "86400", "0", "-1", "2014-10-21", "x", "2014-13-01"]),
-    st.datetimes(datetime.datetime(1980, 1, 1), datetime.datetime(2060, 1, 1)).map(lambda moment: moment.isoformat(" ")),
+    st.datetimes(datetime.datetime(1980, 1, 1), datetime.datetime(2060, 1, 1)).map(
+        lambda moment: moment.isoformat(" ")
+    ),
 )
 ROW = st.tuples(TEXTS, NUMBERS, NUMBERS, NUMBERS, TIMES)
 
