@@ -195,6 +195,15 @@ def writable_folder(path: str | Path) -> Path:
     return path
 
 
+def path_of(path: object, name: str) -> Path:
+    """A path that an argument gives; InputError where it is no path, or the empty text, which is the current folder."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str) or str(path) == "":
+        raise InputError(f"{name} must be a path, got {path!r}")
+    if "\0" in str(path):
+        raise InputError(f"{name} must be a path without a NUL character, got {str(path)!r}")
+    return Path(path)
+
+
 def require_outside(path: str | Path, *, option: str = "--output", within: Iterable[str] = ()) -> None:
     """InputError where a path, its links followed, lies inside a run, a store or another folder of this package.
 
@@ -224,7 +233,7 @@ def claim_folder(
     own : names that this run will write; found without a marker they belong to somebody else
     within : markers of folders of this package that may hold it
     """
-    path = Path(path)
+    path = path_of(path, "output")
     require_outside(path, within=within)
     if path.resolve() == Path(path.resolve().anchor):
         raise InputError(f"output folder {path} is the root of the file system; name a folder below it")

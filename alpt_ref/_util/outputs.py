@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from alpt_ref._util.files import atomic, require_outside
+from alpt_ref._util.files import atomic, path_of, require_outside
 from alpt_ref.errors import InputError
 
 STDOUT = "-"
@@ -43,7 +43,7 @@ def check_output_file(
     InputError
         With the reason; nothing has been opened or changed.
     """
-    path = Path(path)
+    path = path_of(path, option)
     if str(path) == STDOUT:
         return path
     if path.is_dir():
@@ -117,7 +117,7 @@ def check_results_folder(path: str | Path, *, option: str = "--output", within: 
     """
     if str(path) == STDOUT:
         raise InputError(f"{option} - would be standard output, but the result is a folder; name one")
-    path = Path(path)
+    path = path_of(path, option)
     target = Path(os.path.realpath(path))
     if path.suffix.lower() in _OF_FILES and not target.exists():
         raise InputError(f"{option} must be a folder, got {path.name!r}; leave the ending {path.suffix} out")
@@ -141,7 +141,7 @@ def check_output_folder(path: str | Path, *, option: str = "--output") -> Path:
     InputError
         As `check_results_folder`, and where it is a mount point, which no other folder can take the place of.
     """
-    path = Path(path)
+    path = path_of(path, option)
     target = Path(os.path.realpath(path))
     if target == Path(target.anchor) or os.path.ismount(target):
         raise InputError(f"{option} {path} is the root of a file system; name a folder below it")

@@ -98,10 +98,8 @@ def value_text(value: Any, kind: str) -> str | None:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return ""
     if isinstance(value, np.generic) and not isinstance(value, (str, bytes, float)):
-        if isinstance(value, np.floating):
-            value = float(str(value))  # shortest decimal of its own width
-        else:
-            value = value.item()
+        # of a narrow float the shortest decimal of its own width
+        value = float(str(value)) if isinstance(value, np.floating) else value.item()
     if isinstance(value, bytes):
         try:
             value = value.decode()

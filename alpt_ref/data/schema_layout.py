@@ -55,15 +55,17 @@ def cells(line: str, delimiter: str, quote: str = '"') -> list[str]:
         return line.rstrip("\r\n").split(delimiter)
 
 
-def needed_columns(schema: Schema, *, labelled: bool = True, ids: bool = False) -> tuple[str, ...]:
-    """The columns without which a file cannot be read: not the label where there is none, ids where asked for."""
+def needed_columns(schema: Schema, *, labelled: bool = True, times: bool = False, ids: bool = False) -> tuple[str, ...]:
+    """The columns without which a file cannot be read: not the label where there is none, times and ids where asked."""
     fields = tuple(field.column for field in schema.fields)
-    own = (schema.label, schema.weight, schema.time) if labelled else ()
-    named = (*own, *(schema.id if ids else ()), *fields)
+    own = (schema.label, schema.weight) if labelled else ()
+    named = (*own, *((schema.time,) if times else ()), *(schema.id if ids else ()), *fields)
     return tuple(dict.fromkeys(name for name in named if name is not None))
 
 
-def text_layout(schema: Schema, head: Sequence[str], *, labelled: bool = True, ids: bool = False) -> Layout:
+def text_layout(
+    schema: Schema, head: Sequence[str], *, labelled: bool = True, times: bool = False, ids: bool = False
+) -> Layout:
     """The layout of the file whose first lines these are.
 
     Parameters
@@ -71,8 +73,8 @@ def text_layout(schema: Schema, head: Sequence[str], *, labelled: bool = True, i
     schema : Schema
     head : sequence of str
         At least one line.
-    labelled, ids : bool
-        Whether the file must have the label (with weight and time) and the id columns.
+    labelled, times, ids : bool
+        Whether the file must have the label (with the weight), the column of times and the id columns.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def text_layout(schema: Schema, head: Sequence[str], *, labelled: bool = True, i
     >>> text_layout(schema, ["1\\ta", "0\\tb"])
     Layout(delimiter='\\t', columns=('click', 'site'), header=False, quote='"', missing=())
     """
-    text, needed = schema.text, needed_columns(schema, labelled=labelled, ids=ids)
+    text, needed = schema.text, needed_columns(schema, labelled=labelled, times=times, ids=ids)
     tried = DELIMITERS if text.delimiter is None else (text.delimiter,)
     if text.header is not False:
         for delimiter in tried:

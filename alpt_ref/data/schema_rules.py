@@ -45,7 +45,7 @@ _ISO = re.compile(
 _PATTERNS = ("%Y%m%d%H%M%S", "%Y%m%d%H", "%y%m%d%H", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d %H:%M:%S")
 _SEPARATORS = ("|", ";", ",", "^", "~", "\x01", "\x02", " ")
 FEW = 100
-"""Whole numbers with up to this many distinct values are codes rather than amounts."""
+"""Whole numbers with up to this many distinct values, and four rows to each, are codes rather than amounts."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def guess_column(sample: Sample, rows: int) -> Guess:
     if kind == "bool":
         return Guess("categorical", f"{typed}true or false", {"type": "number"})
     if kind == "int":
-        return _whole(name, distinct, many, typed)
+        return _whole(name, distinct, rows, many, typed)
     if kind == "float":
         return _fraction(distinct, many, typed)
     parts = _parts(values)
@@ -151,10 +151,10 @@ def _kind_of(distinct: set[str]) -> str:
     return "float" if all(NUMBER.match(value) for value in distinct) else "text"
 
 
-def _whole(name: str, distinct: set[str], many: str, typed: str) -> Guess:
+def _whole(name: str, distinct: set[str], rows: int, many: str, typed: str) -> Guess:
     if _CODES.search(name):
         return Guess("categorical", f"{typed}whole numbers, by the name codes rather than amounts, {many}")
-    if len(distinct) <= FEW:
+    if len(distinct) <= min(FEW, rows / 4):
         return Guess("categorical", f"{typed}whole numbers, {many}: codes rather than amounts?")
     low, high = min(map(int, distinct)), max(map(int, distinct))
     return Guess("numeric", f"{typed}whole numbers from {low} to {high}, {many}", {"binning": "log"})

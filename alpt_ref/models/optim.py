@@ -1,4 +1,4 @@
-"""Optimisers of the dense parameters, and the learning-rate schedule. (Tables have their own, `alpt_ref.tables`.)
+"""Optimisers of the dense parameters. (Tables have their own, `alpt_ref.tables`.)
 
 Adam, step t, as in PyTorch's AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), decay decoupled:
 
@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.check import choice, number, whole_number
+from alpt_ref._util.check import choice, number
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu.dense import adam, sgd
 from alpt_ref.kernels.jit import run_rows
@@ -165,35 +163,3 @@ def make_dense_optimizer(kind: str, *, lr: float = 1e-3, weight_decay: float = 0
     if unknown:
         raise InputError(f"unknown option {unknown[0]!r} of dense optimiser {kind!r}")
     return OPTIMIZERS[kind](lr, weight_decay, **options)
-
-
-@dataclass(frozen=True)
-class StepSchedule:
-    """Learning rate that is multiplied by `factor` after each milestone epoch.
-
-    Parameters
-    ----------
-    lr : float
-        Rate of the first epoch.
-    milestones : sequence of int
-        1-based epochs, ascending: ``(6, 9)`` changes the rate from epoch 7 on and again from epoch 10 on.
-    factor : float
-        In (0, 1].
-    """
-
-    lr: float
-    milestones: Sequence[int] = ()
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Check the values; raises `InputError`."""
-        number("lr", self.lr)
-        if number("factor", self.factor, positive=True) > 1.0:
-            raise InputError(f"factor must be at most 1 (it multiplies the rate), got {self.factor}")
-        if any(epoch < 1 for epoch in self.milestones) or sorted(set(self.milestones)) != list(self.milestones):
-            raise InputError(f"milestones must be ascending epochs of at least 1, got {self.milestones!r}")
-
-    def at(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 1."""
-        whole_number("epoch", epoch, 1)
-        return float(self.lr * self.factor ** sum(milestone < epoch for milestone in self.milestones))

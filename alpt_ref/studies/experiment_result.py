@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.files import path_of
 from alpt_ref._util.outputs import check_output_file
 from alpt_ref.errors import InputError
 from alpt_ref.studies import experiment_file
@@ -246,7 +247,7 @@ class ExperimentResult:
         InputError
             There is no such file, it holds something else, or it was altered.
         """
-        facts, arrays = experiment_file.read(Path(path))
+        facts, arrays = experiment_file.read(path_of(path, "path"))
         if "entries" not in facts:
             raise InputError(
                 f"{path} is one cell of an experiment, not its result; run the experiment again to get that"

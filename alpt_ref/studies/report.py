@@ -12,6 +12,7 @@ from alpt_ref.studies.render import texts_of, titles_of
 from alpt_ref.studies.stored import Stored
 from alpt_ref.studies.table import FilledTable
 from alpt_ref.studies.verdicts import Verdict
+from alpt_ref.training.schedule import in_words
 from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.ledger import history_text, read_verdicts
 from alpt_ref.verification.picture import claim_picture, data_uri, formula
@@ -98,8 +99,7 @@ def _study(stored: Stored) -> dict[str, Any]:
         ("seeds", f"{len(study.seeds)}, {len(study.few_seeds)} for tables of variants{_registered(study)}"),
         ("backbone", f"{settings.model.kind}, dimension {settings.model.dim}, hidden {list(settings.model.hidden)}"),
         ("training", f"{settings.table.optimizer} {settings.table.lr:g}, batches of {settings.train.batch_size:,}, "
-                     f"{settings.train.epochs} epochs, rates × {settings.train.decay_factor:g} after epochs "
-                     f"{', '.join(map(str, settings.train.milestones)) or 'none'}"),
+                     f"{settings.train.epochs} epochs, {in_words(settings.train)}"),
         ("software", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]  # fmt: skip
     bayes = [one.bayes for one in data.values() if one.bayes]

@@ -27,6 +27,7 @@ from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.scalar.update import LARGEST_LEARNED
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.lpt import LowPrecisionTable
+from alpt_ref.tables.optimizers import make_row_optimizer
 from alpt_ref.tables.options import AlptOptions
 from alpt_ref.tables.step_sizes import gradient_scale
 from alpt_ref.tables.unique_rows import UniqueRows
@@ -61,6 +62,7 @@ class AdaptiveTable(LowPrecisionTable):
 
     method = "alpt"
     Options = AlptOptions
+    replays = True
     two_pass_capable = True
 
     def __init__(self, spec: TableSpec) -> None:
@@ -77,8 +79,13 @@ class AdaptiveTable(LowPrecisionTable):
                 f"init_step must be at most {LARGEST_LEARNED:.7g} where step sizes are learned, got "
                 f"{self._first_step_size:.7g}"
             )
-        self._step_size_optimizer = self._make_optimizer(len(self._step_sizes), 1)
-        self.shares_rows = self._units >= 0
+        units = len(self._step_sizes)
+        self._step_size_optimizer = (
+            make_row_optimizer("adam", self.backend, units, 1)  # a step size moves with its row's updates
+            if self._optimizer.replays
+            else self._make_optimizer(units, 1)
+        )
+        self.shares_rows = self.shares_rows or self._units >= 0
         self._floor_hits = 0
         self._waiting: PendingUpdate | None = None
 
@@ -91,6 +98,7 @@ class AdaptiveTable(LowPrecisionTable):
     def _begin(self, unique: UniqueRows, updates: NDArray[np.float32], lr: float) -> PendingUpdate:
         """Turn summed gradients into updates, in place."""
         if len(unique):
+            self._catch_up(unique.rows)
             self._optimizer.updates(unique.rows, updates, lr)
         pending = self._pending(unique.rows, updates, lr)
         return PendingUpdate(unique, pending, lr, len(unique.order), self._updates)

@@ -29,6 +29,7 @@ from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows, sum_gradients, unique_rows
 
 GRAIN = 1024
+NO_REPLAY = "which does not make up for the steps that a row misses; use fp32, lpt or alpt, or optimizer 'adam'"
 
 
 class EmbeddingTable(ABC):
@@ -48,9 +49,12 @@ class EmbeddingTable(ABC):
         The method's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
     two_pass_capable : bool
         Whether `begin_update`, `lookup_pending` and `finish_update` exist (ALPT).
+    replays : bool
+        Whether reading and updating make up for moves that rows miss while they are in no batch, as
+        ``optimizer="dense_adam"`` needs (`replaying`). A class says it of itself; it is not inherited.
     shares_rows : bool
         Whether an update may change what rows outside the batch read (hashing, pruning, one learned step size for many
-        rows). A table that leaves this False promises that they keep every bit.
+        rows, dense Adam). A table that leaves this False promises that they keep every bit.
 
     Examples
     --------
@@ -65,7 +69,9 @@ class EmbeddingTable(ABC):
     method: ClassVar[str] = ""
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     two_pass_capable: ClassVar[bool] = False
+    replays: ClassVar[bool] = False
     shares_rows: bool = False
+    cannot_grow: ClassVar[str] = ""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """A method without a name has its class's."""
@@ -73,6 +79,8 @@ class EmbeddingTable(ABC):
         cls.method = cls.method or cls.__name__
 
     def __init__(self, spec: TableSpec) -> None:
+        if spec.optimizer == "dense_adam" and not type(self).__dict__.get("replays", False):
+            raise InputError(f"optimizer must not be 'dense_adam' for method {self.method!r}, {NO_REPLAY}")
         self.spec = spec
         self.n, self.d = int(spec.n), int(spec.d)
         self.bits: int | None = getattr(spec.options, "bits", None)
@@ -81,6 +89,7 @@ class EmbeddingTable(ABC):
         self.lr = float(spec.lr)
         self.backend = get_backend(spec.device)
         self._optimizer = self._make_optimizer(self.n, self.d)
+        self.shares_rows = self._optimizer.replays
         self._updates = 0
 
     def _make_optimizer(self, rows: int, columns: int) -> RowOptimizer:
@@ -106,6 +115,12 @@ class EmbeddingTable(ABC):
             As `lookup` does.
         """
         return checks.CheckedIds(checks.id_array(ids, self.n), self.n)
+
+    def settle(self) -> None:
+        """Bring the rows up to date that have missed moves: the arrays hold then what `lookup` returns.
+
+        Nothing to do but with ``optimizer="dense_adam"``. Training does it after every epoch, before validation.
+        """
 
     def lookup(self, ids: Any) -> NDArray[np.float32]:
         """Embeddings of `ids`.
@@ -184,7 +199,8 @@ class EmbeddingTable(ABC):
         grads = self._checked_gradients(grads, checked.shape[0])
         rate = self.lr if lr is None else _check.number("lr", lr)
         batch = checked.shape[0] if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
-        return unique_rows(checked, self.n), grads, rate, batch
+        known = isinstance(ids, checks.CheckedIds) and checked is ids.array
+        return ids.unique if known else unique_rows(checked, self.n), grads, rate, batch
 
     def _checked_gradients(self, grads: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
         return _check.float32_matrix("grads", grads, (rows, self.d))
@@ -227,14 +243,26 @@ class EmbeddingTable(ABC):
             raise InputError(f"state must hold exactly {sorted(own)}, got {sorted(state)}")
         for name, array in own.items():
             given = state[name]
+            if name.removeprefix("optimizer.") in self._optimizer.any_length:
+                continue
             if given.shape != array.shape or given.dtype != array.dtype:
                 raise InputError(
                     f"state[{name!r}] must be {array.dtype} of shape {array.shape}, got {given.dtype} {given.shape}"
                 )
         updates = _check.whole_number("state['updates']", state["updates"][0], 0)
+        self._optimizer.make_room({name.removeprefix("optimizer."): array for name, array in state.items()})
         for name, array in self._state_arrays().items():
             self.backend.assign(array, state[name])
+        self._optimizer.loaded()
         self._updates = updates
+
+    def row_arrays(self) -> frozenset[str]:
+        """Names of the arrays in `state` that hold one entry for each row of the table."""
+        return frozenset(name for name, array in self._state_arrays().items() if array.shape[:1] == (self.n,))
+
+    def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
+        """Options of a table whose initial rows are what new rows of a field begin as; `state` is this table's."""
+        return self.spec.options
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """Figures since the last reset, by name; empty for a float32 table."""

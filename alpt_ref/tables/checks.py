@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,7 @@ from alpt_ref._util.check import as_array
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.cpu.unique import id_range
 from alpt_ref.scalar.fixed_point import TOO_LARGE
-
-if TYPE_CHECKING:
-    from alpt_ref.tables.unique_rows import UniqueRows
+from alpt_ref.tables.unique_rows import UniqueRows, unique_rows
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,11 @@ class CheckedIds:
 
     array: NDArray[np.integer[Any]]
     n: int
+
+    @cached_property
+    def unique(self) -> UniqueRows:
+        """Which rows they name, found once."""
+        return unique_rows(self.array, self.n)
 
 
 def bag_bounds(bags: Any, ids: int) -> NDArray[np.int64]:

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from alpt_ref.kernels.arguments import RowUpdates
 from alpt_ref.kernels.cpu import table as kernels
 from alpt_ref.kernels.jit import run_rows
-from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
+from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.initial import initial_blocks
 from alpt_ref.tables.options import FullOptions
+from alpt_ref.tables.replaying import ReplayingTable
 from alpt_ref.tables.unique_rows import UniqueRows
 
 
-class FullTable(EmbeddingTable):
+class FullTable(ReplayingTable):
     """Float32 weights (n, d) and an optimiser."""
 
     method = "fp32"
+    replays = True
     Options: ClassVar[type[msgspec.Struct]] = FullOptions
 
     def __init__(self, spec: TableSpec) -> None:
@@ -36,8 +38,15 @@ class FullTable(EmbeddingTable):
         run_rows(kernels.lookup_fp32, len(out), ids, self.weights, out, grain=GRAIN)
 
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        self._catch_up(unique.rows)
         self._optimizer.updates(unique.rows, grads, lr)
         self._update_weights(unique.rows, grads, lr)
+
+    def _current(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.asarray(self.weights[rows] - self._optimizer.missed(rows), np.float32)
+
+    def _move(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> None:
+        self._update_weights(rows, moves, 0.0)
 
     def _update_weights(self, rows: NDArray[np.int64], updates: NDArray[np.float32], lr: float) -> None:
         of = RowUpdates(rows, updates, np.float32(lr * self.spec.weight_decay))

@@ -23,10 +23,11 @@ from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import QuantSpec, check_grid, lsq_step_size, seed_words, unpack, words_per_row
-from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_UPDATE
-from alpt_ref.tables.base import GRAIN, EmbeddingTable, TableSpec
+from alpt_ref.scalar.philox import PURPOSE_INITIAL, PURPOSE_REPLAY, PURPOSE_UPDATE
+from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.initial import initial_blocks, mean_magnitude
 from alpt_ref.tables.options import LptOptions
+from alpt_ref.tables.replaying import ReplayingTable
 from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows
 
@@ -47,8 +48,17 @@ def initial_step(spec: TableSpec, quantizer: QuantSpec) -> float:
     return float(rule)
 
 
+def fresh_options(spec: TableSpec, quantizer: QuantSpec, shared: NDArray[np.float32] | None, field: int) -> Any:
+    """`EmbeddingTable.fresh_options` of a table with step sizes: its rows' own (`shared` is None), or a field's."""
+    if shared is None:
+        step = float(np.float32(initial_step(spec, quantizer)))
+    else:
+        step = float(shared[0 if len(shared) == 1 else field])
+    return msgspec.structs.replace(spec.options, init_step=step, min_step=None)
+
+
 @former_fields(words="packed")
-class LowPrecisionTable(EmbeddingTable):
+class LowPrecisionTable(ReplayingTable):
     """Packed codes (n, words), step sizes and an optimiser; the step sizes stay fixed.
 
     Attributes
@@ -59,6 +69,7 @@ class LowPrecisionTable(EmbeddingTable):
     """
 
     method = "lpt"
+    replays = True
     Options: ClassVar[type[msgspec.Struct]] = LptOptions
 
     def __init__(self, spec: TableSpec) -> None:
@@ -147,9 +158,30 @@ class LowPrecisionTable(EmbeddingTable):
         return out
 
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        self._catch_up(unique.rows)
         self._optimizer.updates(unique.rows, grads, lr)
         pending = self._pending(unique.rows, grads, lr)
         self._requantize(pending, pending.step_size)
+
+    def _replayed(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> PendingRows:
+        """`rows` less their missed moves, rounded once; the table keeps its codes."""
+        pending = LowPrecisionTable._pending(self, rows, moves, 0.0)
+        stream = RandomStream(self._updates, PURPOSE_REPLAY, *self._key)
+        stochastic = self.quantizer.rounding == "sr"
+        run_rows(lowbit.requantize_rows, len(rows), pending, pending.step_size, stochastic, stream, grain=GRAIN)
+        return pending
+
+    def _current(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        found = self._replayed(rows, self._optimizer.missed(rows))
+        return np.asarray(found.codes.astype(np.float32) * found.step_size[:, None], np.float32)
+
+    def _move(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> None:
+        moved = np.flatnonzero(moves.any(axis=1))
+        self._store(rows[moved], self._replayed(rows[moved], moves[moved]).codes)
+
+    def _store(self, rows: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
+        pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
+        run_rows(pack_at, len(rows), rows, codes, self._codes, grain=GRAIN)
 
     def _requantize(self, pending: PendingRows, new_step_size: NDArray[np.float32]) -> None:
         """Round the pending rows on the new grid and store them; their codes are overwritten."""
@@ -157,14 +189,16 @@ class LowPrecisionTable(EmbeddingTable):
         stochastic = self.quantizer.rounding == "sr"
         stream = RandomStream(self._updates, PURPOSE_UPDATE, *self._key)
         parts = run_rows(lowbit.requantize_rows, size, pending, new_step_size, stochastic, stream, grain=GRAIN)
-        pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
-        run_rows(pack_at, size, unique, codes, self._codes, grain=GRAIN)
+        self._store(unique, codes)
         self._counts[0] += updates.size
         for part in parts:
             self._counts[1:] += part
 
     def codes(self) -> Codes:
-        """Unpacked codes (n, d), int8 up to 8 bits, else int16."""
+        """Unpacked codes (n, d), int8 up to 8 bits, else int16; missed moves included (`settle`)."""
+        if self._optimizer.behind:
+            rows = np.arange(self.n)
+            return self._replayed(rows, self._optimizer.missed(rows)).codes.astype(self.quantizer.dtype)
         return unpack(self.packed, self.quantizer.bits, self.d)
 
     @property
@@ -184,6 +218,15 @@ class LowPrecisionTable(EmbeddingTable):
             checked = _check.step_sizes(state["step_size"], len(self._step_sizes))
             check_grid("step_size", checked, self.quantizer.bits)
         super().load_state(state)
+
+    def row_arrays(self) -> frozenset[str]:
+        """See `EmbeddingTable.row_arrays`."""
+        shared = self._units >= 0
+        return frozenset(name for name in super().row_arrays() if not (shared and name.startswith("step_size")))
+
+    def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
+        """See `EmbeddingTable.fresh_options`: on the grid that the field has by now, or the first one of its own."""
+        return fresh_options(self.spec, self.quantizer, state["step_size"] if self._units >= 0 else None, field)
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """Shares over the updates since the last reset, and the step sizes now.

@@ -124,8 +124,9 @@ def make_table(
         Code width (LPT, ALPT, PACT, LSQ, ECO, rowmax).
     rounding : {"sr", "dr"}, optional
         Default ``"sr"`` for LPT, ALPT, ECO and rowmax.
-    optimizer : {"adam", "adagrad", "sgd", "momentum"}
-        Lazy Adam, row-wise Adagrad, SGD or lazy momentum.
+    optimizer : {"adam", "dense_adam", "adagrad", "sgd", "momentum"}
+        Lazy Adam, Adam on all rows at every step (fp32, lpt and alpt, on the CPU), row-wise Adagrad, SGD or lazy
+        momentum.
     lr : float
         Learning rate of the rows.
     seed : int

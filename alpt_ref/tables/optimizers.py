@@ -32,6 +32,12 @@ class RowOptimizer(ABC):
     """State of `n` rows with `d` columns and the step that uses it."""
 
     kind: ClassVar[str]
+    replays: ClassVar[bool] = False
+    """Whether rows that are not in a batch move too, which the table must make up for (`dense_adam`)."""
+    any_length: ClassVar[frozenset[str]] = frozenset()
+    """Names of the state's arrays whose length is not fixed."""
+    behind: bool = False
+    """Whether a row may have missed moves."""
 
     def __init__(self, backend: Backend, n: int, d: int) -> None:
         self.backend = backend
@@ -58,6 +64,25 @@ class RowOptimizer(ABC):
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Arrays of the state by name (the arrays themselves, not copies)."""
         return {}
+
+    def missed(self, rows: NDArray[np.int64], *, advance: bool = False) -> NDArray[np.float32]:
+        """Moves that `rows` have missed, float32 (len(rows), d), in weight units; `advance` their state by these."""
+        return np.zeros((len(rows), self.d), np.float32)
+
+    def settled(self) -> None:  # noqa: B027  # nothing to do
+        """All rows are up to date now."""
+
+    def make_room(self, given: dict[str, NDArray[np.generic]]) -> None:  # noqa: B027  # nothing to do
+        """Take arrays of the lengths that a state to be loaded has, where these are not fixed (`any_length`).
+
+        Raises
+        ------
+        InputError
+            It cannot be a state of this optimiser; nothing has changed.
+        """
+
+    def loaded(self) -> None:  # noqa: B027  # nothing to do
+        """Make anew what follows from a state that has been put into the arrays of `state`."""
 
     def nbytes(self) -> int:
         """Bytes of the state's arrays."""
@@ -210,6 +235,10 @@ OPTIMIZERS: dict[str, type[RowOptimizer]] = {
 
 
 def make_row_optimizer(kind: str, backend: Backend, n: int, d: int, **settings: Any) -> RowOptimizer:
-    """Row optimiser by name: ``"sgd"``, ``"adagrad"``, ``"momentum"`` or ``"adam"``; settings are its keywords."""
-    kind = _check.choice("optimizer", kind, tuple(OPTIMIZERS))
+    """Row optimiser by name, one of `OPTIMIZERS` or ``"dense_adam"``; settings are its keywords."""
+    kind = _check.choice("optimizer", kind, (*OPTIMIZERS, "dense_adam"))
+    if kind == "dense_adam":
+        from alpt_ref.tables.dense_adam import DenseAdam  # built on this module
+
+        return DenseAdam(backend, n, d, **settings)
     return OPTIMIZERS[kind](backend, n, d, **settings)

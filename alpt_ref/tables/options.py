@@ -27,7 +27,9 @@ class CommonOptions(msgspec.Struct, frozen=True):
     """Settings that every table method has; they are fields of `TableSpec`."""
 
     optimizer: Annotated[
-        str, choice("adam", "adagrad", "sgd", "momentum"), "Lazy Adam, row-wise Adagrad, SGD or lazy momentum."
+        str,
+        choice("adam", "dense_adam", "adagrad", "sgd", "momentum"),
+        "Lazy Adam (rows of the batch only), Adam on all rows at every step, row-wise Adagrad, SGD or lazy momentum.",
     ] = "adam"
     lr: Annotated[float, POSITIVE, "Learning rate of the rows."] = 1e-3
     weight_decay: Annotated[float, NOT_NEGATIVE, "Decoupled weight decay of the rows of the batch."] = 0.0

@@ -30,7 +30,7 @@ class TableSpec:
         Rows (features) and columns (embedding dimension).
     options : msgspec.Struct, optional
         The method's settings, an instance of the table class's `Options`.
-    optimizer : {"sgd", "adagrad", "momentum", "adam"}
+    optimizer : {"sgd", "adagrad", "momentum", "adam", "dense_adam"}
     lr : float
         Learning rate of the rows; `apply_gradients` can override it.
     weight_decay : float
@@ -81,6 +81,8 @@ class TableSpec:
         _check.number("weight_decay", self.weight_decay)
         if _check.number("init_std", self.init_std) > MAX_INIT_STD:
             raise InputError(f"init_std must be at most {MAX_INIT_STD}, or weights overflow, got {self.init_std}")
+        if self.optimizer == "dense_adam" and self.device != "cpu":
+            raise InputError("optimizer 'dense_adam' runs on device 'cpu' only; on 'cuda' there is 'adam', lazy Adam")
         if self.weights is not None:
             weights = _check.float32_matrix("weights", self.weights, (self.n, self.d))
             if not np.isfinite(weights).all():

@@ -15,16 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.data.store.gather import gather_batches
-from alpt_ref.errors import AlptWarning
+from alpt_ref.data.store.gather import gather_batches, gather_rows
+from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.training.config import RunConfig
+from alpt_ref.training.weights import ClassWeights, weighted
 
 
 class Batch(NamedTuple):
-    """Ids and labels of a batch's rows."""
+    """What a step reads of its rows.
 
-    ids: NDArray[np.uint32]  # (b, fields) global feature ids
+    With `values` an id is looked up where its value is not 0, and the rows of a field's slots are summed, each times
+    its value (`pooling`).
+    """
+
+    ids: NDArray[np.uint32]  # (b, slots) global feature ids; one slot a field unless the dataset says otherwise
     labels: NDArray[np.uint8]  # (b,)
+    weights: NDArray[np.float32] | None = None  # (b,) finite, at least 0; None: each 1
+    values: NDArray[np.float32] | None = None  # (b, slots); None: each 1
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights; the number of rows where there are none."""
+        return float(len(self.labels)) if self.weights is None else float(self.weights.sum(dtype=np.float64))
 
     def __repr__(self) -> str:
         """Its size."""
@@ -47,6 +59,18 @@ def warn_of_single_row(config: RunConfig, rows: int) -> None:
         )
 
 
+def require_cpu(config: RunConfig, dataset: ClickDataset, device: str) -> None:
+    """`InputError` if the data or settings are ones that only the CPU's engine takes, and `device` is another."""
+    reasons = {
+        "multi-valued or valued fields": dataset.values is not None,
+        "sample weights": dataset.weights is not None,
+        "class weights": config.train.class_weight != "none",
+    }
+    for what, there in reasons.items():
+        if there and device != "cpu":
+            raise InputError(f"device {device!r} does not train on {what}; use --device cpu")
+
+
 def batch_rows(
     rows: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int, first: int = 0, last: int | None = None
 ) -> Iterator[NDArray[np.int64]]:
@@ -64,9 +88,8 @@ def _order(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def gather(dataset: ClickDataset, rows: NDArray[np.int64]) -> Batch:
-    """Copy the rows' ids and labels out of the dataset, in ascending row order."""
-    rows = np.sort(rows)
-    return Batch(dataset.ids[rows], dataset.labels[rows])
+    """Copy the rows out of the dataset, in ascending row order."""
+    return Batch(*gather_rows(dataset, np.sort(rows)))
 
 
 def training_batches(
@@ -78,17 +101,24 @@ def training_batches(
     epoch: int,
     first: int = 0,
     last: int | None = None,
+    classes: ClassWeights | None = None,
 ) -> Generator[Batch, None, None]:
-    """The epoch's batches. Nothing here depends on the training step, so a caller may gather ahead of it.
+    """The epoch's batches, their weights times those of the `classes`.
+
+    Nothing here depends on the training step, so a caller may gather ahead of it.
 
     Those of a store on disk, which may be larger than the memory, are gathered many at a time by a thread that reads
     ahead and ends with the generator; they are the same batches.
     """
     if dataset.files is None:
         for part in batch_rows(rows, batch_size, seed=seed, epoch=epoch, first=first, last=last):
-            yield gather(dataset, part)
+            yield _with_class_weights(gather(dataset, part), classes)
         return
     order = _order(rows, seed, epoch)[first * batch_size : None if last is None else last * batch_size]
     with contextlib.closing(gather_batches(dataset, order, batch_size)) as parts:
-        for ids, labels in parts:
-            yield Batch(ids, labels)
+        for rows_of_batch in parts:
+            yield _with_class_weights(Batch(*rows_of_batch), classes)
+
+
+def _with_class_weights(batch: Batch, classes: ClassWeights | None) -> Batch:
+    return batch if classes is None else batch._replace(weights=weighted(batch.labels, batch.weights, classes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -9,15 +10,17 @@ from numpy.typing import NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.models import make_model
 from alpt_ref.models.make import model_class
-from alpt_ref.models.optim import StepSchedule
 from alpt_ref.tables import make_table
 from alpt_ref.training.batches import batch_count
 from alpt_ref.training.config import RunConfig
+from alpt_ref.training.schedule import decays
+from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
+    from alpt_ref.training.results import EpochRecord
 
 State = dict[str, NDArray[Any]]
 
@@ -40,7 +43,7 @@ def build(config: RunConfig, dataset: ClickDataset, *, device: str = "cpu") -> t
         seed=seed,
         field_offsets=dataset.field_offsets,
         device=device,
-        epoch_updates=max(1, batch_count(len(dataset.rows_of("train")), config.train.batch_size)),
+        epoch_updates=max(1, batch_count(len(counted_rows(dataset, "train")), config.train.batch_size)),
         **settings.own(),
     )
     sizes = config.model.own()
@@ -48,14 +51,18 @@ def build(config: RunConfig, dataset: ClickDataset, *, device: str = "cpu") -> t
     return table, model
 
 
-def rates(config: RunConfig, epoch: int) -> dict[str, float]:
-    """Learning rates of table, dense part and (where learned) step size or clip in an epoch, counted from 1."""
-    schedule = {"table": config.table.lr, "dense": config.model.lr}
+def rates(config: RunConfig, epoch: int, history: Sequence[EpochRecord] = ()) -> dict[str, float]:
+    """Learning rates of table, dense part and (where learned) step size or clip in an epoch, counted from 1.
+
+    `history` has the epochs before, which the schedule ``plateau`` reads; warm-up and cosine are left out, they change
+    from step to step (`schedule.Ramp`).
+    """
+    base = {"table": config.table.lr, "dense": config.model.lr}
     for name, setting in (("step", "step_lr"), ("clip", "clip_lr")):
         if setting in config.table.entry.settings:
-            schedule[name] = getattr(config.table, setting)
-    train = config.train
-    return {name: StepSchedule(lr, train.milestones, train.decay_factor).at(epoch) for name, lr in schedule.items()}
+            base[name] = getattr(config.table, setting)
+    factor = config.train.decay_factor ** decays(config.train, epoch, history)
+    return {name: float(lr * factor) for name, lr in base.items()}
 
 
 def snapshot(table: EmbeddingTable, model: Model) -> State:
@@ -69,6 +76,11 @@ def restore(state: State, table: EmbeddingTable, model: Model) -> None:
     parts = split_state(state, ("table", "model"))
     table.load_state(parts["table"])
     model.load_state(parts["model"])
+
+
+def served(state: State) -> State:
+    """The part of a state that `restore` takes: table and model, without the dense optimiser."""
+    return {name: array for name, array in state.items() if name.startswith(("table/", "model/"))}
 
 
 def split_state(state: State, names: tuple[str, ...]) -> dict[str, State]:

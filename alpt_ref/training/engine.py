@@ -2,7 +2,8 @@
 
 One step on a batch with ids (b, fields):
 
-1. look the ids up, forward, logloss, backward: gradients of the dense parameters and of the embeddings;
+1. look the ids up (the rows of a multi-valued field are summed: `pooling`), forward, logloss (its weighted mean where
+   the rows have weights), backward: gradients of the dense parameters and of the embeddings;
 2. update table and dense parameters; a two-pass ALPT table instead holds its new rows back in fp32,
 3. runs forward and backward a second time through their deterministic rounding (batch norm's running statistics do not
    change), updates the step sizes by that gradient, and only then rounds the rows.
@@ -32,11 +33,14 @@ from alpt_ref.training import batches
 from alpt_ref.training.build import State, build, restore, snapshot, split_state
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.evaluation import evaluate
+from alpt_ref.training.pooling import Positions, positions
+from alpt_ref.training.weights import ClassWeights
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
+    from alpt_ref.training.quality import Quality
     from alpt_ref.training.results import EpochRecord
 
 OnBatches = Callable[[int, float | None], bool]
@@ -68,14 +72,19 @@ class BatchRange:
     epoch : int
         From 1.
     rows : int64 array
-        All training rows of the dataset; ``batches.batch_rows`` cuts them into the epoch's batches.
+        All training rows of the dataset, those of weight 0 left out; ``batches.batch_rows`` cuts them into the
+        epoch's batches.
     rates : dict
         Learning rates of the epoch: ``table``, ``dense`` and, for ALPT, ``step``.
+    ramp : callable, optional
+        Factor on these rates at a step of the run, counted from 1; None: 1 at every step.
     steps_before : int
         Steps of the run before batch `first`.
     loss_sum : float
-        Sum of loss times rows over the epoch's batches before `first`; this range adds to it, so that an
-        epoch in several ranges adds in the same order as in one.
+        Sum of loss times rows (times weight, where rows have weights) over the epoch's batches before `first`; this
+        range adds to it, so that an epoch in several ranges adds in the same order as in one.
+    classes : (float, float), optional
+        Weights of rows without a click and with one (`weights.class_weights`).
     """
 
     epoch: int
@@ -85,6 +94,15 @@ class BatchRange:
     last: int
     steps_before: int
     loss_sum: float
+    ramp: Callable[[int], float] | None = None
+    classes: ClassWeights | None = None
+
+    def rates_at(self, step: int) -> dict[str, float]:
+        """The learning rates at a step of the run, counted from 1."""
+        if self.ramp is None:
+            return self.rates
+        factor = self.ramp(step)
+        return {name: rate * factor for name, rate in self.rates.items()}
 
 
 class Engine(ABC):
@@ -110,8 +128,8 @@ class Engine(ABC):
         Returns
         -------
         (float, int)
-            `span.loss_sum` plus loss times rows of every batch run, added in order in float64; number of batches
-            run, fewer than asked for only where `on_batches` returned True.
+            `span.loss_sum` plus loss times rows (or weight) of every batch run, added in order in float64; number of
+            batches run, fewer than asked for only where `on_batches` returned True.
 
         Raises
         ------
@@ -119,9 +137,12 @@ class Engine(ABC):
             Names the step; the engine's state is void then.
         """
 
+    def settle(self) -> None:  # noqa: B027  # nothing to do where no row misses a move
+        """Bring all rows of the table up to date (`EmbeddingTable.settle`): after an epoch, before it is measured."""
+
     @abstractmethod
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
-        """(AUC, mean logloss in nats) of one part of the dataset in the current state."""
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
+        """Metrics of one part of the dataset in the current state."""
 
     @abstractmethod
     def statistics(self) -> dict[str, float]:
@@ -168,16 +189,16 @@ class CpuEngine(Engine):
         settings, total, done = self.config.train, span.loss_sum, 0
         parts = batches.training_batches(
             self.dataset, span.rows, settings.batch_size, seed=settings.seed, epoch=span.epoch,
-            first=span.first, last=span.last,
+            first=span.first, last=span.last, classes=span.classes,
         )  # fmt: skip
         with contextlib.closing(parts):  # the reader of a store ends here, also where a traceback outlives the error
             for batch in parts:
                 try:
-                    loss = self._step(batch, span.rates)
+                    loss = self._step(batch, span.rates_at(span.steps_before + done + 1))
                 except TrainingError as error:  # found here or by the table, which does not know the step
                     step = span.steps_before + done + 1
                     raise DivergedError(str(error), epoch=span.epoch, step=step) from error
-                total += loss * len(batch.labels)
+                total += loss * batch.total_weight
                 done += 1
                 if on_batches(len(batch.labels), loss):
                     break
@@ -185,33 +206,39 @@ class CpuEngine(Engine):
 
     def _step(self, batch: batches.Batch, rates: dict[str, float]) -> float:
         table, model, b = self.table, self.model, len(batch.labels)
-        ids = table.checked_ids(batch.ids.reshape(-1))
-        loss, grads = self._pass(table.lookup(ids), batch.labels)
+        at = positions(batch.ids, batch.values, self.dataset.slots)
+        ids = table.checked_ids(at.ids)
+        loss, grads = self._pass(table.lookup(ids), batch, at)
         if self._two_pass is None:
             table.apply_gradients(ids, grads, lr=rates["table"], batch_size=b)
             self.dense.step(model.params, model.grads, lr=rates["dense"])
             return loss
         pending = self._two_pass.begin_update(ids, grads, lr=rates["table"])
         self.dense.step(model.params, model.grads, lr=rates["dense"])
-        _, grads = self._pass(self._two_pass.lookup_pending(pending), batch.labels, second=True)
+        _, grads = self._pass(self._two_pass.lookup_pending(pending), batch, at, second=True)
         self._two_pass.finish_update(pending, grads, batch_size=b)
         return loss
 
     def _pass(
-        self, emb: NDArray[np.float32], labels: NDArray[np.uint8], *, second: bool = False
+        self, emb: NDArray[np.float32], batch: batches.Batch, at: Positions, *, second: bool = False
     ) -> tuple[float, NDArray[np.float32]]:
-        """Forward and backward; returns the loss and the gradient of `emb`, (b * fields, d)."""
+        """Forward and backward; returns the loss and the gradient of `emb`, (ids, d)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            logits = self.model.forward(emb.reshape(len(labels), -1), training=True, update_stats=not second)
-            loss, dlogits = bce_with_logits(logits, labels)
+            logits = self.model.forward(at.pooled(emb), training=True, update_stats=not second)
+            loss, dlogits = bce_with_logits(logits, batch.labels, batch.weights)
             require_finite("loss", loss)
-            grads = self.model.backward(dlogits, params=not second).reshape(emb.shape)
+            grads = at.spread(self.model.backward(dlogits, params=not second), emb.shape[1])
         return float(loss), grads  # whose numbers the table looks at, once, while it sums them
 
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+    def settle(self) -> None:
+        """See `Engine.settle`."""
+        self.table.settle()
+
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""
-        size = self.config.train.eval_batch_size
-        return evaluate(self.table, self.model, self.dataset, part, batch_size=size)
+        settings = self.config.train
+        size, group = settings.eval_batch_size, settings.group
+        return evaluate(self.table, self.model, self.dataset, part, batch_size=size, group=group)
 
     def statistics(self) -> dict[str, float]:
         """See `Engine.statistics`."""
@@ -267,6 +294,7 @@ ENGINES: dict[str, str] = {"cpu": "engine:CpuEngine", "cuda": "engine_cuda:CudaE
 def make_engine(config: RunConfig, dataset: ClickDataset, device: str = "cpu") -> Engine:
     """The engine of a device, its table and model at their initial values."""
     module, name = ENGINES[_check.choice("device", device, tuple(ENGINES))].split(":")
+    batches.require_cpu(config, dataset, device)
     get_backend(device)  # refuses, with the reason, a device that cannot be used
     engine: Engine = getattr(importlib.import_module(f".{module}", __package__), name)(config, dataset)
     return engine

@@ -24,10 +24,11 @@ from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches
-from alpt_ref.training.evaluation import score
+from alpt_ref.training.evaluation import scored
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.quality import Quality
 
 LOOK = 100
 """Steps between two looks at guard and loss."""
@@ -157,6 +158,8 @@ class CudaEngine(CpuEngine):
             for batch in range(span.first, span.last):
                 b = min(size, rows - batch * size)
                 self.source.before(batch)
+                if span.ramp is not None:
+                    self._set_rates(span.rates_at(span.steps_before + done + 1))
                 self._run_step(b)
                 self.source.after(batch)
                 done, fresh = done + 1, fresh + b
@@ -178,8 +181,12 @@ class CudaEngine(CpuEngine):
         assign(self.counters, counters)
         assign(self.guard, np.zeros(2, np.int32))
         assign(self.totals, np.array([span.loss_sum, 0.0]))
-        assign(self.rates, np.array([span.rates["dense"]]))
-        self._table.set_rates(span.rates["table"])
+        self._set_rates(span.rates)
+
+    def _set_rates(self, rates: dict[str, float]) -> None:
+        """Put the learning rates where the queued steps read them, in the stream's order."""
+        self.backend.assign(self.rates, np.array([rates["dense"]]))
+        self._table.set_rates(rates["table"])
 
     def _look(self, span: BatchRange) -> float:
         """Wait for the steps queued so far; the last loss, or `DivergedError`."""
@@ -191,7 +198,7 @@ class CudaEngine(CpuEngine):
 
     # --- evaluation and state ----------------------------------------------------------------------------------------
 
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""
         rows, size = self.dataset.rows_of(part), self.config.train.eval_batch_size
         logits = np.empty(len(rows), np.float32)
@@ -205,7 +212,7 @@ class CudaEngine(CpuEngine):
                 self._table.queue_lookup(ids, emb)
                 everything[start:end] = self.model.forward(emb.reshape(end - start, -1), training=False)
             logits[...] = self.backend.to_host(everything)
-        return score(self.dataset.labels[rows], logits)
+        return scored(self.dataset, rows, logits, self.config.train.group)
 
     def statistics(self) -> dict[str, float]:
         """See `Engine.statistics`."""

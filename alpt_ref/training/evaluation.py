@@ -1,4 +1,4 @@
-"""Predictions of a trained table and model on a dataset's rows, and their AUC and logloss."""
+"""Predictions of a trained table and model on a dataset's rows, and their metrics."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.models.loss import bce_with_logits
-from alpt_ref.training.metrics import auc
+from alpt_ref.data.store.gather import gather_rows
+from alpt_ref.training.pooling import positions
+from alpt_ref.training.quality import Quality, groups_of, quality
+from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -22,9 +24,9 @@ def predict_logits(
     """Logits, float32 (len(rows),), of the given rows with the running statistics of batch norm."""
     logits = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), batch_size):
-        ids = dataset.ids[rows[start : start + batch_size]]
-        emb = table.lookup(ids.reshape(-1)).reshape(len(ids), -1)
-        logits[start : start + len(ids)] = model.forward(emb, training=False)
+        part = gather_rows(dataset, rows[start : start + batch_size])
+        at = positions(part.ids, part.values, dataset.slots)
+        logits[start : start + at.rows] = model.forward(at.pooled(table.lookup(at.ids)), training=False)
     return logits
 
 
@@ -35,16 +37,14 @@ def evaluate(
     part: Literal["train", "valid", "test"],
     *,
     batch_size: int,
-) -> tuple[float, float]:
-    """(AUC, mean logloss in nats) of one part of the dataset."""
-    rows = dataset.rows_of(part)
-    logits = predict_logits(table, model, dataset, rows, batch_size=batch_size)
-    return score(dataset.labels[rows], logits)
+    group: str | None = None,
+) -> Quality:
+    """Metrics of one part of the dataset, by the weights of its rows where it has them; `group` names a field."""
+    rows = counted_rows(dataset, part)
+    return scored(dataset, rows, predict_logits(table, model, dataset, rows, batch_size=batch_size), group)
 
 
-def score(labels: NDArray[np.uint8], logits: NDArray[np.float32]) -> tuple[float, float]:
-    """(AUC, mean logloss in nats) of predictions; both NaN or infinite if a logit is."""
-    loss = bce_with_logits(logits, labels)[0]
-    if not np.isfinite(loss):
-        return float("nan"), float(loss)
-    return float(auc(labels, logits)), float(loss)
+def scored(dataset: ClickDataset, rows: NDArray[np.int64], logits: NDArray[np.float32], group: str | None) -> Quality:
+    """Metrics of the logits, float32 (len(rows),), of some rows of a dataset."""
+    weights = None if dataset.weights is None else dataset.weights[rows]
+    return quality(dataset.labels[rows], logits, weights, groups_of(dataset, rows, group))

@@ -32,7 +32,7 @@ def test_groups_do_not_change_the_batches(clicks: ClickDataset, rows: int, batch
     expected = [np.sort(order[start : start + batch]) for start in range(0, rows, batch)]
     found = list(gather_batches(clicks, order, batch, group_bytes=group))
     assert len(found) == len(expected)
-    for (ids, labels), at in zip(found, expected, strict=True):
+    for (ids, labels, *_), at in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ids, clicks.ids[at])
         np.testing.assert_array_equal(labels, clicks.labels[at])
         assert ids.dtype == np.uint32

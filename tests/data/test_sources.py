@@ -120,12 +120,12 @@ FOREIGN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "tar.gz": (lambda data: gzip.compress(in_tar(data)), "holds a tar archive; unpack it"),
     "tar.xz": (lambda data: lzma.compress(in_tar(data)), "holds a tar archive; unpack it"),
     "gz.gz": (lambda data: gzip.compress(gzip.compress(data)), "is compressed twice"),
-    "zstd": (lambda data: b"\x28\xb5\x2f\xfd" + data, "compressed with zstd"),
+    "zstd": (lambda data: b"\x28\xb5\x2f\xfd" + data, "is a damaged zstd file"),
     "7z": (lambda data: b"7z\xbc\xaf\x27\x1c" + data, "is a 7z archive"),
     "utf-16": (lambda data: data.decode().encode("utf-16"), "is UTF-16 text; convert it to UTF-8"),
     "utf-16-be": (lambda data: data.decode().encode("utf-16-be"), "is UTF-16 text; convert it to UTF-8"),
     "utf-16-le": (lambda data: data.decode().encode("utf-16-le"), "is UTF-16 text; convert it to UTF-8"),
-    "parquet": (lambda data: b"PAR1" + data, "is a Parquet file; export it as text"),
+    "parquet": (lambda data: b"PAR1" + data, "is a Parquet file; read it with a schema"),
     "numpy": (lambda data: b"\x93NUMPY" + data, "is a NumPy file"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
-from alpt_ref.models.optim import StepSchedule, make_dense_optimizer
+from alpt_ref.models.optim import make_dense_optimizer
 from tests.tolerances import FLOAT64
 
 Arrays = dict[str, Any]
@@ -122,30 +122,3 @@ def test_a_refused_step_changes_nothing() -> None:
     assert optimizer.steps == 1
     with pytest.raises(InputError, match="must hold 'steps'"):
         optimizer.load_state({"first/w": np.ones(2)})
-
-
-def test_schedule_divides_after_the_milestones() -> None:
-    schedule = StepSchedule(1e-3, milestones=(6, 9), factor=0.1)
-    rates = [schedule.at(epoch) for epoch in range(1, 12)]
-    assert rates == pytest.approx([1e-3] * 6 + [1e-4] * 3 + [1e-5] * 2, rel=FLOAT64)
-    assert StepSchedule(0.5).at(100) == 0.5
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"factor": 10.0}, "factor must be at most 1"),
-        ({"factor": 0.0}, "factor must be finite and positive"),
-        ({"milestones": (9, 6)}, r"milestones must be ascending epochs of at least 1, got \(9, 6\)"),
-        ({"milestones": (0,)}, "milestones must be ascending"),
-        ({"lr": -1.0}, "lr must be"),
-    ],
-)
-def test_bad_schedules(arguments: Arrays, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        StepSchedule(**(Arrays(lr=0.1) | arguments))
-
-
-def test_epochs_count_from_one() -> None:
-    with pytest.raises(InputError, match="epoch must be a whole number of at least 1, got 0"):
-        StepSchedule(0.1).at(0)

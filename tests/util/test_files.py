@@ -128,3 +128,9 @@ def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> N
         theirs.append(name)
     write_text(tmp_path / "a", "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a", *theirs[1:]])
+
+
+def test_an_output_that_is_no_path_is_refused() -> None:
+    for wrong in (None, 3, ""):
+        with pytest.raises(InputError, match="output must be a path"):
+            files.claim_folder(wrong, "config.toml", lambda marker: None, ())  # type: ignore[arg-type]

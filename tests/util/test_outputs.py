@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +71,13 @@ def test_a_name_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
     path = tmp_path / f"{'é' * 120}.csv"
     write(path)
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("check", [check_output_file, check_output_folder, check_results_folder])
+def test_what_is_no_path_is_refused(check: Callable[[Any], Path]) -> None:
+    for wrong in (None, 7, "", b"x", ["x"], "a\0b"):
+        with pytest.raises(InputError, match="--output must be a path"):
+            check(wrong)
 
 
 @posix

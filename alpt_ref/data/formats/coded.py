@@ -85,6 +85,8 @@ class CodedRows:
         At least 0 and finite; either every piece of a source has some or none has.
     times : int64 array (rows,), optional
         Whole numbers as they stand, timestamps as nanoseconds since 1970 (UTC); every piece or none.
+    carried : tuple of Arrow arrays of strings (rows,), optional
+        Columns that go to the scores, where they were asked for.
     """
 
     labels: NDArray[np.uint8]
@@ -92,6 +94,7 @@ class CodedRows:
     lines: NDArray[np.int64]
     weights: NDArray[np.float32] | None = None
     times: NDArray[np.int64] | None = None
+    carried: tuple[Any, ...] | None = None
 
     @property
     def codes(self) -> tuple[NDArray[np.int32], ...]:

@@ -17,6 +17,7 @@ from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.formats.moments import calendar_texts, times_of
 from alpt_ref.data.schema import Schema
 from alpt_ref.data.schema_fields import FieldSpec
+from alpt_ref.errors import InputError
 
 Codes = NDArray[np.int32]
 
@@ -193,6 +194,17 @@ def times_of_rows(column: Column, time_format: str | None) -> tuple[NDArray[np.i
     if not len(numbers):
         return np.zeros(0, np.int64), np.zeros(0, bool)
     return numbers[column.indices], known[column.indices]
+
+
+def carried(column: Column) -> Any:
+    """The texts of a column that goes to the scores, as an Arrow array of strings."""
+    import pyarrow as pa
+
+    try:
+        texts = texts_of(column.values, "text")
+    except InputError:  # fractions or truth values
+        texts = texts_of(column.values, "number")
+    return pa.array([text or "" for text in texts], pa.string()).take(pa.array(column.indices))
 
 
 def only_used(codes: Codes, texts: Any) -> tuple[Codes, Any]:

@@ -18,7 +18,8 @@ _SECOND = 10**9
 _HOUR, _DAY = 3600 * _SECOND, 86_400 * _SECOND
 _UNITS = {"s": _SECOND, "ms": 10**6, "us": 10**3, "ns": 1}
 _ISO = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)? ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?\Z",
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)? ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?\Z",
     re.ASCII,
 )
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}\Z", re.ASCII)
@@ -41,7 +42,7 @@ def nanoseconds_of(moment: datetime.datetime) -> int:
 
 @functools.lru_cache(1 << 16)
 def time_of(text: str, time_format: str | None = None) -> tuple[int, bool] | None:
-    """A time written as a text: its number, and whether it was a whole number (else nanoseconds); None where it is none.
+    """A time written as a text: its number, and whether it was a whole number (else nanoseconds); None: it is no time.
 
     Examples
     --------
@@ -102,9 +103,9 @@ def times_of(values: Any, time_format: str | None) -> tuple[NDArray[np.int64], N
 
 
 def calendar_texts(values: Any, time_format: str | None, part: str) -> list[str | None]:
-    """Category of each time: ``hour`` 0 to 23, ``weekday`` (Monday 0), ``weekend`` 0 or 1; UTC, whole numbers are seconds.
+    """Category of each time: ``hour`` 0 to 23, ``weekday`` (Monday 0), ``weekend`` 0 or 1, all UTC.
 
-    A missing time is the empty text, one that cannot be read None.
+    Whole numbers are seconds since 1970. A missing time is the empty text, one that cannot be read None.
 
     Examples
     --------

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.formats.coded import CodedField as CodedField
 from alpt_ref.data.formats.coded import CodedRows as CodedRows
 from alpt_ref.data.formats.faulty import FaultyLines, keep_lines, line_widths, mark_inner_marks, mark_unreadable
@@ -66,6 +67,20 @@ class TextFormat:
     header: bool = False
     tidy: Callable[[bytes], bytes] | None = None
     unordered: bool = False
+    of_first: ClassVar[bool] = False
+
+    @property
+    def plans(self) -> tuple[FieldPlan, ...]:
+        """One category a row in each field."""
+        return tuple(FieldPlan(rule.name) for rule in self.fields)
+
+    def key(self) -> list[Any]:
+        """What the coded form depends on, beside the text."""
+        return [self.kind, self.delimiter, self.columns, self.label, [rule.name for rule in self.fields]]
+
+    def code(self, lines: Lines) -> tuple[CodedRows, FaultyLines]:
+        """See `code_lines`."""
+        return code_lines(self, lines)
 
 
 Column = tuple[NDArray[np.int32], Any]

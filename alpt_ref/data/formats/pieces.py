@@ -15,7 +15,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
-from alpt_ref.data.fields import FieldPlan, Part
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.data.fields import PARTS, FieldPlan, Part
 from alpt_ref.data.formats.coded import CodedRows
 from alpt_ref.data.formats.faulty import MAX_EXAMPLES, FaultyLines
 from alpt_ref.data.formats.left_out import Runs, joined
@@ -166,8 +169,12 @@ class PieceReader(abc.ABC):
     def describe(self) -> dict[str, Any]:
         """``info["source"]`` without its kind, as JSON: file name, bytes, SHA-256, …; valid after the pass."""
 
+    def unit_of(self, source: int) -> str:
+        """What the numbers of bad rows of one of `names` count."""
+        return self.unit
+
     def _done(self) -> tuple[int, int]:
-        """Units of the source that have been read, and all of them, for a progress bar."""
+        """Units of the source that have been read, and all of them (0: not known), for a progress bar."""
         return sum(self.rows_of_sources), 0
 
     def matches(self, source: Mapping[str, Any]) -> bool:
@@ -197,6 +204,8 @@ class PieceReader(abc.ABC):
         self._judge()
 
     def _take(self, source: int, rows: int, bad: Bad) -> None:
+        if bad.count and not self.bad_rows.count:
+            self.unit = self.unit_of(source)  # of the first bad row, for what is said of all
         if bad.count and self.on_bad_row == "error":
             line, reason = bad.examples[0]
             raise InputError(
@@ -219,11 +228,20 @@ class PieceReader(abc.ABC):
         if not self.rows:
             why = f"all {bad} rows are bad, {first}" if bad else "it is empty"
             raise InputError(f"{self.name} holds no rows ({why}); name a file of {self.kind} clicks")
+        for part in dict.fromkeys(self.parts or ()):
+            if not sum(rows for rows, own in zip(self.rows_of_sources, self.parts or (), strict=True) if own == part):
+                raise InputError(f"the {part} part has no rows; name files that hold some, or leave {part} out")
         if bad > self._max_bad_rows * total:
             raise InputError(
                 f"{self.name}: {bad:,} of {total:,} rows are bad, a share above {self._max_bad_rows:g} ({first}); "
                 f"check that this is a file of {self.kind} clicks, or allow more with max_bad_rows (--max-bad-rows)"
             )
+
+    def parts_of_rows(self) -> NDArray[np.uint8] | None:
+        """The part of each good row, if the sources were given as parts: uint8 array (rows,); valid after the pass."""
+        if self.parts is None:
+            return None
+        return np.repeat(np.array([PARTS[part] for part in self.parts], dtype=np.uint8), self.rows_of_sources)
 
     def info(self) -> dict[str, Any]:
         """Source, rows and bad rows, as JSON; valid once the source has been read."""

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.formats.coded import CodedField, CodedRows
 from alpt_ref.data.formats.coding import (
-    Column, code_column, column_of, labels_of, meaning_of, only_used, single, split_lists, times_of_rows, weights_of,
+    Column,
+    carried,
+    code_column,
+    column_of,
+    labels_of,
+    meaning_of,
+    only_used,
+    single,
+    split_lists,
+    times_of_rows,
+    weights_of,
 )  # fmt: skip
 from alpt_ref.data.formats.faulty import FaultyLines
 from alpt_ref.data.formats.moments import wants
@@ -79,8 +89,8 @@ class RowPlan:
         if lacks:
             has = ", ".join(map(str, names[:8]))[:200] + (", …" if len(names) > 8 else "")
             raise InputError(
-                f"{where} lacks column{'' if len(lacks) == 1 else 's'} {', '.join(map(repr, lacks[:5]))}, it has {has}; "
-                "mend the schema, or name a file of that kind"
+                f"{where} lacks column{'' if len(lacks) == 1 else 's'} {', '.join(map(repr, lacks[:5]))}, "
+                f"it has {has}; mend the schema, or name a file of that kind"
             )
         if twice:
             raise InputError(f"{where} has column {twice[0]!r} twice; rename one of them")
@@ -113,26 +123,32 @@ def code_rows(
         A column's type cannot be what the schema says.
     """
     schema = plan.schema
+    lists_only = {spec.column for spec in schema.fields if spec.kind == "multi"} - {
+        schema.label, schema.weight, schema.time, *schema.id,
+    }  # fmt: skip
     coded = {
         name: _naming(name, lambda name=name: column_of(columns[name], missing))  # type: ignore[misc]
         for name in plan.needed
-        if name not in schema.id and not any(spec.column == name and spec.kind == "multi" for spec in schema.fields)
+        if name not in lists_only
     }
+    mark = functools.partial(_mark, faulty, rows)
     labels, weights, times = np.zeros(len(rows), np.int8), None, None
     if plan.labelled:
         column = coded[schema.label]
         labels = _naming(schema.label, lambda: labels_of(column, schema))
-        accepted = ", ".join((*schema.positive, *schema.negative))
-        _mark(faulty, rows, labels < 0, column, "label {} is not one of " + accepted.replace("{", "{{").replace("}", "}}"))
+        mark(labels < 0, column, "label", f"is not one of {', '.join((*schema.positive, *schema.negative))}")
         if schema.weight is not None:
             column = coded[schema.weight]
             weights = _naming(schema.weight, lambda: weights_of(column))
-            _mark(faulty, rows, weights < 0, column, f"weight {{}} in column {_plain(schema.weight)} is no number of at least 0")
+            mark(weights < 0, column, f"column {schema.weight}:", "is no weight, a finite number of at least 0")
     if plan.times and schema.time is not None:
         column = coded[schema.time]
         times, known = _naming(schema.time, lambda: times_of_rows(column, schema.time_format))
-        _mark(faulty, rows, ~known, column, f"column {_plain(schema.time)}: {{}} is not {_plain(wants(schema.time_format))}")
-    fields = [_single(schema, spec, coded[spec.column], faulty, rows) if spec.kind != "multi" else None for spec in schema.fields]
+        mark(~known, column, f"column {schema.time}:", f"is not {wants(schema.time_format)}")
+    fields = [
+        _single(schema, spec, coded[spec.column], faulty, rows) if spec.kind != "multi" else None
+        for spec in schema.fields
+    ]
     lists = {
         place: _Lists(spec, columns[spec.column], missing, faulty, rows)
         for place, spec in enumerate(schema.fields)
@@ -144,23 +160,38 @@ def code_rows(
         labels, rows = labels[good], rows[good]
         weights, times = weights if weights is None else weights[good], times if times is None else times[good]
     kept = tuple(
-        lists[place].kept(good) if field is None else CodedField(*field) if everything else single(field[0][good], field[1])
+        lists[place].kept(good)
+        if field is None
+        else CodedField(*field)
+        if everything
+        else single(field[0][good], field[1])
         for place, field in enumerate(fields)
     )
-    return CodedRows(labels.astype(np.uint8), kept, rows, weights, times)
+    along = None
+    if plan.ids:
+        import pyarrow as pa
+
+        along = tuple(
+            _naming(name, lambda name=name: carried(coded[name])).filter(pa.array(good)) for name in schema.id
+        )  # type: ignore[misc]
+    return CodedRows(labels.astype(np.uint8), kept, rows, weights, times, along)
 
 
-def _single(schema: Schema, spec: FieldSpec, column: Column, faulty: FaultyLines, rows: NDArray[np.int64]) -> tuple[Any, Any]:
+def _single(
+    schema: Schema, spec: FieldSpec, column: Column, faulty: FaultyLines, rows: NDArray[np.int64]
+) -> tuple[Any, Any]:
     codes, texts = _naming(spec.column, lambda: code_column(column, spec, meaning_of(spec, schema.time_format)))
     if codes.size and codes.min() < 0:
-        _mark(faulty, rows, codes < 0, column, f"column {_plain(spec.column)}: {{}} is not {_plain(_wants(schema, spec))}")
+        _mark(faulty, rows, codes < 0, column, f"column {spec.column}:", f"is not {_wants(schema, spec)}")
     return codes, texts
 
 
 class _Lists:
     """A multi-valued field of all rows of a piece; then of the good ones."""
 
-    def __init__(self, spec: FieldSpec, array: Any, missing: Sequence[str], faulty: FaultyLines, rows: NDArray[np.int64]) -> None:
+    def __init__(
+        self, spec: FieldSpec, array: Any, missing: Sequence[str], faulty: FaultyLines, rows: NDArray[np.int64]
+    ) -> None:
         counts, values = _naming(spec.column, lambda: split_lists(array, spec.separator))
         column = _naming(spec.column, lambda: column_of(values, missing))
         codes, texts = _naming(spec.column, lambda: code_column(column, spec, meaning_of(spec, None)))
@@ -208,14 +239,11 @@ def _wants(schema: Schema | None, spec: FieldSpec) -> str:
     return "a finite number" if spec.type == "number" else "text in UTF-8"
 
 
-def _plain(text: str) -> str:
-    """A text that `str.format` leaves as it is."""
-    return text.replace("{", "{{").replace("}", "}}")
-
-
-def _mark(faulty: FaultyLines, rows: NDArray[np.int64], bad: NDArray[np.bool_], column: Column, reason: str) -> None:
+def _mark(
+    faulty: FaultyLines, rows: NDArray[np.int64], bad: NDArray[np.bool_], column: Column, before: str, after: str
+) -> None:
     if bad.any():
-        faulty.add(rows[bad], lambda line: reason.format(column.example(int(np.searchsorted(rows, line)))))
+        faulty.add(rows[bad], lambda line: f"{before} {column.example(int(np.searchsorted(rows, line)))} {after}")
 
 
 def _naming(name: str, act: Callable[[], Any]) -> Any:
@@ -227,4 +255,6 @@ def _naming(name: str, act: Callable[[], Any]) -> Any:
     except InputError as error:
         raise InputError(f"column {name!r} holds {error}") from None
     except pa.ArrowException as error:
-        raise InputError(f"column {name!r} cannot be read ({str(error).splitlines()[0]:.200}); convert it to text or to numbers") from None
+        raise InputError(
+            f"column {name!r} cannot be read ({str(error).splitlines()[0]:.200}); convert it to text or to numbers"
+        ) from None

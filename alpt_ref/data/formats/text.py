@@ -8,14 +8,12 @@ import itertools
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.formats.coded import CodedRows
 from alpt_ref.data.formats.faulty import FaultyLines
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Lines, LineSource, Progress
-from alpt_ref.data.formats.parse import TextFormat, code_lines
 from alpt_ref.data.formats.pieces import MAX_BAD_ROWS as MAX_BAD_ROWS
 from alpt_ref.data.formats.pieces import Bad as Bad
 from alpt_ref.data.formats.pieces import BadRows as BadRows
@@ -24,12 +22,51 @@ from alpt_ref.data.formats.pieces import OnBadRow as OnBadRow
 from alpt_ref.data.formats.pieces import check_max_bad_rows as check_max_bad_rows
 from alpt_ref.data.formats.pieces import counted as counted
 from alpt_ref.data.formats.pieces import parse_piece as parse_piece
-from alpt_ref.data.formats.sources import Sources, list_files
+from alpt_ref.data.formats.sources import File, Sources, list_files
 from alpt_ref.errors import InputError
 
 HEAD_LINES = 1000
 HEAD_BYTES = 1 << 20
-FormatOf = Callable[[Sequence[str]], TextFormat]
+
+
+class LineFormat(Protocol):
+    """What a reader of lines asks of a format: `TextFormat`, `libsvm.SparseFormat`."""
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def header(self) -> bool:
+        """Whether the first line is no row."""
+        ...
+
+    @property
+    def unordered(self) -> bool:
+        """Whether a row is a set of categories."""
+        ...
+
+    @property
+    def of_first(self) -> bool:
+        """Whether the format of the first file is that of all."""
+        ...
+
+    @property
+    def plans(self) -> tuple[FieldPlan, ...]:
+        """What becomes of each field."""
+        ...
+
+    def key(self) -> list[Any]:
+        """What the coded form depends on, beside the text, as JSON."""
+        ...
+
+    def code(self, lines: Lines) -> tuple[CodedRows, FaultyLines]:
+        """The good rows of whole lines, and what is wrong with the others."""
+        ...
+
+
+FormatOf = Callable[[Sequence[str]], LineFormat]
 """First lines of a file (at most `HEAD_LINES`) -> its format; raises InputError with what follows the file's name.
 
 One damaged line must not decide for all others, so what the file is like is what most of these lines are like.
@@ -41,19 +78,17 @@ class TextJob:
     """Whole lines of a file and their layout."""
 
     source: int
-    layout: TextFormat
+    layout: LineFormat
     lines: Lines
 
     def identity(self) -> bytes:
         """Digest of the layout and the text."""
-        layout = self.layout
-        what = [layout.kind, layout.delimiter, layout.columns, layout.label, [rule.name for rule in layout.fields]]
-        key = hashlib.blake2b(json.dumps([*what, self.lines.first]).encode(), digest_size=32).digest()
+        key = hashlib.blake2b(json.dumps([*self.layout.key(), self.lines.first]).encode(), digest_size=32).digest()
         return hashlib.blake2b(self.lines.data, digest_size=32, key=key).digest()
 
     def parse(self) -> tuple[CodedRows, FaultyLines]:
-        """See `code_lines`."""
-        return code_lines(self.layout, self.lines)
+        """The good rows, and the others with their reasons."""
+        return self.layout.code(self.lines)
 
 
 class TextReader(PieceReader):
@@ -84,15 +119,15 @@ class TextReader(PieceReader):
             [str(file) for file in files],
             on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, workers=workers, progress=progress,
         )  # fmt: skip
-        self.format: TextFormat | None = None
+        self.format: LineFormat | None = None
         """Of the first file; the others have the same fields."""
         self._format_of = format_of
         self._files = [LineSource(file, chunk_bytes) for file in files]
 
     @property
     def fields(self) -> tuple[FieldPlan, ...]:
-        """One category a row in each."""
-        return () if self.format is None else tuple(FieldPlan(rule.name) for rule in self.format.fields)
+        """As the format has them."""
+        return () if self.format is None else self.format.plans
 
     @property
     def unordered(self) -> bool:  # type: ignore[override]
@@ -124,16 +159,18 @@ class TextReader(PieceReader):
                 if broken is not None:
                     raise broken
 
-    def _layout(self, path: Path, head: Sequence[str]) -> TextFormat:
+    def _layout(self, path: File, head: Sequence[str]) -> LineFormat:
+        if self.format is not None and self.format.of_first:
+            return self.format
         try:
             layout = self._format_of(head)
         except InputError as error:
             raise InputError(f"{path}, {error}") from None
         if self.format is None:
             self.format = layout
-        elif [rule.name for rule in layout.fields] != [rule.name for rule in self.format.fields]:
+        elif layout.plans != self.format.plans:
             raise InputError(
-                f"{path} has {len(layout.fields)} fields, {self._files[0].path} has {len(self.format.fields)}; "
+                f"{path} has {len(layout.plans)} fields, {self._files[0].path} has {len(self.format.plans)}; "
                 "read files of one kind together"
             )
         return layout
@@ -154,7 +191,7 @@ class TextReader(PieceReader):
         )
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: File) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -10,22 +10,33 @@ whose text, place in the file and checksum are right; which run made a piece can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from alpt_ref.data.dataset import ClickDataset, manifest_head
+from alpt_ref.data.encoding import (
+    DEFAULT_MIN_COUNT,
+    DEFAULT_SPLIT,
+    By,
+    RowFacts,
+    VocabularyRows,
+    encoding_info,
+    split_rows,
+)
 from alpt_ref.data.formats.categories import warn_of_shared_ids
 from alpt_ref.data.formats.lines import CHUNK_BYTES
 from alpt_ref.data.formats.padding import warn_of_padding
 from alpt_ref.data.formats.pieces import MAX_BAD_ROWS, Bad, Job, OnBadRow, PieceReader, counted
 from alpt_ref.data.formats.sources import Sources
 from alpt_ref.data.formats.text import TextReader
-from alpt_ref.data.raw import DEFAULT_MIN_COUNT, DEFAULT_SPLIT, VocabularyRows, default_name, encoding_info
+from alpt_ref.data.raw import default_name
 from alpt_ref.data.registry import format_of
 from alpt_ref.data.slots import slots_of
-from alpt_ref.data.splits import split_rows
 from alpt_ref.data.store.joining import join_fields, write_arrays
 from alpt_ref.data.store.spill import SpilledRows, recall, sealed_identity, spill
 from alpt_ref.data.store.workspace import Workspace
@@ -55,6 +66,8 @@ def encode_file(
     split: tuple[int, int, int] = DEFAULT_SPLIT,
     seed: int = 0,
     folds: int = 0,
+    by: By | None = None,
+    stratify: bool = False,
     on_bad_row: OnBadRow = "error",
     max_bad_rows: float = MAX_BAD_ROWS,
     name: str | None = None,
@@ -75,7 +88,7 @@ def encode_file(
     folder : path
         Of the store to write; left alone if it already holds the identical store. Unfinished work lies beside it in
         ``.<name>.ingest``.
-    min_count, vocabulary, split, seed, folds, name
+    min_count, vocabulary, split, seed, folds, by, stratify, name
         As in `RawClicks.encode`.
     on_bad_row, max_bad_rows, chunk_bytes
         As in `read_criteo`.
@@ -96,8 +109,8 @@ def encode_file(
     )  # fmt: skip
     least = DEFAULT_MIN_COUNT.get(kind, 1) if min_count is None else min_count
     return encode_reader(
-        reader, folder, min_count=least, vocabulary=vocabulary, split=split, seed=seed, folds=folds, name=name,
-        progress=progress,
+        reader, folder, min_count=least, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
+        stratify=stratify, name=name, progress=progress,
     )  # fmt: skip
 
 
@@ -110,6 +123,8 @@ def encode_reader(
     split: tuple[int, int, int] = DEFAULT_SPLIT,
     seed: int = 0,
     folds: int = 0,
+    by: By | None = None,
+    stratify: bool = False,
     name: str | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> ClickDataset:
@@ -119,7 +134,7 @@ def encode_reader(
     ----------
     reader : PieceReader
         Of text, of Parquet files, of a table in memory, …; not read before.
-    folder, min_count, vocabulary, split, seed, folds, name, progress
+    folder, min_count, vocabulary, split, seed, folds, by, stratify, name, progress
         As in `encode_file`.
 
     Raises
@@ -128,16 +143,20 @@ def encode_reader(
         As `encode_file`.
     """
     least = reader.min_count if min_count is None else min_count
-    encoding = encoding_info(None, least, vocabulary, split, seed, folds)
+    encoding = encoding_info(None, least, vocabulary, split, seed, folds, by, stratify, reader.parts)
     say = progress if progress is not None else (lambda step: None)
 
     def report(label: str, unit: str, done: int, total: int) -> None:
         say(Step(label, unit, done, total))
 
+    def reading(done: int, total: int, rows: int) -> None:
+        if total:
+            more = f" and {len(reader.names) - 1} more" if len(reader.names) > 1 else ""
+            label = f"reading {reader.names[0].rpartition('/')[2]}{more}"
+            say(Step(label, "bytes", done, total, f"{rows:,} rows"))
+
     if progress is not None:
-        reader.progress = lambda done, total, rows: say(
-            Step(f"reading {reader.name.rpartition('/')[2]}", "bytes", done, total, f"{rows:,} rows")
-        )
+        reader.progress = reading
     with Workspace(folder) as space:
         store = StoreWriter(folder, space.path / "store")  # looks at the target before any work is done
         if store.present is not None and _is_finished(store.present, reader, name, encoding, folder):
@@ -146,7 +165,7 @@ def encode_reader(
             pieces = list(reader.pieces(lambda *job: _parse_piece(space.path, *job)))
             plans = reader.fields
             names = tuple(plan.name for plan in plans)
-            parts = split_rows(reader.rows, encoding)
+            parts = split_rows(_facts(reader, pieces), encoding)
             joined = join_fields(
                 space.path, pieces, parts, plans, encoding, reader.workers, report, everything=reader.unordered
             )
@@ -161,6 +180,20 @@ def encode_reader(
                 write_arrays(store, space.path, pieces, parts, chosen, plans, slots, reader.workers, report)
                 store.finish(manifest_head(name or default_name(info), names, chosen.field_sizes, info, slots))
     return ClickDataset.open(folder)
+
+
+def _facts(reader: PieceReader, pieces: Sequence[SpilledRows]) -> RowFacts:
+    """What the split may ask of the rows in the pieces."""
+
+    def times() -> Iterator[NDArray[np.int64]]:
+        for piece in pieces:
+            of_piece = piece.times()
+            if of_piece is not None:
+                yield of_piece
+
+    timed = any(piece.sizes[3] for piece in pieces)
+    labels = lambda: (piece.labels() for piece in pieces)  # noqa: E731
+    return RowFacts(reader.rows, labels, times if timed else None, reader.parts_of_rows())
 
 
 def _is_finished(

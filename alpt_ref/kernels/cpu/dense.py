@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.jit import kernel
+from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.dense_update import AdamStep, adam_moments, adam_parameter, sgd_parameter
 from alpt_ref.scalar.loss import logloss
 
@@ -201,6 +202,22 @@ def bce_with_logits(
             loss, probability = logloss(np.float64(logits[i]), y)
             total += loss
             dlogits[i] = (probability - y) * inverse_rows
+        losses[block] = total
+
+
+@kernel
+def weighted_bce_with_logits(
+    lo: int, hi: int, logits: Array, labels: Array, weights: Array, inverse: float, losses: Array, dlogits: Array
+) -> None:
+    """As `bce_with_logits`, each row's loss and gradient times its weight."""
+    rows = logits.size
+    for block in range(lo, hi):
+        total = 0.0
+        for i in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, rows)):
+            y, weight = np.float64(labels[i]), np.float64(weights[i])
+            loss, probability = logloss(np.float64(logits[i]), y)
+            total += mul(weight, loss)
+            dlogits[i] = mul(weight, probability - y) * inverse
         losses[block] = total
 
 

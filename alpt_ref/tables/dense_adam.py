@@ -1,0 +1,126 @@
+"""Dense Adam at lazy cost: a row's missed momentum steps are made up when it is next read.
+
+Adam as the frameworks run it on a dense gradient moves every row at every step: where a row is not in the batch its
+gradient is zero, its momentum decays and it still moves. Lazy Adam (`optimizers.LazyAdam`) leaves these moves out.
+`DenseAdam` keeps lazy Adam's arrays, with the number of the step up to which a row is up to date in place of its count
+of updates, and the learning rates since then. A table that `replays` subtracts `DenseAdam.missed` of a row where it
+reads it, before it updates it, and of all rows in `EmbeddingTable.settle`. The sum over any number of missed steps
+costs two evaluations of Adam's direction (`kernels.cpu.replay`).
+
+Within one step of Adam the moves are those of ``torch.optim.Adam`` and of Kingma and Ba (2015), but for rounding:
+both moments decay by one product in place of many, and the moves are summed before they are subtracted.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.arguments import AdamState
+from alpt_ref.kernels.backend import Backend
+from alpt_ref.kernels.cpu.replay import Replay, move_rules, replay_rows
+from alpt_ref.kernels.jit import run_rows
+from alpt_ref.tables.optimizers import GRAIN, LazyAdam
+
+NEGLIGIBLE = 2.0**-36
+"""Of a row's first missed move: later ones are left out."""
+
+
+class DenseAdam(LazyAdam):
+    """Adam on all rows at every step, computed for the rows that are read; ``8 d + 4`` bytes a row.
+
+    Attributes
+    ----------
+    steps : int64 array (1,)
+        Steps so far.
+    rates : float32 array (k,)
+        Learning rates of the last k steps: those since all rows were brought up to date.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alpt_ref.tables import make_table
+    >>> table = make_table("fp32", 2, 1, optimizer="dense_adam", lr=0.1, weights=np.zeros((2, 1), np.float32))
+    >>> for row in (0, 1, 1):
+    ...     table.apply_gradients([row], np.ones((1, 1), np.float32))
+    >>> table.lookup([0, 1]).round(3).tolist()  # row 0 has gone on by momentum
+    [[-0.232], [-0.17]]
+    """
+
+    kind: ClassVar[str] = "dense_adam"
+    replays: ClassVar[bool] = True
+    any_length: ClassVar[frozenset[str]] = frozenset({"rates"})
+
+    def __init__(
+        self, backend: Backend, n: int, d: int, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8
+    ) -> None:
+        super().__init__(backend, n, d, b1=b1, b2=b2, eps=eps)
+        self.b2 = b2
+        self.window = 1 + math.ceil(math.log(NEGLIGIBLE) / math.log(b1)) if b1 > 0 else 1
+        self.steps = np.zeros(1, np.int64)
+        self._room = (np.zeros(64, np.float32), np.zeros((64, 4), np.float32))
+        self._known = 0
+
+    @property
+    def rates(self) -> NDArray[np.float32]:
+        """See the class."""
+        return self._room[0][: self._known]
+
+    @property
+    def behind(self) -> bool:  # type: ignore[override]
+        """See `RowOptimizer.behind`."""
+        return self._known > 0
+
+    def _replay(self) -> Replay:
+        step, (rates, rules) = int(self.steps[0]), self._room
+        return Replay(rates, rules, step - self._known, step, self.window, self.b1, self.b2, self.eps)
+
+    def missed(self, rows: NDArray[np.int64], *, advance: bool = False) -> NDArray[np.float32]:
+        """See `RowOptimizer.missed`; with `advance` no row may be named twice."""
+        out = np.empty((len(rows), self.d), np.float32)
+        state = AdamState(self.first, self.second, self.count, self.corrections)
+        run_rows(replay_rows, len(rows), rows, state, self._replay(), advance, out, grain=GRAIN)
+        return out
+
+    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
+        """See `RowOptimizer.updates`; the rows must be up to date (`missed` with `advance`)."""
+        super().updates(rows, grads, lr)  # whose count of each row is the number of the step before
+        self._remember(np.float32(lr))
+
+    def _remember(self, rate: np.float32) -> None:
+        if self._known == len(self._room[0]):
+            self._room = tuple(np.concatenate([array, np.zeros_like(array)]) for array in self._room)  # type: ignore[assignment]
+        self._room[0][self._known] = rate
+        self._known += 1
+        self.steps[0] += 1
+        move_rules(self._replay(), self.corrections)
+
+    def settled(self) -> None:
+        """See `RowOptimizer.settled`: the rates of the steps before are not needed any more."""
+        self._known = 0
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """See `RowOptimizer.state`."""
+        return {**super().state(), "steps": self.steps, "rates": self.rates}
+
+    def make_room(self, given: dict[str, NDArray[np.generic]]) -> None:
+        """See `RowOptimizer.make_room`."""
+        rates, steps = given["rates"], int(given["steps"][0])
+        if rates.dtype != np.float32 or rates.ndim != 1 or not len(rates) <= steps < 2**31:
+            raise InputError(
+                f"state of 'dense_adam' must hold steps below 2**31 and at most as many float32 rates, got {steps} "
+                f"steps and {rates.dtype} rates of shape {rates.shape}"
+            )
+        self._room = (np.zeros(max(64, len(rates)), np.float32), np.zeros((max(64, len(rates)), 4), np.float32))
+        self._known = len(rates)
+
+    def loaded(self) -> None:
+        """See `RowOptimizer.loaded`: the rules follow from the rates."""
+        steps, known = int(self.steps[0]), self._known
+        for after in range(1, known + 1):
+            self._known, self.steps[0] = after, steps - known + after
+            move_rules(self._replay(), self.corrections)

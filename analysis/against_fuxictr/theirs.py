@@ -1,0 +1,172 @@
+"""FuxiCTR's side: its DCN on one split that `splits` wrote, in an environment that has FuxiCTR and not this package.
+
+The wheel of FuxiCTR holds layers and training, not the single-task DCN; that stands in the model zoo of its
+repository. `Dcn` is the same network from the same layers: `FeatureEmbedding`, `CrossNet` and `MLP_Block` on the
+concatenated embeddings, one linear output on both. Vocabulary, ids, loader, optimiser, schedule, early stopping
+and metrics are FuxiCTR's own, at their defaults where the command line does not say otherwise. Its loader of NumPy
+files is taken, which starts no Ray: less time an epoch, the same rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+SETTINGS: dict[str, Any] = {
+    "embedding_dim": 16,
+    "num_cross_layers": 3,
+    "dnn_hidden_units": [256, 128, 64],
+    "batch_norm": True,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "loss": "binary_crossentropy",
+    "batch_size": 1024,
+    "epochs": 100,
+    "early_stop_patience": 2,
+    "monitor": "AUC",
+    "monitor_mode": "max",
+    "metrics": ["AUC", "logloss"],
+    "embedding_regularizer": None,
+    "net_regularizer": None,
+}
+"""The settings of both sides; what is not here is FuxiCTR's default (the plateau schedule, a gradient norm of at most
+10, embeddings N(0, 1e-4 squared), categories from one row on)."""
+
+
+def dcn_class() -> Any:
+    """The network and the time of its epochs, as a class; imports PyTorch and FuxiCTR."""
+    import torch
+    from fuxictr.pytorch.layers import CrossNet, FeatureEmbedding, MLP_Block
+    from fuxictr.pytorch.models import BaseModel
+
+    class Dcn(BaseModel):  # type: ignore[misc]
+        def __init__(self, feature_map: Any, **settings: Any) -> None:
+            super().__init__(feature_map, model_id="DCN", gpu=-1, **settings)
+            inputs, hidden = feature_map.sum_emb_out_dim(), settings["dnn_hidden_units"]
+            self.embedding_layer = FeatureEmbedding(feature_map, settings["embedding_dim"])
+            self.dnn = MLP_Block(inputs, hidden_units=hidden, batch_norm=settings["batch_norm"])
+            self.crossnet = CrossNet(inputs, settings["num_cross_layers"])
+            self.fc = torch.nn.Linear(inputs + hidden[-1], 1)
+            self.compile(settings["optimizer"], settings["loss"], settings["learning_rate"])
+            self.reset_parameters()
+            self.history: list[dict[str, float]] = []
+
+        def forward(self, inputs: Any) -> dict[str, Any]:
+            x = self.embedding_layer(self.get_inputs(inputs), flatten_emb=True)
+            both = torch.cat([self.crossnet(x), self.dnn(x)], dim=-1)
+            return {"y_pred": self.output_activation(self.fc(both))}
+
+        def train_epoch(self, data_generator: Any) -> None:
+            started, cpu = time.perf_counter(), time.process_time()
+            super().train_epoch(data_generator)  # its validation included
+            self.history[-1] |= {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+
+        def checkpoint_and_earlystop(self, logs: dict[str, float], min_delta: float = 1e-6) -> None:
+            rate = self.optimizer.param_groups[0]["lr"]
+            self.history.append({"lr": rate, **{name.lower(): float(value) for name, value in logs.items()}})
+            super().checkpoint_and_earlystop(logs, min_delta)
+
+    return Dcn
+
+
+def encode(folder: Path, work: Path, settings: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    """FuxiCTR's feature map and its NumPy files of the three parts: vocabulary of the training part, by its code."""
+    import numpy as np
+    import polars as pl
+    from fuxictr.features import FeatureMap
+    from fuxictr.preprocess import FeatureProcessor
+
+    names = (folder / "train.csv").read_text().partition("\n")[0].split(",")
+    columns = [{"name": name, "active": True, "dtype": "str", "type": "categorical"} for name in names[1:]]
+    label = {"name": names[0], "dtype": "float"}
+    encoder = FeatureProcessor(feature_cols=columns, label_col=label, dataset_id=folder.name, data_root=str(work))
+    types = {names[0]: pl.Float64, **dict.fromkeys(names[1:], pl.String)}
+    parts = {
+        part: encoder.preprocess(pl.scan_csv(folder / f"{part}.csv", schema_overrides=types))
+        for part in ("train", "valid", "test")
+    }
+    encoder.fit(parts["train"], rebuild_dataset=True)
+    files = {}
+    for part, frame in parts.items():
+        table = frame.collect()
+        columns_of = encoder.transform({name: table[name].to_numpy() for name in table.columns})
+        files[part] = str(work / folder.name / f"{part}.npz")
+        np.savez(files[part], **{name: np.asarray(values) for name, values in columns_of.items()})
+    features = FeatureMap(folder.name, str(work / folder.name))
+    features.load(str(work / folder.name / "feature_map.json"), settings)
+    return features, files
+
+
+def measure(folder: Path, work: Path, seed: int, threads: int, changes: dict[str, Any]) -> dict[str, Any]:
+    """Train on one split and test the best epoch's weights."""
+    import fuxictr
+    import numpy as np
+    import torch
+    from fuxictr.pytorch.dataloaders import RankDataLoader
+    from fuxictr.pytorch.torch_utils import seed_everything
+
+    torch.set_num_threads(threads)
+    settings = {**SETTINGS, **changes, "verbose": 0, "model_root": str(work / "models")}
+    started = time.perf_counter()
+    features, files = encode(folder, work, settings)
+    preparation = time.perf_counter() - started
+    (work / "models" / folder.name).mkdir(parents=True, exist_ok=True)
+    seed_everything(seed)
+    loaders = RankDataLoader(
+        features, train_data=files["train"], valid_data=files["valid"], test_data=files["test"],
+        batch_size=settings["batch_size"], data_format="npz", num_workers=0,
+    )  # fmt: skip
+    model = dcn_class()(features, **settings)
+    model.fit(loaders[0], epochs=settings["epochs"], validation_data=loaders[1])
+    valid, test = (model.evaluate(loader) for loader in loaders[1:])
+    epochs = len(model.history)
+    return {
+        "valid_auc": float(valid["AUC"]),
+        "valid_logloss": float(valid["logloss"]),
+        "test_auc": float(test["AUC"]),
+        "test_logloss": float(test["logloss"]),
+        "epochs": epochs,
+        "preparation_seconds": preparation,
+        "seconds_an_epoch": float(np.mean([one["seconds"] for one in model.history])),
+        "cpu_seconds_an_epoch": float(np.mean([one["cpu_seconds"] for one in model.history])),
+        "history": model.history,
+        "features": int(features.total_features),
+        "seed": seed,
+        "settings": {**SETTINGS, **changes},
+        "versions": {
+            "fuxictr": getattr(fuxictr, "__version__", "2.3.10"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": sys.version.split()[0],
+        },
+    }
+
+
+def main() -> int:
+    """One split in, one JSON file out; nothing to do where that is there."""
+    parser = argparse.ArgumentParser(description="Train FuxiCTR's DCN on a split.")
+    parser.add_argument("split", type=Path, help="folder with train.csv, valid.csv and test.csv")
+    parser.add_argument("output", type=Path, help="JSON file")
+    parser.add_argument("--work", type=Path, required=True, help="folder for FuxiCTR's own files")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--set", default="{}", help="settings to change, as JSON")
+    given = parser.parse_args()
+    if given.output.exists():
+        return 0
+    found = measure(given.split, given.work, given.seed, given.threads, json.loads(given.set))
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    part = given.output.with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1) + "\n")
+    part.replace(given.output)
+    print(f"{given.split.name}: test AUC {found['test_auc']:.4f}, {found['epochs']} epochs, "
+          f"{found['seconds_an_epoch']:.2f} s each")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
