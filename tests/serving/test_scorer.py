@@ -128,7 +128,7 @@ def test_threads_share_one(made: Path, predicted: Any) -> None:
         (pa.table({"I1": [1]}), "the frame lacks columns 'I2', 'I3'"),
         (
             np.zeros((2, 3), np.int64),
-            "rows must be dicts, a frame or whole numbers \\(rows, 39\\), got ndarray of int64",
+            "whole numbers \\(rows, 39\\), got ndarray of int64",
         ),
         (np.zeros((2, 39)), "got ndarray of float64 \\(2, 39\\)"),
         ("a row", "rows must be dicts, a frame or whole numbers"),
