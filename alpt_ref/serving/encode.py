@@ -44,7 +44,8 @@ class Encoder:
             return str(number)
         if field["binning"] == "log":
             return str(math.floor(math.log(number) ** 2) if number > 2 else int(number))
-        return str(edges[max(bisect.bisect_right(edges, (number, "\uffff")) - 1, 0)][1]) if edges else ""
+        place = bisect.bisect_right(edges, (float(number), "\uffff"))  # the bin whose lower edge is the last up to it
+        return str(edges[place - 1][1] if edges else number)
 
     def number(self, text: str) -> Any:
         """3, 3.0, 03 and 3e0 are one number."""

@@ -28,7 +28,7 @@ SCHEMA = Schema.from_dict(
     {
         "label": "y",
         "categorical": {"site": {}, "code": {"type": "number"}},
-        "numeric": {"log": {}, "same": {"binning": "identity"}},
+        "numeric": {"log": {}, "same": {"binning": "identity"}, "bins": {"binning": "quantile", "bins": 4}},
         "calendar": {
             "hour": {"column": "when", "part": "hour"},
             "day": {"column": "when", "part": "weekday"},
@@ -83,6 +83,7 @@ KNOWN = {
     "code": pa.array(["1", "2", "0.5", "", "7", "-3", "18446744073709551617"]),
     "log": pa.array(["1", "3", "100", "", "-1", "2.5", "0"]),
     "same": pa.array(["1", "2", "0.1", "", "1e-7", "-0.0", "nan"]),
+    "bins": pa.array(["-3", "0.5", "2", "2", "7", "100", "1e3"]),
     "when": pa.array(["2014-10-21 23:00", "1970-01-03", "", "86400", "2014-10-25T01:00:00Z", "0", "999999"]),
 }
 SPELLINGS = ["", "NA", "03", "3.0", "+3e0", " 2 ", "-0", ".5", "5.", "1_0", "x", "inf", "1e999", "NaN", "TRUE"]
@@ -97,7 +98,7 @@ TEXTS = st.sampled_from(["a", "b", "", "NA", "é", " a", "7"]) | st.text(max_siz
 )
 DATES = st.datetimes(datetime.datetime(1980, 1, 1), datetime.datetime(2060, 1, 1)).map(lambda one: one.isoformat(" "))
 TIMES = st.sampled_from(["", "NA", "86400", "0", "-1", "2014-10-21", "x", "2014-13-01"]) | DATES
-ROW = st.tuples(TEXTS, NUMBERS, NUMBERS, NUMBERS, TIMES)
+ROW = st.tuples(TEXTS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, TIMES)
 
 
 @given(st.lists(ROW, min_size=1, max_size=8))
@@ -109,7 +110,7 @@ def test_rows_of_texts(rows: list[Any]) -> None:
 def test_rows_of_numbers(rows: list[Any]) -> None:
     whole, fractions = (list(column) for column in zip(*rows, strict=True))
     texts = [value if value is None else str(value) for value in whole]
-    columns = {"site": whole, "code": fractions, "log": fractions, "same": whole, "when": texts}
+    columns = {"site": whole, "code": fractions, "log": fractions, "same": whole, "bins": fractions, "when": texts}
     whole_times = [None if text is None else text.replace("-", "") for text in texts]
     compare(SCHEMA, KNOWN, {**columns, "when": whole_times})
 
@@ -131,7 +132,7 @@ def test_every_container_of_a_number_is_one_category() -> None:
 def test_a_text_field_refuses_what_has_no_one_text(value: Any) -> None:
     encoder = Encoder(vocabulary_file.content_of(SCHEMA, vocabulary_of(SCHEMA, KNOWN)))
     with pytest.raises((ValueError, TypeError)):
-        encoder.ids({"site": value, "code": 1, "log": 1, "same": 1, "when": 0})
+        encoder.ids({"site": value, "code": 1, "log": 1, "same": 1, "bins": 1, "when": 0})
 
 
 @pytest.mark.parametrize("kind", ["criteo", "avazu"])
@@ -152,7 +153,7 @@ def test_the_file_is_written_whole_and_read_without_any_package(tmp_path: Path) 
     vocabulary = vocabulary_of(SCHEMA, KNOWN)
     vocabulary_file.write(tmp_path, SCHEMA, vocabulary)
     content = vocabulary_file.content_of(SCHEMA, vocabulary)
-    row = {"site": "é", "code": "2", "log": 7, "same": None, "when": "86400"}
+    row = {"site": "é", "code": "2", "log": 7, "same": None, "bins": "2.5", "when": "86400"}
     code = f"from encode import Encoder\nprint(Encoder().ids({row!r}))"
     done = subprocess.run(
         [sys.executable, "-S", "-E", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
