@@ -2,8 +2,8 @@
 
     python score_export.py EXPORT ROWS.jsonl ANSWER.json
 
-ROWS has one dict a line. ANSWER receives the ids that the export's `encode.py` gave, the probabilities of its model, and
-the table's values for every id as whole numbers (their bits), by the means that the export's README names.
+ROWS has one dict a line. ANSWER receives the ids that the export's `encode.py` gave, the probabilities of its model,
+and the table's values for every id as whole numbers (their bits), by the means that the export's README names.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import json
 import pathlib
 import sys
 from typing import Any
-
-sys.modules["alpt_ref"] = None  # type: ignore[assignment]  # whatever imports it fails
 
 
 def module(folder: pathlib.Path, name: str) -> Any:
@@ -55,4 +53,5 @@ def main(folder: pathlib.Path, rows: pathlib.Path, answer: pathlib.Path) -> None
 
 
 if __name__ == "__main__":
+    sys.modules["alpt_ref"] = None  # type: ignore[assignment]  # whatever imports it fails
     main(*map(pathlib.Path, sys.argv[1:]))
