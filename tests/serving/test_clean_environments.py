@@ -16,6 +16,7 @@ from alpt_ref.serving.onnx_models import BACKBONES
 from tests.serving import clean_environments
 from tests.serving.helpers import FIELD_SIZES, random_ids, saved
 from tests.serving.score_export import module
+from tests.tolerances import FLOAT32
 
 NEEDS = {"onnx": ("onnx", "onnxruntime"), "torch": ("torch",), "fbgemm": ("torch",), "tbe": ("torch", "fbgemm_gpu")}
 
@@ -38,9 +39,12 @@ def test_a_difference_is_noticed() -> None:
     assert not right._replace(bits=9, relative=1e-6).fits("tbe")
 
 
-def scores(model: Model, table: Any, ids: Any) -> Any:
-    logits = model.forward(table.lookup(ids.reshape(-1)).reshape(len(ids), -1), training=False)
-    return 1 / (1 + np.exp(-logits.astype(np.float64)))
+def logits_of(model: Model, table: Any, ids: Any) -> Any:
+    return model.forward(table.lookup(ids.reshape(-1)).reshape(len(ids), -1), training=False).copy()
+
+
+def sigmoid(logits: Any) -> Any:
+    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
 
 
 @pytest.mark.parametrize("to", ["torch", "fbgemm"])
@@ -51,7 +55,9 @@ def test_every_backbone_in_pytorch(kind: str, to: str, tmp_path: Path) -> None:
     export(tmp_path / "run", to, tmp_path / "out")
     ours = module(tmp_path / "out", "model").ClickModel()
     ids = random_ids(40)
-    np.testing.assert_allclose(ours.score(ids).numpy(), scores(model, table, ids), rtol=0, atol=1e-6)
+    logits, wanted = ours(torch.as_tensor(ids)).detach().numpy(), logits_of(model, table, ids)
+    np.testing.assert_allclose(logits, wanted, rtol=0, atol=FLOAT32 * np.abs(wanted).max())
+    np.testing.assert_allclose(ours.score(ids).numpy(), sigmoid(logits), rtol=0, atol=clean_environments.PROBABILITY)
     for wrong in (-1, FIELD_SIZES[0]):  # the second is a row of the next field
         ids[3, 0] = wrong
         with pytest.raises(IndexError, match="ids must be"):
@@ -67,5 +73,8 @@ def test_every_backbone_in_onnx_runtime(kind: str, tmp_path: Path) -> None:
     table, model = saved(tmp_path / "run", kind, bits=8)
     export(tmp_path / "run", "onnx", tmp_path / "out")
     ids = random_ids(40)
-    found = runtime.InferenceSession(str(tmp_path / "out" / "model.onnx")).run(["probabilities"], {"ids": ids})[0]
-    np.testing.assert_allclose(found, scores(model, table, ids), rtol=0, atol=1e-6)
+    session = runtime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
+    logits, found = session.run(["logits", "probabilities"], {"ids": ids})
+    wanted = logits_of(model, table, ids)
+    np.testing.assert_allclose(logits, wanted, rtol=0, atol=FLOAT32 * np.abs(wanted).max())
+    np.testing.assert_allclose(found, sigmoid(logits), rtol=0, atol=clean_environments.PROBABILITY)
