@@ -46,7 +46,9 @@ def check_folds(config: DataConfig) -> None:
 
 
 def _plain(value: object) -> str:
-    return f"{list(value)}" if isinstance(value, tuple) else f"{value}"
+    return (
+        f"{list(value)}" if isinstance(value, tuple) else f"{value}".lower() if isinstance(value, bool) else f"{value}"
+    )
 
 
 def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> ClickDataset:
