@@ -65,7 +65,9 @@ def read(folder: Path) -> Exported:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the export in {folder} is damaged ({error}); write it again") from None
-    return Exported(ExportSource(table, str(marker["model"]), dense, names, sizes, *encoding, lacks), forward)
+    vocabulary, schema = encoding
+    source = ExportSource(table, str(marker["model"]), dense, names, sizes, vocabulary, schema, lacks)
+    return Exported(source, forward)
 
 
 def _encoding(folder: Path, sizes: tuple[int, ...]) -> tuple[Vocabulary, Schema]:
@@ -143,10 +145,10 @@ def _stand_in(marker: Mapping[str, Any]) -> ServingTable:
 def _session(folder: Path, marker: Mapping[str, Any]) -> Forward:
     """Logits by ONNX Runtime."""
     try:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise InputError(f"a model exported to onnx needs the package onnxruntime: {install_hint('export')}") from None
     for name in (onnx.MODEL, onnx.DATA):
         verified(folder, name)
     session = onnxruntime.InferenceSession(str(folder / onnx.MODEL), providers=["CPUExecutionProvider"])
-    return lambda ids: session.run(["logits"], {"ids": ids})[0]  # type: ignore[no-any-return]
+    return lambda ids: session.run(["logits"], {"ids": ids})[0]  # type: ignore[no-any-return,unused-ignore]

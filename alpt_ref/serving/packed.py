@@ -24,10 +24,10 @@ from alpt_ref._version import __version__
 from alpt_ref.errors import InputError
 from alpt_ref.serving.raw_rows import vocabulary_of
 from alpt_ref.serving.source import serving_table
-from alpt_ref.training.checkpoint import PACKED as MARKER
-from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
+from alpt_ref.training.checkpoint import PACKED, Checkpoint, read_checkpoint
 from alpt_ref.training.config_io import from_file, require_own_names
 
+MARKER = PACKED
 FORMAT, VERSION = "alpt-ref packed run", 1
 PARTS = ("table", "model", "vocabulary")
 KEPT = (

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
+from alpt_ref.models.base import Model
 from alpt_ref.serving import exported
 from alpt_ref.serving.arithmetic import FORWARDS
 from alpt_ref.serving.raw_values import RowEncoder, is_frame
@@ -77,7 +78,9 @@ class Scorer:
         if source.kind is None or not source.sizes:
             raise InputError(f"{path} holds a table without a model; name a run, a packed run or another export")
         self._offsets = offsets_of(source.sizes)
-        self._lock, self._model, self._encoder = threading.Lock(), None, None
+        self._lock = threading.Lock()
+        self._model: Model | None = None
+        self._encoder: RowEncoder | None = None
         if self._forward is None and source.kind in FORWARDS:
             self._forward = _numpy_forward(source)
 
@@ -139,8 +142,7 @@ class Scorer:
             source = self._source
             if source.vocabulary is None or source.schema is None:
                 raise InputError(f"only ids can be scored: the model lacks {source.lacks[0]}; give an array of ids")
-            with self._lock:
-                self._encoder = self._encoder or RowEncoder(source.schema, source.vocabulary)
+            self._encoder = RowEncoder(source.schema, source.vocabulary)
         return self._encoder
 
     def _checked(self, rows: Any) -> NDArray[np.int64]:

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from alpt_ref.tables.base import EmbeddingTable
 
 
+ABOUT = ("method", "config", "dataset", "rounding", "granularity")
+"""What a table of a run says about its origin, in this order."""
+
+
 @dataclass(frozen=True)
 class ExportSource:
     """A table and, where it comes from a run, what turns raw rows into scores.
@@ -158,8 +162,9 @@ def _packed_table(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
     facts, step_size = meta["packed"], arrays.get("step_size")
     own = step_size is not None and len(step_size) == len(meta["field_sizes"])
     owners = field_offsets(meta) if own else None
+    about = {name: str(facts["about"][name]) for name in ABOUT if name in facts["about"]}  # in this order
     return ServingTable(
-        int(meta["d"]), int(facts["bits"]), arrays["data"], step_size, owners, facts["about"], arrays.get("bias")
+        int(meta["d"]), int(facts["bits"]), arrays["data"], step_size, owners, about, arrays.get("bias")
     )
 
 

@@ -89,7 +89,7 @@ class EmbeddingTable(ABC):
         self.lr = float(spec.lr)
         self.backend = get_backend(spec.device)
         self._optimizer = self._make_optimizer(self.n, self.d)
-        self.shares_rows = self._optimizer.replays
+        self.shares_rows = self.shares_rows or self._optimizer.replays
         self._updates = 0
 
     def _make_optimizer(self, rows: int, columns: int) -> RowOptimizer:

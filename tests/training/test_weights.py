@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.data.formats.readers import reader_of
+from alpt_ref.data.raw import read_raw
+from alpt_ref.data.schema import Schema
 from alpt_ref.errors import InputError
 from alpt_ref.training import batches
 from alpt_ref.training.config import RunConfig, config_hash
@@ -183,3 +187,16 @@ def test_a_class_weight_is_a_number_above_zero(value: Any) -> None:
 
 def test_the_default_keeps_the_hash() -> None:
     assert config_hash(tiny()) == config_hash(tiny(class_weight="none")) != config_hash(tiny(class_weight=2.0))
+
+
+def test_a_vocabulary_counts_rows_and_not_weights(tmp_path: Path) -> None:
+    """A category of one row is rare, however heavy the row; one of two light rows is not; rows of weight 0 are none."""
+    file = tmp_path / "log.csv"
+    lines = ["click,site,w", "1,heavy,50", *["0,light,0.01"] * 2, *["0,gone,0"] * 2, *["0,often,1", "1,often,2"] * 20]
+    file.write_text("\n".join(lines) + "\n")
+    schema = Schema.from_dict({"label": "click", "weight": "w", "categorical": ["site"], "min_count": 2})
+    data = read_raw(reader_of(file, schema=schema)).encode(vocabulary="all")
+    assert data.field_sizes == (3,)
+    assert data.ids[[0, 3, 4], 0].tolist() == [0, 0, 0]  # out of vocabulary
+    assert set(data.ids[1:3, 0].tolist()) <= {1, 2}
+    assert own(data)[[0, 3, 4, 5]].tolist() == [50, 0, 0, 1]
