@@ -258,6 +258,7 @@ def sample(container: str) -> bytes:
 SAMPLES = {container: sample(container) for container in ("parquet", "arrow", "stream")}
 
 
+@pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
 @given(data=st.data(), container=st.sampled_from(sorted(SAMPLES)))
 def test_damage_is_one_sentence_or_other_values(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, container: str
