@@ -111,7 +111,7 @@ def test_numbers_of_every_type_are_one(array: Any) -> None:
         pa.array([["p", "q"], ["q"], None]),
         pa.array([["p", "q"], ["q"], []], pa.large_list(pa.large_string())),
         pa.array(["p|q", "q|", None]),
-        pa.array([["p", "q"], ["q", None], None], pa.list_(pa.string(), 2)),
+        pa.array([["p", "q"], ["q", None], [None, ""]], pa.list_(pa.string(), 2)),
         pa.array([["p", "q"], ["q", ""], None], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
     ],
     ids=lambda array: str(array.type),
