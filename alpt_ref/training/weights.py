@@ -69,14 +69,24 @@ def weighted(
     """Weights of rows in the loss, float32 (b,): their own times those of their classes; None where each is 1."""
     if classes is None:
         return weights
-    by_class = np.array(classes, np.float32)[labels]
-    return by_class if weights is None else by_class * weights
+    with np.errstate(over="ignore", under="ignore"):  # `total_weight` looks at it
+        by_class = np.array(classes).astype(np.float32)[labels]
+        return by_class if weights is None else by_class * weights
 
 
 def total_weight(dataset: ClickDataset, rows: NDArray[np.int64], classes: ClassWeights | None) -> float:
-    """Sum of the weights of `rows` in the loss: their number where each is 1."""
+    """Sum of the weights of `rows` in the loss: their number where each is 1.
+
+    Raises
+    ------
+    InputError
+        A weight times that of its class is beyond float32.
+    """
     if dataset.weights is None and classes is None:
         return float(len(rows))
     own = None if dataset.weights is None else dataset.weights[rows]
     weights = weighted(dataset.labels[rows], own, classes)
-    return float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
+    total = float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
+    if not 0 < total < np.inf:
+        raise InputError(f"weights of rows times those of classes must fit float32, got a sum of {total}; scale them")
+    return total

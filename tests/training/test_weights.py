@@ -179,6 +179,15 @@ def test_a_class_that_weighs_nothing_is_missing(clicks: ClickDataset) -> None:
         train(tiny(), weighted(clicks, clicks.split != 1))
 
 
+@pytest.mark.parametrize("factor", [1e38, 1e-44])
+def test_weights_beyond_float32_are_refused_before_training(clicks: ClickDataset, factor: float) -> None:
+    classes = 1e3 if factor > 1 else 1e-3
+    data = weighted(clicks, np.where(clicks.labels == 1, factor, 0 if factor < 1 else 1))
+    rows = counted_rows(data, "train")
+    with pytest.raises(InputError, match="weights of rows times those of classes must fit float32"):
+        total_weight(data, rows, (1.0, classes))
+
+
 @pytest.mark.parametrize("value", [0, -1.0, float("inf"), "often"])
 def test_a_class_weight_is_a_number_above_zero(value: Any) -> None:
     with pytest.raises(InputError, match=r"train.class_weight must be none, balanced or a finite number above 0"):
