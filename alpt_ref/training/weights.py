@@ -27,12 +27,12 @@ def counted_rows(dataset: ClickDataset, part: Part) -> NDArray[np.int64]:
     return rows if dataset.weights is None else rows[dataset.weights[rows] > 0]
 
 
-def class_weights(setting: str | float, dataset: ClickDataset, rows: NDArray[np.int64]) -> ClassWeights | None:
+def class_weights(setting: str | float | None, dataset: ClickDataset, rows: NDArray[np.int64]) -> ClassWeights | None:
     """Weights of the two classes for training on `rows`; None where each is 1.
 
     Parameters
     ----------
-    setting : {"none", "balanced"} or float
+    setting : None, "balanced" or float
         ``train.class_weight``: a number is the weight of a click; ``"balanced"`` gives both classes half of the sum of
         all weights, as scikit-learn does.
     dataset : ClickDataset
@@ -51,7 +51,7 @@ def class_weights(setting: str | float, dataset: ClickDataset, rows: NDArray[np.
     >>> class_weights(3.0, clicks, clicks.rows_of("train"))
     (1.0, 3.0)
     """
-    if setting == "none":
+    if setting is None:
         return None
     if setting != "balanced":
         return 1.0, float(setting)
