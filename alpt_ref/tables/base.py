@@ -115,7 +115,7 @@ class EmbeddingTable(ABC):
         """
         return checks.CheckedIds(checks.id_array(ids, self.n), self.n)
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027  # nothing to do where no row misses a move
         """Bring the rows up to date that have missed moves: the arrays hold then what `lookup` returns.
 
         Nothing to do but with ``optimizer="dense_adam"``. Training does it after every epoch, before validation.
