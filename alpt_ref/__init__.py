@@ -43,6 +43,7 @@ _HOMES = {
     "RunConfig": "training.config",
     "RunResult": "training.results",
     "train": "training.train",
+    "Scorer": "serving.scorer",
     "compare": "studies.comparison",
     "Experiment": "studies.experiment",
     "ExperimentResult": "studies.experiment",
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from alpt_ref.quantizer import quantize as quantize
     from alpt_ref.quantizer import step_gradient as step_gradient
     from alpt_ref.quantizer import unpack as unpack
+    from alpt_ref.serving.scorer import Scorer as Scorer
     from alpt_ref.sklearn import CTRClassifier as CTRClassifier
     from alpt_ref.studies.comparison import compare as compare
     from alpt_ref.studies.experiment import Experiment as Experiment

@@ -146,7 +146,7 @@ MODELS: dict[str, Entry] = {
 """The built-in backbones."""
 
 DATASETS = ("synthetic", "movielens")
-FORMATS = ("criteo", "avazu", "libfm")
+FORMATS = ("criteo", "avazu", "libfm", "libsvm", "libffm")
 BUILT_IN: dict[str, tuple[str, ...]] = {
     "table": tuple(TABLES), "model": tuple(MODELS), "dataset": DATASETS, "format": FORMATS,
 }  # fmt: skip

@@ -14,7 +14,9 @@ from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.data.formats.frames import columns_of
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.tables.base import EmbeddingTable
+from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import DivergedError
+from alpt_ref.training.fit_weights import WeightedRows, counted, known_classes, refuse_balanced, row_weights
 from alpt_ref.training.learner import Learner, config_of
 
 try:
@@ -31,7 +33,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Every column of X is a field of categories: texts, numbers by value, and missing values (None, NaN) as a category
     of their own. A column of numbers with fractions and more than `bins` distinct values is cut into bins of equal
-    counts. What the first call of `fit` or `partial_fit` has not seen shares the column's out-of-vocabulary row.
+    counts. In `predict` values that were never trained on share the column's out-of-vocabulary row.
 
     Parameters
     ----------
@@ -65,9 +67,12 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     min_count : int
         Categories seen less often share the out-of-vocabulary row.
     bins : int
+    class_weight : dict, "balanced" or None; predictions are click rates with None only
     random_state : int, RandomState or None
         Of weights, batches and stochastic rounding. The same number gives the same model bit for bit, with any number
         of threads.
+    warm_start : bool
+        `fit` goes on from the former fit: `epochs` more passes over the given rows, as `partial_fit` makes one.
     verbose : bool
         Show progress on stderr.
 
@@ -100,8 +105,8 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, method: str = "alpt", *, bits: int = 8, rounding: str = "sr", model: str = "dcn", dim: int = 16,
         hidden: Any = (64, 32), cross_layers: int = 3, batch_norm: bool = True, lr: float = 1e-3,
         step_lr: float = 2e-5, weight_decay: float = 0.0, init_std: float = 0.003, init_step: float | str = "lsq",
-        epochs: int = 5, batch_size: int = 128, min_count: int = 1, bins: int = 32, random_state: Any = None,
-        verbose: bool = False,
+        epochs: int = 5, batch_size: int = 128, min_count: int = 1, bins: int = 32, class_weight: Any = None,
+        random_state: Any = None, warm_start: bool = False, verbose: bool = False,
     ) -> None:  # fmt: skip
         self.method = method
         self.bits = bits
@@ -120,17 +125,21 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
         self.min_count = min_count
         self.bins = bins
+        self.class_weight = class_weight
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Learn vocabulary and model from scratch.
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn vocabulary and model from scratch, or go on from the former fit (`warm_start`).
 
         Parameters
         ----------
         X : array, list of rows or DataFrame (rows, columns)
         y : array (rows,)
             Labels of two values.
+        sample_weight : array (rows,), optional
+            Weights in the loss, at least 0; a row of weight 0 is left out, of the vocabulary too.
 
         Raises
         ------
@@ -139,18 +148,26 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         TrainingError
             A loss or gradient became NaN or infinite.
         """
-        columns = self._columns(X, reset=True)
-        y = self._checked_labels(X, y)
-        classes = np.unique(y)
+        again = bool(self.warm_start) and self.__sklearn_is_fitted__()
+        columns = self._columns(X, reset=not again)
+        rows = counted(columns, self._checked_labels(X, y), sample_weight)
+        if again:
+            config = self._learner.continued_config(self.get_params(deep=False))
+            return self._train(self._learner, rows, self.classes_, config.train.epochs, config)
+        classes = np.unique(rows.y)
         if len(classes) != 2:
-            raise InputError(f"y must have two classes, got 1 class: {classes[0]!r}")
-        learner = self._new_learner(columns)
-        return self._train(learner, columns, y, classes, learner.config.train.epochs)
+            raise InputError(f"y must have two classes, got 1 class: {classes.tolist()[0]!r}")
+        learner = self._new_learner(rows.columns)
+        return self._train(learner, rows, classes, learner.config.train.epochs)
 
-    def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """One more pass over these rows in mini-batches.
 
-        The first call, without a `fit` before, fixes settings, vocabulary and bins; later ones leave them as they are.
+        The first call, without a `fit` before, fixes settings and bins. Categories that later ones bring get rows of
+        their own where they hold them `min_count` times (not in a table of `method` "hashing"); every other row keeps
+        its place. The first time that a call brings new ones costs a copy of the table.
 
         Parameters
         ----------
@@ -158,6 +175,8 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             As for `fit`; y may have one label only.
         classes : array (2,)
             The two labels; needed in the first call.
+        sample_weight : array (rows,), optional
+            As for `fit`.
 
         Raises
         ------
@@ -168,19 +187,10 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         fresh = not self.__sklearn_is_fitted__()
         columns = self._columns(X, reset=fresh)
-        y = self._checked_labels(X, y)
-        if fresh:
-            if classes is None:
-                raise InputError("classes must be given in the first call of partial_fit: the two labels")
-            known = np.unique(np.asarray(classes))
-            if len(known) != 2:
-                raise InputError(f"classes must be two labels, got {known.tolist()}")
-            learner = self._new_learner(columns)
-        else:
-            known, learner = self.classes_, self._learner
-            if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
-                raise InputError(f"classes must be those of the first call, {known.tolist()}, got {classes!r}")
-        return self._train(learner, columns, y, known, 1)
+        rows = counted(columns, self._checked_labels(X, y), sample_weight)
+        refuse_balanced(self.class_weight)
+        known = known_classes(classes, None if fresh else self.classes_)
+        return self._train(self._new_learner(rows.columns) if fresh else self._learner, rows, known, 1)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Logits of the second class, (rows,)."""
@@ -250,23 +260,21 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         config = config_of(self.get_params(deep=False), seed)
         names = getattr(self, "feature_names_in_", range(len(columns)))
-        return Learner(
-            config,
-            [
-                ColumnCoder.of(f"column {name!r} of X", column, bins=bins, min_count=min_count)
-                for name, column in zip(names, columns, strict=True)
-            ],
-        )
+        named = zip([f"column {name!r} of X" for name in names], columns, strict=True)
+        return Learner(config, [ColumnCoder.of(*one, bins=bins, min_count=min_count) for one in named])
 
     def _train(
-        self, learner: Learner, columns: list[Column], y: NDArray[Any], classes: NDArray[Any], epochs: int
+        self, learner: Learner, rows: WeightedRows, classes: NDArray[Any], epochs: int, config: RunConfig | None = None
     ) -> Self:
-        clicks = y == classes[1]
-        unknown = ~(clicks | (y == classes[0]))
+        clicks = rows.y == classes[1]
+        unknown = ~(clicks | (rows.y == classes[0]))
         if unknown.any():
-            raise InputError(f"y must hold labels of classes {classes.tolist()} only, got {y[unknown][0]!r}")
-        dataset = learner.dataset(learner.encode(columns), clicks.astype(np.uint8))
+            raise InputError(f"y must hold labels of classes {classes.tolist()} only, got {rows.y[unknown][0]!r}")
+        weights = row_weights(rows, self.class_weight, classes)
         fresh = learner is not vars(self).get("_learner")
+        if not fresh:
+            learner = learner.grown(rows.columns, whole_number("min_count", self.min_count, 1), config)
+        dataset = learner.dataset(learner.encode(rows.columns), clicks.astype(np.uint8), weights)
         try:
             losses = learner.train(dataset, epochs, Progress(enabled=bool(self.verbose)))
         except DivergedError as error:

@@ -26,12 +26,18 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import alpt_ref.sklearn as module
 from alpt_ref import CTRClassifier
 
-EXPECTED_FAILURES: dict[str, str] = {}  # check -> reason: none
+REPEATED = "batch normalisation counts rows and not weights, and stochastic rounding draws by the place of a row"
+
+
+def expected_failures(estimator: CTRClassifier) -> dict[str, str]:
+    """Check -> reason. Without both a row of weight 2 is the row twice, which logistic regression is checked for."""
+    exact = estimator.model == "logistic" and estimator.method == "fp32"
+    return {} if exact else {"check_sample_weight_equivalence_on_dense_data": REPEATED}
 
 
 @parametrize_with_checks(
     [CTRClassifier(), CTRClassifier("fp32", model="logistic", lr=0.1), CTRClassifier("lpt", model="deepfm", lr=0.01)],
-    expected_failed_checks=lambda _: EXPECTED_FAILURES,
+    expected_failed_checks=expected_failures,
 )
 def test_scikit_learn_finds_no_fault(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -139,16 +145,64 @@ def test_a_pickled_estimator_goes_on_bit_for_bit(method: str) -> None:
     assert first.loss_curve_ == copy.loss_curve_
 
 
-def test_a_pass_changes_the_predictions_and_keeps_the_vocabulary() -> None:
+def test_a_pass_changes_the_predictions_and_gives_new_categories_rows() -> None:
     X, y = rows()
     clf = quick().fit(X, y)
     before, size = clf.decision_function(X), clf.table_.n
-    with pytest.warns(CategoryWarning, match="100 % of the values of column 0 of X"):
-        clf.partial_fit([["c", 5, 1]] * 200, [True] * 200)
-    assert clf.table_.n == size
+    codes = {name: clf.table_.codes()[row] for name, row in rows_by_name(clf).items()}
+    clf.partial_fit([["c", 5, 1], [None, 5, 2]] * 100, [True] * 200)
+    assert clf.table_.n == size + 2
     after = clf.decision_function(X)
     assert not np.array_equal(after, before)
     assert np.array_equal(after, pickle.loads(pickle.dumps(clf)).decision_function(X))  # nothing old is kept
+    assert len(set(clf.decision_function([["c", 5, 1], [None, 5, 1], ["never seen", 5, 1]]))) == 3
+    now = {name: clf.table_.codes()[row] for name, row in rows_by_name(clf).items()}
+    touched = {(0, "c"), (0, None), (1, 5), (2, 1), (2, 2)}
+    assert touched <= now.keys() == codes.keys() | {(0, "c"), (0, None)}
+    for name in codes.keys() - touched:
+        assert np.array_equal(now[name], codes[name])
+
+
+def rows_by_name(clf: CTRClassifier) -> dict[tuple[int, Any], int]:
+    """(column, value or None for missing) -> row of the table, from the coders' dictionaries."""
+    found: dict[tuple[int, Any], int] = {}
+    for column, (coder, first) in enumerate(zip(clf._learner.coders, clf._learner.offsets.tolist(), strict=True)):
+        found |= {(column, value): first + local for value, local in coder.index.items()}
+        found |= {(column, None): first + coder.missing} if coder.missing else {}
+    return found
+
+
+def test_new_categories_need_their_least_count_and_bins_stay() -> None:
+    X = [[value, number] for value, number in zip("aabb" * 50, np.linspace(0, 1, 200), strict=True)]
+    clf = quick(min_count=2).fit(X, [0, 1] * 100)
+    size = clf.table_.n
+    clf.partial_fit([["c", 0.5], ["c", 7.5], ["d", 0.5]], [0, 1, 1])
+    assert clf.table_.n == size + 1
+    assert clf.predict_proba([["d", 0.5]])[0, 1] == clf.predict_proba([["e", 0.5]])[0, 1]
+    hashed = quick(method="hashing").fit(X, [0, 1] * 100)
+    size = hashed.table_.n
+    with pytest.warns(CategoryWarning, match="100 % of the values of column 0 of X"):
+        hashed.partial_fit([["c", 0.5]] * 20, [0, 1] * 10)
+    assert hashed.table_.n == size
+
+
+def test_warm_start_goes_on_for_some_more_epochs() -> None:
+    X, y = rows()
+    more, labels = rows(300, seed=1)
+    more[0][0] = "new"
+    warm = quick(warm_start=True, epochs=2).fit(X, y)
+    steps = quick(epochs=2).fit(X, y)
+    assert np.array_equal(warm.decision_function(X), steps.decision_function(X))
+    warm.fit(more, labels)
+    steps.partial_fit(more, labels).partial_fit(more, labels)
+    assert np.array_equal(warm.decision_function(X), steps.decision_function(X))
+    assert warm.loss_curve_ == steps.loss_curve_
+    assert len(warm.loss_curve_) == 4
+    assert len(warm.set_params(epochs=1, lr=1e-3).fit(X, y).loss_curve_) == 5
+    before = warm.decision_function(X)
+    with pytest.raises(InputError, match=r"^bits must be 8 as in the former fit; make a new estimator"):
+        warm.set_params(bits=4).fit(X, y)
+    assert np.array_equal(warm.decision_function(X), before)
 
 
 def test_the_table_holds_the_codes_of_the_method() -> None:

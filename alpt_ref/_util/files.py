@@ -31,6 +31,7 @@ KINDS = {
     "manifest.json": "encoded data",
     "checkpoint.json": "a checkpoint",
     "export.json": "an exported table",
+    "packed.json": "a packed run, which holds no state to train on",
 }
 """Files that say what a folder holds (a single run's ``config.toml`` is in a comparison's folder, too)."""
 _OURS = (*KINDS, "reproduce.json", "result.json")

@@ -25,7 +25,7 @@ from alpt_ref.errors import InputError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-BUILT_IN_SOURCES = ("synthetic", "store", *FORMATS, "movielens")
+BUILT_IN_SOURCES = ("synthetic", "store", "files", *FORMATS, "movielens")
 """Values of ``data.source`` that need no look at what is installed."""
 _OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 

@@ -1,4 +1,4 @@
-"""Command ``alpt-ref``: data, train, compare, predict, export, quantize, check, verify, figures, reproduce, bench.
+"""Command ``alpt-ref``: data, train, compare, predict, export, pack, quantize, check and the rest.
 
 Exit status 0: done; 1: a run failed; 2: bad input, with one sentence on stderr and nothing half-written; 130
 (SIGTERM: 143): interrupted, with a sentence on how to resume. A traceback is a bug in this package.
@@ -27,6 +27,7 @@ from alpt_ref.cli.data import data_group
 from alpt_ref.cli.export import export_command
 from alpt_ref.cli.figures import figures_command
 from alpt_ref.cli.options import Interrupted
+from alpt_ref.cli.pack import pack_command
 from alpt_ref.cli.predict import predict_command
 from alpt_ref.cli.quantize import quantize_command
 from alpt_ref.cli.reproduce import reproduce_command
@@ -56,6 +57,7 @@ cli.add_command(train_command)
 cli.add_command(compare_command)
 cli.add_command(predict_command)
 cli.add_command(export_command)
+cli.add_command(pack_command)
 cli.add_command(quantize_command)
 cli.add_command(check_command)
 cli.add_command(verify_command)

@@ -50,6 +50,11 @@ from alpt_ref.errors import InputError
     multiple=True,
     help="Any setting with several values, each compared with fp32 under the same; may be repeated for combinations.",
 )
+@click.option(
+    "--metrics",
+    metavar="NAMES",
+    help="Further columns, comma-separated: ne, calibration, ece, gauc (with --set train.group=FIELD).",
+)
 @cluster_options
 @click.option("--output", metavar="FOLDER", help="Where runs and results go.  [default: runs/compare-DATASET]")
 @run_options
@@ -58,6 +63,7 @@ def compare_command(
     bits: str,
     seeds: str | None,
     vary: tuple[str, ...],
+    metrics: str | None,
     jobs: int | None,
     scheduler: str | None,
     join: bool,
@@ -68,8 +74,8 @@ def compare_command(
     """Compare methods × bits × varied settings × seeds on one dataset.
 
     Prints one line per setting (test AUC and logloss with 95 % intervals over seeds, paired difference to FP32, bytes,
-    samples/s) and writes results.csv, results.json, figure.png and figure.svg. Without data arguments it runs on
-    the synthetic set with a small DCN, in under three minutes on two cores.
+    samples/s) and writes results.csv, results.json (with every metric), figure.png and figure.svg. Without data
+    arguments it runs on the synthetic set with a small DCN, in under three minutes on two cores.
 
     Finished runs are kept, so a comparison that was stopped resumes.
     """
@@ -87,10 +93,12 @@ def compare_command(
     log = echo_unless(quiet)
     from alpt_ref._util.progress import Progress
     from alpt_ref.studies.comparison import compare, plan_grid
+    from alpt_ref.studies.comparison_rows import further_metrics
     from alpt_ref.studies.comparison_text import as_text, conclusion
     from alpt_ref.training.sources import load_dataset
 
     plan_grid(config, **grid)  # refused before data are read
+    shown = further_metrics(comma_list(metrics, "--metrics") if metrics is not None else (), config)
     with Progress(enabled=not quiet) as progress:
         dataset = load_dataset(config.data, progress=progress)
     log(describe(dataset))
@@ -99,7 +107,7 @@ def compare_command(
     store = config.data.store
     try:
         comparison = compare(
-            config, dataset, folder, **grid, jobs=jobs, scheduler=scheduler, join=join, store=store,
+            config, dataset, folder, **grid, metrics=shown, jobs=jobs, scheduler=scheduler, join=join, store=store,
             progress=Progress(enabled=not quiet), log=log,
         )  # fmt: skip
     except KeyboardInterrupt:

@@ -33,8 +33,10 @@ def synth(output: str, quiet: bool, **options: Any) -> None:
     _write(DataConfig(**options), output, quiet)
 
 
-@data_group.command("encode", short_help="Encode a raw click file.")
+@data_group.command("encode", short_help="Encode raw click files.")
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 @raw_options
+@click.option("--folds", type=int, metavar="K", help="Part --seed mod K of the rows tests, the next one validates.")
 @click.option(
     "--vocabulary",
     type=click.Choice(["train", "all"]),
@@ -42,15 +44,51 @@ def synth(output: str, quiet: bool, **options: Any) -> None:
     show_default=True,
     help="The rows whose category counts decide.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws the 8:1:1 split.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the split.")
 @click.option("--output", metavar="FOLDER", required=True, help="The store to write.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
-def encode(output: str, quiet: bool, vocabulary: str, seed: int, **options: Any) -> None:
-    """Encode a raw click file (or a built-in set) into a memory-mapped store."""
+def encode(files: tuple[str, ...], output: str, quiet: bool, vocabulary: str, seed: int, **options: Any) -> None:
+    """Encode raw click files (or a built-in set) into a memory-mapped store.
+
+    FILE... with --schema (--input is another way to name them), --train, --valid and --test with --schema, or a format
+    by its own option.
+    """
+    options["input"] = (*options["input"], *files)
     changes = data_changes(options)
     if "source" not in changes:
-        raise InputError("nothing to encode, give --criteo, --avazu, --libfm, --format or --dataset")
+        raise InputError("nothing to encode, give FILE and --schema, --criteo, --avazu, --libfm, --format or --dataset")
     _write(DataConfig(**changes, vocabulary=vocabulary, seed=seed), output, quiet)
+
+
+@data_group.command("schema", short_help="Guess a schema to edit.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--output", metavar="FILE.toml", help="The schema to write.  [default: standard output]")
+@click.option("--quiet", is_flag=True, help="Print nothing but the schema.")
+def schema(files: tuple[str, ...], output: str | None, quiet: bool) -> None:
+    """Guess from the first rows of a click file which column is what, and write a schema with comments to edit.
+
+    Text (any delimiter, with or without a header, compressed or not), Parquet or Arrow; of several files the first
+    decides. Columns that the model could not learn from (one value, or a new one in every row) are left out.
+    """
+    from alpt_ref._util.files import write_text
+    from alpt_ref._util.outputs import check_output_file
+    from alpt_ref.cli.data_options import raw_files
+    from alpt_ref.data.schema_guess import guess_schema
+
+    named = raw_files("input", files)
+    path = None if output is None else check_output_file(output, inputs=map(Path, files), endings=(".toml",))
+    guessed = guess_schema(named)
+    if path is None:
+        echo(guessed.toml.rstrip("\n"))
+    else:
+        if os.path.lexists(path):
+            raise InputError(f"--output {path} exists, perhaps with your edits; choose another name or delete it")
+        write_text(path, guessed.toml)
+    if not quiet:
+        if path is not None:
+            echo(f"wrote {path}; read it through, then: alpt-ref train --input FILE --schema {path}", err=True)
+        if guessed.label is None:
+            echo('no column could be guessed to be the label; fill in the line `label = ""` of the schema', err=True)
 
 
 @data_group.command("generate", short_help="Write raw text with the shape of a public set.")
@@ -59,19 +97,21 @@ def encode(output: str, quiet: bool, vocabulary: str, seed: int, **options: Any)
 )
 @click.option("--rows", type=int, required=True, help="Rows; Criteo has 45,840,617, Avazu 40,428,967.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws everything.")
+@click.option("--day", type=int, help="Rows of this day, from 1; most ids of one field are new.  [default: no days]")
 @click.option("--output", metavar="FILE", required=True, help="Text file to write; compressed if it ends in .gz.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
-def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None:
+def generate(shape: str, rows: int, seed: int, day: int | None, output: str, quiet: bool) -> None:
     """Write raw click text with the columns, categories and click rate of Criteo or Avazu, its contents drawn.
 
     Row i depends on the shape, the seed and i alone: a shorter file is the beginning of a longer one. FILE may also be
-    `-` (standard output), a device or a pipe.
+    `-` (standard output), a device or a pipe. Each --day has rows of its own, and 80 % of the categories of one field
+    (avazu: device_ip, criteo: C16) are new on it.
     """
     from alpt_ref._util.outputs import STDOUT, check_output_file, is_regular, open_output
     from alpt_ref._util.progress import Progress
     from alpt_ref.data.synthetic.generate import check_generate, write_raw_text
 
-    check_generate(shape, rows, seed)
+    check_generate(shape, rows, seed, day)
     path = check_output_file(output, endings=(".txt", ".csv", ".tsv", ".gz") if Path(output).suffix else ())
     file = output != STDOUT and is_regular(path)
     if file and os.path.lexists(path):
@@ -80,7 +120,9 @@ def generate(shape: str, rows: int, seed: int, output: str, quiet: bool) -> None
         with Progress(enabled=not quiet) as progress, open_output(path) as out:
             progress.begin(rows, f"writing {path.name}", unit="rows")
             gz = path.suffix == ".gz"
-            write_raw_text(out, shape, rows, seed=seed, compress=gz, progress=lambda more: progress.advance(more))
+            write_raw_text(
+                out, shape, rows, seed=seed, day=day, compress=gz, progress=lambda more: progress.advance(more)
+            )
     except KeyboardInterrupt:
         whole = file and os.path.lexists(path)  # the signal came after the last byte
         state = "is whole" if whole else "was not written, the same command begins again"

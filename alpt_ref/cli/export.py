@@ -7,7 +7,7 @@ import click
 from alpt_ref.cli.options import allow_option, echo
 
 
-@click.command("export", short_help="Write a trained table for PyTorch, FBGEMM or ONNX Runtime.")
+@click.command("export", short_help="Write a trained model for PyTorch, FBGEMM or ONNX Runtime.")
 @click.argument("source", metavar="RUN_OR_CHECKPOINT")
 @click.option(
     "--to",
@@ -21,12 +21,14 @@ from alpt_ref.cli.options import allow_option, echo
 @click.option("--wide", is_flag=True, help="fbgemm: 4- and 2-bit codes as 8-bit rows with float32 scales, exact.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -> None:
-    """Write the table of a run for other runtimes, and print how far its values are from `table.lookup`.
+    """Write table, backbone and vocabulary of a run for other runtimes.
 
-    RUN_OR_CHECKPOINT is the output folder of `alpt-ref train`, a checkpoint in it, or the folder of a table that
-    `alpt-ref quantize` wrote. With `--to onnx` the backbone is written, too.
+    RUN_OR_CHECKPOINT is the output folder of `alpt-ref train` or `pack`, a checkpoint, or the folder of a table that
+    `alpt-ref quantize` wrote. `encode.py` in the export turns raw rows into ids without this package. Printed: how
+    far values are from `table.lookup`, and what the export lacks.
     """
     from alpt_ref.serving import export
+    from alpt_ref.serving.complete import sentence
 
     facts = export(source, to, output, wide=wide)
     if quiet:
@@ -36,5 +38,6 @@ def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -
     echo(f"values: {facts['values']}")
     if "scope" in facts:
         echo(f"scope: {facts['scope']}")
+    echo(sentence(facts["lacks"]))
     for name, entry in facts["files"].items():
         echo(f"wrote {output}/{name} ({entry['bytes']:,} bytes)")

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from alpt_ref._util.text import printable
+from alpt_ref.cli.data_options import RAW as RAW
+from alpt_ref.cli.data_options import bad_row_options as bad_row_options
+from alpt_ref.cli.data_options import data_changes as data_changes
+from alpt_ref.cli.data_options import data_options as data_options
+from alpt_ref.cli.data_options import file_options as file_options
+from alpt_ref.cli.data_options import raw_options as raw_options
+from alpt_ref.cli.data_options import stack
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import PRESETS, RunConfig
 from alpt_ref.training.config_io import apply_overrides, load_toml
 
 F = TypeVar("F", bound=Callable[..., Any])
-RAW = ("criteo", "avazu", "libfm")
 MAX_SEEDS = 10_000
 LEAST_ADVISED_BATCH = 16
 """Batch normalisation learns nothing from a batch of one row and little from a few."""
@@ -30,17 +35,6 @@ class Interrupted(click.ClickException):
     exit_code = 130
 
 
-def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """One decorator out of several, shown in ``--help`` in this order."""
-
-    def decorate(function: F) -> F:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
 def _usable(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse a device that does not work here, with the reason, before anything is read."""
     if value not in (None, "cpu"):
@@ -49,54 +43,6 @@ def _usable(context: click.Context, parameter: click.Parameter, value: str | Non
         get_backend(value)
     return value
 
-
-file_options = stack(
-    click.option(
-        "--criteo",
-        metavar="FILE",
-        multiple=True,
-        help="Criteo click file (tab-separated), folder of files or pattern; may be repeated, read in this order.",
-    ),
-    click.option("--avazu", metavar="FILE", multiple=True, help="Avazu click file (CSV with a header); likewise."),
-    click.option("--libfm", metavar="FILE", multiple=True, help="libfm / libsvm file; likewise."),
-)
-
-bad_row_options = stack(
-    click.option(
-        "--on-bad-row",
-        type=click.Choice(["error", "skip"]),
-        help="What to do with a malformed row of a raw file.  [default: error]",
-    ),
-    click.option(
-        "--max-bad-rows",
-        type=click.FloatRange(0, 1),
-        metavar="SHARE",
-        help="With --on-bad-row skip: stop if a larger share of the rows is malformed.  [default: 0.1]",
-    ),
-)
-
-raw_options = stack(
-    file_options,
-    click.option(
-        "--format", "text_format", nargs=2, metavar="NAME FILE", help="A file of an installed format, or module:NAME."
-    ),
-    click.option("--dataset", metavar="NAME", help="synthetic, movielens, an installed set, or module:function."),
-    bad_row_options,
-    click.option(
-        "--min-count", type=int, help="Rarer categories share their field's out-of-vocabulary id.  [default: by format]"
-    ),
-)
-
-data_options = stack(
-    click.option("--data", metavar="FOLDER", help="An encoded store, as written by `alpt-ref data`."),
-    raw_options,
-    click.option(
-        "--folds",
-        type=int,
-        metavar="K",
-        help="Cross-validate on a raw file: seed s tests on part s mod K of its rows.  [default: random splits, 8:1:1]",
-    ),
-)
 
 config_options = stack(
     click.option("--config", "config_file", metavar="FILE.toml", help="Settings; see `--set` for single ones."),
@@ -148,55 +94,13 @@ run_options = stack(
 )
 
 
-def data_changes(options: dict[str, Any]) -> dict[str, Any]:
-    """What the data options change in the ``data`` section; takes them out of `options`."""
-    given = {name: options.pop(name, None) for name in ("data", *RAW, "dataset")}
-    text_format = options.pop("text_format", None)
-    given["format"] = None if text_format is None else text_format[1]
-    named = [name for name, value in given.items() if value]
-    if len(named) > 1:
-        raise InputError(f"give only one of {', '.join('--' + name for name in named)}")
-    changes: dict[str, Any] = {}
-    if named:
-        name, value = named[0], given[named[0]]
-        source = {"data": "store", "dataset": value, "format": text_format and text_format[0]}.get(name, name)
-        changes = {"source": source, "path": "" if name == "dataset" else value}
-        if name == "dataset" and value in (*RAW, "store"):
-            raise InputError(f"--dataset must name a set, got {value!r}; give --{source.replace('store', 'data')}")
-        if name in (*RAW, "format"):
-            changes["path"] = raw_files(name, [value] if name == "format" else value)
-        elif name == "data" and not Path(value).exists():
-            raise InputError(f"--{name} {value} does not exist")
-    for key in ("on_bad_row", "max_bad_rows", "min_count", "folds"):
-        value = options.pop(key, None)
-        if value is not None:
-            if changes.get("source") in ("store", "synthetic"):
-                raise InputError(
-                    f"--{key.replace('_', '-')} is about raw files, which --{named[0]} does not name; leave it out"
-                )
-            changes[key] = value
-    return changes
-
-
-def raw_files(option: str, names: Sequence[str]) -> str | tuple[str, ...]:
-    """The names given for raw files, one as it stands; `InputError` at once where one of them is no file."""
-    from alpt_ref.data.formats.sources import list_files
-
-    try:
-        list_files(names)
-    except InputError as error:
-        said = str(error)
-        raise InputError(f"--{option} {said[5:]}" if said.startswith("file ") else f"--{option}: {said}") from None
-    return names[0] if len(names) == 1 else tuple(names)
-
-
-def make_config(options: dict[str, Any]) -> RunConfig:
-    """The run that the shared options describe; takes them out of `options`."""
+def make_config(options: dict[str, Any], base: RunConfig | None = None) -> RunConfig:
+    """The run that the shared options describe, from `base` or a preset on; takes them out of `options`."""
     changes = data_changes(options)
     file, preset = options.pop("config_file"), options.pop("preset")
     if preset is None:
         preset = "paper" if "source" in changes or file is not None else "quick"
-    config = PRESETS[preset]
+    config = PRESETS[preset] if base is None else base
     if file is not None:
         from alpt_ref.studies.shipped import require_current_path
 

@@ -17,13 +17,14 @@ from alpt_ref.errors import InputError
 @click.option("--part", type=click.Choice(["all", "train", "valid", "test"]), default="all", show_default=True)
 @file_options
 @click.option("--vocabulary", metavar="FOLDER", help="The store that the run was trained on.  [default: the run's own]")
+@click.option("--group", metavar="FIELD", help="Report the AUC within the rows of each value.  [default: train.group]")
 @bad_row_options
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
 @allow_option
 @click.option("--output", metavar="FILE.csv", required=True, help="Receives row, label and probability.")
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
 def predict_command(run: str, data: str | None, threads: int | None, output: str, quiet: bool, **options: Any) -> None:
-    """Score a store or raw click files with a trained run, and print AUC and logloss where there are labels.
+    """Score a store or raw click files with a trained run, and print its metrics where there are labels.
 
     Raw files may have their column of labels or not. They are encoded with the vocabulary of the run; a category that
     it does not know counts as out-of-vocabulary, and a field with far more of them than the run's test rows is named.
@@ -54,6 +55,7 @@ def predict_command(run: str, data: str | None, threads: int | None, output: str
     else:
         line += f"; AUC {scores.auc:.5f}" if scores.auc is not None else "; no AUC (labels of one class)"
         line += f", logloss {scores.logloss:.5f}"
+        line += f", {scores.quality.in_words()}" if scores.quality is not None else ""
     echo(line, err=output == STDOUT)
     if not quiet:
         echo(f"wrote {output}", err=output == STDOUT)

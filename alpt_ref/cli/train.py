@@ -11,6 +11,7 @@ import click
 
 from alpt_ref._util import signals as interruption
 from alpt_ref._util.outputs import check_results_folder
+from alpt_ref.cli.init_from import continued_config, every_category, init_options
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), help="Initial weights, order of rows, rounding.  [default: 0]")
 @click.option("--output", metavar="FOLDER", help="For result, history and state.  [default: nothing is kept]")
 @click.option("--resume", is_flag=True, help="Continue from the newest checkpoint in the output folder, if any.")
+@init_options
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
@@ -46,6 +48,8 @@ def train_command(
     seed: int | None,
     output: str | None,
     resume: bool,
+    init_from: str | None,
+    evict_after: int | None,
     checkpoint_every: int | None,
     quiet: bool,
     **options: Any,
@@ -57,13 +61,21 @@ def train_command(
 
     If the output folder holds the finished result of this run, it is read and nothing is trained. Ctrl-C and SIGTERM
     keep a checkpoint there; the same command with --resume continues from it, bit for bit, with any number of threads.
+    A run, finished or not, goes on to more epochs by --resume and a larger --set train.epochs.
+
+    With --init-from RUN settings, vocabulary and schema come from RUN, and training begins where it ended: every row
+    is kept with its codes, step size and optimizer state, new categories get fresh rows (those that the training rows
+    hold as often as RUN's least count, or --min-count), and the schedule begins anew. `--set train.X` and learning
+    rates may change. An unfinished run is resumed by the same command with --resume.
     """
     for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
         if given and output is None:
             raise click.UsageError(f"{name} needs an output folder; name it with --output")
     if output is not None:
         check_results_folder(output)
-    config = make_config(options)
+    if evict_after is not None and init_from is None:
+        raise click.UsageError("--evict-after needs a run to go on from; name it with --init-from")
+    config = make_config(options) if init_from is None else continued_config(init_from, options)
     if seed is not None:
         config = config.replace("train", seed=seed)
     if config.data.folds:
@@ -71,18 +83,21 @@ def train_command(
     log = echo_unless(quiet)
     with Signals() as signals:
         from alpt_ref._util.progress import Progress
+        from alpt_ref.training.init_from import InitFrom
         from alpt_ref.training.sources import load_dataset
         from alpt_ref.training.train import StoppedError, train
 
         try:
             with Progress(enabled=not quiet) as progress:
-                dataset = load_dataset(config.data, progress=progress)
+                rows = config.data if init_from is None else every_category(config.data)
+                dataset = load_dataset(rows, progress=progress)
+            init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
             log(describe(dataset))
             log(advice(config, dataset))
             signals.gentle = output is not None
             with Progress(enabled=not quiet) as progress:
                 result = train(
-                    config, dataset, output=output, resume=resume, checkpoint_every=checkpoint_every,
+                    config, dataset, output=output, resume=resume, init_from=init, checkpoint_every=checkpoint_every,
                     progress=progress, stop=signals, log=log,
                 )  # fmt: skip
         except StoppedError as error:
@@ -152,6 +167,7 @@ def _report(config: RunConfig, dataset: ClickDataset, result: RunResult, quiet: 
         f"test AUC {result.test_auc:.5f}, test logloss {result.test_logloss:.5f}; "
         f"table bytes {result.training_bytes:,} in training, {result.serving_bytes:,} in serving"
     )
+    lines.append(f"test {result.quality.in_words()}")
     if "bayes_auc" in dataset.info:
         optimum = f"AUC {dataset.info['bayes_auc']:.5f}, logloss {dataset.info['bayes_logloss']:.5f}"
         lines.append(f"Bayes optimum on the test rows: {optimum}")

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from alpt_ref.data.formats.libfm import read_libfm as read_libfm
     from alpt_ref.data.formats.movielens import read_movielens as read_movielens
     from alpt_ref.data.raw import RawClicks as RawClicks
+    from alpt_ref.data.read import read as read
     from alpt_ref.data.registry import load as load
     from alpt_ref.data.registry import read_text as read_text
+    from alpt_ref.data.schema import Schema as Schema
+    from alpt_ref.data.schema import schema_of as schema_of
+    from alpt_ref.data.schema_guess import guess_schema as guess_schema
     from alpt_ref.data.store.ingest import encode_file as encode_file
     from alpt_ref.data.store.summary import describe as describe
     from alpt_ref.data.store.summary import describe_text as describe_text
@@ -26,18 +30,22 @@ if TYPE_CHECKING:
 _HOME = {
     "ClickDataset": "dataset",
     "RawClicks": "raw",
+    "Schema": "schema",
     "Vocabulary": "vocabulary",
     "describe": "store.summary",
     "describe_text": "store.summary",
     "encode_file": "store.ingest",
+    "guess_schema": "schema_guess",
     "iter_synthetic_blocks": "synthetic.clicks",
     "load": "registry",
     "make_synthetic_model": "synthetic.clicks",
+    "read": "read",
     "read_avazu": "formats.avazu",
     "read_criteo": "formats.criteo",
     "read_libfm": "formats.libfm",
     "read_movielens": "formats.movielens",
     "read_text": "registry",
+    "schema_of": "schema",
     "synthetic_clicks": "synthetic.clicks",
     "write_synthetic": "synthetic.clicks",
 }

@@ -35,7 +35,7 @@ class ClickDataset:
     name : str
         For reports.
     ids : uint32 array (rows, fields)
-        Global feature ids, ``field_offsets[f] + local id``.
+        Global feature ids, ``field_offsets[f] + local id``; with `slots`, (rows, sum(slots)).
     labels : uint8 array (rows,)
         0 or 1.
     split : uint8 array (rows,)
@@ -47,6 +47,19 @@ class ClickDataset:
         JSON values: source, preprocessing, bad rows; ``bayes_logloss`` and ``bayes_auc`` where they are known.
     vocabulary : Vocabulary, optional
         Encodes new raw rows; synthetic data have none.
+    files : mapping, optional
+        Manifest entries of the arrays, if they came from a store (saves hashing them again). The entry of an array that
+        `dataclasses.replace` exchanged is not used.
+    weights : float32 array (rows,), optional
+        What each row counts, at least 0; None: 1.
+    values : float32 array (rows, slots), optional
+        With fields of several values a row, or with numbers beside them: what each id counts in its field's vector, the
+        pooling included (mean: factor / number of values; sum: factor); 0 in an empty slot. None: one id a field, which
+        counts 1.
+    slots : tuple of int, optional
+        Columns of `ids` of each field, with `values` only; None: one each.
+    version : int, optional
+        Of the manifest that the data were read from, which says how the fingerprint is computed; None: by `info`.
 
     Raises
     ------
@@ -73,33 +86,49 @@ class ClickDataset:
     info: dict[str, Any] = field(default_factory=dict)
     vocabulary: Vocabulary | None = None
     files: Mapping[str, Mapping[str, Any]] | None = field(default=None, repr=False)
-    """Manifest entries, if the data came from a store (saves hashing them again)."""
     weights: NDArray[np.float32] | None = None
     values: NDArray[np.float32] | None = None
     slots: tuple[int, ...] | None = None
+    version: int | None = None
 
     def __post_init__(self) -> None:
         """Check types and shapes (contents are checked by `validate`)."""
         check_fields(self.field_names, self.field_sizes)
-        slots = len(self.field_sizes) if self.slots is None else sum(self.slots)
-        if self.ids.ndim != 2 or self.ids.dtype != np.uint32 or self.ids.shape[1] != slots:
-            raise InputError(
-                f"ids must be uint32 of shape (rows, {len(self.field_sizes)}), got {self.ids.dtype} {self.ids.shape}"
-            )
+        if self.slots is not None:
+            self._check_slots(self.slots)
+        width = sum(self.slots_of_fields)
+        if self.ids.ndim != 2 or self.ids.dtype != np.uint32 or self.ids.shape[1] != width:
+            raise InputError(f"ids must be uint32 of shape (rows, {width}), got {self.ids.dtype} {self.ids.shape}")
         if len(self.ids) == 0:
             raise InputError("ids must have at least one row, got none")
         for label, array in (("labels", self.labels), ("split", self.split)):
             if array.dtype != np.uint8 or array.shape != (len(self.ids),):
                 raise InputError(f"{label} must be uint8 of shape ({len(self.ids)},), got {array.dtype} {array.shape}")
+        for label, floats, shape in (
+            ("weights", self.weights, (len(self.ids),)),
+            ("values", self.values, self.ids.shape),
+        ):
+            if floats is not None and (floats.dtype != np.float32 or floats.shape != shape):
+                raise InputError(f"{label} must be float32 of shape {shape}, got {floats.dtype} {floats.shape}")
         if self.vocabulary is not None and self.vocabulary.field_sizes != self.field_sizes:
             raise InputError("vocabulary must have the dataset's field_sizes")
 
+    def _check_slots(self, slots: tuple[int, ...]) -> None:
+        whole = all(isinstance(count, int) and not isinstance(count, bool) and count >= 1 for count in slots)
+        if len(slots) != len(self.field_sizes) or not whole:
+            raise InputError(f"slots must be {len(self.field_sizes)} whole numbers of at least 1, got {slots!r}")
+        if self.values is None:
+            raise InputError("slots must come with values, which say what each slot counts; give both or neither")
+
     def __repr__(self) -> str:
         """One line for a notebook; reads no rows, which may lie on a disk."""
-        sizes = [f"{name} {size:,}" for name, size in zip(self.field_names, self.field_sizes, strict=True)]
+        several = [f" in up to {count} values" if count > 1 else "" for count in self.slots_of_fields]
+        fields_of = zip(self.field_names, self.field_sizes, several, strict=True)
+        sizes = [f"{name} {size:,}{more}" for name, size, more in fields_of]
         listed = ", ".join(sizes[:8]) + (f", and {len(sizes) - 8} more" if len(sizes) > 8 else "")
         fields = f"{self.fields} field{'' if self.fields == 1 else 's'}"
-        return f"{type(self).__name__} {self.name!r}: {self.rows:,} rows, {fields}, {self.n:,} ids ({listed})"
+        weighted = "weighted " if self.weights is not None else ""
+        return f"{type(self).__name__} {self.name!r}: {self.rows:,} {weighted}rows, {fields}, {self.n:,} ids ({listed})"
 
     @property
     def rows(self) -> int:
@@ -121,6 +150,11 @@ class ClickDataset:
         """First global id of each field, and `n` at the end: int64 array (fields + 1,)."""
         return offsets_of(self.field_sizes)
 
+    @property
+    def slots_of_fields(self) -> tuple[int, ...]:
+        """Columns of `ids` of each field: `slots`, or one each."""
+        return (1,) * len(self.field_sizes) if self.slots is None else self.slots
+
     def rows_of(self, part: Part) -> NDArray[np.int64]:
         """Ascending row numbers of a part, int64."""
         if part not in PARTS:
@@ -128,31 +162,43 @@ class ClickDataset:
         return np.flatnonzero(self.split == PARTS[part])
 
     def validate(self) -> None:
-        """Check every id, label and split value; InputError at the first that breaks its rule."""
+        """Check every id, label, split value, weight and value; InputError at the first that breaks its rule."""
+        first, end = (
+            np.repeat(edges, self.slots_of_fields) for edges in (self.field_offsets[:-1], self.field_offsets[1:])
+        )
         for start in range(0, self.rows, _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             low, high = self.ids[rows].min(axis=0), self.ids[rows].max(axis=0)
-            if (low < self.field_offsets[:-1]).any() or (high >= self.field_offsets[1:]).any():
+            if (low < first).any() or (high >= end).any():
                 raise InputError("ids must lie in their field's range field_offsets[f] .. field_offsets[f+1]-1")
             if self.labels[rows].max() > 1:
                 raise InputError(f"labels must be 0 or 1, got {int(self.labels[rows].max())}")
             if self.split[rows].max() > 2:
                 raise InputError(f"split must be 0, 1 or 2, got {int(self.split[rows].max())}")
+            if self.weights is not None and not (np.isfinite(self.weights[rows]) & (self.weights[rows] >= 0)).all():
+                raise InputError("weights must be finite and at least 0")
+            if self.values is not None and not np.isfinite(self.values[rows]).all():
+                raise InputError("values must be finite")
 
     @functools.cached_property
     def manifest(self) -> dict[str, Any]:
         """The store's manifest (computed, and every array hashed, if the data are in RAM)."""
-        files = self.files
-        if files is None:
-            arrays = self._arrays()
-            files = {name: store_writer.array_entry(array, store.ARRAY_DTYPES[name]) for name, array in arrays.items()}
-        head = manifest_head(self.name, self.field_names, self.field_sizes, self.info)
-        manifest = {**head, "format": store.FORMAT, "version": store.VERSION, "files": dict(files)}
-        return {**manifest, "fingerprint": store.fingerprint_of(manifest)}
+        held = self.files or {}
+        known = held.arrays if isinstance(held, store.StoredFiles) else self._arrays()
+        files = {
+            name: held[name]
+            if name in held and known.get(name) is array
+            else store_writer.array_entry(array, store.ARRAY_DTYPES[name])
+            for name, array in self._arrays().items()
+        }
+        return store.sealed(self._head(), files)
+
+    def _head(self) -> dict[str, Any]:
+        return manifest_head(self.name, self.field_names, self.field_sizes, self.info, self.slots, self.version)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over contents, names and info; equal for the same data in RAM and in a store."""
+        """SHA-256 that names the data: the same rows have the same, in RAM or in a store, whichever files held them."""
         return str(self.manifest["fingerprint"])
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -160,6 +206,10 @@ class ClickDataset:
         if self.vocabulary is not None:
             arrays["category_bytes.npy"] = self.vocabulary.category_bytes
             arrays["category_offsets.npy"] = self.vocabulary.category_offsets
+        if self.weights is not None:
+            arrays["weights.npy"] = self.weights
+        if self.values is not None:
+            arrays["values.npy"] = self.values
         return arrays
 
     def save(self, folder: str | Path) -> None:
@@ -183,7 +233,7 @@ class ClickDataset:
                 for start in range(0, len(array), step):
                     with store_writer.writing_to(folder):
                         out.append(array[start : start + step])
-            writer.finish(manifest_head(self.name, self.field_names, self.field_sizes, self.info))
+            writer.finish(self._head())
 
     @classmethod
     def open(cls, folder: str | Path, *, verify: bool = False) -> ClickDataset:
@@ -210,6 +260,7 @@ class ClickDataset:
             names = tuple(str(name) for name in manifest["field_names"])
             sizes = tuple(int(size) for size in manifest["field_sizes"])
             info, name = dict(manifest["info"]), str(manifest["name"])
+            slots = tuple(int(count) for count in manifest["slots"]) if "slots" in manifest else None
             store.check_info(folder, info)
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder / store.MANIFEST} lacks a part; write the store again") from None
@@ -218,21 +269,30 @@ class ClickDataset:
             from alpt_ref.data.vocabulary import Vocabulary
 
             vocabulary = Vocabulary(names, sizes, arrays["category_bytes.npy"], arrays["category_offsets.npy"])
+        version = int(manifest["version"])
         dataset = cls(
-            name, arrays["ids.npy"], arrays["labels.npy"], arrays["split.npy"], names, sizes, info, vocabulary, files
-        )
+            name, arrays["ids.npy"], arrays["labels.npy"], arrays["split.npy"], names, sizes, info, vocabulary,
+            store.StoredFiles(files, arrays), arrays.get("weights.npy"), arrays.get("values.npy"), slots, version,
+        )  # fmt: skip
         if verify:
             dataset.validate()
         return dataset
 
 
 def manifest_head(
-    name: str, field_names: tuple[str, ...], field_sizes: tuple[int, ...], info: Mapping[str, Any]
+    name: str,
+    field_names: tuple[str, ...],
+    field_sizes: tuple[int, ...],
+    info: Mapping[str, Any],
+    slots: tuple[int, ...] | None = None,
+    version: int | None = None,
 ) -> dict[str, Any]:
     """The part of a manifest that describes the data rather than the files."""
     return {
+        "version": store.version_of(info) if version is None else version,
         "name": name,
         "field_names": list(field_names),
         "field_sizes": [int(size) for size in field_sizes],
         "info": dict(info),
+        **({} if slots is None else {"slots": list(slots)}),
     }

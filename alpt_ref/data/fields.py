@@ -1,9 +1,10 @@
-"""What the fields of a dataset are (names, sizes, offsets) and the parts its rows are split into."""
+"""What the fields of a dataset are (names, sizes, offsets, plans) and the parts its rows are split into."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,34 @@ from alpt_ref.errors import InputError
 
 Part = Literal["train", "valid", "test"]
 PARTS: Mapping[str, int] = {"train": 0, "valid": 1, "test": 2}
+
+
+@dataclass(frozen=True)
+class FieldPlan:
+    """What becomes of a field's coded values, whatever the reader.
+
+    Parameters
+    ----------
+    name : str
+    pooling : {"mean", "sum"}
+        Of several values in a row: each counts its factor over the number of values, or its factor.
+    bins : int
+        Most quantile bins that the field's numbers are cut into when the vocabulary is built; 0: each value is a
+        category.
+    min_count : int, optional
+        Least count of a category; None: that of the whole encoding. Bins have none.
+    """
+
+    name: str
+    pooling: Literal["mean", "sum"] = "mean"
+    bins: int = 0
+    min_count: int | None = None
+
+    @classmethod
+    def of(cls, spec: Any) -> FieldPlan:
+        """The plan of a schema's field (`alpt_ref.data.schema.FieldSpec`)."""
+        bins = spec.bins if spec.kind == "numeric" and spec.binning == "quantile" else 0
+        return cls(spec.name, spec.pooling, bins, spec.min_count)
 
 
 def offsets_of(field_sizes: tuple[int, ...]) -> NDArray[np.int64]:

@@ -6,28 +6,31 @@ same dataset bit for bit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.data.fields import PARTS
+from alpt_ref.data.encoding import DEFAULT_MIN_COUNT as DEFAULT_MIN_COUNT
+from alpt_ref.data.encoding import DEFAULT_SPLIT as DEFAULT_SPLIT
+from alpt_ref.data.encoding import By, RowFacts, encoding_info, split_rows
+from alpt_ref.data.encoding import VocabularyRows as VocabularyRows
+from alpt_ref.data.encoding import check_encoding as check_encoding
+from alpt_ref.data.fields import PARTS, FieldPlan, offsets_of
 from alpt_ref.data.formats.categories import join_categories, warn_of_shared_ids
+from alpt_ref.data.formats.coded import CodedRows
 from alpt_ref.data.formats.padding import padding_of, warn_of_padding
-from alpt_ref.data.formats.text import BadRows, TextReader, parse_piece
-from alpt_ref.data.splits import check_folds, check_seed, split_counts, split_rows
-from alpt_ref.data.vocabulary import build_vocabulary, check_min_count
+from alpt_ref.data.formats.pieces import BadRows, PieceReader, parse_piece
+from alpt_ref.data.slots import EMPTY, Laid, edges_of, lay_codes, lay_factors, pooled, slots_of
+from alpt_ref.data.vocabulary import Vocabulary, build_vocabulary
 from alpt_ref.errors import InputError
 
-VocabularyRows = Literal["train", "all"]
-DEFAULT_MIN_COUNT: Mapping[str, int] = {"criteo": 10, "avazu": 2, "libfm": 1, "movielens": 1}
-"""Least count of a category, by kind of source."""
 ROWS_AT_ONCE = 1 << 17
-DEFAULT_SPLIT = (8, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,7 @@ class RawClicks:
     ----------
     labels : uint8 array (rows,)
     codes : int32 array (rows, fields)
-        Index into the field's `categories`.
+        Index into the field's `categories`. See `slots`.
     categories : per field, list of distinct str
         In order of first appearance in the file.
     field_names : tuple of str
@@ -46,6 +49,21 @@ class RawClicks:
         Rows left out: count, and the first 20 with line number and reason.
     info : dict
         JSON values: source file with checksum, rows read and encoded, bad rows.
+    weights : float32 array (rows,), optional
+        What each row counts; None: 1.
+    times : int64 array (rows,), optional
+        When each row was, for a split by time.
+    slots : tuple of int, optional
+        With several values a row, or numbers beside them: columns of `codes` of each field, -1 in those that a row does
+        not need; None: one each.
+    factors : float32 array (rows, slots), optional
+        The number beside each value, 0 in an empty slot; given with `slots`.
+    plans : tuple of FieldPlan, optional
+        Pooling, bins and least count of each field; None: none of these.
+    min_count : int, optional
+        Default least count of a category; None: that of the source's kind.
+    parts : uint8 array (rows,), optional
+        0 train, 1 valid, 2 test, where the files were given as these.
     """
 
     labels: NDArray[np.uint8]
@@ -54,6 +72,13 @@ class RawClicks:
     field_names: tuple[str, ...]
     bad_rows: BadRows = field(default_factory=BadRows)
     info: dict[str, Any] = field(default_factory=dict)
+    weights: NDArray[np.float32] | None = None
+    times: NDArray[np.int64] | None = None
+    slots: tuple[int, ...] | None = None
+    factors: NDArray[np.float32] | None = None
+    plans: tuple[FieldPlan, ...] | None = None
+    min_count: int | None = None
+    parts: NDArray[np.uint8] | None = None
 
     @property
     def rows(self) -> int:
@@ -68,6 +93,8 @@ class RawClicks:
         split: tuple[int, int, int] = DEFAULT_SPLIT,
         seed: int = 0,
         folds: int = 0,
+        by: By | None = None,
+        stratify: bool = False,
         name: str | None = None,
     ) -> ClickDataset:
         """Split the rows, build the vocabulary and encode.
@@ -79,88 +106,139 @@ class RawClicks:
         vocabulary : {"train", "all"}
             Rows whose counts decide; "all" reproduces the public benchmark's vocabulary sizes.
         split : three ints
-            Shares of train, valid and test in a random split.
+            Shares of train, valid and test.
         seed : int
             Of the random split; with `folds`, part ``seed % folds`` is the test part.
         folds : int
-            K of K-fold cross-validation, at least 3: see `splits.fold_split`. 0: a random split.
+            K of K-fold cross-validation, at least 3: see `splits.fold_split`. 0: one split.
+        by : {"random", "order", "time", "files"}, optional
+            How the rows are split: at random; the first ones to train on and the last ones to test on; the same by
+            `times` (see `split_time`); or as the files were given. Default: as the files were given, else at random.
+        stratify : bool
+            With random splits and folds: every part has the same share of clicks.
         name : str, optional
             Default: the source file's name, else its kind.
 
         Raises
         ------
         InputError
-            An argument is outside its range, or there are fewer rows than folds.
+            An argument is outside its range, there are fewer rows than folds or too few of a class, or a part has none.
         """
-        encoding = encoding_info(self.info.get("source", {}).get("kind"), min_count, vocabulary, split, seed, folds)
-        parts = split_rows(self.rows, encoding)
+        least = self.min_count if min_count is None else min_count
+        given = None if self.parts is None else [name for name, part in PARTS.items() if (self.parts == part).any()]
+        encoding = encoding_info(
+            self.info.get("source", {}).get("kind"), least, vocabulary, split, seed, folds, by, stratify, given
+        )
+        parts = split_rows(self._facts(), encoding)
         encoding["categories_seen"] = [len(texts) for texts in self.categories]
+        plans = self.plans or tuple(FieldPlan(name) for name in self.field_names)
         counts = [
-            count_codes(self.codes[:, number], parts, vocabulary, len(texts))
-            for number, texts in enumerate(self.categories)
+            self._count(codes, parts, vocabulary, len(texts))
+            for codes, texts in zip(self.blocks(), self.categories, strict=True)
         ]
-        chosen, global_ids = build_vocabulary(self.field_names, self.categories, counts, encoding["min_count"])
-        ids = np.empty((self.rows, len(self.field_names)), dtype=np.uint32)
-        for number, of_code in enumerate(global_ids):
-            ids[:, number] = of_code[self.codes[:, number]]
+        chosen, global_ids = build_vocabulary(self.field_names, self.categories, counts, encoding["min_count"], plans)
+        laid = self._laid(chosen, global_ids)
         return ClickDataset(
             name or default_name(self.info),
-            ids,
+            laid.ids,
             self.labels,
             parts,
             self.field_names,
             chosen.field_sizes,
             {**self.info, "encoding": encoding},
             chosen,
+            weights=self.weights,
+            values=laid.values,
+            slots=laid.slots,
         )
 
+    def lay_out(self, vocabulary: Vocabulary) -> Laid:
+        """Ids of these rows in a vocabulary of their fields, and what each counts; see `Vocabulary.encode_fields`."""
+        if self.field_names != vocabulary.field_names:
+            raise InputError(f"clicks must have the vocabulary's fields {', '.join(vocabulary.field_names)}")
+        firsts = offsets_of(vocabulary.field_sizes).astype(np.uint32)
+        local = [vocabulary.local_ids(field, texts) for field, texts in enumerate(self.categories)]
+        return self._laid(vocabulary, [first + known for first, known in zip(firsts, local, strict=False)])
 
-def read_raw(reader: TextReader) -> RawClicks:
-    """Take all rows of a file into RAM."""
+    def _laid(self, vocabulary: Vocabulary, ids_of: Sequence[NDArray[np.uint32]]) -> Laid:
+        """Ids and values by the global id of each category."""
+        plans = self.plans or tuple(FieldPlan(name) for name in self.field_names)
+        firsts = offsets_of(vocabulary.field_sizes).astype(np.uint32)
+        ids = np.empty(self.codes.shape, dtype=np.uint32)
+        values = None if self.slots is None else np.empty(ids.shape, dtype=np.float32)
+        last = 0
+        for number, (codes, known) in enumerate(zip(self.blocks(), ids_of, strict=True)):
+            place = slice(last, last + codes.shape[1])
+            ids[:, place] = np.append(known, firsts[number])[codes]  # the code of an empty slot takes the last one
+            if values is not None:
+                taken = codes != EMPTY
+                factors = taken.astype(np.float32) if self.factors is None else self.factors[:, place]
+                values[:, place] = pooled(factors, np.count_nonzero(taken, axis=1), plans[number].pooling)
+            last = place.stop
+        return Laid(ids, values, self.slots)
+
+    def _facts(self) -> RowFacts:
+        times = self.times
+        return RowFacts(self.rows, lambda: [self.labels], None if times is None else lambda: [times], self.parts)
+
+    def blocks(self) -> list[NDArray[np.int32]]:
+        """Codes of each field: int32 arrays (rows, slots of the field)."""
+        edges = edges_of(self.slots or (1,) * len(self.field_names))
+        return [self.codes[:, first:last] for first, last in itertools.pairwise(edges)]
+
+    @staticmethod
+    def _count(codes: NDArray[np.int32], parts: NDArray[np.uint8], vocabulary: str, size: int) -> NDArray[np.int64]:
+        if codes.shape[1] == 1 and (not len(codes) or codes.min() != EMPTY):
+            return count_codes(codes[:, 0], parts, vocabulary, size)
+        taken = codes != EMPTY
+        return count_codes(codes[taken], np.repeat(parts, np.count_nonzero(taken, axis=1)), vocabulary, size)
+
+
+def read_raw(reader: PieceReader) -> RawClicks:
+    """Take all rows of a source into RAM."""
     pieces = list(reader.pieces(parse_piece))
-    labels = np.concatenate([piece.labels for piece in pieces])
-    names = tuple(rule.name for rule in reader.format.fields) if reader.format is not None else ()
-    codes, categories, paddings = np.empty((len(names), len(labels)), dtype=np.int32), [], []
-    for number, out in enumerate(codes):
+    names = tuple(plan.name for plan in reader.fields)
+    slots = slots_of(([field.extent() for field in piece.fields] for piece in pieces), len(names))
+    edges = edges_of(slots or (1,) * len(names))
+    rows = np.cumsum([0, *(len(piece.labels) for piece in pieces)])
+    codes = np.empty((edges[-1], rows[-1]), dtype=np.int32).T  # a field's codes lie together
+    factors = None if slots is None else np.empty(codes.shape, dtype=np.float32)
+    categories, paddings = [], []
+    for number in range(len(names)):
+        place, width = slice(edges[number], edges[number + 1]), edges[number + 1] - edges[number]
         texts, where = join_categories([piece.categories[number] for piece in pieces])
-        np.concatenate([known[piece.codes[number]] for known, piece in zip(where, pieces, strict=True)], out=out)
+        for known, piece, first in zip(where, pieces, rows, strict=False):
+            field, part = piece.fields[number], slice(first, first + len(piece.labels))
+            codes[part, place] = lay_codes(field, width, known[field.codes])
+            if factors is not None:
+                factors[part, place] = lay_factors(field, width)
         categories.append(texts.to_pylist())
         paddings.append(padding_of(texts))
-    if reader.format is not None and reader.format.unordered:
+    if reader.unordered:
         warn_of_shared_ids(names, categories)
     warn_of_padding(names, paddings)
-    return RawClicks(labels, codes.T, tuple(categories), names, reader.bad_rows, reader.info())
+    return RawClicks(
+        np.concatenate([piece.labels for piece in pieces]),
+        codes,
+        tuple(categories),
+        names,
+        reader.bad_rows,
+        reader.info(),
+        _joined([piece.weights for piece in pieces], pieces, np.float32),
+        _joined([piece.times for piece in pieces], pieces, np.int64),
+        slots,
+        factors,
+        tuple(reader.fields),
+        reader.min_count,
+        reader.parts_of_rows(),
+    )
 
 
-def check_encoding(
-    min_count: int | None, vocabulary: str, split: tuple[int, int, int], seed: int, folds: int = 0
-) -> None:
-    """InputError where an argument of `RawClicks.encode` is outside its range."""
-    if vocabulary not in ("train", "all"):
-        raise InputError(f"vocabulary must be 'train' or 'all', got {vocabulary!r}")
-    if min_count is not None:
-        check_min_count(min_count)
-    split_counts(0, split)
-    check_seed(seed)
-    if check_folds(folds) and tuple(split) != DEFAULT_SPLIT:
-        raise InputError(f"split must be left out with folds, which set its shares, got {split!r}")
-
-
-def encoding_info(
-    kind: str | None,
-    min_count: int | None,
-    vocabulary: str,
-    split: tuple[int, int, int],
-    seed: int,
-    folds: int = 0,
-) -> dict[str, Any]:
-    """The checked arguments of `RawClicks.encode` as they stand in a dataset's info."""
-    least = DEFAULT_MIN_COUNT.get(str(kind), 1) if min_count is None else min_count
-    check_encoding(min_count, vocabulary, split, seed, folds)
-    rows = {"min_count": int(least), "vocabulary": vocabulary}
-    if folds:
-        return {**rows, "folds": int(folds), "fold": int(seed % folds)}
-    return {**rows, "split": [int(share) for share in split], "seed": int(seed)}
+def _joined(columns: Sequence[NDArray[Any] | None], pieces: Sequence[CodedRows], dtype: Any) -> NDArray[Any] | None:
+    if all(column is None for column in columns):
+        return None
+    pairs = zip(columns, pieces, strict=True)
+    return np.concatenate([np.ones(len(one.labels), dtype) if part is None else part for part, one in pairs])
 
 
 def count_codes(codes: NDArray[Any], split: NDArray[np.uint8], vocabulary: str, categories: int) -> NDArray[np.int64]:

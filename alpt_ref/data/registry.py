@@ -12,6 +12,7 @@ from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.formats.avazu import avazu_format
 from alpt_ref.data.formats.criteo import criteo_format
 from alpt_ref.data.formats.libfm import libfm_format
+from alpt_ref.data.formats.libsvm import libffm_format, libsvm_format
 from alpt_ref.data.formats.lines import Progress
 from alpt_ref.data.formats.parse import TextFormat
 from alpt_ref.data.formats.sources import Sources
@@ -45,7 +46,13 @@ def _movielens(**options: Any) -> ClickDataset:
 DATASETS: Mapping[str, Callable[..., ClickDataset]] = {"synthetic": _synthetic, "movielens": _movielens}
 """Built-in kinds; a new one is one file and one line here, and its name in `catalog.DATASETS`."""
 
-FILE_KINDS: Mapping[str, FormatOf] = {"criteo": criteo_format, "avazu": avazu_format, "libfm": libfm_format}
+FILE_KINDS: Mapping[str, FormatOf] = {
+    "criteo": criteo_format,
+    "avazu": avazu_format,
+    "libfm": libfm_format,
+    "libsvm": libsvm_format,
+    "libffm": libffm_format,
+}
 """Built-in kinds of raw click files; a new one is one file and one line here, and its name in `catalog.FORMATS`."""
 
 

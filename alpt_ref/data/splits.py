@@ -1,8 +1,11 @@
-"""Splits of the rows into training, validation and test part, at random or by folds; seeds and their generators."""
+"""Splits of the rows into training, validation and test part: at random, stratified by the label, by folds, in order.
+
+Each is a uint8 array of 0 train, 1 valid, 2 test, and a function of its arguments alone. `split_time` splits by time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -60,6 +63,50 @@ def random_split(rows: int, split: tuple[int, int, int] = (8, 1, 1), seed: int =
     return parts
 
 
+def order_split(rows: int, split: tuple[int, int, int] = (8, 1, 1)) -> NDArray[np.uint8]:
+    """Exact shares in the order of the rows, the first ones to train on: uint8 array (rows,).
+
+    Examples
+    --------
+    >>> order_split(5, (3, 1, 1)).tolist()
+    [0, 0, 0, 1, 2]
+    """
+    return np.repeat(np.arange(3, dtype=np.uint8), split_counts(rows, split))
+
+
+def stratified_split(
+    labels: NDArray[np.uint8], split: tuple[int, int, int] = (8, 1, 1), seed: int = 0
+) -> NDArray[np.uint8]:
+    """Exact shares of each class, in a seeded random order: uint8 array (rows,).
+
+    Parameters
+    ----------
+    labels : uint8 array (rows,)
+        0 or 1.
+    split : three ints
+    seed : int
+
+    Raises
+    ------
+    InputError
+        An argument is outside its range, or a class has too few rows for every part that has a share.
+    """
+    parts = np.empty(len(labels), dtype=np.uint8)
+    check_seed(seed)
+    for label in np.unique(labels).tolist():
+        of_class = np.flatnonzero(labels == label)
+        counts = split_counts(len(of_class), split)
+        if any(share and not count for share, count in zip(split, counts, strict=True)):
+            raise InputError(
+                f"class {label} has {len(of_class):,} rows, too few for one in every part of "
+                f"{':'.join(map(str, split))}; give the small parts a larger share, or leave out stratify"
+            )
+        own = np.repeat(np.arange(3, dtype=np.uint8), counts)
+        keyed_generator(seed, _STREAM, 1 + label).shuffle(own)
+        parts[of_class] = own
+    return parts
+
+
 def check_folds(folds: int) -> int:
     """`folds` as an int, or InputError where it is neither 0 (a random split) nor at least `MIN_FOLDS`."""
     whole = not isinstance(folds, bool) and isinstance(folds, (int, np.integer))
@@ -68,7 +115,7 @@ def check_folds(folds: int) -> int:
     return int(folds)
 
 
-def fold_split(rows: int, folds: int, seed: int = 0) -> NDArray[np.uint8]:
+def fold_split(rows: int, folds: int, seed: int = 0, labels: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """K-fold cross-validation: part ``seed % folds`` tests, the next one validates, the others train.
 
     The rows are cut into `folds` parts, the same for every seed, in an order that depends on `rows` and `folds` alone;
@@ -80,6 +127,8 @@ def fold_split(rows: int, folds: int, seed: int = 0) -> NDArray[np.uint8]:
     folds : int
         At least 3.
     seed : int
+    labels : uint8 array (rows,), optional
+        Stratify: the rows of each class are cut apart, so that its rows in two parts differ by at most one.
 
     Returns
     -------
@@ -89,7 +138,7 @@ def fold_split(rows: int, folds: int, seed: int = 0) -> NDArray[np.uint8]:
     Raises
     ------
     InputError
-        An argument is outside its range, or there are fewer rows than folds.
+        An argument is outside its range, or there are fewer rows, or with `labels` rows of a class, than folds.
     """
     if check_folds(folds) == 0:
         raise InputError(f"folds must be a whole number of at least {MIN_FOLDS}, got {folds!r}")
@@ -97,15 +146,28 @@ def fold_split(rows: int, folds: int, seed: int = 0) -> NDArray[np.uint8]:
         raise InputError(f"folds must be at most the number of rows, {rows:,}, got {folds}; ask for fewer folds")
     test = check_seed(seed) % folds
     order = np.resize(np.arange(folds, dtype=np.min_scalar_type(folds - 1)), rows)
-    keyed_generator(0, _FOLD_STREAM).shuffle(order)
+    if labels is None:
+        keyed_generator(0, _FOLD_STREAM).shuffle(order)
+    else:
+        order = _shuffled_by_class(order, labels, folds)
     parts = np.zeros(rows, dtype=np.uint8)
     parts[order == (test + 1) % folds] = 1
     parts[order == test] = 2
     return parts
 
 
-def split_rows(rows: int, encoding: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """The split that a dataset's ``info["encoding"]`` describes: uint8 array (rows,) of 0 train, 1 valid, 2 test."""
-    if "folds" in encoding:
-        return fold_split(rows, encoding["folds"], encoding["fold"])
-    return random_split(rows, encoding["split"], encoding["seed"])
+def _shuffled_by_class(order: NDArray[Any], labels: NDArray[np.uint8], folds: int) -> NDArray[Any]:
+    """Parts of the rows of one class after those of the other, so that all parts stay equal within one row."""
+    out, first = np.empty_like(order), 0
+    for label in np.unique(labels).tolist():
+        of_class = np.flatnonzero(labels == label)
+        if len(of_class) < folds:
+            raise InputError(
+                f"class {label} has {len(of_class):,} rows, fewer than the {folds} folds; "
+                "ask for fewer folds, or leave out stratify"
+            )
+        own = order[first : first + len(of_class)].copy()
+        keyed_generator(0, _FOLD_STREAM, 1 + label).shuffle(own)
+        out[of_class] = own
+        first += len(of_class)
+    return out

@@ -2,8 +2,8 @@
 
 loss = mean over samples of log(1 + e^x) - y x,      d loss / d x = (sigmoid(x) - y) / b
 
-With sample weights w the mean is the weighted one, sum w l / sum w: a row of weight 2 is that row twice, a common factor
-of all weights changes nothing, and a weight of 0 leaves the row out.
+With sample weights w the mean is the weighted one, sum w l / sum w: a row of weight 2 is that row twice, a common
+factor of all weights changes nothing, and a weight of 0 leaves the row out.
 """
 
 from __future__ import annotations

@@ -16,11 +16,12 @@ FORMAT_VERSION = 2
 """Of ``export.json``; in version 1, unnamed, ``step_size_min`` was ``step_min``, the same for max."""
 
 
-def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
+def claim(output: str | Path, to: str, files: Sequence[str], beside: Sequence[str] = ()) -> Path:
     """Take `output` for an export to `to`, or raise `InputError`; nothing in it changes yet.
 
     Besides what `check_results_folder` asks, the folder may be absent, empty, hold an export of the same kind (to be
-    replaced), or what an interrupted one left: nothing but `files`.
+    replaced), or what an interrupted one left: nothing but `files`, and `beside` the first of these, which is written
+    first, files whose names might be anybody's.
     """
     folder = check_results_folder(output)
     present = {path.name for path in folder.iterdir()} if folder.exists() else set()
@@ -29,7 +30,8 @@ def claim(output: str | Path, to: str, files: Sequence[str]) -> Path:
         kind = marker.get("to") if isinstance(marker, dict) else None
         if kind != to:
             raise InputError(f"output folder {folder} holds an export to {kind}; choose another with --output")
-    foreign = sorted(name for name in present - {MARKER, *files} if not name.endswith(".part"))
+    ours = {MARKER, *files, *(beside if present & {MARKER, *files} else ())}
+    foreign = sorted(name for name in present - ours if not name.endswith(".part"))
     if foreign:
         raise InputError(f"output folder {folder} holds other files ({foreign[0]}); choose another with --output")
     return writable_folder(folder)

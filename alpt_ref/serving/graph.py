@@ -15,7 +15,7 @@ IR_VERSION = 8
 
 
 class Graph:
-    """Nodes, constants, one input, one output."""
+    """Nodes, constants, inputs, outputs."""
 
     def __init__(self, name: str, about: Mapping[str, str]) -> None:
         """An empty graph; `about` goes into the file's metadata."""
@@ -37,7 +37,7 @@ class Graph:
         return name
 
     def output(self, name: str, value: str, shape: Sequence[int | str]) -> None:
-        """Declare `value`, float32, as the output `name`."""
+        """Declare `value`, float32, as an output `name`."""
         self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name]))
         self._outputs.append(self._onnx.helper.make_tensor_value_info(name, self._type(np.float32), list(shape)))
 

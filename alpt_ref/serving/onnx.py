@@ -2,7 +2,7 @@
 
 - ``table.onnx``: ``ids`` int64 (N,) -> ``embedding`` float32 (N, d), the bits of `table.lookup`;
 - ``model.onnx``: ``ids`` int64 (batch, fields), global feature ids -> ``logits`` float32 (batch,), the backbone's
-  logits but for the order of its float32 sums;
+  logits but for the order of its float32 sums, and ``probabilities`` float32 (batch,), their sigmoid;
 - an id that is negative or not below n is refused by the runtime, never another row;
 - ``table.bin``: codes and step sizes of both, as external data, which ONNX Runtime maps into memory.
 
@@ -29,6 +29,8 @@ from alpt_ref.serving.table import FLOAT_BITS, ServingTable, packed_columns, pac
 
 TABLE, MODEL, DATA = "table.onnx", "model.onnx", "table.bin"
 FILES = (TABLE, DATA)
+ALL = (*FILES, MODEL)
+"""Every file that `write` may make."""
 ALIGNMENT = 4096
 """Tensors begin at multiples of a page, so that they can be mapped."""
 
@@ -53,7 +55,9 @@ def write(table: ServingTable, folder: Path, kind: str | None, dense: Mapping[st
         graph = Graph(f"alpt_ref {kind}", table.about)
         ids = graph.input("ids", np.int64, ("batch", "fields"))
         embedding = lookup(graph, table, places, ids, 2)
-        graph.output("logits", BACKBONES[kind](graph, embedding, table.d, dense), ("batch",))
+        logits = BACKBONES[kind](graph, embedding, table.d, dense)
+        graph.output("logits", logits, ("batch",))
+        graph.output("probabilities", graph.add("Sigmoid", logits), ("batch",))
         _save(graph, folder / MODEL)
         scope = f"table and {kind} model"
     else:

@@ -29,11 +29,10 @@ from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.data.store.checked import open_checked
 from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
-from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.serving.raw_rows import Piece, digests_of, open_files, pieces_of, vocabulary_of
-from alpt_ref.serving.source import restored_model, serving_table
-from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
-from alpt_ref.training.metrics import auc
+from alpt_ref.serving.source import read_trained, restored_model, serving_table
+from alpt_ref.training.checkpoint import Checkpoint
+from alpt_ref.training.quality import Quality, quality
 
 if TYPE_CHECKING:
     from alpt_ref.data.formats.sources import Sources
@@ -57,6 +56,8 @@ class Scores:
         Share of ids that are out-of-vocabulary ids.
     bad_rows : int
         Malformed rows of a raw file that were left out.
+    quality : Quality or None
+        Every metric; None without labels.
     """
 
     rows: int = 0
@@ -64,6 +65,7 @@ class Scores:
     logloss: float | None = None
     unseen_share: float = 0.0
     bad_rows: int = 0
+    quality: Quality | None = None
 
 
 def predict(
@@ -77,6 +79,7 @@ def predict(
     vocabulary: str | Path | None = None,
     on_bad_row: OnBadRow = "error",
     max_bad_rows: float = MAX_BAD_ROWS,
+    group: str | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Score rows and write them as CSV: ``row``, ``label`` (where known), ``probability``.
@@ -84,7 +87,7 @@ def predict(
     Parameters
     ----------
     run : path
-        Output folder of a run (its tested state), or a checkpoint's folder.
+        Output folder of a run (its tested state), a checkpoint's folder, or a packed run.
     output : path
         The CSV file; ``-`` for standard output, a device or a pipe. ``row`` counts the rows of the raw files, those
         that a store was made of too, in their order from 0; a bad row that is left out keeps its number, a header has
@@ -100,6 +103,9 @@ def predict(
         The store that the run was trained on, where the checkpoint does not carry its vocabulary.
     on_bad_row, max_bad_rows
         As in `read_criteo`.
+    group : str, optional
+        Field of the run whose values group the rows of the grouped AUC; default: ``train.group`` of the run. Values
+        that the run does not know are one group. It takes 4 more bytes a labelled row.
     progress : Progress, optional
 
     Raises
@@ -123,15 +129,16 @@ def predict(
     named = list_files(file) if file is not None else ()
     endings = (".csv", ".txt") if Path(output).suffix else ()  # a name without an ending promises no other format
     output = check_output_file(output, inputs=named, endings=endings)
-    checkpoint = read_checkpoint(run)
+    checkpoint = read_trained(run)
+    group = group or checkpoint.config.train.group
     shown = progress or Progress(enabled=False)
     if store is not None:
         dataset = _own_store(checkpoint, Path(store))
-        return _score(checkpoint, _store_pieces(dataset, part, shown), output, dataset.vocabulary)
+        return _score(checkpoint, _store_pieces(dataset, part, shown), output, dataset.vocabulary, group)
     encoder = vocabulary_of(checkpoint, vocabulary)
     reader, labelled = open_files(str(kind), named, on_bad_row, max_bad_rows, shown)
     with closing(pieces_of(reader, encoder, labelled)) as pieces:  # an error must not leave the file open
-        scores = _score(checkpoint, pieces, output, encoder)
+        scores = _score(checkpoint, pieces, output, encoder, group)
     scores.bad_rows = reader.bad_rows.count
     return scores
 
@@ -139,12 +146,16 @@ def predict(
 # --- scoring ---------------------------------------------------------------------------------------------------------
 
 
-def _score(checkpoint: Checkpoint, pieces: Iterator[Piece], output: Path, vocabulary: Vocabulary | None) -> Scores:
+def _score(
+    checkpoint: Checkpoint, pieces: Iterator[Piece], output: Path, vocabulary: Vocabulary | None, group: str | None
+) -> Scores:
     table, model, meta = serving_table(checkpoint), restored_model(checkpoint), checkpoint.meta
+    grouped_by = None if group is None else _field_of(meta, group)
     first_ids = np.cumsum([0, *meta["field_sizes"]])[:-1].astype(np.uint32)
     scores, unseen = Scores(), UnseenValues(meta["field_names"], first_ids, meta.get("unseen"))
     kept: list[NDArray[np.float32]] = []
     labels: list[NDArray[np.uint8]] = []
+    groups: list[NDArray[np.uint32]] = []
     with single_threaded_blas(), _csv(output) as write:
         for piece in _batches(pieces, checkpoint.config.train.eval_batch_size):
             embedding = table.lookup(piece.ids.reshape(-1)).reshape(len(piece.ids), -1)
@@ -156,13 +167,25 @@ def _score(checkpoint: Checkpoint, pieces: Iterator[Piece], output: Path, vocabu
             if piece.labels is not None:
                 kept.append(logits)
                 labels.append(piece.labels)
+                if grouped_by is not None:
+                    groups.append(piece.ids[:, grouped_by].copy())  # not a view, which would hold all ids
     scores.unseen_share = unseen.share
     unseen.warn(lambda field: [] if vocabulary is None else vocabulary.examples(field), stacklevel=3)
     if labels:
         y, x = np.concatenate(labels), np.concatenate(kept)
-        scores.logloss = float(bce_with_logits(x, y)[0])
-        scores.auc = float(auc(y, x)) if y.min() < y.max() else None
+        found = scores.quality = quality(y, x, None, np.concatenate(groups) if groups else None)
+        scores.logloss = found.logloss
+        scores.auc = found.auc if y.min() < y.max() else None
     return scores
+
+
+def _field_of(meta: dict[str, Any], name: str) -> int:
+    """Place of a field of the run."""
+    names = meta["field_names"]
+    if name not in names:
+        raise InputError(f"group must be a field of the run ({', '.join(names)}), got {name!r}")
+    place: int = names.index(name)
+    return place
 
 
 def _batches(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:

@@ -101,19 +101,18 @@ def pieces_of(reader: TextReader, vocabulary: Vocabulary, labelled: list[bool]) 
 
     A row's number counts the rows of all files from 0, bad ones that are left out included.
     """
-    from alpt_ref.data.formats.parse import code_lines
-    from alpt_ref.data.formats.text import counted
+    from alpt_ref.data.formats.pieces import counted
 
     offsets = offsets_of(vocabulary.field_sizes).astype(np.uint32)
 
-    def encode(layout: Any, number: int, lines: Any) -> Any:
-        names = tuple(rule.name for rule in layout.fields)
+    def encode(number: int, job: Any) -> Any:
+        names = tuple(field.name for field in reader.fields)
         if names != vocabulary.field_names:
             raise InputError(
                 f"{reader.name} has {len(names)} fields ({', '.join(names[:3])}, …), the run has "
                 f"{len(vocabulary.field_names)} ({', '.join(vocabulary.field_names[:3])}, …); name a file of that kind"
             )
-        rows, faulty = code_lines(layout, lines)
+        rows, faulty = job.parse()
         ids = np.empty((len(rows.labels), len(names)), np.uint32)
         unseen: Examples = {}
         for field, (codes, texts) in enumerate(zip(rows.codes, rows.categories, strict=True)):
@@ -121,8 +120,10 @@ def pieces_of(reader: TextReader, vocabulary: Vocabulary, labelled: list[bool]) 
             ids[:, field] = (offsets[field] + local)[codes]
             if unknown := np.flatnonzero(local == 0)[:2].tolist():
                 unseen[field] = [texts[place].as_py() for place in unknown]
-        return (lines.row + rows.lines, ids, rows.labels, unseen), len(ids), counted(faulty)
+        return (rows.lines, ids, rows.labels, unseen, len(ids) + faulty.count), len(ids), counted(faulty)
 
+    first = 0
     with closing(reader.pieces(encode)) as pieces:
-        for rows, ids, labels, unseen in pieces:
-            yield Piece(rows, ids, labels if labelled[0] else None, unseen)
+        for lines, ids, labels, unseen, read in pieces:
+            yield Piece(first + lines, ids, labels if labelled[0] else None, unseen)
+            first += read

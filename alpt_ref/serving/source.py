@@ -1,4 +1,4 @@
-"""What is exported: a run or checkpoint, or a table that was exported or quantised before."""
+"""What is exported or served: a run, a checkpoint or a packed run, or a table that was exported or quantised."""
 
 from __future__ import annotations
 
@@ -18,23 +18,44 @@ from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
+from alpt_ref.serving.vocabulary_file import schema_of_data
 from alpt_ref.tables.state_keys import current_state
 from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
 
 if TYPE_CHECKING:
+    from alpt_ref.data.schema import Schema
+    from alpt_ref.data.vocabulary import Vocabulary
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
 
 
 @dataclass(frozen=True)
 class ExportSource:
-    """A table and, where it comes from a run, the backbone's kind and parameters."""
+    """A table and, where it comes from a run, what turns raw rows into scores.
+
+    Attributes
+    ----------
+    table : ServingTable
+    kind : str or None
+        The backbone's, with its parameters `dense`.
+    names, sizes : tuples
+        Of the fields, in the order of ids.
+    vocabulary, schema : optional
+        How raw rows become ids.
+    lacks : tuple of str
+        What of vocabulary, schema and backbone is not here, and why: phrases after "it lacks".
+    """
 
     table: ServingTable
     kind: str | None = None
     dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    names: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    vocabulary: Vocabulary | None = field(default=None, repr=False)
+    schema: Schema | None = None
+    lacks: tuple[str, ...] = ("vocabulary, schema and backbone, for it was made of a table alone",)
 
 
 def load(path: str | Path) -> ExportSource:
@@ -43,8 +64,8 @@ def load(path: str | Path) -> ExportSource:
     Parameters
     ----------
     path : path
-        Output folder of a run, a checkpoint's folder, or a folder or file with a table that ``alpt-ref quantize`` or
-        ``alpt-ref export --to safetensors`` wrote.
+        Output folder of a run, a checkpoint's folder, a packed run, or a folder or file with a table that ``alpt-ref
+        quantize`` or ``alpt-ref export --to safetensors`` wrote.
 
     Raises
     ------
@@ -58,8 +79,42 @@ def load(path: str | Path) -> ExportSource:
         return ExportSource(safetensors.read(path))
     if (path / MARKER).exists():
         return ExportSource(safetensors.read(verified(path, safetensors.FILE)))
-    checkpoint = read_checkpoint(path)
-    return ExportSource(serving_table(checkpoint), checkpoint.config.model.kind, checkpoint.part("model"))
+    return of_checkpoint(read_trained(path))
+
+
+def read_trained(path: str | Path) -> Checkpoint:
+    """The checkpoint of a run, or the packed run, at `path`; see `read_checkpoint` and `packed.read`."""
+    from alpt_ref.serving import packed
+
+    folder = Path(path)
+    return packed.read(folder) if (folder / packed.MARKER).exists() else read_checkpoint(folder)
+
+
+def of_checkpoint(checkpoint: Checkpoint) -> ExportSource:
+    """All that serving needs of a checkpoint."""
+    meta, kind = checkpoint.meta, checkpoint.config.model.kind
+    names = tuple(str(name) for name in meta.get("field_names", ()))
+    sizes = tuple(int(size) for size in meta.get("field_sizes", ()))
+    vocabulary, schema, lacks = _encoding(checkpoint, names)
+    return ExportSource(
+        serving_table(checkpoint), kind, checkpoint.part("model"), names, sizes, vocabulary, schema, lacks
+    )
+
+
+def _encoding(
+    checkpoint: Checkpoint, names: tuple[str, ...]
+) -> tuple[Vocabulary | None, Schema | None, tuple[str, ...]]:
+    """Vocabulary and schema of a run, and what is lacking of them."""
+    from alpt_ref.serving.raw_rows import vocabulary_of
+
+    if checkpoint.vocabulary is None and checkpoint.meta.get("encoder") is None:
+        return None, None, (f"a vocabulary and a schema, for {checkpoint.meta['dataset']} has ids alone",)
+    try:
+        vocabulary = vocabulary_of(checkpoint, None)
+    except InputError:
+        return None, None, ("vocabulary and schema, which an unfinished run does not hold: name a finished one",)
+    schema, lack = schema_of_data(checkpoint.meta.get("info", {}), names)
+    return vocabulary, schema, (lack,) if lack else ()
 
 
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
@@ -70,6 +125,8 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
     which is tested for methods of other distributions), else the float32 values of its lookup.
     """
     config, meta, arrays = checkpoint.config, checkpoint.meta, checkpoint.part("table")
+    if "packed" in meta:
+        return _packed_table(meta, arrays)
     about = {"method": config.table.method, "config": config_hash(config), "dataset": str(meta["dataset"])}
     d, bits = int(meta["d"]), config.table.bits
     arrays = current_state(arrays)
@@ -94,6 +151,16 @@ def serving_table(checkpoint: Checkpoint) -> ServingTable:
     if table.n != meta["n"]:
         raise InputError(f"the checkpoint's table has {table.n} rows, its manifest says {meta['n']}; name another one")
     return table
+
+
+def _packed_table(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ServingTable:
+    """The table that a packed run holds, which nothing has to be restored for."""
+    facts, step_size = meta["packed"], arrays.get("step_size")
+    own = step_size is not None and len(step_size) == len(meta["field_sizes"])
+    owners = field_offsets(meta) if own else None
+    return ServingTable(
+        int(meta["d"]), int(facts["bits"]), arrays["data"], step_size, owners, facts["about"], arrays.get("bias")
+    )
 
 
 def _reads_like(coded: ServingTable, table: EmbeddingTable) -> bool:

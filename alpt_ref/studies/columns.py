@@ -91,6 +91,16 @@ def _plain(value: Callable[[RunResult], float]) -> Callable[[StoredRun, StoredRu
     return lambda run, other: float(value(run.result))
 
 
+def _known(name: str) -> Callable[[StoredRun, StoredRun | None], float | None]:
+    """A metric that runs of release 0.2, or runs without a group, do not have."""
+
+    def of_run(run: StoredRun, other: StoredRun | None) -> float | None:
+        value: float | None = getattr(run.result, name)
+        return value
+
+    return of_run
+
+
 def seconds_an_epoch(result: RunResult) -> float:
     """Median over the epochs of a run, training alone."""
     return float(median(record.timing["seconds"] for record in result.history))
@@ -99,6 +109,10 @@ def seconds_an_epoch(result: RunResult) -> float:
 COLUMNS: dict[str, TableColumn] = {
     "auc": TableColumn("AUC", "metric", _plain(lambda run: run.test_auc), interval=True, better="more"),
     "logloss": TableColumn("logloss", "metric", _plain(lambda run: run.test_logloss), interval=True, better="less"),
+    "ne": TableColumn("NE", "metric", _known("test_ne"), interval=True, better="less"),
+    "calibration": TableColumn("calibration", "metric", _known("test_calibration"), interval=True),
+    "ece": TableColumn("ECE", "metric", _known("test_ece"), interval=True, better="less"),
+    "gauc": TableColumn("GAUC", "metric", _known("test_gauc"), interval=True, better="more"),
     "auc_difference": TableColumn("AUC − ref.", "signed", _difference("test_auc"), paired=True, interval=True),
     "logloss_difference": TableColumn(
         "logloss − ref.", "signed", _difference("test_logloss"), paired=True, interval=True

@@ -18,7 +18,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
-from alpt_ref.studies.comparison_rows import Comparison, ComparisonRow, make_rows
+from alpt_ref.studies.comparison_rows import Comparison, ComparisonRow, further_metrics, make_rows
 from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.grid import (
     BITS,
@@ -72,6 +72,7 @@ def compare(
     bits: Sequence[int] = BITS,
     seeds: Sequence[int] = SEEDS,
     vary: Vary | None = None,
+    metrics: Sequence[str] = (),
     jobs: int | None = None,
     scheduler: str | None = None,
     join: bool = False,
@@ -96,6 +97,9 @@ def compare(
         Any settings of the model, the table or the training, with the values that each takes:
         ``{"table.step_lr": [2e-6, 2e-5]}``. Every combination is a further dimension of the grid; each row is compared
         with FP32 under the same combination.
+    metrics : sequence of str, optional
+        Further columns of table and CSV: ``"ne"``, ``"calibration"``, ``"ece"``, ``"gauc"`` (with ``train.group``).
+        results.json has all of them always.
     jobs : int, optional
         Processes, default one per core (``config.train.threads``, or all); each gets cores // jobs threads. With more
         than one, a script that calls this needs the usual ``if __name__ == "__main__":``.
@@ -138,6 +142,7 @@ def compare(
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"jobs must be a whole number of at least 1, got {jobs!r}")
     require_usable(dataset)
+    columns = further_metrics(metrics, config)
     folds = config.data.folds
     if folds and dataset.info.get("encoding", {}).get("folds") != folds:
         raise InputError(f"dataset must be a fold of data.folds={folds}; load it with these settings, or set folds=0")
@@ -168,9 +173,8 @@ def compare(
     bayes = {
         name: float(dataset.info[f"bayes_{name}"]) for name in ("auc", "logloss") if f"bayes_{name}" in dataset.info
     }
-    comparison = Comparison(
-        rows, dataset.name, dataset.fingerprint, unique, bayes, folder, folds, tuple(vary or ()), found.bits
-    )
+    about = (dataset.name, dataset.fingerprint, unique, bayes, folder, folds, tuple(vary or ()), found.bits)
+    comparison = Comparison(rows, *about, metrics=columns, weighted=dataset.weights is not None)
     _write(comparison, found)
     return comparison
 

@@ -9,12 +9,16 @@ from statistics import median
 from typing import Any
 
 from alpt_ref._util.statistics import Interval, t_interval
+from alpt_ref.errors import InputError
 from alpt_ref.studies.columns import COLUMNS, fill, values_by_seed
 from alpt_ref.studies.grid import FP32, GridEntry, MethodSetting, name_of
 from alpt_ref.studies.row import Row as TableRow
 from alpt_ref.studies.stored import Runs
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.quality import FURTHER, Quality
 
 METRICS = ("auc", "logloss")
+"""Of the paired tests; `FURTHER` have means and intervals."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class ComparisonRow:
     `metric` holds test AUC and logloss over the seeds that finished, `difference` setting - FP32 over the seeds that
     both finished, `p_value` the paired t-test of that difference, Holm-corrected over all rows; None where fewer than
     two seeds allow no such test, or for FP32 itself. Bytes are of the table alone. `varied` holds the varied settings
-    that this method has a use for.
+    that this method has a use for, `further` the other metrics (`quality.FURTHER`) where every run has them.
     """
 
     setting: MethodSetting
@@ -38,6 +42,7 @@ class ComparisonRow:
     serving_ratio: float | None
     samples_per_s: float | None
     varied: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -84,9 +89,16 @@ def make_rows(
                 serving_ratio=reference.serving_bytes / first.serving_bytes if first and reference else None,
                 samples_per_s=median(run.samples_per_s for run in ours) if ours else None,
                 varied=entry.varied,
+                further=_further([run.quality for run in ours], runs.widen(len(ours))),
             )
         )
     return tuple(made)
+
+
+def _further(found: Sequence[Quality], widen: float) -> dict[str, Interval]:
+    """Means over the runs of the metrics that every run has."""
+    values = {name: [getattr(one, name) for one in found] for name in FURTHER if found}
+    return {name: t_interval(numbers, widen=widen) for name, numbers in values.items() if None not in numbers}
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,8 @@ class Comparison:
     folds : of cross-validation, the dataset named being that of fold 0; 0: all seeds saw one split
     varied : dotted names of the varied settings
     bits : one sentence on the versions that the runs were trained with
+    metrics : further metrics that the table shows as columns; results.json has all
+    weighted : whether the rows have weights, which loss and metrics count
     """
 
     rows: tuple[ComparisonRow, ...]
@@ -114,3 +128,21 @@ class Comparison:
     folds: int = 0
     varied: tuple[str, ...] = ()
     bits: str = ""
+    metrics: tuple[str, ...] = ()
+    weighted: bool = False
+
+
+def further_metrics(names: Sequence[str], config: RunConfig) -> tuple[str, ...]:
+    """Checked names of further columns.
+
+    Raises
+    ------
+    InputError
+        No such metric, or a grouped AUC without ``train.group``.
+    """
+    for name in names:
+        if name not in FURTHER:
+            raise InputError(f"metrics must be among {', '.join(FURTHER)}, got {name!r}")
+    if "gauc" in names and config.train.group is None:
+        raise InputError("metrics 'gauc' needs the field that groups the rows; name it with --set train.group=FIELD")
+    return tuple(dict.fromkeys(names))

@@ -12,12 +12,13 @@ from alpt_ref.studies.comparison_rows import METRICS, ComparisonRow
 from alpt_ref.studies.folds import folds_in_words
 from alpt_ref.studies.grid import short_key, value_text
 from alpt_ref.studies.render import aligned
+from alpt_ref.training.quality import FURTHER, TITLES
 from alpt_ref.training.results import RunResult
 
 if TYPE_CHECKING:
     from alpt_ref.studies.comparison_rows import Comparison
 
-NAMES = {"auc": "AUC", "logloss": "logloss"}
+NAMES = TITLES
 HEADER = (
     "method", "bits", "runs", "test AUC", "test logloss", "AUC - FP32", "logloss - FP32",
     "train bytes", "serve bytes", "ratio", "samples/s",
@@ -44,13 +45,14 @@ def _difference(row: ComparisonRow, metric: str) -> str:
     return show(row.difference.get(metric), signed=True) + ("" if p is None else " *" if p < LEVEL else "  ")
 
 
-def _cells(row: ComparisonRow, varied: Sequence[str]) -> tuple[str, ...]:
+def _cells(row: ComparisonRow, varied: Sequence[str], further: Sequence[str] = ()) -> tuple[str, ...]:
     return (
         row.setting.label,
         "32" if row.setting.bits is None else str(row.setting.bits),
         *(value_text(row.varied[key]) if key in row.varied else "" for key in varied),
         f"{row.seeds - len(row.failures)}/{row.seeds}",
         *(show(row.metric.get(metric)) if row.metric else "failed" for metric in METRICS),
+        *(show(row.further.get(metric)) if row.metric else "failed" for metric in further),
         *(_difference(row, metric) for metric in METRICS),
         _count(row.training_bytes),
         _count(row.serving_bytes),
@@ -61,8 +63,11 @@ def _cells(row: ComparisonRow, varied: Sequence[str]) -> tuple[str, ...]:
 
 def as_text(comparison: Comparison) -> str:
     """The table, aligned for a fixed-width font, and what its columns mean."""
-    titles = (*HEADER[:2], *map(short_key, comparison.varied), *HEADER[2:])
-    table = aligned([_cells(row, comparison.varied) for row in comparison.rows], titles, 1, "simple")
+    shown = [f"test {TITLES[metric]}" for metric in comparison.metrics]
+    titles = (*HEADER[:2], *map(short_key, comparison.varied), *HEADER[2:5], *shown, *HEADER[5:])
+    table = aligned(
+        [_cells(row, comparison.varied, comparison.metrics) for row in comparison.rows], titles, 1, "simple"
+    )
     text = [line.rstrip() for line in table.splitlines()]
     text += [f"failed: {failure}" for row in comparison.rows for failure in row.failures]
     return "\n".join([*text, "", *_notes(comparison)])
@@ -75,6 +80,8 @@ def _notes(comparison: Comparison) -> list[str]:
     if comparison.bayes:
         values = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in comparison.bayes.items())
         notes.append(f"Bayes optimum on the test rows (true probabilities known): {values}.")
+    if comparison.weighted:
+        notes.append("Rows are weighted: loss and metrics count each by its weight.")
     folds = comparison.folds
     drawn = "(initial weights, order, rounding)"
     where = f"{drawn}; {folds_in_words(folds, comparison.seeds)}" if folds else f"{drawn} on one split of the data"
@@ -128,7 +135,7 @@ def _interval(row: ComparisonRow, metric: str) -> str:
     return show(row.difference.get(metric), signed=True)
 
 
-def _flat(row: ComparisonRow, varied: Sequence[str]) -> dict[str, Any]:
+def _flat(row: ComparisonRow, varied: Sequence[str], further: Sequence[str]) -> dict[str, Any]:
     """One line of the CSV; what is unknown is empty, and so is a varied setting that the method does not have."""
     flat: dict[str, Any] = {
         "method": row.setting.label,
@@ -144,6 +151,10 @@ def _flat(row: ComparisonRow, varied: Sequence[str]) -> dict[str, Any]:
         flat[f"{metric}_minus_fp32"] = None if difference is None else difference.mean
         flat[f"{metric}_minus_fp32_half_width"] = None if difference is None else difference.half_width
         flat[f"{metric}_minus_fp32_p_holm"] = row.p_value.get(metric)
+    for metric in further:
+        mean = row.further.get(metric)
+        flat[f"test_{metric}"] = None if mean is None else mean.mean
+        flat[f"test_{metric}_half_width"] = None if mean is None else mean.half_width
     flat["training_bytes"] = row.training_bytes
     flat["serving_bytes"] = row.serving_bytes
     flat["serving_ratio"] = row.serving_ratio
@@ -153,7 +164,7 @@ def _flat(row: ComparisonRow, varied: Sequence[str]) -> dict[str, Any]:
 
 def as_csv(comparison: Comparison) -> str:
     """One line per row, full precision."""
-    rows = [_flat(row, comparison.varied) for row in comparison.rows]
+    rows = [_flat(row, comparison.varied, comparison.metrics) for row in comparison.rows]
     return csv_lines([list(rows[0]), *(row.values() for row in rows)])
 
 
@@ -164,10 +175,11 @@ def as_json(comparison: Comparison, results: Sequence[RunResult]) -> dict[str, A
         "fingerprint": comparison.fingerprint,
         "seeds": list(comparison.seeds),
         **({"folds": comparison.folds} if comparison.folds else {}),
+        **({"weighted": True} if comparison.weighted else {}),
         "confidence": CONFIDENCE,
         "bits": comparison.bits,
         "bayes": comparison.bayes,
         "conclusion": {metric: conclusion(comparison, metric) for metric in METRICS},
-        "rows": [{**_flat(row, comparison.varied), "failures": list(row.failures)} for row in comparison.rows],
+        "rows": [{**_flat(row, comparison.varied, FURTHER), "failures": list(row.failures)} for row in comparison.rows],
         "runs": [run.as_dict() for run in results],
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alpt_ref._util.statistics import LEVEL, PairedEstimate, estimates, multiplicity_note, t_interval
-from alpt_ref.studies.benchmark import Benchmark, check_benchmark
+from alpt_ref.studies.benchmark import LOW_BIT_LOGS, Benchmark, check_benchmark, low_bit_line
 from alpt_ref.studies.collected import CollectedRuns
 from alpt_ref.studies.columns import COLUMNS, values_by_seed
 from alpt_ref.studies.row import Row
@@ -24,6 +24,8 @@ __all__ = [
     "equivalence",
     "estimates",
     "gap_to_bayes",
+    "low_bit_note",
+    "low_bit_rows",
     "paired_differences",
     "regions",
     "undecided",
@@ -195,6 +197,22 @@ def benchmark_note(runs: Runs) -> list[str]:
     """Whether the benchmark's figures are of the same rows and vocabulary."""
     note = _benchmark(runs)[1]
     return [note] if note else []
+
+
+def low_bit_rows(runs: Runs) -> list[Row]:
+    """The public logs of another model over widths, best AUC, where the benchmark's figures stand and are Criteo's."""
+    if runs.study.name != "criteo" or _benchmark(runs)[0] is None:
+        return []
+    return [
+        Row((f"{LOW_BIT_LOGS.model} (another model)", str(bits)), group="another model", fixed={"auc": best})
+        for bits, (best, _) in LOW_BIT_LOGS.auc.items()
+    ]
+
+
+def low_bit_note(runs: Runs) -> list[str]:
+    """The same logs as a sentence, for the studies of the public sets."""
+    line = low_bit_line(runs.study.name)
+    return [line] if line else []
 
 
 def _benchmark(runs: Runs) -> tuple[Benchmark | None, str]:

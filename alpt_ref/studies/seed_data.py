@@ -16,10 +16,13 @@ import msgspec
 
 from alpt_ref._util.files import read_json, write_json
 from alpt_ref._util.folders import alone_with
+from alpt_ref.data.formats.remote import RemoteFile
 from alpt_ref.data.formats.sources import list_files
+from alpt_ref.data.schema import schema_of
 from alpt_ref.training.config import DataConfig
-from alpt_ref.training.sources import check_folds, encode
+from alpt_ref.training.sources import check_folds, encode, raw_sources
 
+_USUAL = DataConfig()
 MADE_FROM = "made_from.json"
 """In a store: name, size and time of the files that it was made from."""
 
@@ -32,8 +35,13 @@ def dataset_store(data: DataConfig, seed: int, folder: Path) -> Path:
     check_folds(data)
     if data.store is not None:
         return Path(data.store)
-    config = msgspec.structs.replace(data, seed=seed % data.folds if data.folds else seed)
+    config = msgspec.structs.replace(data, seed=(seed % data.folds if data.folds else seed) if data.seeded else 0)
     plain = msgspec.to_builtins(config)
+    for key in ("schema", "train", "valid", "test", "split", "shares", "stratify"):
+        if getattr(config, key) == getattr(_USUAL, key):  # stores of earlier releases keep their names
+            del plain[key]
+    if config.schema is not None:
+        plain["schema"] = schema_of(config.schema).to_dict()
     if not config.folds:  # a random split has the name that it had before there were folds
         del plain["folds"]
     if config.max_bad_rows == DataConfig().max_bad_rows:
@@ -56,8 +64,16 @@ def _files(config: DataConfig) -> list[list[Any]]:
     """Name, size and time of every file that the dataset is read from; none where it is drawn."""
     if not config.is_format:
         return []
-    paths = list_files(config.path)
-    return [[str(path), (known := path.stat()).st_size, known.st_mtime_ns] for path in paths]
+    paths = list_files(raw_sources(config))
+    return [[str(path), *_state(path)] for path in paths]
+
+
+def _state(path: Path | RemoteFile) -> tuple[int, int]:
+    """Size and time of a file."""
+    if isinstance(path, RemoteFile):
+        return path.state()
+    known = path.stat()
+    return known.st_size, known.st_mtime_ns
 
 
 def _is_current(manifest: Path, made_from: Path, files: list[list[Any]]) -> bool:

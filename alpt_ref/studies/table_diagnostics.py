@@ -31,8 +31,10 @@ def frequencies(dataset: ClickDataset) -> NDArray[np.int64]:
     counts = np.zeros(dataset.n, np.int64)
     rows = dataset.rows_of("train")
     for start in range(0, len(rows), _ROWS_AT_ONCE):
-        ids = dataset.ids[rows[start : start + _ROWS_AT_ONCE]]
-        counts += np.bincount(ids.ravel(), minlength=dataset.n)
+        at = rows[start : start + _ROWS_AT_ONCE]
+        ids = dataset.ids[at]
+        met = ids.ravel() if dataset.values is None else ids[dataset.values[at] != 0]  # the others are empty slots
+        counts += np.bincount(met, minlength=dataset.n)
     return counts
 
 

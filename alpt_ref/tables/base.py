@@ -71,6 +71,7 @@ class EmbeddingTable(ABC):
     two_pass_capable: ClassVar[bool] = False
     replays: ClassVar[bool] = False
     shares_rows: bool = False
+    cannot_grow: ClassVar[str] = ""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """A method without a name has its class's."""
@@ -254,6 +255,14 @@ class EmbeddingTable(ABC):
             self.backend.assign(array, state[name])
         self._optimizer.loaded()
         self._updates = updates
+
+    def row_arrays(self) -> frozenset[str]:
+        """Names of the arrays in `state` that hold one entry for each row of the table."""
+        return frozenset(name for name, array in self._state_arrays().items() if array.shape[:1] == (self.n,))
+
+    def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
+        """Options of a table whose initial rows are what new rows of a field begin as; `state` is this table's."""
+        return self.spec.options
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """Figures since the last reset, by name; empty for a float32 table."""

@@ -54,6 +54,7 @@ class HashedTable(EmbeddingTable):
 
     method = "hashing"
     Options = HashingOptions
+    cannot_grow = "which rows a feature is made of depends on how many features its field has; train it anew"
     shares_rows = True
 
     def __init__(self, spec: TableSpec) -> None:

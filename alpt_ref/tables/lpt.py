@@ -48,6 +48,15 @@ def initial_step(spec: TableSpec, quantizer: QuantSpec) -> float:
     return float(rule)
 
 
+def fresh_options(spec: TableSpec, quantizer: QuantSpec, shared: NDArray[np.float32] | None, field: int) -> Any:
+    """`EmbeddingTable.fresh_options` of a table with step sizes: its rows' own (`shared` is None), or a field's."""
+    if shared is None:
+        step = float(np.float32(initial_step(spec, quantizer)))
+    else:
+        step = float(shared[0 if len(shared) == 1 else field])
+    return msgspec.structs.replace(spec.options, init_step=step, min_step=None)
+
+
 @former_fields(words="packed")
 class LowPrecisionTable(ReplayingTable):
     """Packed codes (n, words), step sizes and an optimiser; the step sizes stay fixed.
@@ -209,6 +218,15 @@ class LowPrecisionTable(ReplayingTable):
             checked = _check.step_sizes(state["step_size"], len(self._step_sizes))
             check_grid("step_size", checked, self.quantizer.bits)
         super().load_state(state)
+
+    def row_arrays(self) -> frozenset[str]:
+        """See `EmbeddingTable.row_arrays`."""
+        shared = self._units >= 0
+        return frozenset(name for name in super().row_arrays() if not (shared and name.startswith("step_size")))
+
+    def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
+        """See `EmbeddingTable.fresh_options`: on the grid that the field has by now, or the first one of its own."""
+        return fresh_options(self.spec, self.quantizer, state["step_size"] if self._units >= 0 else None, field)
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """Shares over the updates since the last reset, and the step sizes now.

@@ -28,7 +28,7 @@ from alpt_ref.quantizer import QuantSpec, check_grid, words_per_row
 from alpt_ref.scalar.update import LARGEST_LEARNED
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.full import FullTable
-from alpt_ref.tables.lpt import LowPrecisionTable, initial_step
+from alpt_ref.tables.lpt import LowPrecisionTable, fresh_options, initial_step
 from alpt_ref.tables.optimizers import make_row_optimizer
 from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows
@@ -200,6 +200,16 @@ class FakeQuantizedTable(FullTable):
             raise InputError(f"state[{self.learned_name!r}] must be finite and positive")
         check_grid(f"state[{self.learned_name!r}]", given / self.divisor, self.quantizer.bits)
         super().load_state(state)
+
+    def row_arrays(self) -> frozenset[str]:
+        """See `EmbeddingTable.row_arrays`."""
+        shared = self._units >= 0
+        return frozenset(name for name in super().row_arrays() if not (shared and name.startswith(self.learned_name)))
+
+    def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
+        """See `EmbeddingTable.fresh_options`."""
+        shared = (state[self.learned_name] / self.divisor).astype(np.float32) if self._units >= 0 else None
+        return fresh_options(self.spec, self.quantizer, shared, field)
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
         """Shares since the last reset and the step sizes now.

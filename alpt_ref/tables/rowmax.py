@@ -118,6 +118,10 @@ class RowmaxTable(LowPrecisionTable):
         for part in parts:
             self._counts[1:] += part
 
+    def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
+        """See `EmbeddingTable.fresh_options`: a fresh row defines its grid as any other."""
+        return self.spec.options
+
     @property
     def bias(self) -> NDArray[np.float32] | None:
         """Biases of the rows, float32 (n,), a read-only view; None where the grid is symmetric."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.store.gather import gather_batches, gather_rows
-from alpt_ref.errors import AlptWarning
+from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.weights import ClassWeights, weighted
 
@@ -59,6 +59,18 @@ def warn_of_single_row(config: RunConfig, rows: int) -> None:
         )
 
 
+def require_cpu(config: RunConfig, dataset: ClickDataset, device: str) -> None:
+    """`InputError` if the data or settings are ones that only the CPU's engine takes, and `device` is another."""
+    reasons = {
+        "multi-valued or valued fields": dataset.values is not None,
+        "sample weights": dataset.weights is not None,
+        "class weights": config.train.class_weight != "none",
+    }
+    for what, there in reasons.items():
+        if there and device != "cpu":
+            raise InputError(f"device {device!r} does not train on {what}; use --device cpu")
+
+
 def batch_rows(
     rows: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int, first: int = 0, last: int | None = None
 ) -> Iterator[NDArray[np.int64]]:
@@ -91,7 +103,9 @@ def training_batches(
     last: int | None = None,
     classes: ClassWeights | None = None,
 ) -> Generator[Batch, None, None]:
-    """The epoch's batches, their weights times those of the `classes`. Nothing here depends on the training step, so a caller may gather ahead of it.
+    """The epoch's batches, their weights times those of the `classes`.
+
+    Nothing here depends on the training step, so a caller may gather ahead of it.
 
     Those of a store on disk, which may be larger than the memory, are gathered many at a time by a thread that reads
     ahead and ends with the generator; they are the same batches.

@@ -78,6 +78,11 @@ def restore(state: State, table: EmbeddingTable, model: Model) -> None:
     model.load_state(parts["model"])
 
 
+def served(state: State) -> State:
+    """The part of a state that `restore` takes: table and model, without the dense optimiser."""
+    return {name: array for name, array in state.items() if name.startswith(("table/", "model/"))}
+
+
 def split_state(state: State, names: tuple[str, ...]) -> dict[str, State]:
     """``{"table/packed": ...}`` -> ``{"table": {"packed": ...}}`` for exactly these parts, or `InputError`."""
     parts: dict[str, State] = {name: {} for name in names}

@@ -40,6 +40,8 @@ STATE = "state.safetensors"
 OWN_FILE = ("best", "last_good", "vocabulary")
 """First parts of array names that are kept in a file of their own, the others in `STATE`."""
 FILES = (STATE, *(f"{part}.safetensors" for part in OWN_FILE))
+PACKED = "packed.json"
+"""Marks what ``alpt-ref pack`` wrote, which is no checkpoint."""
 CHECKPOINTS, FINAL = "checkpoints", "state"
 """Folders below a run's output folder: one folder per checkpoint; the tested state of a finished run."""
 
@@ -187,6 +189,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         return read_folder(path)
     if (path / FINAL).is_dir():
         return read_folder(path / FINAL)
+    if (path / PACKED).exists():
+        raise InputError(f"{path} is a packed run, which holds no state to train on; name the run that it was made of")
     reasons = []
     for candidate in list_checkpoints(path / CHECKPOINTS):
         try:

@@ -11,24 +11,21 @@ The sections ``table`` and ``model`` have the settings of every built-in method 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from alpt_ref._util.parts import BUILT_IN_SOURCES, find, identity, unknown
-from alpt_ref._util.settings import NAME, NOT_NEGATIVE, POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
+from alpt_ref._util.parts import identity
+from alpt_ref._util.settings import NAME, POSITIVE, Rule, Settings, changed_repr, choice, optional, whole
 from alpt_ref.catalog import FORMATS, TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.tables.options import check_optimizer
+from alpt_ref.training.data_settings import DataConfig as DataConfig
 from alpt_ref.training.sections import ModelConfig as ModelConfig
 from alpt_ref.training.sections import TableConfig as TableConfig
 from alpt_ref.training.sections import changed, fitted
 
-PATH = Rule("text, or a list of texts", lambda value: isinstance(value, str) or len(value) > 0)
-SHARE = Rule("a share from 0 to 1", lambda value: 0 <= value <= 1)
 FRACTION = Rule("a number above 0 and at most 1", lambda value: 0 < value <= 1)
-INSIDE = Rule("a number above 0 and below 1", lambda value: 0 < value < 1)
-FOLDS = Rule("0 (random splits) or a whole number of at least 3", lambda value: value == 0 or value >= 3)
 CLASS_WEIGHT = Rule(
     "none, balanced or a finite number above 0 (in float32)",
     lambda value: value in ("none", "balanced") if isinstance(value, str) else POSITIVE.test(value),
@@ -37,63 +34,6 @@ RISING = Rule(
     "rising whole numbers of at least 1",
     lambda value: all(a < b for a, b in zip((0, *value), value, strict=False)),
 )
-
-
-class DataConfig(Settings, frozen=True):
-    """Where the rows come from and how raw ones are encoded.
-
-    `source` is synthetic, store, a dataset or, with a `path`, a text format: a built-in one, the name of an installed
-    one, or ``module:Class``. `rows` to `positive_rate` shape the synthetic set; `on_bad_row`, `min_count` (none: the
-    format's own) and `vocabulary` the encoding of a raw file; `seed` draws the synthetic set or the split. With
-    `folds` (raw files; 0: none) the rows are cut into as many parts, the same for every seed: part ``seed % folds``
-    tests, the next validates.
-    """
-
-    prefix: ClassVar[str] = "data."
-
-    source: Annotated[str, NAME, "synthetic, store, a dataset's or a text format's name."] = "synthetic"
-    path: Annotated[
-        str | tuple[str, ...], PATH, "Folder of a store; or file, folder or pattern of a text format, one or several."
-    ] = ""
-    on_bad_row: Annotated[
-        Literal["error", "skip"], choice("error", "skip"), "Stop at a malformed row of a raw file, or leave it out."
-    ] = "error"
-    max_bad_rows: Annotated[float, SHARE, "Largest share of malformed rows that on_bad_row = skip leaves out."] = 0.1
-    min_count: Annotated[
-        int | None,
-        optional(whole(1)),
-        "Rarer categories share their field's out-of-vocabulary id; none: the format's own number.",
-    ] = None
-    vocabulary: Annotated[str, choice("train", "all"), "Rows whose category counts decide."] = "train"
-    seed: Annotated[int, whole(0), "Draws the synthetic set, or the split."] = 0
-    folds: Annotated[int, FOLDS, "Parts of a cross-validation; 0: random splits."] = 0
-    rows: Annotated[int, whole(10), "Synthetic: impressions."] = 100_000
-    fields: Annotated[int, whole(1), "Synthetic: categorical fields."] = 10
-    features: Annotated[int, whole(1), "Synthetic: table rows of all fields."] = 10_000
-    exponent: Annotated[float, NOT_NEGATIVE, "Synthetic: Zipf exponent."] = 1.1
-    rank: Annotated[int, whole(1), "Synthetic: factors of the true model."] = 4
-    linear_std: Annotated[float, NOT_NEGATIVE, "Synthetic: standard deviation of the linear term."] = 1.0
-    interaction_std: Annotated[float, NOT_NEGATIVE, "Synthetic: standard deviation of the pairwise term."] = 0.9
-    positive_rate: Annotated[float, INSIDE, "Synthetic: share of clicks."] = 0.25
-
-    def __post_init__(self) -> None:
-        """Check every field, and that the source exists."""
-        super().__post_init__()
-        if self.source in BUILT_IN_SOURCES:
-            return
-        if not isinstance(self.source, str):
-            raise unknown("format", self.source, "data.source")
-        find("format" if self.path else "dataset", self.source, "data.source", also=BUILT_IN_SOURCES)
-
-    @property
-    def store(self) -> str | None:
-        """The folder of the encoded store that is read, if one is."""
-        return str(self.path) if self.source == "store" else None
-
-    @property
-    def is_format(self) -> bool:
-        """Whether the source is a text format, which reads a file."""
-        return self.source in FORMATS or (self.source not in BUILT_IN_SOURCES and self.path != "")
 
 
 class TrainConfig(Settings, frozen=True):
@@ -128,6 +68,9 @@ class TrainConfig(Settings, frozen=True):
     monitor: Annotated[
         str, choice("auc", "logloss"), "Validation metric of patience, test_epoch and plateau_patience."
     ] = "auc"
+    group: Annotated[
+        str | None, optional(NAME), "Field whose values group the rows of the grouped AUC (GAUC); none: no such metric."
+    ] = None
     patience: Annotated[
         int | None,
         optional(whole(1)),
@@ -184,8 +127,16 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "train.batch_size must be at least 2 with model.batch_norm, got 1: a row less its own mean is 0, from "
                 "which nothing is learned; set model.batch_norm=false or a larger batch"
             )
-        if self.data.source in ("store", "criteo", "avazu", "libfm") and not self.data.path:
+        if self.data.source in ("store", "files", *FORMATS) and not (self.data.path or self.data.train):
             raise InputError(f"data.path must name the file or folder of data.source {self.data.source!r}")
+        if (self.data.source == "files") != (self.data.schema is not None):
+            raise InputError(
+                "data.schema must name a schema where data.source is 'files', and nowhere else, got "
+                f"{self.data.schema!r} with data.source {self.data.source!r}; give --schema NAME or FILE.toml with "
+                "--input (or --train, --valid, --test)"
+            )
+        if self.data.source in ("synthetic", "store", "movielens") and self.data.train:
+            raise InputError(f"data.train is about raw files, data.source is {self.data.source!r}; leave it out")
         if self.data.source in ("synthetic", "movielens") and self.data.path:
             raise InputError(
                 f"data.path {self.data.path!r} is not read where data.source is {self.data.source!r}; name the kind "
@@ -225,8 +176,6 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     del plain["data"]
     plain["train"].pop("threads")
     _drop_idle(plain["train"], config.train)
-    if config.train.class_weight == "none":  # as before there was the setting
-        plain["train"].pop("class_weight")
     if plain["train"]["device"] == "cpu":  # a run has the hash that it had before there was another device
         plain["train"].pop("device")
         plain["model"].pop("precision")
@@ -243,8 +192,9 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
 
 def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
     """Take out what the schedule does not read, and settings of later releases at the value that means "as before"."""
-    for name, before in (("schedule", "milestones"), ("warmup", 0), ("monitor", "auc")):
-        if plain[name] == before:
+    before = {"schedule": "milestones", "warmup": 0, "monitor": "auc", "group": None, "class_weight": "none"}
+    for name, value in before.items():
+        if plain[name] == value:
             plain.pop(name)
     read = {"milestones": {"milestones", "decay_factor"}, "plateau": {"plateau_patience", "decay_factor"}}
     for name in {"milestones", "decay_factor", "plateau_patience"} - read.get(train.schedule, set()):

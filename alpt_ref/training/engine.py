@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
+    from alpt_ref.training.quality import Quality
     from alpt_ref.training.results import EpochRecord
 
 OnBatches = Callable[[int, float | None], bool]
@@ -93,8 +94,8 @@ class BatchRange:
     last: int
     steps_before: int
     loss_sum: float
-    classes: ClassWeights | None = None
     ramp: Callable[[int], float] | None = None
+    classes: ClassWeights | None = None
 
     def rates_at(self, step: int) -> dict[str, float]:
         """The learning rates at a step of the run, counted from 1."""
@@ -140,8 +141,8 @@ class Engine(ABC):
         """Bring all rows of the table up to date (`EmbeddingTable.settle`): after an epoch, before it is measured."""
 
     @abstractmethod
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
-        """(AUC, mean logloss in nats) of one part of the dataset in the current state."""
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
+        """Metrics of one part of the dataset in the current state."""
 
     @abstractmethod
     def statistics(self) -> dict[str, float]:
@@ -233,10 +234,11 @@ class CpuEngine(Engine):
         """See `Engine.settle`."""
         self.table.settle()
 
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""
-        size = self.config.train.eval_batch_size
-        return evaluate(self.table, self.model, self.dataset, part, batch_size=size)
+        settings = self.config.train
+        size, group = settings.eval_batch_size, settings.group
+        return evaluate(self.table, self.model, self.dataset, part, batch_size=size, group=group)
 
     def statistics(self) -> dict[str, float]:
         """See `Engine.statistics`."""
@@ -292,6 +294,7 @@ ENGINES: dict[str, str] = {"cpu": "engine:CpuEngine", "cuda": "engine_cuda:CudaE
 def make_engine(config: RunConfig, dataset: ClickDataset, device: str = "cpu") -> Engine:
     """The engine of a device, its table and model at their initial values."""
     module, name = ENGINES[_check.choice("device", device, tuple(ENGINES))].split(":")
+    batches.require_cpu(config, dataset, device)
     get_backend(device)  # refuses, with the reason, a device that cannot be used
     engine: Engine = getattr(importlib.import_module(f".{module}", __package__), name)(config, dataset)
     return engine

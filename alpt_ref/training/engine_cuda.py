@@ -24,10 +24,11 @@ from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches
-from alpt_ref.training.evaluation import score
+from alpt_ref.training.evaluation import scored
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.quality import Quality
 
 LOOK = 100
 """Steps between two looks at guard and loss."""
@@ -197,7 +198,7 @@ class CudaEngine(CpuEngine):
 
     # --- evaluation and state ----------------------------------------------------------------------------------------
 
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> tuple[float, float]:
+    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""
         rows, size = self.dataset.rows_of(part), self.config.train.eval_batch_size
         logits = np.empty(len(rows), np.float32)
@@ -211,7 +212,7 @@ class CudaEngine(CpuEngine):
                 self._table.queue_lookup(ids, emb)
                 everything[start:end] = self.model.forward(emb.reshape(end - start, -1), training=False)
             logits[...] = self.backend.to_host(everything)
-        return score(self.dataset.labels[rows], logits)
+        return scored(self.dataset, rows, logits, self.config.train.group)
 
     def statistics(self) -> dict[str, float]:
         """See `Engine.statistics`."""

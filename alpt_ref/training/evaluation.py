@@ -1,4 +1,4 @@
-"""Predictions of a trained table and model on a dataset's rows, and their AUC and logloss."""
+"""Predictions of a trained table and model on a dataset's rows, and their metrics."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.store.gather import gather_rows
-from alpt_ref.models.loss import bce_with_logits
-from alpt_ref.training.metrics import auc
 from alpt_ref.training.pooling import positions
+from alpt_ref.training.quality import Quality, groups_of, quality
 from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
@@ -38,18 +37,14 @@ def evaluate(
     part: Literal["train", "valid", "test"],
     *,
     batch_size: int,
-) -> tuple[float, float]:
-    """(AUC, mean logloss in nats) of one part of the dataset, by the weights of its rows where it has them."""
+    group: str | None = None,
+) -> Quality:
+    """Metrics of one part of the dataset, by the weights of its rows where it has them; `group` names a field."""
     rows = counted_rows(dataset, part)
-    logits = predict_logits(table, model, dataset, rows, batch_size=batch_size)
-    return score(dataset.labels[rows], logits, None if dataset.weights is None else dataset.weights[rows])
+    return scored(dataset, rows, predict_logits(table, model, dataset, rows, batch_size=batch_size), group)
 
 
-def score(
-    labels: NDArray[np.uint8], logits: NDArray[np.float32], weights: NDArray[np.float32] | None = None
-) -> tuple[float, float]:
-    """(AUC, mean logloss in nats) of predictions; both NaN or infinite if a logit is."""
-    loss = bce_with_logits(logits, labels, weights)[0]
-    if not np.isfinite(loss):
-        return float("nan"), float(loss)
-    return float(auc(labels, logits, sample_weight=weights)), float(loss)
+def scored(dataset: ClickDataset, rows: NDArray[np.int64], logits: NDArray[np.float32], group: str | None) -> Quality:
+    """Metrics of the logits, float32 (len(rows),), of some rows of a dataset."""
+    weights = None if dataset.weights is None else dataset.weights[rows]
+    return quality(dataset.labels[rows], logits, weights, groups_of(dataset, rows, group))

@@ -15,15 +15,19 @@ from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.data.formats.unseen import UnseenValues
+from alpt_ref.data.growth import Growth
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
+from alpt_ref.tables.growth import grown_state
 from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.init_from import check_continuable
 from alpt_ref.training.weights import counted_rows, total_weight
 
+_SECTIONS = re.compile(r"\b(model|table|train)\.(?=\w)")
 PREDICT_ROWS = 4096
 """Most rows of a batch in prediction."""
 
@@ -41,6 +45,40 @@ class Learner:
         self.model: Model | None = None  # of float64, for predictions
         self.unseen: list[float] | None = None  # per column, the share of unknown values in the first rows encoded
         self.lock = threading.Lock()  # a model's buffers serve one caller at a time
+
+    def continued_config(self, settings: Mapping[str, Any]) -> RunConfig:
+        """The configuration of more training with an estimator's present settings; `InputError` for another model."""
+        config = config_of(settings, self.config.train.seed)
+        try:
+            check_continuable(self.config, config)
+        except InputError as error:
+            said = str(error).partition(" as in the run")[0]
+            raise InputError(
+                f"{_SECTIONS.sub('', said)} as in the former fit; make a new estimator for another"
+            ) from None
+        return config
+
+    def grown(self, columns: list[Column], min_count: int, config: RunConfig | None = None) -> Learner:
+        """This model with rows for the new categories of these rows, to be trained on; itself where there are none.
+
+        What this one holds stays as it is. A table that takes no new rows keeps its vocabulary: new categories share
+        the column's out-of-vocabulary row there. With `config` the settings of the training are others.
+        """
+        coders = self.coders
+        if not self.engine.table.cannot_grow:
+            coders = [
+                coder.extended(column, min_count=min_count) for coder, column in zip(coders, columns, strict=True)
+            ]
+        more = [new.size - old.size for new, old in zip(coders, self.coders, strict=True)]
+        if not any(more) and config in (None, self.config):
+            return self
+        grown = Learner(config or self.config, coders)
+        state = self.engine.state()
+        table = {name.removeprefix("table/"): state.pop(name) for name in [*state] if name.startswith("table/")}
+        table = grown_state(grown.engine.table, table, Growth.of(self.sizes, more))
+        grown.engine.load_state(state | {f"table/{name}": array for name, array in table.items()})
+        grown.epoch, grown.steps, grown.unseen = self.epoch, self.steps, self.unseen
+        return grown
 
     def dataset(
         self,

@@ -1,9 +1,9 @@
 """From table rows to a batch's fields and back: multi-valued and valued fields are sums of rows times values.
 
 The embedding of a field is ``sum_s values[s] * table[ids[s]]`` over its slots; a mean is a sum whose values are divided
-by their number, as the dataset stores them. A slot of value 0 is empty: it is neither looked up nor updated, so that its
-row keeps every bit. A field without any filled slot is the zero vector. The gradient takes the same way back: that of
-a slot's row is the field's, times the slot's value.
+by their number, as the dataset stores them. A slot of value 0 is empty: it is neither looked up nor updated, so that
+its row keeps every bit. A field without any filled slot is the zero vector. The gradient takes the same way back: that
+of a slot's row is the field's, times the slot's value.
 """
 
 from __future__ import annotations

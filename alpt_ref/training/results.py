@@ -17,6 +17,7 @@ import msgspec
 from alpt_ref._util.files import read_json, write_json, write_text
 from alpt_ref._util.sealed import digest_of
 from alpt_ref.errors import InputError
+from alpt_ref.training.quality import Quality
 from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ else:
 class EpochRecord(msgspec.Struct, frozen=True):
     """One epoch: learning rates of its last step, mean training logloss, validation metrics, table statistics, timing.
 
-    `table` holds the shares and counts of ``table.statistics()`` since the epoch began; `timing` holds ``seconds``
-    (training), ``evaluation_seconds`` and ``samples_per_s``.
+    `valid_ne` to `valid_gauc` are the further metrics of `quality.Quality`, None where there is no such number, as in
+    records of release 0.2. `table` holds the shares and counts of ``table.statistics()`` since the epoch began;
+    `timing` holds ``seconds`` (training), ``evaluation_seconds`` and ``samples_per_s``.
     """
 
     epoch: int
@@ -40,6 +42,10 @@ class EpochRecord(msgspec.Struct, frozen=True):
     valid_logloss: float
     table: dict[str, float]
     timing: dict[str, float]
+    valid_ne: float | None = None
+    valid_calibration: float | None = None
+    valid_ece: float | None = None
+    valid_gauc: float | None = None
 
     def __repr__(self) -> str:
         """One line: validation and training loss."""
@@ -66,7 +72,9 @@ class RunResult:
 
     Metrics are those of the state after epoch `tested_epoch`: the one with the best validation AUC (or logloss, as
     ``train.monitor`` says), or the last if the
-    configuration says so. Bytes are counted from the table's arrays: `training_bytes` with optimiser state,
+    configuration says so. `test_ne` to `test_gauc` are normalised entropy, calibration ratio, expected calibration
+    error and grouped AUC (with ``train.group``: over `test_groups` groups, `test_left_out` of one label left out), None
+    in results of release 0.2. Bytes are counted from the table's arrays: `training_bytes` with optimiser state,
     `serving_bytes` without. `samples_per_s` is the median over epochs of training samples per second. `table` and
     `model` are those of `train`; a result that was read from a file has None in their place.
 
@@ -96,6 +104,12 @@ class RunResult:
     serving_bytes: int
     samples_per_s: float
     history: tuple[EpochRecord, ...]
+    test_ne: float | None = None
+    test_calibration: float | None = None
+    test_ece: float | None = None
+    test_gauc: float | None = None
+    test_groups: int | None = None
+    test_left_out: int | None = None
     table: EmbeddingTable = field(default=None, compare=False)  # type: ignore[assignment]
     model: Model = field(default=None, compare=False)  # type: ignore[assignment]
 
@@ -109,6 +123,12 @@ class RunResult:
             f"  table {self.training_bytes:,} bytes in training, {self.serving_bytes:,} in serving; "
             f"{self.samples_per_s:,.0f} samples/s)"
         )
+
+    @property
+    def quality(self) -> Quality:
+        """The metrics of the test."""
+        further = (self.test_ne, self.test_calibration, self.test_ece, self.test_gauc)
+        return Quality(self.test_auc, self.test_logloss, *further, self.test_groups, self.test_left_out)
 
     def as_dict(self) -> dict[str, Any]:
         """The measurements as JSON-able values; table and model are left out."""

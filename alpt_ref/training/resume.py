@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from alpt_ref.errors import InputError
 from alpt_ref.training import checkpoint
 from alpt_ref.training.checkpoint import CHECKPOINTS, Checkpoint
-from alpt_ref.training.config import RunConfig, code_of
+from alpt_ref.training.config import RunConfig, code_of, config_hash
+from alpt_ref.training.config_io import load_own_toml
 from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
@@ -40,6 +41,38 @@ def newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) ->
         log(f"resuming from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
         return content
     raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
+
+
+def more_epochs(there: RunConfig, here: RunConfig) -> bool:
+    """Whether `here` is the run `there` but for a larger ``train.epochs``."""
+    longer = there.train.epochs < here.train.epochs
+    return longer and config_hash(there) == config_hash(here.replace("train", epochs=there.train.epochs))
+
+
+def goes_on(folder: Path, config: RunConfig, resume: bool, log: Callable[[str], None]) -> bool:
+    """Whether a run that the folder holds, finished or not, is asked for more epochs now.
+
+    Milestones, plateau, warm-up and patience look at what was, so that the bits are those of a run that was asked for
+    as many at once. A cosine knows the number of epochs from its first step.
+
+    Raises
+    ------
+    InputError
+        Its schedule depends on the number of epochs.
+    """
+    marker = folder / "config.toml"
+    if not resume or not marker.exists():
+        return False
+    there = load_own_toml(marker)
+    if not more_epochs(there, config):
+        return False
+    if config.train.schedule == "cosine":
+        raise InputError(
+            f"train.epochs must stay {there.train.epochs} in a run with train.schedule 'cosine', whose rates depend on "
+            f"it from the first step, got {config.train.epochs}; go on with --init-from {folder} and another --output"
+        )
+    log(f"{folder} holds a run of {there.train.epochs} epochs, which goes on to {config.train.epochs}")
+    return True
 
 
 def require_same(resumed: Checkpoint | None, config: RunConfig, dataset: ClickDataset) -> None:

@@ -13,6 +13,7 @@ from alpt_ref.training.config import DataConfig
 
 if TYPE_CHECKING:
     from alpt_ref.data import ClickDataset
+    from alpt_ref.data.formats.pieces import PieceReader
     from alpt_ref.data.formats.sources import Sources
     from alpt_ref.data.store.ingest import Step
 
@@ -25,13 +26,23 @@ def _options(config: DataConfig, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def check_folds(config: DataConfig) -> None:
-    """InputError where `folds` are asked of data that have a split already or are drawn anew for every seed."""
-    if config.folds and not config.is_format and config.source in ("synthetic", "store"):
-        has = "is drawn anew for every seed" if config.source == "synthetic" else "has its split already"
-        raise InputError(
-            f"data.folds must be 0 for data.source {config.source!r}, which {has}, got {config.folds}; "
-            "folds are for raw files: --criteo, --avazu, --libfm, --format or --dataset movielens"
-        )
+    """InputError where a split is asked of data that have one already or are drawn anew for every seed."""
+    if config.is_format or config.source not in ("synthetic", "store"):
+        return
+    usual = DataConfig()
+    asked = {name: getattr(config, name) for name in ("folds", "split", "shares", "stratify")}
+    for name, value in asked.items():
+        if value != getattr(usual, name):
+            has = "is drawn anew for every seed" if config.source == "synthetic" else "has its split already"
+            raise InputError(
+                f"data.{name} must be {_plain(getattr(usual, name))} for data.source {config.source!r}, which {has}, "
+                f"got {_plain(value)}; {name} {'are' if name in ('folds', 'shares') else 'is'} for raw files: --input, "
+                "--criteo, --avazu, --libfm, --format or --dataset movielens"
+            )
+
+
+def _plain(value: object) -> str:
+    return f"{list(value)}" if isinstance(value, tuple) else f"{value}"
 
 
 def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> ClickDataset:
@@ -56,15 +67,12 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
         drawn: ClickDataset = data.synthetic_clicks(**_options(config, SYNTHETIC))
         return drawn
     if not config.is_format:
-        return data.load(config.source, **_options(config, ENCODING))
-    raw = data.read_text(
-        config.source,
-        config.path,
-        on_bad_row=config.on_bad_row,
-        max_bad_rows=config.max_bad_rows,
-        progress=reading(config.path, progress),
-    )
-    return raw.encode(**_options(config, ENCODING))
+        return data.load(config.source, **_encoding(config))
+    from alpt_ref.data.raw import read_raw
+
+    reader = reader_for(config)
+    reader.progress = reading(reader.names, progress)
+    return read_raw(reader).encode(**_encoding(config))
 
 
 def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None = None) -> ClickDataset:
@@ -75,17 +83,46 @@ def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None 
     if config.source == "synthetic":
         return data.write_synthetic(folder, **_options(config, SYNTHETIC))
     if config.is_format:
-        return data.encode_file(
-            config.source,
-            config.path,
-            folder,
-            on_bad_row=config.on_bad_row,
-            max_bad_rows=config.max_bad_rows,
-            progress=_steps(progress),
-            **_options(config, ENCODING),
-        )
+        from alpt_ref.data.store.ingest import encode_reader
+
+        return encode_reader(reader_for(config), folder, progress=_steps(progress), **_encoding(config))
     load_dataset(config).save(folder)
     return data.ClickDataset.open(folder)
+
+
+def reader_for(config: DataConfig) -> PieceReader:
+    """The reader of the raw files that `config` names."""
+    from alpt_ref.data.formats.readers import reader_of
+    from alpt_ref.data.raw import DEFAULT_MIN_COUNT
+
+    parts = {name: files for name in ("train", "valid", "test") if (files := getattr(config, name))}
+    kind = config.source if config.schema is None else None
+    reader = reader_of(
+        parts or config.path,
+        kind=kind,
+        schema=config.schema,
+        times=config.split == "time",
+        on_bad_row=config.on_bad_row,
+        max_bad_rows=config.max_bad_rows,
+    )
+    if kind is not None:
+        reader.min_count = DEFAULT_MIN_COUNT.get(kind)
+    return reader
+
+
+def raw_sources(config: DataConfig) -> list[str]:
+    """Every name of raw files in `config`, in the order in which they are read."""
+    named = (config.path or (), config.train, config.valid, config.test)
+    return [name for one in named for name in ([one] if isinstance(one, str) else one)]
+
+
+def _encoding(config: DataConfig) -> dict[str, Any]:
+    """Arguments of `RawClicks.encode`; those of later releases only where they are asked for."""
+    usual = DataConfig()
+    more: dict[str, Any] = {"split": config.shares} if config.shares != usual.shares else {}
+    more |= {"by": config.split} if config.split != usual.split else {}
+    more |= {"stratify": True} if config.stratify else {}
+    return {**_options(config, ENCODING), **more}
 
 
 def _steps(progress: Progress | None) -> Callable[[Step], None]:

@@ -25,13 +25,16 @@ from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import batch_count, warn_of_single_row
-from alpt_ref.training.build import build, restore
+from alpt_ref.training.build import build, restore, served
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
-from alpt_ref.training.engine import DivergedError, make_engine
+from alpt_ref.training.engine import DivergedError, Engine, make_engine
+from alpt_ref.training.init_from import InitFrom, Start, keep_record, start_from
+from alpt_ref.training.init_from import difference as difference_of_start
+from alpt_ref.training.quality import groups_of
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
-from alpt_ref.training.resume import newest_checkpoint, require_same
+from alpt_ref.training.resume import goes_on, more_epochs, newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
 from alpt_ref.training.trainer import StoppedError, Trainer
 from alpt_ref.training.weights import counted_rows
@@ -57,6 +60,7 @@ def train(
     model: str | type[Model] | None = None,
     output: str | Path | None = None,
     resume: bool = False,
+    init_from: InitFrom | str | Path | None = None,
     checkpoint_every: int | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
@@ -78,7 +82,12 @@ def train(
         state and result.json. A folder that holds this run's complete result is read instead of training again.
     resume : bool
         Continue from the newest checkpoint in `output` that is whole; the result is bit for bit that of an
-        uninterrupted run. In a folder without a checkpoint training starts at the beginning.
+        uninterrupted run. In a folder without a checkpoint training starts at the beginning. A run, finished or not,
+        goes on to a larger ``train.epochs``, unless its schedule is a cosine.
+    init_from : path or InitFrom, optional
+        Output folder of a finished run whose state this one goes on from; `dataset` may hold new ids. Settings of
+        ``train`` may differ from that run's, and learning rates; model and table may not. With `resume` too, an
+        unfinished run that began so goes on from its own checkpoint.
     checkpoint_every : int, optional
         Steps between two checkpoints; default: one after every epoch.
     progress : Progress, optional
@@ -117,27 +126,44 @@ def train(
         if part is not None:
             config = config.replace(section, **{key: part})
     _check_options(output, resume, checkpoint_every)
+    start = None
+    if init_from is not None:
+        start = start_from(init_from, config, dataset)
+        dataset = start.dataset
     require_usable(dataset)
-    rows = len(counted_rows(dataset, "train"))
-    warn_of_single_row(config, rows)
-    ramp_of(config.train, batch_count(rows, config.train.batch_size))  # refuses a warm-up that never ends
-    device = config.train.device
-    tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False)}
-    progress = progress or Progress(enabled=False)
+    rows = counted_rows(dataset, "train")
+    warn_of_single_row(config, len(rows))
+    groups_of(dataset, rows[:0], config.train.group)  # refuses a field that cannot group rows
+    ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
+    tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False), "start": start}
+    progress, log = progress or Progress(enabled=False), log or (lambda text: None)
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
-            return Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools).run()
-        folder = _claim(path_of(output, "output"), config, dataset)
+            return Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools).run()
+        folder = _claim(path_of(output, "output"), config, dataset, start, resume)
         with folder_lock(folder):
-            _claim(folder, config, dataset)  # again: another process may have used it before this one held the lock
+            _claim(folder, config, dataset, start, resume)  # again: another process may have used it before the lock
+            if goes_on(folder, config, resume, log):
+                (folder / "result.json").unlink(missing_ok=True)
             if (folder / "result.json").exists():
                 return _restored(folder, config, dataset)
-            resumed = newest_checkpoint(folder, resume, log or (lambda text: None))
+            resumed = newest_checkpoint(folder, resume, log)
             require_same(resumed, config, dataset)
             tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
             tools["history_file"] = folder / "history.jsonl"
-            trainer = Trainer(config, dataset, make_engine(config, dataset, device), progress, **tools)
+            trainer = Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools)
             return _run(folder, trainer, resumed)
+
+
+def _begun(config: RunConfig, dataset: ClickDataset, start: Start | None, log: Callable[[str], None]) -> Engine:
+    """The engine at its initial values, or with what another run has left."""
+    engine = make_engine(config, dataset, config.train.device)
+    if start is not None:
+        log(f"{start}")
+        start.load_into(engine)
+        if not start.keeps_optimizer:
+            log("the run that is continued was written by an earlier release without the dense optimizer's state")
+    return engine
 
 
 def _check_options(output: str | Path | None, resume: bool, checkpoint_every: int | None) -> None:
@@ -193,12 +219,13 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResul
         if trainer.history:
             write_history(folder / "history.jsonl", trainer.history)
     remove_parts(folder, folder / CHECKPOINTS)
+    keep_record(folder, trainer.start)
     write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a refused setting claims no folder
     try:
         result = trainer.run()
     except DivergedError as error:
-        error.state, error.history = trainer.last_good, tuple(trainer.history)
-        kept = trainer.final(error.state, len(error.history), finished=False)
+        error.state, error.history = served(trainer.last_good), tuple(trainer.history)
+        kept = trainer.final(trainer.last_good, len(error.history), finished=False)
         checkpoint.write_folder(folder / LAST_GOOD, kept)
         raise
     checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
@@ -220,15 +247,20 @@ def _threads(threads: int | None) -> Iterator[None]:
 # --- the output folder -----------------------------------------------------------------------------------------------
 
 
-def _claim(folder: Path, config: RunConfig, dataset: ClickDataset) -> Path:
+def _claim(folder: Path, config: RunConfig, dataset: ClickDataset, start: Start | None, resume: bool) -> Path:
     """Take the output folder, or raise `InputError` if it belongs to another run."""
 
     def difference(marker: Path) -> str | None:
         there = load_own_toml(marker)
-        if config_hash(there) != config_hash(config):
-            return f"another configuration ({marker.name} differs: {_changed(canonical(there), canonical(config))})"
+        longer = more_epochs(there, config)
+        if config_hash(there) != config_hash(config) and not (longer and resume):
+            hint = "; --resume goes on with it" if longer else ""
+            changed = _changed(canonical(there), canonical(config))
+            return f"another configuration ({marker.name} differs: {changed}{hint})"
+        if other := difference_of_start(folder, start):
+            return other
         stored = read_json(folder / "result.json")
-        if stored is not None and code_of(config) and stored.get("config_hash") != config_hash(config):
+        if stored is not None and code_of(config) and stored.get("config_hash") != config_hash(there):
             return f"a run of another version of {' and '.join(code_of(config))}"
         found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
         found += [fingerprint for one in checkpoint.list_checkpoints(folder / CHECKPOINTS) if (fingerprint := _of(one))]
@@ -258,8 +290,7 @@ def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResu
     try:
         content = checkpoint.read_folder(folder / FINAL)
         table, model = build(config, dataset)
-        state = {name: array for name, array in content.arrays.items() if name.startswith(("table/", "model/"))}
-        restore(state, table, model)
+        restore(served(content.arrays), table, model)
     except InputError as error:
         raise InputError(f"the stored state is damaged: {error}; delete {folder} to train again") from None
     return replace(result, table=table, model=model)

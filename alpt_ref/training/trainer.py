@@ -19,11 +19,12 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.formats.unseen import test_shares
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training import batches
-from alpt_ref.training.build import State
+from alpt_ref.training.build import State, served
 from alpt_ref.training.build import rates as rates_of
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
+from alpt_ref.training.quality import FURTHER, Quality
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 from alpt_ref.training.schedule import best_epoch, ramp_of
 from alpt_ref.training.versions import versions
@@ -31,6 +32,7 @@ from alpt_ref.training.weights import class_weights, counted_rows, total_weight
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.init_from import Start
 
 
 class StoppedError(AlptError, RuntimeError):
@@ -60,6 +62,8 @@ class Trainer:
         Rewritten after every epoch.
     stop : callable, optional
         Asked after every batch whether to stop.
+    start : Start, optional
+        What the engine's state goes on from, for the record.
     """
 
     def __init__(
@@ -73,9 +77,11 @@ class Trainer:
         every: int | None = None,
         history_file: Path | None = None,
         stop: Callable[[], bool] = lambda: False,
+        start: Start | None = None,
     ) -> None:
         self.config, self.dataset, self.engine, self.progress = config, dataset, engine, progress
         self.save, self.every, self.history_file, self.stop = save, every, history_file, stop
+        self.start = start
         self.rows = counted_rows(dataset, "train")
         self.classes = class_weights(config.train.class_weight, dataset, self.rows)
         self.weight = total_weight(dataset, self.rows, self.classes)
@@ -83,7 +89,7 @@ class Trainer:
         self.history: list[EpochRecord] = []
         self.step = 0  # of the run
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0  # of the epoch under way
-        self.last_good = self.best = engine.snapshot()
+        self.last_good = self.best = self._moment()
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -96,7 +102,7 @@ class Trainer:
         while not self._finished():
             self._epoch(len(self.history) + 1)
         self.progress.close()
-        self.engine.restore(self.best)
+        self.engine.restore(served(self.best))
         return self._result()
 
     def _finished(self) -> bool:
@@ -118,18 +124,19 @@ class Trainer:
             epoch=epoch,
             lr=self._last_rates(rates),
             train_loss=self.loss_sum / self.weight,
-            valid_auc=valid[0],
-            valid_logloss=valid[1],
+            valid_auc=valid.auc,
+            valid_logloss=valid.logloss,
             table={name: float(value) for name, value in self.engine.statistics().items()},
             timing={
                 "seconds": self.seconds,
                 "evaluation_seconds": time.perf_counter() - started,
                 "samples_per_s": len(self.rows) / self.seconds,
             },
+            **{f"valid_{name}": getattr(valid, name) for name in FURTHER},
         )
         self.history.append(record)
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0
-        self.last_good = self.engine.snapshot()
+        self.last_good = self._moment()
         if self.config.train.test_epoch == "last" or self._best_epoch() == epoch:
             self.best = self.last_good
         if self.history_file is not None:
@@ -156,7 +163,7 @@ class Trainer:
         while self.batch < total:
             last = total if self.every is None else min(total, self.batch + self.every - self.step % self.every)
             span = BatchRange(
-                epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.classes, self.ramp
+                epoch, self.rows, rates, self.batch, last, self.step, self.loss_sum, self.ramp, self.classes
             )
             started = time.perf_counter()
             self.loss_sum, done = self.engine.train(span, on_batches)
@@ -168,11 +175,15 @@ class Trainer:
                 if self.stop():
                     raise StoppedError(epoch, self.step, kept)
 
-    def _evaluate(self, part: Any) -> tuple[float, float]:
-        result = self.engine.evaluate(part)
-        if not np.isfinite(result[1]):
+    def _moment(self) -> State:
+        """Copies of table, model and dense optimiser: what is tested, and what another run may go on from."""
+        return {name: array for name, array in self.engine.state().items() if not name.startswith("statistics/")}
+
+    def _evaluate(self, part: Any) -> Quality:
+        result = Quality(*self.engine.evaluate(part))
+        if not np.isfinite(result.logloss):
             name = {"valid": "validation"}.get(part, part)
-            raise DivergedError(f"the {name} logloss is {result[1]}", epoch=len(self.history) + 1, step=self.step)
+            raise DivergedError(f"the {name} logloss is {result.logloss}", epoch=len(self.history) + 1, step=self.step)
         return result
 
     def _result(self) -> RunResult:
@@ -189,8 +200,9 @@ class Trainer:
             tested_epoch=tested,
             valid_auc=self.history[tested - 1].valid_auc,
             valid_logloss=self.history[tested - 1].valid_logloss,
-            test_auc=test[0],
-            test_logloss=test[1],
+            test_auc=test.auc,
+            test_logloss=test.logloss,
+            **{f"test_{name}": value for name, value in test.further().items()},
             training_bytes=int(table.nbytes("training")),
             serving_bytes=int(table.nbytes("serving")),
             samples_per_s=samples_per_second(self.history),
@@ -219,12 +231,13 @@ class Trainer:
         return self._content(arrays, len(self.history), self.step, timing)
 
     def final(self, state: State, epoch: int, *, finished: bool) -> Checkpoint:
-        """Table and model alone, after an epoch: what is kept of a finished or diverged run."""
+        """Table, model and dense optimiser after an epoch: what is kept of a finished or diverged run."""
         arrays = dict(state)
         vocabulary = self.dataset.vocabulary
         if finished and vocabulary is not None:
             arrays["vocabulary/category_bytes"] = np.asarray(vocabulary.category_bytes)
             arrays["vocabulary/category_offsets"] = np.asarray(vocabulary.category_offsets)
+            arrays |= {} if self.start is None else self.start.for_the_next()
         steps = epoch * batches.batch_count(len(self.rows), self.config.train.batch_size)
         content = self._content(arrays, epoch, steps, {})
         unseen = test_shares(self.dataset)  # what is usual, for those who score new rows
@@ -255,8 +268,12 @@ class Trainer:
             "device": self.engine.device,
             "versions": versions(),
         }
+        if self.start is not None:
+            meta["init_from"] = self.start.record
         if code := code_of(self.config):
             meta["code"] = code
+        if dataset.values is not None:  # ids are looked up times a value, several a field
+            meta["slots"] = list(dataset.slots_of_fields)
         settings = self.config.replace("train", threads=None)  # results and checkpoints do not depend on them
         return Checkpoint(settings, arrays, meta, timing)
 
@@ -280,7 +297,7 @@ class Trainer:
         self.history, self.step = history, int(meta["step"])
         self.batch, self.loss_sum, self.seconds = batch, loss_sum, seconds
         if history:
-            self.last_good = content.part("last_good") if batch > 0 else self.engine.snapshot()
+            self.last_good = content.part("last_good") if batch > 0 else self._moment()
             self.best = content.part("best") or self.last_good
         else:
             self.last_good = self.best = initial

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.studies.inference import benchmark_note, benchmark_rows, equivalence, gap_to_bayes
+from alpt_ref.studies.inference import benchmark_note, benchmark_rows, equivalence, gap_to_bayes, low_bit_note
 from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
@@ -31,6 +31,7 @@ def conclude(found: Runs) -> Sequence[str]:
         *gap_to_bayes(found, "fp32"),
         *equivalence(found, "alpt-sr", "fp32", MARGIN),
         *benchmark_note(found),
+        *low_bit_note(found),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alpt_ref.studies.inference import decided
+from alpt_ref.studies.inference import decided, low_bit_note, low_bit_rows
 from alpt_ref.studies.reproduce import Row, Runs, Study, Table
 from alpt_ref.training.config import RunConfig
 
@@ -45,6 +45,7 @@ def conclude(found: Runs) -> Sequence[str]:
     return [
         *decided(found, auc_differences(found, pairs)),
         *against_reference(found, rows(found.study), lambda method, bits: f"{method} {bits}-bit"),
+        *low_bit_note(found),
     ]
 
 
@@ -59,5 +60,6 @@ TABLE = Table(
         "Reference: FP32. Code kept: share of non-zero updates that left the code unchanged; clipped: share that met "
         "the end of the code range; both over all epochs."
     ),
+    extra_rows=low_bit_rows,
     conclude=conclude,
 )

@@ -158,6 +158,10 @@ def test_equivalence_and_distance_to_bayes_are_stated(filled: dict[str, FilledTa
     assert "logloss above the Bayes optimum" in notes
 
 
+LOGS = {32: 0.8047, 16: 0.8046, 8: 0.8054, 4: 0.8075}
+"""Best test AUC in the public logs, by bits."""
+
+
 def benchmark_data(features: int) -> Data:
     return Data("criteo", "", BENCHMARKS["criteo"].parts, 39, features)
 
@@ -185,3 +189,20 @@ def test_benchmark_lines_stand_beside_ours_or_are_left_out(rows: tuple[int, ...]
     known = {f"{kind}, Criteo_x4_001": auc for kind, (auc, _) in BENCHMARKS["criteo"].results.items()}
     assert beside == (known if shown else {})
     assert any("Criteo_x4_001" in note for note in part.notes)
+
+
+@pytest.mark.parametrize(("study", "features", "rows"), [("criteo", 910_708, 4), ("criteo", 1, 0), ("avazu", 1, 0)])
+def test_the_low_bit_logs_are_another_models(study: str, features: int, rows: int, tmp_path: Path) -> None:
+    table: Table = TABLES["bits"]
+    runs = fabricate(tmp_path, [table], numbers, msgspec.structs.replace(STUDY, name=study)).plan("bits")
+    runs.data = {seed: benchmark_data(features) for seed in runs.data}
+    part = fill_table(table, runs)[0]
+    beside = {line.labels: row[0].number for line, row in zip(part.rows, part.values, strict=True) if not line.run}
+    assert beside == {("DLRM (another model)", str(bits)): auc for bits, auc in list(LOGS.items())[:rows]}
+    (note,) = [note for note in part.notes if "DLRM" in note]
+    assert note.startswith("For reference, another model on another split (DLRM on Criteo Kaggle")
+    assert "FP32 0.8047 (0.7623); 16 bits 0.8046 (0.7412); 8 bits 0.8054 (0.7606); 4 bits 0.8075 (0.8075)" in note
+
+
+def test_no_other_study_names_the_low_bit_logs(filled: dict[str, FilledTable]) -> None:
+    assert not any("DLRM" in note for name in ("methods", "bits") for note in filled[name].notes)

@@ -59,7 +59,7 @@ def test_help_and_version_load_nothing_heavy(args: Sequence[str]) -> None:
         (["compare", "--seeds", "-1,2"], "train.seed must be a whole number of at least 0, got -1"),
         (["compare", *TINY, "--output", "occupied"], "output folder occupied is a file"),
         (["data", "info", "absent"], "absent"),
-        (["data", "encode", "--output", "store"], "nothing to encode, give --criteo, --avazu, --libfm, "),
+        (["data", "encode", "--output", "store"], "nothing to encode, give FILE and --schema, --criteo, "),
         (["data", "encode", "--libfm", "occupied", "--output", "store"], "occupied"),
         (
             ["data", "synth", "--rows", "5", "--output", "store"],

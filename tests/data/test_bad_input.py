@@ -212,7 +212,7 @@ def test_most_of_the_first_lines_tell_the_fields(tmp_path: Path, first: str) -> 
         ({"seed": -1}, "seed must be"),
         ({"on_bad_row": "ignore"}, "on_bad_row must be"),
         ({"chunk_bytes": 0}, "chunk_bytes must be"),
-        ({"kind": "movies"}, "kind must be criteo, avazu, libfm or module:Class"),
+        ({"kind": "movies"}, "kind must be criteo, avazu, libfm, libsvm, libffm or module:Class"),
     ],
 )
 def test_bad_arguments_change_nothing(tmp_path: Path, options: dict[str, Any], message: str) -> None:

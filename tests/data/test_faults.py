@@ -77,7 +77,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         firsts.append(lines.first)
         return code_lines(layout, lines)
 
-    monkeypatch.setattr("alpt_ref.data.store.ingest.code_lines", counted)
+    monkeypatch.setattr("alpt_ref.data.formats.text.code_lines", counted)
     return firsts
 
 

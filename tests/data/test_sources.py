@@ -120,12 +120,12 @@ FOREIGN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "tar.gz": (lambda data: gzip.compress(in_tar(data)), "holds a tar archive; unpack it"),
     "tar.xz": (lambda data: lzma.compress(in_tar(data)), "holds a tar archive; unpack it"),
     "gz.gz": (lambda data: gzip.compress(gzip.compress(data)), "is compressed twice"),
-    "zstd": (lambda data: b"\x28\xb5\x2f\xfd" + data, "compressed with zstd"),
+    "zstd": (lambda data: b"\x28\xb5\x2f\xfd" + data, "is a damaged zstd file"),
     "7z": (lambda data: b"7z\xbc\xaf\x27\x1c" + data, "is a 7z archive"),
     "utf-16": (lambda data: data.decode().encode("utf-16"), "is UTF-16 text; convert it to UTF-8"),
     "utf-16-be": (lambda data: data.decode().encode("utf-16-be"), "is UTF-16 text; convert it to UTF-8"),
     "utf-16-le": (lambda data: data.decode().encode("utf-16-le"), "is UTF-16 text; convert it to UTF-8"),
-    "parquet": (lambda data: b"PAR1" + data, "is a Parquet file; export it as text"),
+    "parquet": (lambda data: b"PAR1" + data, "is a Parquet file; read it with a schema"),
     "numpy": (lambda data: b"\x93NUMPY" + data, "is a NumPy file"),
 }
 
@@ -161,8 +161,10 @@ def test_several_files_are_one_file_after_the_other(tmp_path: Path) -> None:
     assert stored.fingerprint == several.encode(min_count=2, name="x").fingerprint
     again = encode_file("criteo", parts, tmp_path / "store", min_count=2, name="x")
     assert again.fingerprint == stored.fingerprint
+    again = encode_file("criteo", whole, tmp_path / "store", min_count=2, name="x")  # the same rows in one file
+    assert again.fingerprint == stored.fingerprint
     with pytest.raises(InputError, match="already holds another store"):
-        encode_file("criteo", parts[::2], tmp_path / "store", min_count=2, name="x")
+        encode_file("criteo", parts[:2], tmp_path / "store", min_count=2, name="x")
 
 
 def test_every_avazu_file_has_its_own_header(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from alpt_ref.serving.predict import predict
 from alpt_ref.serving.raw_rows import pieces_of
 from alpt_ref.training.checkpoint import read_checkpoint
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
+from alpt_ref.training.grouped_auc import grouped_auc
 from alpt_ref.training.train import train
 from tests.data.files import avazu_line, random_criteo, write
 
@@ -62,6 +63,7 @@ def rows_of(path: Path) -> Any:
 def test_a_part_of_the_runs_own_store_gives_its_figures_bit_for_bit(trained: Trained, tmp_path: Path) -> None:
     scores = predict(trained.run, tmp_path / "p.csv", store=trained.store, part="test")
     assert (scores.auc, scores.logloss) == (trained.result.test_auc, trained.result.test_logloss)
+    assert scores.quality == trained.result.quality
     rows = trained.dataset.rows_of("test")
     written = rows_of(tmp_path / "p.csv")
     assert [int(row["row"]) for row in written] == rows.tolist()
@@ -79,6 +81,17 @@ def test_the_raw_file_gives_what_its_store_gives(trained: Trained, tmp_path: Pat
         assert (tmp_path / f"{number}.csv").read_bytes() == (tmp_path / "store.csv").read_bytes()
     assert stored.rows == 400
     assert 0 < stored.unseen_share < 1  # min_count leaves some out
+
+
+def test_the_auc_within_groups_is_that_of_the_scores_written(trained: Trained, tmp_path: Path) -> None:
+    field = trained.dataset.field_names[3]
+    stored = predict(trained.run, tmp_path / "store.csv", store=trained.store, group=field)
+    raw = predict(trained.run, tmp_path / "raw.csv", kind="criteo", file=trained.file, group=field)
+    assert raw.quality == stored.quality is not None
+    p = np.array([float(row["probability"]) for row in rows_of(tmp_path / "raw.csv")])
+    expected = grouped_auc(trained.dataset.labels, p, trained.dataset.ids[:, 3])
+    assert (stored.quality.groups, stored.quality.left_out) == (expected.groups, expected.left_out)
+    assert stored.quality.gauc == pytest.approx(expected.value, rel=1e-5)  # probabilities are rounded to float32
 
 
 def test_pieces_of_a_file_do_not_change_what_is_scored(trained: Trained) -> None:
@@ -283,6 +296,7 @@ def test_a_run_without_vocabulary_scores_stores_only(tmp_path: Path) -> None:
         ({"kind": "libfm", "file": "libfm.txt"}, "has 2 fields"),
         ({"kind": "criteo", "file": "empty.txt"}, "holds no rows"),
         ({"store": "absent"}, "does not exist"),
+        ({"store": "store", "group": "user"}, r"group must be a field of the run \(.*\), got 'user'"),
         ({"kind": "parquet", "file": "clicks.txt"}, "kind must be one of"),
     ],
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from alpt_ref._util.dispatch import Where
@@ -74,6 +75,16 @@ def test_the_default_methods_are_those_of_the_command() -> None:
     (option,) = (one for one in compare_command.params if one.name == "methods")
     assert option.default == ",".join(DEFAULT_METHODS)
     assert all(label in str(option.to_info_dict()["help"]) for label in METHODS)
+
+
+def test_weights_of_rows_reach_runs_and_metrics(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).exponential(size=dataset.rows).astype(np.float32)
+    weighted = dataclasses.replace(dataset, weights=weights, files=None)
+    found = compare(config, weighted, tmp_path, methods=["lpt-sr"], bits=[8], seeds=[0], jobs=1)
+    assert found.weighted
+    expected = train(configure(config, found.rows[0].setting), weighted)
+    plain = train(configure(config, found.rows[0].setting), dataset)
+    assert found.rows[0].metric["auc"].mean == expected.test_auc != plain.test_auc
 
 
 def test_every_method_is_compared_at_its_own_bytes(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alpt_ref._util.statistics import Interval
+from alpt_ref.errors import InputError
 from alpt_ref.studies.comparison import Comparison
 from alpt_ref.studies.comparison_figure import SHIFT, STYLE, _label_bytes, draw
-from alpt_ref.studies.comparison_rows import make_rows
+from alpt_ref.studies.comparison_rows import further_metrics, make_rows
 from alpt_ref.studies.comparison_text import as_csv, as_json, as_text, conclusion, show
 from alpt_ref.studies.grid import FP32, METHODS, GridEntry, MethodSetting
 from alpt_ref.studies.row import Row
@@ -44,6 +47,9 @@ def run(setting: MethodSetting, seed: int, auc: float, logloss: float = 0.5) -> 
         serving_bytes=serving,
         samples_per_s=1000.0 + seed,
         history=(epoch,),
+        test_ne=auc / 2,
+        test_calibration=1.0 + seed,
+        test_gauc=None if seed else auc,
     )
 
 
@@ -145,3 +151,44 @@ def test_labels_of_sizes_that_are_close_do_not_touch() -> None:
     axes.set_xscale("log", base=2)
     _label_bytes(axes, [3200, 8000, 14208, 15204, 25600])
     assert [label.get_text() for label in axes.get_xticklabels()] == ["3.2", "8", "14.2", "25.6"]
+
+
+def test_further_metrics_are_columns_on_request_and_always_in_the_json() -> None:
+    plain = comparison()
+    asked = dataclasses.replace(plain, metrics=("ne", "calibration"))
+    assert "NE" not in as_text(plain)
+    lines = as_text(asked).splitlines()
+    header = re.split(r"\s{2,}", lines[0].strip())
+    assert header[3:7] == ["test AUC", "test logloss", "test NE", "test calibration"]
+    first = next(line for line in lines if line.startswith("fp32"))
+    assert re.split(r"\s{2,}", first)[5:7] == ["0.3800 ± 0.0124", "2.0000 ± 2.4841"]
+    (fp32, *_) = csv.DictReader(io.StringIO(as_csv(asked)))
+    assert float(fp32["test_ne"]) == pytest.approx(0.38, rel=CLOSED_FORM)
+    assert "test_ne" not in next(csv.DictReader(io.StringIO(as_csv(plain))))
+    row = as_json(plain, [])["rows"][0]
+    assert row["test_ne"] == pytest.approx(0.38, rel=CLOSED_FORM)
+    assert row["test_ne_half_width"] == pytest.approx(4.302652729911275 * 0.005 / 3**0.5, rel=1e-6)
+    assert row["test_gauc"] is None  # two of the seeds have none: a mean over one of three would mislead
+
+
+def test_weights_are_said() -> None:
+    plain = comparison()
+    weighted = dataclasses.replace(plain, weighted=True)
+    assert "Rows are weighted: loss and metrics count each by its weight." in as_text(weighted)
+    assert "Rows are weighted" not in as_text(plain)
+    assert as_json(weighted, [])["weighted"] is True
+    assert "weighted" not in as_json(plain, [])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["auc"], "metrics must be among ne, calibration, ece, gauc, got 'auc'"),
+        (["ne", "gauc"], r"metrics 'gauc' needs the field that groups the rows; name it with --set train\.group=FIELD"),
+    ],
+)
+def test_further_metrics_that_cannot_be_are_refused(names: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        further_metrics(names, RunConfig())
+    grouped = RunConfig().replace("train", group="user")
+    assert further_metrics(["gauc", "ne", "gauc"], grouped) == ("gauc", "ne")

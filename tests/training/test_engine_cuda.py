@@ -132,7 +132,7 @@ def test_figures_are_those_of_the_cpu(name: str, dataset: ClickDataset) -> None:
     for epoch in (1, 2):
         total, _ = cpu.train(span(settings, dataset, epoch, 0, 10**6, 0.0), lambda rows, loss: False)
         assert abs(total - sums[epoch - 1]) / len(dataset.rows_of("train")) < GPU_METRIC
-    np.testing.assert_allclose(gpu.evaluate("valid"), cpu.evaluate("valid"), rtol=0, atol=GPU_METRIC)
+    np.testing.assert_allclose(gpu.evaluate("valid")[:2], cpu.evaluate("valid")[:2], rtol=0, atol=GPU_METRIC)
     assert {key: (value.shape, value.dtype) for key, value in gpu.state().items()} == {
         key: (value.shape, value.dtype) for key, value in cpu.state().items()
     }

@@ -177,7 +177,7 @@ def test_a_checkpoint_says_what_it_is(dataset: ClickDataset, tmp_path: Path) -> 
     assert (final.meta["finished"], final.meta["epoch"]) == (True, result.tested_epoch)
     assert final.meta["step"] == 6 * result.tested_epoch
     np.testing.assert_array_equal(final.arrays["table/step_size"], result.table.step_size)
-    assert {name.partition("/")[0] for name in final.arrays} == {"table", "model"}
+    assert {name.partition("/")[0] for name in final.arrays} == {"table", "model", "optimizer"}
 
 
 def test_a_finished_run_is_read_whether_or_not_it_is_resumed(dataset: ClickDataset, tmp_path: Path) -> None:

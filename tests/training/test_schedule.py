@@ -116,7 +116,7 @@ def test_early_stopping_can_watch_the_logloss(dataset: ClickDataset, monkeypatch
     scores = iter([(0.6, 0.5), (0.7, 0.4), (0.8, 0.45), (0.9, 0.41), (0.95, 0.3)])
     original = CpuEngine.evaluate
 
-    def scripted(self: CpuEngine, part: Any) -> tuple[float, float]:
+    def scripted(self: CpuEngine, part: Any) -> Any:
         return next(scores) if part == "valid" else original(self, part)
 
     monkeypatch.setattr(CpuEngine, "evaluate", scripted)

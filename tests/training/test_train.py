@@ -145,7 +145,7 @@ def test_early_stopping_keeps_the_best_epoch(dataset: ClickDataset, monkeypatch:
     scores = iter([0.6, 0.8, 0.7, 0.7, 0.9])
     original = CpuEngine.evaluate
 
-    def scripted(self: CpuEngine, part: Any) -> tuple[float, float]:
+    def scripted(self: CpuEngine, part: Any) -> Any:
         real = original(self, part)
         return (next(scores), real[1]) if part == "valid" else real
 
@@ -274,7 +274,7 @@ def test_snapshot_is_a_copy_and_restore_its_inverse(dataset: ClickDataset) -> No
     table, model = build(small(), dataset)
     restore(state, table, model)
     assert {name: array.tobytes() for name, array in snapshot(table, model).items()} == bits
-    assert evaluate(table, model, dataset, "test", batch_size=500) == pytest.approx(
+    assert evaluate(table, model, dataset, "test", batch_size=500)[:2] == pytest.approx(
         (result.test_auc, result.test_logloss)
     )
 

@@ -33,7 +33,7 @@ def test_auc_counts_weighted_pairs_exactly(rows: list[tuple[bool, int, int]], un
     weights = np.array([row[2] * unit for row in rows], np.float32)
     share = pairs_in_order(labels, scores, [Fraction(float(w)) for w in weights])
     if share is None:
-        with pytest.raises(InputError, match="AUC needs both classes|must not be 0 in all"):
+        with pytest.raises(InputError, match=r"AUC needs both classes|must not be zero in all"):
             auc(labels, scores, sample_weight=weights)
         return
     assert auc(labels, scores, sample_weight=weights) == float(share)
@@ -78,7 +78,7 @@ def test_weight_two_is_the_row_twice_and_weight_zero_none(metric: Any) -> None:
     [
         ([1, -1], "sample_weight must be finite and at least 0, got -1.0 at row 1"),
         ([1, np.nan], "sample_weight must be finite and at least 0, got nan at row 1"),
-        ([0, 0], "sample_weight must not be 0 in all 2 rows"),
+        ([0, 0], "sample_weight must not be zero in all 2 rows"),
         ([1], r"sample_weight must be one number a row, shape \(2,\), got int64 \(1,\)"),
         (["a", "b"], "sample_weight must be one number a row"),
     ],

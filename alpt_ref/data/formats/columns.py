@@ -14,7 +14,7 @@ import decimal
 import math
 import numbers
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,33 @@ class ColumnCoder:
         last = len(kept) if edges is None else len(edges) + 1
         missing = last + 1 if counts[0] and enough[0] else 0
         return cls(name, {value: number for number, value in enumerate(kept, 1)}, edges, missing)
+
+    def extended(self, column: Column, *, min_count: int = 1) -> ColumnCoder:
+        """The coder with local ids for the categories of new rows, behind those that it has; bins stay as they are.
+
+        Parameters
+        ----------
+        column : array (rows,)
+        min_count : int
+            Least count, in these rows, of a category of its own.
+
+        Raises, Warns
+        -------------
+        As `of` does.
+        """
+        values, codes = _distinct(self.name, column)
+        counts = np.bincount(codes + 1, minlength=len(values) + 1)
+        index, missing, size = dict(self.index), self.missing, self.size
+        if self.edges is None:
+            new = [value for value, often in zip(values, counts[1:], strict=True) if often >= min_count]
+            new = sorted((value for value in new if value not in index), key=_place)
+            _warn_of_two_spellings(self.name, [*index, *new] if new else [])
+            _warn_of_lost_digits(self.name, new)
+            index |= {value: number for number, value in enumerate(new, size)}
+            size += len(new)
+        if not missing and counts[0] >= min_count:
+            missing = size
+        return replace(self, index=index, missing=missing)
 
     def examples(self, count: int = 2) -> list[Any]:
         """Some values that the coder knows."""

@@ -25,8 +25,9 @@ class FaultyLines:
     mask : bool array (lines,)
     """
 
-    def __init__(self, first: int, lines: int) -> None:
+    def __init__(self, first: int, lines: int, numbers: NDArray[np.int64] | None = None) -> None:
         self.first = first
+        self._numbers = numbers  # where a row may be of several lines: the number of its first one
         self.mask = np.zeros(lines, dtype=bool)
         self._reasons: dict[int, str] = {}
 
@@ -45,7 +46,10 @@ class FaultyLines:
     @property
     def examples(self) -> list[tuple[int, str]]:
         """The first faulty lines as (number in the file, reason)."""
-        return [(self.first + line, reason) for line, reason in sorted(self._reasons.items())[:MAX_EXAMPLES]]
+        found = sorted(self._reasons.items())[:MAX_EXAMPLES]
+        if self._numbers is None:
+            return [(self.first + line, reason) for line, reason in found]
+        return [(int(self._numbers[line]), reason) for line, reason in found]
 
     @property
     def runs(self) -> Runs | None:
@@ -53,15 +57,16 @@ class FaultyLines:
         return runs_of(self.mask)
 
 
-def mark_unreadable(data: bytes, faulty: FaultyLines) -> bytes:
+def mark_unreadable(data: bytes, faulty: FaultyLines, *, nul: bool = False) -> bytes:
     """Drop carriage returns before line feeds; mark the lines that are empty, hold control bytes or broken UTF-8.
 
     The parser must never see a lone carriage return: it would take it for a line's end, and the numbers would be off.
+    With `nul`, a NUL byte is a character like any other.
     """
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
     for byte, name in ((b"\r", "a carriage return inside the line"), (b"\0", "a NUL byte")):
-        if byte in data:
+        if byte in data and not (nul and byte == b"\0"):
             faulty.add(_lines_with(data, byte), name)
             data = data.replace(byte, b"?")
     if data.startswith(b"\n") or b"\n\n" in data:

@@ -81,3 +81,14 @@ def bzip2_stream(file: Any) -> io.BufferedReader:
 def xz_stream(file: Any) -> io.BufferedReader:
     """What is inside an open xz file."""
     return io.BufferedReader(_Inflated(_Streams(file, lzma.LZMADecompressor).read), 1 << 20)
+
+
+def zstd_stream(file: Any) -> io.BufferedReader:
+    """What is inside an open zstd file, by way of Arrow: Python's own library has zstd from 3.14 on."""
+    import pyarrow as pa
+
+    try:
+        stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+    except (pa.ArrowException, ValueError) as error:  # Arrow built without it
+        raise OSError(None, f"zstd cannot be read here ({error})") from None
+    return io.BufferedReader(_Inflated(stream.read), 1 << 20)

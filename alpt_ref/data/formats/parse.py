@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.fields import FieldPlan
+from alpt_ref.data.formats.coded import CodedField as CodedField
+from alpt_ref.data.formats.coded import CodedRows as CodedRows
 from alpt_ref.data.formats.faulty import FaultyLines, keep_lines, line_widths, mark_inner_marks, mark_unreadable
 from alpt_ref.data.formats.lines import Lines
 
@@ -64,31 +67,24 @@ class TextFormat:
     header: bool = False
     tidy: Callable[[bytes], bytes] | None = None
     unordered: bool = False
+    of_first: ClassVar[bool] = False
+
+    @property
+    def plans(self) -> tuple[FieldPlan, ...]:
+        """One category a row in each field."""
+        return tuple(FieldPlan(rule.name) for rule in self.fields)
+
+    def key(self) -> list[Any]:
+        """What the coded form depends on, beside the text."""
+        return [self.kind, self.delimiter, self.columns, self.label, [rule.name for rule in self.fields]]
+
+    def code(self, lines: Lines) -> tuple[CodedRows, FaultyLines]:
+        """See `code_lines`."""
+        return code_lines(self, lines)
 
 
 Column = tuple[NDArray[np.int32], Any]
 """Index of each row's text, and the distinct texts as an Arrow array."""
-
-
-@dataclass(frozen=True)
-class CodedRows:
-    """The good rows of a piece of text.
-
-    Parameters
-    ----------
-    labels : uint8 array (rows,)
-    codes : per field, int32 array (rows,)
-        Index into the field's `categories`.
-    categories : per field, Arrow array of strings
-        Distinct, each of them in use, in order of first appearance.
-    lines : int64 array (rows,)
-        Which line of the piece each row is, from 0.
-    """
-
-    labels: NDArray[np.uint8]
-    codes: tuple[NDArray[np.int32], ...]
-    categories: tuple[Any, ...]
-    lines: NDArray[np.int64]
 
 
 def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, FaultyLines]:
@@ -124,8 +120,7 @@ def code_lines(layout: TextFormat, lines: Lines) -> tuple[CodedRows, FaultyLines
     if not good.all():
         labels, rows = labels[good], rows[good]
         coded = [_only_used(codes[good], distinct) for codes, distinct in coded]
-    codes_of, categories = zip(*coded, strict=True)
-    return CodedRows(labels.astype(np.uint8), codes_of, categories, rows), faulty
+    return CodedRows(labels.astype(np.uint8), tuple(CodedField(*field) for field in coded), rows), faulty
 
 
 _LABEL = re.compile(r"([+-]?[01])(?:\.0*)?(?:[eE][+-]?0+)?\Z", re.ASCII)

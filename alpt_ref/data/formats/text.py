@@ -3,28 +3,70 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import itertools
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from alpt_ref.data.formats.faulty import MAX_EXAMPLES, FaultyLines
-from alpt_ref.data.formats.left_out import Runs, joined
+from alpt_ref.data.fields import FieldPlan
+from alpt_ref.data.formats.coded import CodedRows
+from alpt_ref.data.formats.faulty import FaultyLines
 from alpt_ref.data.formats.lines import CHUNK_BYTES, Lines, LineSource, Progress
-from alpt_ref.data.formats.parse import CodedRows, TextFormat, code_lines
-from alpt_ref.data.formats.sources import Sources, list_files
-from alpt_ref.data.store.parallel import ordered_map, worker_count
+from alpt_ref.data.formats.pieces import MAX_BAD_ROWS as MAX_BAD_ROWS
+from alpt_ref.data.formats.pieces import Bad as Bad
+from alpt_ref.data.formats.pieces import BadRows as BadRows
+from alpt_ref.data.formats.pieces import Job, PieceReader
+from alpt_ref.data.formats.pieces import OnBadRow as OnBadRow
+from alpt_ref.data.formats.pieces import check_max_bad_rows as check_max_bad_rows
+from alpt_ref.data.formats.pieces import counted as counted
+from alpt_ref.data.formats.pieces import parse_piece as parse_piece
+from alpt_ref.data.formats.sources import File, Sources, list_files
 from alpt_ref.errors import InputError
 
-OnBadRow = Literal["error", "skip"]
-MAX_BAD_ROWS = 0.1
-"""Largest share of bad rows that ``on_bad_row="skip"`` leaves out, unless told otherwise."""
 HEAD_LINES = 1000
 HEAD_BYTES = 1 << 20
-FormatOf = Callable[[Sequence[str]], TextFormat]
+
+
+class LineFormat(Protocol):
+    """What a reader of lines asks of a format: `TextFormat`, `libsvm.SparseFormat`."""
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def header(self) -> bool:
+        """Whether the first line is no row."""
+        ...
+
+    @property
+    def unordered(self) -> bool:
+        """Whether a row is a set of categories."""
+        ...
+
+    @property
+    def of_first(self) -> bool:
+        """Whether the format of the first file is that of all."""
+        ...
+
+    @property
+    def plans(self) -> tuple[FieldPlan, ...]:
+        """What becomes of each field."""
+        ...
+
+    def key(self) -> list[Any]:
+        """What the coded form depends on, beside the text, as JSON."""
+        ...
+
+    def code(self, lines: Lines) -> tuple[CodedRows, FaultyLines]:
+        """The good rows of whole lines, and what is wrong with the others."""
+        ...
+
+
+FormatOf = Callable[[Sequence[str]], LineFormat]
 """First lines of a file (at most `HEAD_LINES`) -> its format; raises InputError with what follows the file's name.
 
 One damaged line must not decide for all others, so what the file is like is what most of these lines are like.
@@ -32,59 +74,24 @@ One damaged line must not decide for all others, so what the file is like is wha
 
 
 @dataclass(frozen=True)
-class Bad:
-    """Bad rows of a piece: how many, the first of them with line number and reason, and where they stand in it."""
+class TextJob:
+    """Whole lines of a file and their layout."""
 
-    count: int
-    examples: Sequence[tuple[int, str]]
-    runs: Runs | None
+    source: int
+    layout: LineFormat
+    lines: Lines
 
+    def identity(self) -> bytes:
+        """Digest of the layout and the text."""
+        key = hashlib.blake2b(json.dumps([*self.layout.key(), self.lines.first]).encode(), digest_size=32).digest()
+        return hashlib.blake2b(self.lines.data, digest_size=32, key=key).digest()
 
-@dataclass
-class BadRows:
-    """Rows left out: how many, the first 20 as (1-based line number, reason), and where (see `left_out`)."""
-
-    count: int = 0
-    examples: list[tuple[int, str]] = field(default_factory=list)
-    runs: Runs | None = field(default_factory=list)
-
-    def add(self, bad: Bad, start: int) -> None:
-        """Take the bad rows of the next piece of the files, whose first row has the number `start`."""
-        self.count += bad.count
-        self.examples += bad.examples[: MAX_EXAMPLES - len(self.examples)]
-        self.runs = joined(self.runs, bad.runs, start)
-
-    def to_info(self) -> dict[str, Any]:
-        """As JSON."""
-        examples = [{"line": line, "reason": reason} for line, reason in self.examples]
-        where = {"rows": self.runs} if self.count and self.runs is not None else {}
-        return {"count": self.count, "examples": examples, **where}
+    def parse(self) -> tuple[CodedRows, FaultyLines]:
+        """The good rows, and the others with their reasons."""
+        return self.layout.code(self.lines)
 
 
-Payload = TypeVar("Payload")
-Work = Callable[[TextFormat, int, Lines], tuple[Payload, int, Bad]]
-"""(Format, number of the piece, its lines) -> what to make of them, good rows, bad rows."""
-
-
-def counted(faulty: FaultyLines) -> Bad:
-    """The bad rows of a piece."""
-    return Bad(faulty.count, faulty.examples, faulty.runs)
-
-
-def parse_piece(layout: TextFormat, number: int, lines: Lines) -> tuple[CodedRows, int, Bad]:
-    """Keep the parsed rows in RAM."""
-    rows, faulty = code_lines(layout, lines)
-    return rows, len(rows.labels), counted(faulty)
-
-
-def check_max_bad_rows(share: float) -> float:
-    """InputError unless `share` is a number from 0 to 1."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
-        raise InputError(f"max_bad_rows must be a share of the rows from 0 to 1, got {share!r}")
-    return float(share)
-
-
-class TextReader:
+class TextReader(PieceReader):
     """One pass over raw files; then `rows`, `bad_rows`, `format` and `info` describe the whole.
 
     Raises
@@ -107,74 +114,36 @@ class TextReader:
         progress: Progress | None = None,
     ) -> None:
         """Check the arguments; the files are opened by `pieces`."""
-        if on_bad_row not in ("error", "skip"):
-            raise InputError(f"on_bad_row must be 'error' or 'skip', got {on_bad_row!r}")
-        self.rows = 0
-        self.bad_rows = BadRows()
-        self.format: TextFormat | None = None
+        files = list_files(path)
+        super().__init__(
+            [str(file) for file in files],
+            on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, workers=workers, progress=progress,
+        )  # fmt: skip
+        self.format: LineFormat | None = None
         """Of the first file; the others have the same fields."""
-        self._on_bad_row, self._format_of, self._progress = on_bad_row, format_of, progress
-        self._max_bad_rows = check_max_bad_rows(max_bad_rows)
-        self._workers = worker_count(workers)
-        self._files = [LineSource(file, chunk_bytes) for file in list_files(path)]
+        self._format_of = format_of
+        self._files = [LineSource(file, chunk_bytes) for file in files]
 
     @property
-    def name(self) -> str:
-        """The first file, and how many there are besides."""
-        more = len(self._files) - 1
-        return f"{self._files[0].path}" + (f" (and {more} more)" if more else "")
-
-    def pieces(self, work: Work[Payload]) -> Generator[Payload, None, None]:
-        """What `work` makes of each piece of the files, in order, several pieces at a time."""
-
-        def one(job: tuple[Path, TextFormat, int, Lines]) -> tuple[Path, tuple[Payload, int, Bad]]:
-            return job[0], work(*job[1:])
-
-        with (
-            contextlib.closing(self._jobs()) as jobs,  # an error must not leave a file open
-            contextlib.closing(ordered_map(one, jobs, self._workers)) as results,
-        ):
-            for file, (payload, rows, bad) in results:
-                self._take(file, rows, bad)
-                yield payload
-        self._judge()
-
-    def _take(self, file: Path, rows: int, bad: Bad) -> None:
-        if bad.count and self._on_bad_row == "error":
-            line, reason = bad.examples[0]
-            raise InputError(
-                f"{file}, line {line}: {reason}; mend the file or leave bad rows out with "
-                "on_bad_row='skip' (--on-bad-row skip)"
-            )
-        if len(self._files) > 1:
-            examples = [(line, f"{reason} (file {file.name})") for line, reason in bad.examples]
-            bad = dataclasses.replace(bad, examples=examples)
-        self.bad_rows.add(bad, self.rows + self.bad_rows.count)
-        self.rows += rows
-        if self._progress is not None:
-            done, size = sum(source.done for source in self._files), sum(source.size for source in self._files)
-            self._progress(done, size, self.rows)
-
-    def _judge(self) -> None:
-        """InputError where the files hold no rows, or too many bad ones."""
-        bad, total = self.bad_rows.count, self.rows + self.bad_rows.count
-        first = f"line {self.bad_rows.examples[0][0]}: {self.bad_rows.examples[0][1]}" if bad else ""
-        if not self.rows:
-            why = f"all {bad} rows are bad, {first}" if bad else "it is empty"
-            raise InputError(f"{self.name} holds no rows ({why}); name a file of {self._kind} clicks")
-        if bad > self._max_bad_rows * total:
-            raise InputError(
-                f"{self.name}: {bad:,} of {total:,} rows are bad, a share above {self._max_bad_rows:g} ({first}); "
-                f"check that this is a file of {self._kind} clicks, or allow more with max_bad_rows (--max-bad-rows)"
-            )
+    def fields(self) -> tuple[FieldPlan, ...]:
+        """As the format has them."""
+        return () if self.format is None else self.format.plans
 
     @property
-    def _kind(self) -> str:
+    def unordered(self) -> bool:  # type: ignore[override]
+        """As the format has it."""
+        return self.format is not None and self.format.unordered
+
+    @property
+    def kind(self) -> str:
+        """Of the format, "raw" before it is known."""
         return "raw" if self.format is None else self.format.kind
 
-    def _jobs(self) -> Generator[tuple[Path, TextFormat, int, Lines], None, None]:
-        number = row = 0
-        for source in self._files:
+    def _done(self) -> tuple[int, int]:
+        return sum(source.done for source in self._files), sum(source.size for source in self._files)
+
+    def _jobs(self) -> Generator[Job, None, None]:
+        for number, source in enumerate(self._files):
             with contextlib.closing(iter(source)) as pieces:
                 begun, broken = _begin(pieces)
                 if not begun:
@@ -186,35 +155,45 @@ class TextReader:
                     begun[0] = Lines(2, begun[0].data[begun[0].data.index(b"\n") + 1 :])
                 for lines in itertools.chain(begun, pieces):
                     if lines.data:
-                        yield source.path, layout, number, dataclasses.replace(lines, row=row)
-                        number += 1
-                        row += lines.data.count(b"\n")
+                        yield TextJob(number, layout, lines)
                 if broken is not None:
                     raise broken
 
-    def _layout(self, path: Path, head: Sequence[str]) -> TextFormat:
+    def _layout(self, path: File, head: Sequence[str]) -> LineFormat:
+        if self.format is not None and self.format.of_first:
+            return self.format
         try:
             layout = self._format_of(head)
         except InputError as error:
             raise InputError(f"{path}, {error}") from None
         if self.format is None:
             self.format = layout
-        elif [rule.name for rule in layout.fields] != [rule.name for rule in self.format.fields]:
+        elif layout.plans != self.format.plans:
             raise InputError(
-                f"{path} has {len(layout.fields)} fields, {self._files[0].path} has {len(self.format.fields)}; "
+                f"{path} has {len(layout.plans)} fields, {self._files[0].path} has {len(self.format.plans)}; "
                 "read files of one kind together"
             )
         return layout
 
-    def info(self) -> dict[str, Any]:
-        """Source, rows and bad rows, as JSON; valid once the files have been read."""
+    def describe(self) -> dict[str, Any]:
+        """Name, size and SHA-256 of the file, or of all and of each."""
         files = [source.describe() for source in self._files]
-        source: dict[str, Any] = {"kind": self._kind, **files[0]}
-        if len(files) > 1:
-            digest = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
-            source |= {"bytes": sum(file["bytes"] for file in files), "sha256": digest, "files": files}
-        read = self.rows + self.bad_rows.count
-        return {"source": source, "rows_read": read, "rows_encoded": self.rows, "bad_rows": self.bad_rows.to_info()}
+        if len(files) == 1:
+            return files[0]
+        digest = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()
+        return {**files[0], "bytes": sum(file["bytes"] for file in files), "sha256": digest, "files": files}
+
+    def matches(self, source: Mapping[str, Any]) -> bool:
+        """Whether the files have the checksums that `source` lists."""
+        held = source.get("files", [source])
+        return len(self._files) == len(held) and all(
+            _sha256(file.path) == entry.get("sha256") for file, entry in zip(self._files, held, strict=True)
+        )
+
+
+def _sha256(path: File) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _begin(pieces: Iterator[Lines]) -> tuple[list[Lines], InputError | None]:

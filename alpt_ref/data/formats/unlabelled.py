@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from alpt_ref.data.formats.avazu import HEADER, avazu_format, header_names
 from alpt_ref.data.formats.criteo import CRITEO
 from alpt_ref.data.formats.libfm import is_labelled, libfm_format
+from alpt_ref.data.formats.libsvm import SparseFormat, libffm_format, libsvm_format
 from alpt_ref.data.formats.parse import TextFormat
 
 
@@ -21,12 +22,14 @@ def has_label(kind: str, head: Sequence[str]) -> bool:
     return is_labelled(head)
 
 
-def without_label(kind: str, head: Sequence[str]) -> TextFormat:
+def without_label(kind: str, head: Sequence[str]) -> TextFormat | SparseFormat:
     """The format of an unlabelled file: every line gets the label 0 in front before it is parsed."""
-    layouts: Mapping[str, Callable[[], TextFormat]] = {
+    layouts: Mapping[str, Callable[[], TextFormat | SparseFormat]] = {
         "criteo": lambda: CRITEO,
         "avazu": lambda: avazu_format(head, labelled=False),
         "libfm": lambda: libfm_format(head, labelled=False),
+        "libsvm": lambda: libsvm_format(head, labelled=False),
+        "libffm": lambda: libffm_format(head, labelled=False),
     }
     layout = layouts[kind]()
     start, tidy = f"0{layout.delimiter}".encode(), layout.tidy

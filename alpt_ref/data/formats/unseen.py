@@ -37,6 +37,8 @@ class UnseenValues:
         Per field, the share of unseen values among the rows that the model was tested on; default 0.
     among : str
         Those rows, in words.
+    slots : sequence of int, optional
+        Columns of the ids of each field; default: one each.
     """
 
     def __init__(
@@ -45,16 +47,25 @@ class UnseenValues:
         first_ids: NDArray[np.uint32],
         usual: Sequence[float] | None = None,
         among: str = "the run's test rows",
+        slots: Sequence[int] | None = None,
     ) -> None:
-        self.names, self._first, self._among = tuple(names), first_ids, among
+        self.names, self._among = tuple(names), among
+        self._slots = (1,) * len(self.names) if slots is None else tuple(slots)
+        self._first = np.repeat(first_ids, self._slots)
         self._usual = np.zeros(len(names)) if usual is None else np.asarray(usual, np.float64)
-        self._counts, self.rows = np.zeros(len(names), np.int64), 0
+        self._counts, self._totals, self.rows = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64), 0
         self._examples: dict[int, list[Any]] = {}
 
-    def add(self, ids: NDArray[np.uint32]) -> None:
-        """Count ids, (rows, fields)."""
+    def add(self, ids: NDArray[np.uint32], values: NDArray[np.float32] | None = None) -> None:
+        """Count ids, (rows, columns); where `values` are given, those whose value is not 0, which marks no id."""
         self.rows += len(ids)
-        self._counts += np.count_nonzero(ids == self._first, axis=0)
+        if values is None:
+            self._totals += len(ids)
+            self._counts += np.count_nonzero(ids == self._first, axis=0)
+            return
+        starts = np.cumsum([0, *self._slots[:-1]])
+        for match, counts in ((values != 0, self._totals), ((values != 0) & (ids == self._first), self._counts)):
+            counts += np.add.reduceat(np.count_nonzero(match, axis=0), starts)
 
     def remember(self, examples: dict[int, list[Any]]) -> None:
         """Keep two unseen values of each field, in a form that shows their type."""
@@ -67,11 +78,11 @@ class UnseenValues:
     @property
     def share(self) -> float:
         """Of all ids."""
-        return int(self._counts.sum()) / max(self.rows * len(self.names), 1)
+        return int(self._counts.sum()) / max(int(self._totals.sum()), 1)
 
     def shares(self) -> NDArray[np.float64]:
         """Of each field's ids."""
-        return self._counts / max(self.rows, 1)
+        return self._counts / np.maximum(self._totals, 1)
 
     def suspects(self) -> list[int]:
         """Fields of which at least a third of what is usually known is unknown."""
@@ -105,10 +116,12 @@ class UnseenValues:
 
 def test_shares(dataset: ClickDataset) -> list[float]:
     """Per field, the share of out-of-vocabulary ids among the test rows of a dataset."""
-    values = UnseenValues(dataset.field_names, dataset.field_offsets[:-1].astype(np.uint32))
+    first = dataset.field_offsets[:-1].astype(np.uint32)
+    values = UnseenValues(dataset.field_names, first, slots=dataset.slots)
     rows = dataset.rows_of("test")
     for start in range(0, len(rows), 1 << 16):
-        values.add(dataset.ids[rows[start : start + (1 << 16)]])
+        at = rows[start : start + (1 << 16)]
+        values.add(dataset.ids[at], None if dataset.values is None else dataset.values[at])
     return [float(share) for share in values.shares()]
 
 

@@ -7,7 +7,7 @@ full speed. Which rows a batch has, and their order in it, do not change.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -31,16 +31,24 @@ class Rows(NamedTuple):
 
     def part(self, first: int, last: int) -> Rows:
         """Rows `first` to `last` - 1."""
-        return Rows(*(None if array is None else array[first:last] for array in self))
+        return _each(self, lambda array: array[first:last])
 
 
 def gather_rows(dataset: ClickDataset, rows: NDArray[np.int64]) -> Rows:
     """Copy rows out of a dataset, in the order given."""
-    return Rows(*(None if array is None else array[rows] for array in _arrays(dataset)))
+    return _each(_arrays(dataset), lambda array: array[rows])
 
 
-def _arrays(dataset: ClickDataset) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
-    return dataset.ids, dataset.labels, dataset.weights, dataset.values
+def _arrays(dataset: ClickDataset) -> Rows:
+    """All of them, as they lie in the dataset."""
+    return Rows(dataset.ids, dataset.labels, dataset.weights, dataset.values)
+
+
+def _each(rows: Rows, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
+    """A function of every array that is there."""
+    weights = None if rows.weights is None else function(rows.weights)
+    values = None if rows.values is None else function(rows.values)
+    return Rows(function(rows.ids), function(rows.labels), weights, values)
 
 
 def gather_batches(
@@ -84,10 +92,10 @@ def _gather_group(dataset: ClickDataset, order: NDArray[np.int64], batch_size: i
     rows = np.concatenate((np.sort(order[:whole].reshape(-1, batch_size), axis=1).reshape(-1), np.sort(order[whole:])))
     places = np.argsort(rows)
     sources = _arrays(dataset)
-    gathered = [None if one is None else np.empty((len(rows), *one.shape[1:]), one.dtype) for one in sources]
+    gathered = _each(sources, lambda array: np.empty((len(rows), *array.shape[1:]), array.dtype))
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = places[start : start + _ROWS_AT_ONCE]
         for source, out in zip(sources, gathered, strict=True):
             if source is not None and out is not None:
                 out[part] = source[rows[part]]
-    return Rows(*gathered)  # type: ignore[arg-type]
+    return gathered

@@ -1,7 +1,8 @@
 """The encoded store on disk: one folder of plain ``.npy`` files and a checksummed JSON manifest; how it is read.
 
-A manifest lists every file with its type, shape, size and SHA-256; the store's fingerprint is the SHA-256 of the
-manifest's own canonical text. Nothing in a store is ever unpickled, and no file outside its folder is ever opened.
+A manifest lists every file with its type, shape, size and SHA-256. The store's fingerprint is a SHA-256 over what the
+data are (arrays, names and sizes of the fields, encoding), whatever files they came from; another is over the whole
+manifest. Nothing in a store is ever unpickled, and no file outside its folder is ever opened.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from alpt_ref.data.formats.left_out import valid_runs
 from alpt_ref.errors import InputError
 
 FORMAT = "alpt-ref click store"
-VERSION = 1
+VERSIONS = (1, 2)
+"""Of the manifest. 1: the fingerprint is over all of it. 2: over the data, and a checksum is over all of it."""
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 64 << 20
 ARRAY_DTYPES: Mapping[str, str] = {
@@ -30,8 +32,10 @@ ARRAY_DTYPES: Mapping[str, str] = {
     "split.npy": "|u1",
     "category_bytes.npy": "|u1",
     "category_offsets.npy": "<i8",
+    "weights.npy": "<f4",
+    "values.npy": "<f4",
 }
-"""File name -> dtype; the last two hold the vocabulary, which a store may lack."""
+"""File name -> dtype; a store may lack the vocabulary (category_…), the rows' weights and the slots' values."""
 _READ_BYTES = 1 << 24
 OPTIMA = ("bayes_logloss", "bayes_logloss_expected", "bayes_auc", "main_effects_auc")
 """Entries of a synthetic set's ``info``: what no model can beat."""
@@ -46,9 +50,38 @@ def canonical_json(value: Any) -> str:
         raise InputError(f"info must hold plain JSON values only (no NaN, no arrays): {error}") from None
 
 
+PROVENANCE = ("source", "schema", "rows_read", "rows_encoded", "bad_rows", "time")
+"""Parts of ``info`` that say where the rows came from and are no part of what they are. A schema is one of them: what
+it decides stands in the arrays, and what it does not is the layout of a file."""
+
+
+def version_of(info: Mapping[str, Any]) -> int:
+    """Manifest version of new data: 2 where they were read from a source, 1 for what is drawn or made in memory."""
+    return 2 if isinstance(info.get("source"), dict) else 1
+
+
 def fingerprint_of(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 over a manifest without its ``fingerprint`` entry."""
+    """SHA-256 that names the data of a store: equal for the same rows, whichever files held them (from version 2 on).
+
+    Version 1: over the manifest without its ``fingerprint`` entry. Version 2: without name, checksum and `PROVENANCE`.
+    """
     content = {key: value for key, value in manifest.items() if key != "fingerprint"}
+    if manifest.get("version") != 1:
+        info = content.get("info")
+        kept = {key: value for key, value in info.items() if key not in PROVENANCE} if isinstance(info, dict) else info
+        content = {key: value for key, value in content.items() if key not in ("name", "checksum")} | {"info": kept}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def sealed(head: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of data that `head` describes and whose arrays have the entries `files`."""
+    manifest = {**head, "format": FORMAT, "files": dict(files)}
+    manifest["fingerprint"] = fingerprint_of(manifest)
+    return manifest if manifest["version"] == 1 else {**manifest, "checksum": _checksum(manifest)}
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in manifest.items() if key != "checksum"}
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
@@ -72,14 +105,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / MANIFEST} cannot be read as JSON; write the store again") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InputError(f"{folder / MANIFEST} is not the manifest of a click store; name another folder")
-    if manifest.get("version") != VERSION:
+    if manifest.get("version") not in VERSIONS:
         raise InputError(
-            f"store {folder} has format version {manifest.get('version')!r}, this release reads {VERSION}; "
-            "write the store again"
+            f"store {folder} has format version {manifest.get('version')!r}, this release reads "
+            f"{' and '.join(map(str, VERSIONS))}; write the store again"
         )
     _check_files(folder, manifest.get("files"))
     if manifest.get("fingerprint") != fingerprint_of(manifest):
         raise InputError(f"{folder / MANIFEST} was altered (fingerprint mismatch); write the store again")
+    if manifest["version"] != 1 and manifest.get("checksum") != _checksum(manifest):
+        raise InputError(f"{folder / MANIFEST} was altered (checksum mismatch); write the store again")
     return manifest
 
 
@@ -159,3 +194,16 @@ def check_sha256(
                     progress(done, total)
         if digest.hexdigest() != entry.get("sha256"):
             raise InputError(f"{folder / name} does not have the checksum of its manifest; write the store again")
+
+
+class StoredFiles(dict[str, Mapping[str, Any]]):
+    """Manifest entries of a store's files, and the arrays that they describe."""
+
+    def __init__(self, entries: Mapping[str, Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep both."""
+        super().__init__(entries)
+        self.arrays = dict(arrays)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Entries and arrays; pickled beside a dataset, the arrays stay the dataset's own."""
+        return StoredFiles, (dict(self), self.arrays)

@@ -1,8 +1,9 @@
-"""Parsed pieces of a raw file on disk, so that memory does not grow with the rows and an interrupted run resumes.
+"""Parsed pieces of a source on disk, so that memory does not grow with the rows and an interrupted run resumes.
 
-One file a piece: 32 bytes that name what was parsed (`identity_of`), 32 bytes of checksum over the rest, a table of
-sizes, then labels, and per field codes (in as few bytes as they need), ends of the texts and the texts themselves. A
-file that a killed process or a lost power supply left torn has a wrong checksum and is made again.
+One file a piece: 32 bytes that name what was parsed (`sealed_identity`), 32 bytes of checksum over the rest, a table of
+sizes, then labels, weights, times, and per field codes (in as few bytes as they need), ends of the texts, the texts
+themselves, values a row and factors, where there are any. A file that a killed process or a lost power supply left torn
+has a wrong checksum and is made again.
 """
 
 from __future__ import annotations
@@ -19,28 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.files import atomic
-from alpt_ref.data.formats.lines import Lines
-from alpt_ref.data.formats.parse import CodedRows, TextFormat
-from alpt_ref.data.formats.text import Bad
+from alpt_ref.data.formats.coded import CodedField, CodedRows
+from alpt_ref.data.formats.pieces import Bad
 
-_VERSION = 3
+_VERSION = 4
 """Of this layout and of what the parsers make of a text; raised when either changes."""
 _DIGEST = 32
 _CODES = {1: np.uint8, 2: np.uint16, 4: np.int32}
+_HEAD, _COLUMNS = 4, 9
+"""Numbers of the table before those of the fields, and numbers of each field."""
+_FIRST, _PARTS = 3, 5
+"""Arrays before those of the fields, and arrays of each field."""
 
 
-def identity_of(layout: TextFormat, lines: Lines) -> bytes:
-    """Names a piece by everything that its parsed form depends on: 32 bytes."""
-    what = [
-        _VERSION,
-        layout.kind,
-        layout.delimiter,
-        layout.columns,
-        layout.label,
-        [rule.name for rule in layout.fields],
-    ]
-    key = hashlib.blake2b(json.dumps([*what, lines.first]).encode(), digest_size=_DIGEST).digest()
-    return hashlib.blake2b(lines.data, digest_size=_DIGEST, key=key).digest()
+def sealed_identity(identity: bytes) -> bytes:
+    """A job's identity, of any length, and the version of this layout: 32 bytes."""
+    return hashlib.blake2b(identity, digest_size=_DIGEST, key=f"pieces {_VERSION}".encode()).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +45,28 @@ class SpilledRows:
     Parameters
     ----------
     path : Path
-    sizes : int64 array (2 + 3 fields,)
-        Rows, bytes of the bad rows' JSON; per field: bytes of a code, categories, bytes of their texts.
+    sizes : int64 array (4 + 9 fields,)
+        Rows, bytes of the bad rows' JSON, whether there are weights, times; per field: bytes of a code, values,
+        categories, bytes of their texts, whether there are counts, factors; least and most values a row, whether every
+        factor is 1.
     """
 
     path: Path
     sizes: NDArray[np.int64]
 
     @functools.cached_property
+    def _fields(self) -> NDArray[np.int64]:
+        return self.sizes[_HEAD:].reshape(-1, _COLUMNS)
+
+    @functools.cached_property
     def starts(self) -> NDArray[np.int64]:
         """Where each part begins in the file, the bad rows last; computed once, not for every field."""
-        rows, fields = self.sizes[0], self.sizes[2:].reshape(-1, 3)
-        lengths = np.column_stack((rows * fields[:, 0], 4 * fields[:, 1], fields[:, 2])).reshape(-1)
+        rows, fields = self.sizes[0], self._fields
+        width, values, categories, texts, counts, factors = fields[:, :6].T
+        lengths = np.column_stack((values * width, 4 * categories, texts, 4 * rows * counts, 4 * values * factors))
         before = 2 * _DIGEST + 8 * (1 + len(self.sizes))
-        return np.cumsum(np.concatenate(([before, rows], lengths)))
+        head = [before, rows, 4 * rows * self.sizes[2], 8 * rows * self.sizes[3]]
+        return np.cumsum(np.concatenate((head, lengths.reshape(-1))))
 
     @property
     def rows(self) -> int:
@@ -73,32 +76,56 @@ class SpilledRows:
     @property
     def categories_per_field(self) -> NDArray[np.int64]:
         """Distinct categories of each field: int64 array (fields,)."""
-        return self.sizes[3::3]
+        return self._fields[:, 2]
+
+    @property
+    def extents(self) -> list[tuple[int, int, bool]]:
+        """Of each field, see `CodedField.extent`."""
+        return [(least, most, bool(plain)) for least, most, plain in self._fields[:, 6:9].tolist()]
 
     def labels(self) -> NDArray[np.uint8]:
         """Uint8 array (rows,)."""
         return self._read(0, np.uint8)
 
+    def weights(self) -> NDArray[np.float32] | None:
+        """Float32 array (rows,), if the source has some."""
+        return self._read(1, np.float32) if self.sizes[2] else None
+
+    def times(self) -> NDArray[np.int64] | None:
+        """Int64 array (rows,), if the source has some."""
+        return self._read(2, np.int64) if self.sizes[3] else None
+
     def codes(self, field: int) -> NDArray[Any]:
-        """Index of each row's category: uint8, uint16 or int32 array (rows,)."""
-        return self._read(1 + 3 * field, _CODES[int(self.sizes[2 + 3 * field])])
+        """Index of each value's category: uint8, uint16 or int32 array (values,)."""
+        return self._read(_FIRST + _PARTS * field, _CODES[int(self._fields[field, 0])])
 
     def categories(self, field: int) -> Any:
         """Texts as an Arrow array of large strings."""
-        return _texts(self._read(2 + 3 * field, np.int32), self._read(3 + 3 * field, np.uint8))
+        part = _FIRST + _PARTS * field
+        return _texts(self._read(part + 1, np.int32), self._read(part + 2, np.uint8))
 
-    def fields(self, first: int, last: int) -> list[tuple[NDArray[Any], Any]]:
-        """Codes and categories of the fields ``first .. last-1``, in one read."""
-        edges = self.starts[1 + 3 * first : 2 + 3 * last]
+    def counts(self, field: int) -> NDArray[np.int32] | None:
+        """Values of each row: int32 array (rows,), or None where there is one each."""
+        return self._read(_FIRST + _PARTS * field + 3, np.int32) if self._fields[field, 4] else None
+
+    def fields(self, first: int, last: int) -> list[CodedField]:
+        """The fields ``first .. last-1`` in one read; codes as `codes`, texts as `categories` has them."""
+        edges = self.starts[_FIRST + _PARTS * first : _FIRST + 1 + _PARTS * last]
         with self.path.open("rb", buffering=0) as file:
             data = np.fromfile(file, np.uint8, int(edges[-1] - edges[0]), offset=int(edges[0]))
-        parts = np.split(data, edges[1:-1] - edges[0])
-        return [
-            (_as(codes, _CODES[width]), _texts(_as(ends, np.int32), texts))
-            for codes, ends, texts, width in zip(
-                parts[::3], parts[1::3], parts[2::3], self.sizes[2 + 3 * first : 2 + 3 * last : 3].tolist(), strict=True
+        parts = iter(np.split(data, edges[1:-1] - edges[0]))
+        found = []
+        for width, _, _, _, counted, factored, *_ in self._fields[first:last].tolist():
+            codes, ends, texts, counts, factors = (next(parts) for _ in range(_PARTS))
+            found.append(
+                CodedField(
+                    _as(codes, _CODES[width]),
+                    _texts(_as(ends, np.int32), texts),
+                    _as(counts, np.int32) if counted else None,
+                    _as(factors, np.float32) if factored else None,
+                )
             )
-        ]
+        return found
 
     def _read(self, part: int, dtype: Any) -> NDArray[Any]:
         begin, end = self.starts[part : part + 2].tolist()
@@ -124,7 +151,7 @@ def field_groups(pieces: Sequence[SpilledRows], group_bytes: int) -> list[tuple[
 
     A file of thousands of fields is thereby read in a few long reads a piece and not in one a field.
     """
-    sizes = np.sum([np.diff(piece.starts[1::3]) for piece in pieces], axis=0).tolist()
+    sizes = np.sum([np.diff(piece.starts[_FIRST::_PARTS]) for piece in pieces], axis=0).tolist()
     groups, first, held = [], 0, 0
     for field, size in enumerate(sizes):
         if field > first and held + size > group_bytes:
@@ -137,12 +164,15 @@ def field_groups(pieces: Sequence[SpilledRows], group_bytes: int) -> list[tuple[
 def spill(path: Path, identity: bytes, rows: CodedRows, bad: Bad) -> SpilledRows:
     """Write a parsed piece; it appears under its name when it is whole."""
     remarks = json.dumps([bad.count, bad.examples, bad.runs]).encode()
-    sizes, parts = [len(rows.labels), len(remarks)], [rows.labels.data]
-    for codes, categories in zip(rows.codes, rows.categories, strict=True):
-        ends, texts = _text_buffers(categories)
+    sizes = [len(rows.labels), len(remarks), rows.weights is not None, rows.times is not None]
+    parts = [rows.labels.data, *_data(rows.weights, np.float32), *_data(rows.times, np.int64)]
+    for field in rows.fields:
+        ends, texts = _text_buffers(field.categories)
         width = next(width for width in _CODES if len(ends) <= 1 << 8 * width)
-        sizes += [width, len(ends), len(texts)]
-        parts += [codes.astype(_CODES[width]).data, ends.data, texts.data]
+        sizes += [width, len(field.codes), len(ends), len(texts), field.counts is not None, field.factors is not None]
+        sizes += field.extent()
+        parts += [field.codes.astype(_CODES[width]).data, ends.data, texts.data]
+        parts += [*_data(field.counts, np.int32), *_data(field.factors, np.float32)]
     table = np.array(sizes, dtype=np.int64)
     content = b"".join([np.int64(len(table)).tobytes(), table.data, *parts, remarks])
     with atomic(path, synced=False) as out:  # it carries a checksum
@@ -151,8 +181,16 @@ def spill(path: Path, identity: bytes, rows: CodedRows, bad: Bad) -> SpilledRows
     return SpilledRows(path, table)
 
 
+def _data(array: NDArray[Any] | None, dtype: Any) -> list[memoryview]:
+    return [] if array is None else [np.ascontiguousarray(array, dtype=dtype).data]
+
+
 def _text_buffers(categories: Any) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """Ends of the texts, counted from the first one's start, and their bytes."""
+    import pyarrow as pa
+
+    if categories.type != pa.string():
+        categories = categories.cast(pa.string())
     _, offsets, data = categories.buffers()
     if not len(categories):
         return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.uint8)

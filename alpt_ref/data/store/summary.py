@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import PARTS
@@ -18,14 +19,15 @@ def describe(dataset: ClickDataset) -> dict[str, Any]:
     -------
     dict
         name, rows, label_rate, fields, n, parts (rows and label rate of train, valid, test; rate None without rows),
-        vocabulary (per field: name and size, out-of-vocabulary id included), checksums (per file), fingerprint, info.
+        weights (least, mean and most, where rows have some), vocabulary (per field: name and size, out-of-vocabulary id
+        included, and most values of a row where these are several), checksums (per file), fingerprint, info.
     """
     parts = {}
     for part, code in PARTS.items():
         labels = dataset.labels[dataset.split == code]
         rate = float(np.mean(labels, dtype=np.float64)) if len(labels) else None
         parts[part] = {"rows": len(labels), "label_rate": rate}
-    sizes = zip(dataset.field_names, dataset.field_sizes, strict=True)
+    sizes = zip(dataset.field_names, dataset.field_sizes, dataset.slots_of_fields, strict=True)
     return {
         "name": dataset.name,
         "rows": dataset.rows,
@@ -33,11 +35,19 @@ def describe(dataset: ClickDataset) -> dict[str, Any]:
         "fields": dataset.fields,
         "n": dataset.n,
         "parts": parts,
-        "vocabulary": [{"field": name, "size": size} for name, size in sizes],
+        **({} if dataset.weights is None else {"weights": _range(dataset.weights)}),
+        "vocabulary": [
+            {"field": name, "size": size, **({"slots": slots} if slots > 1 else {})} for name, size, slots in sizes
+        ],
         "checksums": {name: entry["sha256"] for name, entry in dataset.manifest["files"].items()},
         "fingerprint": dataset.fingerprint,
         "info": dataset.info,
     }
+
+
+def _range(weights: NDArray[np.float32]) -> dict[str, float]:
+    mean = float(np.mean(weights, dtype=np.float64))
+    return {"least": float(weights.min()), "mean": mean, "most": float(weights.max())}
 
 
 def describe_text(dataset: ClickDataset) -> str:
@@ -63,7 +73,13 @@ def describe_text(dataset: ClickDataset) -> str:
         lines.append(f"  left out {bad['count']:,} bad rows; the first of them:")
         lines += [f"    line {row['line']}: {row['reason']}" for row in bad["examples"][:5]]
     lines += [f"  {key} {dataset.info[key]:.5f}" for key in OPTIMA if key in dataset.info]
-    lines.append("  ids per field: " + ", ".join(f"{row['field']} {row['size']:,}" for row in summary["vocabulary"]))
+    if "weights" in summary:
+        lines.append("  weights of the rows: {least:g} to {most:g}, {mean:g} on average".format(**summary["weights"]))
+    listed = [
+        f"{row['field']} {row['size']:,}" + (f" (up to {row['slots']} values a row)" if "slots" in row else "")
+        for row in summary["vocabulary"]
+    ]
+    lines.append("  ids per field: " + ", ".join(listed))
     lines += [f"  sha256 {digest}  {name}" for name, digest in summary["checksums"].items()]
     lines.append(f"  fingerprint {summary['fingerprint']}")
     return "\n".join(lines)

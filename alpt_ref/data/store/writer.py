@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.files import hidden, require_outside, sync, sync_folder
-from alpt_ref.data.store.reader import ARRAY_DTYPES, FORMAT, MANIFEST, VERSION, fingerprint_of, read_manifest
+from alpt_ref.data.store.reader import ARRAY_DTYPES, MANIFEST, read_manifest, sealed
 from alpt_ref.errors import InputError
 
 HEADER_BYTES = 128
@@ -176,8 +176,7 @@ class StoreWriter:
         """Write the manifest from `head`, sync, rename to the target; the store's fingerprint."""
         with writing_to(self.folder):
             files = {name: writer.close() for name, writer in self._arrays.items()}
-            manifest = {**head, "format": FORMAT, "version": VERSION, "files": files}
-            manifest["fingerprint"] = fingerprint_of(manifest)
+            manifest = sealed(head, files)
             with (self.scratch / MANIFEST).open("x", encoding="ascii") as out:
                 out.write(json.dumps(manifest, sort_keys=True, indent=1, allow_nan=False) + "\n")
                 sync(out)

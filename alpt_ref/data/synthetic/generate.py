@@ -233,14 +233,16 @@ def _text(column: Column, number: int, ranks: NDArray[np.uint32]) -> Any:
     return pa.StringArray.from_buffers(len(ranks), pa.py_buffer(ends * np.int32(8)), pa.py_buffer(digits))
 
 
-def check_generate(shape: str, rows: int, seed: int) -> None:
+def check_generate(shape: str, rows: int, seed: int, day: int | None = None) -> None:
     """InputError where an argument of `iter_raw_text` is outside its range."""
-    RawText(shape, seed)
+    from alpt_ref.data.synthetic.days import text_source
+
+    text_source(shape, seed, day)
     _check.whole_number("rows", rows, 1, 2**40)
 
 
 def iter_raw_text(
-    shape: str, rows: int, *, seed: int = 0, compress: bool = False, workers: int | None = None
+    shape: str, rows: int, *, seed: int = 0, day: int | None = None, compress: bool = False, workers: int | None = None
 ) -> Generator[tuple[int, bytes], None, None]:
     """(Rows so far, next piece of the file), memory bounded by a few blocks.
 
@@ -250,6 +252,8 @@ def iter_raw_text(
     rows : int
     seed : int
         Of all draws.
+    day : int, optional
+        Rows of this day, counted from 1; see `days`.
     compress : bool
         Pieces are members of a gzip file; the bytes do not depend on the time.
     workers : int, optional
@@ -260,8 +264,10 @@ def iter_raw_text(
     InputError
         An argument is outside its range.
     """
-    check_generate(shape, rows, seed)
-    source, count = RawText(shape, seed), worker_count(workers)
+    from alpt_ref.data.synthetic.days import text_source
+
+    check_generate(shape, rows, seed, day)
+    source, count = text_source(shape, seed, day), worker_count(workers)
     _ = source.bias, _hex_digits()  # computed once, before there are threads
 
     def piece(number: int) -> tuple[int, bytes]:
@@ -280,13 +286,14 @@ def write_raw_text(
     rows: int,
     *,
     seed: int = 0,
+    day: int | None = None,
     compress: bool = False,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write a raw click file to an open binary stream; `progress` is called with the rows of each piece."""
     done = 0
-    for end, text in iter_raw_text(shape, rows, seed=seed, compress=compress, workers=workers):
+    for end, text in iter_raw_text(shape, rows, seed=seed, day=day, compress=compress, workers=workers):
         out.write(text)
         if progress is not None:
             progress(end - done)

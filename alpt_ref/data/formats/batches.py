@@ -1,0 +1,98 @@
+"""Rows held as Arrow record batches, whatever they come from, in pieces of bounded length."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.data.formats.coded import CodedRows
+from alpt_ref.data.formats.faulty import FaultyLines
+from alpt_ref.data.formats.schema_rows import RowPlan, code_rows
+from alpt_ref.errors import InputError
+
+PIECE_ROWS = 1 << 16
+"""Most rows of a piece."""
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """Some rows of a table.
+
+    Parameters
+    ----------
+    source : int
+        Index of the table among those of a reader.
+    name : str
+        Of the table, for messages.
+    plan : RowPlan
+    first : int
+        1-based number of the first row.
+    rows : int
+    load : callable
+        The rows as an Arrow record batch or table that has the needed columns; called in any thread.
+    key : bytes, optional
+        Names the rows; None: their contents do.
+    """
+
+    source: int
+    name: str
+    plan: RowPlan
+    first: int
+    rows: int
+    load: Callable[[], Any]
+    key: bytes | None = None
+
+    def identity(self) -> bytes:
+        """Digest of the plan and the rows."""
+        digest = hashlib.blake2b(self.plan.key, digest_size=32)
+        digest.update(np.array([self.first, self.rows], np.int64).tobytes())
+        digest.update(_contents(self.load(), self.plan) if self.key is None else self.key)
+        return digest.digest()
+
+    def parse(self) -> tuple[CodedRows, FaultyLines]:
+        """The good rows, and the others with their reasons."""
+        batch, faulty = self.load(), FaultyLines(self.first, self.rows)
+        try:
+            columns = {name: whole_array(batch.column(name)) for name in self.plan.needed}
+            return code_rows(self.plan, columns, faulty, np.arange(self.rows)), faulty
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+
+def whole_array(column: Any) -> Any:
+    """A column as one Arrow array."""
+    import pyarrow as pa
+
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):  # texts of over 2 GiB
+        raise InputError(f"{column.nbytes:,} bytes in {len(column):,} rows, more than can be read at once")
+    return whole
+
+
+def _contents(batch: Any, plan: RowPlan) -> bytes:
+    """The needed columns in Arrow's own form, so that equal rows give equal bytes wherever they lie in memory."""
+    import pyarrow as pa
+
+    table = pa.table({name: batch.column(name) for name in plan.needed})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as out:
+        out.write_table(table)
+    return hashlib.blake2b(sink.getvalue(), digest_size=32).digest()
+
+
+def ranges(rows: int) -> Iterator[tuple[int, int]]:
+    """First row and number of rows of each piece."""
+    for first in range(0, rows, PIECE_ROWS):
+        yield first, min(PIECE_ROWS, rows - first)
+
+
+def slices_of(batch: Any) -> Iterator[Any]:
+    """A record batch or table in pieces."""
+    for first, rows in ranges(batch.num_rows):
+        yield batch if rows == batch.num_rows else batch.slice(first, rows)

@@ -1,0 +1,66 @@
+"""From a raw row (a dict) to ids, as the model was trained: `Encoder().ids(row)`; reads vocabulary.json beside it."""
+
+import bisect
+import datetime
+import json
+import math
+import pathlib
+import re
+
+HERE, UTC = pathlib.Path(__file__).parent, datetime.timezone.utc  # noqa: UP017 - older Pythons serve, too
+NUMBER = re.compile(r"[+-]?([0-9]+|([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,9})?)", re.ASCII)
+WORDS = {"": "", "nan": "", "true": 1, "false": 0}
+
+
+class Encoder:
+    """Raises KeyError for a column that is not there (None is a missing value), ValueError for what cannot be read."""
+
+    def __init__(self, file=HERE / "vocabulary.json"):
+        content = file if isinstance(file, dict) else json.loads(pathlib.Path(file).read_text("utf-8"))
+        self.missing, self.time_format, self.fields = {"", *content["missing"]}, content["time_format"], []
+        for field in content["fields"]:
+            index = {text: field["first_id"] + place for place, text in enumerate(field["categories"], 1)}
+            edges = sorted((float(text), text) for text in index if text and field["binning"] == "quantile")
+            self.fields.append((field, index, edges))
+
+    def ids(self, row):
+        """One id a field; a value without an id of its own has its field's first one."""
+        return [index.get(self.category(f, edges, row[f["column"]]), f["first_id"]) for f, index, edges in self.fields]
+
+    def category(self, field, edges, value):
+        """The text under which the vocabulary knows a value."""
+        if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value or value in self.missing:
+            return ""
+        if field["kind"] == "calendar":
+            day = self.moment(value)
+            return str({"hour": day.hour, "weekday": day.weekday(), "weekend": int(day.weekday() > 4)}[field["part"]])
+        if field["type"] == "text":
+            if isinstance(value, (float, bool)) or not (isinstance(value, str) or hasattr(value, "__index__")):
+                raise ValueError(f"{value!r} is neither a text nor a whole number")
+            return str(value)
+        number = self.number(str(value).strip(" \t"))
+        if number == "" or field["binning"] == "identity":
+            return str(number)
+        if field["binning"] == "log":
+            return str(math.floor(math.log(number) ** 2) if number > 2 else int(number))
+        return edges[max(bisect.bisect_right(edges, (number, "\uffff")) - 1, 0)][1] if edges else ""
+
+    def number(self, text):
+        """3, 3.0, 03 and 3e0 are one number."""
+        found = NUMBER.fullmatch(text)
+        value = WORDS.get(text.lower()) if found is None else float(text) if found[2] else int(text)
+        if value is None or value in (math.inf, -math.inf):
+            raise ValueError(f"{text!r} is no finite number")
+        return value if value == "" or value != int(value) else int(value)
+
+    def moment(self, value):
+        """A time, in UTC: by the schema's format, else seconds since 1970 or ISO 8601."""
+        if not isinstance(value, datetime.datetime):
+            text = str(value)
+            if self.time_format:
+                value = datetime.datetime.strptime(text, self.time_format)
+            elif re.fullmatch(r"[+-]?[0-9]{1,19}", text, re.ASCII):
+                return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=int(text))
+            else:
+                value = datetime.datetime.fromisoformat(text.replace(" UTC", "Z").replace("Z", "+00:00"))
+        return value.astimezone(UTC) if value.tzinfo else value

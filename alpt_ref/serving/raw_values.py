@@ -1,0 +1,112 @@
+"""Rows as a program has them to ids: dicts by the encoder that exports carry, frames as the readers code them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.data.fields import offsets_of
+from alpt_ref.errors import InputError
+from alpt_ref.serving.encode import Encoder
+from alpt_ref.serving.vocabulary_file import content_of
+
+if TYPE_CHECKING:
+    from alpt_ref.data.schema import Schema
+    from alpt_ref.data.vocabulary import Vocabulary
+
+Ids = NDArray[np.int64]
+_UNREADABLE = (TypeError, ValueError, OverflowError)
+
+
+class RowEncoder:
+    """Ids of raw rows; for dicts it keeps the vocabulary as dictionaries, some hundred bytes a category."""
+
+    def __init__(self, schema: Schema, vocabulary: Vocabulary) -> None:
+        """Nothing is read before it is needed."""
+        self._schema, self._vocabulary = schema, vocabulary
+        self._encoder: Encoder | None = None
+        self._columns = tuple(dict.fromkeys(field.column for field in schema.fields))
+
+    def of_dicts(self, rows: Sequence[Mapping[str, Any]]) -> Ids:
+        """Ids of rows that are mappings from column to value: int64 (rows, fields).
+
+        Raises
+        ------
+        InputError
+            A row lacks a column, or a value cannot be read as its field asks.
+        """
+        if self._encoder is None:  # two threads may both make one, which does no harm
+            self._encoder = Encoder(content_of(self._schema, self._vocabulary))
+        encoder, coded = self._encoder, []
+        try:
+            for row in rows:
+                coded.append(encoder.ids(row))
+        except (KeyError, *_UNREADABLE) as error:
+            raise InputError(self._sentence(encoder, len(coded), rows[len(coded)], error)) from None
+        return np.array(coded, np.int64)
+
+    def of_frame(self, frame: Any) -> Ids:
+        """Ids of the rows of a pandas or polars frame, an Arrow table or the like, by the names of its columns."""
+        from alpt_ref.data.formats.faulty import FaultyLines
+        from alpt_ref.data.formats.schema_rows import RowPlan, code_rows
+
+        plan, table = RowPlan(self._schema, labelled=False), arrow_table(frame)
+        plan.require(table.column_names, "the frame")
+        columns = {name: table.column(name).combine_chunks() for name in plan.needed}
+        count = table.num_rows
+        if not count:
+            raise InputError("the frame has no rows; nothing is to be scored")
+        faulty = FaultyLines(0, count)
+        coded = code_rows(plan, columns, faulty, np.arange(count))
+        if faulty.count:
+            row, reason = faulty.examples[0]
+            raise InputError(f"row {row}: {reason}")
+        vocabulary = self._vocabulary
+        offsets = offsets_of(vocabulary.field_sizes)
+        ids = np.empty((count, len(coded.fields)), np.int64)
+        for place, field in enumerate(coded.fields):
+            ids[:, place] = (offsets[place] + vocabulary.local_ids(place, field.categories))[field.codes]
+        return ids
+
+    def _sentence(self, encoder: Encoder, number: int, row: Any, error: Exception) -> str:
+        if not isinstance(row, Mapping):
+            return f"row {number} must be a mapping from column to value, got {type(row).__name__}"
+        lacking = [name for name in self._columns if name not in row]
+        if lacking:
+            return f"row {number} lacks column {lacking[0]!r}; give None where a value is missing"
+        for field, _, edges in encoder.fields:
+            try:
+                encoder.category(field, edges, row[field["column"]])
+            except _UNREADABLE as own:
+                return f"row {number}, column {field['column']!r}: {_reason(own)}"
+        return f"row {number}: {_reason(error)}"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{error}".split())[:200] or type(error).__name__
+
+
+def is_frame(rows: Any) -> bool:
+    """Whether `rows` is a table with named columns."""
+    named = hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__dataframe__")
+    return named or (hasattr(rows, "iloc") and getattr(rows, "ndim", 0) == 2)
+
+
+def arrow_table(frame: Any) -> Any:
+    """The frame as an Arrow table."""
+    import pyarrow as pa
+
+    try:
+        if hasattr(frame, "iloc"):
+            return pa.Table.from_pandas(frame, preserve_index=False)
+        if hasattr(frame, "__arrow_c_stream__"):
+            return pa.table(frame)
+        from pyarrow.interchange import from_dataframe
+
+        return from_dataframe(frame)
+    except (pa.ArrowException, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"the frame cannot be read as an Arrow table ({reason}); give it with plain columns") from None

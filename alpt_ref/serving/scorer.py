@@ -1,0 +1,199 @@
+"""`Scorer`: a trained model held in memory that answers with probabilities, from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.data.fields import offsets_of
+from alpt_ref.errors import InputError
+from alpt_ref.kernels.linalg import single_threaded_blas
+from alpt_ref.serving import exported
+from alpt_ref.serving.arithmetic import FORWARDS
+from alpt_ref.serving.raw_values import RowEncoder, is_frame
+from alpt_ref.serving.rows_of_table import lookup_of
+from alpt_ref.serving.source import ExportSource, of_checkpoint, read_trained, restored_model
+from alpt_ref.training.checkpoint import Checkpoint
+
+SMALL = 64
+"""Up to so many rows plain NumPy is faster than the model's own loops, which have to be started."""
+BATCH = 10_000
+"""Rows at a time, where no run says how many."""
+
+
+class Scorer:
+    """A model that scores rows; load it once.
+
+    Parameters
+    ----------
+    path : path
+        Output folder of a run, a checkpoint's folder, a packed run (`alpt-ref pack`), or an export with its backbone
+        (``alpt-ref export``).
+
+    Raises
+    ------
+    InputError
+        There is none of these, it is damaged, or it is a table without a model.
+
+    Notes
+    -----
+    Threads may share one. Probabilities are those of ``alpt-ref predict``: of a run or packed run with its bits where
+    more than 64 rows are scored at a time in the same batches, else (and from exports) within 1e-6, since fewer rows
+    have float32 sums in another order. An export serves what it holds: ``fbgemm`` below 8 bits and ``tbe`` have step
+    sizes in float16.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from alpt_ref import RunConfig, Scorer, synthetic_clicks, train
+    >>> folder = tempfile.mkdtemp()
+    >>> config = RunConfig().replace("model", dim=4, hidden=(8,)).replace("train", epochs=1, batch_size=200)
+    >>> data = synthetic_clicks(rows=1000, fields=3, features=60, seed=1)
+    >>> result = train(config, data, output=folder)
+    >>> scorer = Scorer(folder)
+    >>> scorer
+    Scorer(dcn on 3 fields, 60 rows of 4, 8-bit, ids only)
+    >>> 0.0 < scorer.score(data.ids[0]) < 1.0
+    True
+    >>> scorer.score(data.ids[:5]).shape
+    (5,)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        folder = Path(path)
+        self._checkpoint: Checkpoint | None = None
+        if exported.is_export(folder):
+            found = exported.read(folder)
+            self._source, self._forward = found.source, found.forward
+        else:
+            self._checkpoint = read_trained(folder)
+            self._source, self._forward = of_checkpoint(self._checkpoint), None
+        source = self._source
+        if source.kind is None or not source.sizes:
+            raise InputError(f"{path} holds a table without a model; name a run, a packed run or another export")
+        self._offsets = offsets_of(source.sizes)
+        self._lock, self._model, self._encoder = threading.Lock(), None, None
+        if self._forward is None and source.kind in FORWARDS:
+            self._forward = _numpy_forward(source)
+
+    def __repr__(self) -> str:
+        """Model, table and whether raw rows can be scored."""
+        source, table = self._source, self._source.table
+        held = f"{table.n:,} rows of {table.d}, " + (f"{table.bits}-bit" if table.bits < 32 else "float32")
+        rows = "ids only" if source.vocabulary is None else "raw rows"
+        return f"Scorer({source.kind} on {len(source.sizes)} fields, {held}, {rows})"
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The fields in the order of an array of ids."""
+        return self._source.names
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that raw rows must have; empty where only ids can be scored."""
+        schema = self._source.schema
+        return () if schema is None else tuple(dict.fromkeys(field.column for field in schema.fields))
+
+    def score(self, rows: Any) -> Any:
+        """Probabilities of a click.
+
+        Parameters
+        ----------
+        rows : dict, sequence of dicts, frame or integer array
+            One raw row (a mapping from column to value) or several; a pandas or polars frame, an Arrow table or
+            whatever offers the Arrow C stream; or global ids (rows, fields), or (fields,) of one row. None, NaN and ""
+            are missing values; other columns than `columns` are not looked at.
+
+        Returns
+        -------
+        float, or float32 array (rows,)
+            A float for one row that is a dict or a vector of ids.
+
+        Raises
+        ------
+        InputError
+            Rows of another kind, a column that is not there, a value that cannot be read, an id outside its field.
+        """
+        one = isinstance(rows, Mapping) or (isinstance(rows, np.ndarray) and rows.ndim == 1)
+        probabilities = _probabilities(self._logits(self.encode(rows)))
+        return float(probabilities[0]) if one else probabilities
+
+    def encode(self, rows: Any) -> NDArray[np.int64]:
+        """Global ids of rows, int64 (rows, fields): of raw ones by vocabulary and schema; ids are checked."""
+        if isinstance(rows, Mapping):
+            return self._raw().of_dicts((rows,))
+        if is_frame(rows):
+            return self._raw().of_frame(rows)
+        if isinstance(rows, (list, tuple)) and rows and isinstance(rows[0], Mapping):
+            return self._raw().of_dicts(rows)
+        return self._checked(rows)
+
+    def _raw(self) -> RowEncoder:
+        """The encoder of raw rows, made when it is first needed."""
+        if self._encoder is None:
+            source = self._source
+            if source.vocabulary is None or source.schema is None:
+                raise InputError(f"only ids can be scored: the model lacks {source.lacks[0]}; give an array of ids")
+            with self._lock:
+                self._encoder = self._encoder or RowEncoder(source.schema, source.vocabulary)
+        return self._encoder
+
+    def _checked(self, rows: Any) -> NDArray[np.int64]:
+        try:
+            ids = np.asarray(rows)
+        except ValueError:
+            ids = np.zeros(0)
+        ids = ids[None] if ids.ndim == 1 else ids
+        fields = len(self._source.sizes)
+        if ids.dtype.kind not in "iu" or ids.ndim != 2 or ids.shape[1] != fields or not len(ids):
+            raise InputError(
+                f"rows must be dicts, a frame or whole numbers (rows, {fields}), got "
+                f"{type(rows).__name__}{f' of {ids.dtype} {ids.shape}' if isinstance(rows, np.ndarray) else ''}"
+            )
+        if ids.dtype != np.int64:
+            if ids.dtype == np.uint64 and ids.max() > np.iinfo(np.int64).max:
+                raise InputError(f"ids must be below {int(self._offsets[-1])}, got {int(ids.max())}")
+            ids = ids.astype(np.int64)
+        outside = (ids < self._offsets[:-1]) | (ids >= self._offsets[1:])
+        if outside.any():
+            row, field = (int(place) for place in np.argwhere(outside)[0])
+            first, last = int(self._offsets[field]), int(self._offsets[field + 1]) - 1
+            raise InputError(
+                f"row {row}: id {int(ids[row, field])} is none of field {self._source.names[field]}, whose ids are "
+                f"{first} to {last}"
+            )
+        return ids
+
+    def _logits(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        forward = self._forward
+        if forward is not None and (len(ids) <= SMALL or self._checkpoint is None):
+            parts = [forward(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        assert self._checkpoint is not None
+        size, table = self._checkpoint.config.train.eval_batch_size, self._source.table
+        logits = np.empty(len(ids), np.float32)
+        with self._lock, single_threaded_blas():  # the model's buffers are its own
+            self._model = self._model or restored_model(self._checkpoint)
+            for start in range(0, len(ids), size):
+                part = ids[start : start + size]
+                embedding = table.lookup(part.reshape(-1)).reshape(len(part), -1)
+                logits[start : start + size] = self._model.forward(embedding, training=False)
+        return logits
+
+
+def _numpy_forward(source: ExportSource) -> Any:
+    assert source.kind is not None
+    lookup, forward = lookup_of(source.table), FORWARDS[source.kind](source.dense)
+    return lambda ids: forward(lookup(ids))
+
+
+def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As `predict` writes them."""
+    with np.errstate(over="ignore"):
+        probabilities: NDArray[np.float32] = (1.0 / (1.0 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+    return probabilities

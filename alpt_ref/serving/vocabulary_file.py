@@ -1,0 +1,94 @@
+"""``vocabulary.json`` and ``encode.py``: how raw rows become ids where this package is not installed.
+
+The file holds the schema, and for each field in the order of ids its settings, first id and categories: the category at
+place k, from 0, has the id ``first_id + 1 + k``; what is not among them has ``first_id``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpt_ref._util.files import atomic, write_text
+from alpt_ref.data.fields import offsets_of
+from alpt_ref.data.schema import Schema, schema_of, shipped_schemas
+from alpt_ref.data.schema_fields import FieldSpec
+
+if TYPE_CHECKING:
+    from alpt_ref.data.vocabulary import Vocabulary
+
+FILE, MODULE = "vocabulary.json", "encode.py"
+FILES = (FILE, MODULE)
+FORMAT, FORMAT_VERSION = "alpt_ref vocabulary", 1
+TEXT_KINDS = ("movielens",)
+"""Datasets of the package whose categories are their values as they stand."""
+
+
+def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Schema, str]:
+    """How raw rows of a run's data become categories.
+
+    Parameters
+    ----------
+    info : mapping
+        Of the dataset (`ClickDataset.info`).
+    names : tuple of str
+        Its fields.
+
+    Returns
+    -------
+    Schema
+        The data's own; that of the format; else a text column a field.
+    str
+        What it does not say, in a sentence; else empty.
+    """
+    if "schema" in info:
+        return Schema.from_dict(info["schema"], source="the run's schema"), ""
+    kind = str(info.get("source", {}).get("kind", ""))
+    if kind in shipped_schemas() and schema_of(kind).field_names == names:
+        return schema_of(kind), ""
+    values = "number" if kind == "libfm" else "text"
+    schema = Schema(label="label", fields=tuple(FieldSpec(name=name, type=values) for name in names))
+    if kind in ("libfm", *TEXT_KINDS):
+        return schema, ""
+    what = f"format {kind}" if kind else "the data's source"
+    return schema, f"the rules of {what}: its rows must hold categories as that makes them"
+
+
+def content_of(schema: Schema, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What ``vocabulary.json`` holds, as plain values."""
+    return {**_head(schema), "fields": list(_fields(schema, vocabulary))}
+
+
+def write(folder: Path, schema: Schema, vocabulary: Vocabulary) -> None:
+    """Write ``vocabulary.json``, a field at a time, and ``encode.py``."""
+    with atomic(folder / FILE) as stream:
+        head = json.dumps(_head(schema), ensure_ascii=False, indent=1)
+        stream.write(head.removesuffix("\n}").encode() + b',\n "fields": [')
+        for number, field in enumerate(_fields(schema, vocabulary)):
+            text = json.dumps(field, ensure_ascii=False, allow_nan=False)
+            stream.write((",\n  " if number else "\n  ").encode() + text.encode())
+        stream.write(b"\n ]\n}\n")
+    write_text(folder / MODULE, Path(__file__).with_name(MODULE).read_text(encoding="utf-8"))
+
+
+def _head(schema: Schema) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "schema": schema.to_dict(),
+        "missing": list(schema.text.missing),
+        "time_format": schema.time_format,
+    }
+
+
+def _fields(schema: Schema, vocabulary: Vocabulary) -> Iterator[dict[str, Any]]:
+    offsets = offsets_of(vocabulary.field_sizes)
+    for number, field in enumerate(schema.fields):
+        settings = {name: getattr(field, name) for name in ("name", "column", "kind", "type")}
+        settings["binning"] = field.binning if field.kind == "numeric" else "identity"
+        if field.kind == "calendar":
+            settings["part"] = field.part
+        categories = vocabulary.categories(number)
+        yield {**settings, "first_id": int(offsets[number]), "categories": categories}

@@ -1,0 +1,171 @@
+"""What is guessed from the first rows of a log, that it can be read as it stands, and that it says why."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from alpt_ref.data.schema_guess import guess_schema
+from alpt_ref.errors import InputError
+
+from .files import random_criteo, write
+
+ROWS = 60
+
+
+def columns() -> dict[str, list[str]]:
+    random = np.random.default_rng(0)
+    pick = lambda texts: [texts[int(place)] for place in random.integers(0, len(texts), ROWS)]  # noqa: E731
+    return {
+        "request_id": [f"{1000 + 7 * row:x}" for row in range(ROWS)],
+        "isClicked": pick(["0", "0", "0", "1"]),
+        "site": pick(["a", "b", "c"]),
+        "advertiser_id": [str(int(number)) for number in random.integers(0, 30, ROWS)],
+        "duration": [str(int(number)) for number in random.permutation(10 * ROWS)[:ROWS] * 3],
+        "age": [("NULL" if row % 9 == 0 else str(row % 12)) for row in range(ROWS)],
+        "price": [f"{number:.3f}" for number in random.exponential(10, ROWS)],
+        "genres": pick(["drama|crime", "drama", "sf|crime|drama", "sf"]),
+        "created_at": [f"2024-03-{1 + row // 24:02d}T{row % 24:02d}:00:00Z" for row in range(ROWS)],
+        "market": ["x"] * ROWS,
+        "note": [f"all of it, {number}" for number in random.permutation(ROWS)],
+        "sample_weight": [f"{1 + row % 3}" for row in range(ROWS)],
+    }
+
+
+def delimited(columns: dict[str, list[str]], delimiter: str, header: bool = True) -> str:
+    rows = [*([list(columns)] if header else []), *zip(*columns.values(), strict=True)]
+    quoted = [[f'"{text}"' if delimiter in text else text for text in row] for row in rows]
+    return "\n".join(map(delimiter.join, quoted)) + "\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_a_log_with_everything(tmp_path: Path, delimiter: str) -> None:
+    name = "log.csv.gz" if delimiter == "," else "log.csv"
+    guessed = guess_schema(write(tmp_path / name, delimited(columns(), delimiter)))
+    schema = guessed.schema()
+    assert (guessed.label, schema.label) == ("isClicked", "isClicked")
+    assert {field.name: field.kind for field in schema.fields} == {
+        "site": "categorical", "advertiser_id": "categorical", "age": "categorical", "duration": "numeric",
+        "price": "numeric", "genres": "multi",
+    }  # fmt: skip
+    by_name = {field.name: field for field in schema.fields}
+    assert (by_name["duration"].binning, by_name["price"].binning) == ("log", "quantile")
+    assert by_name["genres"].separator == "|"
+    assert (schema.time, schema.weight, schema.id) == ("created_at", "sample_weight", ("request_id",))
+    assert (schema.text.delimiter, schema.text.header, schema.text.missing) == (delimiter, True, ("NULL",))
+    for said in ("by its name and values", "the same value in every row", "no value comes twice"):
+        assert said in guessed.toml
+
+
+def test_a_file_without_a_header(tmp_path: Path) -> None:
+    schema = guess_schema(write(tmp_path / "log", delimited(columns(), "\t", header=False))).schema()
+    assert schema.text.header is False
+    assert schema.text.columns == tuple(f"column_{number}" for number in range(1, 13))
+    assert schema.label == "column_2"
+    assert {field.name: field.kind for field in schema.fields}["column_8"] == "multi"
+
+
+def test_types_of_a_parquet_file_decide(tmp_path: Path) -> None:
+    rows = 40
+    table = pa.table(
+        {
+            "user": pa.array([f"u{row % 7}" for row in range(rows)]).dictionary_encode(),
+            "tags": pa.array([[1, 2], [2], [], [3, 1]] * 10),
+            "seen": pa.array([row * 86_400 for row in range(rows)], pa.timestamp("s")),
+            "premium": pa.array([True, False] * 20),
+            "amount": pa.array([row * 1.25 for row in range(rows)]),
+            "code": pa.array([float(row % 3) for row in range(rows)]),
+            "raw": pa.array([b"x"] * rows),
+            "target": pa.array([row % 5 == 0 for row in range(rows)]),
+        }
+    )
+    pq.write_table(table, tmp_path / "log.parquet")
+    for source in (tmp_path / "log.parquet", table, table.to_pandas()[["user", "target", "premium", "amount"]]):
+        schema = guess_schema(source).schema()
+        kinds = {field.name: (field.kind, field.type) for field in schema.fields}
+        assert schema.label == "target"
+        assert kinds["user"] == ("categorical", "text")
+        assert kinds["premium"] == ("categorical", "number")
+        assert kinds["amount"] == ("numeric", "number")
+    schema = guess_schema(tmp_path / "log.parquet").schema()
+    kinds = {field.name: (field.kind, field.type) for field in schema.fields}
+    assert kinds["tags"][0] == "multi"
+    assert kinds["code"] == ("categorical", "number")
+    assert schema.time == "seen"
+    assert "raw" not in kinds
+    assert schema.text == type(schema.text)()
+
+
+def test_a_label_that_cannot_be_guessed_leaves_a_line_to_fill_in(tmp_path: Path) -> None:
+    text = "a,b,c\n" + "".join(f"{row % 2},{row % 3 % 2},{row % 5}\n" for row in range(30))
+    guessed = guess_schema(write(tmp_path / "log", text))
+    assert guessed.label is None
+    assert '# FILL IN the column of the label: columns of 0 and 1 are a, b.\nlabel = ""\n' in guessed.toml
+    with pytest.raises(InputError, match="no column could be guessed to be the label"):
+        guessed.schema()
+    plain = tomllib.loads(guessed.toml)
+    assert plain["categorical"] == ["a", "b", "c"]
+    assert guess_schema(write(tmp_path / "log", text.replace("b", "clk"))).label == "clk"
+
+
+@pytest.mark.parametrize(
+    ("values", "settings"),
+    [(["yes", "no"], {"positive": ["yes"], "negative": ["no"]}), (["True", "False"], {}), (["1", "-1"], {})],
+)
+def test_labels_in_other_words(tmp_path: Path, values: list[str], settings: dict[str, list[str]]) -> None:
+    text = "x,response\n" + "".join(f"{row % 4},{values[row % 2]}\n" for row in range(30))
+    guessed = guess_schema(write(tmp_path / "log", text))
+    plain = tomllib.loads(guessed.toml)
+    assert guessed.label == "response"
+    assert {key: plain[key] for key in ("positive", "negative") if key in plain} == settings
+    assert "50.0 % positive" in guessed.toml
+    assert guessed.schema().label_of(values[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "time_format"),
+    [
+        ("hour", "14102{}0{}", "%y%m%d%H"),
+        ("ts", "17000000{}{}", None),
+        ("event_time", "17000000{}{}000", None),
+        ("date", "2024010{}", "%Y%m%d"),
+        ("x", "0{}.05.2024", "%d.%m.%Y"),
+    ],
+)
+def test_times(tmp_path: Path, name: str, value: str, time_format: str | None) -> None:
+    rows = (f"{row % 2},{value.format(1 + row % 8, row % 9)},{row % 3}\n" for row in range(40))
+    text = f"click,{name},c\n" + "".join(rows)
+    schema = guess_schema(write(tmp_path / "log", text)).schema()
+    assert (schema.time, schema.time_format) == (name, time_format)
+    assert schema.field_names == ("c",)
+
+
+def test_a_file_that_has_a_schema_already_is_known(tmp_path: Path) -> None:
+    text = "\n".join(random_criteo(50)) + "\n"
+    assert "--schema criteo may be all you need" in guess_schema(write(tmp_path / "train.txt", text)).toml
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no rows"),
+        ("a,b\n", "holds a header and no rows"),
+        ("one\ntwo\nthree\n", "shows no delimiter"),
+        ("1 3:1 4:1\n0 3:1 5:1\n", "holds libfm rows.*needs? no schema; read it with --libfm"),
+        ("click,x\n" + "1,q\n0,q\n" * 9, "has no column that could be a field .x: the same value in every row"),
+    ],
+)
+def test_refusals(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        guess_schema(write(tmp_path / "log", text))
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.parquet", b"PAR1 and nothing else PAR1")
+    with pytest.raises(InputError, match=r"log\.parquet cannot be read"):
+        guess_schema(path)
