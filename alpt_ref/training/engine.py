@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
+from alpt_ref.tables.checks import CheckedIds
+from alpt_ref.tables.unique_rows import sum_gradients
 from alpt_ref.training import batches
 from alpt_ref.training.build import State, build, restore, snapshot, split_state
 from alpt_ref.training.config import RunConfig
@@ -209,6 +212,7 @@ class CpuEngine(Engine):
         at = positions(batch.ids, batch.values, self.dataset.slots)
         ids = table.checked_ids(at.ids)
         loss, grads = self._pass(table.lookup(ids), batch, at)
+        scale = self._limit(ids, grads)
         if self._two_pass is None:
             table.apply_gradients(ids, grads, lr=rates["table"], batch_size=b)
             self.dense.step(model.params, model.grads, lr=rates["dense"])
@@ -216,8 +220,24 @@ class CpuEngine(Engine):
         pending = self._two_pass.begin_update(ids, grads, lr=rates["table"])
         self.dense.step(model.params, model.grads, lr=rates["dense"])
         _, grads = self._pass(self._two_pass.lookup_pending(pending), batch, at, second=True)
+        if scale != 1.0:
+            grads *= scale
         self._two_pass.finish_update(pending, grads, batch_size=b)
         return loss
+
+    def _limit(self, ids: CheckedIds, grads: NDArray[np.float32]) -> np.float32:
+        """Scale all gradients of a step, in place, to a 2-norm of at most ``train.max_gradient_norm``; the factor."""
+        most, own = self.config.train.max_gradient_norm, self.model.grads.values()
+        if most is None:
+            return np.float32(1.0)
+        rows, finite = sum_gradients(ids.unique, grads)
+        norm = math.sqrt(sum(float(np.square(one, dtype=np.float64).sum()) for one in (rows, *own)))
+        if not finite or not norm > most:
+            return np.float32(1.0)  # what is not finite the table names
+        scale = np.float32(most / norm)
+        for one in (grads, *own):
+            one *= scale
+        return scale
 
     def _pass(
         self, emb: NDArray[np.float32], batch: batches.Batch, at: Positions, *, second: bool = False

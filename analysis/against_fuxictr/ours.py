@@ -33,6 +33,7 @@ SAME: Changes = {
 
 DENSE: Changes = {"table": {"optimizer": "dense_adam"}}
 PLATEAU: Changes = {"train": {"schedule": "plateau"}}
+CLIP: Changes = {"train": {"max_gradient_norm": 10.0}}
 ALPT: Changes = {"table": {"method": "alpt", "bits": 8, "rounding": "sr"}}
 
 
@@ -53,11 +54,13 @@ VARIANTS: dict[str, Changes] = {
     "dense, plateau": both(DENSE, PLATEAU),
     "dense, plateau, initial std 1e-4": both(DENSE, PLATEAU, {"table": {"init_std": 1e-4}}),
     "dense, plateau, initial std .01": both(DENSE, PLATEAU, {"table": {"init_std": 1e-2}}),
-    "dense, plateau, as FuxiCTR starts": both(DENSE, PLATEAU, {"table": {"init_std": 1e-4}}),
+    "as FuxiCTR": both(DENSE, PLATEAU, CLIP, {"table": {"init_std": 1e-4}}),
+    "dense, plateau, norm 10": both(DENSE, PLATEAU, CLIP),
     "ALPT 8 bits, lazy": ALPT,
     "ALPT 8 bits, dense, plateau": both(ALPT, DENSE, PLATEAU),
+    "ALPT 8 bits, dense, plateau, norm 10": both(ALPT, DENSE, PLATEAU, CLIP),
 }
-"""Name -> what it changes in `SAME`; names with "normal" or "FuxiCTR starts" draw dense weights from a normal law."""
+"""Name -> what it changes in `SAME`; "normal dense weights" and "as FuxiCTR" draw those as FuxiCTR does."""
 
 
 def config(changes: Changes, seed: int) -> RunConfig:
@@ -98,7 +101,7 @@ def measure(name: str, data: ClickDataset, split: int, seed: int) -> dict[str, A
 
     settings = config(VARIANTS[name], seed)
     started, cpu = time.perf_counter(), time.process_time()
-    with dense_weights("normal" in name or "FuxiCTR starts" in name):
+    with dense_weights(name in ("normal dense weights", "as FuxiCTR")):
         result = train(settings, data)
     epochs = len(result.history)
     return {
