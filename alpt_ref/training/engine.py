@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,12 +29,11 @@ from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
-from alpt_ref.tables.checks import CheckedIds
-from alpt_ref.tables.unique_rows import sum_gradients
 from alpt_ref.training import batches
 from alpt_ref.training.build import State, build, restore, snapshot, split_state
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.evaluation import evaluate
+from alpt_ref.training.gradient_norm import limit_gradients
 from alpt_ref.training.pooling import Positions, positions
 from alpt_ref.training.weights import ClassWeights
 
@@ -140,8 +138,9 @@ class Engine(ABC):
             Names the step; the engine's state is void then.
         """
 
-    def settle(self) -> None:  # noqa: B027  # nothing to do where no row misses a move
+    def settle(self) -> None:
         """Bring all rows of the table up to date (`EmbeddingTable.settle`): after an epoch, before it is measured."""
+        self.table.settle()
 
     @abstractmethod
     def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
@@ -182,8 +181,8 @@ class CpuEngine(Engine):
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
         self.table, self.model = build(config, dataset)
-        dense = config.model
-        self.dense = make_dense_optimizer(dense.optimizer, lr=dense.lr, weight_decay=dense.weight_decay)
+        own = config.model
+        self.dense = make_dense_optimizer(own.optimizer, lr=own.lr, weight_decay=own.weight_decay)
         twice = config.table.two_pass or "two_pass" not in config.table.entry.settings
         self._two_pass: Any = self.table if self.table.two_pass_capable and twice else None
 
@@ -212,7 +211,7 @@ class CpuEngine(Engine):
         at = positions(batch.ids, batch.values, self.dataset.slots)
         ids = table.checked_ids(at.ids)
         loss, grads = self._pass(table.lookup(ids), batch, at)
-        scale = self._limit(ids, grads)
+        scale = limit_gradients(self.config.train.max_gradient_norm, ids, grads, model.grads)
         if self._two_pass is None:
             table.apply_gradients(ids, grads, lr=rates["table"], batch_size=b)
             self.dense.step(model.params, model.grads, lr=rates["dense"])
@@ -220,24 +219,8 @@ class CpuEngine(Engine):
         pending = self._two_pass.begin_update(ids, grads, lr=rates["table"])
         self.dense.step(model.params, model.grads, lr=rates["dense"])
         _, grads = self._pass(self._two_pass.lookup_pending(pending), batch, at, second=True)
-        if scale != 1.0:
-            grads *= scale
-        self._two_pass.finish_update(pending, grads, batch_size=b)
+        self._two_pass.finish_update(pending, grads * scale if scale != 1.0 else grads, batch_size=b)
         return loss
-
-    def _limit(self, ids: CheckedIds, grads: NDArray[np.float32]) -> np.float32:
-        """Scale all gradients of a step, in place, to a 2-norm of at most ``train.max_gradient_norm``; the factor."""
-        most, own = self.config.train.max_gradient_norm, self.model.grads.values()
-        if most is None:
-            return np.float32(1.0)
-        rows, finite = sum_gradients(ids.unique, grads)
-        norm = math.sqrt(sum(float(np.square(one, dtype=np.float64).sum()) for one in (rows, *own)))
-        if not finite or not norm > most:
-            return np.float32(1.0)  # what is not finite the table names
-        scale = np.float32(most / norm)
-        for one in (grads, *own):
-            one *= scale
-        return scale
 
     def _pass(
         self, emb: NDArray[np.float32], batch: batches.Batch, at: Positions, *, second: bool = False
@@ -249,10 +232,6 @@ class CpuEngine(Engine):
             require_finite("loss", loss)
             grads = at.spread(self.model.backward(dlogits, params=not second), emb.shape[1])
         return float(loss), grads  # whose numbers the table looks at, once, while it sums them
-
-    def settle(self) -> None:
-        """See `Engine.settle`."""
-        self.table.settle()
 
     def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""

@@ -71,7 +71,7 @@ def of_terms(cell: Cell, known: Constants, broken: Broken = WHOLE) -> list[float
 
 
 def rounded(values: NDArray[np.float64], low: int, high: int, nearest: bool) -> NDArray[np.float64]:
-    """Probabilities (len(values), codes) of the codes that these values are rounded to, those beyond the box clipped."""
+    """Probabilities (len(values), codes) of the codes that these values are rounded to, clipped to the box before."""
     values = np.clip(values, low, high)
     below = np.floor(values + 0.5) if nearest else np.floor(values)
     share = np.zeros_like(values) if nearest else values - below
