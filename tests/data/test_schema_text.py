@@ -61,9 +61,10 @@ def test_any_delimiter_with_and_without_header(tmp_path: Path, delimiter: str) -
 
 def test_texts_that_stand_for_missing(tmp_path: Path) -> None:
     schema = Schema.from_dict({**PLAIN, "text": {"missing": ["NA", "\\N"]}})
-    clicks = read(write(tmp_path / "a", 'click,site,price\n1,NA,1\n0,"NA",\\N\n1,x,\n'), schema)
-    assert column(clicks, "site") == ["", "", "x"]
-    assert column(clicks, "price") == ["1", "", ""]
+    clicks = read(write(tmp_path / "a", 'click,site,price\n1,NA,1\n0,"NA",\\N\n1,\\N,\n1,x,\n'), schema)
+    assert column(clicks, "site") == ["", "", "", "x"]
+    assert column(clicks, "price") == ["1", "", "", ""]
+    assert clicks.categories[0] == ["", "x"]
     assert column(read(write(tmp_path / "b", "click,site,price\n1,NA,1\n")), "site") == ["NA"]
 
 
