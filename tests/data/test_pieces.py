@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alpt_ref import RunConfig, train
 from alpt_ref.data import ClickDataset, describe, describe_text
 from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.formats.coded import CodedField
@@ -217,6 +218,23 @@ def test_contents_are_checked_on_saving(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="field's range"):
         dataclasses.replace(dataset, ids=ids).save(tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def test_what_is_put_into_an_opened_store_is_checked_before_it_is_trained_on(tmp_path: Path) -> None:
+    read_raw(reader(rows_by_hand(40))).encode(seed=2).save(tmp_path / "store")
+    opened = ClickDataset.open(tmp_path / "store")
+    ids, split, labels = opened.ids.copy(), opened.split.copy(), opened.labels.copy()
+    ids[3, 0], split[7], labels[39] = opened.n, 3, 2
+    opened.validate(stored=False)
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"ids": ids}, "ids must lie"),
+        ({"split": split}, "split must be 0, 1 or 2"),
+        ({"labels": labels}, "labels must be 0 or 1"),
+        ({"field_sizes": (1, *opened.field_sizes[1:]), "vocabulary": None}, "ids must lie"),
+    ]
+    for change, message in changes:
+        with pytest.raises(InputError, match=message):
+            train(RunConfig(), dataclasses.replace(opened, **change))
 
 
 def test_what_data_info_says() -> None:
