@@ -1,9 +1,9 @@
-"""Whether the numbers in a dataset's arrays keep to their rules; types and shapes are the dataset's own business."""
+"""Whether a dataset's arrays keep to their rules: types and shapes at once, the numbers in them where asked."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
 
 _ROWS_AT_ONCE = 1 << 18
+
+
+def require_array(name: str, array: Any, dtype: type[np.generic], shape: tuple[int | str, ...]) -> None:
+    """InputError unless `array` is a NumPy array of this type and shape, in which a text stands for any length."""
+    wanted = f"{np.dtype(dtype)} of shape ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{name} must be a NumPy array, {wanted}, got a {type(array).__name__}")
+    fits = len(array.shape) == len(shape) and all(
+        isinstance(want, str) or want == has for want, has in zip(shape, array.shape, strict=True)
+    )
+    if array.dtype != dtype or not fits:
+        raise InputError(f"{name} must be {wanted}, got {array.dtype} {array.shape}")
 
 
 def check_contents(dataset: ClickDataset, files: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.contents import check_contents
+from alpt_ref.data.contents import check_contents, require_array
 from alpt_ref.data.fields import PARTS, Part, check_fields, offsets_of
 from alpt_ref.data.store import reader as store
 from alpt_ref.data.store import writer as store_writer
@@ -95,20 +95,15 @@ class ClickDataset:
         check_fields(self.field_names, self.field_sizes)
         if self.slots is not None:
             self._check_slots(self.slots)
-        width = sum(self.slots_of_fields)
-        if self.ids.ndim != 2 or self.ids.dtype != np.uint32 or self.ids.shape[1] != width:
-            raise InputError(f"ids must be uint32 of shape (rows, {width}), got {self.ids.dtype} {self.ids.shape}")
+        require_array("ids", self.ids, np.uint32, ("rows", sum(self.slots_of_fields)))
         if len(self.ids) == 0:
             raise InputError("ids must have at least one row, got none")
-        for label, array in (("labels", self.labels), ("split", self.split)):
-            if array.dtype != np.uint8 or array.shape != (len(self.ids),):
-                raise InputError(f"{label} must be uint8 of shape ({len(self.ids)},), got {array.dtype} {array.shape}")
-        for label, floats, shape in (
-            ("weights", self.weights, (len(self.ids),)),
-            ("values", self.values, self.ids.shape),
-        ):
-            if floats is not None and (floats.dtype != np.float32 or floats.shape != shape):
-                raise InputError(f"{label} must be float32 of shape {shape}, got {floats.dtype} {floats.shape}")
+        require_array("labels", self.labels, np.uint8, (len(self.ids),))
+        require_array("split", self.split, np.uint8, (len(self.ids),))
+        if self.weights is not None:
+            require_array("weights", self.weights, np.float32, (len(self.ids),))
+        if self.values is not None:
+            require_array("values", self.values, np.float32, self.ids.shape)
         if self.vocabulary is not None and self.vocabulary.field_sizes != self.field_sizes:
             raise InputError("vocabulary must have the dataset's field_sizes")
 

@@ -275,6 +275,7 @@ def counted_rows(
 
 
 def default_name(info: Mapping[str, Any]) -> str:
-    """The source file's name without its extensions, else its kind."""
+    """The source file's name without its extensions, "table" for one in memory, else the source's kind."""
     source = info.get("source", {})
-    return Path(source.get("file", "")).name.split(".")[0] or str(source.get("kind", "clicks"))
+    kind = "table" if "table" in source else str(source.get("kind", "clicks"))
+    return Path(source.get("file", "")).name.split(".")[0] or kind

@@ -192,6 +192,9 @@ def test_saving_pickling_and_replacing(tmp_path: Path) -> None:
         ({"slots": (1, 3, 3, 1)}, r"ids must be uint32 of shape \(rows, 8\)"),
         ({"slots": (2, 3, 2, 0)}, "slots must be 4 whole numbers"),
         ({"values": None}, "slots must come with values"),
+        ({"split": [0] * 40}, r"split must be a NumPy array, uint8 of shape \(40,\), got a list"),
+        ({"weights": [1.0] * 40}, "weights must be a NumPy array, float32"),
+        ({"split": None}, "split must be a NumPy array, .* got a NoneType"),
     ],
 )
 def test_types_and_shapes(change: dict[str, Any], message: str) -> None:
