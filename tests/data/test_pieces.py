@@ -203,6 +203,22 @@ def test_types_and_shapes(change: dict[str, Any], message: str) -> None:
         dataclasses.replace(dataset, **change)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"times": np.zeros(40)}, r"times must be int64 of shape \(40,\), got float64"),
+        ({"weights": np.ones(39, np.float32)}, r"weights must be float32 of shape \(40,\)"),
+        ({"parts": np.zeros((40, 1), np.uint8)}, "parts must be uint8"),
+        ({"slots": (1, 3, 2)}, "slots must be 4 numbers"),
+        ({"slots": (1, 3, 3, 1)}, r"codes must have the shape \(40, 8\)"),
+        ({"factors": np.ones((40, 4), np.float32)}, r"factors must be float32 of shape \(40, 7\)"),
+    ],
+)
+def test_types_and_shapes_of_raw_rows(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(read_raw(reader(rows_by_hand(40))), **change)
+
+
 def test_contents_are_checked_on_saving(tmp_path: Path) -> None:
     dataset = read_raw(reader(rows_by_hand(40))).encode()
     assert dataset.values is not None
