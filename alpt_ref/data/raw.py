@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.encoding import DEFAULT_MIN_COUNT as DEFAULT_MIN_COUNT
 from alpt_ref.data.encoding import DEFAULT_SPLIT as DEFAULT_SPLIT
-from alpt_ref.data.encoding import By, RowFacts, encoding_info, split_rows
+from alpt_ref.data.encoding import By, RowFacts, encoding_info, split_rows, time_info
 from alpt_ref.data.encoding import VocabularyRows as VocabularyRows
 from alpt_ref.data.encoding import check_encoding as check_encoding
 from alpt_ref.data.fields import PARTS, FieldPlan, offsets_of
@@ -130,7 +130,8 @@ class RawClicks:
         encoding = encoding_info(
             self.info.get("source", {}).get("kind"), least, vocabulary, split, seed, folds, by, stratify, given
         )
-        parts = split_rows(self._facts(), encoding)
+        facts = self._facts()
+        parts = split_rows(facts, encoding)
         encoding["categories_seen"] = [len(texts) for texts in self.categories]
         plans = self.plans or tuple(FieldPlan(name) for name in self.field_names)
         counted = counted_rows(parts, vocabulary, self.weights)
@@ -146,7 +147,7 @@ class RawClicks:
             parts,
             self.field_names,
             chosen.field_sizes,
-            {**self.info, "encoding": encoding},
+            {**self.info, **time_info(facts, parts), "encoding": encoding},
             chosen,
             weights=self.weights,
             values=laid.values,
@@ -179,8 +180,14 @@ class RawClicks:
         return Laid(ids, values, self.slots)
 
     def _facts(self) -> RowFacts:
-        times = self.times
-        return RowFacts(self.rows, lambda: [self.labels], None if times is None else lambda: [times], self.parts)
+        times, weights = self.times, self.weights
+        return RowFacts(
+            self.rows,
+            lambda: [self.labels],
+            None if times is None else lambda: [times],
+            self.parts,
+            None if weights is None else lambda: [weights],
+        )
 
     def blocks(self) -> list[NDArray[np.int32]]:
         """Codes of each field: int32 arrays (rows, slots of the field)."""
@@ -260,9 +267,11 @@ def counted_rows(
     split: NDArray[np.uint8], vocabulary: str, weights: NDArray[np.float32] | None
 ) -> NDArray[np.bool_] | None:
     """The rows that define the vocabulary, None for all: a row of weight 0 is none of them, any other counts once."""
-    if vocabulary == "train":
-        return (split == PARTS["train"]) if weights is None else (split == PARTS["train"]) & (weights > 0)
-    return None if weights is None else weights > 0
+    present = None if weights is None else np.asarray(weights > 0)
+    if vocabulary != "train":
+        return present
+    of_train = np.asarray(split == PARTS["train"])
+    return of_train if present is None else of_train & present
 
 
 def default_name(info: Mapping[str, Any]) -> str:

@@ -164,7 +164,7 @@ class Vocabulary:
         self,
         categories: Sequence[Any],
         counts: Sequence[NDArray[np.int64]],
-        min_count: int = 1,
+        min_count: int | Sequence[int] = 1,
         keep: Sequence[NDArray[np.bool_]] | None = None,
     ) -> tuple[Vocabulary, Growth]:
         """This vocabulary with new categories at the ends of their fields.
@@ -175,8 +175,8 @@ class Vocabulary:
             Those known already change nothing.
         counts : per field, int64 array (categories of that field,)
             How often each occurs in the new rows.
-        min_count : int
-            Least count that earns a new row.
+        min_count : int, or one a field
+            Least count that earns a new row. Bins of numbers stay as they are.
         keep : per field, bool array (size,), optional
             Local ids that stay; default all. What leaves and is among `categories` may earn a new row.
 

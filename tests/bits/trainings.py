@@ -101,6 +101,8 @@ def table_settings() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"rowmax-{rounding}, {grid}, {bits} bits", one
     for method in ("fp32", "lpt", "alpt", "eco"):
         yield f"{method}, momentum", {"method": method, "optimizer": "momentum", "lr": 0.2}
+    for method in ("fp32", "lpt", "alpt"):
+        yield f"{method}, dense adam", {"method": method, "optimizer": "dense_adam"}
     yield "eco, momentum of 0.5", {"method": "eco", "optimizer": "momentum", "momentum": 0.5, "weight_decay": 0.1}
     yield "rowmax, weight decay", {"method": "rowmax", "weight_decay": 0.1, "optimizer": "sgd"}
 
@@ -151,7 +153,10 @@ def _trained(changes: Changes, data: Callable[[], Any] = dataset) -> dict[str, A
 
 
 def _checkpoint(changes: Changes) -> dict[str, Any]:
-    """Every array of a checkpoint after 11 steps, within an epoch, by meaning."""
+    """Every array of a checkpoint after 11 steps, within an epoch, by meaning.
+
+    Of earlier states releases up to 0.2 keep no dense optimiser, so that theirs is left out: they are compared too.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
         find("train")(config(**changes), dataset(), output=folder, checkpoint_every=11)
@@ -159,7 +164,11 @@ def _checkpoint(changes: Changes) -> dict[str, Any]:
         arrays = find("read_checkpoint")(latest[0]).arrays | {
             f"final/{name}": array for name, array in find("read_checkpoint")(folder).arrays.items()
         }
-    return dict(sorted((_meaning(name), array) for name, array in arrays.items()))
+    kept = {name: array for name, array in arrays.items() if not name.startswith(_LATER)}
+    return dict(sorted((_meaning(name), array) for name, array in kept.items()))
+
+
+_LATER = ("final/optimizer/", "best/optimizer/", "last_good/optimizer/")
 
 
 def _meaning(name: str) -> str:

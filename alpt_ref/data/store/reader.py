@@ -157,12 +157,21 @@ def check_info(folder: Path, info: Mapping[str, Any]) -> None:
         and ("rows" not in bad or valid_runs(bad["rows"], bad["count"])),
         "source": isinstance(info.get("source", ""), (dict, str)),
         "encoding": isinstance(info.get("encoding", {}), dict),
+        "schema": isinstance(info.get("schema", {}), dict),
+        "time": _valid_times(info.get("time", {})),
         **{key: type(info[key]) in (int, float) for key in OPTIMA if key in info},
         "bayes_logloss": "bayes_auc" not in info or type(info.get("bayes_logloss")) in (int, float),
     }
     for part, right in rules.items():
         if not right:
             raise InputError(f"{folder / MANIFEST} has a part info.{part} of unknown form; write the store again")
+
+
+def _valid_times(times: Any) -> bool:
+    """Whether a manifest's times are a first and a last one for some of the parts."""
+    return isinstance(times, dict) and all(
+        isinstance(span, list) and [type(time) for time in span] == [int, int] for span in times.values()
+    )
 
 
 def open_array(folder: Path, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
