@@ -91,9 +91,7 @@ def _places(content: Checkpoint) -> dict[tuple[int, str | None], int]:
     """(field, category) -> row of the table."""
     vocabulary = content.vocabulary
     assert vocabulary is not None
-    texts = [
-        (field, text) for field in range(content.meta["fields"]) for text in [None, *vocabulary.categories(field)]
-    ]
+    texts = [(field, text) for field in range(content.meta["fields"]) for text in [None, *vocabulary.categories(field)]]
     return {name: row for row, name in enumerate(texts)}
 
 
