@@ -32,9 +32,11 @@ SETTINGS: dict[str, Any] = {
     "metrics": ["AUC", "logloss"],
     "embedding_regularizer": None,
     "net_regularizer": None,
+    "max_gradient_norm": 10.0,
+    "embedding_std": 1e-4,
 }
-"""The settings of both sides; what is not here is FuxiCTR's default (the plateau schedule, a gradient norm of at most
-10, embeddings N(0, 1e-4 squared), categories from one row on)."""
+"""The settings of both sides; what is not here is FuxiCTR's default (the plateau schedule, categories from one
+row on). The last two are its defaults, written out because they are varied."""
 
 
 def dcn_class() -> Any:
@@ -47,7 +49,8 @@ def dcn_class() -> Any:
         def __init__(self, feature_map: Any, **settings: Any) -> None:
             super().__init__(feature_map, model_id="DCN", gpu=-1, **settings)
             inputs, hidden = feature_map.sum_emb_out_dim(), settings["dnn_hidden_units"]
-            self.embedding_layer = FeatureEmbedding(feature_map, settings["embedding_dim"])
+            law = f"partial(nn.init.normal_, std={settings['embedding_std']})"
+            self.embedding_layer = FeatureEmbedding(feature_map, settings["embedding_dim"], embedding_initializer=law)
             self.dnn = MLP_Block(inputs, hidden_units=hidden, batch_norm=settings["batch_norm"])
             self.crossnet = CrossNet(inputs, settings["num_cross_layers"])
             self.fc = torch.nn.Linear(inputs + hidden[-1], 1)
@@ -121,7 +124,8 @@ def measure(folder: Path, work: Path, seed: int, threads: int, changes: dict[str
         batch_size=settings["batch_size"], data_format="npz", num_workers=0,
     )  # fmt: skip
     model = dcn_class()(features, **settings)
-    model.fit(loaders[0], epochs=settings["epochs"], validation_data=loaders[1])
+    fit = {name: settings[name] for name in ("epochs", "max_gradient_norm")}
+    model.fit(loaders[0], validation_data=loaders[1], **fit)
     valid, test = (model.evaluate(loader) for loader in loaders[1:])
     epochs = len(model.history)
     return {
