@@ -41,6 +41,7 @@ _HOMES = {
     "read_libfm": "data",
     "synthetic_clicks": "data",
     "RunConfig": "training.config",
+    "Callback": "training.callbacks",
     "RunResult": "training.results",
     "train": "training.train",
     "Scorer": "serving.scorer",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from alpt_ref.tables import EmbeddingTable as EmbeddingTable
     from alpt_ref.tables import TableSpec as TableSpec
     from alpt_ref.tables import make_table as make_table
+    from alpt_ref.training.callbacks import Callback as Callback
     from alpt_ref.training.config import RunConfig as RunConfig
     from alpt_ref.training.metrics import auc as auc
     from alpt_ref.training.metrics import logloss as logloss

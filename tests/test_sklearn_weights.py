@@ -77,3 +77,6 @@ def test_a_bad_weight_is_one_sentence_and_keeps_the_former_fit(settings: Any, we
 def test_balanced_is_refused_for_partial_fit() -> None:
     with pytest.raises(InputError, match="class_weight 'balanced' is not supported for partial_fit"):
         quick(class_weight="balanced").partial_fit(X, Y, [False, True])
+    clf = quick(class_weight="balanced", warm_start=True).fit(X, Y)
+    with pytest.raises(InputError, match="class_weight 'balanced' needs rows of both classes, got one"):
+        clf.fit(TABLE[Y], Y[Y])

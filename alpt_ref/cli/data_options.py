@@ -62,8 +62,8 @@ input_options = stack(
     click.option(
         "--schema",
         metavar="NAME|FILE.toml",
-        help="Which column is what: criteo, avazu, a text format such as libfm, or a file that `alpt-ref data schema` "
-        "has begun.",
+        help="Which column is what: criteo, avazu, a text format such as libfm, a file that `alpt-ref data schema` has "
+        "begun, or a run or store that was made by one.",
     ),
 )
 
@@ -174,11 +174,11 @@ def _read_as(schema: str | None, option: str) -> dict[str, Any]:
         )
     if schema not in shipped_schemas() and (schema in names("format") or is_object_name(schema)):
         return {"source": schema, "schema": None}
-    if not Path(schema).exists() and not schema.endswith(".toml"):
+    if schema not in shipped_schemas() and not Path(schema).exists() and not schema.endswith(".toml"):
         known = tuple(dict.fromkeys((*shipped_schemas(), *names("format"))))
         raise InputError(
-            f"--schema must be {', '.join(known)}, module:NAME or a TOML file, got {schema!r}, which does not exist; "
-            f"{nearest(schema, known)}"
+            f"--schema must be {', '.join(known)}, module:NAME, a TOML file or a run, got {schema!r}, which does not "
+            f"exist; {nearest(schema, known)}"
         )
     schema_of(schema)
     return {"source": "files", "schema": schema}

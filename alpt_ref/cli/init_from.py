@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -12,7 +12,13 @@ from alpt_ref.cli.options import make_config
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import DataConfig, RunConfig
 
-NEW_ROWS = ("data", "input", "train", "criteo", "avazu", "libfm", "text_format", "dataset")
+if TYPE_CHECKING:
+    from alpt_ref._util.progress import Progress
+    from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.checkpoint import Checkpoint
+
+PARTS = ("train", "valid", "test")
+NEW_ROWS = ("data", "input", *PARTS, "criteo", "avazu", "libfm", "text_format", "dataset")
 """Options that name rows."""
 
 init_options = stack(
@@ -38,6 +44,7 @@ def continued_config(run: str, options: dict[str, Any]) -> RunConfig:
     InputError
         The options ask for something that comes from the run, or name no rows.
     """
+    from alpt_ref.data.schema import shipped_schemas
     from alpt_ref.training.init_from import check_continuable, run_to_continue
 
     for option, name in (("--config", "config_file"), ("--preset", "preset"), ("--schema", "schema")):
@@ -46,26 +53,34 @@ def continued_config(run: str, options: dict[str, Any]) -> RunConfig:
     named = [name for name in NEW_ROWS if options.get(name)]
     if not named and not any(text.strip().startswith("data.") for text in options["overrides"]):
         raise InputError(f"--init-from {run} needs new rows: name them with --data, --input, --train and --test, …")
-    before = run_to_continue(run).config
-    if named and named[0] in ("input", "train"):
-        options["schema"] = _schema_of(run, before.data)
-    config = make_config(options, msgspec.structs.replace(before, data=DataConfig()))
-    check_continuable(before, config)
+    before = run_to_continue(run)
+    files = bool(options.get("input") or any(options.get(part) for part in PARTS))
+    if files:
+        options["schema"] = shipped_schemas()[0]  # any: the run's own takes its place below
+    config = make_config(options, msgspec.structs.replace(before.config, data=DataConfig()))
+    if files:
+        config = config.replace("data", **_read_as_there(run, before))
+    check_continuable(before.config, config)
     return config
 
 
-def _schema_of(run: str, data: DataConfig) -> str:
-    """How the run's own files were read."""
-    found = data.schema or (data.source if data.is_format else None)
-    if found is None:
-        raise InputError(
-            f"{run} was not trained on files, so that it has no schema for new ones; encode them and give --data"
-        )
-    return found
+def _read_as_there(run: str, before: Checkpoint) -> dict[str, Any]:
+    """Source and schema of the run's own rows."""
+    if before.meta["info"].get("schema") is not None:
+        return {"source": "files", "schema": before.config.data.schema or run}
+    source = before.meta["info"].get("source")
+    kind = source.get("kind") if isinstance(source, dict) else None
+    if kind is None:
+        raise InputError(f"{run} was not trained on rows of files: nothing says how to read others; give --data")
+    return {"source": kind, "schema": None}
 
 
-def every_category(data: DataConfig) -> DataConfig:
-    """The same rows, raw ones with an id for each category: which of them earn a row is seen once the run is known."""
-    if data.source in ("store", "synthetic"):
-        return data
-    return msgspec.structs.replace(data, min_count=1, vocabulary="all")
+def load_rows(config: RunConfig, run: str, *, progress: Progress) -> ClickDataset:
+    """The new rows, read by the run's schema where it has one."""
+    from alpt_ref.data.schema import Schema
+    from alpt_ref.training.init_from import run_to_continue, schema_of_run
+    from alpt_ref.training.sources import load_to_continue
+
+    plain = schema_of_run(run_to_continue(run)) if config.data.source == "files" else None
+    schema = None if plain is None else Schema.from_dict(plain)
+    return load_to_continue(config.data, schema, progress=progress)

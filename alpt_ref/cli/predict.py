@@ -13,6 +13,8 @@ from alpt_ref.errors import InputError
 
 @click.command("predict", short_help="Score clicks with a trained run.")
 @click.argument("run", metavar="RUN_OR_CHECKPOINT")
+@click.argument("files", metavar="[FILE]...", nargs=-1)
+@click.option("--input", metavar="FILE", multiple=True, help="Another way to name FILE; may be repeated.")
 @click.option("--data", metavar="FOLDER", help="An encoded store with the run's vocabulary.")
 @click.option("--part", type=click.Choice(["all", "train", "valid", "test"]), default="all", show_default=True)
 @file_options
@@ -21,28 +23,44 @@ from alpt_ref.errors import InputError
 @bad_row_options
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
 @allow_option
-@click.option("--output", metavar="FILE.csv", required=True, help="Receives row, label and probability.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    required=True,
+    help="Receives row, ids, label and probability: Parquet by the ending .parquet, else CSV.",
+)
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
-def predict_command(run: str, data: str | None, threads: int | None, output: str, quiet: bool, **options: Any) -> None:
-    """Score a store or raw click files with a trained run, and print its metrics where there are labels.
+def predict_command(
+    run: str,
+    files: tuple[str, ...],
+    data: str | None,
+    threads: int | None,
+    output: str,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Score raw click files or a store with a trained run, and print its metrics where there are labels.
 
-    Raw files may have their column of labels or not. They are encoded with the vocabulary of the run; a category that
-    it does not know counts as out-of-vocabulary, and a field with far more of them than the run's test rows is named.
+    FILE... are read as the run's own files were: by its schema, whose id columns go along to the scores, or as its text
+    format (--criteo, --avazu and --libfm name another one). They may have their column of labels or not. They are
+    encoded with the vocabulary of the run; a category that it does not know counts as out-of-vocabulary, and a field
+    with far more of them than the run's test rows is named.
     Memory does not grow with the file, but for five bytes a labelled row.
     """
-    files = {kind: names for kind in RAW if (names := options.pop(kind))}
+    raw = {kind: names for kind in RAW if (names := options.pop(kind))}
+    own = (*files, *options.pop("input"))
     options = {name: value for name, value in options.items() if value is not None}
-    given = [*(["data"] if data is not None else []), *files]
+    given = [*(["FILE"] if own else []), *(["--data"] if data is not None else []), *(f"--{kind}" for kind in raw)]
     if len(given) != 1:
-        what = f"got {', '.join('--' + name for name in given)}" if given else "got none"
-        raise InputError(f"give one of --data, --criteo, --avazu and --libfm, {what}")
+        what = f"got {', '.join(given)}" if given else "got none"
+        raise InputError(f"give one of FILE, --data, --criteo, --avazu and --libfm, {what}")
     from alpt_ref._util.progress import Progress
     from alpt_ref.kernels.jit import set_num_threads
     from alpt_ref.serving.predict import predict
 
     if threads is not None:
         set_num_threads(threads)
-    kind, file = next(iter(files.items()), (None, None))
+    kind, file = next(iter(raw.items()), (None, own or None))
     try:
         with Progress(enabled=not quiet) as progress:
             scores = predict(run, output, store=data, kind=kind, file=file, progress=progress, **options)

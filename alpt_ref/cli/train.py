@@ -11,7 +11,7 @@ import click
 
 from alpt_ref._util import signals as interruption
 from alpt_ref._util.outputs import check_results_folder
-from alpt_ref.cli.init_from import continued_config, every_category, init_options
+from alpt_ref.cli.init_from import continued_config, init_options, load_rows
 from alpt_ref.cli.options import (
     Interrupted,
     advice,
@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Continue from the newest checkpoint in the output folder, if any.")
 @init_options
 @click.option(
+    "--track",
+    metavar="NAME[:WHERE]",
+    multiple=True,
+    help="Tell csv:FILE, tensorboard:FOLDER, mlflow:URI or wandb:PROJECT of every epoch; may be repeated.",
+)
+@click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
     metavar="STEPS",
@@ -51,6 +57,7 @@ def train_command(
     init_from: str | None,
     evict_after: int | None,
     checkpoint_every: int | None,
+    track: tuple[str, ...],
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -85,12 +92,16 @@ def train_command(
         from alpt_ref._util.progress import Progress
         from alpt_ref.training.init_from import InitFrom
         from alpt_ref.training.sources import load_dataset
+        from alpt_ref.training.tracking import tracker
         from alpt_ref.training.train import StoppedError, train
 
         try:
+            trackers = [tracker(text) for text in track]  # refused before data are read
             with Progress(enabled=not quiet) as progress:
-                rows = config.data if init_from is None else every_category(config.data)
-                dataset = load_dataset(rows, progress=progress)
+                if init_from is None:
+                    dataset = load_dataset(config.data, progress=progress)
+                else:
+                    dataset = load_rows(config, init_from, progress=progress)
             init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
             log(describe(dataset))
             log(advice(config, dataset))
@@ -98,7 +109,7 @@ def train_command(
             with Progress(enabled=not quiet) as progress:
                 result = train(
                     config, dataset, output=output, resume=resume, init_from=init, checkpoint_every=checkpoint_every,
-                    progress=progress, stop=signals, log=log,
+                    progress=progress, stop=signals, log=log, callbacks=trackers,
                 )  # fmt: skip
         except StoppedError as error:
             raise Interrupted(str(error)) from None

@@ -6,13 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from alpt_ref.data.any_source import read as read
     from alpt_ref.data.dataset import ClickDataset as ClickDataset
     from alpt_ref.data.formats.avazu import read_avazu as read_avazu
     from alpt_ref.data.formats.criteo import read_criteo as read_criteo
     from alpt_ref.data.formats.libfm import read_libfm as read_libfm
     from alpt_ref.data.formats.movielens import read_movielens as read_movielens
     from alpt_ref.data.raw import RawClicks as RawClicks
-    from alpt_ref.data.read import read as read
     from alpt_ref.data.registry import load as load
     from alpt_ref.data.registry import read_text as read_text
     from alpt_ref.data.schema import Schema as Schema
@@ -39,7 +39,7 @@ _HOME = {
     "iter_synthetic_blocks": "synthetic.clicks",
     "load": "registry",
     "make_synthetic_model": "synthetic.clicks",
-    "read": "read",
+    "read": "any_source",
     "read_avazu": "formats.avazu",
     "read_criteo": "formats.criteo",
     "read_libfm": "formats.libfm",

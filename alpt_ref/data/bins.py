@@ -101,8 +101,8 @@ def quantile_edges(values: NDArray[np.float64], counts: NDArray[np.int64], bins:
     ascending, ends = values[order], np.cumsum(counts[order])
     last = int(ends[-1]) - 1
     places = [-(-last * k // bins) for k in range(1, bins)]
-    edges = np.unique(ascending[np.searchsorted(ends, places, side="right")])
-    return edges[edges > ascending[0]]
+    edges: NDArray[np.float64] = np.unique(ascending[np.searchsorted(ends, places, side="right")])
+    return np.asarray(edges[edges > ascending[0]])
 
 
 def text_of(number: float) -> str:

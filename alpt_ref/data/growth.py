@@ -99,7 +99,7 @@ def extended(
     vocabulary: Vocabulary,
     categories: Sequence[Any],
     counts: Sequence[NDArray[np.int64]],
-    min_count: int = 1,
+    min_count: int | Sequence[int] = 1,
     keep: Sequence[NDArray[np.bool_]] | None = None,
 ) -> tuple[Vocabulary, Growth]:
     """The vocabulary with the new categories that occur often enough; see `Vocabulary.extended`."""
@@ -107,33 +107,56 @@ def extended(
 
     from alpt_ref.data.vocabulary import check_min_count, choose_categories, join_vocabulary
 
-    check_min_count(min_count)
     fields = range(len(vocabulary.field_sizes))
+    least = [min_count] * len(fields) if isinstance(min_count, int) else list(min_count)
+    for count in least:
+        check_min_count(count)
+    bins = [vocabulary.bins(field) is not None for field in fields]
     if len(categories) != len(fields) or len(counts) != len(fields):
         raise InputError(f"categories and counts must have {len(fields)} entries, one a field")
     texts, fresh = [], []
     for field in fields:
+        own = vocabulary._arrow(field)
+        if bins[field]:  # they hold every number
+            texts.append(own)
+            fresh.append(0)
+            keep = None if keep is None else [*keep[:field], np.ones_like(keep[field]), *keep[field + 1 :]]
+            continue
         local = vocabulary.local_ids(field, categories[field])
         if keep is not None:
             local = np.where(keep[field][local], local, 0)
         unknown = np.where(local == 0, counts[field], 0)  # what is known already earns no second row
-        chosen, _ = choose_categories(categories[field], unknown, min_count)
-        own = vocabulary._arrow(field)
+        chosen, _ = choose_categories(categories[field], unknown, least[field])
         if keep is not None:
             own = own.take(pa.array(np.flatnonzero(keep[field][1:])))
         texts.append(pa.concat_arrays([own, chosen]))
         fresh.append(len(chosen))
     growth = Growth.of(vocabulary.field_sizes, fresh, keep)
-    return join_vocabulary(vocabulary.field_names, texts), growth
+    return join_vocabulary(vocabulary.field_names, texts, bins), growth
 
 
 def translation(vocabulary: Vocabulary, other: Vocabulary) -> NDArray[np.uint32]:
-    """The ids of `vocabulary` as ids of `other`, uint32 (n,): the same text's, or its field's out-of-vocabulary id."""
+    """The ids of `vocabulary` as ids of `other`, uint32 (n,): the same text's, or its field's out-of-vocabulary id.
+
+    Raises
+    ------
+    InputError
+        The fields are others, or one is cut into bins that are not those of `other`: numbers are no longer known then.
+    """
     if vocabulary.field_names != other.field_names:
         raise InputError(f"both vocabularies must have the fields {', '.join(other.field_names)}")
     offsets = offsets_of(other.field_sizes).astype(np.uint32)
     parts = []
     for field in range(len(vocabulary.field_sizes)):
-        local = other.local_ids(field, vocabulary._arrow(field))
+        texts = vocabulary._arrow(field)
+        if vocabulary.bins(field) is None:
+            local = other.local_ids(field, texts)
+        elif other.bins(field) is not None and texts.equals(other._arrow(field)):
+            local = np.arange(1, len(texts) + 1, dtype=np.uint32)
+        else:
+            raise InputError(
+                f"field {vocabulary.field_names[field]} is cut into bins that are not those of the run; read the raw "
+                "rows with --init-from in place of a store"
+            )
         parts += [offsets[field : field + 1], offsets[field] + local]
     return np.concatenate(parts).astype(np.uint32)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.encoding import DEFAULT_MIN_COUNT as DEFAULT_MIN_COUNT
 from alpt_ref.data.encoding import DEFAULT_SPLIT as DEFAULT_SPLIT
-from alpt_ref.data.encoding import By, RowFacts, encoding_info, split_rows
+from alpt_ref.data.encoding import By, RowFacts, encoding_info, split_rows, time_info
 from alpt_ref.data.encoding import VocabularyRows as VocabularyRows
 from alpt_ref.data.encoding import check_encoding as check_encoding
 from alpt_ref.data.fields import PARTS, FieldPlan, offsets_of
@@ -104,7 +104,8 @@ class RawClicks:
         min_count : int, optional
             Least count that earns a category a row of its own; default by kind: criteo 10, avazu 2, others 1.
         vocabulary : {"train", "all"}
-            Rows whose counts decide; "all" reproduces the public benchmark's vocabulary sizes.
+            Rows whose counts decide; "all" reproduces the public benchmark's vocabulary sizes. A row of weight 0 is not
+            counted, any other once.
         split : three ints
             Shares of train, valid and test.
         seed : int
@@ -129,12 +130,13 @@ class RawClicks:
         encoding = encoding_info(
             self.info.get("source", {}).get("kind"), least, vocabulary, split, seed, folds, by, stratify, given
         )
-        parts = split_rows(self._facts(), encoding)
+        facts = self._facts()
+        parts = split_rows(facts, encoding)
         encoding["categories_seen"] = [len(texts) for texts in self.categories]
         plans = self.plans or tuple(FieldPlan(name) for name in self.field_names)
+        counted = counted_rows(parts, vocabulary, self.weights)
         counts = [
-            self._count(codes, parts, vocabulary, len(texts))
-            for codes, texts in zip(self.blocks(), self.categories, strict=True)
+            _count(codes, counted, len(texts)) for codes, texts in zip(self.blocks(), self.categories, strict=True)
         ]
         chosen, global_ids = build_vocabulary(self.field_names, self.categories, counts, encoding["min_count"], plans)
         laid = self._laid(chosen, global_ids)
@@ -145,7 +147,7 @@ class RawClicks:
             parts,
             self.field_names,
             chosen.field_sizes,
-            {**self.info, "encoding": encoding},
+            {**self.info, **time_info(facts, parts), "encoding": encoding},
             chosen,
             weights=self.weights,
             values=laid.values,
@@ -178,20 +180,28 @@ class RawClicks:
         return Laid(ids, values, self.slots)
 
     def _facts(self) -> RowFacts:
-        times = self.times
-        return RowFacts(self.rows, lambda: [self.labels], None if times is None else lambda: [times], self.parts)
+        times, weights = self.times, self.weights
+        return RowFacts(
+            self.rows,
+            lambda: [self.labels],
+            None if times is None else lambda: [times],
+            self.parts,
+            None if weights is None else lambda: [weights],
+        )
 
     def blocks(self) -> list[NDArray[np.int32]]:
         """Codes of each field: int32 arrays (rows, slots of the field)."""
         edges = edges_of(self.slots or (1,) * len(self.field_names))
         return [self.codes[:, first:last] for first, last in itertools.pairwise(edges)]
 
-    @staticmethod
-    def _count(codes: NDArray[np.int32], parts: NDArray[np.uint8], vocabulary: str, size: int) -> NDArray[np.int64]:
-        if codes.shape[1] == 1 and (not len(codes) or codes.min() != EMPTY):
-            return count_codes(codes[:, 0], parts, vocabulary, size)
-        taken = codes != EMPTY
-        return count_codes(codes[taken], np.repeat(parts, np.count_nonzero(taken, axis=1)), vocabulary, size)
+
+def _count(codes: NDArray[np.int32], counted: NDArray[np.bool_] | None, size: int) -> NDArray[np.int64]:
+    if codes.shape[1] == 1 and (not len(codes) or codes.min() != EMPTY):
+        return count_codes(codes[:, 0], counted, size)
+    taken = codes != EMPTY
+    return count_codes(
+        codes[taken], None if counted is None else np.repeat(counted, np.count_nonzero(taken, axis=1)), size
+    )
 
 
 def read_raw(reader: PieceReader) -> RawClicks:
@@ -241,16 +251,27 @@ def _joined(columns: Sequence[NDArray[Any] | None], pieces: Sequence[CodedRows],
     return np.concatenate([np.ones(len(one.labels), dtype) if part is None else part for part, one in pairs])
 
 
-def count_codes(codes: NDArray[Any], split: NDArray[np.uint8], vocabulary: str, categories: int) -> NDArray[np.int64]:
-    """How often each code occurs in the rows that define the vocabulary: int64 array (categories,)."""
+def count_codes(codes: NDArray[Any], counted: NDArray[np.bool_] | None, categories: int) -> NDArray[np.int64]:
+    """How often each code occurs where `counted` (None: everywhere): int64 array (categories,)."""
     counts = np.zeros(categories, dtype=np.int64)
     step = max(ROWS_AT_ONCE, categories)  # a histogram costs its length too
     for start in range(0, len(codes), step):
         part = codes[start : start + step]
-        if vocabulary == "train":
-            part = part[split[start : start + step] == PARTS["train"]]
+        if counted is not None:
+            part = part[counted[start : start + step]]
         counts += np.bincount(part, minlength=categories)
     return counts
+
+
+def counted_rows(
+    split: NDArray[np.uint8], vocabulary: str, weights: NDArray[np.float32] | None
+) -> NDArray[np.bool_] | None:
+    """The rows that define the vocabulary, None for all: a row of weight 0 is none of them, any other counts once."""
+    present = None if weights is None else np.asarray(weights > 0)
+    if vocabulary != "train":
+        return present
+    of_train = np.asarray(split == PARTS["train"])
+    return of_train if present is None else of_train & present
 
 
 def default_name(info: Mapping[str, Any]) -> str:

@@ -224,12 +224,12 @@ class Schema(Settings, frozen=True):
 
 
 def schema_of(named: str | Path | Schema) -> Schema:
-    """A schema as it is, a shipped one by its name, or that of a TOML file.
+    """A schema as it is, a shipped one by its name, that of a TOML file, or the one that a store or a run was made by.
 
     Parameters
     ----------
     named : Schema, str or path
-        ``"criteo"``, ``"avazu"``, or a file.
+        ``"criteo"``, ``"avazu"``, a file, or the folder of a store or a run.
 
     Raises
     ------
@@ -244,13 +244,17 @@ def schema_of(named: str | Path | Schema) -> Schema:
     if isinstance(named, Schema):
         return named
     if not isinstance(named, (str, Path)):
-        raise InputError(f"schema must be a Schema, a name or a TOML file, got {named!r}")
+        raise InputError(f"schema must be a Schema, a name, a TOML file or a run, got {named!r}")
     if str(named) in shipped_schemas():
         return Schema.read(_SHIPPED / f"{named}.toml")
+    if Path(named).is_dir():
+        from alpt_ref.data.schema_toml import schema_of_folder
+
+        return schema_of_folder(Path(named))
     if not Path(named).exists() and Path(named).suffix != ".toml":
         raise InputError(
-            f"schema must be {', '.join(shipped_schemas())} or a TOML file, got {str(named)!r}, which does not exist; "
-            f"{nearest(str(named), shipped_schemas())}"
+            f"schema must be {', '.join(shipped_schemas())}, a TOML file or a run, got {str(named)!r}, which does not "
+            f"exist; {nearest(str(named), shipped_schemas())}"
         )
     return Schema.read(named)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alpt_ref._util.files import read_json
 from alpt_ref._util.settings import checked, nearest, settings_of
 from alpt_ref._util.text import decode_text
 from alpt_ref.data.schema import Schema
@@ -33,6 +34,25 @@ def read_schema(path: str | Path) -> Schema:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"schema {path} is not valid TOML: {error}") from None
     return schema_of_dict(plain, f"schema {path}")
+
+
+def schema_of_folder(folder: Path) -> Schema:
+    """The schema that an encoded store, or the finished run in this folder, was made by.
+
+    Raises
+    ------
+    InputError
+        It holds neither, or one that was made without a schema.
+    """
+    for name in ("manifest.json", "state/checkpoint.json", "checkpoint.json", "packed.json"):
+        if (folder / name).is_file():
+            found = read_json(folder / name)
+            content = found if isinstance(found, dict) else {}
+            info = content.get("info") or content.get("meta", {}).get("info") or {}
+            if "schema" in info:
+                return schema_of_dict(info["schema"], f"the schema in {folder}")
+            raise InputError(f"{folder} was not made by a schema; name a TOML file (`alpt-ref data schema`)")
+    raise InputError(f"folder {folder} is neither an encoded store nor a finished run; name one, or a TOML file")
 
 
 def schema_of_dict(plain: Mapping[str, Any], source: str) -> Schema:

@@ -8,13 +8,14 @@ without any value has the zero vector there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.formats.coded import CodedField
+from alpt_ref.errors import InputError
 
 EMPTY = -1
 """Code of an empty slot."""
@@ -26,6 +27,29 @@ class Laid(NamedTuple):
     ids: NDArray[np.uint32]
     values: NDArray[np.float32] | None
     slots: tuple[int, ...] | None
+
+
+class CodedClicks(Protocol):
+    """Rows whose categories are numbered, as a reader gives them (`alpt_ref.data.raw.RawClicks`)."""
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the fields."""
+        ...
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """Index into the field's categories (rows, fields)."""
+        ...
+
+    @property
+    def categories(self) -> Sequence[Sequence[str]]:
+        """Distinct texts of each field."""
+        ...
+
+    def blocks(self) -> list[NDArray[np.int32]]:
+        """The columns of `codes` of each field."""
+        ...
 
 
 def slots_of(extents: Iterable[Sequence[tuple[int, int, bool]]], fields: int) -> tuple[int, ...] | None:
@@ -79,7 +103,8 @@ def pooled(factors: NDArray[np.float32], counts: NDArray[Any], pooling: str) -> 
     """What each slot counts: float32 (rows, slots), from factors with 0 in empty slots and the values of each row."""
     if pooling == "sum":
         return factors
-    return factors / np.maximum(counts, 1).astype(np.float32)[:, None]
+    shares: NDArray[np.float32] = factors / np.maximum(counts, 1).astype(np.float32)[:, None]
+    return shares
 
 
 def lay_out(
@@ -116,3 +141,16 @@ def lay_out(
         counts = np.ones(rows, np.int32) if field.counts is None else field.counts
         values[:, place] = pooled(lay_factors(field, slots[number]), counts, plans[number].pooling)
     return Laid(ids, values, slots)
+
+
+def slots_needed(fields: Sequence[CodedField], count: int, slots: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """`slots`, or as many as the rows need; InputError unless there are `count` fields of one length that fit."""
+    if len(fields) != count:
+        raise InputError(f"fields must be {count}, one for each of the data's, got {len(fields)}")
+    if len({field.rows for field in fields}) > 1:
+        raise InputError("fields must all have the same number of rows")
+    needed = slots_of([[field.extent() for field in fields]], count)
+    most = needed or (1,) * count
+    if slots is not None and (len(slots) != count or any(a < b for a, b in zip(slots, most, strict=True))):
+        raise InputError(f"slots must be at least {most}, one for each field, got {slots!r}")
+    return needed if slots is None else slots

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from alpt_ref.data.choosing import choose as choose
 from alpt_ref.data.choosing import choose_categories as choose_categories
 from alpt_ref.data.fields import FieldPlan, check_fields, offsets_of
 from alpt_ref.data.formats.coded import CodedField
-from alpt_ref.data.slots import Laid, lay_out, slots_of
+from alpt_ref.data.slots import CodedClicks, Laid, lay_out, slots_needed
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,29 +28,6 @@ if TYPE_CHECKING:
 
 BINNED = "bins"
 """Text of the out-of-vocabulary id of a field whose other texts are lower edges of bins; elsewhere it is empty."""
-
-
-class CodedRows(Protocol):
-    """Rows whose categories are numbered, as a reader gives them (`alpt_ref.data.raw.RawClicks`)."""
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """Names of the fields."""
-        ...
-
-    @property
-    def codes(self) -> NDArray[np.int32]:
-        """Index into the field's categories (rows, fields)."""
-        ...
-
-    @property
-    def categories(self) -> Sequence[Sequence[str]]:
-        """Distinct texts of each field."""
-        ...
-
-    def blocks(self) -> list[NDArray[np.int32]]:
-        """The columns of `codes` of each field."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +143,7 @@ class Vocabulary:
         ids = [offsets[field] + self.local_ids(field, column) for field, column in enumerate(columns)]
         return np.column_stack(ids)
 
-    def encode_clicks(self, clicks: CodedRows) -> NDArray[np.uint32]:
+    def encode_clicks(self, clicks: CodedClicks) -> NDArray[np.uint32]:
         """Global ids of rows that a reader of the same kind has read: uint32 array (rows, fields).
 
         With several values a row it is (rows, slots), an empty slot having its field's out-of-vocabulary id;
@@ -187,7 +164,7 @@ class Vocabulary:
         self,
         categories: Sequence[Any],
         counts: Sequence[NDArray[np.int64]],
-        min_count: int = 1,
+        min_count: int | Sequence[int] = 1,
         keep: Sequence[NDArray[np.bool_]] | None = None,
     ) -> tuple[Vocabulary, Growth]:
         """This vocabulary with new categories at the ends of their fields.
@@ -198,8 +175,8 @@ class Vocabulary:
             Those known already change nothing.
         counts : per field, int64 array (categories of that field,)
             How often each occurs in the new rows.
-        min_count : int
-            Least count that earns a new row.
+        min_count : int, or one a field
+            Least count that earns a new row. Bins of numbers stay as they are.
         keep : per field, bool array (size,), optional
             Local ids that stay; default all. What leaves and is among `categories` may earn a new row.
 
@@ -257,18 +234,11 @@ class Vocabulary:
         >>> laid.ids.tolist(), laid.values.tolist(), laid.slots
         ([[2, 1], [0, 0]], [[0.5, 0.5], [1.0, 0.0]], (2,))
         """
-        if len(fields) != len(self.field_sizes):
-            raise InputError(f"fields must be {len(self.field_sizes)}, one for each of the data's, got {len(fields)}")
-        if len({field.rows for field in fields}) > 1:
-            raise InputError("fields must all have the same number of rows")
-        needed = slots_of([[field.extent() for field in fields]], len(fields))
-        most = needed or (1,) * len(fields)
-        if slots is not None and (len(slots) != len(fields) or any(a < b for a, b in zip(slots, most, strict=True))):
-            raise InputError(f"slots must be at least {most}, one for each field, got {slots!r}")
+        needed = slots_needed(fields, len(self.field_sizes), slots)
         offsets = offsets_of(self.field_sizes).astype(np.uint32)
         ids_of = [offsets[place] + self.local_ids(place, field.categories) for place, field in enumerate(fields)]
         own = [FieldPlan(name) for name in self.field_names] if plans is None else plans
-        return lay_out(fields, ids_of, offsets[:-1], own, needed if slots is None else slots)
+        return lay_out(fields, ids_of, offsets[:-1], own, needed)
 
 
 def build_vocabulary(

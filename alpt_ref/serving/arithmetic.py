@@ -93,7 +93,8 @@ def _mlp(state: State) -> Forward:
                 x *= scale
             x += shift
             np.maximum(x, 0.0, out=x)
-        return x @ last + bias
+        logits: Array = x @ last + bias
+        return logits
 
     return forward
 

@@ -6,6 +6,7 @@ import json
 import math
 import pathlib
 import re
+from typing import Any
 
 HERE, UTC = pathlib.Path(__file__).parent, datetime.timezone.utc  # noqa: UP017 - older Pythons serve, too
 NUMBER = re.compile(r"[+-]?([0-9]+|([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,9})?)", re.ASCII)
@@ -15,7 +16,7 @@ WORDS = {"": "", "nan": "", "true": 1, "false": 0}
 class Encoder:
     """Raises KeyError for a column that is not there (None is a missing value), ValueError for what cannot be read."""
 
-    def __init__(self, file=HERE / "vocabulary.json"):
+    def __init__(self, file: Any = HERE / "vocabulary.json") -> None:
         content = file if isinstance(file, dict) else json.loads(pathlib.Path(file).read_text("utf-8"))
         self.missing, self.time_format, self.fields = {"", *content["missing"]}, content["time_format"], []
         for field in content["fields"]:
@@ -23,11 +24,11 @@ class Encoder:
             edges = sorted((float(text), text) for text in index if text and field["binning"] == "quantile")
             self.fields.append((field, index, edges))
 
-    def ids(self, row):
+    def ids(self, row: Any) -> list[int]:
         """One id a field; a value without an id of its own has its field's first one."""
         return [index.get(self.category(f, edges, row[f["column"]]), f["first_id"]) for f, index, edges in self.fields]
 
-    def category(self, field, edges, value):
+    def category(self, field: Any, edges: Any, value: Any) -> str:
         """The text under which the vocabulary knows a value."""
         if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value or value in self.missing:
             return ""
@@ -38,22 +39,23 @@ class Encoder:
             if isinstance(value, (float, bool)) or not (isinstance(value, str) or hasattr(value, "__index__")):
                 raise ValueError(f"{value!r} is neither a text nor a whole number")
             return str(value)
-        number = self.number(str(value).strip(" \t"))
+        number: Any = self.number(str(value).strip(" \t"))
         if number == "" or field["binning"] == "identity":
             return str(number)
         if field["binning"] == "log":
             return str(math.floor(math.log(number) ** 2) if number > 2 else int(number))
-        return edges[max(bisect.bisect_right(edges, (number, "\uffff")) - 1, 0)][1] if edges else ""
+        place = bisect.bisect_right(edges, (float(number), "\uffff"))  # the bin whose lower edge is the last up to it
+        return str(edges[place - 1][1] if edges else number)
 
-    def number(self, text):
+    def number(self, text: str) -> Any:
         """3, 3.0, 03 and 3e0 are one number."""
         found = NUMBER.fullmatch(text)
-        value = WORDS.get(text.lower()) if found is None else float(text) if found[2] else int(text)
+        value: Any = WORDS.get(text.lower()) if found is None else float(text) if found[2] else int(text)
         if value is None or value in (math.inf, -math.inf):
             raise ValueError(f"{text!r} is no finite number")
         return value if value == "" or value != int(value) else int(value)
 
-    def moment(self, value):
+    def moment(self, value: Any) -> Any:
         """A time, in UTC: by the schema's format, else seconds since 1970 or ISO 8601."""
         if not isinstance(value, datetime.datetime):
             text = str(value)

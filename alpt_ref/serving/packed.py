@@ -24,15 +24,15 @@ from alpt_ref._version import __version__
 from alpt_ref.errors import InputError
 from alpt_ref.serving.raw_rows import vocabulary_of
 from alpt_ref.serving.source import serving_table
-from alpt_ref.training.checkpoint import PACKED as MARKER
-from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
+from alpt_ref.training.checkpoint import PACKED, Checkpoint, read_checkpoint
 from alpt_ref.training.config_io import from_file, require_own_names
 
+MARKER = PACKED
 FORMAT, VERSION = "alpt-ref packed run", 1
 PARTS = ("table", "model", "vocabulary")
 KEPT = (
     *("step", "epoch", "n", "d", "fields", "dataset", "fingerprint", "field_names", "field_sizes", "encoder", "unseen"),
-    "versions",
+    *("slots", "versions"),
 )
 """Facts about the run that scoring reads, or that say where it comes from."""
 

@@ -9,9 +9,8 @@ as in the run's own evaluation, so that the same rows give the same bits.
 from __future__ import annotations
 
 import warnings
-from collections import ChainMap
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.outputs import check_output_file, open_output
+from alpt_ref._util.outputs import check_output_file
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import PARTS
@@ -29,9 +28,12 @@ from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.data.store.checked import open_checked
 from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
-from alpt_ref.serving.raw_rows import Piece, digests_of, open_files, pieces_of, vocabulary_of
+from alpt_ref.serving.pieces import Piece, batches
+from alpt_ref.serving.raw_rows import digests_of, open_files, pieces_of, vocabulary_of
+from alpt_ref.serving.scores_file import ENDINGS, check_carried, scores_file
 from alpt_ref.serving.source import read_trained, restored_model, serving_table
 from alpt_ref.training.checkpoint import Checkpoint
+from alpt_ref.training.pooling import positions
 from alpt_ref.training.quality import Quality, quality
 
 if TYPE_CHECKING:
@@ -82,21 +84,22 @@ def predict(
     group: str | None = None,
     progress: Progress | None = None,
 ) -> Scores:
-    """Score rows and write them as CSV: ``row``, ``label`` (where known), ``probability``.
+    """Score rows and write them as CSV or Parquet: ``row``, ids, ``label`` (where known), ``probability``.
 
     Parameters
     ----------
     run : path
         Output folder of a run (its tested state), a checkpoint's folder, or a packed run.
     output : path
-        The CSV file; ``-`` for standard output, a device or a pipe. ``row`` counts the rows of the raw files, those
+        The file, Parquet if it ends in .parquet, else CSV; ``-`` for standard output, a device or a pipe. Columns that
+        the run's schema names as ``id`` go along, as texts. ``row`` counts the rows of the raw files, those
         that a store was made of too, in their order from 0; a bad row that is left out keeps its number, a header has
         none. Probabilities have the digits that give the same float32 back.
     store : path, optional
         An encoded store; it must be the run's own or have its vocabulary.
     kind, file : str, path or sequence of paths, optional
-        Instead of a store raw files (as in `read_criteo`): ``"criteo"``, ``"avazu"`` or ``"libfm"``, with or without
-        their label column.
+        Instead of a store raw files, with or without their label column: without a kind of what the run was trained
+        on (its own schema or text format), else ``"criteo"``, ``"avazu"`` or ``"libfm"``.
     part : {"all", "train", "valid", "test"}
         Rows of the store.
     vocabulary : path, optional
@@ -123,12 +126,12 @@ def predict(
         The store left out bad rows and does not say which; ``row`` counts its own rows then.
     """
     if (store is None) == (file is None):
-        raise InputError("predict needs a store or a raw file, and not both; give --data, --criteo, --avazu or --libfm")
+        raise InputError("predict needs a store or raw files, and not both; give FILE or --data")
     if part != "all" and (part not in PARTS or store is None):
         raise InputError(f"part must be all, train, valid or test, and all for a raw file, got {part!r}")
     named = list_files(file) if file is not None else ()
-    endings = (".csv", ".txt") if Path(output).suffix else ()  # a name without an ending promises no other format
-    output = check_output_file(output, inputs=named, endings=endings)
+    endings = ENDINGS if Path(output).suffix else ()  # a name without an ending promises no other format
+    output = check_output_file(output, inputs=[one for one in named if isinstance(one, Path)], endings=endings)
     checkpoint = read_trained(run)
     group = group or checkpoint.config.train.group
     shown = progress or Progress(enabled=False)
@@ -136,10 +139,11 @@ def predict(
         dataset = _own_store(checkpoint, Path(store))
         return _score(checkpoint, _store_pieces(dataset, part, shown), output, dataset.vocabulary, group)
     encoder = vocabulary_of(checkpoint, vocabulary)
-    reader, labelled = open_files(str(kind), named, on_bad_row, max_bad_rows, shown)
-    with closing(pieces_of(reader, encoder, labelled)) as pieces:  # an error must not leave the file open
-        scores = _score(checkpoint, pieces, output, encoder, group)
-    scores.bad_rows = reader.bad_rows.count
+    rows = open_files(checkpoint, kind, named, on_bad_row, max_bad_rows, shown)
+    check_carried(rows.carried)
+    with closing(pieces_of(rows, encoder)) as pieces:  # an error must not leave the file open
+        scores = _score(checkpoint, pieces, output, encoder, group, rows.carried)
+    scores.bad_rows = rows.reader.bad_rows.count
     return scores
 
 
@@ -147,7 +151,12 @@ def predict(
 
 
 def _score(
-    checkpoint: Checkpoint, pieces: Iterator[Piece], output: Path, vocabulary: Vocabulary | None, group: str | None
+    checkpoint: Checkpoint,
+    pieces: Iterator[Piece],
+    output: Path,
+    vocabulary: Vocabulary | None,
+    group: str | None,
+    carried: tuple[str, ...] = (),
 ) -> Scores:
     table, model, meta = serving_table(checkpoint), restored_model(checkpoint), checkpoint.meta
     grouped_by = None if group is None else _field_of(meta, group)
@@ -156,27 +165,43 @@ def _score(
     kept: list[NDArray[np.float32]] = []
     labels: list[NDArray[np.uint8]] = []
     groups: list[NDArray[np.uint32]] = []
-    with single_threaded_blas(), _csv(output) as write:
-        for piece in _batches(pieces, checkpoint.config.train.eval_batch_size):
-            embedding = table.lookup(piece.ids.reshape(-1)).reshape(len(piece.ids), -1)
-            logits = np.array(model.forward(embedding, training=False), np.float32)
+    weights: list[NDArray[np.float32]] = []
+    with single_threaded_blas(), scores_file(output, carried) as write:
+        for piece in batches(pieces, checkpoint.config.train.eval_batch_size, first_ids):
+            at = positions(piece.ids, piece.values, piece.slots)
+            logits = np.array(model.forward(at.pooled(table.lookup(at.ids)), training=False), np.float32)
             write(piece, logits)
             scores.rows += len(logits)
-            unseen.add(piece.ids)
+            unseen.add(piece.ids, piece.values, piece.slots)
             unseen.remember(piece.unseen)
             if piece.labels is not None:
                 kept.append(logits)
                 labels.append(piece.labels)
+                if piece.weights is not None:
+                    weights.append(piece.weights)
                 if grouped_by is not None:
-                    groups.append(piece.ids[:, grouped_by].copy())  # not a view, which would hold all ids
+                    groups.append(_groups(piece, grouped_by))
     scores.unseen_share = unseen.share
     unseen.warn(lambda field: [] if vocabulary is None else vocabulary.examples(field), stacklevel=3)
-    if labels:
+    if labels and (not weights or any(one.any() for one in weights)):
         y, x = np.concatenate(labels), np.concatenate(kept)
-        found = scores.quality = quality(y, x, None, np.concatenate(groups) if groups else None)
+        g = np.concatenate(groups) if groups else None
+        w = np.concatenate(weights) if weights else None
+        if w is not None:  # a row of weight 0 counts nowhere
+            counted = w > 0
+            y, x, w, g = y[counted], x[counted], w[counted], None if g is None else g[counted]
+        found = scores.quality = quality(y, x, w, g)
         scores.logloss = found.logloss
         scores.auc = found.auc if y.min() < y.max() else None
     return scores
+
+
+def _groups(piece: Piece, field: int) -> NDArray[np.uint32]:
+    """A field's id of each row: a copy, not a view, which would hold all ids."""
+    slots = piece.slots or (1,) * (field + 1)
+    if slots[field] != 1:
+        raise InputError(f"group must be a field with one value a row, these have up to {slots[field]}")
+    return piece.ids[:, sum(slots[:field])].copy()
 
 
 def _field_of(meta: dict[str, Any], name: str) -> int:
@@ -186,60 +211,6 @@ def _field_of(meta: dict[str, Any], name: str) -> int:
         raise InputError(f"group must be a field of the run ({', '.join(names)}), got {name!r}")
     place: int = names.index(name)
     return place
-
-
-def _batches(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:
-    """The same rows in pieces of `size`, a smaller last one."""
-    waiting: list[Piece] = []
-    have = 0
-    for piece in pieces:
-        waiting.append(piece)
-        have += len(piece.rows)
-        if have < size:
-            continue
-        joined = _joined(waiting)
-        whole = have - have % size
-        yield from (_cut(joined, start, start + size) for start in range(0, whole, size))
-        waiting, have = [_cut(joined, whole, have)], have - whole
-    if have:
-        yield _joined(waiting)
-
-
-def _joined(pieces: list[Piece]) -> Piece:
-    rows, ids, labels, unseen = zip(*pieces, strict=True)
-    joined_labels = None if labels[0] is None else np.concatenate(labels)
-    return Piece(np.concatenate(rows), np.concatenate(ids), joined_labels, dict(ChainMap(*unseen)))
-
-
-def _cut(piece: Piece, first: int, last: int) -> Piece:
-    labels = None if piece.labels is None else piece.labels[first:last]
-    return Piece(piece.rows[first:last], np.ascontiguousarray(piece.ids[first:last]), labels, piece.unseen)
-
-
-@contextmanager
-def _csv(output: Path) -> Iterator[Any]:
-    """A function that appends a piece and its logits to the file, which appears only when all is written."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    with open_output(output) as stream:
-        writer: list[Any] = []
-
-        def write(piece: Piece, logits: NDArray[np.float32]) -> None:
-            columns: dict[str, Any] = {"row": piece.rows}
-            if piece.labels is not None:
-                columns["label"] = piece.labels
-            with np.errstate(over="ignore"):
-                columns["probability"] = (1.0 / (1.0 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
-            table = pa.table(columns)
-            if not writer:  # the header by hand: Arrow's has quotes
-                stream.write((",".join(columns) + "\n").encode())
-                writer.append(csv.CSVWriter(stream, table.schema, write_options=csv.WriteOptions(include_header=False)))
-            writer[0].write_table(table)
-
-        yield write
-        if writer:
-            writer[0].close()
 
 
 # --- stores ----------------------------------------------------------------------------------------------------------
@@ -254,7 +225,7 @@ def _own_store(checkpoint: Checkpoint, folder: Path) -> ClickDataset:
         return dataset
     raise InputError(
         f"store {folder} was not encoded with the vocabulary of the run (trained on {meta['dataset']}): its ids mean "
-        "other categories; score the raw file instead, with --criteo, --avazu or --libfm"
+        "other categories; score the raw files instead"
     )
 
 
@@ -280,6 +251,10 @@ def _rows_of_store(
     progress.begin(len(rows), "scoring", unit="rows")
     for start in range(0, len(rows), 1 << 16):
         at = rows[start : start + (1 << 16)]
-        yield Piece(numbers[start : start + (1 << 16)], dataset.ids[at], dataset.labels[at], {})
+        values = None if dataset.values is None else dataset.values[at]
+        weights = None if dataset.weights is None else dataset.weights[at]
+        yield Piece(
+            numbers[start : start + (1 << 16)], dataset.ids[at], dataset.labels[at], {}, values, dataset.slots, weights
+        )
         progress.advance(len(at))
     progress.close()

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
+from alpt_ref.serving.pieces import Examples, Piece
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig
 
 if TYPE_CHECKING:
+    from alpt_ref.data.formats.pieces import OnBadRow, PieceReader
     from alpt_ref.data.formats.sources import Sources
-    from alpt_ref.data.formats.text import OnBadRow, TextReader
+    from alpt_ref.data.schema import Schema
     from alpt_ref.data.vocabulary import Vocabulary
 
 VOCABULARY_FILES = ("category_bytes", "category_offsets")
-Examples = dict[int, list[str]]
-"""Field -> some texts that the vocabulary does not know."""
-
-
-class Piece(NamedTuple):
-    """Rows to score: their numbers, ids, labels where they are known, and some texts without a row of the table."""
-
-    rows: NDArray[np.int64]
-    ids: NDArray[np.uint32]
-    labels: NDArray[np.uint8] | None
-    unseen: Examples
 
 
 def digests_of(dataset: ClickDataset) -> dict[str, str]:
@@ -68,14 +57,35 @@ def _trained_store(config: RunConfig) -> Path | None:
 
 
 def open_files(
-    kind: str, files: Sources, on_bad_row: OnBadRow, max_bad_rows: float, progress: Progress
-) -> tuple[TextReader, list[bool]]:
-    """A reader of the files, and for each of them whether it has labels, as its first lines show it."""
+    checkpoint: Checkpoint,
+    kind: str | None,
+    files: Sources,
+    on_bad_row: OnBadRow,
+    max_bad_rows: float,
+    progress: Progress,
+) -> RunReader:
+    """A reader of the files: of a kind that is named, else as the run's own were read."""
     from alpt_ref.data.formats.text import TextReader
     from alpt_ref.data.formats.unlabelled import has_label, without_label
     from alpt_ref.data.registry import FILE_KINDS
     from alpt_ref.training.sources import reading
 
+    schema = schema_of_run(checkpoint) if kind is None else None
+    shown = reading(files, progress)
+    if schema is not None:
+        from alpt_ref.data.formats.schema_reader import SchemaReader
+
+        rows = SchemaReader(
+            files, schema, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, progress=shown, labelled=None, ids=True
+        )
+        return RunReader(rows, lambda: rows.labelled, schema.id)
+    if kind is None:
+        kind = checkpoint.meta.get("info", {}).get("source", {}).get("kind")
+        if kind not in FILE_KINDS:
+            raise InputError(
+                f"the run was trained on {checkpoint.meta['dataset']} and does not say how files of clicks are read; "
+                "name their kind: --criteo, --avazu or --libfm FILE"
+            )
     if kind not in FILE_KINDS:
         raise InputError(f"kind must be one of {', '.join(FILE_KINDS)}, got {kind!r}")
     labelled: list[bool] = []
@@ -86,24 +96,43 @@ def open_files(
             raise InputError("line 1: has labels or has none, unlike the first file; score the two kinds apart")
         return FILE_KINDS[kind](head) if labelled[0] else without_label(kind, head)
 
-    reader = TextReader(
-        files,
-        layout,
-        on_bad_row=on_bad_row,
-        max_bad_rows=max_bad_rows,
-        progress=reading(files, progress),
-    )
-    return reader, labelled
+    reader = TextReader(files, layout, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, progress=shown)
+    return RunReader(reader, lambda: labelled[0])
 
 
-def pieces_of(reader: TextReader, vocabulary: Vocabulary, labelled: list[bool]) -> Generator[Piece, None, None]:
+def schema_of_run(checkpoint: Checkpoint) -> Schema | None:
+    """The schema that the run's own rows were read by; None where there was none."""
+    from alpt_ref.data.schema import Schema
+
+    plain = checkpoint.meta.get("info", {}).get("schema")
+    return None if plain is None else Schema.from_dict(plain, source="the run's schema")
+
+
+class RunReader(NamedTuple):
+    """A reader of files to score.
+
+    Attributes
+    ----------
+    reader : PieceReader
+    labelled : callable
+        Whether the files have labels; known with the first piece.
+    carried : tuple of str
+        Columns that go to the scores.
+    """
+
+    reader: PieceReader
+    labelled: Callable[[], bool]
+    carried: tuple[str, ...] = ()
+
+
+def pieces_of(run: RunReader, vocabulary: Vocabulary) -> Generator[Piece, None, None]:
     """Encoded rows of raw files, parsed and looked up in several threads.
 
     A row's number counts the rows of all files from 0, bad ones that are left out included.
     """
     from alpt_ref.data.formats.pieces import counted
 
-    offsets = offsets_of(vocabulary.field_sizes).astype(np.uint32)
+    reader = run.reader
 
     def encode(number: int, job: Any) -> Any:
         names = tuple(field.name for field in reader.fields)
@@ -113,17 +142,19 @@ def pieces_of(reader: TextReader, vocabulary: Vocabulary, labelled: list[bool]) 
                 f"{len(vocabulary.field_names)} ({', '.join(vocabulary.field_names[:3])}, …); name a file of that kind"
             )
         rows, faulty = job.parse()
-        ids = np.empty((len(rows.labels), len(names)), np.uint32)
+        laid = vocabulary.encode_fields(rows.fields, reader.fields)
         unseen: Examples = {}
-        for field, (codes, texts) in enumerate(zip(rows.codes, rows.categories, strict=True)):
-            local = vocabulary.local_ids(field, texts)
-            ids[:, field] = (offsets[field] + local)[codes]
-            if unknown := np.flatnonzero(local == 0)[:2].tolist():
-                unseen[field] = [texts[place].as_py() for place in unknown]
-        return (rows.lines, ids, rows.labels, unseen, len(ids) + faulty.count), len(ids), counted(faulty)
+        for field, one in enumerate(rows.fields):
+            if unknown := np.flatnonzero(vocabulary.local_ids(field, one.categories) == 0)[:2].tolist():
+                unseen[field] = [one.categories[place].as_py() for place in unknown]
+        return (rows, laid, unseen, len(rows.labels) + faulty.count), len(rows.labels), counted(faulty)
 
     first = 0
     with closing(reader.pieces(encode)) as pieces:
-        for lines, ids, labels, unseen, read in pieces:
-            yield Piece(first + lines, ids, labels if labelled[0] else None, unseen)
+        for rows, laid, unseen, read in pieces:
+            labelled = run.labelled()
+            yield Piece(
+                first + rows.lines, laid.ids, rows.labels if labelled else None, unseen, laid.values, laid.slots,
+                rows.weights if labelled else None, rows.carried or (),
+            )  # fmt: skip
             first += read

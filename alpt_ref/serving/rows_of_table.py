@@ -47,4 +47,5 @@ def codes_of_bytes(bits: int) -> NDArray[np.float32]:
     shifts = np.arange(0, 8, bits)
     unsigned = (np.arange(256)[:, None] >> shifts) & ((1 << bits) - 1)
     half: Any = 1 << (bits - 1)
-    return ((unsigned ^ half) - half).astype(np.float32)
+    codes: NDArray[np.float32] = ((unsigned ^ half) - half).astype(np.float32)
+    return codes

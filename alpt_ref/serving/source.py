@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from alpt_ref.tables.base import EmbeddingTable
 
 
+ABOUT = ("method", "config", "dataset", "rounding", "granularity")
+"""What a table of a run says about its origin, in this order."""
+
+
 @dataclass(frozen=True)
 class ExportSource:
     """A table and, where it comes from a run, what turns raw rows into scores.
@@ -44,6 +48,8 @@ class ExportSource:
         Of the fields, in the order of ids.
     vocabulary, schema : optional
         How raw rows become ids.
+    slots : tuple of int, optional
+        Places of each field, where fields hold several values or values beside ids.
     lacks : tuple of str
         What of vocabulary, schema and backbone is not here, and why: phrases after "it lacks".
     """
@@ -55,6 +61,7 @@ class ExportSource:
     sizes: tuple[int, ...] = ()
     vocabulary: Vocabulary | None = field(default=None, repr=False)
     schema: Schema | None = None
+    slots: tuple[int, ...] | None = None
     lacks: tuple[str, ...] = ("vocabulary, schema and backbone, for it was made of a table alone",)
 
 
@@ -96,9 +103,11 @@ def of_checkpoint(checkpoint: Checkpoint) -> ExportSource:
     names = tuple(str(name) for name in meta.get("field_names", ()))
     sizes = tuple(int(size) for size in meta.get("field_sizes", ()))
     vocabulary, schema, lacks = _encoding(checkpoint, names)
-    return ExportSource(
-        serving_table(checkpoint), kind, checkpoint.part("model"), names, sizes, vocabulary, schema, lacks
-    )
+    slots = tuple(map(int, meta["slots"])) if "slots" in meta else None
+    if slots is None and schema is not None and not schema.single:
+        slots = (1,) * len(sizes)  # no row of the training data had more or fewer
+    table, dense = serving_table(checkpoint), checkpoint.part("model")
+    return ExportSource(table, kind, dense, names, sizes, vocabulary, schema, slots, lacks)
 
 
 def _encoding(
@@ -114,7 +123,7 @@ def _encoding(
     except InputError:
         return None, None, ("vocabulary and schema, which an unfinished run does not hold: name a finished one",)
     schema, lack = schema_of_data(checkpoint.meta.get("info", {}), names)
-    return vocabulary, schema, (lack,) if lack else ()
+    return vocabulary if schema is not None else None, schema, (lack,) if lack else ()
 
 
 def serving_table(checkpoint: Checkpoint) -> ServingTable:
@@ -158,8 +167,9 @@ def _packed_table(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
     facts, step_size = meta["packed"], arrays.get("step_size")
     own = step_size is not None and len(step_size) == len(meta["field_sizes"])
     owners = field_offsets(meta) if own else None
+    about = {name: str(facts["about"][name]) for name in ABOUT if name in facts["about"]}  # in this order
     return ServingTable(
-        int(meta["d"]), int(facts["bits"]), arrays["data"], step_size, owners, facts["about"], arrays.get("bias")
+        int(meta["d"]), int(facts["bits"]), arrays["data"], step_size, owners, about, arrays.get("bias")
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.scalar.code_range import lowest_code
+from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -29,7 +30,7 @@ _ROWS_AT_ONCE = 1 << 18
 def frequencies(dataset: ClickDataset) -> NDArray[np.int64]:
     """How often each id occurs in the training part, int64 (n,)."""
     counts = np.zeros(dataset.n, np.int64)
-    rows = dataset.rows_of("train")
+    rows = counted_rows(dataset, "train")
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         at = rows[start : start + _ROWS_AT_ONCE]
         ids = dataset.ids[at]

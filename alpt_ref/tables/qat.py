@@ -70,7 +70,7 @@ class FakeQuantizedTable(FullTable):
             raise InputError(
                 f"min_step must not exceed the initial step size {first / self.divisor}, got {spec.min_step}"
             )
-        self.shares_rows = self._units >= 0
+        self.shares_rows = self.shares_rows or self._units >= 0
         self.learned = np.full(self.n if self._units < 0 else self._units, first, np.float32)
         self._learned_optimizer = make_row_optimizer(spec.optimizer, self.backend, len(self.learned), 1)
         self._counts = np.zeros(3, np.int64)  # elements, outside the range, learned numbers held at their floor

@@ -27,8 +27,8 @@ from alpt_ref.training.sections import changed, fitted
 
 FRACTION = Rule("a number above 0 and at most 1", lambda value: 0 < value <= 1)
 CLASS_WEIGHT = Rule(
-    "none, balanced or a finite number above 0 (in float32)",
-    lambda value: value in ("none", "balanced") if isinstance(value, str) else POSITIVE.test(value),
+    "balanced or a finite number above 0 (in float32), or none",
+    lambda value: value is None or (value == "balanced" if isinstance(value, str) else POSITIVE.test(value)),
 )
 RISING = Rule(
     "rising whole numbers of at least 1",
@@ -80,10 +80,10 @@ class TrainConfig(Settings, frozen=True):
         "best"
     )
     class_weight: Annotated[
-        float | str,
+        float | str | None,
         CLASS_WEIGHT,
-        "Weight of a row with a click where one without has 1; balanced: both classes weigh the same in training.",
-    ] = "none"
+        "Weight in training of a row with a click where one without has 1; balanced: both classes weigh the same.",
+    ] = None
     seed: Annotated[int, whole(0), "Initial weights, order of rows, rounding."] = 0
     threads: Annotated[int | None, optional(whole(1)), "Cores to use; none: all. No result depends on it."] = None
     max_gradient_norm: Annotated[
@@ -204,7 +204,7 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
 def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
     """Take out what the schedule does not read, and settings of later releases at the value that means "as before"."""
     before = {
-        "schedule": "milestones", "warmup": 0, "monitor": "auc", "group": None, "class_weight": "none",
+        "schedule": "milestones", "warmup": 0, "monitor": "auc", "group": None, "class_weight": None,
         "max_gradient_norm": None,
     }  # fmt: skip
     for name, value in before.items():

@@ -108,6 +108,8 @@ def _by_label(
     """The weights of the two classes, float64 (2,)."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         sums = np.array([weights[y == one].sum() for one in classes])
+        if not sums.all():
+            raise InputError("class_weight 'balanced' needs rows of both classes, got one; give a dict of weights")
         return np.asarray(weights.sum() / (2 * sums), np.float64)
     if not isinstance(class_weight, Mapping):
         raise InputError(f"class_weight must be None, 'balanced' or a dict of weights by label, got {class_weight!r}")

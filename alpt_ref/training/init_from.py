@@ -178,6 +178,7 @@ def start_from(init: InitFrom | str | Path, config: RunConfig, dataset: ClickDat
         raise InputError(
             f"the data must have the run's fields {', '.join(names)}, got {', '.join(dataset.field_names)}"
         )
+    _check_schema(before, dataset)
     vocabulary = before.vocabulary
     if (vocabulary is None) != (dataset.vocabulary is None):
         which = "the run has a vocabulary and the data have none" if vocabulary else "the data have a vocabulary"
@@ -226,7 +227,7 @@ def _by_vocabulary(
     grown, growth = vocabulary.extended(
         [own._arrow(one) for one in fields],
         [counts[offsets[one] + 1 : offsets[one + 1]] for one in fields],
-        _least(before) if init.min_count is None else init.min_count,
+        _least(before, init.min_count),
         keep,
     )
     where = translation(own, grown)
@@ -238,7 +239,7 @@ def _by_vocabulary(
         rows = slice(start, start + _ROWS_AT_ONCE)
         ids[rows] = where[dataset.ids[rows]]
     encoding = {**dataset.info.get("encoding", {}), "vocabulary": "grown"}
-    encoding["min_count"] = _least(before) if init.min_count is None else int(init.min_count)
+    encoding["min_count"] = _encoded(before) if init.min_count is None else int(init.min_count)
     info = {**dataset.info, "encoding": encoding}
     translated = replace(dataset, ids=ids, field_sizes=grown.field_sizes, vocabulary=grown, info=info, files=None)
     return translated, growth, age
@@ -249,8 +250,39 @@ def _aged(age: NDArray[np.int32], ids: NDArray[np.uint32], counts: NDArray[np.in
     return np.where(np.bincount(ids, counts, len(age)) > 0, 0, age + 1).astype(np.int32)
 
 
-def _least(before: Checkpoint) -> int:
+def schema_of_run(before: Checkpoint) -> dict[str, Any] | None:
+    """The schema by which the run's rows were read, None where a format or a generator brought them."""
+    schema: dict[str, Any] | None = before.meta.get("info", {}).get("schema")
+    return schema
+
+
+def _check_schema(before: Checkpoint, dataset: ClickDataset) -> None:
+    """InputError where both were read by a schema and a field means something else in the other."""
+    there, here = schema_of_run(before), dataset.info.get("schema")
+    if there is None or here is None:
+        return
+
+    def meaning(schema: dict[str, Any]) -> dict[str, Any]:
+        free = ("min_count", "column")  # neither says what a category means
+        return {one["name"]: {k: v for k, v in one.items() if k not in free} for one in schema["fields"]}
+
+    old, new = meaning(there), meaning(here)
+    for name, spec in old.items():
+        if new.get(name) != spec:
+            raise InputError(f"field {name} must be read as in the run, {spec}, got {new.get(name)}; use its schema")
+
+
+def _encoded(before: Checkpoint) -> int:
     return int(before.meta.get("info", {}).get("encoding", {}).get("min_count", 1))
+
+
+def _least(before: Checkpoint, given: int | None) -> list[int]:
+    """Least count of a new category, for each field: the one given, or the run's schema's, or the run's."""
+    names, default = before.meta["field_names"], _encoded(before)
+    if given is not None:
+        return [int(given)] * len(names)
+    own = {one["name"]: one.get("min_count") for one in (schema_of_run(before) or {}).get("fields", ())}
+    return [int(own.get(name) or default) for name in names]
 
 
 def _firsts(sizes: tuple[int, ...]) -> NDArray[np.int64]:

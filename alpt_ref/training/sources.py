@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from alpt_ref._util.progress import Progress
 from alpt_ref.errors import InputError
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from alpt_ref.data import ClickDataset
     from alpt_ref.data.formats.pieces import PieceReader
     from alpt_ref.data.formats.sources import Sources
+    from alpt_ref.data.schema import Schema
     from alpt_ref.data.store.ingest import Step
 
 SYNTHETIC = ("rows", "fields", "features", "exponent", "rank", "linear_std", "interaction_std", "positive_rate", "seed")
@@ -42,7 +46,9 @@ def check_folds(config: DataConfig) -> None:
 
 
 def _plain(value: object) -> str:
-    return f"{list(value)}" if isinstance(value, tuple) else f"{value}"
+    return (
+        f"{list(value)}" if isinstance(value, tuple) else f"{value}".lower() if isinstance(value, bool) else f"{value}"
+    )
 
 
 def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> ClickDataset:
@@ -75,6 +81,26 @@ def load_dataset(config: DataConfig, *, progress: Progress | None = None) -> Cli
     return read_raw(reader).encode(**_encoding(config))
 
 
+def load_to_continue(config: DataConfig, schema: Schema | None, *, progress: Progress | None = None) -> ClickDataset:
+    """The rows of `load_dataset` for a run that goes on: an id for every category and number, none cut into bins.
+
+    Which of them are known, and which earn a row, is for `init_from.start_from`. `schema` is the run's, where files are
+    read by one.
+    """
+    if config.source in ("store", "synthetic"):
+        return load_dataset(config, progress=progress)
+    every: dict[str, Any] = {"min_count": 1, "vocabulary": "all"}
+    if not config.is_format:
+        return load_dataset(msgspec.structs.replace(config, **every), progress=progress)
+    from alpt_ref.data.raw import read_raw
+
+    reader = reader_for(config, schema)
+    reader.progress = reading(reader.names, progress)
+    raw = read_raw(reader)
+    plans = tuple(replace(plan, bins=0, min_count=None) for plan in raw.plans or ())
+    return replace(raw, plans=plans or None).encode(**_encoding(config) | every)
+
+
 def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None = None) -> ClickDataset:
     """Write the dataset that `config` describes as a store and open it; files are streamed, memory is bounded."""
     from alpt_ref import data
@@ -90,17 +116,17 @@ def encode(config: DataConfig, folder: str | Path, *, progress: Progress | None 
     return data.ClickDataset.open(folder)
 
 
-def reader_for(config: DataConfig) -> PieceReader:
-    """The reader of the raw files that `config` names."""
+def reader_for(config: DataConfig, schema: Schema | None = None) -> PieceReader:
+    """The reader of the raw files that `config` names, as its schema or the one given says."""
     from alpt_ref.data.formats.readers import reader_of
     from alpt_ref.data.raw import DEFAULT_MIN_COUNT
 
     parts = {name: files for name in ("train", "valid", "test") if (files := getattr(config, name))}
-    kind = config.source if config.schema is None else None
+    kind = config.source if config.schema is None and schema is None else None
     reader = reader_of(
         parts or config.path,
         kind=kind,
-        schema=config.schema,
+        schema=config.schema if schema is None else schema,
         times=config.split == "time",
         on_bad_row=config.on_bad_row,
         max_bad_rows=config.max_bad_rows,

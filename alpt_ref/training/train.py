@@ -6,8 +6,7 @@ configuration on one dataset, and every file in it whole whatever happens.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,12 +19,13 @@ from alpt_ref._util.files import claim_folder, path_of, read_json, remove_parts,
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
-from alpt_ref.errors import AlptWarning, InputError
+from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import batch_count, warn_of_single_row
 from alpt_ref.training.build import build, restore, served
+from alpt_ref.training.callbacks import Callback, Listeners
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
@@ -37,11 +37,11 @@ from alpt_ref.training.results import RunResult, read_result, write_history, wri
 from alpt_ref.training.resume import goes_on, more_epochs, newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
 from alpt_ref.training.trainer import StoppedError, Trainer
+from alpt_ref.training.usable import require_usable
 from alpt_ref.training.weights import counted_rows
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
-    from alpt_ref.data.fields import Part
     from alpt_ref.models import Model
     from alpt_ref.tables import EmbeddingTable
 
@@ -65,6 +65,7 @@ def train(
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
     log: Callable[[str], None] | None = None,
+    callbacks: Iterable[Callback] = (),
 ) -> RunResult:
     """Train one table and model, and test the state of the best (or last) epoch.
 
@@ -96,6 +97,9 @@ def train(
         Asked after every batch; True keeps a checkpoint and ends with `StoppedError`.
     log : callable, optional
         Called with one sentence: which checkpoint training resumes from, which one was damaged.
+    callbacks : iterable of Callback
+        Told when training begins, after every epoch and at the end; one that raises is warned about and left out from
+        then on, the run goes on. A finished result that is read from `output` is told to nobody.
 
     Returns
     -------
@@ -136,10 +140,12 @@ def train(
     groups_of(dataset, rows[:0], config.train.group)  # refuses a field that cannot group rows
     ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False), "start": start}
+    listeners = tools["listeners"] = Listeners(callbacks)
     progress, log = progress or Progress(enabled=False), log or (lambda text: None)
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
-            return Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools).run()
+            trainer = Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools)
+            return listeners.hear(trainer.run)
         folder = _claim(path_of(output, "output"), config, dataset, start, resume)
         with folder_lock(folder):
             _claim(folder, config, dataset, start, resume)  # again: another process may have used it before the lock
@@ -152,7 +158,7 @@ def train(
             tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
             tools["history_file"] = folder / "history.jsonl"
             trainer = Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools)
-            return _run(folder, trainer, resumed)
+            return listeners.hear(partial(_run, folder, trainer, resumed))
 
 
 def _begun(config: RunConfig, dataset: ClickDataset, start: Start | None, log: Callable[[str], None]) -> Engine:
@@ -172,42 +178,6 @@ def _check_options(output: str | Path | None, resume: bool, checkpoint_every: in
             raise InputError(f"{name} needs an output folder; name it with --output")
     if checkpoint_every is not None:
         _check.whole_number("checkpoint_every", checkpoint_every, 1)
-
-
-def require_usable(dataset: ClickDataset) -> None:
-    """`InputError` unless ids and labels keep to their rules, every part has rows and those with an AUC both labels.
-
-    A store's ids and labels were checked when it was written.
-    """
-    if dataset.files is None:
-        dataset.validate()
-    if dataset.labels.min() == dataset.labels.max():
-        raise InputError(
-            f"dataset {dataset.name!r} has only the label {dataset.labels[0]} in all its {dataset.rows:,} rows; "
-            "a model of clicks needs rows of both labels, impressions with a click and without"
-        )
-    if dataset.n == dataset.fields:
-        warnings.warn(
-            f"dataset {dataset.name!r} has one id in each field, so that its rows cannot be told apart and nothing is "
-            "learned but the share of clicks; a lower min_count (--min-count) would give categories ids of their own",
-            AlptWarning,
-            stacklevel=2,
-        )
-    parts: tuple[Part, ...] = ("train", "valid", "test")
-    for part in parts:
-        labels = dataset.labels[counted_rows(dataset, part)]  # a row of weight 0 is not there
-        if not len(labels):
-            raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
-        if part == "train" and labels.min() == labels.max():
-            raise InputError(
-                f"dataset {dataset.name!r} has only the label {labels[0]} in its train part, which teaches nothing; "
-                "give it more rows or another split seed"
-            )
-        if labels.min() == labels.max():
-            raise InputError(
-                f"dataset {dataset.name!r} has only the label {labels[0]} in its {part} part, which has no AUC; "
-                "give it more rows or another split seed"
-            )
 
 
 def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResult:

@@ -21,13 +21,14 @@ from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training import batches
 from alpt_ref.training.build import State, served
 from alpt_ref.training.build import rates as rates_of
+from alpt_ref.training.callbacks import Listeners
 from alpt_ref.training.checkpoint import Checkpoint
-from alpt_ref.training.config import RunConfig, code_of, config_hash
+from alpt_ref.training.config import RunConfig, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
+from alpt_ref.training.facts import facts
 from alpt_ref.training.quality import FURTHER, Quality
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 from alpt_ref.training.schedule import best_epoch, ramp_of
-from alpt_ref.training.versions import versions
 from alpt_ref.training.weights import class_weights, counted_rows, total_weight
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Trainer:
         Asked after every batch whether to stop.
     start : Start, optional
         What the engine's state goes on from, for the record.
+    listeners : Listeners, optional
+        Told of the beginning and of every epoch; of the end whoever stores the result.
     """
 
     def __init__(
@@ -78,10 +81,11 @@ class Trainer:
         history_file: Path | None = None,
         stop: Callable[[], bool] = lambda: False,
         start: Start | None = None,
+        listeners: Listeners | None = None,
     ) -> None:
         self.config, self.dataset, self.engine, self.progress = config, dataset, engine, progress
         self.save, self.every, self.history_file, self.stop = save, every, history_file, stop
-        self.start = start
+        self.start, self.listeners = start, listeners or Listeners()
         self.rows = counted_rows(dataset, "train")
         self.classes = class_weights(config.train.class_weight, dataset, self.rows)
         self.weight = total_weight(dataset, self.rows, self.classes)
@@ -99,6 +103,7 @@ class Trainer:
         size = self.config.train.batch_size
         self.progress.begin(epochs * len(self.rows), "training", unit="samples")
         self.progress.advance(len(self.history) * len(self.rows) + self.batch * size)
+        self.listeners.start(self.config, self.dataset, self.history)
         while not self._finished():
             self._epoch(len(self.history) + 1)
         self.progress.close()
@@ -142,6 +147,7 @@ class Trainer:
         if self.history_file is not None:
             write_history(self.history_file, self.history)
         kept = self._keep() if self.every is None or self.step % self.every == 0 else None
+        self.listeners.epoch(record)
         if self.stop() and not self._finished():
             raise StoppedError(epoch, self.step, kept or self._keep())
 
@@ -246,9 +252,6 @@ class Trainer:
         )
 
     def _content(self, arrays: State, epoch: int, step: int, timing: dict[str, Any]) -> Checkpoint:
-        dataset, table = self.dataset, self.engine.table
-        files, parts = dataset.manifest["files"], ("category_bytes", "category_offsets")
-        encoded = dataset.vocabulary is not None
         meta = {
             "step": step,
             "epoch": epoch,
@@ -256,24 +259,8 @@ class Trainer:
             "loss_sum": self.loss_sum,
             "finished": False,
             "history": [record.reproducible() for record in self.history],
-            "n": table.n,
-            "d": table.d,
-            "fields": dataset.fields,
-            "field_names": list(dataset.field_names),
-            "field_sizes": [int(size) for size in dataset.field_sizes],
-            "dataset": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "info": dataset.info,
-            "encoder": {name: files[f"{name}.npy"]["sha256"] for name in parts} if encoded else None,
-            "device": self.engine.device,
-            "versions": versions(),
+            **facts(self.config, self.dataset, self.engine, self.start),
         }
-        if self.start is not None:
-            meta["init_from"] = self.start.record
-        if code := code_of(self.config):
-            meta["code"] = code
-        if dataset.values is not None:  # ids are looked up times a value, several a field
-            meta["slots"] = list(dataset.slots_of_fields)
         settings = self.config.replace("train", threads=None)  # results and checkpoints do not depend on them
         return Checkpoint(settings, arrays, meta, timing)
 

@@ -128,7 +128,7 @@ def slow_encode(
     rows: Sequence[Row], plans: Sequence[FieldPlan], parts: Sequence[int], least: int
 ) -> tuple[list[int], list[list[list[tuple[int, float]]]]]:
     """Field sizes; and for every row and field its (global id, what it counts)."""
-    train = [part == 0 for part in parts]
+    train = [part == 0 and row.weight > 0 for part, row in zip(parts, rows, strict=True)]
     vocabularies = [slow_vocabulary(rows, number, plan, train, least) for number, plan in enumerate(plans)]
     sizes = [len(texts) + 1 for texts in vocabularies]
     out = []

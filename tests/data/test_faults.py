@@ -77,7 +77,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         firsts.append(lines.first)
         return code_lines(layout, lines)
 
-    monkeypatch.setattr("alpt_ref.data.formats.text.code_lines", counted)
+    monkeypatch.setattr("alpt_ref.data.formats.parse.code_lines", counted)
     return firsts
 
 
@@ -253,6 +253,7 @@ def test_a_piece_on_disk_is_the_piece_in_memory(tmp_path: Path) -> None:
     kept = spill(tmp_path / "piece", b"i" * 32, rows, counted(bad))
     found = recall(tmp_path / "piece", b"i" * 32)
     assert found is not None
+    assert found[0].sizes.base is None  # a resumed run does not hold its pieces in memory
     assert found[1] == counted(bad) == Bad(1, [(70_001, "1 columns instead of 40")], [70_000, 1])
     assert recall(tmp_path / "piece", b"j" * 32) is None
     for piece in (kept, found[0]):

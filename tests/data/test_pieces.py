@@ -131,7 +131,8 @@ def test_rows_of_one_value_each_have_no_values(tmp_path: Path) -> None:
     for shape, pooling in (("m", "mean"), ("f", "sum")):
         source = HandReader([rows], [FieldPlan("a", pooling)], shape)  # type: ignore[arg-type]
         several = encode_reader(source, tmp_path / shape)
-        assert several.values is several.slots is None
+        assert several.values is None
+        assert several.slots is None
         assert several.fingerprint == plain.fingerprint
     valued = [dataclasses.replace(row, cells=([(row.cells[0][0][0], 0.5)],)) for row in rows]
     half = read_raw(HandReader([valued], [FieldPlan("a")], "f")).encode()

@@ -75,7 +75,7 @@ def test_a_file_is_read_and_named_in_complaints(tmp_path: Path) -> None:
         Schema.read(path)
     with pytest.raises(InputError, match=r"absent\.toml cannot be read: No such file"):
         schema_of(tmp_path / "absent.toml")
-    with pytest.raises(InputError, match=r"a TOML file, got 'critoe', which does not exist; did you mean 'criteo'"):
+    with pytest.raises(InputError, match="got 'critoe', which does not exist; did you mean 'criteo'"):
         schema_of("critoe")
 
 

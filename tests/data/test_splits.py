@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alpt_ref.data import describe_text, encode_file
 from alpt_ref.data.encoding import SplitWarning
 from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.raw import read_raw
@@ -130,6 +132,11 @@ def test_streamed_rows_are_split_as_those_in_memory(
         np.testing.assert_array_equal(direct.split, fold_split(80, 5, 1, labels))
     again = encode_reader(reader([rows], 7), tmp_path / "store", min_count=1, **options)
     assert again.fingerprint == stored.fingerprint
+    assert stored.info["time"] == direct.info["time"]
+    for part, (low, high) in stored.info["time"].items():
+        inside = times[stored.rows_of(part)]
+        assert (low, high) == (inside.min(), inside.max())
+        assert f"times {low} to {high}" in describe_text(stored)
 
 
 def test_files_that_are_the_split(tmp_path: Path) -> None:
@@ -143,6 +150,20 @@ def test_files_that_are_the_split(tmp_path: Path) -> None:
     assert not {"split", "seed"} & set(direct.info["encoding"])
     stored = encode_reader(reader(sources, 3, parts), tmp_path / "store", min_count=1)
     assert stored.fingerprint == direct.fingerprint
+
+
+def test_another_division_of_the_same_files_is_another_store(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in "abc"]
+    for number, file in enumerate(files):
+        file.write_text("".join(f"{(row + number) % 2} {row % 5}:1\n" for row in range(20)))
+    a, b, c = files
+    first = encode_file("libfm", {"train": [a, b], "test": c}, tmp_path / "store")
+    again = encode_file("libfm", {"train": [a, b], "test": c}, tmp_path / "store")
+    assert again.fingerprint == first.fingerprint
+    assert "split as the files were given, shares 8:1:1" in describe_text(first)
+    for other in ({"train": a, "test": [b, c]}, {"train": [a, b], "valid": c}, [a, b, c]):
+        with pytest.raises(InputError, match="already holds another store"):
+            encode_file("libfm", other, tmp_path / "store")
 
 
 @pytest.mark.parametrize("stratify", [False, True])
@@ -190,7 +211,7 @@ def labelled(labels: str, times: str = "") -> list[Row]:
 @pytest.mark.parametrize(
     ("labels", "times", "options", "message"),
     [
-        ("0101", "", {"by": "order", "split": (8, 1, 1)}, r"the test part without rows \(4 rows in all"),
+        ("0101", "", {"by": "order", "split": (8, 1, 1)}, r"the test part without rows .*\(4 rows in all"),
         ("0101010101", "1111111111", {"by": "time"}, "by time leaves the valid part without rows"),
         ("0" * 8 + "11", "", {"by": "order"}, "train part of a split by order has labels of one class, 0, from"),
         ("0" * 20 + "1" * 5, "", {"stratify": True}, "class 1 has 5 rows, too few for one in every part of 8:1:1"),
@@ -213,6 +234,15 @@ def test_a_part_to_evaluate_on_of_one_class_is_warned_about() -> None:
 def test_a_part_whose_files_are_empty() -> None:
     with pytest.raises(InputError, match="the valid part has no rows; name files that hold some, or leave valid out"):
         read_raw(reader([rows_of(9), [], rows_of(3)], parts=("train", "valid", "test")))
+
+
+def test_rows_of_weight_0_fill_no_part(tmp_path: Path) -> None:
+    rows = [dataclasses.replace(row, weight=float(k < 16)) for k, row in enumerate(labelled("01" * 10))]
+    message = r"leaves the valid part without rows of weight above 0 \(20 rows"
+    with pytest.raises(InputError, match=message):
+        read_raw(reader([rows])).encode(by="order")
+    with pytest.raises(InputError, match=message):
+        encode_reader(reader([rows], 3), tmp_path / "store", by="order")
 
 
 def test_no_times() -> None:

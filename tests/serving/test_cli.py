@@ -30,7 +30,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return call
 
 
-@pytest.mark.parametrize("verb", ["export", "predict", "quantize"])
+@pytest.mark.parametrize("verb", ["export", "pack", "predict", "quantize"])
 def test_help_loads_nothing_heavy(verb: str) -> None:
     code = (
         f"import sys\nfrom alpt_ref.cli import main\ntry:\n    main(['{verb}', '--help'])\nexcept SystemExit as stop:\n"
@@ -51,8 +51,11 @@ def test_export_prints_how_near_the_values_are(run: Any, tmp_path: Path) -> None
         f"table: {N:,} rows of 3, 4-bit, {N * 2 + 4 * N:,} bytes",
         f"values: are float16(step_size) * code: at most {facts['max_abs']:.3g} and, relatively, "
         f"{facts['max_rel']:.3g} off table.lookup",
-        f"wrote out/table.safetensors ({facts['files']['table.safetensors']['bytes']:,} bytes)",
+        "it lacks a vocabulary and a schema, for made up has ids alone",
+        *(f"wrote out/{name} ({entry['bytes']:,} bytes)" for name, entry in facts["files"].items()),
     ]
+    assert list(facts["files"]) == ["table.safetensors", "README.md", "model.safetensors", "model.py"]
+    assert "It lacks a vocabulary and a schema" in (tmp_path / "out" / "README.md").read_text()
     assert run("export", "run", "--to", "fbgemm", "--output", "out", "--quiet") == (0, "", "")
 
 

@@ -21,9 +21,9 @@ from alpt_ref.data.formats.parse import code_lines
 from alpt_ref.data.formats.text import TextReader
 from alpt_ref.data.formats.unlabelled import has_label, without_label
 from alpt_ref.errors import AlptWarning, InputError
-from alpt_ref.serving import predict as predict_module
+from alpt_ref.serving.pieces import batches
 from alpt_ref.serving.predict import predict
-from alpt_ref.serving.raw_rows import pieces_of
+from alpt_ref.serving.raw_rows import RunReader, pieces_of
 from alpt_ref.training.checkpoint import read_checkpoint
 from alpt_ref.training.config import DataConfig, ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.grouped_auc import grouped_auc
@@ -98,10 +98,10 @@ def test_pieces_of_a_file_do_not_change_what_is_scored(trained: Trained) -> None
     vocabulary = trained.dataset.vocabulary
     for chunk_bytes in (700, 1 << 20):
         reader = TextReader(trained.file, criteo_format, chunk_bytes=chunk_bytes)
-        pieces = list(pieces_of(reader, vocabulary, [True]))
+        pieces = list(pieces_of(RunReader(reader, lambda: True), vocabulary))
         assert np.array_equal(np.concatenate([piece.ids for piece in pieces]), trained.dataset.ids)
         assert np.array_equal(np.concatenate([piece.rows for piece in pieces]), np.arange(400))
-        sizes = [len(piece.rows) for piece in predict_module._batches(iter(pieces), 17)]
+        sizes = [len(piece.rows) for piece in batches(iter(pieces), 17, np.zeros(39, np.uint32))]
         assert sizes == [17] * 23 + [9]
 
 
@@ -187,7 +187,7 @@ def test_more_bad_rows_than_the_share_leave_nothing(trained: Trained, tmp_path: 
     assert (scores.rows, scores.bad_rows) == (8, 2)
 
 
-@pytest.mark.parametrize("name", ["p.parquet", "p.csv.gz", "p.json", "p.libfm"])
+@pytest.mark.parametrize("name", ["p.feather", "p.csv.gz", "p.json", "p.libfm"])
 def test_an_ending_that_is_not_written_is_refused(name: str, trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must end in \.csv or \.txt"):
         predict(trained.run, tmp_path / name, store=trained.store)
@@ -288,8 +288,8 @@ def test_a_run_without_vocabulary_scores_stores_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "needs a store or a raw file"),
-        ({"store": "store", "kind": "criteo", "file": "clicks.txt"}, "needs a store or a raw file"),
+        ({}, "needs a store or raw files"),
+        ({"store": "store", "kind": "criteo", "file": "clicks.txt"}, "needs a store or raw files"),
         ({"kind": "criteo", "file": "clicks.txt", "part": "test"}, "part must be all"),
         ({"store": "store", "part": "rest"}, "part must be all"),
         ({"kind": "criteo", "file": "absent.txt"}, "absent.txt does not exist"),

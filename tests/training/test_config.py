@@ -69,7 +69,7 @@ def test_default_is_the_papers_protocol() -> None:
         (
             DataConfig,
             {"source": "ctr"},
-            "data.source must be synthetic, store, criteo, avazu, libfm, movielens or module:Class",
+            "data.source must be synthetic, store, files, criteo, avazu, libfm, libsvm, libffm, movielens or module",
         ),
     ],
 )

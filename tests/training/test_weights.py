@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.data.formats.readers import reader_of
+from alpt_ref.data.raw import read_raw
+from alpt_ref.data.schema import Schema
 from alpt_ref.errors import InputError
 from alpt_ref.training import batches
 from alpt_ref.training.config import RunConfig, config_hash
@@ -161,7 +165,7 @@ def test_balanced_classes_weigh_the_same(clicks: ClickDataset) -> None:
         w = own(one)[rows].astype(np.float64)
         shares = [weight * w[one.labels[rows] == label].sum() for label, weight in enumerate(found)]
         assert shares == pytest.approx([w.sum() / 2] * 2, rel=FLOAT64)
-    assert class_weights("none", clicks, rows) is None
+    assert class_weights(None, clicks, rows) is None
     with pytest.raises(InputError, match="class_weight 'balanced' needs rows of both classes"):
         class_weights("balanced", clicks, rows[clicks.labels[rows] == 1])
     result = train(tiny(epochs=1, class_weight="balanced"), clicks)
@@ -175,11 +179,33 @@ def test_a_class_that_weighs_nothing_is_missing(clicks: ClickDataset) -> None:
         train(tiny(), weighted(clicks, clicks.split != 1))
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("inf"), "often"])
+@pytest.mark.parametrize("factor", [1e38, 1e-44])
+def test_weights_beyond_float32_are_refused_before_training(clicks: ClickDataset, factor: float) -> None:
+    classes = 1e3 if factor > 1 else 1e-3
+    data = weighted(clicks, np.where(clicks.labels == 1, factor, 0 if factor < 1 else 1))
+    rows = counted_rows(data, "train")
+    with pytest.raises(InputError, match="weights of rows times those of classes must fit float32"):
+        total_weight(data, rows, (1.0, classes))
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), "often", "none"])
 def test_a_class_weight_is_a_number_above_zero(value: Any) -> None:
-    with pytest.raises(InputError, match=r"train.class_weight must be none, balanced or a finite number above 0"):
+    with pytest.raises(InputError, match=r"train.class_weight must be balanced or a finite number above 0"):
         tiny(class_weight=value)
 
 
 def test_the_default_keeps_the_hash() -> None:
-    assert config_hash(tiny()) == config_hash(tiny(class_weight="none")) != config_hash(tiny(class_weight=2.0))
+    assert config_hash(tiny()) == config_hash(tiny(class_weight=None)) != config_hash(tiny(class_weight=2.0))
+
+
+def test_a_vocabulary_counts_rows_and_not_weights(tmp_path: Path) -> None:
+    """A category of one row is rare, however heavy the row; one of two light rows is not; rows of weight 0 are none."""
+    file = tmp_path / "log.csv"
+    lines = ["click,site,w", "1,heavy,50", *["0,light,0.01"] * 2, *["0,gone,0"] * 2, *["0,often,1", "1,often,2"] * 20]
+    file.write_text("\n".join(lines) + "\n")
+    schema = Schema.from_dict({"label": "click", "weight": "w", "categorical": ["site"], "min_count": 2})
+    data = read_raw(reader_of(file, schema=schema)).encode(vocabulary="all")
+    assert data.field_sizes == (3,)
+    assert data.ids[[0, 3, 4], 0].tolist() == [0, 0, 0]  # out of vocabulary
+    assert set(data.ids[1:3, 0].tolist()) <= {1, 2}
+    assert own(data)[[0, 3, 4, 5]].tolist() == [50, 0, 0, 1]

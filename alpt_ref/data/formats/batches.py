@@ -63,6 +63,17 @@ class BatchJob:
             raise InputError(f"{self.name}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Held:
+    """Rows that are in memory already."""
+
+    batch: Any
+
+    def __call__(self) -> Any:
+        """Them."""
+        return self.batch
+
+
 def whole_array(column: Any) -> Any:
     """A column as one Arrow array."""
     import pyarrow as pa

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.canonical import is_text, log_text, texts_of
+from alpt_ref.data.canonical import is_text, log_text, refusal, texts_of
 from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.formats.moments import calendar_texts, times_of
 from alpt_ref.data.schema import Schema
@@ -30,7 +30,12 @@ class Column(NamedTuple):
 
     def example(self, row: int) -> str:
         """The value of a row as a reason shows it."""
-        return f"{self.values[int(self.indices[row])].as_py()!r:.60}"
+        import pyarrow as pa
+
+        value = self.values[int(self.indices[row])]
+        if is_text(value.type) and value.is_valid:  # it may be no UTF-8
+            return f"{value.cast(pa.large_binary()).as_py().decode('utf-8', 'replace')!r:.60}"
+        return f"{value.as_py()!r:.60}"
 
 
 def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
@@ -54,6 +59,8 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
     import pyarrow.compute as pc
 
     held = array.type
+    if pa.types.is_nested(held):
+        raise InputError(refusal(str(held), "text", False))
     if pa.types.is_dictionary(held):
         used = array.indices.dictionary_encode(null_encoding="encode")
         indices, values = used.indices, array.dictionary.take(used.dictionary)
@@ -94,11 +101,15 @@ def meaning_of(spec: FieldSpec, time_format: str | None) -> Meaning:
 def code_column(column: Column, spec: FieldSpec, meaning: Meaning) -> tuple[Codes, Any]:
     """Codes of a column's rows, -1 for a value without a category, and the categories as an Arrow array of strings."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     values = column.values
     plain = spec.type == "text" and spec.kind in ("categorical", "multi") and is_text(values.type)
-    if plain and not values.null_count and _is_utf8(values):
-        return column.indices, values.cast(pa.string())
+    if plain and _is_utf8(values):
+        if values.null_count == 1 and pc.index(values, pa.scalar("", values.type)).as_py() < 0:
+            values = values.fill_null("")
+        if not values.null_count:
+            return column.indices, values.cast(pa.string())
     texts = meaning(values) if not is_text(values.type) or _is_utf8(values) else _each(values, meaning)
     place: dict[str | None, int] = {None: -1}
     codes = np.array([place.setdefault(text, len(place) - 1) for text in texts], np.int32)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alpt_ref.data.canonical import is_text
-from alpt_ref.data.formats.batches import BatchJob, ranges, slices_of
+from alpt_ref.data.formats.batches import BatchJob, Held, ranges, slices_of
 from alpt_ref.data.formats.inflate import DAMAGED
 from alpt_ref.data.formats.lines import LineSource
 from alpt_ref.data.formats.schema_rows import RowPlan
@@ -63,8 +63,8 @@ class ColumnarFile:
     def _seekable(self, stream: Any) -> _Place:
         """Where the bytes lie uncompressed; all of them are hashed on the way."""
         path = self._source.path
-        plain = isinstance(path, Path) and not self._source.compression and stat.S_ISREG(path.stat().st_mode)
-        place = _Place(path if plain else None, str(path))
+        own = path if isinstance(path, Path) and stat.S_ISREG(path.stat().st_mode) else None
+        place = _Place(None if self._source.compression else own, str(path))
         for block in self._source.blocks_of(stream, _BLOCK):
             place.keep(block)
         return place
@@ -113,10 +113,7 @@ class ColumnarFile:
         with contextlib.closing(file):
             metadata = file.metadata
             plan = self._plan_for(self._naming(lambda: file.schema_arrow.names))
-            groups = [
-                self._naming(lambda group=group: metadata.row_group(group).num_rows)
-                for group in range(metadata.num_row_groups)
-            ]
+            groups = self._naming(lambda: [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)])
             held = file.schema_arrow
             texts = [name for name in plan.needed if is_text(held.field(name).type)]
             total, first, digest = sum(groups), 0, self._source.digest()
@@ -139,9 +136,9 @@ class ColumnarFile:
             reader = self._naming(lambda: pa.ipc.open_file(file, options=needed))
             first, digest = 0, self._source.digest()
             for number in range(reader.num_record_batches):
-                batch = self._naming(lambda number=number: _checked(reader.get_batch(number)))
+                batch = self._naming(lambda: _checked(reader.get_batch(number)))  # noqa: B023 (called at once)
                 for part in slices_of(batch):
-                    yield self._job(plan, first, part.num_rows, lambda part=part: part, digest)
+                    yield self._job(plan, first, part.num_rows, Held(part), digest)
                     first += part.num_rows
                 self.share = (number + 1) / reader.num_record_batches
             return plan
@@ -151,7 +148,7 @@ class ColumnarFile:
 
         tail = _Tail(stream)
         reader = self._naming(lambda: pa.ipc.open_stream(pa.PythonFile(tail, mode="r")))
-        names = reader.schema.names
+        names = self._naming(lambda: reader.schema.names)
         plan = self._plan_for(names)
         first = 0
 
@@ -163,7 +160,7 @@ class ColumnarFile:
 
         while (batch := self._naming(following)) is not None:
             for part in slices_of(batch):
-                yield self._job(plan, first, part.num_rows, lambda part=part: part)
+                yield self._job(plan, first, part.num_rows, Held(part))
                 first += part.num_rows
         if tail.last != _END_OF_STREAM:
             raise InputError(f"{self._source.path} is an Arrow stream that ends too early; fetch or write it again")
@@ -221,7 +218,8 @@ class _Group:
     ) -> None:  # fmt: skip
         self._place, self._number, self._rows, self._plan, self._metadata = place, number, rows, plan, metadata
         self._texts = list(texts)  # read as dictionaries, as they lie in the file
-        self._naming, self._lock, self._table = naming, threading.Lock(), None
+        self._naming, self._lock = naming, threading.Lock()
+        self._table: Any = None
 
     def part(self, start: int, count: int) -> Any:
         """Some of its rows."""

@@ -79,7 +79,7 @@ def parse_records(
     faulty.add(np.flatnonzero(empty), "an empty line")
 
     def suspects(places: NDArray[Any]) -> list[int]:
-        return np.unique(np.searchsorted(records.ends, places, "right")).tolist()
+        return [int(row) for row in np.unique(np.searchsorted(records.ends, places, "right"))]
 
     def marked(rows: list[int], test: Any) -> NDArray[np.int64]:
         return np.array([row for row in rows if test(data[starts[row] : records.ends[row]])], np.int64)

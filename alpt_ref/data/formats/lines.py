@@ -53,7 +53,7 @@ class Lines:
     records: Records | None = None
 
 
-def file_name(path: Source | RemoteFile) -> str:
+def file_name(path: Source) -> str:
     """The name without its folder; bytes that are no UTF-8 become "?"."""
     name = path.name if isinstance(path, RemoteFile) else Path(path).name
     return name.encode("utf-8", "replace").decode()

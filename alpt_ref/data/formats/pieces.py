@@ -124,6 +124,8 @@ class PieceReader(abc.ABC):
     """A row is a set of categories by the format's own definition, so that one in two fields is worth a warning."""
     min_count: int | None = None
     """Least count of a category that the source's schema asks for; None: the default of its kind."""
+    format_name: str | None = None
+    """The text format that was asked for by its name; None: a schema was."""
     schema: Mapping[str, Any] | None = None
     """What goes to the dataset as ``info["schema"]``."""
     parts: Sequence[Part] | None = None
@@ -245,8 +247,9 @@ class PieceReader(abc.ABC):
 
     def info(self) -> dict[str, Any]:
         """Source, rows and bad rows, as JSON; valid once the source has been read."""
+        parts = {} if self.parts is None else {"parts": list(self.parts)}
         return {
-            "source": {"kind": self.kind, **self.describe()},
+            "source": {"kind": self.kind, **self.describe(), **parts},
             **({} if self.schema is None else {"schema": dict(self.schema)}),
             "rows_read": self.rows + self.bad_rows.count,
             "rows_encoded": self.rows,

@@ -70,6 +70,7 @@ def reader_of(
         from alpt_ref.data.schema import schema_of
 
         return SchemaReader(source, schema_of(schema), times=times, labelled=labelled, ids=ids, **common)
+    from alpt_ref.data.encoding import DEFAULT_MIN_COUNT
     from alpt_ref.data.registry import format_of
 
     assert kind is not None
@@ -79,5 +80,5 @@ def reader_of(
     if (parts is not None and any(is_table(file) for file in files)) or is_table(source):
         raise InputError(f"a table in memory needs a schema, not the text format {kind}")
     reader = TextReader(files, format_of(kind), **common)
-    reader.parts = parts
+    reader.parts, reader.format_name, reader.min_count = parts, kind, DEFAULT_MIN_COUNT.get(kind)
     return reader

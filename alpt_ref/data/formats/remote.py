@@ -5,7 +5,9 @@ fsspec finds the protocol's own package (s3fs, gcsfs, …) and takes credentials
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
 from typing import Any
 
 from alpt_ref.errors import InputError
@@ -18,7 +20,7 @@ def is_url(source: Any) -> bool:
     return isinstance(source, str) and _URL.match(source) is not None
 
 
-class RemoteFile:
+class RemoteFile(os.PathLike[str]):
     """One file behind a URL: what a reader needs of a `Path`.
 
     Parameters
@@ -37,6 +39,10 @@ class RemoteFile:
     def __str__(self) -> str:
         """Its URL."""
         return f"{self._protocol}://{self._path.lstrip('/') if self._protocol == 'memory' else self._path}"
+
+    def __fspath__(self) -> str:
+        """Its URL."""
+        return str(self)
 
     def __repr__(self) -> str:
         """For debugging."""
@@ -62,7 +68,12 @@ class RemoteFile:
         except Exception as error:
             raise unreachable(str(self), error) from None
         tag = next((str(info[key]) for key in ("ETag", "etag", "mtime", "created", "LastModified") if key in info), "")
-        return int(info.get("size") or 0), hash(tag)
+        return int(info.get("size") or 0), zlib.crc32(tag.encode())
+
+    def stat(self) -> os.stat_result:
+        """Size, and for the time a number that changes with the contents where the store has one."""
+        size, tag = self.state()
+        return os.stat_result((0, 0, 0, 0, 0, 0, size, tag, tag, tag))
 
     def open(self, mode: str = "rb") -> Any:
         """An open binary file."""

@@ -119,8 +119,7 @@ class SchemaReader(PieceReader):
 
     def _jobs_of(self, number: int, item: Any) -> Generator[Job, None, RowPlan | None]:
         if not isinstance(item, LineSource):
-            table = TableSource(number, item, self._plans)
-            return (yield from table.jobs())
+            return (yield from TableSource(number, item, self._plans).jobs())
         with item.opened(binary=True) as stream:
             container = container_of(stream.peek(8)[:8])
             if container == "text":
@@ -143,7 +142,7 @@ class SchemaReader(PieceReader):
 
     def describe(self) -> dict[str, Any]:
         """Name, size and SHA-256 of the file, or of all and of each; of a table what it is."""
-        files = [
+        files: list[dict[str, Any]] = [
             item.describe() if isinstance(item, LineSource) else {"table": table_name(item), "rows": rows}
             for item, rows in zip(self._items, self.rows_of_sources, strict=True)
         ]

@@ -87,7 +87,7 @@ class RowPlan:
         lacks = [name for name in self.needed if name not in names]
         twice = [name for name in self.needed if list(names).count(name) > 1]
         if lacks:
-            has = ", ".join(map(str, names[:8]))[:200] + (", …" if len(names) > 8 else "")
+            has = ", ".join(" ".join(str(name).split()) for name in names[:8])[:200] + (", …" if len(names) > 8 else "")
             raise InputError(
                 f"{where} lacks column{'' if len(lacks) == 1 else 's'} {', '.join(map(repr, lacks[:5]))}, "
                 f"it has {has}; mend the schema, or name a file of that kind"
@@ -127,7 +127,7 @@ def code_rows(
         schema.label, schema.weight, schema.time, *schema.id,
     }  # fmt: skip
     coded = {
-        name: _naming(name, lambda name=name: column_of(columns[name], missing))  # type: ignore[misc]
+        name: _naming(name, functools.partial(column_of, columns[name], missing))
         for name in plan.needed
         if name not in lists_only
     }
@@ -171,9 +171,8 @@ def code_rows(
     if plan.ids:
         import pyarrow as pa
 
-        along = tuple(
-            _naming(name, lambda name=name: carried(coded[name])).filter(pa.array(good)) for name in schema.id
-        )  # type: ignore[misc]
+        texts = [_naming(name, functools.partial(carried, coded[name])) for name in schema.id]
+        along = tuple(one.filter(pa.array(good)) for one in texts)
     return CodedRows(labels.astype(np.uint8), kept, rows, weights, times, along)
 
 

@@ -197,9 +197,11 @@ def _refuse_foreign(head: bytes, path: File, verb: str, binary: bool) -> None:
     every_other = head[1::2] if head[:1] != b"\0" else head[::2]
     if len(head) >= 8 and every_other.count(0) > 0.9 * len(every_other):
         raise InputError(f"{path} {verb} UTF-16 text; {_CONVERT}")
-    if len(head) >= 64 and sum(head.count(byte) for byte in _BINARY) > len(head) / 10:
+    controls = sum(head.count(byte) for byte in _BINARY)
+    if len(head) >= 64 and controls + head.decode("utf-8", "replace").count("\ufffd") > len(head) / 4:
         raise InputError(
-            f"{path} {verb} neither text nor Parquet nor Arrow, but binary data of an unknown kind; {_EXPORT}"
+            f"{path} {verb} neither text in UTF-8 nor Parquet nor Arrow, but binary data of an unknown kind or text in "
+            f"another encoding; {_EXPORT}"
         )
 
 

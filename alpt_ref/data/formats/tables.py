@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.data.canonical import value_text
-from alpt_ref.data.formats.batches import BatchJob, ranges, slices_of
+from alpt_ref.data.formats.batches import BatchJob, Held, ranges, slices_of
 from alpt_ref.data.formats.schema_rows import RowPlan
 from alpt_ref.errors import InputError
 
@@ -68,7 +68,7 @@ class TableSource:
 
     def _job(self, plan: RowPlan, rows: int, part: Any) -> BatchJob:
         first, self.rows = self.rows + 1, self.rows + rows
-        return BatchJob(self._number, self.name, plan, first, rows, lambda: part)
+        return BatchJob(self._number, self.name, plan, first, rows, Held(part))
 
     def _plan_for(self, names: Sequence[str]) -> RowPlan:
         first: InputError | None = None

@@ -56,8 +56,19 @@ class UnseenValues:
         self._counts, self._totals, self.rows = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64), 0
         self._examples: dict[int, list[Any]] = {}
 
-    def add(self, ids: NDArray[np.uint32], values: NDArray[np.float32] | None = None) -> None:
-        """Count ids, (rows, columns); where `values` are given, those whose value is not 0, which marks no id."""
+    def add(
+        self,
+        ids: NDArray[np.uint32],
+        values: NDArray[np.float32] | None = None,
+        slots: Sequence[int] | None = None,
+    ) -> None:
+        """Count ids, (rows, columns); where `values` are given, those whose value is not 0, which marks no id.
+
+        `slots` are those of these ids, from now on.
+        """
+        if slots is not None and tuple(slots) != self._slots:
+            edges = np.cumsum([0, *self._slots[:-1]])
+            self._slots, self._first = tuple(slots), np.repeat(self._first[edges], slots)
         self.rows += len(ids)
         if values is None:
             self._totals += len(ids)

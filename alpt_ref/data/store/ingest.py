@@ -10,39 +10,40 @@ whose text, place in the file and checksum are right; which run made a piece can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset, manifest_head
 from alpt_ref.data.encoding import (
-    DEFAULT_MIN_COUNT,
     DEFAULT_SPLIT,
     By,
     RowFacts,
     VocabularyRows,
     encoding_info,
     split_rows,
+    time_info,
 )
 from alpt_ref.data.formats.categories import warn_of_shared_ids
 from alpt_ref.data.formats.lines import CHUNK_BYTES
 from alpt_ref.data.formats.padding import warn_of_padding
 from alpt_ref.data.formats.pieces import MAX_BAD_ROWS, Bad, Job, OnBadRow, PieceReader, counted
-from alpt_ref.data.formats.sources import Sources
-from alpt_ref.data.formats.text import TextReader
+from alpt_ref.data.formats.readers import reader_of
 from alpt_ref.data.raw import default_name
-from alpt_ref.data.registry import format_of
 from alpt_ref.data.slots import slots_of
 from alpt_ref.data.store.joining import join_fields, write_arrays
+from alpt_ref.data.store.reader import canonical_json
 from alpt_ref.data.store.spill import SpilledRows, recall, sealed_identity, spill
 from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.data.store.writer import StoreWriter, writing_to
 from alpt_ref.data.vocabulary import join_vocabulary
 from alpt_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from alpt_ref.data.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,11 @@ class Step:
 
 
 def encode_file(
-    kind: str,
-    path: Sources,
+    kind: str | None,
+    path: Any,
     folder: str | Path,
     *,
+    schema: Schema | str | Path | None = None,
     min_count: int | None = None,
     vocabulary: VocabularyRows = "train",
     split: tuple[int, int, int] = DEFAULT_SPLIT,
@@ -75,19 +77,21 @@ def encode_file(
     workers: int | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> ClickDataset:
-    """Encode raw click files into a store and open it; the same data as ``read_<kind>(path).encode(...)``.
+    """Encode raw clicks into a store and open it; the same data as ``alpt_ref.data.read(path, schema).encode(...)``.
 
     A run that was killed is continued by calling this again with the same arguments.
 
     Parameters
     ----------
-    kind : {"criteo", "avazu", "libfm"} or str
-        A built-in text format, the name of an installed one, or ``module:NAME``.
-    path : path or sequence of paths
-        As in `read_criteo`.
+    kind : {"criteo", "avazu", "libfm"}, str or None
+        A built-in text format, the name of an installed one, or ``module:NAME``; None with a `schema`.
+    path : path, sequence of paths, table, or mapping
+        As in `alpt_ref.data.read`; with ``{"train": ..., "valid": ..., "test": ...}`` the files are the split.
     folder : path
         Of the store to write; left alone if it already holds the identical store. Unfinished work lies beside it in
         ``.<name>.ingest``.
+    schema : Schema, str or path, optional
+        What the columns of the files are: a schema, the name of a shipped one, or a TOML file.
     min_count, vocabulary, split, seed, folds, by, stratify, name
         As in `RawClicks.encode`.
     on_bad_row, max_bad_rows, chunk_bytes
@@ -103,15 +107,21 @@ def encode_file(
         An argument is outside its range, the file is bad, or the folder cannot be written, holds something else or is
         being written by another process. Nothing is left behind in that case.
     """
-    reader = TextReader(
-        path, format_of(kind), on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
-        workers=workers,
+    reader = reader_of(
+        path, kind=kind, schema=schema, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
+        workers=workers, times=by == "time" or _has_times(schema),
     )  # fmt: skip
-    least = DEFAULT_MIN_COUNT.get(kind, 1) if min_count is None else min_count
     return encode_reader(
-        reader, folder, min_count=least, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
+        reader, folder, min_count=min_count, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
         stratify=stratify, name=name, progress=progress,
     )  # fmt: skip
+
+
+def _has_times(schema: Schema | str | Path | None) -> bool:
+    """Whether a schema names a column of times, which is read then: what is a bad row must not depend on the split."""
+    from alpt_ref.data.schema import schema_of
+
+    return schema is not None and schema_of(schema).time is not None
 
 
 def encode_reader(
@@ -165,7 +175,9 @@ def encode_reader(
             pieces = list(reader.pieces(lambda *job: _parse_piece(space.path, *job)))
             plans = reader.fields
             names = tuple(plan.name for plan in plans)
-            parts = split_rows(_facts(reader, pieces), encoding)
+            facts = _facts(reader, pieces)
+            parts = split_rows(facts, encoding)
+            times = time_info(facts, parts)
             joined = join_fields(
                 space.path, pieces, parts, plans, encoding, reader.workers, report, everything=reader.unordered
             )
@@ -175,7 +187,7 @@ def encode_reader(
             chosen = join_vocabulary(names, [field.kept for field in joined], [plan.bins > 0 for plan in plans])
             slots = slots_of((piece.extents for piece in pieces), len(plans))
             seen = [field.padding.values for field in joined]
-            info = {**reader.info(), "encoding": {**encoding, "categories_seen": seen}}
+            info = {**reader.info(), **times, "encoding": {**encoding, "categories_seen": seen}}
             with store:
                 write_arrays(store, space.path, pieces, parts, chosen, plans, slots, reader.workers, report)
                 store.finish(manifest_head(name or default_name(info), names, chosen.field_sizes, info, slots))
@@ -185,15 +197,13 @@ def encode_reader(
 def _facts(reader: PieceReader, pieces: Sequence[SpilledRows]) -> RowFacts:
     """What the split may ask of the rows in the pieces."""
 
-    def times() -> Iterator[NDArray[np.int64]]:
-        for piece in pieces:
-            of_piece = piece.times()
-            if of_piece is not None:
-                yield of_piece
+    def column(read: Callable[[SpilledRows], NDArray[Any] | None], there: int) -> Any:
+        held = any(piece.sizes[there] for piece in pieces)
+        return (lambda: (read(piece) for piece in pieces)) if held else None
 
-    timed = any(piece.sizes[3] for piece in pieces)
     labels = lambda: (piece.labels() for piece in pieces)  # noqa: E731
-    return RowFacts(reader.rows, labels, times if timed else None, reader.parts_of_rows())
+    times, weights = column(SpilledRows.times, 3), column(SpilledRows.weights, 2)
+    return RowFacts(reader.rows, labels, times, reader.parts_of_rows(), weights)
 
 
 def _is_finished(
@@ -209,7 +219,8 @@ def _is_finished(
     if not isinstance(info, dict) or not isinstance(source, dict) or not isinstance(found, dict):
         return False
     wanted = {**encoding, **({} if name is None else {"name": name})}
-    held = {"name": manifest.get("name"), **found}
+    wanted |= {} if reader.format_name is None else {"kind": reader.format_name}
+    held = {"name": manifest.get("name"), "kind": source.get("kind"), **found}
     for key in dict.fromkeys([*wanted, "by", "stratify", "folds"]):
         if held.get(key) != wanted.get(key):
             raise InputError(
@@ -218,7 +229,13 @@ def _is_finished(
             )
     if reader.on_bad_row == "error" and info.get("bad_rows", {}).get("count") != 0:
         return False
-    return info.get("schema") == reader.schema and reader.matches(source)
+    if canonical_json(info.get("schema")) != canonical_json(reader.schema):
+        raise InputError(
+            f"folder {folder} already holds another store (its rows were read by another schema, which its runs carry "
+            "along); choose another folder or remove that one"
+        )
+    same_parts = source.get("parts") == (None if reader.parts is None else list(reader.parts))
+    return same_parts and reader.matches(source)
 
 
 def _parse_piece(folder: Path, number: int, job: Job) -> tuple[SpilledRows, int, Bad]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alpt_ref.data.fields import FieldPlan, offsets_of
 from alpt_ref.data.formats.categories import join_categories
 from alpt_ref.data.formats.padding import Padding, padding_of
-from alpt_ref.data.raw import count_codes
+from alpt_ref.data.raw import count_codes, counted_rows
 from alpt_ref.data.slots import Laid, lay_out
 from alpt_ref.data.store.parallel import ordered_map
 from alpt_ref.data.store.spill import SpilledRows, field_groups
@@ -81,12 +81,13 @@ def join_fields(
         texts, where = join_categories(categories)
         counts = np.zeros(len(texts), dtype=np.int64)
         for number, ((codes, values), known) in enumerate(zip(columns, where, strict=True)):
-            part = split[rows[number] : rows[number + 1]]
-            part = part if values is None else np.repeat(part, values)
-            counts[known] += count_codes(codes, part, encoding["vocabulary"], len(known))
+            part = None if counted is None else counted[rows[number] : rows[number + 1]]
+            part = part if part is None or values is None else np.repeat(part, values)
+            counts[known] += count_codes(codes, part, len(known))
         kept, local = choose(plan, texts, counts, encoding["min_count"])
         return JoinedField(kept, padding_of(texts), texts if everything else None, [local[known] for known in where])
 
+    counted = _counted(pieces, rows, split, encoding["vocabulary"])
     joined: list[JoinedField] = []
     done = np.cumsum(totals).tolist()
     with (folder / LOCAL_IDS).open("wb") as out:  # one file for all fields: there may be thousands of them
@@ -97,6 +98,20 @@ def join_fields(
                     of_piece.tofile(out)
             report("joining categories", "categories", done[len(joined) - 1], done[-1])
     return joined
+
+
+def _counted(
+    pieces: Sequence[SpilledRows], rows: NDArray[np.int64], split: NDArray[np.uint8], vocabulary: str
+) -> NDArray[np.bool_] | None:
+    """See `counted_rows`; one byte a row, as the split has."""
+    parts = [
+        counted_rows(split[rows[number] : rows[number + 1]], vocabulary, piece.weights())
+        for number, piece in enumerate(pieces)
+    ]
+    if all(part is None for part in parts):
+        return None
+    pairs = zip(parts, pieces, strict=True)
+    return np.concatenate([np.ones(piece.rows, bool) if part is None else part for part, piece in pairs])
 
 
 def write_arrays(

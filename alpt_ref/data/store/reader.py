@@ -56,8 +56,12 @@ it decides stands in the arrays, and what it does not is the layout of a file.""
 
 
 def version_of(info: Mapping[str, Any]) -> int:
-    """Manifest version of new data: 2 where they were read from a source, 1 for what is drawn or made in memory."""
-    return 2 if isinstance(info.get("source"), dict) else 1
+    """Manifest version of new data: 2 for rows of a user's files and tables, 1 for what is drawn or comes in a package.
+
+    The latter never lie in other files, so that they keep the fingerprint by which former runs know them.
+    """
+    source = info.get("source")
+    return 2 if isinstance(source, dict) and "package" not in source else 1
 
 
 def fingerprint_of(manifest: Mapping[str, Any]) -> str:
@@ -153,12 +157,21 @@ def check_info(folder: Path, info: Mapping[str, Any]) -> None:
         and ("rows" not in bad or valid_runs(bad["rows"], bad["count"])),
         "source": isinstance(info.get("source", ""), (dict, str)),
         "encoding": isinstance(info.get("encoding", {}), dict),
+        "schema": isinstance(info.get("schema", {}), dict),
+        "time": _valid_times(info.get("time", {})),
         **{key: type(info[key]) in (int, float) for key in OPTIMA if key in info},
         "bayes_logloss": "bayes_auc" not in info or type(info.get("bayes_logloss")) in (int, float),
     }
     for part, right in rules.items():
         if not right:
             raise InputError(f"{folder / MANIFEST} has a part info.{part} of unknown form; write the store again")
+
+
+def _valid_times(times: Any) -> bool:
+    """Whether a manifest's times are a first and a last one for some of the parts."""
+    return isinstance(times, dict) and all(
+        isinstance(span, list) and [type(time) for time in span] == [int, int] for span in times.values()
+    )
 
 
 def open_array(folder: Path, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:

@@ -200,7 +200,10 @@ def _text_buffers(categories: Any) -> tuple[NDArray[np.int32], NDArray[np.uint8]
 
 
 def recall(path: Path, identity: bytes) -> tuple[SpilledRows, Bad] | None:
-    """The piece that an earlier run left under `path` and its bad rows, if it is of the same text and whole."""
+    """The piece that an earlier run left under `path` and its bad rows, if it is of the same text and whole.
+
+    Nothing that is returned keeps the file's contents in memory.
+    """
     try:
         with path.open("rb") as file:
             if file.read(_DIGEST) != identity:
@@ -210,6 +213,6 @@ def recall(path: Path, identity: bytes) -> tuple[SpilledRows, Bad] | None:
         return None
     if hashlib.blake2b(content, digest_size=_DIGEST).digest() != digest:
         return None
-    table = np.frombuffer(content, np.int64, int(np.frombuffer(content, np.int64, 1)[0]), offset=8)
+    table = np.frombuffer(content, np.int64, int(np.frombuffer(content, np.int64, 1)[0]), offset=8).copy()
     count, examples, runs = json.loads(content[len(content) - int(table[1]) :])
     return SpilledRows(path, table), Bad(count, [(int(line), str(reason)) for line, reason in examples], runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,22 @@ def _range(weights: NDArray[np.float32]) -> dict[str, float]:
     return {"least": float(weights.min()), "mean": mean, "most": float(weights.max())}
 
 
+def _origin(source: Mapping[str, Any]) -> str:
+    """What held the rows, in words."""
+    more = f" and {len(source['files']) - 1} more" if isinstance(source.get("files"), list) else ""
+    if "file" in source:
+        return f"{source.get('kind')} file {source['file']}{more}"
+    return f"a table in memory ({source['table']})" if "table" in source else f"{source.get('kind')} rows"
+
+
+def _rule(encoding: Mapping[str, Any]) -> str:
+    """How the rows were split, where it is not the usual random split."""
+    by = {"files": "as the files were given", "time": "by time", "order": "in the order of the rows"}
+    rule = by.get(encoding.get("by", ""), "at random")
+    shares = f", shares {':'.join(map(str, encoding['split']))}" if "split" in encoding else ""
+    return f"  split {rule}{shares}" + (", each class by itself (stratified)" if encoding.get("stratify") else "")
+
+
 def describe_text(dataset: ClickDataset) -> str:
     """The same as lines for a terminal."""
     summary = describe(dataset)
@@ -60,14 +77,18 @@ def describe_text(dataset: ClickDataset) -> str:
     source, encoding = dataset.info.get("source"), dataset.info.get("encoding")
     if isinstance(source, dict) and encoding:
         lines.append(
-            f"  from {source.get('kind')} file {source.get('file')}, categories with at least "
+            f"  from {_origin(source)}, categories with at least "
             f"{encoding.get('min_count')} of the {'training' if encoding.get('vocabulary') == 'train' else 'data'} rows"
         )
     if isinstance(encoding, dict) and "folds" in encoding:
         lines.append(f"  cross-validation: fold {encoding.get('fold')} of {encoding['folds']} is the test part")
+    if isinstance(encoding, dict) and (encoding.get("by") or encoding.get("stratify")):
+        lines.append(_rule(encoding))
+    times = dataset.info.get("time", {})
     for part, figures in summary["parts"].items():
         rate = "" if figures["label_rate"] is None else f", label rate {figures['label_rate']:.4f}"
-        lines.append(f"  {part:<6} {figures['rows']:>12,} rows{rate}")
+        span = ", times {} to {}".format(*times[part]) if part in times else ""
+        lines.append(f"  {part:<6} {figures['rows']:>12,} rows{rate}{span}")
     bad = dataset.info.get("bad_rows", {})
     if bad.get("count"):
         lines.append(f"  left out {bad['count']:,} bad rows; the first of them:")

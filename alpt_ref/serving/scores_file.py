@@ -1,0 +1,63 @@
+"""The file of scores, CSV or Parquet by its name: row, ids carried along, label where it is known, probability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref._util.outputs import open_output
+from alpt_ref.errors import InputError
+from alpt_ref.serving.pieces import Piece
+
+ENDINGS = (".csv", ".txt", ".parquet")
+OWN = ("row", "label", "probability")
+
+
+def check_carried(names: Sequence[str]) -> None:
+    """InputError where a column that is carried along has the name of a column of scores."""
+    same = [name for name in names if name in OWN]
+    if same:
+        raise InputError(
+            f"id column {same[0]!r} has the name of a column of the scores ({', '.join(OWN)}); take it out of id in "
+            "the schema, or rename it in the file"
+        )
+
+
+@contextmanager
+def scores_file(output: Path, carried: Sequence[str] = ()) -> Iterator[Any]:
+    """A function that appends a piece and its logits to the file, which appears only when all is written."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    with open_output(output) as stream:
+        writer: list[Any] = []
+
+        def write(piece: Piece, logits: NDArray[np.float32]) -> None:
+            columns: dict[str, Any] = {"row": piece.rows, **dict(zip(carried, piece.carried, strict=True))}
+            if piece.labels is not None:
+                columns["label"] = piece.labels
+            with np.errstate(over="ignore"):
+                columns["probability"] = (1.0 / (1.0 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+            table = pa.table(columns)
+            if not writer and output.suffix == ".parquet":
+                writer.append(parquet.ParquetWriter(pa.PythonFile(stream, "w"), table.schema))
+            elif not writer:  # the header by hand: Arrow's has quotes
+                stream.write((",".join(map(_plain, columns)) + "\n").encode())
+                writer.append(csv.CSVWriter(stream, table.schema, write_options=csv.WriteOptions(include_header=False)))
+            writer[0].write_table(table)
+
+        yield write
+        if writer:
+            writer[0].close()
+
+
+def _plain(name: str) -> str:
+    """A column's name as a value of CSV."""
+    if not set(name) & set(',"\r\n'):
+        return name
+    return '"' + name.replace('"', '""') + '"'

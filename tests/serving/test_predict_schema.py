@@ -1,0 +1,127 @@
+"""Files by the schema that a run holds: scored as its own rows are, with their ids, into CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from alpt_ref import ClickDataset, RunConfig, train
+from alpt_ref.data import read
+from alpt_ref.errors import InputError
+from alpt_ref.serving.predict import predict
+from tests.data.logs import ROWS, schema_with_layout, table, text_of
+
+
+class Trained(NamedTuple):
+    """A run, its rows with ids in a column of their own, and their dataset."""
+
+    run: Path
+    rows: pa.Table
+    dataset: ClickDataset
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run on the log with every kind of field."""
+    rows = table().append_column("request", pa.array([f"r{row}" for row in range(ROWS)]))
+    schema = msgspec.structs.replace(schema_with_layout(rows), id=("request",))
+    dataset = read(rows, schema).encode(seed=3)
+    config = RunConfig().replace("model", dim=4, hidden=(8,), cross_layers=1)
+    config = config.replace("train", batch_size=32, epochs=1, milestones=(), eval_batch_size=50)
+    run = tmp_path_factory.mktemp("predict") / "run"
+    train(config.replace("table", method="alpt", bits=8), dataset, output=run)
+    return Trained(run, rows, dataset)
+
+
+def scores_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_files_of_any_kind_give_the_scores_of_the_store(trained: Trained, tmp_path: Path) -> None:
+    trained.dataset.save(tmp_path / "store")
+    stored = predict(trained.run, tmp_path / "stored.csv", store=tmp_path / "store")
+    (tmp_path / "log.csv").write_bytes(text_of(trained.rows, ","))
+    pq.write_table(trained.rows, tmp_path / "log.parquet", row_group_size=70)
+    expected = [row["probability"] for row in scores_of(tmp_path / "stored.csv")]
+    assert len(set(expected)) > ROWS / 2
+    for name in ("log.csv", "log.parquet"):
+        scores = predict(trained.run, tmp_path / f"{name}.scores.csv", file=tmp_path / name)
+        found = scores_of(tmp_path / f"{name}.scores.csv")
+        assert [row["probability"] for row in found] == expected
+        assert [row["request"] for row in found] == [f"r{row}" for row in range(ROWS)]
+        assert [row["label"] for row in found] == [f"{label}" for label in trained.rows["click"].to_pylist()]
+        assert scores == stored
+
+
+def test_weights_count_in_the_metrics(trained: Trained, tmp_path: Path) -> None:
+    """Weight 3 is the row three times."""
+    pq.write_table(trained.rows, tmp_path / "log.parquet")
+    weighted = predict(trained.run, tmp_path / "scores.csv", file=tmp_path / "log.parquet")
+    times = np.repeat(np.arange(ROWS), trained.rows["paid"].to_numpy())
+    many = trained.rows.take(times)
+    one = many.set_column(many.column_names.index("paid"), "paid", pa.array(np.ones(len(many), np.int64)))
+    pq.write_table(one, tmp_path / "many.parquet")
+    repeated = predict(trained.run, tmp_path / "many.csv", file=tmp_path / "many.parquet")
+    assert repeated.rows == len(times) > weighted.rows
+    assert weighted.logloss == pytest.approx(repeated.logloss, rel=1e-6)
+    assert weighted.auc == pytest.approx(repeated.auc, rel=1e-6)
+
+
+def test_parquet_by_its_name_and_rows_without_labels(trained: Trained, tmp_path: Path) -> None:
+    pq.write_table(trained.rows, tmp_path / "log.parquet")
+    predict(trained.run, tmp_path / "scores.csv", file=tmp_path / "log.parquet")
+    bare = trained.rows.drop_columns(["click", "paid"])
+    (tmp_path / "bare.tsv").write_bytes(text_of(bare, "\t"))
+    scores = predict(trained.run, tmp_path / "scores.parquet", file=tmp_path / "bare.tsv")
+    assert (scores.rows, scores.auc, scores.logloss) == (ROWS, None, None)
+    found = pq.read_table(tmp_path / "scores.parquet")
+    assert found.column_names == ["row", "request", "probability"]
+    expected = np.array([row["probability"] for row in scores_of(tmp_path / "scores.csv")], np.float32)
+    np.testing.assert_array_equal(found["probability"].to_numpy(), expected)
+
+
+def test_more_values_than_in_training(trained: Trained, tmp_path: Path) -> None:
+    """Rows may hold more values of a field than any row that the run has seen, up to the schema's `max_values`."""
+    tags = [["a", "b", "c", "d", "a"], ["a", "b", "c", "d", "a", "q"], *trained.rows["tags"].to_pylist()[2:]]
+    place = trained.rows.column_names.index("tags")
+    pq.write_table(trained.rows.set_column(place, "tags", pa.array(tags)), tmp_path / "long.parquet")
+    assert predict(trained.run, tmp_path / "scores.csv", file=tmp_path / "long.parquet").rows == ROWS
+    first = scores_of(tmp_path / "scores.csv")
+    pq.write_table(trained.rows, tmp_path / "log.parquet")
+    predict(trained.run, tmp_path / "scores.csv", file=tmp_path / "log.parquet")
+    again = scores_of(tmp_path / "scores.csv")
+    assert first[0] != again[0]
+    assert first[2:] == again[2:]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.drop_columns(["site"]), "lacks column 'site'"),
+        (lambda rows: rows.drop_columns(["request"]), "lacks column 'request'"),
+        (lambda rows: rows.slice(0, 0), "holds no rows"),
+    ],
+)
+def test_refusals(trained: Trained, tmp_path: Path, change: Any, message: str) -> None:
+    pq.write_table(change(trained.rows), tmp_path / "log.parquet")
+    with pytest.raises(InputError, match=message):
+        predict(trained.run, tmp_path / "scores.csv", file=tmp_path / "log.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["log.parquet"]
+
+
+def test_an_id_with_the_name_of_a_score_is_refused(tmp_path: Path) -> None:
+    rows = table().append_column("row", pa.array([f"r{row}" for row in range(ROWS)]))
+    dataset = read(rows, msgspec.structs.replace(schema_with_layout(rows), id=("row",))).encode()
+    config = RunConfig().replace("model", dim=4, hidden=(8,), cross_layers=1).replace("train", batch_size=32, epochs=1)
+    train(config, dataset, output=tmp_path / "run")
+    pq.write_table(rows, tmp_path / "log.parquet")
+    with pytest.raises(InputError, match="id column 'row' has the name of a column of the scores"):
+        predict(tmp_path / "run", tmp_path / "scores.csv", file=tmp_path / "log.parquet")
