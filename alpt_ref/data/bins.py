@@ -95,7 +95,7 @@ def quantile_edges(values: NDArray[np.float64], counts: NDArray[np.int64], bins:
     Examples
     --------
     >>> quantile_edges(np.array([1.0, 2.0, 3.0, 9.0]), np.array([5, 1, 1, 1]), 4).tolist()
-    [2.0]
+    [3.0]
     """
     order = np.argsort(values, kind="stable")
     ascending, ends = values[order], np.cumsum(counts[order])
