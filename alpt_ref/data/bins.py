@@ -58,7 +58,8 @@ class Bins:
         numbers = numbers_of(array)
         bins = 1 + np.searchsorted(self.edges, numbers, side="right")
         empty = pc.equal(array, "").to_numpy(zero_copy_only=False)
-        found = np.where(np.isfinite(numbers) & (self.size > 0), bins, 0)
+        lowest = pc.equal(array, LOWEST).to_numpy(zero_copy_only=False)  # the text of a bin names the bin
+        found = np.where((np.isfinite(numbers) | lowest) & (self.size > 0), np.where(lowest, 1, bins), 0)
         return np.where(empty, self.missing, found).astype(np.uint32)
 
 
