@@ -66,6 +66,7 @@ def float_text(value: float) -> str | None:
     return str(int(value)) if value == int(value) else repr(value)
 
 
+@functools.lru_cache(1 << 18)
 def log_text(number: str) -> str:
     """Category of a canonical number under Criteo's convention: floor(ln(x)²) above 2, else the whole part.
 

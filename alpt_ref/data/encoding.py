@@ -53,12 +53,15 @@ class RowFacts:
         The same of their times, int64.
     parts : uint8 array (rows,), optional
         The part whose file each row is of.
+    weights : callable, optional
+        As `labels`, float32: a part needs rows of weight above 0.
     """
 
     rows: int
     labels: Callable[[], Iterable[NDArray[np.uint8]]]
     times: Callable[[], Iterable[NDArray[np.int64]]] | None = None
     parts: NDArray[np.uint8] | None = None
+    weights: Callable[[], Iterable[NDArray[np.float32]]] | None = None
 
     def all_labels(self) -> NDArray[np.uint8]:
         """Uint8 array (rows,)."""
@@ -205,15 +208,18 @@ def _parts_of_files(
 def _check_parts(facts: RowFacts, parts: NDArray[np.uint8], by: str, shares: tuple[int, int, int]) -> None:
     """InputError or SplitWarning where a part has no rows, or those of one class."""
     counts, first = np.zeros((3, 2), dtype=np.int64), 0
+    weights = None if facts.weights is None else iter(facts.weights())
     for labels in facts.labels():
         both = 2 * parts[first : first + len(labels)].astype(np.int64) + labels
+        both = both if weights is None else both[next(weights) > 0]
         counts += np.bincount(both, minlength=6).reshape(3, 2)
         first += len(labels)
     for name, part in PARTS.items():
         wanted = name == "train" or (by != "files" and shares[part] > 0)
         if wanted and not counts[part].any():
             raise InputError(
-                f"a split by {by} leaves the {name} part without rows ({facts.rows:,} rows in all"
+                f"a split by {by} leaves the {name} part without rows{' of weight above 0' * (weights is not None)} "
+                f"({facts.rows:,} rows in all"
                 + (f", shares {':'.join(map(str, shares))}" if by != "files" else "")
                 + "); give it a larger share or other files, or split at random"
             )

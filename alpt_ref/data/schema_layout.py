@@ -126,7 +126,8 @@ def _lacks(line: str, needed: Sequence[str], tried: Sequence[str], quote: str) -
     lists = [cells(line, delimiter, quote) for delimiter in tried]
     names = max(lists, key=lambda names: (len(set(names) & set(needed)), len(names)))
     lacks = [name for name in needed if name not in names]
-    seen = ", ".join(names[:8])[:200] + (", …" if len(names) > 8 else "")
+    shown = ", ".join(names[:8])[:200] + (", …" if len(names) > 8 else "")
+    seen = "".join(character if character.isprintable() else "?" for character in shown)
     return InputError(
         f"line 1: the header lacks column{'' if len(lacks) == 1 else 's'} {listed(map(repr, lacks[:5]), 'and')}, it "
         f"has {seen}; mend the schema, or name the columns of a file without a header as columns = [...] under [text]"

@@ -82,7 +82,7 @@ def export(path: str | Path, to: str, output: str | Path, *, wide: bool = False)
     elif to == "tbe":
         facts = tbe.write(table, target)
     else:
-        facts = onnx.write(table, target, found.kind, found.dense)
+        facts = onnx.write(table, target, found.kind, found.dense, found.slots)
     about = {"n": table.n, "d": table.d, "bits": table.bits, "table_bytes": table.nbytes(), "about": table.about}
     facts |= complete.write(found, to, target, facts)
     return folder.finish(target, to, names, {**about, **facts})

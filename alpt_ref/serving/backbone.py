@@ -26,7 +26,7 @@ from alpt_ref.serving.container import tensor_file
 
 FILE, MODULE = "model.safetensors", "model.py"
 FORMAT, FORMAT_VERSION = "alpt_ref backbone", "1"
-BESIDES = ("field_offsets", "row_weight")
+BESIDES = ("field_offsets", "row_weight", "slots")
 """Tensors of the file that are no parameters."""
 
 SOURCE = f'''"""Click model exported by alpt_ref: `ClickModel().score(ids)`: probabilities of ids (rows, fields)."""
@@ -78,11 +78,18 @@ class ClickModel(torch.nn.Module):
         pairs = factors[:, 1:] * factors.cumsum(1)[:, :-1]
         return x[:, :, -1].sum(1) + pairs.sum((1, 2))
 
-    def forward(self, ids):
+    def forward(self, ids, values=None):
         first, end = self.field_offsets[:-1], self.field_offsets[1:]
+        if "slots" in self.parts:
+            first, end = first.repeat_interleave(self.slots), end.repeat_interleave(self.slots)
         if ids.shape[1:] != first.shape or ((ids < first) | (ids >= end)).any():
             raise IndexError(f"ids must be (rows, {{len(first)}}), from {{first.tolist()}} to below {{end.tolist()}}")
         x = self.rows(ids)
+        if "slots" in self.parts:
+            if values is None or values.shape != ids.shape:
+                raise IndexError(f"values must say what each id counts, {{tuple(ids.shape)}}, as encode.py gives them")
+            fields = torch.eye(len(self.slots)).repeat_interleave(self.slots, 1)
+            x = fields @ (x * values.unsqueeze(2))
         if self.kind == "logistic":
             return x.sum((1, 2)) + self.part("bias")
         if self.kind == "fm":
@@ -97,8 +104,9 @@ class ClickModel(torch.nn.Module):
         return self.unit(torch.cat([x, self.deep(first)], 1))
 
     @torch.no_grad()
-    def score(self, ids):
-        return torch.sigmoid(self(torch.as_tensor(ids)).double()).float()
+    def score(self, ids, values=None):
+        values = None if values is None else torch.as_tensor(values, dtype=torch.float32)
+        return torch.sigmoid(self(torch.as_tensor(ids), values).double()).float()
 '''
 
 

@@ -57,10 +57,12 @@ def lacks_of(source: ExportSource) -> tuple[str, ...]:
 def write(source: ExportSource, to: str, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write the files of `files_of`; returns what ``export.json`` says of them."""
     if source.vocabulary is not None and source.schema is not None:
-        vocabulary_file.write(folder, source.schema, source.vocabulary)
+        vocabulary_file.write(folder, source.schema, source.vocabulary, source.slots)
     if _with_backbone(source) and to != "onnx":
         assert source.kind is not None
         extra = {"field_offsets": offsets_of(source.sizes)}
+        if source.slots is not None:
+            extra["slots"] = np.array(source.slots, np.int64)
         if to == "tbe":
             extra["row_weight"] = row_weights(source.table)
         backbone.write_parameters(folder, source.kind, source.dense, extra)
@@ -70,6 +72,7 @@ def write(source: ExportSource, to: str, folder: Path, facts: Mapping[str, Any])
         "model": source.kind if _with_backbone(source) else None,
         "fields": list(source.names),
         "field_sizes": list(source.sizes),
+        "slots": None if source.slots is None else list(source.slots),
         "lacks": list(lacks_of(source)),
     }
     write_text(folder / README, _readme(source, to, {**facts, **about}))
@@ -118,5 +121,10 @@ def _readme(source: ExportSource, to: str, facts: Mapping[str, Any]) -> str:
         ]
     call = _CALLS.get("torch" if to in backbone.LOOKUPS else to)
     if source.vocabulary is not None and facts["model"] and call:
-        lines += ["", "```python", "from encode import Encoder", "", "ids = Encoder().ids(row)", call, "```"]
+        first = "ids = Encoder().ids(row)"
+        if source.slots is not None:
+            first, call = "ids, values = Encoder().encode(row)", call.replace("[ids]", "[ids], [values]", 1)
+            if to == "onnx":
+                call = call.replace("[ids], [values]}", '[ids], "values": np.float32([values])}')
+        lines += ["", "```python", "from encode import Encoder", "", first, call, "```"]
     return "\n".join(lines) + "\n"

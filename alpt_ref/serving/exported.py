@@ -21,10 +21,11 @@ from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.serving import backbone, onnx, safetensors, vocabulary_file
 from alpt_ref.serving.container import reading
 from alpt_ref.serving.folder import MARKER, verified
+from alpt_ref.serving.raw_values import Rows
 from alpt_ref.serving.source import ExportSource
 from alpt_ref.serving.table import FLOAT_BITS, ServingTable
 
-Forward = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+Forward = Callable[[Rows], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def read(folder: Path) -> Exported:
             raise
         raise InputError(f"the export in {folder} is damaged ({error}); write it again") from None
     vocabulary, schema = encoding
-    source = ExportSource(table, str(marker["model"]), dense, names, sizes, vocabulary, schema, lacks)
+    slots = tuple(map(int, marker["slots"])) if marker.get("slots") else None
+    source = ExportSource(table, str(marker["model"]), dense, names, sizes, vocabulary, schema, slots, lacks)
     return Exported(source, forward)
 
 
@@ -151,4 +153,10 @@ def _session(folder: Path, marker: Mapping[str, Any]) -> Forward:
     for name in (onnx.MODEL, onnx.DATA):
         verified(folder, name)
     session = onnxruntime.InferenceSession(str(folder / onnx.MODEL), providers=["CPUExecutionProvider"])
-    return lambda ids: session.run(["logits"], {"ids": ids})[0]  # type: ignore[no-any-return,unused-ignore]
+
+    def forward(rows: Rows) -> NDArray[np.float32]:
+        values = {} if rows.values is None else {"values": rows.values}
+        found: NDArray[np.float32] = session.run(["logits"], {"ids": rows.ids, **values})[0]
+        return found
+
+    return forward

@@ -3,6 +3,8 @@
 - ``table.onnx``: ``ids`` int64 (N,) -> ``embedding`` float32 (N, d), the bits of `table.lookup`;
 - ``model.onnx``: ``ids`` int64 (batch, fields), global feature ids -> ``logits`` float32 (batch,), the backbone's
   logits but for the order of its float32 sums, and ``probabilities`` float32 (batch,), their sigmoid;
+- where fields hold several values, or values beside ids, ``values`` float32 (batch, slots) is a second input beside
+  ``ids`` (batch, slots): what each id counts, 0 in an empty slot; the rows of a field are added up;
 - an id that is negative or not below n is refused by the runtime, never another row;
 - ``table.bin``: codes and step sizes of both, as external data, which ONNX Runtime maps into memory.
 
@@ -43,7 +45,13 @@ def check() -> None:
         raise InputError(f"--to onnx needs the package onnx: {install_hint('export')}") from None
 
 
-def write(table: ServingTable, folder: Path, kind: str | None, dense: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+def write(
+    table: ServingTable,
+    folder: Path,
+    kind: str | None,
+    dense: Mapping[str, NDArray[Any]],
+    slots: tuple[int, ...] | None = None,
+) -> dict[str, Any]:
     """Write ``table.onnx``, ``table.bin`` and, for a known `kind` with its `dense` parameters, ``model.onnx``."""
     check()
     places = _write_data(table, folder / DATA)
@@ -55,6 +63,10 @@ def write(table: ServingTable, folder: Path, kind: str | None, dense: Mapping[st
         graph = Graph(f"alpt_ref {kind}", table.about)
         ids = graph.input("ids", np.int64, ("batch", "fields"))
         embedding = lookup(graph, table, places, ids, 2)
+        if slots is not None:
+            values = graph.add("Unsqueeze", graph.input("values", np.float32, ("batch", "fields")), graph.constant([2]))
+            fields = np.repeat(np.eye(len(slots), dtype=np.float32), slots, axis=1)
+            embedding = graph.add("MatMul", graph.constant(fields), graph.add("Mul", embedding, values))
         logits = BACKBONES[kind](graph, embedding, table.d, dense)
         graph.output("logits", logits, ("batch",))
         graph.output("probabilities", graph.add("Sigmoid", logits), ("batch",))

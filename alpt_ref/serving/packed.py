@@ -32,7 +32,7 @@ FORMAT, VERSION = "alpt-ref packed run", 1
 PARTS = ("table", "model", "vocabulary")
 KEPT = (
     *("step", "epoch", "n", "d", "fields", "dataset", "fingerprint", "field_names", "field_sizes", "encoder", "unseen"),
-    "versions",
+    *("slots", "versions"),
 )
 """Facts about the run that scoring reads, or that say where it comes from."""
 

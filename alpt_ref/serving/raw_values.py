@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
 from alpt_ref.serving.encode import Encoder
+from alpt_ref.serving.encode_several import SeveralEncoder
 from alpt_ref.serving.vocabulary_file import content_of
 
 if TYPE_CHECKING:
     from alpt_ref.data.schema import Schema
     from alpt_ref.data.vocabulary import Vocabulary
 
-Ids = NDArray[np.int64]
+
+class Rows(NamedTuple):
+    """Encoded rows: ids (rows, slots); where fields hold several values what each counts, and slots of each field."""
+
+    ids: NDArray[np.int64]
+    values: NDArray[np.float32] | None = None
+    slots: tuple[int, ...] | None = None
+
+
 _UNREADABLE = (TypeError, ValueError, OverflowError)
 
 
 class RowEncoder:
-    """Ids of raw rows; for dicts it keeps the vocabulary as dictionaries, some hundred bytes a category."""
+    """Ids of raw rows; for dicts it keeps the vocabulary as dictionaries, some hundred bytes a category.
 
-    def __init__(self, schema: Schema, vocabulary: Vocabulary) -> None:
+    With `pooled`, fields may hold several values; they get as many slots as the rows need.
+    """
+
+    def __init__(self, schema: Schema, vocabulary: Vocabulary, *, pooled: bool = False) -> None:
         """Nothing is read before it is needed."""
-        self._schema, self._vocabulary = schema, vocabulary
-        self._encoder: Encoder | None = None
+        self._schema, self._vocabulary, self._pooled = schema, vocabulary, pooled
+        self._encoder: SeveralEncoder | None = None
         self._columns = tuple(dict.fromkeys(field.column for field in schema.fields))
 
-    def of_dicts(self, rows: Sequence[Mapping[str, Any]]) -> Ids:
-        """Ids of rows that are mappings from column to value: int64 (rows, fields).
+    def of_dicts(self, rows: Sequence[Mapping[str, Any]]) -> Rows:
+        """Ids of rows that are mappings from column to value.
 
         Raises
         ------
@@ -39,16 +50,17 @@ class RowEncoder:
             A row lacks a column, or a value cannot be read as its field asks.
         """
         if self._encoder is None:  # two threads may both make one, which does no harm
-            self._encoder = Encoder(content_of(self._schema, self._vocabulary))
-        encoder, coded = self._encoder, []
+            self._encoder = SeveralEncoder(content_of(self._schema, self._vocabulary))
+        encoder = self._encoder
+        coded: list[Any] = []
         try:
             for row in rows:
-                coded.append(encoder.ids(row))
+                coded.append(encoder.several(row) if self._pooled else encoder.ids(row))
         except (KeyError, *_UNREADABLE) as error:
             raise InputError(self._sentence(encoder, len(coded), rows[len(coded)], error)) from None
-        return np.array(coded, np.int64)
+        return _laid(coded, encoder) if self._pooled else Rows(np.array(coded, np.int64))
 
-    def of_frame(self, frame: Any) -> Ids:
+    def of_frame(self, frame: Any) -> Rows:
         """Ids of the rows of a pandas or polars frame, an Arrow table or the like, by the names of its columns."""
         from alpt_ref.data.formats.faulty import FaultyLines
         from alpt_ref.data.formats.schema_rows import RowPlan, code_rows
@@ -64,14 +76,13 @@ class RowEncoder:
         if faulty.count:
             row, reason = faulty.examples[0]
             raise InputError(f"row {row}: {reason}")
-        vocabulary = self._vocabulary
-        offsets = offsets_of(vocabulary.field_sizes)
-        ids = np.empty((count, len(coded.fields)), np.int64)
-        for place, field in enumerate(coded.fields):
-            ids[:, place] = (offsets[place] + vocabulary.local_ids(place, field.categories))[field.codes]
-        return ids
+        laid = self._vocabulary.encode_fields(coded.fields, plan.fields)
+        ids, slots = laid.ids.astype(np.int64), laid.slots or (1,) * len(coded.fields)
+        if not self._pooled:
+            return Rows(ids)
+        return Rows(ids, np.ones(ids.shape, np.float32) if laid.values is None else laid.values, slots)
 
-    def _sentence(self, encoder: Encoder, number: int, row: Any, error: Exception) -> str:
+    def _sentence(self, encoder: SeveralEncoder, number: int, row: Any, error: Exception) -> str:
         if not isinstance(row, Mapping):
             return f"row {number} must be a mapping from column to value, got {type(row).__name__}"
         lacking = [name for name in self._columns if name not in row]
@@ -79,10 +90,27 @@ class RowEncoder:
             return f"row {number} lacks column {lacking[0]!r}; give None where a value is missing"
         for field, _, edges in encoder.fields:
             try:
-                encoder.category(field, edges, row[field["column"]])
+                parts = encoder.parts(field, row[field["column"]])
+                texts = [encoder.category(field, edges, value) for value in parts]
+                if (count := sum(map(bool, texts))) > field["max_values"]:
+                    raise ValueError(f"{count} values, the schema allows {field['max_values']} (max_values)")
             except _UNREADABLE as own:
                 return f"row {number}, column {field['column']!r}: {_reason(own)}"
         return f"row {number}: {_reason(error)}"
+
+
+def _laid(coded: Sequence[Sequence[tuple[list[int], float]]], encoder: Encoder) -> Rows:
+    """Ids of each field beside each other, as many as the fullest of these rows has."""
+    slots = tuple(max(1, *(len(ids) for ids, _ in column)) for column in zip(*coded, strict=True))
+    ids, values = np.empty((len(coded), sum(slots)), np.int64), np.zeros((len(coded), sum(slots)), np.float32)
+    for number, row in enumerate(coded):
+        at = 0
+        for (field, _, _), (known, value), width in zip(encoder.fields, row, slots, strict=True):
+            ids[number, at : at + width] = field["first_id"]
+            ids[number, at : at + len(known)] = known
+            values[number, at : at + len(known)] = value
+            at += width
+    return Rows(ids, values, slots)
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models.base import Model
 from alpt_ref.serving import exported
 from alpt_ref.serving.arithmetic import FORWARDS
-from alpt_ref.serving.raw_values import RowEncoder, is_frame
+from alpt_ref.serving.raw_values import RowEncoder, Rows, is_frame
 from alpt_ref.serving.rows_of_table import lookup_of
 from alpt_ref.serving.source import ExportSource, of_checkpoint, read_trained, restored_model
 from alpt_ref.training.checkpoint import Checkpoint
+from alpt_ref.training.pooling import positions
 
 SMALL = 64
 """Up to so many rows plain NumPy is faster than the model's own loops, which have to be started."""
@@ -102,7 +103,7 @@ class Scorer:
         schema = self._source.schema
         return () if schema is None else tuple(dict.fromkeys(field.column for field in schema.fields))
 
-    def score(self, rows: Any) -> Any:
+    def score(self, rows: Any, values: Any = None) -> Any:
         """Probabilities of a click.
 
         Parameters
@@ -111,6 +112,8 @@ class Scorer:
             One raw row (a mapping from column to value) or several; a pandas or polars frame, an Arrow table or
             whatever offers the Arrow C stream; or global ids (rows, fields), or (fields,) of one row. None, NaN and ""
             are missing values; other columns than `columns` are not looked at.
+        values : float array of the shape of the ids, optional
+            With ids of a model whose fields hold several values: what each counts (`ClickDataset.values`).
 
         Returns
         -------
@@ -123,18 +126,26 @@ class Scorer:
             Rows of another kind, a column that is not there, a value that cannot be read, an id outside its field.
         """
         one = isinstance(rows, Mapping) or (isinstance(rows, np.ndarray) and rows.ndim == 1)
-        probabilities = _probabilities(self._logits(self.encode(rows)))
+        probabilities = _probabilities(self._logits(self._encoded(rows, values)))
         return float(probabilities[0]) if one else probabilities
 
     def encode(self, rows: Any) -> NDArray[np.int64]:
-        """Global ids of rows, int64 (rows, fields): of raw ones by vocabulary and schema; ids are checked."""
-        if isinstance(rows, Mapping):
-            return self._raw().of_dicts((rows,))
+        """Global ids of rows, int64 (rows, fields): of raw ones by vocabulary and schema; ids are checked.
+
+        Where fields hold several values, in as many columns as these rows need.
+        """
+        return self._encoded(rows, None).ids
+
+    def _encoded(self, rows: Any, values: Any) -> Rows:
+        raw = isinstance(rows, Mapping) or is_frame(rows)
+        several = isinstance(rows, (list, tuple)) and bool(rows) and isinstance(rows[0], Mapping)
+        if not (raw or several):
+            return self._checked(rows, values)
+        if values is not None:
+            raise InputError("values belong to ids; leave them out for raw rows, which hold their own")
         if is_frame(rows):
             return self._raw().of_frame(rows)
-        if isinstance(rows, (list, tuple)) and rows and isinstance(rows[0], Mapping):
-            return self._raw().of_dicts(rows)
-        return self._checked(rows)
+        return self._raw().of_dicts(rows if several else (rows,))
 
     def _raw(self) -> RowEncoder:
         """The encoder of raw rows, made when it is first needed."""
@@ -142,56 +153,90 @@ class Scorer:
             source = self._source
             if source.vocabulary is None or source.schema is None:
                 raise InputError(f"only ids can be scored: the model lacks {source.lacks[0]}; give an array of ids")
-            self._encoder = RowEncoder(source.schema, source.vocabulary)
+            self._encoder = RowEncoder(source.schema, source.vocabulary, pooled=source.slots is not None)
         return self._encoder
 
-    def _checked(self, rows: Any) -> NDArray[np.int64]:
+    def _checked(self, rows: Any, values: Any) -> Rows:
+        """Ids, after a look at their type and ranges."""
         try:
             ids = np.asarray(rows)
         except ValueError:
             ids = np.zeros(0)
         ids = ids[None] if ids.ndim == 1 else ids
-        fields = len(self._source.sizes)
-        if ids.dtype.kind not in "iu" or ids.ndim != 2 or ids.shape[1] != fields or not len(ids):
+        slots = self._source.slots
+        places = len(self._source.sizes) if slots is None else sum(slots)
+        if ids.dtype.kind not in "iu" or ids.ndim != 2 or ids.shape[1] != places or not len(ids):
             raise InputError(
-                f"rows must be dicts, a frame or whole numbers (rows, {fields}), got "
+                f"rows must be dicts, a frame or whole numbers (rows, {places}), got "
                 f"{type(rows).__name__}{f' of {ids.dtype} {ids.shape}' if isinstance(rows, np.ndarray) else ''}"
             )
-        if ids.dtype != np.int64:
-            if ids.dtype == np.uint64 and ids.max() > np.iinfo(np.int64).max:
-                raise InputError(f"ids must be below {int(self._offsets[-1])}, got {int(ids.max())}")
-            ids = ids.astype(np.int64)
-        outside = (ids < self._offsets[:-1]) | (ids >= self._offsets[1:])
+        if ids.dtype == np.uint64 and ids.max() > np.iinfo(np.int64).max:
+            raise InputError(f"ids must be below {int(self._offsets[-1])}, got {int(ids.max())}")
+        ids = ids.astype(np.int64, copy=False)
+        first, end = self._offsets[:-1], self._offsets[1:]
+        if slots is not None:
+            first, end = np.repeat(first, slots), np.repeat(end, slots)
+        outside = (ids < first) | (ids >= end)
         if outside.any():
-            row, field = (int(place) for place in np.argwhere(outside)[0])
-            first, last = int(self._offsets[field]), int(self._offsets[field + 1]) - 1
+            row, place = (int(one) for one in np.argwhere(outside)[0])
+            field = int(np.searchsorted(self._offsets, first[place], side="right")) - 1
             raise InputError(
-                f"row {row}: id {int(ids[row, field])} is none of field {self._source.names[field]}, whose ids are "
-                f"{first} to {last}"
+                f"row {row}: id {int(ids[row, place])} is none of field {self._source.names[field]}, whose ids are "
+                f"{int(first[place])} to {int(end[place]) - 1}"
             )
-        return ids
+        return Rows(ids, self._values(ids, values), slots)
 
-    def _logits(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        forward = self._forward
+    def _values(self, ids: NDArray[np.int64], values: Any) -> NDArray[np.float32] | None:
+        if (values is None) != (self._source.slots is None):
+            what = "values must say what each id counts: some" if values is None else "values must be left out: no"
+            raise InputError(f"{what} field of this model holds several values, or values beside ids")
+        if values is None:
+            return None
+        try:
+            found = np.asarray(values, np.float32).reshape(ids.shape)
+        except (TypeError, ValueError):
+            raise InputError(f"values must be numbers of the ids' shape {ids.shape}") from None
+        if not np.isfinite(found).all():
+            raise InputError("values must be finite numbers")
+        return found
+
+    def _logits(self, rows: Rows) -> NDArray[np.float32]:
+        forward, ids = self._forward, rows.ids
         if forward is not None and (len(ids) <= SMALL or self._checkpoint is None):
-            parts = [forward(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+            parts = [forward(part) for part in _cut(rows, BATCH)]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
         assert self._checkpoint is not None
-        size, table = self._checkpoint.config.train.eval_batch_size, self._source.table
-        logits = np.empty(len(ids), np.float32)
+        table, parts = self._source.table, []
         with self._lock, single_threaded_blas():  # the model's buffers are its own
             self._model = self._model or restored_model(self._checkpoint)
-            for start in range(0, len(ids), size):
-                part = ids[start : start + size]
-                embedding = table.lookup(part.reshape(-1)).reshape(len(part), -1)
-                logits[start : start + size] = self._model.forward(embedding, training=False)
-        return logits
+            for part in _cut(rows, self._checkpoint.config.train.eval_batch_size):
+                at = positions(part.ids.astype(np.uint32), part.values, part.slots)
+                parts.append(self._model.forward(at.pooled(table.lookup(at.ids)), training=False).copy())
+        return np.concatenate(parts)
+
+
+def _cut(rows: Rows, size: int) -> Iterator[Rows]:
+    if len(rows.ids) <= size:
+        yield rows
+        return
+    for start in range(0, len(rows.ids), size):
+        values = None if rows.values is None else rows.values[start : start + size]
+        yield Rows(rows.ids[start : start + size], values, rows.slots)
 
 
 def _numpy_forward(source: ExportSource) -> Any:
     assert source.kind is not None
     lookup, forward = lookup_of(source.table), FORWARDS[source.kind](source.dense)
-    return lambda ids: forward(lookup(ids))
+    if source.slots is None:
+        return lambda rows: forward(lookup(rows.ids))
+
+    def pooled(rows: Rows) -> NDArray[np.float32]:
+        assert rows.values is not None
+        assert rows.slots is not None
+        weighted = lookup(rows.ids) * rows.values[..., None]
+        return forward(np.add.reduceat(weighted, np.cumsum((0, *rows.slots[:-1])), axis=1))
+
+    return pooled
 
 
 def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,6 +48,8 @@ class ExportSource:
         Of the fields, in the order of ids.
     vocabulary, schema : optional
         How raw rows become ids.
+    slots : tuple of int, optional
+        Places of each field, where fields hold several values or values beside ids.
     lacks : tuple of str
         What of vocabulary, schema and backbone is not here, and why: phrases after "it lacks".
     """
@@ -59,6 +61,7 @@ class ExportSource:
     sizes: tuple[int, ...] = ()
     vocabulary: Vocabulary | None = field(default=None, repr=False)
     schema: Schema | None = None
+    slots: tuple[int, ...] | None = None
     lacks: tuple[str, ...] = ("vocabulary, schema and backbone, for it was made of a table alone",)
 
 
@@ -100,9 +103,11 @@ def of_checkpoint(checkpoint: Checkpoint) -> ExportSource:
     names = tuple(str(name) for name in meta.get("field_names", ()))
     sizes = tuple(int(size) for size in meta.get("field_sizes", ()))
     vocabulary, schema, lacks = _encoding(checkpoint, names)
-    return ExportSource(
-        serving_table(checkpoint), kind, checkpoint.part("model"), names, sizes, vocabulary, schema, lacks
-    )
+    slots = tuple(map(int, meta["slots"])) if "slots" in meta else None
+    if slots is None and schema is not None and not schema.single:
+        slots = (1,) * len(sizes)  # no row of the training data had more or fewer
+    table, dense = serving_table(checkpoint), checkpoint.part("model")
+    return ExportSource(table, kind, dense, names, sizes, vocabulary, schema, slots, lacks)
 
 
 def _encoding(
@@ -118,7 +123,7 @@ def _encoding(
     except InputError:
         return None, None, ("vocabulary and schema, which an unfinished run does not hold: name a finished one",)
     schema, lack = schema_of_data(checkpoint.meta.get("info", {}), names)
-    return vocabulary, schema, (lack,) if lack else ()
+    return vocabulary if schema is not None else None, schema, (lack,) if lack else ()
 
 
 def serving_table(checkpoint: Checkpoint) -> ServingTable:

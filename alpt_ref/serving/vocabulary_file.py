@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 FILE, MODULE = "vocabulary.json", "encode.py"
 FILES = (FILE, MODULE)
 FORMAT, FORMAT_VERSION = "alpt_ref vocabulary", 1
+_FROM_HERE = "# --- in exports from here on\n"
+VALUED = ("libsvm", "libffm")
+"""Text formats whose features have values, so that a dict of columns is no row of them."""
 TEXT_KINDS = ("movielens",)
 """Datasets of the package whose categories are their values as they stand."""
 
 
-def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Schema, str]:
+def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Schema | None, str]:
     """How raw rows of a run's data become categories.
 
     Parameters
@@ -38,8 +41,8 @@ def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Sch
 
     Returns
     -------
-    Schema
-        The data's own; that of the format; else a text column a field.
+    Schema or None
+        The data's own; that of the format; else a text column a field; None where no schema says what rows hold.
     str
         What it does not say, in a sentence; else empty.
     """
@@ -48,6 +51,8 @@ def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Sch
     kind = str(info.get("source", {}).get("kind", ""))
     if kind in shipped_schemas() and schema_of(kind).field_names == names:
         return schema_of(kind), ""
+    if kind in VALUED:
+        return None, f"vocabulary and schema, for rows of {kind} have numbers beside their ids: give ids and values"
     values = "number" if kind == "libfm" else "text"
     schema = Schema(label="label", fields=tuple(FieldSpec(name=name, type=values) for name in names))
     if kind in ("libfm", *TEXT_KINDS):
@@ -56,21 +61,25 @@ def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Sch
     return schema, f"the rules of {what}: its rows must hold categories as that makes them"
 
 
-def content_of(schema: Schema, vocabulary: Vocabulary) -> dict[str, Any]:
-    """What ``vocabulary.json`` holds, as plain values."""
-    return {**_head(schema), "fields": list(_fields(schema, vocabulary))}
+def content_of(schema: Schema, vocabulary: Vocabulary, slots: tuple[int, ...] | None = None) -> dict[str, Any]:
+    """What ``vocabulary.json`` holds, as plain values; `slots` are the places of each field, where not one."""
+    return {**_head(schema), "fields": list(_fields(schema, vocabulary, slots))}
 
 
-def write(folder: Path, schema: Schema, vocabulary: Vocabulary) -> None:
+def write(folder: Path, schema: Schema, vocabulary: Vocabulary, slots: tuple[int, ...] | None = None) -> None:
     """Write ``vocabulary.json``, a field at a time, and ``encode.py``."""
     with atomic(folder / FILE) as stream:
         head = json.dumps(_head(schema), ensure_ascii=False, indent=1)
         stream.write(head.removesuffix("\n}").encode() + b',\n "fields": [')
-        for number, field in enumerate(_fields(schema, vocabulary)):
+        for number, field in enumerate(_fields(schema, vocabulary, slots)):
             text = json.dumps(field, ensure_ascii=False, allow_nan=False)
             stream.write((",\n  " if number else "\n  ").encode() + text.encode())
         stream.write(b"\n ]\n}\n")
-    write_text(folder / MODULE, Path(__file__).with_name(MODULE).read_text(encoding="utf-8"))
+    source = Path(__file__).with_name(MODULE).read_text(encoding="utf-8")
+    if slots is not None:
+        several = Path(__file__).with_name("encode_several.py").read_text(encoding="utf-8")
+        source += f"\n\n{several.partition(_FROM_HERE)[2]}\n\nEncoder = SeveralEncoder\n"
+    write_text(folder / MODULE, source)
 
 
 def _head(schema: Schema) -> dict[str, Any]:
@@ -83,12 +92,16 @@ def _head(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _fields(schema: Schema, vocabulary: Vocabulary) -> Iterator[dict[str, Any]]:
+def _fields(schema: Schema, vocabulary: Vocabulary, slots: tuple[int, ...] | None) -> Iterator[dict[str, Any]]:
     offsets = offsets_of(vocabulary.field_sizes)
     for number, field in enumerate(schema.fields):
-        settings = {name: getattr(field, name) for name in ("name", "column", "kind", "type")}
+        settings = {name: getattr(field, name) for name in ("name", "column", "kind", "type", "pooling")}
         settings["binning"] = field.binning if field.kind == "numeric" else "identity"
         if field.kind == "calendar":
             settings["part"] = field.part
+        several = field.kind == "multi"
+        settings |= {"slots": 1 if slots is None else slots[number], "max_values": field.max_values if several else 1}
+        if several:
+            settings["separator"] = field.separator
         categories = vocabulary.categories(number)
         yield {**settings, "first_id": int(offsets[number]), "categories": categories}

@@ -94,7 +94,8 @@ def _study(stored: Stored) -> dict[str, Any]:
     settings = study.base
     rows = [
         ("study", study.name),
-        ("data", f"{first.name}: {sum(first.parts):,} rows ({' / '.join(f'{part:,}' for part in first.parts)}), "
+        ("data", f"{first.name}: {sum(first.parts):,} {'weighted ' if first.weighted else ''}rows "
+                 f"({' / '.join(f'{part:,}' for part in first.parts)}), "
                  f"{first.fields} fields, {first.features:,} features"),
         ("seeds", f"{len(study.seeds)}, {len(study.few_seeds)} for tables of variants{_registered(study)}"),
         ("backbone", f"{settings.model.kind}, dimension {settings.model.dim}, hidden {list(settings.model.hidden)}"),

@@ -29,7 +29,10 @@ INDEX = "runs.json"
 
 
 class Data(msgspec.Struct, frozen=True):
-    """The dataset of one seed. `bayes` holds ``auc`` and ``logloss`` of the test part where they are known."""
+    """The dataset of one seed. `bayes` holds ``auc`` and ``logloss`` of the test part where they are known.
+
+    `weighted`: whether its rows have weights, which loss and metrics count.
+    """
 
     name: str
     fingerprint: str
@@ -37,6 +40,7 @@ class Data(msgspec.Struct, frozen=True):
     fields: int
     features: int
     bayes: dict[str, float] = {}
+    weighted: bool = False
 
 
 class Planned(msgspec.Struct, frozen=True):

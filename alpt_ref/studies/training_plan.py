@@ -223,7 +223,8 @@ def _describe(store: Path) -> Data:
     bayes = {
         name: float(dataset.info[f"bayes_{name}"]) for name in ("auc", "logloss") if f"bayes_{name}" in dataset.info
     }
-    return Data(dataset.name, dataset.fingerprint, (counts[0], counts[1], counts[2]), dataset.fields, dataset.n, bayes)
+    parts, weighted = (counts[0], counts[1], counts[2]), dataset.weights is not None
+    return Data(dataset.name, dataset.fingerprint, parts, dataset.fields, dataset.n, bayes, weighted)
 
 
 def _clean(folder: Path) -> None:

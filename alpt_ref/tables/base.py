@@ -22,14 +22,13 @@ from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
 from alpt_ref.tables import checks
 from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
-from alpt_ref.tables.options import NoOptions
+from alpt_ref.tables.options import NO_REPLAY, NoOptions
 from alpt_ref.tables.spec import MAX_INIT_STD as MAX_INIT_STD
 from alpt_ref.tables.spec import TableSpec as TableSpec
 from alpt_ref.tables.state_keys import current_state
 from alpt_ref.tables.unique_rows import UniqueRows, sum_gradients, unique_rows
 
 GRAIN = 1024
-NO_REPLAY = "which does not make up for the steps that a row misses; use fp32, lpt or alpt, or optimizer 'adam'"
 
 
 class EmbeddingTable(ABC):
@@ -116,7 +115,7 @@ class EmbeddingTable(ABC):
         """
         return checks.CheckedIds(checks.id_array(ids, self.n), self.n)
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027  # nothing to do where no row misses a move
         """Bring the rows up to date that have missed moves: the arrays hold then what `lookup` returns.
 
         Nothing to do but with ``optimizer="dense_adam"``. Training does it after every epoch, before validation.

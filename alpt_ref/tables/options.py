@@ -23,6 +23,9 @@ MOMENTUM = Rule("a number from 0.001 to 0.9999", lambda value: 0.001 <= value <=
 SPARSITY = Rule("a number of at least 0 and below 1", lambda value: 0 <= value < 1)
 
 
+NO_REPLAY = "which does not make up for the steps that a row misses; use fp32, lpt or alpt, or optimizer 'adam'"
+
+
 class CommonOptions(msgspec.Struct, frozen=True):
     """Settings that every table method has; they are fields of `TableSpec`."""
 
@@ -52,6 +55,8 @@ class MethodOptions(msgspec.Struct, frozen=True):
     """Optimisers that the method works with; empty: all."""
     why: ClassVar[str] = ""
     """Why not with others, in words that follow "since"."""
+    replays: ClassVar[bool] = False
+    """Whether the method makes up for moves that rows miss, as ``optimizer = "dense_adam"`` needs."""
 
     @classmethod
     def from_keywords(cls, method: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +77,8 @@ class MethodOptions(msgspec.Struct, frozen=True):
 
 class FullOptions(MethodOptions, frozen=True):
     """FP32 has no settings of its own."""
+
+    replays: ClassVar[bool] = True
 
 
 class GridOptions(MethodOptions, frozen=True):
@@ -110,6 +117,8 @@ class GridOptions(MethodOptions, frozen=True):
 
 class LptOptions(GridOptions, frozen=True):
     """LPT: a grid, and the rounding of an update."""
+
+    replays: ClassVar[bool] = True
 
     rounding: Rounding = "sr"
 
@@ -162,6 +171,8 @@ class LsqOptions(GridOptions, frozen=True):
 class AlptOptions(LsqOptions, frozen=True):
     """ALPT: learned step sizes and a rounding, without float32 weights."""
 
+    replays: ClassVar[bool] = True
+
     rounding: Rounding = "sr"
     two_pass: Annotated[
         bool, "Take the step size's gradient from a second pass on the updated weights (Algorithm 1), or the first."
@@ -212,3 +223,5 @@ def check_optimizer(options: Any, method: str, optimizer: str, prefix: str = "")
             f"{prefix}optimizer must be {' or '.join(able)} for method {method!r}, got {optimizer!r}, "
             f"since {options.why}"
         )
+    if optimizer == "dense_adam" and not getattr(options, "replays", True):
+        raise InputError(f"{prefix}optimizer must not be 'dense_adam' for method {method!r}, {NO_REPLAY}")

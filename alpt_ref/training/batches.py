@@ -64,7 +64,7 @@ def require_cpu(config: RunConfig, dataset: ClickDataset, device: str) -> None:
     reasons = {
         "multi-valued or valued fields": dataset.values is not None,
         "sample weights": dataset.weights is not None,
-        "class weights": config.train.class_weight != "none",
+        "class weights": config.train.class_weight is not None,
     }
     for what, there in reasons.items():
         if there and device != "cpu":

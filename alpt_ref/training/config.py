@@ -27,8 +27,8 @@ from alpt_ref.training.sections import changed, fitted
 
 FRACTION = Rule("a number above 0 and at most 1", lambda value: 0 < value <= 1)
 CLASS_WEIGHT = Rule(
-    "none, balanced or a finite number above 0 (in float32)",
-    lambda value: value in ("none", "balanced") if isinstance(value, str) else POSITIVE.test(value),
+    "balanced or a finite number above 0 (in float32), or none",
+    lambda value: value is None or (value == "balanced" if isinstance(value, str) else POSITIVE.test(value)),
 )
 RISING = Rule(
     "rising whole numbers of at least 1",
@@ -80,12 +80,17 @@ class TrainConfig(Settings, frozen=True):
         "best"
     )
     class_weight: Annotated[
-        float | str,
+        float | str | None,
         CLASS_WEIGHT,
-        "Weight of a row with a click where one without has 1; balanced: both classes weigh the same in training.",
-    ] = "none"
+        "Weight in training of a row with a click where one without has 1; balanced: both classes weigh the same.",
+    ] = None
     seed: Annotated[int, whole(0), "Initial weights, order of rows, rounding."] = 0
     threads: Annotated[int | None, optional(whole(1)), "Cores to use; none: all. No result depends on it."] = None
+    max_gradient_norm: Annotated[
+        float | None,
+        optional(POSITIVE),
+        "Largest 2-norm of all gradients of a step, dense and embeddings', which are scaled down to it; none: any.",
+    ] = None
     device: Annotated[str, choice("cpu", "cuda"), "Where to compute."] = "cpu"
 
 
@@ -122,6 +127,12 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.train.device == "cuda" and not table.cuda:
             able = ", ".join(name for name, entry in TABLES.items() if entry.cuda)
             raise InputError(f"table.method {self.table.method!r} runs on --device cpu; on cuda there are {able}")
+        for name, given in (
+            ("table.optimizer = dense_adam", self.table.optimizer == "dense_adam"),
+            ("train.max_gradient_norm", self.train.max_gradient_norm is not None),
+        ):
+            if given and self.train.device == "cuda":
+                raise InputError(f"{name} runs on --device cpu only; leave it out on cuda")
         if self.train.batch_size == 1 and self.model.normalises:
             raise InputError(
                 "train.batch_size must be at least 2 with model.batch_norm, got 1: a row less its own mean is 0, from "
@@ -192,7 +203,10 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
 
 def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
     """Take out what the schedule does not read, and settings of later releases at the value that means "as before"."""
-    before = {"schedule": "milestones", "warmup": 0, "monitor": "auc", "group": None, "class_weight": "none"}
+    before = {
+        "schedule": "milestones", "warmup": 0, "monitor": "auc", "group": None, "class_weight": None,
+        "max_gradient_norm": None,
+    }  # fmt: skip
     for name, value in before.items():
         if plain[name] == value:
             plain.pop(name)

@@ -33,6 +33,7 @@ from alpt_ref.training import batches
 from alpt_ref.training.build import State, build, restore, snapshot, split_state
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.evaluation import evaluate
+from alpt_ref.training.gradient_norm import limit_gradients
 from alpt_ref.training.pooling import Positions, positions
 from alpt_ref.training.weights import ClassWeights
 
@@ -137,8 +138,9 @@ class Engine(ABC):
             Names the step; the engine's state is void then.
         """
 
-    def settle(self) -> None:  # noqa: B027  # nothing to do where no row misses a move
+    def settle(self) -> None:
         """Bring all rows of the table up to date (`EmbeddingTable.settle`): after an epoch, before it is measured."""
+        self.table.settle()
 
     @abstractmethod
     def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
@@ -179,8 +181,8 @@ class CpuEngine(Engine):
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
         self.table, self.model = build(config, dataset)
-        dense = config.model
-        self.dense = make_dense_optimizer(dense.optimizer, lr=dense.lr, weight_decay=dense.weight_decay)
+        own = config.model
+        self.dense = make_dense_optimizer(own.optimizer, lr=own.lr, weight_decay=own.weight_decay)
         twice = config.table.two_pass or "two_pass" not in config.table.entry.settings
         self._two_pass: Any = self.table if self.table.two_pass_capable and twice else None
 
@@ -209,6 +211,7 @@ class CpuEngine(Engine):
         at = positions(batch.ids, batch.values, self.dataset.slots)
         ids = table.checked_ids(at.ids)
         loss, grads = self._pass(table.lookup(ids), batch, at)
+        scale = limit_gradients(self.config.train.max_gradient_norm, ids, grads, model.grads)
         if self._two_pass is None:
             table.apply_gradients(ids, grads, lr=rates["table"], batch_size=b)
             self.dense.step(model.params, model.grads, lr=rates["dense"])
@@ -216,7 +219,7 @@ class CpuEngine(Engine):
         pending = self._two_pass.begin_update(ids, grads, lr=rates["table"])
         self.dense.step(model.params, model.grads, lr=rates["dense"])
         _, grads = self._pass(self._two_pass.lookup_pending(pending), batch, at, second=True)
-        self._two_pass.finish_update(pending, grads, batch_size=b)
+        self._two_pass.finish_update(pending, grads * scale if scale != 1.0 else grads, batch_size=b)
         return loss
 
     def _pass(
@@ -229,10 +232,6 @@ class CpuEngine(Engine):
             require_finite("loss", loss)
             grads = at.spread(self.model.backward(dlogits, params=not second), emb.shape[1])
         return float(loss), grads  # whose numbers the table looks at, once, while it sums them
-
-    def settle(self) -> None:
-        """See `Engine.settle`."""
-        self.table.settle()
 
     def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
         """See `Engine.evaluate`."""

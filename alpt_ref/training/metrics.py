@@ -57,11 +57,13 @@ def sample_weights(weights: ArrayLike, rows: int, name: str = "sample_weight") -
 def _counted(
     labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
-    """Labels, scores and weights of the rows whose weight is not 0."""
+    """Labels, scores and weights of the rows whose weight is not 0; the weights times a power of two, at most 1."""
     y, s = np.asarray(labels), np.asarray(scores)
     if weights is None or y.shape != s.shape or y.ndim != 1:
         return y, s, None
     w = sample_weights(weights, len(y))
+    if len(w):  # every metric is a quotient: their scale does not matter, and sums must not overflow
+        w = np.ldexp(w, -int(np.frexp(w.max())[1]))
     held = w > 0
     return (y, s, w) if held.all() else (y[held], s[held], w[held])
 
@@ -140,9 +142,10 @@ def _whole_units(w: NDArray[np.float64]) -> NDArray[np.int64] | None:
     mantissa = np.ldexp(w, 53 - exponents).astype(np.int64)  # in [2**52, 2**53)
     trailing = np.log2((mantissa & -mantissa).astype(np.float64)).astype(np.int64)
     unit = int((exponents - 53 + trailing).min())
+    if unit < -31:  # the largest weight is near 1
+        return None
     units = np.ldexp(w, -unit)
-    total = float(units.sum())
-    return units.astype(np.int64) if total < 2.0**31 else None
+    return units.astype(np.int64) if float(units.sum()) < 2.0**31 else None
 
 
 def logloss(labels: ArrayLike, probabilities: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:

@@ -27,12 +27,12 @@ def counted_rows(dataset: ClickDataset, part: Part) -> NDArray[np.int64]:
     return rows if dataset.weights is None else rows[dataset.weights[rows] > 0]
 
 
-def class_weights(setting: str | float, dataset: ClickDataset, rows: NDArray[np.int64]) -> ClassWeights | None:
+def class_weights(setting: str | float | None, dataset: ClickDataset, rows: NDArray[np.int64]) -> ClassWeights | None:
     """Weights of the two classes for training on `rows`; None where each is 1.
 
     Parameters
     ----------
-    setting : {"none", "balanced"} or float
+    setting : None, "balanced" or float
         ``train.class_weight``: a number is the weight of a click; ``"balanced"`` gives both classes half of the sum of
         all weights, as scikit-learn does.
     dataset : ClickDataset
@@ -51,7 +51,7 @@ def class_weights(setting: str | float, dataset: ClickDataset, rows: NDArray[np.
     >>> class_weights(3.0, clicks, clicks.rows_of("train"))
     (1.0, 3.0)
     """
-    if setting == "none":
+    if setting is None:
         return None
     if setting != "balanced":
         return 1.0, float(setting)
@@ -69,14 +69,24 @@ def weighted(
     """Weights of rows in the loss, float32 (b,): their own times those of their classes; None where each is 1."""
     if classes is None:
         return weights
-    by_class = np.array(classes, np.float32)[labels]
-    return by_class if weights is None else by_class * weights
+    with np.errstate(over="ignore", under="ignore"):  # `total_weight` looks at it
+        by_class = np.array(classes).astype(np.float32)[labels]
+        return by_class if weights is None else by_class * weights
 
 
 def total_weight(dataset: ClickDataset, rows: NDArray[np.int64], classes: ClassWeights | None) -> float:
-    """Sum of the weights of `rows` in the loss: their number where each is 1."""
+    """Sum of the weights of `rows` in the loss: their number where each is 1.
+
+    Raises
+    ------
+    InputError
+        A weight times that of its class is beyond float32.
+    """
     if dataset.weights is None and classes is None:
         return float(len(rows))
     own = None if dataset.weights is None else dataset.weights[rows]
     weights = weighted(dataset.labels[rows], own, classes)
-    return float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
+    total = float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
+    if not 0 < total < np.inf:
+        raise InputError(f"weights of rows times those of classes must fit float32, got a sum of {total}; scale them")
+    return total

@@ -9,7 +9,9 @@
 `montecarlo`,
 `train_step`,
 `train_cuda`
-`ingest`, `mapped`,    encoding text; training beyond memory; the largest table of a GPU; a GPU's bits
+`ingest`,              encoding text; every container, by number of cores; training beyond memory; the largest table
+`containers`,          of a GPU; a GPU's bits
+`mapped`,
 `capacity_cuda`,
 `parity_cuda`
 =====================  ================================================================================================

@@ -238,6 +238,8 @@ def _newer_bounds() -> dict[str, Any]:
             bounds.sr_pl_constant(t=50, mu=0.5, L=2.0, eta=0.01, gap=1.0, G1=one, **common) for one in (None, 4.0)
         ],
         "dr_residual_constant": [bounds.dr_residual_constant(**run, G1=one, **common) for one in (None, 4.0)],
+        "sr_replayed_moves": [bounds.sr_replayed_moves(**run, G1=one, **common) for one in (None, 4.0)],
+        "replay_variance": [list(bounds.replay_variance([0.03, 0.02, 0.1], 0.125))],
         "eco_constant": [bounds.eco_constant(**run, keep=0.9, g_max=5.0, G1=one, **common) for one in (None, 4.0)],
         "few_bits_stall": [
             few_bits.few_bits_stall(eta=0.01, curvature=2.0, step_size=0.125, random_bits=4, rule=one)

@@ -101,6 +101,8 @@ def table_settings() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"rowmax-{rounding}, {grid}, {bits} bits", one
     for method in ("fp32", "lpt", "alpt", "eco"):
         yield f"{method}, momentum", {"method": method, "optimizer": "momentum", "lr": 0.2}
+    for method in ("fp32", "lpt", "alpt"):
+        yield f"{method}, dense adam", {"method": method, "optimizer": "dense_adam"}
     yield "eco, momentum of 0.5", {"method": "eco", "optimizer": "momentum", "momentum": 0.5, "weight_decay": 0.1}
     yield "rowmax, weight decay", {"method": "rowmax", "weight_decay": 0.1, "optimizer": "sgd"}
 

@@ -253,6 +253,7 @@ def test_a_piece_on_disk_is_the_piece_in_memory(tmp_path: Path) -> None:
     kept = spill(tmp_path / "piece", b"i" * 32, rows, counted(bad))
     found = recall(tmp_path / "piece", b"i" * 32)
     assert found is not None
+    assert found[0].sizes.base is None  # a resumed run does not hold its pieces in memory
     assert found[1] == counted(bad) == Bad(1, [(70_001, "1 columns instead of 40")], [70_000, 1])
     assert recall(tmp_path / "piece", b"j" * 32) is None
     for piece in (kept, found[0]):

@@ -15,6 +15,9 @@ from pyarrow import parquet
 from alpt_ref.data import ClickDataset, encode_file
 from alpt_ref.data.formats.readers import reader_of
 from alpt_ref.data.raw import read_raw
+from alpt_ref.errors import InputError
+
+from .files import write
 
 SCHEMA = """
 label = "click"
@@ -79,4 +82,9 @@ def test_killed_and_resumed(folder: Path) -> None:
     assert opened.slots is not None
     assert max(opened.slots) == 3
     assert opened.info["schema"] == direct.info["schema"]
+    again = encode_file(None, sources, folder / "store", schema=schema, by="time")
+    assert again.fingerprint == direct.fingerprint
+    other = write(folder / "s.toml", SCHEMA.replace('"sum"', '"mean"'))
+    with pytest.raises(InputError, match=r"already holds another store \(its rows were read by another schema"):
+        encode_file(None, sources, folder / "store", schema=other, by="time")
     assert sorted(entry.name for entry in folder.iterdir()) == ["a.csv", "b.parquet", "s.toml", "store"]

@@ -18,10 +18,11 @@ from alpt_ref.cli.compare import compare_command, vary_of
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.studies import cell as cell_module
-from alpt_ref.studies import training_plan
+from alpt_ref.studies import report, training_plan
 from alpt_ref.studies.comparison import Comparison, MethodSetting, compare, plan_grid
 from alpt_ref.studies.comparison_text import as_text, conclusion
 from alpt_ref.studies.grid import DEFAULT_METHODS, METHODS, base_hash, configure, make_settings
+from alpt_ref.studies.stored import Stored
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.train import train
 
@@ -85,6 +86,8 @@ def test_weights_of_rows_reach_runs_and_metrics(config: RunConfig, dataset: Clic
     expected = train(configure(config, found.rows[0].setting), weighted)
     plain = train(configure(config, found.rows[0].setting), dataset)
     assert found.rows[0].metric["auc"].mean == expected.test_auc != plain.test_auc
+    about = dict(report._study(Stored(tmp_path))["rows"])
+    assert about["data"].startswith("synthetic: 2,000 weighted rows (")
 
 
 def test_every_method_is_compared_at_its_own_bytes(config: RunConfig, dataset: ClickDataset, tmp_path: Path) -> None:

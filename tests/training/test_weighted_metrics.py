@@ -54,6 +54,13 @@ def test_auc_of_any_weights_is_the_fraction_and_ignores_the_order_of_the_rows() 
         assert auc(labels[order], scores[order], sample_weight=weights[order]) == found
 
 
+def test_auc_of_weights_of_any_size() -> None:
+    labels, scores = [1, 0, 1, 0], [0.9, 0.2, 0.4, 0.4]
+    for unit in (1e-300, 1e300, 2.0**-1060):
+        assert auc(labels, scores, sample_weight=np.array([2, 1, 1, 3]) * unit) == pytest.approx(10.5 / 12, rel=FLOAT64)
+    assert auc(labels, scores, sample_weight=[1e300, 1.0, 1e-300, 1e300]) == 1.0  # one pair is all of it
+
+
 METRICS: list[Any] = [auc, logloss, logloss_from_logits, calibration, expected_calibration_error]
 
 

@@ -165,7 +165,7 @@ def test_balanced_classes_weigh_the_same(clicks: ClickDataset) -> None:
         w = own(one)[rows].astype(np.float64)
         shares = [weight * w[one.labels[rows] == label].sum() for label, weight in enumerate(found)]
         assert shares == pytest.approx([w.sum() / 2] * 2, rel=FLOAT64)
-    assert class_weights("none", clicks, rows) is None
+    assert class_weights(None, clicks, rows) is None
     with pytest.raises(InputError, match="class_weight 'balanced' needs rows of both classes"):
         class_weights("balanced", clicks, rows[clicks.labels[rows] == 1])
     result = train(tiny(epochs=1, class_weight="balanced"), clicks)
@@ -179,14 +179,23 @@ def test_a_class_that_weighs_nothing_is_missing(clicks: ClickDataset) -> None:
         train(tiny(), weighted(clicks, clicks.split != 1))
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("inf"), "often"])
+@pytest.mark.parametrize("factor", [1e38, 1e-44])
+def test_weights_beyond_float32_are_refused_before_training(clicks: ClickDataset, factor: float) -> None:
+    classes = 1e3 if factor > 1 else 1e-3
+    data = weighted(clicks, np.where(clicks.labels == 1, factor, 0 if factor < 1 else 1))
+    rows = counted_rows(data, "train")
+    with pytest.raises(InputError, match="weights of rows times those of classes must fit float32"):
+        total_weight(data, rows, (1.0, classes))
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), "often", "none"])
 def test_a_class_weight_is_a_number_above_zero(value: Any) -> None:
-    with pytest.raises(InputError, match=r"train.class_weight must be none, balanced or a finite number above 0"):
+    with pytest.raises(InputError, match=r"train.class_weight must be balanced or a finite number above 0"):
         tiny(class_weight=value)
 
 
 def test_the_default_keeps_the_hash() -> None:
-    assert config_hash(tiny()) == config_hash(tiny(class_weight="none")) != config_hash(tiny(class_weight=2.0))
+    assert config_hash(tiny()) == config_hash(tiny(class_weight=None)) != config_hash(tiny(class_weight=2.0))
 
 
 def test_a_vocabulary_counts_rows_and_not_weights(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def read_avazu(
     chunk_bytes: int = CHUNK_BYTES,
     progress: Progress | None = None,
 ) -> RawClicks:
-    """Read Avazu files (Kaggle's ``train.csv``), plain or compressed (gzip, bzip2, xz).
+    """Read Avazu files (Kaggle's ``train.csv``), plain or compressed (gzip, bzip2, xz, zstd).
 
     Parameters
     ----------

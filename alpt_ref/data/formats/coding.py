@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.canonical import is_text, log_text, texts_of
+from alpt_ref.data.canonical import is_text, log_text, refusal, texts_of
 from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.formats.moments import calendar_texts, times_of
 from alpt_ref.data.schema import Schema
@@ -59,6 +59,8 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
     import pyarrow.compute as pc
 
     held = array.type
+    if pa.types.is_nested(held):
+        raise InputError(refusal(str(held), "text", False))
     if pa.types.is_dictionary(held):
         used = array.indices.dictionary_encode(null_encoding="encode")
         indices, values = used.indices, array.dictionary.take(used.dictionary)
@@ -71,16 +73,26 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
         if held == pa.float16():
             array = pa.array(array.to_numpy(zero_copy_only=False).astype(str), pa.string())  # shortest decimals
         elif is_text(held) and held not in (pa.string(), pa.large_string()):
-            array = array.cast(pa.large_string())
+            array = large_texts(array)
         coded = array.dictionary_encode(null_encoding="encode")
         indices, values = coded.indices, coded.dictionary
     if is_text(values.type) and values.type not in (pa.string(), pa.large_string()):
-        values = values.cast(pa.large_string())
+        values = large_texts(values)
     if missing and is_text(values.type):
         absent = pc.is_in(values, value_set=pa.array(missing, values.type))
         if pc.any(absent).as_py():
             values = pc.if_else(absent, pa.scalar(None, values.type), values)
     return Column(indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), values)
+
+
+def large_texts(array: Any) -> Any:
+    """An array of texts as one of large strings; older Arrows know string views but do not cast them."""
+    import pyarrow as pa
+
+    try:
+        return array.cast(pa.large_string())
+    except pa.ArrowNotImplementedError:
+        return pa.array(array.to_pylist(), pa.large_string())
 
 
 Meaning = Callable[[Any], Sequence[str | None]]
@@ -99,11 +111,15 @@ def meaning_of(spec: FieldSpec, time_format: str | None) -> Meaning:
 def code_column(column: Column, spec: FieldSpec, meaning: Meaning) -> tuple[Codes, Any]:
     """Codes of a column's rows, -1 for a value without a category, and the categories as an Arrow array of strings."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     values = column.values
     plain = spec.type == "text" and spec.kind in ("categorical", "multi") and is_text(values.type)
-    if plain and not values.null_count and _is_utf8(values):
-        return column.indices, values.cast(pa.string())
+    if plain and _is_utf8(values):
+        if values.null_count == 1 and pc.index(values, pa.scalar("", values.type)).as_py() < 0:
+            values = values.fill_null("")
+        if not values.null_count:
+            return column.indices, values.cast(pa.string())
     texts = meaning(values) if not is_text(values.type) or _is_utf8(values) else _each(values, meaning)
     place: dict[str | None, int] = {None: -1}
     codes = np.array([place.setdefault(text, len(place) - 1) for text in texts], np.int32)
@@ -155,7 +171,7 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
     if types.is_list(array.type) or types.is_large_list(array.type):
         lists = array
     elif is_text(array.type):
-        lists = pc.split_pattern(array.cast(pa.large_string()), separator)
+        lists = pc.split_pattern(large_texts(array), separator)
     else:  # one value a row
         return np.ones(len(array), np.int64), array
     return pc.list_value_length(lists).fill_null(0).to_numpy().astype(np.int64), pc.list_flatten(lists)

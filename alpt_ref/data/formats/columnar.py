@@ -148,7 +148,7 @@ class ColumnarFile:
 
         tail = _Tail(stream)
         reader = self._naming(lambda: pa.ipc.open_stream(pa.PythonFile(tail, mode="r")))
-        names = reader.schema.names
+        names = self._naming(lambda: reader.schema.names)
         plan = self._plan_for(names)
         first = 0
 

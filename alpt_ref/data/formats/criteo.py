@@ -67,7 +67,7 @@ def read_criteo(
     chunk_bytes: int = CHUNK_BYTES,
     progress: Progress | None = None,
 ) -> RawClicks:
-    """Read Criteo files (the challenge's ``train.txt``), plain or compressed (gzip, bzip2, xz).
+    """Read Criteo files (the challenge's ``train.txt``), plain or compressed (gzip, bzip2, xz, zstd).
 
     Parameters
     ----------

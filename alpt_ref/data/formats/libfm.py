@@ -69,7 +69,7 @@ def read_libfm(
     chunk_bytes: int = CHUNK_BYTES,
     progress: Progress | None = None,
 ) -> RawClicks:
-    """Read one-hot rows in libFM / LIBSVM form, plain or compressed (gzip, bzip2, xz).
+    """Read one-hot rows in libFM / LIBSVM form, plain or compressed (gzip, bzip2, xz, zstd).
 
     Parameters
     ----------

@@ -89,9 +89,7 @@ class SparseFormat:
         there = values != 0
         counts = np.bincount(rows[there], minlength=len(kept))
         many = np.flatnonzero(counts > MAX_VALUES)
-        faulty.add(
-            kept[many], lambda line: f"{counts[np.searchsorted(kept, line)]} values, at most {MAX_VALUES} are read"
-        )
+        faulty.add(kept[many], lambda line: f"{counts[np.searchsorted(kept, line)]} values, more than {MAX_VALUES}")
         good = ~faulty.mask[kept]
         taken = there & ~wrong & good[rows]
         place = np.cumsum(good) - 1

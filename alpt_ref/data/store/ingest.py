@@ -10,12 +10,11 @@ whose text, place in the file and checksum are right; which run made a piece can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset, manifest_head
@@ -36,6 +35,7 @@ from alpt_ref.data.formats.readers import reader_of
 from alpt_ref.data.raw import default_name
 from alpt_ref.data.slots import slots_of
 from alpt_ref.data.store.joining import join_fields, write_arrays
+from alpt_ref.data.store.reader import canonical_json
 from alpt_ref.data.store.spill import SpilledRows, recall, sealed_identity, spill
 from alpt_ref.data.store.workspace import Workspace
 from alpt_ref.data.store.writer import StoreWriter, writing_to
@@ -109,12 +109,19 @@ def encode_file(
     """
     reader = reader_of(
         path, kind=kind, schema=schema, on_bad_row=on_bad_row, max_bad_rows=max_bad_rows, chunk_bytes=chunk_bytes,
-        workers=workers, times=by == "time",
+        workers=workers, times=by == "time" or _has_times(schema),
     )  # fmt: skip
     return encode_reader(
         reader, folder, min_count=min_count, vocabulary=vocabulary, split=split, seed=seed, folds=folds, by=by,
         stratify=stratify, name=name, progress=progress,
     )  # fmt: skip
+
+
+def _has_times(schema: Schema | str | Path | None) -> bool:
+    """Whether a schema names a column of times, which is read then: what is a bad row must not depend on the split."""
+    from alpt_ref.data.schema import schema_of
+
+    return schema is not None and schema_of(schema).time is not None
 
 
 def encode_reader(
@@ -190,15 +197,13 @@ def encode_reader(
 def _facts(reader: PieceReader, pieces: Sequence[SpilledRows]) -> RowFacts:
     """What the split may ask of the rows in the pieces."""
 
-    def times() -> Iterator[NDArray[np.int64]]:
-        for piece in pieces:
-            of_piece = piece.times()
-            if of_piece is not None:
-                yield of_piece
+    def column(read: Callable[[SpilledRows], NDArray[Any] | None], there: int) -> Any:
+        held = any(piece.sizes[there] for piece in pieces)
+        return (lambda: (read(piece) for piece in pieces)) if held else None
 
-    timed = any(piece.sizes[3] for piece in pieces)
     labels = lambda: (piece.labels() for piece in pieces)  # noqa: E731
-    return RowFacts(reader.rows, labels, times if timed else None, reader.parts_of_rows())
+    times, weights = column(SpilledRows.times, 3), column(SpilledRows.weights, 2)
+    return RowFacts(reader.rows, labels, times, reader.parts_of_rows(), weights)
 
 
 def _is_finished(
@@ -224,8 +229,13 @@ def _is_finished(
             )
     if reader.on_bad_row == "error" and info.get("bad_rows", {}).get("count") != 0:
         return False
+    if canonical_json(info.get("schema")) != canonical_json(reader.schema):
+        raise InputError(
+            f"folder {folder} already holds another store (its rows were read by another schema, which its runs carry "
+            "along); choose another folder or remove that one"
+        )
     same_parts = source.get("parts") == (None if reader.parts is None else list(reader.parts))
-    return same_parts and info.get("schema") == reader.schema and reader.matches(source)
+    return same_parts and reader.matches(source)
 
 
 def _parse_piece(folder: Path, number: int, job: Job) -> tuple[SpilledRows, int, Bad]:

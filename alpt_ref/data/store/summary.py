@@ -51,6 +51,15 @@ def _range(weights: NDArray[np.float32]) -> dict[str, float]:
     return {"least": float(weights.min()), "mean": mean, "most": float(weights.max())}
 
 
+def _origin(source: Mapping[str, Any]) -> str:
+    """What held the rows, in words."""
+    more = f" and {len(source['files']) - 1} more" if isinstance(source.get("files"), list) else ""
+    if "file" in source:
+        kind = "" if source.get("kind") == "schema" else f"{source.get('kind')} "
+        return f"{kind}file {source['file']}{more}"
+    return f"a table in memory ({source['table']})" if "table" in source else f"{source.get('kind')} rows"
+
+
 def _rule(encoding: Mapping[str, Any]) -> str:
     """How the rows were split, where it is not the usual random split."""
     by = {"files": "as the files were given", "time": "by time", "order": "in the order of the rows"}
@@ -69,7 +78,7 @@ def describe_text(dataset: ClickDataset) -> str:
     source, encoding = dataset.info.get("source"), dataset.info.get("encoding")
     if isinstance(source, dict) and encoding:
         lines.append(
-            f"  from {source.get('kind')} file {source.get('file')}, categories with at least "
+            f"  from {_origin(source)}, categories with at least "
             f"{encoding.get('min_count')} of the {'training' if encoding.get('vocabulary') == 'train' else 'data'} rows"
         )
     if isinstance(encoding, dict) and "folds" in encoding:

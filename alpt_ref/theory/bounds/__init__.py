@@ -1,9 +1,9 @@
 r"""Convergence bounds: one function a theorem, which its docstring states once.
 
-Stochastic rounding: S1 to S7, a step size for each row (S1D) or one that changes (A1, A1C). Any rounding: U1, and T2,
-the floor that none can pass. Nearest rounding with carried residual: EF1; with noise, ECO: EF1D; without, D1 and D2 in
-`alpt_ref.theory.stalling`. All of them are ours, proved in the docstrings, each of which names its closest published
-relatives (`docs/theory-sources.md`).
+Stochastic rounding: S1 to S7, a step size for each row (S1D) or one that changes (A1, A1C), replayed momentum (RP1).
+Any rounding: U1, and T2, the floor that none can pass. Nearest rounding with carried residual: EF1; with noise, ECO:
+EF1D; without, D1 and D2 in `alpt_ref.theory.stalling`. All of them are ours, proved in the docstrings, each of which
+names its closest published relatives (`docs/theory-sources.md`).
 
 Setting: ``v_t = clip_B(w_t - eta_t g_t)``, ``w_{t+1} = Q(v_t)``, ``eps_t = w_{t+1} - v_t``; the box B ends on grid
 points and holds a minimiser w*; **w_1 is on the grid**; ``E[g_t | w_t]`` is a (sub)gradient at ``w_t``.
@@ -40,6 +40,7 @@ from alpt_ref.theory.bounds.eco_noise import eco_noisy_quadratic, eco_noisy_quad
 from alpt_ref.theory.bounds.grid_floor import grid_floor
 from alpt_ref.theory.bounds.lemma import rounding_rate
 from alpt_ref.theory.bounds.pl import sr_pl_constant
+from alpt_ref.theory.bounds.replay import replay_variance, sr_replayed_moves
 from alpt_ref.theory.bounds.residual import dr_residual_constant, eco_constant, first_residual_move
 from alpt_ref.theory.bounds.row_steps import sr_convex_learned_steps, sr_convex_row_steps
 from alpt_ref.theory.bounds.smooth import sr_smooth
@@ -57,6 +58,7 @@ __all__ = [
     "eco_noisy_quadratic_nearest",
     "first_residual_move",
     "grid_floor",
+    "replay_variance",
     "rounding_gain",
     "rounding_rate",
     "sr_adagrad",
@@ -68,6 +70,7 @@ __all__ = [
     "sr_convex_schedule",
     "sr_convex_sqrt",
     "sr_pl_constant",
+    "sr_replayed_moves",
     "sr_smooth",
     "sr_strongly_convex_constant",
     "sr_strongly_convex_constant_small_updates",
