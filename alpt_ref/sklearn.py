@@ -16,7 +16,8 @@ from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.tables.base import EmbeddingTable
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import DivergedError
-from alpt_ref.training.fit_weights import WeightedRows, counted, known_classes, refuse_balanced, row_weights
+from alpt_ref.training.estimator_input import as_array, known_classes
+from alpt_ref.training.fit_weights import WeightedRows, counted, refuse_balanced, row_weights
 from alpt_ref.training.learner import Learner, config_of
 
 try:
@@ -73,6 +74,8 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         of threads.
     warm_start : bool
         `fit` goes on from the former fit: `epochs` more passes over the given rows, as `partial_fit` makes one.
+    update_rate : float
+        Factor on the learning rates of passes after a `fit` (`partial_fit`, `warm_start`).
     verbose : bool
         Show progress on stderr.
 
@@ -106,7 +109,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         hidden: Any = (64, 32), cross_layers: int = 3, batch_norm: bool = True, lr: float = 1e-3,
         step_lr: float = 2e-5, weight_decay: float = 0.0, init_std: float = 0.003, init_step: float | str = "lsq",
         epochs: int = 5, batch_size: int = 128, min_count: int = 1, bins: int = 32, class_weight: Any = None,
-        random_state: Any = None, warm_start: bool = False, verbose: bool = False,
+        random_state: Any = None, warm_start: bool = False, update_rate: float = 0.3, verbose: bool = False,
     ) -> None:  # fmt: skip
         self.method = method
         self.bits = bits
@@ -128,6 +131,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.class_weight = class_weight
         self.random_state = random_state
         self.warm_start = warm_start
+        self.update_rate = update_rate
         self.verbose = verbose
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -158,7 +162,9 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(classes) != 2:
             raise InputError(f"y must have two classes, got 1 class: {classes.tolist()[0]!r}")
         learner = self._new_learner(rows.columns)
-        return self._train(learner, rows, classes, learner.config.train.epochs)
+        self._train(learner, rows, classes, learner.config.train.epochs)
+        learner.fitted = True
+        return self
 
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -166,8 +172,9 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """One more pass over these rows in mini-batches.
 
         The first call, without a `fit` before, fixes settings and bins. Categories that later ones bring get rows of
-        their own where they hold them `min_count` times (not in a table of `method` "hashing"); every other row keeps
-        its place. The first time that a call brings new ones costs a copy of the table.
+        their own where they hold them `min_count` times (not in a table of `method` "hashing"), which costs a copy of
+        the table. After a `fit` the learning rates are `update_rate` times what they were, and in a call of fewer rows
+        than `batch_size` less in proportion.
 
         Parameters
         ----------
@@ -247,7 +254,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """X column by column, after scikit-learn's checks of its shape and of the columns' names."""
         columns = columns_of(X)
         if columns is None:
-            array = check_array(_as_array(X), dtype=None, ensure_all_finite=False, estimator=self)
+            array = check_array(as_array(X), dtype=None, ensure_all_finite=False, estimator=self)
             columns = list(array.T)
         else:
             rows = len(columns[0]) if columns else len(X)
@@ -276,7 +283,8 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             learner = learner.grown(rows.columns, whole_number("min_count", self.min_count, 1), config)
         dataset = learner.dataset(learner.encode(rows.columns), clicks.astype(np.uint8), weights)
         try:
-            losses = learner.train(dataset, epochs, Progress(enabled=bool(self.verbose)))
+            factor = learner.update_factor(len(rows.y), self.update_rate)
+            losses = learner.train(dataset, epochs, Progress(enabled=bool(self.verbose)), factor)
         except DivergedError as error:
             if not fresh:
                 del self._learner
@@ -284,13 +292,3 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._learner, self.classes_ = learner, classes
         self.loss_curve_ = losses if fresh else self.loss_curve_ + losses
         return self
-
-
-def _as_array(table: Any) -> Any:
-    """Lists that hold no rows, for scikit-learn to say what is wrong with them; anything else as it is."""
-    if not isinstance(table, (list, tuple)):
-        return table
-    try:
-        return np.asarray(table)
-    except ValueError:
-        raise InputError("X must be rows of one length, got nested sequences of different lengths") from None

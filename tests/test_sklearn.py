@@ -186,6 +186,32 @@ def test_new_categories_need_their_least_count_and_bins_stay() -> None:
     assert hashed.table_.n == size
 
 
+def test_passes_after_a_fit_are_at_the_update_rate_and_less_in_a_small_call() -> None:
+    X, y = rows(256)
+    clf = quick(method="fp32", epochs=1, batch_size=128).fit(X, y)
+    half = pickle.loads(pickle.dumps(clf)).set_params(update_rate=0.5)
+    moved = {}
+    for name, one, count in (("usual", clf, 128), ("half", half, 128), ("quarter of a batch", half, 32)):
+        copy = pickle.loads(pickle.dumps(one))
+        seen: list[dict[str, float]] = []
+        original = copy._learner.engine.train
+
+        def spy(span: Any, on: Any, seen: Any = seen, original: Any = original) -> Any:
+            seen.append(span.rates)
+            return original(span, on)
+
+        copy._learner.engine.train = spy
+        copy.partial_fit(X[:count], y[:count])
+        moved[name] = {key: rate / 0.01 for key, rate in seen[0].items()}
+    assert moved == {
+        "usual": pytest.approx({"table": 0.3, "dense": 0.3}),
+        "half": pytest.approx({"table": 0.5, "dense": 0.5}),
+        "quarter of a batch": pytest.approx({"table": 0.125, "dense": 0.125}),
+    }
+    with pytest.raises(InputError, match="update_rate must be"):
+        clf.set_params(update_rate=-1.0).partial_fit(X, y)
+
+
 def test_warm_start_goes_on_for_some_more_epochs() -> None:
     X, y = rows()
     more, labels = rows(300, seed=1)

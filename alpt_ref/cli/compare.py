@@ -22,6 +22,7 @@ from alpt_ref.cli.options import (
     run_options,
     seeds_of,
 )
+from alpt_ref.cli.recipe import fit_to, named_settings
 from alpt_ref.errors import InputError
 
 
@@ -81,6 +82,7 @@ def compare_command(
     """
     if output is not None:
         check_results_folder(output)
+    named = named_settings(options)
     config = make_config(options)
     if config.data.folds:
         config = config.replace("data", seed=0)  # the fold that stands for the data; each run has that of its seed
@@ -102,6 +104,8 @@ def compare_command(
     with Progress(enabled=not quiet) as progress:
         dataset = load_dataset(config.data, progress=progress)
     log(describe(dataset))
+    varied = frozenset(grid["vary"])
+    config = fit_to(config, dataset, None if named is None else named | varied, log)
     log(advice(config, dataset))
     folder = output or "runs/compare-" + re.sub(r"[^\w.-]+", "-", dataset.name)
     store = config.data.store

@@ -105,7 +105,7 @@ def generate(shape: str, rows: int, seed: int, day: int | None, output: str, qui
 
     Row i depends on the shape, the seed and i alone: a shorter file is the beginning of a longer one. FILE may also be
     `-` (standard output), a device or a pipe. Each --day has rows of its own, and 80 % of the categories of one field
-    (avazu: device_ip, criteo: C16) are new on it.
+    (avazu: site_id, criteo: C7) are new on it.
     """
     from alpt_ref._util.outputs import STDOUT, check_output_file, is_regular, open_output
     from alpt_ref._util.progress import Progress

@@ -49,7 +49,7 @@ config_options = stack(
     click.option(
         "--preset",
         type=click.Choice(sorted(PRESETS)),
-        help="Settings to start from.  [default: quick without data or --config, otherwise paper]",
+        help="Settings to start from.  [default: quick without data, paper with --config, else to fit the rows]",
     ),
     click.option(
         "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Change one setting; may be repeated."

@@ -23,6 +23,7 @@ from alpt_ref.cli.options import (
     make_config,
     run_options,
 )
+from alpt_ref.cli.recipe import fit_to, named_settings
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -64,7 +65,8 @@ def train_command(
     """Train one embedding table and model, and test it.
 
     Without data arguments the synthetic set is drawn. The method is chosen by settings, for example `--set
-    table.method=lpt --set table.bits=4 --set table.rounding=dr` (default: alpt, 8 bits, sr).
+    table.method=lpt --set table.bits=4 --set table.rounding=dr` (default: alpt, 8 bits, sr). On data that are named,
+    without --preset and --config, batch size, epochs, schedule and the widths of the MLP fit the number of rows.
 
     If the output folder holds the finished result of this run, it is read and nothing is trained. Ctrl-C and SIGTERM
     keep a checkpoint there; the same command with --resume continues from it, bit for bit, with any number of threads.
@@ -82,6 +84,7 @@ def train_command(
         check_results_folder(output)
     if evict_after is not None and init_from is None:
         raise click.UsageError("--evict-after needs a run to go on from; name it with --init-from")
+    named = named_settings(options) if init_from is None else None
     config = make_config(options) if init_from is None else continued_config(init_from, options)
     if seed is not None:
         config = config.replace("train", seed=seed)
@@ -104,6 +107,7 @@ def train_command(
                     dataset = load_rows(config, init_from, progress=progress)
             init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
             log(describe(dataset))
+            config = fit_to(config, dataset, named, log)
             log(advice(config, dataset))
             signals.gentle = output is not None
             with Progress(enabled=not quiet) as progress:

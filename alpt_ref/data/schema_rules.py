@@ -157,7 +157,8 @@ def _whole(name: str, distinct: set[str], rows: int, many: str, typed: str) -> G
     if len(distinct) <= min(FEW, rows / 4):
         return Guess("categorical", f"{typed}whole numbers, {many}: codes rather than amounts?")
     low, high = min(map(int, distinct)), max(map(int, distinct))
-    return Guess("numeric", f"{typed}whole numbers from {low} to {high}, {many}", {"binning": "log"})
+    why = f"{typed}whole numbers from {low} to {high}, {many}: amounts? codes belong under categorical"
+    return Guess("numeric", why, {"binning": "log"})
 
 
 def _fraction(distinct: set[str], many: str, typed: str) -> Guess:

@@ -45,26 +45,6 @@ def counted(columns: list[NDArray[Any]], y: NDArray[Any], sample_weight: Any) ->
     return WeightedRows([column[held] for column in columns], y[held], weights[held])
 
 
-def known_classes(classes: Any, before: NDArray[Any] | None) -> NDArray[Any]:
-    """The two labels, ascending, of an estimator that sees y in parts: given in the first call, or those `before`.
-
-    Raises
-    ------
-    InputError
-        They are not two, not given, or not those of the first call.
-    """
-    if before is not None:
-        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), before):
-            raise InputError(f"classes must be those of the first call, {before.tolist()}, got {classes!r}")
-        return before
-    if classes is None:
-        raise InputError("classes must be given in the first call of partial_fit: the two labels")
-    known = np.unique(np.asarray(classes))
-    if len(known) != 2:
-        raise InputError(f"classes must be two labels, got {known.tolist()}")
-    return known
-
-
 def refuse_balanced(class_weight: Any) -> None:
     """`InputError` for "balanced", which needs all rows at once."""
     if isinstance(class_weight, str) and class_weight == "balanced":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.check import number
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
@@ -42,6 +43,7 @@ class Learner:
         self.blank = self.dataset(self.offsets[None])  # one row that stands for any data of this vocabulary
         self.engine: Any = make_engine(config, self.blank)
         self.epoch = self.steps = 0
+        self.fitted = False  # by a whole `fit`; what follows updates it
         self.model: Model | None = None  # of float64, for predictions
         self.unseen: list[float] | None = None  # per column, the share of unknown values in the first rows encoded
         self.lock = threading.Lock()  # a model's buffers serve one caller at a time
@@ -77,7 +79,7 @@ class Learner:
         table = {name.removeprefix("table/"): state.pop(name) for name in [*state] if name.startswith("table/")}
         table = grown_state(grown.engine.table, table, Growth.of(self.sizes, more))
         grown.engine.load_state(state | {f"table/{name}": array for name, array in table.items()})
-        grown.epoch, grown.steps, grown.unseen = self.epoch, self.steps, self.unseen
+        grown.epoch, grown.steps, grown.unseen, grown.fitted = self.epoch, self.steps, self.unseen, self.fitted
         return grown
 
     def dataset(
@@ -111,8 +113,18 @@ class Learner:
             values.remember({place: columns[place][ids[:, place] == self.offsets[place]][:100].tolist()})
         values.warn(lambda place: self.coders[place].examples(), stacklevel=6)
 
-    def train(self, dataset: ClickDataset, epochs: int, progress: Progress) -> list[float]:
-        """Pass over the rows `epochs` times; returns the mean logloss of each."""
+    def update_factor(self, rows: int, update_rate: float) -> float:
+        """Factor on all learning rates in a call with so many rows: 1 before the model is fitted.
+
+        Afterwards steps of the full rate lose what was learned: many of them on the few rows of a small call, or in
+        several passes over one day's rows (``analysis/results/day-2.md``). A call of fewer rows than a batch takes a
+        step in proportion.
+        """
+        number("update_rate", update_rate)
+        return update_rate * min(1.0, rows / self.config.train.batch_size) if self.fitted else 1.0
+
+    def train(self, dataset: ClickDataset, epochs: int, progress: Progress, factor: float = 1.0) -> list[float]:
+        """Pass over the rows `epochs` times at `factor` times the learning rates; the mean logloss of each."""
         rows, losses = counted_rows(dataset, "train"), []
         weight = total_weight(dataset, rows, None)
         warn_of_single_row(self.config, len(rows))
@@ -128,8 +140,9 @@ class Learner:
         with single_threaded_blas(), progress:
             for _ in range(epochs):
                 self.epoch += 1
+                at = {name: rate * factor for name, rate in rates(self.config, self.epoch).items()}
                 span = BatchRange(
-                    epoch=self.epoch, rows=rows, rates=rates(self.config, self.epoch), first=0, last=batches,
+                    epoch=self.epoch, rows=rows, rates=at, first=0, last=batches,
                     steps_before=self.steps, loss_sum=0.0,
                 )  # fmt: skip
                 total, done = self.engine.train(span, advance)
@@ -166,7 +179,7 @@ class Learner:
         """Settings, vocabulary and the engine's arrays."""
         return {
             "config": self.config, "coders": self.coders, "epoch": self.epoch, "steps": self.steps,
-            "unseen": self.unseen, "state": self.engine.state(),
+            "unseen": self.unseen, "fitted": self.fitted, "state": self.engine.state(),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -174,6 +187,7 @@ class Learner:
         self.__init__(state["config"], state["coders"])  # type: ignore[misc]
         self.engine.load_state(state["state"])
         self.epoch, self.steps, self.unseen = state["epoch"], state["steps"], state.get("unseen")
+        self.fitted = state.get("fitted", False)
 
 
 def config_of(settings: Mapping[str, Any], seed: int) -> RunConfig:

@@ -254,11 +254,9 @@ def test_a_package_that_is_not_installed_is_named_in_one_sentence(name: str, mon
 
 
 def test_the_real_tensorboard_reads_what_is_written(dataset: ClickDataset, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     result = train(CONFIG, dataset, callbacks=[tracker(f"tensorboard:{tmp_path}")])
-    events = EventAccumulator(str(tmp_path))
+    events = reader.EventAccumulator(str(tmp_path))
     events.Reload()
     points = events.Tensors("valid_auc")
     assert [point.step for point in points] == [1, 2, 3]

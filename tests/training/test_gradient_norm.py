@@ -1,4 +1,4 @@
-"""The limit on the norm of a step's gradients: what counts, what is scaled, and that a run without it keeps its hash."""
+"""The limit on the norm of a step's gradients: what counts, what is scaled; a run without it keeps its hash."""
 
 from __future__ import annotations
 

@@ -210,13 +210,18 @@ def check_sha256(
 
 
 class StoredFiles(dict[str, Mapping[str, Any]]):
-    """Manifest entries of a store's files, and the arrays that they describe."""
+    """Manifest entries of a store's files, the arrays that they describe, and (field sizes, slots) of the ids."""
 
-    def __init__(self, entries: Mapping[str, Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep both."""
+    def __init__(
+        self,
+        entries: Mapping[str, Mapping[str, Any]],
+        arrays: Mapping[str, NDArray[Any]],
+        fields: tuple[tuple[int, ...], tuple[int, ...] | None],
+    ) -> None:
+        """Keep all."""
         super().__init__(entries)
-        self.arrays = dict(arrays)
+        self.arrays, self.fields = dict(arrays), fields
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Entries and arrays; pickled beside a dataset, the arrays stay the dataset's own."""
-        return StoredFiles, (dict(self), self.arrays)
+        """All of it; pickled beside a dataset, the arrays stay the dataset's own."""
+        return StoredFiles, (dict(self), self.arrays, self.fields)
