@@ -46,8 +46,9 @@ CAUSES = (
     ("8-bit ALPT(SR): dense Adam and plateau", "ALPT 8 bits, lazy", "ALPT 8 bits, dense, plateau"),
 )
 """What is changed, from which variant to which."""
-AGAINST = ("lazy", "dense, plateau", "as FuxiCTR", "ALPT 8 bits, lazy", "ALPT 8 bits, dense, plateau")
-BITS = (("lazy", "ALPT 8 bits, lazy"), ("dense, plateau", "ALPT 8 bits, dense, plateau"))
+RECIPE = ("recipe", "recipe, ALPT 8 bits")
+AGAINST = (*RECIPE, "lazy", "dense, plateau", "as FuxiCTR", "ALPT 8 bits, lazy", "ALPT 8 bits, dense, plateau")
+BITS = (("lazy", "ALPT 8 bits, lazy"), ("dense, plateau", "ALPT 8 bits, dense, plateau"), RECIPE)
 
 Runs = dict[str, list[dict[str, Any]]]
 
@@ -75,7 +76,7 @@ def collect(folders: Sequence[Path], file: Path) -> dict[str, Any]:
             "python analysis/against_fuxictr/theirs.py SPLITS RUNS --work FOLDER --seeds 3",
             "python -m analysis.against_fuxictr.ours FILE RUNS",
             "python -m analysis.against_fuxictr.ours FILE RUNS --seeds 3 -- "
-            + " ".join(f'"{name}"' for name in AGAINST if "plateau" in name),
+            + " ".join(f'"{name}"' for name in RECIPE),
             "python -m analysis.against_fuxictr.report --runs RUNS --file FILE",
         ],
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "numba")}},
