@@ -59,11 +59,12 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
     import pyarrow.compute as pc
 
     held = array.type
-    if pa.types.is_nested(held):
+    if pa.types.is_nested(held) or isinstance(held, pa.BaseExtensionType):
         raise InputError(refusal(str(held), "text", False))
     if pa.types.is_dictionary(held):
         used = array.indices.dictionary_encode(null_encoding="encode")
-        indices, values = used.indices, array.dictionary.take(used.dictionary)
+        held = array.dictionary
+        indices, values = used.indices, (large_texts(held) if is_text(held.type) else held).take(used.dictionary)
         once = values.dictionary_encode(null_encoding="encode")  # Arrow allows a value twice
         if len(once.dictionary) < len(values):
             indices, values = once.indices.take(indices), once.dictionary
@@ -76,8 +77,6 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
             array = large_texts(array)
         coded = array.dictionary_encode(null_encoding="encode")
         indices, values = coded.indices, coded.dictionary
-    if is_text(values.type) and values.type not in (pa.string(), pa.large_string()):
-        values = large_texts(values)
     if missing and is_text(values.type):
         absent = pc.is_in(values, value_set=pa.array(missing, values.type))
         if pc.any(absent).as_py():
@@ -162,7 +161,8 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
 
     types = pa.types
     if types.is_dictionary(array.type):
-        array = array.dictionary.take(array.indices)
+        held = array.dictionary
+        array = (large_texts(held) if is_text(held.type) else held).take(array.indices)
     if types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
     view = getattr(types, "is_list_view", lambda held: False), getattr(types, "is_large_list_view", lambda held: False)
@@ -183,7 +183,7 @@ def labels_of(column: Column, schema: Schema) -> NDArray[np.int8]:
 
     values = column.values
     if pa.types.is_boolean(values.type):
-        texts: Sequence[str | None] = ["true" if value else "false" for value in values.to_pylist()]
+        texts: Sequence[str | None] = [{True: "true", False: "false"}.get(value) for value in values.to_pylist()]
     elif is_text(values.type):
         texts = [text or "" for text in values.to_pylist()]
     else:
