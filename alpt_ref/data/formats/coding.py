@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.canonical import is_text, log_text, refusal, texts_of
+from alpt_ref.data.canonical import is_text, log_of, refusal, texts_of
 from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.formats.moments import calendar_texts, times_of
 from alpt_ref.data.schema import Schema
@@ -103,8 +103,14 @@ def meaning_of(spec: FieldSpec, time_format: str | None) -> Meaning:
     if spec.kind == "calendar":
         return lambda values: calendar_texts(values, time_format, spec.part)
     if spec.kind == "numeric" and spec.binning == "log":
-        return lambda values: [None if text is None else log_text(text) for text in texts_of(values, "number")]
+        return _log_texts
     return lambda values: texts_of(values, spec.type)
+
+
+def _log_texts(values: Any) -> list[str | None]:
+    if is_text(values.type):
+        return [log_of(text or "") for text in values.to_pylist()]
+    return [None if text is None else log_of(text) for text in texts_of(values, "number")]
 
 
 def code_column(column: Column, spec: FieldSpec, meaning: Meaning) -> tuple[Codes, Any]:
