@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +220,16 @@ def test_a_killed_run_takes_over_pieces_of_parquet(tmp_path: Path, monkeypatch: 
     again = encode_reader(reader_of(path, schema=SCHEMA), tmp_path / "store", min_count=1)
     assert again.fingerprint == whole.fingerprint
     assert len(again_parsed) == 5 - (parsed - 1)
+
+
+def test_a_parquet_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    path = parquet_file(tmp_path / "a")
+    reader = reader_of(path, schema=SCHEMA)
+    with contextlib.closing(reader._jobs()) as jobs:
+        job = next(jobs)
+        os.utime(path, ns=(0, 0))
+        with pytest.raises(InputError, match="a changed while it was read"):
+            job.parse()
 
 
 def test_urls(tmp_path: Path) -> None:
