@@ -108,7 +108,8 @@ def test_names_may_be_numbers_and_other_columns_anything() -> None:
         read(pandas.DataFrame({"a": ["x"]}))
 
 
-def test_a_record_batch_reader_is_read_once_and_in_pieces() -> None:
+def test_a_record_batch_reader_is_read_once_and_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alpt_ref.data.formats.batches.LEAST_ROWS", 1)
     handed_out = []
 
     def batches() -> Iterator[pa.RecordBatch]:

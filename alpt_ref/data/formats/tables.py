@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.data.canonical import refusal, value_text
-from alpt_ref.data.formats.batches import BatchJob, Held, ranges, slices_of
+from alpt_ref.data.formats.batches import BatchJob, Held, pieces_of_batches, ranges
 from alpt_ref.data.formats.schema_rows import RowPlan
 from alpt_ref.errors import InputError
 
@@ -65,9 +65,8 @@ class TableSource:
         else:
             reader = _stream_of(self._table, self.name)
             plan = self._plan_for(reader.schema.names)
-        for batch in _batches(reader, self.name):
-            for part in slices_of(batch):
-                yield self._job(plan, part.num_rows, part)
+        for part in pieces_of_batches(_batches(reader, self.name)):
+            yield self._job(plan, part.num_rows, part)
         return plan
 
     def _job(self, plan: RowPlan, rows: int, part: Any) -> BatchJob:
