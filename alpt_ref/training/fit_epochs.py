@@ -118,6 +118,8 @@ def choose(
     held = held_out(dataset.labels, fraction, learner.config.train.seed)
     if held is None:
         return Passes(FALLBACK, None)
+    if np.count_nonzero(~held) % learner.config.train.batch_size == 1:
+        held[np.argmin(held)] = True  # from a batch of one row batch normalisation learns nothing
     parts = replace(dataset, split=held.astype(np.uint8))
     curve: list[float] = []
     while len(curve) < EPOCHS and len(curve) - int(np.argmin([np.inf, *curve])) < PATIENCE:
