@@ -82,8 +82,8 @@ GPU_METRIC = 2e-3
 """Absolute: AUC and logloss after two small epochs on a GPU and on the CPU, whose runs part by rounding."""
 
 REPLAYED_WEIGHT = 4e-7
-"""Absolute, weights up to .06: 900 steps of Adam in float32 (a few dozen roundings of 2e-9, moments off by 1e-6 of a move
-of 1e-3) against float64; measured 1.2e-7."""
+"""Absolute, weights up to .06: 900 steps of Adam in float32 (roundings of 2e-9, moments off by 1e-6 of a move of 1e-3)
+against float64; measured 1.2e-7."""
 
 REPLAYED_MOVES = 3e-6
 """Relative: a sum of up to 250 moves, by two nodes (7e-8) or step by step in float32, against float64."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.contents import check_contents, require_array
 from alpt_ref.data.fields import PARTS, Part, check_fields, offsets_of
 from alpt_ref.data.store import reader as store
 from alpt_ref.data.store import writer as store_writer
@@ -22,8 +23,6 @@ from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
     from alpt_ref.data.vocabulary import Vocabulary
-
-_ROWS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,7 +38,7 @@ class ClickDataset:
     labels : uint8 array (rows,)
         0 or 1.
     split : uint8 array (rows,)
-        0 train, 1 valid, 2 test.
+        0 train, 1 valid, 2 test; ``dataclasses.replace(dataset, split=array)`` is the dataset with another split.
     field_names : tuple of str
     field_sizes : tuple of int
         Ids of each field, the out-of-vocabulary id (local 0) included.
@@ -96,20 +95,15 @@ class ClickDataset:
         check_fields(self.field_names, self.field_sizes)
         if self.slots is not None:
             self._check_slots(self.slots)
-        width = sum(self.slots_of_fields)
-        if self.ids.ndim != 2 or self.ids.dtype != np.uint32 or self.ids.shape[1] != width:
-            raise InputError(f"ids must be uint32 of shape (rows, {width}), got {self.ids.dtype} {self.ids.shape}")
+        require_array("ids", self.ids, np.uint32, ("rows", sum(self.slots_of_fields)))
         if len(self.ids) == 0:
             raise InputError("ids must have at least one row, got none")
-        for label, array in (("labels", self.labels), ("split", self.split)):
-            if array.dtype != np.uint8 or array.shape != (len(self.ids),):
-                raise InputError(f"{label} must be uint8 of shape ({len(self.ids)},), got {array.dtype} {array.shape}")
-        for label, floats, shape in (
-            ("weights", self.weights, (len(self.ids),)),
-            ("values", self.values, self.ids.shape),
-        ):
-            if floats is not None and (floats.dtype != np.float32 or floats.shape != shape):
-                raise InputError(f"{label} must be float32 of shape {shape}, got {floats.dtype} {floats.shape}")
+        require_array("labels", self.labels, np.uint8, (len(self.ids),))
+        require_array("split", self.split, np.uint8, (len(self.ids),))
+        if self.weights is not None:
+            require_array("weights", self.weights, np.float32, (len(self.ids),))
+        if self.values is not None:
+            require_array("values", self.values, np.float32, self.ids.shape)
         if self.vocabulary is not None and self.vocabulary.field_sizes != self.field_sizes:
             raise InputError("vocabulary must have the dataset's field_sizes")
 
@@ -161,30 +155,25 @@ class ClickDataset:
             raise InputError(f"part must be train, valid or test, got {part!r}")
         return np.flatnonzero(self.split == PARTS[part])
 
-    def validate(self) -> None:
-        """Check every id, label, split value, weight and value; InputError at the first that breaks its rule."""
-        first, end = (
-            np.repeat(edges, self.slots_of_fields) for edges in (self.field_offsets[:-1], self.field_offsets[1:])
-        )
-        for start in range(0, self.rows, _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            low, high = self.ids[rows].min(axis=0), self.ids[rows].max(axis=0)
-            if (low < first).any() or (high >= end).any():
-                raise InputError("ids must lie in their field's range field_offsets[f] .. field_offsets[f+1]-1")
-            if self.labels[rows].max() > 1:
-                raise InputError(f"labels must be 0 or 1, got {int(self.labels[rows].max())}")
-            if self.split[rows].max() > 2:
-                raise InputError(f"split must be 0, 1 or 2, got {int(self.split[rows].max())}")
-            if self.weights is not None and not (np.isfinite(self.weights[rows]) & (self.weights[rows] >= 0)).all():
-                raise InputError("weights must be finite and at least 0")
-            if self.values is not None and not np.isfinite(self.values[rows]).all():
-                raise InputError("values must be finite")
+    def validate(self, *, stored: bool = True) -> None:
+        """Check every id, label, split value, weight and value; InputError at the first that breaks its rule.
+
+        With ``stored=False`` arrays that a store holds, where they were checked, are not read again; those that
+        `dataclasses.replace` put in their place are.
+        """
+        arrays = self._arrays()
+        held = {} if stored or self.files is None else self.files
+        known = self._arrays_of(held)
+        changed = {name for name, array in arrays.items() if name not in held or known.get(name) is not array}
+        if isinstance(held, store.StoredFiles) and held.fields != (self.field_sizes, self.slots):
+            changed.add("ids.npy")
+        check_contents(self, changed)
 
     @functools.cached_property
     def manifest(self) -> dict[str, Any]:
         """The store's manifest (computed, and every array hashed, if the data are in RAM)."""
         held = self.files or {}
-        known = held.arrays if isinstance(held, store.StoredFiles) else self._arrays()
+        known = self._arrays_of(held)
         files = {
             name: held[name]
             if name in held and known.get(name) is array
@@ -200,6 +189,10 @@ class ClickDataset:
     def fingerprint(self) -> str:
         """SHA-256 that names the data: the same rows have the same, in RAM or in a store, whichever files held them."""
         return str(self.manifest["fingerprint"])
+
+    def _arrays_of(self, files: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
+        """The arrays that manifest entries describe; entries that do not say so describe the present ones."""
+        return files.arrays if isinstance(files, store.StoredFiles) else self._arrays()
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = {"ids.npy": self.ids, "labels.npy": self.labels, "split.npy": self.split}
@@ -272,7 +265,8 @@ class ClickDataset:
         version = int(manifest["version"])
         dataset = cls(
             name, arrays["ids.npy"], arrays["labels.npy"], arrays["split.npy"], names, sizes, info, vocabulary,
-            store.StoredFiles(files, arrays), arrays.get("weights.npy"), arrays.get("values.npy"), slots, version,
+            store.StoredFiles(files, arrays, (sizes, slots)), arrays.get("weights.npy"), arrays.get("values.npy"),
+            slots, version,
         )  # fmt: skip
         if verify:
             dataset.validate()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.contents import require_array
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.encoding import DEFAULT_MIN_COUNT as DEFAULT_MIN_COUNT
 from alpt_ref.data.encoding import DEFAULT_SPLIT as DEFAULT_SPLIT
@@ -79,6 +80,22 @@ class RawClicks:
     plans: tuple[FieldPlan, ...] | None = None
     min_count: int | None = None
     parts: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        """Check types and shapes of what need not be there; `ClickDataset` checks the rest."""
+        rows: dict[str, tuple[Any, type[np.generic]]] = {
+            "weights": (self.weights, np.float32), "times": (self.times, np.int64), "parts": (self.parts, np.uint8),
+        }  # fmt: skip
+        for name, (array, dtype) in rows.items():
+            if array is not None:
+                require_array(name, array, dtype, (len(self.labels),))
+        if self.slots is not None and (len(self.slots) != len(self.field_names) or min(self.slots) < 1):
+            raise InputError(f"slots must be {len(self.field_names)} numbers of at least 1, got {self.slots!r}")
+        shape = (len(self.labels), sum(self.slots or (1,) * len(self.field_names)))
+        if self.codes.shape != shape:
+            raise InputError(f"codes must have the shape {shape}, got {self.codes.shape}")
+        if self.factors is not None:
+            require_array("factors", self.factors, np.float32, self.codes.shape)
 
     @property
     def rows(self) -> int:
@@ -275,6 +292,7 @@ def counted_rows(
 
 
 def default_name(info: Mapping[str, Any]) -> str:
-    """The source file's name without its extensions, else its kind."""
+    """The source file's name without its extensions, "table" for one in memory, else the source's kind."""
     source = info.get("source", {})
-    return Path(source.get("file", "")).name.split(".")[0] or str(source.get("kind", "clicks"))
+    kind = "table" if "table" in source else str(source.get("kind", "clicks"))
+    return Path(source.get("file", "")).name.split(".")[0] or kind

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import re
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from alpt_ref.data.formats.lines import LineSource
-from alpt_ref.data.formats.sources import Sources, list_files
+from alpt_ref.data.formats.sources import Sources, container_of, list_files
 from alpt_ref.data.schema_layout import DELIMITERS, cells
 from alpt_ref.errors import InputError
 
@@ -82,45 +84,50 @@ def head_of(source: Any) -> Head:
 
 
 def _of_file(sources: Sources) -> Head:
-    path = list_files(sources)[0]
-    try:
-        with path.open("rb") as file:
-            magic = file.read(8)
-    except OSError as error:
-        raise InputError(f"cannot read file {path} ({error.strerror})") from None
-    for mark, batches in ((b"PAR1", _parquet), (b"ARROW1", _arrow_file)):
-        if magic.startswith(mark):
-            import pyarrow as pa
+    import pyarrow as pa
 
+    source = LineSource(list_files(sources)[0], chunk_bytes=1 << 20)
+    path = source.path
+    with source.opened(binary=True) as stream:
+        container = container_of(stream.peek(8)[:8])
+        if container == "text":
+            lines = first_lines(source, stream)
+        else:
+            readers = {"parquet": _parquet, "arrow": _arrow_file, "stream": _arrow_stream}
             try:
-                return _of_batches(path.name, batches(path))
-            except (pa.ArrowException, OSError) as error:
+                with tempfile.SpooledTemporaryFile(max_size=64 << 20) as place:  # these are read from their end
+                    shutil.copyfileobj(stream, place, 1 << 20)
+                    place.seek(0)
+                    return _of_batches(path.name, readers[container](place))
+            except (pa.ArrowException, OSError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
                 raise InputError(f"{path} cannot be read ({' '.join(str(error).split())[:200]})") from None
-    lines = first_lines(path)
     if sum(_LIBFM.match(line) is not None for line in lines[:100]) > len(lines[:100]) / 2:
         raise InputError(f"{path} holds libfm rows `label id:value …`, which need no schema; read it with --libfm")
     return _of_lines(path, lines)
 
 
-def first_lines(path: Path) -> list[str]:
-    """The first lines of a text file, compressed or not."""
-    lines: list[str] = []
-    size = 0
-    with contextlib.closing(iter(LineSource(path, chunk_bytes=1 << 20))) as pieces:
-        for piece in pieces:
-            lines += [one.removesuffix("\r") for one in piece.data.decode("utf-8", "replace").split("\n")[:-1]]
-            size += len(piece.data)
-            if len(lines) > HEAD_ROWS or size >= _HEAD_BYTES:
+def first_lines(source: LineSource, stream: Any) -> list[str]:
+    """The first lines of a text file, without their ends."""
+    data = b""
+    pieces: Any = source.blocks_of(stream)
+    with contextlib.closing(pieces) as blocks:
+        for block in blocks:
+            data += block
+            if data.count(b"\n") > HEAD_ROWS or len(data) >= _HEAD_BYTES:
+                data = data[: data.rfind(b"\n") + 1] or data
                 break
+    lines = [one.removesuffix("\r") for one in data.decode("utf-8-sig", "replace").split("\n")]
     lines = [line for line in lines[: HEAD_ROWS + 1] if line]
     if not lines:
-        raise InputError(f"{path} holds no rows; name a file with some")
+        raise InputError(f"{source.path} holds no rows; name a file with some")
     return lines
 
 
-def _of_lines(path: Path, lines: Sequence[str]) -> Head:
+def _of_lines(path: Any, lines: Sequence[str]) -> Head:
     delimiter = _delimiter(path, lines)
-    rows = [cells(line, delimiter) for line in lines]
+    rows = _rows(lines, delimiter)
     width = Counter(map(len, rows)).most_common(1)[0][0]
     header, why = _header(rows, width)
     names = rows[0] if header else [f"column_{number}" for number in range(1, width + 1)]
@@ -134,7 +141,17 @@ def _of_lines(path: Path, lines: Sequence[str]) -> Head:
     return Head(path.name, columns, text, {"header": why})
 
 
-def _delimiter(path: Path, lines: Sequence[str]) -> str:
+def _rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The values of each row: a quoted value may hold line ends, a stray quote must not swallow the rest."""
+    if any('"' in line for line in lines):
+        with contextlib.suppress(csv.Error):
+            rows = [row for row in csv.reader((f"{line}\n" for line in lines), delimiter=delimiter) if row]
+            if 2 * len(rows) > len(lines):
+                return rows
+    return [cells(line, delimiter) for line in lines]
+
+
+def _delimiter(path: Any, lines: Sequence[str]) -> str:
     """The candidate that cuts the lines into the same number of columns, above one; of several the most columns."""
     found = []
     for delimiter in (*DELIMITERS, " "):
@@ -167,24 +184,36 @@ def _header(rows: Sequence[Sequence[str]], width: int) -> tuple[bool, str]:
 # --- what has types ---------------------------------------------------------------------------------------------------
 
 
-def _parquet(path: Path) -> list[Any]:
+def _parquet(place: Any) -> list[Any]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(place) as file:
         return [next(file.iter_batches(HEAD_ROWS), file.schema_arrow.empty_table())]
 
 
-def _arrow_file(path: Path) -> list[Any]:
+def _arrow_file(place: Any) -> list[Any]:
     import pyarrow as pa
 
-    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
-        batches, rows = [], 0
-        for number in range(reader.num_record_batches):
-            batches.append(reader.get_batch(number))
-            rows += batches[-1].num_rows
-            if rows >= HEAD_ROWS:
-                break
-        return batches or [reader.schema.empty_table()]
+    with pa.ipc.open_file(place) as reader:
+        return _enough((reader.get_batch(number) for number in range(reader.num_record_batches)), reader.schema)
+
+
+def _arrow_stream(place: Any) -> list[Any]:
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(place) as reader:
+        return _enough(reader, reader.schema)
+
+
+def _enough(batches: Iterable[Any], schema: Any) -> list[Any]:
+    """Batches until there are rows enough."""
+    found, rows = [], 0
+    for batch in batches:
+        found.append(batch)
+        rows += batch.num_rows
+        if rows >= HEAD_ROWS:
+            break
+    return found or [schema.empty_table()]
 
 
 def _table(frame: Any) -> Any:
@@ -225,7 +254,14 @@ def _typed(name: str, column: Any) -> Sample:
         (str(type_) == "string_view", "text"),
     )
     kind = next((kind for fits, kind in kinds if fits), "other")
-    shown = {"bool": lambda value: "1" if value else "0", "list": lambda value: "\n".join(map(str, value))}
-    text = shown.get(kind, str)
+    text: Callable[[Any], str] = {"bool": _truth, "list": _list}.get(kind, str)
     values = ["" if value is None or value != value else text(value) for value in column.to_pylist()]
     return Sample(name, kind, values, str(column.type))
+
+
+def _truth(value: Any) -> str:
+    return "1" if value else "0"
+
+
+def _list(value: Any) -> str:
+    return "\n".join(map(str, value))

@@ -6,6 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alpt_ref._util.settings import listed
 from alpt_ref.data.schema import Schema
@@ -48,9 +49,9 @@ def cells(line: str, delimiter: str, quote: str = '"') -> list[str]:
     >>> cells('a,"b,c",', ",")
     ['a', 'b,c', '']
     """
-    kwargs = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    kwargs: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
     try:
-        return next(csv.reader([line.rstrip("\r\n").removeprefix("\ufeff")], delimiter=delimiter, **kwargs), [""])  # type: ignore[arg-type]
+        return next(csv.reader([line.rstrip("\r\n").removeprefix("\ufeff")], delimiter=delimiter, **kwargs), [""])
     except csv.Error:  # a value beyond the module's limit, or a NUL
         return line.rstrip("\r\n").split(delimiter)
 
@@ -106,11 +107,11 @@ def text_layout(
         raise InputError(f"text.columns must name every column that the schema reads, it lacks {lacks[0]!r}")
     unlabelled = tuple(name for name in text.columns if name != schema.label)
     widths = [Counter(len(cells(line, delimiter, text.quote)) for line in head) for delimiter in tried]
-    for names in (text.columns,) if labelled else (text.columns, unlabelled):
-        counts = [width[len(names)] for width in widths]
+    for columns in (text.columns,) if labelled else (text.columns, unlabelled):
+        counts = [width[len(columns)] for width in widths]
         best = counts.index(max(counts))
         if 2 * counts[best] > len(head) or (len(tried) == 1 and labelled):
-            return Layout(tried[best], names, False, text.quote, text.missing)
+            return Layout(tried[best], columns, False, text.quote, text.missing)
     found = [width.most_common(1)[0][0] for width in widths]
     width, delimiter = max(zip(found, tried, strict=True), key=lambda pair: pair[0])
     many = f"{width} column{'' if width == 1 else 's'} (delimiter: {NAMES.get(delimiter, delimiter)})"
@@ -125,7 +126,8 @@ def _lacks(line: str, needed: Sequence[str], tried: Sequence[str], quote: str) -
     lists = [cells(line, delimiter, quote) for delimiter in tried]
     names = max(lists, key=lambda names: (len(set(names) & set(needed)), len(names)))
     lacks = [name for name in needed if name not in names]
-    seen = ", ".join(names[:8])[:200] + (", …" if len(names) > 8 else "")
+    shown = ", ".join(names[:8])[:200] + (", …" if len(names) > 8 else "")
+    seen = "".join(character if character.isprintable() else "?" for character in shown)
     return InputError(
         f"line 1: the header lacks column{'' if len(lacks) == 1 else 's'} {listed(map(repr, lacks[:5]), 'and')}, it "
         f"has {seen}; mend the schema, or name the columns of a file without a header as columns = [...] under [text]"

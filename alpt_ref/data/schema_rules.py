@@ -109,7 +109,8 @@ def is_zero_one(values: Sequence[str]) -> bool:
 
 def guess_column(sample: Sample, rows: int) -> Guess:
     """What a column that is not the label most likely is."""
-    values = [value for value in sample.values if value and value not in missing_texts(sample)]
+    missing = {"", *missing_texts(sample)}
+    values = [value for value in sample.values if value not in missing]
     distinct, name = set(values), plain_name(sample.name)
     typed = f"{sample.typed}, " if sample.typed else ""
     if sample.kind == "other":
@@ -157,7 +158,8 @@ def _whole(name: str, distinct: set[str], rows: int, many: str, typed: str) -> G
     if len(distinct) <= min(FEW, rows / 4):
         return Guess("categorical", f"{typed}whole numbers, {many}: codes rather than amounts?")
     low, high = min(map(int, distinct)), max(map(int, distinct))
-    return Guess("numeric", f"{typed}whole numbers from {low} to {high}, {many}", {"binning": "log"})
+    why = f"{typed}whole numbers from {low} to {high}, {many}: amounts? codes belong under categorical"
+    return Guess("numeric", why, {"binning": "log"})
 
 
 def _fraction(distinct: set[str], many: str, typed: str) -> Guess:

@@ -18,8 +18,7 @@ def require_usable(dataset: ClickDataset) -> None:
 
     A store's ids and labels were checked when it was written.
     """
-    if dataset.files is None:
-        dataset.validate()
+    dataset.validate(stored=False)
     if dataset.labels.min() == dataset.labels.max():
         raise InputError(
             f"dataset {dataset.name!r} has only the label {dataset.labels[0]} in all its {dataset.rows:,} rows; "

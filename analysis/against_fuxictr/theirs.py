@@ -98,77 +98,81 @@ def encode(folder: Path, work: Path, settings: dict[str, Any]) -> tuple[Any, dic
         table = frame.collect()
         columns_of = encoder.transform({name: table[name].to_numpy() for name in table.columns})
         files[part] = str(work / folder.name / f"{part}.npz")
-        np.savez(files[part], **{name: np.asarray(values) for name, values in columns_of.items()})
+        arrays: dict[str, Any] = {name: np.asarray(values) for name, values in columns_of.items()}
+        np.savez(files[part], **arrays)
     features = FeatureMap(folder.name, str(work / folder.name))
     features.load(str(work / folder.name / "feature_map.json"), settings)
     return features, files
 
 
-def measure(folder: Path, work: Path, seed: int, threads: int, changes: dict[str, Any]) -> dict[str, Any]:
+def measure(features: Any, files: dict[str, str], work: Path, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Train on one split and test the best epoch's weights."""
-    import fuxictr
+    from importlib.metadata import version
+
     import numpy as np
-    import torch
     from fuxictr.pytorch.dataloaders import RankDataLoader
     from fuxictr.pytorch.torch_utils import seed_everything
 
-    torch.set_num_threads(threads)
-    settings = {**SETTINGS, **changes, "verbose": 0, "model_root": str(work / "models")}
-    started = time.perf_counter()
-    features, files = encode(folder, work, settings)
-    preparation = time.perf_counter() - started
-    (work / "models" / folder.name).mkdir(parents=True, exist_ok=True)
+    (work / "models" / features.dataset_id).mkdir(parents=True, exist_ok=True)
     seed_everything(seed)
     loaders = RankDataLoader(
         features, train_data=files["train"], valid_data=files["valid"], test_data=files["test"],
         batch_size=settings["batch_size"], data_format="npz", num_workers=0,
     )  # fmt: skip
-    model = dcn_class()(features, **settings)
+    model = dcn_class()(features, **settings, verbose=0, model_root=str(work / "models"))
     fit = {name: settings[name] for name in ("epochs", "max_gradient_norm")}
     model.fit(loaders[0], validation_data=loaders[1], **fit)
     valid, test = (model.evaluate(loader) for loader in loaders[1:])
-    epochs = len(model.history)
     return {
+        "seed": seed,
         "valid_auc": float(valid["AUC"]),
         "valid_logloss": float(valid["logloss"]),
         "test_auc": float(test["AUC"]),
         "test_logloss": float(test["logloss"]),
-        "epochs": epochs,
-        "preparation_seconds": preparation,
+        "epochs": len(model.history),
         "seconds_an_epoch": float(np.mean([one["seconds"] for one in model.history])),
         "cpu_seconds_an_epoch": float(np.mean([one["cpu_seconds"] for one in model.history])),
-        "history": model.history,
-        "features": int(features.total_features),
-        "seed": seed,
-        "settings": {**SETTINGS, **changes},
-        "versions": {
-            "fuxictr": getattr(fuxictr, "__version__", "2.3.10"),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": sys.version.split()[0],
-        },
+        "settings": settings,
+        "versions": {"python": sys.version.split()[0], **{one: version(one) for one in ("fuxictr", "torch", "numpy")}},
     }
 
 
 def main() -> int:
-    """One split in, one JSON file out; nothing to do where that is there."""
-    parser = argparse.ArgumentParser(description="Train FuxiCTR's DCN on a split.")
-    parser.add_argument("split", type=Path, help="folder with train.csv, valid.csv and test.csv")
-    parser.add_argument("output", type=Path, help="JSON file")
+    """Every split of a folder in, a JSON file for each run out; nothing to do where that is there."""
+    parser = argparse.ArgumentParser(description="Train FuxiCTR's DCN on splits.")
+    parser.add_argument("splits", type=Path, help="folder of split0, split1, … with train.csv, valid.csv and test.csv")
+    parser.add_argument("output", type=Path, help="folder of the runs' JSON files")
     parser.add_argument("--work", type=Path, required=True, help="folder for FuxiCTR's own files")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--name", default="FuxiCTR", help="what the runs are called")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each split, seeds split, split + 100, …")
+    parser.add_argument("--first", type=int, default=0, help="begin with this split")
+    parser.add_argument("--count", type=int, default=10, help="number of splits")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", default="{}", help="settings to change, as JSON")
     given = parser.parse_args()
-    if given.output.exists():
-        return 0
-    found = measure(given.split, given.work, given.seed, given.threads, json.loads(given.set))
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    part = given.output.with_suffix(".part")
-    part.write_text(json.dumps(found, indent=1) + "\n")
-    part.replace(given.output)
-    print(f"{given.split.name}: test AUC {found['test_auc']:.4f}, {found['epochs']} epochs, "
-          f"{found['seconds_an_epoch']:.2f} s each")  # fmt: skip
+    import torch
+
+    torch.set_num_threads(given.threads)
+    settings = {**SETTINGS, **json.loads(given.set)}
+    given.output.mkdir(parents=True, exist_ok=True)
+    for split in range(given.first, given.first + given.count):
+        prepared, seconds = None, 0.0
+        for seed in (split + 100 * run for run in range(given.seeds)):
+            to = given.output / f"{given.name.replace(' ', '_').replace(',', '')}.{split}.{seed}.json"
+            if to.exists():
+                continue
+            if prepared is None:
+                started = time.perf_counter()
+                prepared = encode(given.splits / f"split{split}", given.work, settings)
+                seconds = time.perf_counter() - started
+            found = measure(*prepared, given.work, seed, settings)
+            found = {"variant": given.name, "split": split, "preparation_seconds": seconds, **found}
+            part = to.with_suffix(".part")
+            part.write_text(json.dumps(found) + "\n")
+            part.replace(to)
+            print(
+                f"{given.name}, split {split}: test AUC {found['test_auc']:.4f}, {found['epochs']} epochs", flush=True
+            )
     return 0
 
 

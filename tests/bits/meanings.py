@@ -18,6 +18,8 @@ _ROWS = {
     "first moments": ("first",),
     "second moments": ("second",),
     "row counters": ("count",),
+    "steps of the optimiser": ("steps",),
+    "rates of missed steps": ("rates",),
     "squared gradient sums": ("accumulator",),
 }
 

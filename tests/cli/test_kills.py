@@ -66,6 +66,7 @@ VERBS = {
     "reproduce": Verb(("reproduce", *TINY_REPRODUCTION, *JOBS, "--output", "new"), ("new",)),
     "predict": Verb(("predict", "run", "--criteo", "criteo.txt", "--output", "scores.csv"), ("scores.csv",)),
     "export": Verb(("export", "run", "--to", "safetensors", "--output", "new"), ("new",)),
+    "pack": Verb(("pack", "run", "--output", "new"), ("new",)),
     "quantize": Verb(("quantize", "w.npy", "--bits", "4", "--step-size", "0.1", "--output", "new"), ("new",)),
     "verify": Verb(("verify", "--claim", "r2", "--claim", "d3", *JOBS, "--output", "new"), ("new",)),
     "bench": Verb(("bench", "--repeats", "1", "--no-peers", "--output", "bench.json"), ("bench.json",)),

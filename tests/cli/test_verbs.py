@@ -13,7 +13,8 @@ from alpt_ref.cli import cli
 from tests.cli.calls import SMALL, TINY, Caller
 
 VERBS = (
-    "data", "train", "compare", "verify", "figures", "reproduce", "export", "predict", "quantize", "check", "bench",
+    "data", "train", "compare", "verify", "figures", "reproduce", "export", "pack", "predict", "quantize", "check",
+    "bench",
 )  # fmt: skip
 
 
@@ -55,6 +56,13 @@ def test_a_finished_run_with_checkpoints_is_read(run: Caller, tmp_path: Path) ->
 def test_a_run_is_exported(to: str, run: Caller, workshop: Path) -> None:
     assert run("export", "run", "--to", to, "--output", "out", "--quiet").status == 0
     assert json.loads((workshop / "out" / "export.json").read_text())["to"] == to
+
+
+def test_a_run_is_packed_and_scores_a_file(run: Caller, workshop: Path) -> None:
+    assert run("pack", "run", "--output", "packed", "--quiet").status == 0
+    for source in ("run", "packed"):
+        assert run("predict", source, "--criteo", "criteo.txt", "--output", f"{source}.csv", "--quiet").status == 0
+    assert (workshop / "packed.csv").read_bytes() == (workshop / "run.csv").read_bytes()
 
 
 def test_a_run_scores_a_file(run: Caller, workshop: Path) -> None:

@@ -20,7 +20,10 @@ ROWS = 60
 
 def columns() -> dict[str, list[str]]:
     random = np.random.default_rng(0)
-    pick = lambda texts: [texts[int(place)] for place in random.integers(0, len(texts), ROWS)]  # noqa: E731
+
+    def pick(texts: list[str]) -> list[str]:
+        return [texts[int(place)] for place in random.integers(0, len(texts), ROWS)]
+
     return {
         "request_id": [f"{1000 + 7 * row:x}" for row in range(ROWS)],
         "isClicked": pick(["0", "0", "0", "1"]),

@@ -80,6 +80,8 @@ def whole_array(column: Any) -> Any:
 
     if not isinstance(column, pa.ChunkedArray):
         return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
     whole = column.combine_chunks()
     if isinstance(whole, pa.ChunkedArray):  # texts of over 2 GiB
         raise InputError(f"{column.nbytes:,} bytes in {len(column):,} rows, more than can be read at once")

@@ -73,16 +73,26 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
         if held == pa.float16():
             array = pa.array(array.to_numpy(zero_copy_only=False).astype(str), pa.string())  # shortest decimals
         elif is_text(held) and held not in (pa.string(), pa.large_string()):
-            array = array.cast(pa.large_string())
+            array = large_texts(array)
         coded = array.dictionary_encode(null_encoding="encode")
         indices, values = coded.indices, coded.dictionary
     if is_text(values.type) and values.type not in (pa.string(), pa.large_string()):
-        values = values.cast(pa.large_string())
+        values = large_texts(values)
     if missing and is_text(values.type):
         absent = pc.is_in(values, value_set=pa.array(missing, values.type))
         if pc.any(absent).as_py():
             values = pc.if_else(absent, pa.scalar(None, values.type), values)
     return Column(indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), values)
+
+
+def large_texts(array: Any) -> Any:
+    """An array of texts as one of large strings; older Arrows know string views but do not cast them."""
+    import pyarrow as pa
+
+    try:
+        return array.cast(pa.large_string())
+    except pa.ArrowNotImplementedError:
+        return pa.array(array.to_pylist(), pa.large_string())
 
 
 Meaning = Callable[[Any], Sequence[str | None]]
@@ -161,7 +171,7 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
     if types.is_list(array.type) or types.is_large_list(array.type):
         lists = array
     elif is_text(array.type):
-        lists = pc.split_pattern(array.cast(pa.large_string()), separator)
+        lists = pc.split_pattern(large_texts(array), separator)
     else:  # one value a row
         return np.ones(len(array), np.int64), array
     return pc.list_value_length(lists).fill_null(0).to_numpy().astype(np.int64), pc.list_flatten(lists)

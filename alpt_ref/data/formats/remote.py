@@ -103,6 +103,10 @@ def remote_files(url: str) -> list[RemoteFile]:
         found = _paths(files, path)
     except InputError:
         raise
+    except ImportError as error:  # the protocol's own package
+        from alpt_ref._version import install_hint
+
+        raise InputError(f"{url}: {' '.join(str(error).split())}; {install_hint('cloud')}") from None
     except Exception as error:  # every protocol has exceptions of its own
         raise unreachable(url, error) from None
     if found is None:

@@ -17,7 +17,7 @@ from alpt_ref.data.formats.lines import CHUNK_BYTES, LineSource, Progress
 from alpt_ref.data.formats.pieces import MAX_BAD_ROWS, Job, OnBadRow, PieceReader
 from alpt_ref.data.formats.schema_rows import RowPlan
 from alpt_ref.data.formats.schema_text import text_jobs
-from alpt_ref.data.formats.sources import container_of, list_files
+from alpt_ref.data.formats.sources import container_of, head_of_stream, list_files
 from alpt_ref.data.formats.tables import TableSource, is_table, table_name, table_rows
 from alpt_ref.data.schema import Schema
 from alpt_ref.errors import InputError
@@ -121,7 +121,7 @@ class SchemaReader(PieceReader):
         if not isinstance(item, LineSource):
             return (yield from TableSource(number, item, self._plans).jobs())
         with item.opened(binary=True) as stream:
-            container = container_of(stream.peek(8)[:8])
+            container = container_of(head_of_stream(stream))
             if container == "text":
                 self._units[number] = "line"
                 return (yield from text_jobs(number, item, stream, self._plans))

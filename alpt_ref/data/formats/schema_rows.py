@@ -87,7 +87,8 @@ class RowPlan:
         lacks = [name for name in self.needed if name not in names]
         twice = [name for name in self.needed if list(names).count(name) > 1]
         if lacks:
-            has = ", ".join(" ".join(str(name).split()) for name in names[:8])[:200] + (", …" if len(names) > 8 else "")
+            shown = ", ".join(map(str, names[:8]))[:200] + (", …" if len(names) > 8 else "")
+            has = "".join(character if character.isprintable() else "?" for character in shown)
             raise InputError(
                 f"{where} lacks column{'' if len(lacks) == 1 else 's'} {', '.join(map(repr, lacks[:5]))}, "
                 f"it has {has}; mend the schema, or name a file of that kind"

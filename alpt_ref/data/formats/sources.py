@@ -163,7 +163,7 @@ def text_of(file: Any, path: File, *, binary: bool = False) -> tuple[Any, str]:
     for magic, (name, inflate) in COMPRESSED.items():
         if head.startswith(magic):
             stream = inflate(file)
-            inner = _peek(stream)
+            inner = head_of_stream(stream)
             _refuse_foreign(inner, path, "holds", binary)
             if any(inner.startswith(again) for again in COMPRESSED):
                 raise InputError(f"{path} is compressed twice; unpack it once")
@@ -177,8 +177,8 @@ def container_of(head: bytes) -> str:
     return next((name for magic, (name, _) in CONTAINERS.items() if head.startswith(magic)), "text")
 
 
-def _peek(stream: Any) -> bytes:
-    """First bytes of an inflating stream; what is damaged is found by those who read it, where it is named."""
+def head_of_stream(stream: Any) -> bytes:
+    """First bytes of a buffered stream; what is damaged is found by those who read it, where it is named."""
     try:
         return bytes(stream.peek(_HEAD)[:_HEAD])
     except (*DAMAGED, OSError):

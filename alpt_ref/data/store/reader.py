@@ -148,7 +148,7 @@ def _check_files(folder: Path, files: Any) -> None:
 
 def check_info(folder: Path, info: Mapping[str, Any]) -> None:
     """InputError unless the parts of a manifest's ``info`` that this package reads have the form that it writes."""
-    bad = info.get("bad_rows", {"count": 0, "examples": []})
+    bad, encoding = info.get("bad_rows", {"count": 0, "examples": []}), info.get("encoding", {})
     rules = {
         "bad_rows": isinstance(bad, dict)
         and type(bad.get("count")) is int
@@ -156,7 +156,7 @@ def check_info(folder: Path, info: Mapping[str, Any]) -> None:
         and all(isinstance(row, dict) and {"line", "reason"} <= set(row) for row in bad["examples"])
         and ("rows" not in bad or valid_runs(bad["rows"], bad["count"])),
         "source": isinstance(info.get("source", ""), (dict, str)),
-        "encoding": isinstance(info.get("encoding", {}), dict),
+        "encoding": isinstance(encoding, dict) and isinstance(encoding.get("split", []), list),
         "schema": isinstance(info.get("schema", {}), dict),
         "time": _valid_times(info.get("time", {})),
         **{key: type(info[key]) in (int, float) for key in OPTIMA if key in info},
@@ -210,13 +210,18 @@ def check_sha256(
 
 
 class StoredFiles(dict[str, Mapping[str, Any]]):
-    """Manifest entries of a store's files, and the arrays that they describe."""
+    """Manifest entries of a store's files, the arrays that they describe, and (field sizes, slots) of the ids."""
 
-    def __init__(self, entries: Mapping[str, Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep both."""
+    def __init__(
+        self,
+        entries: Mapping[str, Mapping[str, Any]],
+        arrays: Mapping[str, NDArray[Any]],
+        fields: tuple[tuple[int, ...], tuple[int, ...] | None],
+    ) -> None:
+        """Keep all."""
         super().__init__(entries)
-        self.arrays = dict(arrays)
+        self.arrays, self.fields = dict(arrays), fields
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Entries and arrays; pickled beside a dataset, the arrays stay the dataset's own."""
-        return StoredFiles, (dict(self), self.arrays)
+        """All of it; pickled beside a dataset, the arrays stay the dataset's own."""
+        return StoredFiles, (dict(self), self.arrays, self.fields)

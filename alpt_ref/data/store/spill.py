@@ -45,28 +45,28 @@ class SpilledRows:
     Parameters
     ----------
     path : Path
-    sizes : int64 array (4 + 9 fields,)
+    sizes : int32 or int64 array (4 + 9 fields,)
         Rows, bytes of the bad rows' JSON, whether there are weights, times; per field: bytes of a code, values,
         categories, bytes of their texts, whether there are counts, factors; least and most values a row, whether every
         factor is 1.
     """
 
     path: Path
-    sizes: NDArray[np.int64]
+    sizes: NDArray[Any]
 
     @functools.cached_property
-    def _fields(self) -> NDArray[np.int64]:
+    def _fields(self) -> NDArray[Any]:
         return self.sizes[_HEAD:].reshape(-1, _COLUMNS)
 
     @functools.cached_property
-    def starts(self) -> NDArray[np.int64]:
+    def starts(self) -> NDArray[Any]:
         """Where each part begins in the file, the bad rows last; computed once, not for every field."""
-        rows, fields = self.sizes[0], self._fields
+        rows, fields = int(self.sizes[0]), self._fields.astype(np.int64)
         width, values, categories, texts, counts, factors = fields[:, :6].T
         lengths = np.column_stack((values * width, 4 * categories, texts, 4 * rows * counts, 4 * values * factors))
         before = 2 * _DIGEST + 8 * (1 + len(self.sizes))
-        head = [before, rows, 4 * rows * self.sizes[2], 8 * rows * self.sizes[3]]
-        return np.cumsum(np.concatenate((head, lengths.reshape(-1))))
+        head = [before, rows, 4 * rows * int(self.sizes[2]), 8 * rows * int(self.sizes[3])]
+        return _short(np.cumsum(np.concatenate((head, lengths.reshape(-1)))))
 
     @property
     def rows(self) -> int:
@@ -76,7 +76,7 @@ class SpilledRows:
     @property
     def categories_per_field(self) -> NDArray[np.int64]:
         """Distinct categories of each field: int64 array (fields,)."""
-        return self._fields[:, 2]
+        return self._fields[:, 2].astype(np.int64)
 
     @property
     def extents(self) -> list[tuple[int, int, bool]]:
@@ -133,6 +133,11 @@ class SpilledRows:
             return np.fromfile(file, dtype, (end - begin) // np.dtype(dtype).itemsize, offset=begin)
 
 
+def _short(numbers: NDArray[np.int64]) -> NDArray[Any]:
+    """A copy in int32 where it fits: there is one for every piece, and a piece may have thousands of fields."""
+    return numbers.astype(np.int32 if numbers.max() < 1 << 31 else np.int64)
+
+
 def _as(data: NDArray[np.uint8], dtype: Any) -> NDArray[Any]:
     """Bytes at any address as numbers."""
     return np.frombuffer(data.tobytes(), dtype)
@@ -178,7 +183,7 @@ def spill(path: Path, identity: bytes, rows: CodedRows, bad: Bad) -> SpilledRows
     with atomic(path, synced=False) as out:  # it carries a checksum
         out.write(identity + hashlib.blake2b(content, digest_size=_DIGEST).digest())
         out.write(content)
-    return SpilledRows(path, table)
+    return SpilledRows(path, _short(table))
 
 
 def _data(array: NDArray[Any] | None, dtype: Any) -> list[memoryview]:
@@ -213,6 +218,6 @@ def recall(path: Path, identity: bytes) -> tuple[SpilledRows, Bad] | None:
         return None
     if hashlib.blake2b(content, digest_size=_DIGEST).digest() != digest:
         return None
-    table = np.frombuffer(content, np.int64, int(np.frombuffer(content, np.int64, 1)[0]), offset=8).copy()
+    table = np.frombuffer(content, np.int64, int(np.frombuffer(content, np.int64, 1)[0]), offset=8)
     count, examples, runs = json.loads(content[len(content) - int(table[1]) :])
-    return SpilledRows(path, table), Bad(count, [(int(line), str(reason)) for line, reason in examples], runs)
+    return SpilledRows(path, _short(table)), Bad(count, [(int(line), str(reason)) for line, reason in examples], runs)

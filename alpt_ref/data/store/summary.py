@@ -55,7 +55,8 @@ def _origin(source: Mapping[str, Any]) -> str:
     """What held the rows, in words."""
     more = f" and {len(source['files']) - 1} more" if isinstance(source.get("files"), list) else ""
     if "file" in source:
-        return f"{source.get('kind')} file {source['file']}{more}"
+        kind = "" if source.get("kind") == "schema" else f"{source.get('kind')} "
+        return f"{kind}file {source['file']}{more}"
     return f"a table in memory ({source['table']})" if "table" in source else f"{source.get('kind')} rows"
 
 

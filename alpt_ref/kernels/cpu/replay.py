@@ -113,7 +113,7 @@ def replay_rows(
     d = out.shape[1]
     for i in range(lo, hi):
         row = rows[i]
-        c = max(np.int64(counts[row]), base)  # a row that is new has nothing to catch up with
+        c = max(int(counts[row]), base)  # a row that is new has nothing to catch up with
         missed = step - c
         for j in range(d):
             out[i, j] = np.float32(0.0)

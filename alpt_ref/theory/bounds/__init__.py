@@ -1,9 +1,9 @@
 r"""Convergence bounds: one function a theorem, which its docstring states once.
 
-Stochastic rounding: S1 to S7, a step size for each row (S1D) or one that changes (A1, A1C), replayed momentum (RP1). Any
-rounding: U1, and T2, the floor that none can pass. Nearest rounding with carried residual: EF1; with noise, ECO: EF1D;
-without, D1 and D2 in `alpt_ref.theory.stalling`. All of them are ours, proved in the docstrings, each of which names its
-closest published relatives (`docs/theory-sources.md`).
+Stochastic rounding: S1 to S7, a step size for each row (S1D) or one that changes (A1, A1C), replayed momentum (RP1).
+Any rounding: U1, and T2, the floor that none can pass. Nearest rounding with carried residual: EF1; with noise, ECO:
+EF1D; without, D1 and D2 in `alpt_ref.theory.stalling`. All of them are ours, proved in the docstrings, each of which
+names its closest published relatives (`docs/theory-sources.md`).
 
 Setting: ``v_t = clip_B(w_t - eta_t g_t)``, ``w_{t+1} = Q(v_t)``, ``eps_t = w_{t+1} - v_t``; the box B ends on grid
 points and holds a minimiser w*; **w_1 is on the grid**; ``E[g_t | w_t]`` is a (sub)gradient at ``w_t``.
