@@ -87,7 +87,7 @@ def trained(dataset: ClickDataset, seed: int, *, recipe: bool) -> Figures:
     """`train` with the settings that fit the rows, or the paper's."""
     config = RunConfig().replace("train", seed=seed)
     if recipe:
-        config = fitted(config, len(dataset.rows_of("train")))
+        config = fitted(config, len(dataset.rows_of("train")), alone=True)
     result = train(config, dataset)
     return {"auc": result.test_auc, "logloss": result.test_logloss, "epochs": result.tested_epoch}
 
@@ -107,7 +107,7 @@ def page(runs: list[dict[str, Any]]) -> str:
     lines = [
         "# Defaults on few rows",
         "",
-        "`python -m analysis.small_data --data FOLDER`: mean over seeds, each with rows and a split of its own (8:1:1);",
+        "`python -m analysis.small_data --data FOLDER`: means over seeds, each with rows and a split of its own;",
         "differences of test AUC are to logistic regression on the same rows, with 95 % intervals (t, widened because",
         "the splits share rows).",
         "",
