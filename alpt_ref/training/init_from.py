@@ -185,7 +185,7 @@ def difference(folder: Path, start: Start | None) -> str | None:
         return None
     if there is None:
         return "the same configuration that began from no other run"
-    return "another beginning: it went on from another run, or with another min_count or evict_after"
+    return "another beginning: it went on from another run, or with another min_count or evict_after (--init-from)"
 
 
 def keep_record(folder: Path, start: Start | None) -> None:
