@@ -227,6 +227,19 @@ def test_passes_after_a_fit_are_at_the_update_rate_and_less_in_a_small_call() ->
         clf.set_params(update_rate=-1.0).partial_fit(X, y)
 
 
+def test_new_values_are_usual_after_an_update_and_another_spelling_is_named() -> None:
+    X, y = rows()
+    clf = quick().fit(X, y)
+    days = [[[f"{first} of {day}", second, third] for first, second, third in X] for day in (2, 3)]
+    with pytest.warns(CategoryWarning, match="100 % of the values of column 0 of X are unknown"):
+        clf.predict(days[0])
+    clf.partial_fit(days[0], y)  # no word: new ids are what a new day brings
+    clf.predict(days[1])
+    as_text = [[first, str(second), third] for first, second, third in X]
+    with pytest.warns(CategoryWarning, match="column 1 of X are unknown .* of another type; convert the column"):
+        clf.partial_fit(as_text, y)
+
+
 def test_warm_start_goes_on_for_some_more_epochs() -> None:
     X, y = rows()
     more, labels = rows(300, seed=1)

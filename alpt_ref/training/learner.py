@@ -69,13 +69,19 @@ class Learner:
 
         What this one holds stays as it is. A table that takes no new rows keeps its vocabulary: new categories share
         the column's out-of-vocabulary row there. With `config` the settings of the training are others.
+
+        Warns
+        -----
+        CategoryWarning
+            Far more values are new than among the first rows, and they are spelled in another way.
         """
-        coders = self.coders
+        coders, new = self.coders, self._unknown(columns, self._ids(columns))
+        if odd := new.misspelled(self._known):
+            new.warn(self._known, stacklevel=4, fields=odd)
         if not self.engine.table.cannot_grow:
-            coders = [
-                coder.extended(column, min_count=min_count) for coder, column in zip(coders, columns, strict=True)
-            ]
-        more = [new.size - old.size for new, old in zip(coders, self.coders, strict=True)]
+            pairs = enumerate(zip(coders, columns, strict=True))
+            coders = [one.extended(column, min_count=min_count, warn=at not in odd) for at, (one, column) in pairs]
+        more = [now.size - old.size for now, old in zip(coders, self.coders, strict=True)]
         if not any(more) and config in (None, self.config):
             return self
         grown = Learner(config or self.config, coders)
@@ -83,7 +89,9 @@ class Learner:
         table = {name.removeprefix("table/"): state.pop(name) for name in [*state] if name.startswith("table/")}
         table = grown_state(grown.engine.table, table, Growth.of(self.sizes, more))
         grown.engine.load_state(state | {f"table/{name}": array for name, array in table.items()})
-        grown.epoch, grown.steps, grown.unseen, grown.fitted = self.epoch, self.steps, self.unseen, self.fitted
+        grown.epoch, grown.steps, grown.fitted = self.epoch, self.steps, self.fitted
+        if self.unseen is not None:  # so many new values are usual from now on
+            grown.unseen = np.maximum(self.unseen, new.shares()).tolist()
         return grown
 
     def afresh(self) -> Learner:
@@ -104,22 +112,31 @@ class Learner:
 
     def encode(self, columns: list[Column]) -> NDArray[np.uint32]:
         """Global ids of rows, (rows, columns); a warning where far more values are unknown than in the first rows."""
+        ids = self._ids(columns)
+        values = self._unknown(columns, ids)
+        if self.unseen is None:  # these are the first rows
+            self.unseen = values.shares().tolist()
+        else:
+            values.warn(self._known, stacklevel=5)
+        return ids
+
+    def _ids(self, columns: list[Column]) -> NDArray[np.uint32]:
         ids = np.empty((len(columns[0]), len(columns)), np.uint32)
         for place, (coder, column) in enumerate(zip(self.coders, columns, strict=True)):
             ids[:, place] = self.offsets[place] + coder.encode(column)
-        self._watch(columns, ids)
         return ids
 
-    def _watch(self, columns: list[Column], ids: NDArray[np.uint32]) -> None:
+    def _known(self, place: int) -> list[Any]:
+        return self.coders[place].examples()
+
+    def _unknown(self, columns: list[Column], ids: NDArray[np.uint32]) -> UnseenValues:
+        """What of these rows has no row of the table, with examples where it is far more than usual."""
         names = [coder.name for coder in self.coders]
         values = UnseenValues(names, self.offsets, self.unseen, "those it was fitted on")
         values.add(ids)
-        if self.unseen is None:  # these are the first rows
-            self.unseen = values.shares().tolist()
-            return
         for place in values.suspects():
             values.remember({place: columns[place][ids[:, place] == self.offsets[place]][:100].tolist()})
-        values.warn(lambda place: self.coders[place].examples(), stacklevel=6)
+        return values
 
     def update_factor(self, rows: int, update_rate: float) -> float:
         """Factor on all learning rates in a call with so many rows: 1 before the model is fitted.
