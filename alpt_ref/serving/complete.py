@@ -125,6 +125,7 @@ def _readme(source: ExportSource, to: str, facts: Mapping[str, Any]) -> str:
         if source.slots is not None:
             first, call = "ids, values = Encoder().encode(row)", call.replace("[ids]", "[ids], [values]", 1)
             if to == "onnx":
-                call = call.replace("[ids], [values]}", '[ids], "values": np.float32([values])}')
+                call = call.replace("[ids], [values]}", '[ids], "values": numpy.float32([values])}')
+                call = f"import numpy\n{call}"
         lines += ["", "```python", "from encode import Encoder", "", first, call, "```"]
     return "\n".join(lines) + "\n"
