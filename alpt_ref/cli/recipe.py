@@ -28,9 +28,13 @@ def named_settings(options: Mapping[str, Any]) -> frozenset[str] | None:
 
 
 def fit_to(
-    config: RunConfig, dataset: ClickDataset, named: frozenset[str] | None, log: Callable[[str | None], None]
-) -> RunConfig:
-    """The configuration with the recipe for the dataset's training rows, and a remark on it; as it is with None."""
+    config: RunConfig, dataset: ClickDataset, named: frozenset[str] | None, log: Callable[[str | None], None],
+    *, alone: bool = False,
+) -> RunConfig:  # fmt: skip
+    """The configuration with the recipe for the dataset's training rows, and a remark on it; as it is with None.
+
+    `alone`: one run, not a comparison of methods (`alpt_ref.training.recipe.fitted`).
+    """
     if named is None:
         return config
     from alpt_ref.training.recipe import fitted, in_words
@@ -39,6 +43,6 @@ def fit_to(
     rows = len(counted_rows(dataset, "train"))
     if rows == 0:  # refused by the training, in its own words
         return config
-    chosen = fitted(config, rows, named)
+    chosen = fitted(config, rows, named, alone=alone)
     log(in_words(config, chosen, rows))
     return chosen

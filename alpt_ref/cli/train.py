@@ -107,7 +107,7 @@ def train_command(
                     dataset = load_rows(config, init_from, progress=progress)
             init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
             log(describe(dataset))
-            config = fit_to(config, dataset, named, log)
+            config = fit_to(config, dataset, named, log, alone=True)
             log(advice(config, dataset))
             signals.gentle = output is not None
             with Progress(enabled=not quiet) as progress:

@@ -257,7 +257,9 @@ class EmbeddingTable(ABC):
 
     def row_arrays(self) -> frozenset[str]:
         """Names of the arrays in `state` that hold one entry for each row of the table."""
-        return frozenset(name for name, array in self._state_arrays().items() if array.shape[:1] == (self.n,))
+        others = {f"optimizer.{name}" for name in self._optimizer.not_per_row}
+        found = (name for name, array in self._state_arrays().items() if array.shape[:1] == (self.n,))
+        return frozenset(found) - others
 
     def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
         """Options of a table whose initial rows are what new rows of a field begin as; `state` is this table's."""

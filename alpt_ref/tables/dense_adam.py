@@ -54,6 +54,7 @@ class DenseAdam(LazyAdam):
     kind: ClassVar[str] = "dense_adam"
     replays: ClassVar[bool] = True
     any_length: ClassVar[frozenset[str]] = frozenset({"rates"})
+    not_per_row: ClassVar[frozenset[str]] = frozenset({"rates", "steps"})
 
     def __init__(
         self, backend: Backend, n: int, d: int, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8

@@ -177,9 +177,9 @@ class LowPrecisionTable(ReplayingTable):
 
     def _move(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> None:
         moved = np.flatnonzero(moves.any(axis=1))
-        self._store(rows[moved], self._replayed(rows[moved], moves[moved]).codes)
+        self._put(rows[moved], self._replayed(rows[moved], moves[moved]).codes)
 
-    def _store(self, rows: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
+    def _put(self, rows: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
         pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
         run_rows(pack_at, len(rows), rows, codes, self._codes, grain=GRAIN)
 
@@ -189,7 +189,7 @@ class LowPrecisionTable(ReplayingTable):
         stochastic = self.quantizer.rounding == "sr"
         stream = RandomStream(self._updates, PURPOSE_UPDATE, *self._key)
         parts = run_rows(lowbit.requantize_rows, size, pending, new_step_size, stochastic, stream, grain=GRAIN)
-        self._store(unique, codes)
+        self._put(unique, codes)
         self._counts[0] += updates.size
         for part in parts:
             self._counts[1:] += part

@@ -36,6 +36,8 @@ class RowOptimizer(ABC):
     """Whether rows that are not in a batch move too, which the table must make up for (`dense_adam`)."""
     any_length: ClassVar[frozenset[str]] = frozenset()
     """Names of the state's arrays whose length is not fixed."""
+    not_per_row: ClassVar[frozenset[str]] = frozenset()
+    """Names of the state's arrays that do not have an entry for each row, whatever their length."""
     behind: bool = False
     """Whether a row may have missed moves."""
 

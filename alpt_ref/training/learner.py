@@ -146,6 +146,7 @@ class Learner:
                     steps_before=self.steps, loss_sum=0.0,
                 )  # fmt: skip
                 total, done = self.engine.train(span, advance)
+                self.engine.settle()
                 self.steps += done
                 losses.append(total / weight)
         self.engine.dataset = self.blank  # the rows need not live as long as the model

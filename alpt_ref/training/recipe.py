@@ -62,8 +62,11 @@ def recipe(rows: int) -> dict[str, dict[str, Any]]:
     return {"model": model, "train": train}
 
 
-def fitted(config: RunConfig, rows: int, named: Collection[str] = ()) -> RunConfig:
+def fitted(config: RunConfig, rows: int, named: Collection[str] = (), *, alone: bool = False) -> RunConfig:
     """`config` with the `recipe` for so many training rows.
+
+    A run that stands `alone` gets Adam on all rows at every step for its table (``dense_adam``; docs/accuracy.md) where
+    its method and device have it. A comparison of methods keeps lazy Adam, which all of them have.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def fitted(config: RunConfig, rows: int, named: Collection[str] = ()) -> RunConf
     named : collection of str
         Dotted settings that stay as they are, such as ``"train.batch_size"``. With ``train.milestones`` or
         ``train.decay_factor`` the schedule stays too. Settings that the backbone does not have are left out.
+    alone : bool
+        The configuration's method is not compared with others.
 
     Examples
     --------
@@ -91,14 +96,21 @@ def fitted(config: RunConfig, rows: int, named: Collection[str] = ()) -> RunConf
         chosen = {key: value for key, value in values.items() if key in known and f"{section}.{key}" not in kept}
         if chosen:
             config = config.replace(section, **chosen)
+    if alone and "table.optimizer" not in kept and config.train.device == "cpu" and replays(config):
+        config = config.replace("table", optimizer="dense_adam")
     return config
+
+
+def replays(config: RunConfig) -> bool:
+    """Whether the table's method has ``dense_adam``, for all that its settings say."""
+    return bool(getattr(config.table.entry.options(), "replays", False))
 
 
 def in_words(before: RunConfig, after: RunConfig, rows: int) -> str:
     """What `fitted` has changed, as a remark for the terminal; how to have the paper's settings instead."""
     changes = [
         f"{section}.{key}={_text(getattr(getattr(after, section), key))}"
-        for section in ("model", "train")
+        for section in ("model", "table", "train")
         for key in getattr(after, section).__struct_fields__
         if getattr(getattr(after, section), key) != getattr(getattr(before, section), key)
     ]

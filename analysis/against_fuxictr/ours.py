@@ -59,19 +59,22 @@ VARIANTS: dict[str, Changes] = {
     "ALPT 8 bits, lazy": ALPT,
     "ALPT 8 bits, dense, plateau": both(ALPT, DENSE, PLATEAU),
     "ALPT 8 bits, dense, plateau, norm 10": both(ALPT, DENSE, PLATEAU, CLIP),
+    "recipe": {},
+    "recipe, ALPT 8 bits": ALPT,
 }
 """Name -> what it changes in `SAME`; "normal dense weights" and "as FuxiCTR" draw those as FuxiCTR does."""
 
 
-def config(changes: Changes, seed: int) -> RunConfig:
-    """The run of a variant."""
+def config(name: str, seed: int, rows: int) -> RunConfig:
+    """The run of a variant on so many training rows; "recipe" is what ``alpt-ref train`` takes for them by itself."""
     from alpt_ref.training.config import RunConfig
+    from alpt_ref.training.recipe import fitted
 
-    found = RunConfig()
-    for part in (SAME, changes):
+    found, own = RunConfig(), name.startswith("recipe")
+    for part in ({"table": {"method": "fp32"}} if own else SAME, VARIANTS[name]):
         for section, values in part.items():
             found = found.replace(section, **values)
-    return found.replace("train", seed=seed)
+    return (fitted(found, rows, alone=True) if own else found).replace("train", seed=seed)
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def measure(name: str, data: ClickDataset, split: int, seed: int) -> dict[str, A
     from alpt_ref import train
     from alpt_ref.training.config import config_hash
 
-    settings = config(VARIANTS[name], seed)
+    settings = config(name, seed, len(data.rows_of("train")))
     started, cpu = time.perf_counter(), time.process_time()
     with dense_weights(name in ("normal dense weights", "as FuxiCTR")):
         result = train(settings, data)

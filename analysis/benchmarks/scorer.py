@@ -41,7 +41,6 @@ def raw_rows(rows: int) -> list[dict[str, Any]]:
 def cases(folder: Path) -> dict[str, Callable[[], Any]]:
     """Train, pack and export once; what to time."""
     import onnxruntime  # type: ignore[import-untyped,unused-ignore]
-
     import pyarrow as pa
 
     from alpt_ref import RunConfig, Scorer, train

@@ -76,7 +76,7 @@ def test_missed_moves_after_any_gap_are_the_sum_of_dense_adams() -> None:
     """One touch, early or late, then up to 400 steps of other rows."""
     for touched in (1, 20, 511, 512, 600):
         made = train(table(), [(np.array([1]), np.ones((1, D), np.float32), 1e-3)] * (touched - 1))
-        first = np.float32([[3e-8, 1e-3, -1.0]])
+        first = np.array([[3e-8, 1e-3, -1.0]], np.float32)
         train(made, [(np.array([0]), first, 1e-3)])
         m, v, total = 0.1 * first[0].astype(np.float64), 0.001 * first[0].astype(np.float64) ** 2, np.zeros(D)
         for t in range(touched + 1, touched + 401):
