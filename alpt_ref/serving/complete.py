@@ -109,7 +109,7 @@ def _readme(source: ExportSource, to: str, facts: Mapping[str, Any]) -> str:
     lines = [
         f"# Click model exported by alpt_ref --to {to}",
         "",
-        f"Table of {table.n:,} rows of {table.d} in {width}: {facts['values']}. {held[0].upper()}{held[1:]}.",
+        f"Table of {table.n:,} rows of {table.d} in {width}; values: {facts['values']}. {held[0].upper()}{held[1:]}.",
         "",
         _USES[to],
     ]

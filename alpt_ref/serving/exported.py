@@ -41,6 +41,12 @@ def is_export(folder: Path) -> bool:
     return (folder / MARKER).is_file()
 
 
+def holds_codes(folder: Path) -> bool:
+    """Whether the folder is an export with its backbone whose table has the run's own codes and step sizes."""
+    marker: Any = read_json(folder / MARKER)
+    return isinstance(marker, dict) and bool(marker.get("model")) and marker.get("to") in ("safetensors", "torch")
+
+
 def read(folder: Path) -> Exported:
     """The model in an export, every checksum verified.
 
