@@ -45,10 +45,10 @@ class Scorer:
 
     Notes
     -----
-    Threads may share one; a pickled one is loaded again from its folder, which must be there. Probabilities are those of
-    ``alpt-ref predict``: of a run or packed run with its bits where more than 64 rows are scored at a time in the same
-    batches, else (and from exports) within 1e-6, since fewer rows have float32 sums in another order. An export serves
-    what it holds: ``fbgemm`` below 8 bits has step sizes in float16.
+    Threads may share one; a pickled one is loaded again from its folder, which must be there. Probabilities are
+    those of ``alpt-ref predict``: of a run or packed run with its bits where more than 64 rows are scored at a time in
+    the same batches, else (and from exports) within 1e-6, since fewer rows have float32 sums in another order. An
+    export serves what it holds: ``fbgemm`` below 8 bits has step sizes in float16.
 
     Examples
     --------
