@@ -70,7 +70,7 @@ def pack(run: str | Path, output: str | Path) -> dict[str, Any]:
     >>> data = synthetic_clicks(rows=1000, fields=3, features=60, seed=1)
     >>> result = train(config, data, output=folder / "run")
     >>> sorted(pack(folder / "run", folder / "small")["files"])
-    ['model.safetensors', 'table.safetensors']
+    ['model.safetensors', 'packed.json', 'table.safetensors']
     >>> Scorer(folder / "small").score(data.ids[:2]).shape
     (2,)
     """
