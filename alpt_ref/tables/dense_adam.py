@@ -47,8 +47,8 @@ class DenseAdam(LazyAdam):
     >>> table = make_table("fp32", 2, 1, optimizer="dense_adam", lr=0.1, weights=np.zeros((2, 1), np.float32))
     >>> for row in (0, 1, 1):
     ...     table.apply_gradients([row], np.ones((1, 1), np.float32))
-    >>> table.lookup([0, 1]).round(3).tolist()  # row 0 has gone on by momentum
-    [[-0.232], [-0.17]]
+    >>> [round(value, 3) for value in table.lookup([0, 1]).ravel().tolist()]  # row 0 went on: -.1 - .067 - .052
+    [-0.219, -0.16]
     """
 
     kind: ClassVar[str] = "dense_adam"
