@@ -149,18 +149,24 @@ def test_a_pass_changes_the_predictions_and_gives_new_categories_rows() -> None:
     X, y = rows()
     clf = quick().fit(X, y)
     before, size = clf.decision_function(X), clf.table_.n
-    codes = {name: clf.table_.codes()[row] for name, row in rows_by_name(clf).items()}
+    codes = {name: codes_of(clf)[row] for name, row in rows_by_name(clf).items()}
     clf.partial_fit([["c", 5, 1], [None, 5, 2]] * 100, [True] * 200)
     assert clf.table_.n == size + 2
     after = clf.decision_function(X)
     assert not np.array_equal(after, before)
     assert np.array_equal(after, pickle.loads(pickle.dumps(clf)).decision_function(X))  # nothing old is kept
     assert len(set(clf.decision_function([["c", 5, 1], [None, 5, 1], ["never seen", 5, 1]]))) == 3
-    now = {name: clf.table_.codes()[row] for name, row in rows_by_name(clf).items()}
+    now = {name: codes_of(clf)[row] for name, row in rows_by_name(clf).items()}
     touched = {(0, "c"), (0, None), (1, 5), (2, 1), (2, 2)}
     assert touched <= now.keys() == codes.keys() | {(0, "c"), (0, None)}
     for name in codes.keys() - touched:
         assert np.array_equal(now[name], codes[name])
+
+
+def codes_of(clf: CTRClassifier) -> np.ndarray[Any, Any]:
+    codes = clf.table_.codes()
+    assert codes is not None
+    return codes
 
 
 def rows_by_name(clf: CTRClassifier) -> dict[tuple[int, Any], int]:

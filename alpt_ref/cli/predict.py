@@ -27,7 +27,7 @@ from alpt_ref.errors import InputError
     "--output",
     metavar="FILE",
     required=True,
-    help="Receives row, ids, label and probability: Parquet by the ending .parquet, else CSV.",
+    help="Receives row, ids, label and probability: CSV (.csv, .csv.gz) or Parquet (.parquet).",
 )
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
 def predict_command(

@@ -58,7 +58,8 @@ class Bins:
         numbers = numbers_of(array)
         bins = 1 + np.searchsorted(self.edges, numbers, side="right")
         empty = pc.equal(array, "").to_numpy(zero_copy_only=False)
-        found = np.where(np.isfinite(numbers) & (self.size > 0), bins, 0)
+        lowest = pc.equal(array, LOWEST).to_numpy(zero_copy_only=False)  # the text of a bin names the bin
+        found = np.where((np.isfinite(numbers) | lowest) & (self.size > 0), np.where(lowest, 1, bins), 0)
         return np.where(empty, self.missing, found).astype(np.uint32)
 
 
@@ -95,7 +96,7 @@ def quantile_edges(values: NDArray[np.float64], counts: NDArray[np.int64], bins:
     Examples
     --------
     >>> quantile_edges(np.array([1.0, 2.0, 3.0, 9.0]), np.array([5, 1, 1, 1]), 4).tolist()
-    [2.0]
+    [3.0]
     """
     order = np.argsort(values, kind="stable")
     ascending, ends = values[order], np.cumsum(counts[order])

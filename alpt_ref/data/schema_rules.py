@@ -109,7 +109,8 @@ def is_zero_one(values: Sequence[str]) -> bool:
 
 def guess_column(sample: Sample, rows: int) -> Guess:
     """What a column that is not the label most likely is."""
-    values = [value for value in sample.values if value and value not in missing_texts(sample)]
+    missing = {"", *missing_texts(sample)}
+    values = [value for value in sample.values if value not in missing]
     distinct, name = set(values), plain_name(sample.name)
     typed = f"{sample.typed}, " if sample.typed else ""
     if sample.kind == "other":

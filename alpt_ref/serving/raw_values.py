@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.data.slots import slots_of
 from alpt_ref.errors import InputError
 from alpt_ref.serving.encode import Encoder
 from alpt_ref.serving.encode_several import SeveralEncoder
@@ -62,25 +63,36 @@ class RowEncoder:
 
     def of_frame(self, frame: Any) -> Rows:
         """Ids of the rows of a pandas or polars frame, an Arrow table or the like, by the names of its columns."""
-        from alpt_ref.data.formats.faulty import FaultyLines
-        from alpt_ref.data.formats.schema_rows import RowPlan, code_rows
+        from alpt_ref.data.formats.schema_rows import RowPlan
+        from alpt_ref.data.formats.tables import TableSource, table_name
 
-        plan, table = RowPlan(self._schema, labelled=False), arrow_table(frame)
-        plan.require(table.column_names, "the frame")
-        columns = {name: table.column(name).combine_chunks() for name in plan.needed}
-        count = table.num_rows
+        names = getattr(frame, "column_names", getattr(frame, "columns", None))
+        if names is not None and not callable(names):
+            lacks = [name for name in self._columns if name not in set(map(str, names))]
+            if lacks:
+                what = ", ".join(map(repr, lacks[:5]))
+                raise InputError(
+                    f"{table_name(frame)} lacks column{'s' * (len(lacks) > 1)} {what}, which the model reads"
+                )
+
+        plan, pieces, count = RowPlan(self._schema, labelled=False), [], 0
+        for job in TableSource(0, frame, [plan]).jobs():
+            coded, faulty = job.parse()
+            if faulty.count:
+                line, reason = faulty.examples[0]
+                raise InputError(f"row {line - 1}: {reason}")
+            count += len(coded.labels)
+            pieces.append(coded.fields)
         if not count:
             raise InputError("the frame has no rows; nothing is to be scored")
-        faulty = FaultyLines(0, count)
-        coded = code_rows(plan, columns, faulty, np.arange(count))
-        if faulty.count:
-            row, reason = faulty.examples[0]
-            raise InputError(f"row {row}: {reason}")
-        laid = self._vocabulary.encode_fields(coded.fields, plan.fields)
-        ids, slots = laid.ids.astype(np.int64), laid.slots or (1,) * len(coded.fields)
-        if not self._pooled:
+        extents = [[field.extent() for field in fields] for fields in pieces]
+        slots = slots_of(extents, len(plan.fields)) or (1,) * len(plan.fields) if self._pooled else None
+        laid = [self._vocabulary.encode_fields(fields, plan.fields, slots) for fields in pieces]
+        ids = np.concatenate([one.ids for one in laid]).astype(np.int64)
+        if slots is None:
             return Rows(ids)
-        return Rows(ids, np.ones(ids.shape, np.float32) if laid.values is None else laid.values, slots)
+        values = [np.ones(one.ids.shape, np.float32) if one.values is None else one.values for one in laid]
+        return Rows(ids, np.concatenate(values), slots)
 
     def _sentence(self, encoder: SeveralEncoder, number: int, row: Any, error: Exception) -> str:
         if not isinstance(row, Mapping):
@@ -115,26 +127,3 @@ def _laid(coded: Sequence[Sequence[tuple[list[int], float]]], encoder: Encoder) 
 
 def _reason(error: Exception) -> str:
     return " ".join(f"{error}".split())[:200] or type(error).__name__
-
-
-def is_frame(rows: Any) -> bool:
-    """Whether `rows` is a table with named columns."""
-    named = hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__dataframe__")
-    return named or (hasattr(rows, "iloc") and getattr(rows, "ndim", 0) == 2)
-
-
-def arrow_table(frame: Any) -> Any:
-    """The frame as an Arrow table."""
-    import pyarrow as pa
-
-    try:
-        if hasattr(frame, "iloc"):
-            return pa.Table.from_pandas(frame, preserve_index=False)
-        if hasattr(frame, "__arrow_c_stream__"):
-            return pa.table(frame)
-        from pyarrow.interchange import from_dataframe
-
-        return from_dataframe(frame)
-    except (pa.ArrowException, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"the frame cannot be read as an Arrow table ({reason}); give it with plain columns") from None

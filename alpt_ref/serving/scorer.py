@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.fields import offsets_of
+from alpt_ref.data.formats.tables import is_table
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models.base import Model
 from alpt_ref.serving import exported
 from alpt_ref.serving.arithmetic import FORWARDS
-from alpt_ref.serving.raw_values import RowEncoder, Rows, is_frame
+from alpt_ref.serving.raw_values import RowEncoder, Rows
 from alpt_ref.serving.rows_of_table import lookup_of
 from alpt_ref.serving.source import ExportSource, of_checkpoint, read_trained, restored_model
 from alpt_ref.training.checkpoint import Checkpoint
@@ -137,13 +138,13 @@ class Scorer:
         return self._encoded(rows, None).ids
 
     def _encoded(self, rows: Any, values: Any) -> Rows:
-        raw = isinstance(rows, Mapping) or is_frame(rows)
+        raw = isinstance(rows, Mapping) or is_table(rows)
         several = isinstance(rows, (list, tuple)) and bool(rows) and isinstance(rows[0], Mapping)
         if not (raw or several):
             return self._checked(rows, values)
         if values is not None:
             raise InputError("values belong to ids; leave them out for raw rows, which hold their own")
-        if is_frame(rows):
+        if is_table(rows):
             return self._raw().of_frame(rows)
         return self._raw().of_dicts(rows if several else (rows,))
 

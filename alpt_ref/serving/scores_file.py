@@ -1,9 +1,10 @@
-"""The file of scores, CSV or Parquet by its name: row, ids carried along, label where it is known, probability."""
+"""The file of scores, CSV (gzip too) or Parquet by its name: row, ids carried along, label if known, probability."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from alpt_ref._util.outputs import open_output
 from alpt_ref.errors import InputError
 from alpt_ref.serving.pieces import Piece
 
-ENDINGS = (".csv", ".txt", ".parquet")
+ENDINGS = (".csv", ".csv.gz", ".txt", ".parquet")
 OWN = ("row", "label", "probability")
 
 
@@ -34,8 +35,11 @@ def scores_file(output: Path, carried: Sequence[str] = ()) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    with open_output(output) as stream:
+    with open_output(output) as file, ExitStack() as stack:
         writer: list[Any] = []
+        stream: Any = file
+        if output.suffix.lower() == ".gz":  # without time and name, so that the same scores are the same bytes
+            stream = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0))
 
         def write(piece: Piece, logits: NDArray[np.float32]) -> None:
             columns: dict[str, Any] = {"row": piece.rows, **dict(zip(carried, piece.carried, strict=True))}
@@ -44,7 +48,7 @@ def scores_file(output: Path, carried: Sequence[str] = ()) -> Iterator[Any]:
             with np.errstate(over="ignore"):
                 columns["probability"] = (1.0 / (1.0 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
             table = pa.table(columns)
-            if not writer and output.suffix == ".parquet":
+            if not writer and output.suffix.lower() == ".parquet":
                 writer.append(parquet.ParquetWriter(pa.PythonFile(stream, "w"), table.schema))
             elif not writer:  # the header by hand: Arrow's has quotes
                 stream.write((",".join(map(_plain, columns)) + "\n").encode())

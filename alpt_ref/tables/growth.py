@@ -85,6 +85,9 @@ def grown_state(table: EmbeddingTable, state: Mapping[str, NDArray[Any]], growth
             fresh = _fresh_rows(table, state, growth, field, fresh_seed(table.spec.seed, updates, field)).state()
             for name in per_row:
                 grown[name][rows] = fresh[name]
+            for name in state:
+                if name.endswith("optimizer.steps"):  # of dense Adam: a fresh row has missed no move
+                    grown[name.replace(".steps", ".count")][rows] = state[name][0]
     return grown
 
 

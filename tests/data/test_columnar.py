@@ -130,7 +130,7 @@ def test_bad_rows_are_named_by_their_number(tmp_path: Path) -> None:
     )  # fmt: skip
     for source in (
         table,
-        parquet_file(tmp_path / "a", table),
+        parquet_file(tmp_path / "a", table, row_group_size=2),
         _written(tmp_path / "b", arrow_bytes(table, pa.ipc.new_file)),
     ):
         clicks = read(source, on_bad_row="skip", max_bad_rows=1)

@@ -103,7 +103,13 @@ def dictionaries(table: pa.Table) -> pa.Table:
     place = table.column_names.index("text")
     coded = table["text"].combine_chunks().dictionary_encode()
     turned = pa.concat_arrays([pa.array(["unused"]), coded.dictionary[::-1], coded.dictionary])
-    indices = pa.array([None if one is None else one + 1 + len(coded.dictionary) for one in coded.indices.to_pylist()])
+    count = len(coded.dictionary)
+    indices = pa.array(
+        [
+            None if one is None else 1 + count + one if row % 2 else count - one  # one copy or the other
+            for row, one in enumerate(coded.indices.to_pylist())
+        ]
+    )
     odd = pa.DictionaryArray.from_arrays(indices.cast(pa.int64()), turned)
     return table.set_column(place, "text", odd)
 

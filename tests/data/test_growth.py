@@ -19,8 +19,9 @@ def vocabulary(*texts: list[str]) -> Vocabulary:
     return build_vocabulary(NAMES, texts, counts, 1)[0]
 
 
-def ids_by_dictionary(vocabulary: Vocabulary) -> dict[tuple[int, str], int]:
-    found, number = {}, 0
+def ids_by_dictionary(vocabulary: Vocabulary) -> dict[tuple[int, str | None], int]:
+    found: dict[tuple[int, str | None], int] = {}
+    number = 0
     for field in range(len(vocabulary.field_sizes)):
         for text in [None, *vocabulary.categories(field)]:
             found[field, text] = number

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.data import ClickDataset, RawClicks, describe, encode_file, read_libfm, synthetic_clicks
-from alpt_ref.data.store.reader import fingerprint_of
+from alpt_ref.data.store.reader import fingerprint_of, sealed
 from alpt_ref.errors import InputError
 
 from .files import write
@@ -65,6 +65,28 @@ def test_every_part_of_a_manifest_is_guarded(store: Path, part: str) -> None:
         manifest["info"]["bad_rows"]["examples"] = [{"line": 3, "reason": "x"}]
     path.write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=r"manifest\.json was altered \((fingerprint|checksum) mismatch\)"):
+        ClickDataset.open(store)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"slots": [1, 2]}, "slots must come with values"),
+        ({"slots": [1]}, "slots must be 2 whole numbers"),
+        ({"slots": "ab"}, "lacks a part"),
+        ({"info": {"encoding": {"by": "time", "split": 7}}}, "lacks a part"),
+        ({"info": {"time": {"train": [1, "2"]}}}, "lacks a part"),
+        ({"info": {"schema": []}}, "lacks a part"),
+    ],
+)
+def test_parts_of_an_unknown_form(store: Path, change: dict[str, Any], message: str) -> None:
+    """Whoever writes the checksums too still gets a sentence."""
+    path = store / "manifest.json"
+    manifest = {**json.loads(path.read_text()), **change}
+    files = manifest.pop("files")
+    del manifest["checksum"], manifest["fingerprint"]
+    path.write_text(json.dumps(sealed(manifest, files)))
+    with pytest.raises(InputError, match=message):
         ClickDataset.open(store)
 
 

@@ -16,6 +16,7 @@ from alpt_ref import RunConfig, train
 from alpt_ref.data import ClickDataset, describe, describe_text
 from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.formats.coded import CodedField
+from alpt_ref.data.growth import translation
 from alpt_ref.data.raw import read_raw
 from alpt_ref.data.store.ingest import encode_reader
 from alpt_ref.errors import InputError
@@ -283,6 +284,21 @@ def test_bins_in_a_vocabulary(tmp_path: Path) -> None:
         assert opened.encode([[text]])[0, 0] == expected  # whatever stands beside it
     assert opened.bins(0) is not None
     assert read_raw(HandReader([rows], [FieldPlan("price")], "1")).encode().vocabulary.bins(0) is None  # type: ignore[union-attr]
+
+
+def test_bins_stay_where_a_vocabulary_grows() -> None:
+    rows = [Row(([(text, 1.0)], [(text, 1.0)]), 0) for text in ["1", "2", "3", "4"]]
+    plans = [FieldPlan("price", bins=2), FieldPlan("zone")]
+    vocabulary = read_raw(HandReader([rows], plans, "11")).encode(split=(1, 0, 0)).vocabulary
+    assert vocabulary is not None
+    fresh = [["7", "", "2.5"], ["7", "", "2"]]
+    grown, growth = vocabulary.extended(fresh, [np.array([3, 2, 9]), np.array([3, 2, 9])])
+    assert grown.categories(0) == ["-inf", "3"]
+    assert grown.categories(1) == ["1", "2", "3", "4", "7", ""]
+    assert growth.added == [0, 2]
+    assert grown.bins(0) is not None
+    assert grown.encode([["0", "3", "9", ""], ["1", "2", "7", "9"]])[:, 0].tolist() == [1, 2, 2, 0]
+    assert translation(vocabulary, grown).tolist() == growth.moved.tolist()
 
 
 @pytest.mark.parametrize("texts", [["", ""], ["4"], ["", "4", "4"]])

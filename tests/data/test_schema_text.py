@@ -61,9 +61,10 @@ def test_any_delimiter_with_and_without_header(tmp_path: Path, delimiter: str) -
 
 def test_texts_that_stand_for_missing(tmp_path: Path) -> None:
     schema = Schema.from_dict({**PLAIN, "text": {"missing": ["NA", "\\N"]}})
-    clicks = read(write(tmp_path / "a", 'click,site,price\n1,NA,1\n0,"NA",\\N\n1,x,\n'), schema)
-    assert column(clicks, "site") == ["", "", "x"]
-    assert column(clicks, "price") == ["1", "", ""]
+    clicks = read(write(tmp_path / "a", 'click,site,price\n1,NA,1\n0,"NA",\\N\n1,\\N,\n1,x,\n'), schema)
+    assert column(clicks, "site") == ["", "", "", "x"]
+    assert column(clicks, "price") == ["1", "", "", ""]
+    assert clicks.categories[0] == ["", "x"]
     assert column(read(write(tmp_path / "b", "click,site,price\n1,NA,1\n")), "site") == ["NA"]
 
 
@@ -190,3 +191,9 @@ def test_a_binary_file_is_named_as_such(tmp_path: Path) -> None:
             read(write(tmp_path / "a", data))
     with pytest.raises(InputError, match=r"(?s)\A(?!.*\n).*holds no rows"):
         read(write(tmp_path / "b", b""))
+
+
+def test_lines_are_counted_on_behind_rows_of_several_lines(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", 'click,site,price\n1,"two\nlines",1\n1,"three\n\n",1\nbad\n0,x,y\n')
+    for chunk_bytes in (1, 20, 1 << 20):
+        assert list(skipped(path, chunk_bytes=chunk_bytes)[1]) == [7, 8]

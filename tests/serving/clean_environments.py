@@ -2,8 +2,10 @@
 
     python -m tests.serving.clean_environments --output FOLDER
     python -m tests.serving.clean_environments --output FOLDER --use torch=/path/to/venv --use fbgemm=/path/to/venv
+    python -m tests.serving.clean_environments --output FOLDER --index https://download.pytorch.org/whl/cpu
 
-Each environment is a fresh virtual one with what its exports name and nothing else; `--use` takes one that is there.
+Each environment is a fresh virtual one with what its exports name and nothing else; `--use` takes one that is there,
+`--index` is one more index of packages, such as that of PyTorch's builds without CUDA.
 The table's values are compared bit for bit (FBGEMM's inference operator has float16 step sizes: there within one
 rounding of the weight that brings them back), probabilities with those of `predict` within 1e-6.
 """
@@ -106,11 +108,12 @@ def compare(answer: Mapping[str, Any], folder: Path) -> Difference:
     )
 
 
-def environment(name: str, folder: Path) -> Path:
+def environment(name: str, folder: Path, indexes: Sequence[str] = ()) -> Path:
     """A fresh virtual environment with what the exports of that name need; its Python."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "-q", *ENVIRONMENTS[name][0]], check=True)
+    more = [word for index in indexes for word in ("--extra-index-url", index)]
+    subprocess.run([str(python), "-m", "pip", "install", "-q", *more, *ENVIRONMENTS[name][0]], check=True)
     return python
 
 
@@ -119,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="an empty folder")
     parser.add_argument("--use", action="append", default=[], metavar="NAME=VENV", help="an environment that is there")
+    parser.add_argument("--index", action="append", default=[], metavar="URL", help="one more index of packages")
     parser.add_argument("--only", action="append", choices=sorted(ENVIRONMENTS), help="not all of them")
     parser.add_argument("--kind", default="dcn", help="the backbone")
     options = parser.parse_args(arguments)
@@ -127,7 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make(options.output, kind=options.kind)
     wrong = 0
     for name in options.only or ENVIRONMENTS:
-        python = Path(there[name]) / "bin" / "python" if name in there else environment(name, options.output / name)
+        python = (
+            Path(there[name]) / "bin" / "python"
+            if name in there
+            else environment(name, options.output / name, options.index)
+        )
         for to in ENVIRONMENTS[name][1]:
             found = score(python, options.output, to)
             wrong += not found.fits(to)

@@ -13,6 +13,7 @@ from alpt_ref.data.growth import Growth
 from alpt_ref.errors import InputError
 from alpt_ref.tables import EmbeddingTable
 from alpt_ref.tables.growth import fresh_seed, grown_state
+from tests.tolerances import REPLAYED_WEIGHT
 
 D = 4
 BEFORE, FRESH = (3, 2, 4), (2, 0, 3)
@@ -50,7 +51,7 @@ def by_name(sizes: tuple[int, ...]) -> list[tuple[int, int]]:
     ("method", "settings"),
     [(method, {}) for method in GROWABLE]
     + [(method, {"optimizer": "momentum"}) for method in ("fp32", "eco", "lpt")]
-    + [("alpt", {"optimizer": kind}) for kind in ("sgd", "adagrad")]
+    + [("alpt", {"optimizer": kind}) for kind in ("sgd", "adagrad", "dense_adam")]
     + [(method, {"granularity": one}) for method in ("alpt", "lsq", "pact") for one in ("field", "table")],
 )
 def test_old_rows_keep_every_bit_and_all_that_belongs_to_them(method: str, settings: dict[str, Any]) -> None:
@@ -65,7 +66,7 @@ def test_old_rows_keep_every_bit_and_all_that_belongs_to_them(method: str, setti
             assert after[key][place[name]].tobytes() == array[row].tobytes(), (key, name)
     shared = {key for key in before if after[key].shape == before[key].shape}
     assert "updates" in shared
-    assert not any(key.startswith("optimizer.") for key in shared)
+    assert {key for key in shared if key.startswith("optimizer.")} <= {"optimizer.steps", "optimizer.rates"}
     assert any(key.startswith(("step_size", "clip")) for key in shared) == ("granularity" in settings)
     ids = np.array([place[name] for name in names])
     assert new.lookup(ids).tobytes() == old.lookup(np.arange(9)).tobytes()
@@ -88,7 +89,7 @@ def test_fresh_rows_are_those_of_a_table_of_their_own(method: str) -> None:
 def test_fresh_rows_of_a_shared_step_size_are_rounded_on_it() -> None:
     _, new = pair("lpt", Growth.of(BEFORE, FRESH), granularity="field", init_std=0.1)
     state = new.state()
-    state["step_size"] = np.float32([0.001, 0.002, 0.05])
+    state["step_size"] = np.array([0.001, 0.002, 0.05], np.float32)
     new.load_state(state)
     grown = make_table("lpt", 20, D, bits=8, granularity="field", init_std=0.1, seed=3, field_offsets=[0, 5, 7, 20])
     grown.load_state(grown_state(grown, state, Growth.of((5, 2, 7), (0, 0, 6))))
@@ -97,10 +98,14 @@ def test_fresh_rows_of_a_shared_step_size_are_rounded_on_it() -> None:
     assert np.abs(grown.codes()[14:]).max() < 10  # as 0.05 makes them, not 0.001
 
 
-@pytest.mark.parametrize("method", ["fp32", "lpt", "alpt", "eco", "rowmax"])
-def test_training_goes_on_as_if_nothing_had_been_added(method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "optimizer"),
+    [(method, "adam") for method in ("fp32", "lpt", "alpt", "eco", "rowmax")]
+    + [("fp32", "dense_adam"), ("alpt", "dense_adam")],
+)
+def test_training_goes_on_as_if_nothing_had_been_added(method: str, optimizer: str) -> None:
     """To nearest, where no draw depends on a row's number: the old rows of both tables move alike."""
-    settings = {} if method == "fp32" else {"rounding": "dr"}
+    settings = {"optimizer": optimizer} if method == "fp32" else {"optimizer": optimizer, "rounding": "dr"}
     growth = Growth.of(BEFORE, FRESH)
     old, new = pair(method, growth, **settings)
     for number in range(10, 14):
@@ -108,6 +113,28 @@ def test_training_goes_on_as_if_nothing_had_been_added(method: str) -> None:
         step(old, ids, number)
         step(new, growth.moved[ids], number)
     assert new.lookup(growth.moved).tobytes() == old.lookup(np.arange(9)).tobytes()
+
+
+def test_a_fresh_row_of_dense_adam_has_missed_no_move() -> None:
+    """As the row of a table that had it from the start and did not read it: nothing to make up for."""
+    growth = Growth.of(BEFORE, FRESH)
+    old, new = pair("fp32", growth, optimizer="dense_adam")
+    fresh = np.concatenate(growth.fresh)
+    before = new.lookup(fresh)
+    new.settle()
+    assert new.lookup(fresh).tobytes() == before.tobytes()
+    ever = make_table("fp32", 14, D, field_offsets=[0, 5, 7, 14], seed=3, optimizer="dense_adam")
+    state = ever.state()
+    state["weights"][growth.moved] = make_table("fp32", 9, D, seed=3).lookup(np.arange(9))
+    state["weights"][fresh] = before
+    ever.load_state(state)
+    for number in range(3):
+        step(ever, growth.moved[[0, 1, 4, 5, 7, 8, 7]], number)
+    for number in range(5, 8):
+        step(ever, np.concatenate([fresh, growth.moved[:3]]), number)
+        step(new, np.concatenate([fresh, growth.moved[:3]]), number)
+    assert np.allclose(new.lookup(np.arange(14)), ever.lookup(np.arange(14)), rtol=0, atol=REPLAYED_WEIGHT)
+    assert old.n == 9
 
 
 def test_rows_that_leave_are_gone_and_the_others_move_up() -> None:

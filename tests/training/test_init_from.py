@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +148,15 @@ def test_killed_and_resumed_it_has_the_same_bits(first: Path, tmp_path: Path) ->
         def advance(self, amount: int, note: str = "") -> None:
             self.batches += note != ""
 
+    def after(counter: Counter, steps: int) -> bool:
+        return counter.batches >= steps
+
     for steps in (2, 3):
         counter = Counter(enabled=False)
         with pytest.raises(StoppedError):
             train(
                 config, day(2), output=tmp_path / "parts", init_from=first, resume=True,
-                progress=counter, stop=lambda counter=counter, steps=steps: counter.batches >= steps,
+                progress=counter, stop=partial(after, counter, steps),
             )  # fmt: skip
     train(config, day(2), output=tmp_path / "parts", init_from=first, resume=True)
     for file in ("state.safetensors", "checkpoint.json", "vocabulary.safetensors"):

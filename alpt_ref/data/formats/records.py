@@ -81,10 +81,9 @@ def _by_parity(data: bytes, delimiter: str, quote: str, *, final: bool) -> Recor
     quotes = quotes[: np.searchsorted(quotes, size)]
     opening, closing = quotes[::2], quotes[1::2]
     previous, following = text[opening - 1], text[closing + 1]  # the first one's previous is looked at below
-    opens = (previous == ord(delimiter)) | (previous == _LF) | (previous == ord(quote))
     doubled = np.zeros(len(opening), bool)
     doubled[1:] = opening[1:] == closing[:-1] + 1
-    opens &= (previous != ord(quote)) | doubled
+    opens = (previous == ord(delimiter)) | (previous == _LF) | doubled
     opens[opening == 0] = True
     again = np.zeros(len(closing), bool)
     again[:-1] = doubled[1:]

@@ -87,8 +87,8 @@ def text_jobs(
         begun, first = begun[begun.find(b"\n") + 1 :] if b"\n" in begun else b"", 2
 
     def blocks() -> Iterator[bytes]:
-        if begun:
-            yield begun
+        for start in range(0, len(begun), source.chunk_bytes):
+            yield begun[start : start + source.chunk_bytes]
         if broken is None:
             yield from rest
 

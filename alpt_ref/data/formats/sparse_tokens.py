@@ -74,6 +74,8 @@ def whole_texts(texts: Any) -> tuple[NDArray[np.int32], Any]:
     import pyarrow as pa
 
     coded = texts.dictionary_encode()
+    if _all_match(coded.dictionary, "^(0|[1-9][0-9]{0,38})$"):
+        return coded.indices.to_numpy(), coded.dictionary
     place: dict[str | None, int] = {None: -1}
     known = [
         place.setdefault(str(int(text)) if _ID.match(text) else None, len(place) - 1)
@@ -83,11 +85,21 @@ def whole_texts(texts: Any) -> tuple[NDArray[np.int32], Any]:
     return codes, pa.array(list(place)[1:], pa.string())
 
 
+def _all_match(texts: Any, pattern: str) -> bool:
+    """Whether every text is of a form, told without a loop over them."""
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py())
+
+
 def numbers_of(texts: Any) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Numbers as float32, and which of the texts are finite ones."""
     coded = texts.dictionary_encode()
-    distinct = coded.dictionary.to_pylist()
-    found = np.array([float(text) if _NUMBER.match(text) else np.nan for text in distinct], np.float64)
+    if _all_match(coded.dictionary, r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"):
+        found = coded.dictionary.cast("float64").to_numpy()
+    else:
+        distinct = coded.dictionary.to_pylist()
+        found = np.array([float(text) if _NUMBER.match(text) else np.nan for text in distinct], np.float64)
     with np.errstate(over="ignore"):
         narrow = found.astype(np.float32)
     if not len(narrow):

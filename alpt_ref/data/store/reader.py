@@ -148,7 +148,7 @@ def _check_files(folder: Path, files: Any) -> None:
 
 def check_info(folder: Path, info: Mapping[str, Any]) -> None:
     """InputError unless the parts of a manifest's ``info`` that this package reads have the form that it writes."""
-    bad = info.get("bad_rows", {"count": 0, "examples": []})
+    bad, encoding = info.get("bad_rows", {"count": 0, "examples": []}), info.get("encoding", {})
     rules = {
         "bad_rows": isinstance(bad, dict)
         and type(bad.get("count")) is int
@@ -156,7 +156,7 @@ def check_info(folder: Path, info: Mapping[str, Any]) -> None:
         and all(isinstance(row, dict) and {"line", "reason"} <= set(row) for row in bad["examples"])
         and ("rows" not in bad or valid_runs(bad["rows"], bad["count"])),
         "source": isinstance(info.get("source", ""), (dict, str)),
-        "encoding": isinstance(info.get("encoding", {}), dict),
+        "encoding": isinstance(encoding, dict) and isinstance(encoding.get("split", []), list),
         "schema": isinstance(info.get("schema", {}), dict),
         "time": _valid_times(info.get("time", {})),
         **{key: type(info[key]) in (int, float) for key in OPTIMA if key in info},
