@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from alpt_ref._util.check import number
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.data.fields import offsets_of
+from alpt_ref.data.fields import Part, offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.data.growth import Growth
@@ -25,7 +25,9 @@ from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.fit_epochs import is_auto, settled
 from alpt_ref.training.init_from import check_continuable
+from alpt_ref.training.quality import Quality
 from alpt_ref.training.weights import counted_rows, total_weight
 
 _SECTIONS = re.compile(r"\b(model|table|train)\.(?=\w)")
@@ -50,7 +52,9 @@ class Learner:
 
     def continued_config(self, settings: Mapping[str, Any]) -> RunConfig:
         """The configuration of more training with an estimator's present settings; `InputError` for another model."""
-        config = config_of(settings, self.config.train.seed)
+        config = config_of(settled(dict(settings), None), self.config.train.seed)
+        if is_auto(settings["batch_norm"]):
+            config = config.replace("model", batch_norm=self.config.model.batch_norm)
         try:
             check_continuable(self.config, config)
         except InputError as error:
@@ -89,6 +93,10 @@ class Learner:
         if self.unseen is not None:  # so many new values are usual from now on
             grown.unseen = np.maximum(self.unseen, new.shares()).tolist()
         return grown
+
+    def afresh(self) -> Learner:
+        """Another model at the initial values, with the same settings and vocabulary."""
+        return Learner(self.config, self.coders)
 
     def dataset(
         self,
@@ -168,6 +176,14 @@ class Learner:
                 losses.append(total / weight)
         self.engine.dataset = self.blank  # the rows need not live as long as the model
         return losses
+
+    def measured(self, dataset: ClickDataset, part: Part) -> Quality:
+        """Metrics of a part of encoded rows."""
+        self.engine.dataset = dataset
+        with single_threaded_blas():
+            found: Quality = self.engine.evaluate(part)
+        self.engine.dataset = self.blank
+        return found
 
     def logits(self, columns: list[Column]) -> NDArray[np.float64]:
         """Logits of rows, computed in float64 from the float32 weights.

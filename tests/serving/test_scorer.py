@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +106,11 @@ def test_frames_and_ids(made: Path, predicted: Any) -> None:
 def test_frames_of_libraries(library: str, made: Path, predicted: Any) -> None:
     frames = pytest.importorskip(library)
     assert same_bits(Scorer(made / "run").score(frames.DataFrame(DICTS)), predicted)
+
+
+def test_a_pickled_one_is_loaded_again(made: Path, predicted: Any) -> None:
+    again = pickle.loads(pickle.dumps(Scorer(made / "packed")))
+    assert same_bits(again.score(DICTS), predicted)
 
 
 def test_threads_share_one(made: Path, predicted: Any) -> None:
