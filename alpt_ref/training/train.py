@@ -30,7 +30,7 @@ from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, Engine, make_engine
-from alpt_ref.training.init_from import InitFrom, Start, keep_record, start_from
+from alpt_ref.training.init_from import InitFrom, Start, check_output, keep_record, start_from
 from alpt_ref.training.init_from import difference as difference_of_start
 from alpt_ref.training.quality import groups_of
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
@@ -132,6 +132,7 @@ def train(
     _check_options(output, resume, checkpoint_every)
     start = None
     if init_from is not None:
+        check_output(init_from.run if isinstance(init_from, InitFrom) else init_from, output)
         start = start_from(init_from, config, dataset)
         dataset = start.dataset
     require_usable(dataset)

@@ -16,7 +16,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.data.raw import RawClicks
 from alpt_ref.errors import InputError
-from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
+from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, TableConfig, TrainConfig
 from alpt_ref.training.init_from import InitFrom, start_from
 from alpt_ref.training.train import StoppedError, train
@@ -166,6 +166,16 @@ def test_killed_and_resumed_it_has_the_same_bits(first: Path, tmp_path: Path) ->
         train(config, start_from(first, config, day(2)).dataset, output=tmp_path / "parts", resume=True)
     with pytest.raises(InputError, match="another beginning: it went on from another run"):
         train(config, day(2), output=tmp_path / "parts", init_from=InitFrom(first, min_count=2))
+
+
+def test_a_run_of_an_earlier_release_has_no_dense_optimizer_to_go_on_with(first: Path, tmp_path: Path) -> None:
+    content = read_checkpoint(first)
+    kept = {name: array for name, array in content.arrays.items() if not name.startswith("optimizer/")}
+    write_folder(tmp_path / "old" / "state", replace(content, arrays=kept))
+    said: list[str] = []
+    train(tiny(), day(2), init_from=tmp_path / "old", log=said.append)
+    assert "without the dense optimizer's state" in said[-1]
+    assert "ids kept" in said[0]
 
 
 def test_days_in_a_row_and_rows_that_are_given_up(first: Path, tmp_path: Path) -> None:
