@@ -23,7 +23,8 @@ from alpt_ref._util.files import read_json, write_json
 from alpt_ref._util.sealed import digest_of
 from alpt_ref.data.growth import Growth
 from alpt_ref.errors import InputError
-from alpt_ref.tables.growth import grown_state
+from alpt_ref.tables.growth import check_growable, grown_state
+from alpt_ref.tables.make import table_class
 from alpt_ref.training.build import State, split_state
 from alpt_ref.training.checkpoint import FINAL, Checkpoint, read_folder, read_manifest
 from alpt_ref.training.config import RunConfig, canonical
@@ -164,6 +165,7 @@ def start_from(init: InitFrom | str | Path, config: RunConfig, dataset: ClickDat
         translated = dataset
     else:
         translated, growth, age = by_vocabulary(before, vocabulary, dataset, init)
+    check_growable(table_class(config.table.entry), growth)
     manifest = read_manifest(Path(init.run) / FINAL if (Path(init.run) / FINAL).is_dir() else Path(init.run))
     identity = {"files": manifest["files"], "min_count": init.min_count, "evict_after": init.evict_after}
     record = {
