@@ -66,11 +66,18 @@ class Start:
     _before: Checkpoint = field(repr=False)
 
     def load_into(self, engine: Engine) -> None:
-        """Put the state of the run before into an engine made for the new data."""
+        """Put the state of the run before into an engine made for the new data.
+
+        With dense Adam a row moves on by its momentum without being read. What the run before has left of it is
+        dropped, so that a row that no batch holds keeps every bit in this run too.
+        """
         state, own = self._before.arrays, engine.state()
         given = {name: array for name, array in state.items() if name.startswith(("model/", "optimizer/"))}
         table = split_state({k: v for k, v in state.items() if k.startswith("table/")}, ("table",))["table"]
         grown: State = {f"table/{name}": array for name, array in grown_state(engine.table, table, self.growth).items()}
+        for steps in [name for name in grown if name.endswith("optimizer.steps")]:
+            first = steps.replace(".steps", ".first")
+            grown[first] = np.zeros_like(grown[first])
         rest = ("statistics/",) if self.keeps_optimizer else ("statistics/", "optimizer/")
         kept = {name: array for name, array in own.items() if name.startswith(rest)}
         engine.load_state(grown | given | kept)

@@ -94,6 +94,23 @@ def test_rows_without_a_training_row_keep_every_bit_and_new_ids_are_admitted_by_
     assert after.meta["init_from"]["added"] == [sum(name[0] == field for name in admitted) for field in range(3)]
 
 
+@pytest.mark.parametrize("method", ["fp32", "alpt"])
+def test_rows_that_no_batch_holds_stay_where_adam_moves_every_row_too(method: str, tmp_path: Path) -> None:
+    config = tiny({"method": method, "optimizer": "dense_adam"}, epochs=2)
+    train(config, day(1, vocabulary="train"), output=tmp_path / "1")
+    before = read_checkpoint(tmp_path / "1")
+    assert np.abs(before.arrays["table/optimizer.first"]).max() > 0  # momentum is left
+    train(config, day(2), output=tmp_path / "2", init_from=tmp_path / "1")
+    old, new = rows_of(before), rows_of(read_checkpoint(tmp_path / "2"))
+    data, split = raw_day(2), day(2).split
+    held = {(field, data.categories[field][code]) for row in data.codes[split == 0] for field, code in enumerate(row)}
+    untouched = [name for name in old if name not in held and name[1] is not None]
+    assert len(untouched) > 20
+    for name in untouched:
+        for key in old[name].keys() & {"weights", "packed", "step_size"}:
+            assert new[name][key] == old[name][key]
+
+
 def test_the_new_run_begins_with_all_that_the_old_one_left(first: Path) -> None:
     from alpt_ref.training.engine import make_engine
 
