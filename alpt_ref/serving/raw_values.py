@@ -122,8 +122,12 @@ class RowEncoder:
         if lacking:
             return f"row {number} lacks column {lacking[0]!r}; give None where a value is missing"
         for field, _, edges in encoder.fields:
+            held = row[field["column"]]
+            if field["kind"] != "multi" and hasattr(held, "__len__") and not isinstance(held, (str, bytes)):
+                what = f"holds a {type(held).__name__} where its field has one value"
+                return f"row {number}, column {field['column']!r} {what}; several rows are a list of dicts or a frame"
             try:
-                parts = encoder.parts(field, row[field["column"]])
+                parts = encoder.parts(field, held)
                 texts = [encoder.category(field, edges, value) for value in parts]
                 if (count := sum(map(bool, texts))) > field["max_values"]:
                     raise ValueError(f"{count} values, the schema allows {field['max_values']} (max_values)")

@@ -42,7 +42,7 @@ def labels_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.uint8]:
     unknown = ~(clicks | (y == classes[0]))
     if unknown.any():
         raise InputError(f"y must hold labels of classes {classes.tolist()} only, got {y[unknown][0]!r}")
-    return clicks.astype(np.uint8)
+    return np.asarray(clicks, np.uint8)
 
 
 def as_array(table: Any) -> Any:

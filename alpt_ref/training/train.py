@@ -196,7 +196,7 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResul
         result = trainer.run()
     except DivergedError as error:
         error.state, error.history = served(trainer.last_good), tuple(trainer.history)
-        kept = trainer.final(trainer.last_good, len(error.history), finished=False)
+        kept = trainer.final(error.state, len(error.history), finished=False)
         checkpoint.write_folder(folder / LAST_GOOD, kept)
         raise
     checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
@@ -225,9 +225,9 @@ def _claim(folder: Path, config: RunConfig, dataset: ClickDataset, start: Start 
         there = load_own_toml(marker)
         longer = more_epochs(there, config)
         if config_hash(there) != config_hash(config) and not (longer and resume):
-            hint = "; --resume goes on with it" if longer else ""
+            hint = ", which --resume goes on with" if longer else ""
             changed = _changed(canonical(there), canonical(config))
-            return f"another configuration ({marker.name} differs: {changed}{hint})"
+            return f"another configuration ({marker.name} differs: {changed}){hint}"
         if other := difference_of_start(folder, start):
             return other
         stored = read_json(folder / "result.json")

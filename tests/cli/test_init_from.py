@@ -44,7 +44,7 @@ def test_a_run_goes_on_by_its_own_schema_vocabulary_and_settings(run: Caller, tm
     assert after.config.train.seed == 3
     assert after.config.table == before.config.table
     refused = run(*again, "--set", "train.epochs=3")
-    assert "train.epochs is 1 there and 3 here; --resume goes on with it" in refused.err
+    assert "train.epochs is 1 there and 3 here), which --resume goes on with" in refused.err
     longer = run(*again, "--set", "train.epochs=3", "--resume")
     assert longer.status == 0, longer.err
     assert len(read_checkpoint("two").meta["history"]) == 3

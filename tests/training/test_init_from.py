@@ -258,7 +258,7 @@ def test_more_epochs_give_the_bits_of_a_run_that_was_asked_for_them_at_once(
     data = day(1)
     train(tiny(**training, epochs=4), data, output=tmp_path / "whole")
     train(tiny(**training, epochs=2), data, output=tmp_path / "parts")
-    with pytest.raises(InputError, match=r"train\.epochs is 2 there and 4 here; --resume goes on with it"):
+    with pytest.raises(InputError, match=r"train\.epochs is 2 there and 4 here\), which --resume goes on with"):
         train(tiny(**training, epochs=4), data, output=tmp_path / "parts")
     said: list[str] = []
     result = train(tiny(**training, epochs=4), data, output=tmp_path / "parts", resume=True, log=said.append)
