@@ -81,6 +81,7 @@ class Start:
         rest = ("statistics/",) if self.keeps_optimizer else ("statistics/", "optimizer/")
         kept = {name: array for name, array in own.items() if name.startswith(rest)}
         engine.load_state(grown | given | kept)
+        engine.table.rest()  # what the new rows never name keeps every bit, under dense Adam too
 
     def __str__(self) -> str:
         """What was kept, added and given up, in words."""
