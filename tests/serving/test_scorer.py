@@ -124,6 +124,7 @@ def test_threads_share_one(made: Path, predicted: Any) -> None:
     [
         ({"I1": 1}, "row 0 lacks column 'I2'; give None where a value is missing"),
         ([DICTS[0], {**DICTS[1], "I3": "many"}], "row 1, column 'I3': 'many' is no finite number"),
+        ({**DICTS[0], "C3": ["a"]}, r"row 0, column 'C3': \['a'\] is no single value"),
         ([DICTS[0], 7], "row 1 must be a mapping from column to value, got int"),
         (pa.table({"I1": [1]}), r"Table \(pyarrow\) lacks columns 'I2', 'I3', 'I4', 'I5', 'I6', which the model reads"),
         (pa.table({name: pa.array([], pa.string()) for name in COLUMNS}), "the frame has no rows"),

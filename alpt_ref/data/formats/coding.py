@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.canonical import is_text, log_text, refusal, texts_of
+from alpt_ref.data.canonical import is_bytes, is_text, log_text, refusal, texts_of
 from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.formats.moments import calendar_texts, times_of
 from alpt_ref.data.schema import Schema
@@ -63,7 +63,7 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
         raise InputError(refusal(str(held), "text", False))
     if pa.types.is_dictionary(held):
         used = array.indices.dictionary_encode(null_encoding="encode")
-        indices, values = used.indices, array.dictionary.take(used.dictionary)
+        indices, values = used.indices, entries_of(array).take(used.dictionary)
         once = values.dictionary_encode(null_encoding="encode")  # Arrow allows a value twice
         if len(once.dictionary) < len(values):
             indices, values = once.indices.take(indices), once.dictionary
@@ -83,6 +83,15 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
         if pc.any(absent).as_py():
             values = pc.if_else(absent, pa.scalar(None, values.type), values)
     return Column(indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), values)
+
+
+def entries_of(array: Any) -> Any:
+    """The dictionary of an array; polars' categories are string views, which Arrow does not take from."""
+    import pyarrow as pa
+
+    entries = array.dictionary
+    views = is_text(entries.type) and entries.type not in (pa.string(), pa.large_string())
+    return large_texts(entries) if views else entries
 
 
 def large_texts(array: Any) -> Any:
@@ -162,7 +171,7 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
 
     types = pa.types
     if types.is_dictionary(array.type):
-        array = array.dictionary.take(array.indices)
+        array = entries_of(array).take(array.indices)
     if types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
     view = getattr(types, "is_list_view", lambda held: False), getattr(types, "is_large_list_view", lambda held: False)
@@ -172,6 +181,8 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
         lists = array
     elif is_text(array.type):
         lists = pc.split_pattern(large_texts(array), separator)
+    elif is_bytes(array.type):  # texts of writers that do not say so
+        lists = pc.split_pattern(array.cast(pa.large_binary()), separator)
     else:  # one value a row
         return np.ones(len(array), np.int64), array
     return pc.list_value_length(lists).fill_null(0).to_numpy().astype(np.int64), pc.list_flatten(lists)
@@ -200,12 +211,12 @@ def _label(schema: Schema, text: str) -> int:
 
 
 def weights_of(column: Column) -> NDArray[np.float32]:
-    """Weights, -1 where there is none that is finite and not negative."""
+    """Weights, -1 where there is none that is finite and not negative, or that float32 makes infinity or 0."""
     texts = texts_of(column.values, "number")
     numbers = np.array([float(text) if text else -1 for text in texts], np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         weights = numbers.astype(np.float32)
-    weights[~np.isfinite(weights) | (numbers < 0)] = -1
+    weights[~np.isfinite(weights) | (numbers < 0) | ((weights == 0) & (numbers > 0))] = -1  # weight 0 is no row
     return weights[column.indices] if len(weights) else np.zeros(0, np.float32)
 
 
