@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,8 @@ from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.tables.base import EmbeddingTable
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import DivergedError
-from alpt_ref.training.estimator_input import as_array, known_classes
+from alpt_ref.training.estimator_input import as_array, known_classes, labels_of
+from alpt_ref.training.fit_epochs import choose, is_auto, settled
 from alpt_ref.training.fit_weights import WeightedRows, counted, refuse_balanced, row_weights
 from alpt_ref.training.learner import Learner, config_of
 
@@ -41,17 +43,14 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     method : {"alpt", "lpt", "fp32"} or another table method
         How the table is held: codes with learned or fixed step sizes, or float32.
     bits : {2, 4, 8, 16}
-    rounding : {"sr", "dr"}
-        Stochastic or nearest.
+    rounding : {"sr", "dr"}, stochastic or nearest
     model : {"dcn", "dnn", "deepfm", "fm", "logistic"}
     dim : int
         Embedding dimension; for deepfm and fm the number of factors; logistic has no use for it.
-    hidden : sequence of int
-        Widths of the MLP's layers (dcn, dnn, deepfm).
-    cross_layers : int
-        Of dcn.
-    batch_norm : bool
-        In the MLP.
+    hidden : sequence of int, the widths of the MLP's layers (dcn, dnn, deepfm)
+    cross_layers : int, of dcn
+    batch_norm : bool or "auto"
+        In the MLP; "auto": from 20,000 rows (of the first call) on, below it hurts.
     lr : float
         Learning rate of table (lazy Adam) and dense part (Adam).
     step_lr : float
@@ -62,8 +61,12 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Initial embeddings are N(0, init_std²).
     init_step : "lsq" or float
         Initial step size: from the initial embeddings, or a number.
-    epochs : int
-        Passes of `fit`; `partial_fit` makes one. Click models overfit early: on much data one to three are enough.
+    epochs : int or "auto"
+        Passes of `fit`; `partial_fit` makes one. "auto": as many, up to 50, as make the logloss on a held-out share of
+        the rows least, then as many from the start on all rows; 5 where fewer than 10 rows of a label would be held
+        out; one with `warm_start`.
+    validation_fraction : float
+        That share.
     batch_size : int
     min_count : int
         Categories seen less often share the out-of-vocabulary row.
@@ -76,19 +79,18 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         `fit` goes on from the former fit: `epochs` more passes over the given rows, as `partial_fit` makes one.
     update_rate : float
         Factor on the learning rates of passes after a `fit` (`partial_fit`, `warm_start`).
-    verbose : bool
-        Show progress on stderr.
+    verbose : bool, shows progress on stderr
 
     Attributes
     ----------
-    classes_ : array (2,)
-        The two labels, ascending; probabilities of the second are those of a click.
-    n_features_in_, feature_names_in_
-        As everywhere in scikit-learn.
+    classes_ : array (2,), ascending; probabilities of the second label are those of a click
+    n_features_in_, feature_names_in_, as everywhere in scikit-learn
     table_ : EmbeddingTable
         With `codes`, `step_size` and `nbytes`.
     loss_curve_ : list of float
         Mean training logloss of every pass, in nats.
+    validation_curve_ : list of float or None
+        Held-out logloss after each pass that was tried; None where nothing was held out.
 
     Examples
     --------
@@ -102,14 +104,16 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     classes_: NDArray[Any]
     loss_curve_: list[float]
+    validation_curve_: list[float] | None
     _learner: Learner
 
     def __init__(
         self, method: str = "alpt", *, bits: int = 8, rounding: str = "sr", model: str = "dcn", dim: int = 16,
-        hidden: Any = (64, 32), cross_layers: int = 3, batch_norm: bool = True, lr: float = 1e-3,
+        hidden: Any = (64, 32), cross_layers: int = 3, batch_norm: Any = "auto", lr: float = 1e-3,
         step_lr: float = 2e-5, weight_decay: float = 0.0, init_std: float = 0.003, init_step: float | str = "lsq",
-        epochs: int = 5, batch_size: int = 128, min_count: int = 1, bins: int = 32, class_weight: Any = None,
-        random_state: Any = None, warm_start: bool = False, update_rate: float = 0.3, verbose: bool = False,
+        epochs: Any = "auto", validation_fraction: float = 0.1, batch_size: int = 128, min_count: int = 1,
+        bins: int = 32, class_weight: Any = None, random_state: Any = None, warm_start: bool = False,
+        update_rate: float = 0.3, verbose: bool = False,
     ) -> None:  # fmt: skip
         self.method = method
         self.bits = bits
@@ -125,6 +129,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.init_std = init_std
         self.init_step = init_step
         self.epochs = epochs
+        self.validation_fraction = validation_fraction
         self.batch_size = batch_size
         self.min_count = min_count
         self.bins = bins
@@ -162,7 +167,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(classes) != 2:
             raise InputError(f"y must have two classes, got 1 class: {classes.tolist()[0]!r}")
         learner = self._new_learner(rows.columns)
-        self._train(learner, rows, classes, learner.config.train.epochs)
+        self._train(learner, rows, classes, None if is_auto(self.epochs) else learner.config.train.epochs)
         learner.fitted = True
         return self
 
@@ -178,12 +183,10 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight
             As for `fit`; y may have one label only.
         classes : array (2,)
             The two labels; needed in the first call.
-        sample_weight : array (rows,), optional
-            As for `fit`.
 
         Raises
         ------
@@ -265,30 +268,33 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _new_learner(self, columns: list[Column]) -> Learner:
         bins, min_count = whole_number("bins", self.bins, 2), whole_number("min_count", self.min_count, 1)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        config = config_of(self.get_params(deep=False), seed)
+        config = config_of(settled(self.get_params(deep=False), len(columns[0])), seed)
         names = getattr(self, "feature_names_in_", range(len(columns)))
         named = zip([f"column {name!r} of X" for name in names], columns, strict=True)
         return Learner(config, [ColumnCoder.of(*one, bins=bins, min_count=min_count) for one in named])
 
     def _train(
-        self, learner: Learner, rows: WeightedRows, classes: NDArray[Any], epochs: int, config: RunConfig | None = None
-    ) -> Self:
-        clicks = rows.y == classes[1]
-        unknown = ~(clicks | (rows.y == classes[0]))
-        if unknown.any():
-            raise InputError(f"y must hold labels of classes {classes.tolist()} only, got {rows.y[unknown][0]!r}")
+        self, learner: Learner, rows: WeightedRows, classes: NDArray[Any], epochs: int | None,
+        config: RunConfig | None = None,
+    ) -> Self:  # fmt: skip
+        """Pass over the rows `epochs` times; with None as often as held-out rows say."""
+        labels = labels_of(rows.y, classes)
         weights = row_weights(rows, self.class_weight, classes)
         fresh = learner is not vars(self).get("_learner")
         if not fresh:
             learner = learner.grown(rows.columns, whole_number("min_count", self.min_count, 1), config)
-        dataset = learner.dataset(learner.encode(rows.columns), clicks.astype(np.uint8), weights)
+        dataset = learner.dataset(learner.encode(rows.columns), labels, weights)
+        shown = partial(Progress, enabled=bool(self.verbose))
         try:
+            passes = choose(learner.afresh, dataset, self.validation_fraction, shown, epochs)
             factor = learner.update_factor(len(rows.y), self.update_rate)
-            losses = learner.train(dataset, epochs, Progress(enabled=bool(self.verbose)), factor)
+            losses = learner.train(dataset, passes.count, shown(), factor)
         except DivergedError as error:
             if not fresh:
                 del self._learner
             raise TrainingError(f"training diverged at step {error.step}: {error.__cause__}; lower lr") from None
         self._learner, self.classes_ = learner, classes
         self.loss_curve_ = losses if fresh else self.loss_curve_ + losses
+        if fresh:
+            self.validation_curve_ = passes.curve
         return self

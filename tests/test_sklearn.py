@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import pickle
 import subprocess
@@ -12,9 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alpt_ref._util.progress import Progress
 from alpt_ref.data.formats.categories import CategoryWarning
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels import jit as _jit
+from alpt_ref.training.fit_epochs import held_out, settled
+from alpt_ref.training.metrics import logloss
+from alpt_ref.training.recipe import FEW
 
 pytest.importorskip("sklearn")
 
@@ -36,7 +41,11 @@ def expected_failures(estimator: CTRClassifier) -> dict[str, str]:
 
 
 @parametrize_with_checks(
-    [CTRClassifier(), CTRClassifier("fp32", model="logistic", lr=0.1), CTRClassifier("lpt", model="deepfm", lr=0.01)],
+    [
+        CTRClassifier(),
+        CTRClassifier("fp32", model="logistic", lr=0.1),
+        CTRClassifier("lpt", model="deepfm", lr=0.01, epochs=3, batch_norm=True),
+    ],
     expected_failed_checks=expected_failures,
 )
 def test_scikit_learn_finds_no_fault(estimator: Any, check: Any) -> None:
@@ -218,6 +227,19 @@ def test_passes_after_a_fit_are_at_the_update_rate_and_less_in_a_small_call() ->
         clf.set_params(update_rate=-1.0).partial_fit(X, y)
 
 
+def test_new_values_are_usual_after_an_update_and_another_spelling_is_named() -> None:
+    X, y = rows()
+    clf = quick().fit(X, y)
+    days = [[[f"{first} of {day}", second, third] for first, second, third in X] for day in (2, 3)]
+    with pytest.warns(CategoryWarning, match="100 % of the values of column 0 of X are unknown"):
+        clf.predict(days[0])
+    clf.partial_fit(days[0], y)  # no word: new ids are what a new day brings
+    clf.predict(days[1])
+    as_text = [[first, str(second), third] for first, second, third in X]
+    with pytest.warns(CategoryWarning, match="column 1 of X are unknown .* of another type; convert the column"):
+        clf.partial_fit(as_text, y)
+
+
 def test_warm_start_goes_on_for_some_more_epochs() -> None:
     X, y = rows()
     more, labels = rows(300, seed=1)
@@ -331,3 +353,70 @@ def test_without_scikit_learn_the_package_imports_and_says_what_is_missing() -> 
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("CTRClassifier needs scikit-learn 1.6 or later")
     assert "): pip install 'scikit-learn>=" in result.stdout
+
+
+# --- how many passes --------------------------------------------------------------------------------------------------
+
+
+def test_the_passes_are_those_that_held_out_rows_say() -> None:
+    X, y = rows(900)
+    clf = CTRClassifier("fp32", dim=4, hidden=(8,), lr=0.03, random_state=3).fit(X, y)
+    curve = clf.validation_curve_
+    assert curve is not None
+    best = int(np.argmin(curve))
+    assert len(curve) == best + 1 + 2  # two without a better one
+    assert len(clf.loss_curve_) == best + 1
+    same = CTRClassifier("fp32", dim=4, hidden=(8,), lr=0.03, random_state=3, epochs=best + 1, batch_norm=False)
+    assert np.array_equal(same.fit(X, y).decision_function(X), clf.decision_function(X))  # fitted on all rows
+    assert same.validation_curve_ is None
+
+
+def test_the_held_out_logloss_is_that_of_a_model_that_has_not_seen_the_rows() -> None:
+    X, y = rows(900)
+    clf = CTRClassifier("fp32", dim=4, hidden=(8,), random_state=3, validation_fraction=0.25).fit(X, y)
+    seed = clf._learner.config.train.seed
+    held = held_out(y.astype(np.uint8), 0.25, seed)
+    assert held is not None
+    assert [round(0.25 * (y == label).sum()) for label in (False, True)] == [
+        (held & (y == label)).sum() for label in (False, True)
+    ]
+    encoded = clf._learner.dataset(clf._learner.encode(clf._columns(X, reset=False)), y.astype(np.uint8))
+    other = clf._learner.afresh()
+    other.train(dataclasses.replace(encoded, split=held.astype(np.uint8)), 1, Progress(enabled=False))
+    p = 1 / (1 + np.exp(-other.logits([column[held] for column in clf._columns(X, reset=False)])))
+    assert clf.validation_curve_ is not None
+    assert clf.validation_curve_[0] == pytest.approx(logloss(y[held], p), rel=1e-5)
+
+
+def test_few_rows_get_a_fixed_number_of_passes_and_batch_norm_comes_with_many() -> None:
+    X, y = rows(60)
+    few = CTRClassifier(dim=2, hidden=(4,), random_state=0).fit(X, y)
+    assert (few.validation_curve_, len(few.loss_curve_)) == (None, 5)
+    assert settled({"epochs": "auto", "batch_norm": "auto"}, FEW - 1)["batch_norm"] is False
+    assert settled({"epochs": "auto", "batch_norm": "auto"}, FEW)["batch_norm"] is True
+    assert settled({"epochs": 3, "batch_norm": True}, 10) == {"epochs": 3, "batch_norm": True}
+
+
+def test_parts_and_a_warm_start_make_one_pass_with_the_former_model() -> None:
+    X, y = rows(900)
+    warm = CTRClassifier("fp32", dim=2, hidden=(4,), random_state=0, warm_start=True).fit(X, y)
+    done = len(warm.loss_curve_)
+    assert len(warm.fit(X, y).loss_curve_) == done + 1
+    assert warm._learner.config.model.batch_norm is False
+    parts = CTRClassifier("fp32", dim=2, hidden=(4,), random_state=0)
+    assert len(parts.partial_fit(X, y, classes=[False, True]).loss_curve_) == 1
+    assert parts._learner.config.model.batch_norm is False
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": "many"}, "epochs must be a whole number of at least 1, or 'auto', got 'many'"),
+        ({"batch_norm": "on"}, "batch_norm must be True or False, or 'auto', got 'on'"),
+        ({"validation_fraction": 1.0}, r"validation_fraction must be a number above 0 and below 1, got 1\.0"),
+    ],
+)
+def test_settings_of_the_passes_that_mean_nothing(settings: Any, message: str) -> None:
+    X, y = rows(200)
+    with pytest.raises(InputError, match=message):
+        CTRClassifier(dim=2, hidden=(4,), **settings).fit(X, y)

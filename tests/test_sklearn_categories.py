@@ -118,7 +118,7 @@ def test_a_column_of_numbers_and_their_texts_is_warned_about() -> None:
 def test_a_batch_of_one_row_teaches_batch_norm_nothing() -> None:
     table = tables()["tuples"]
     with pytest.raises(InputError, match="batch_size must be at least 2 with batch_norm, got 1"):
-        small(batch_size=1).fit(table, Y)
+        small(batch_size=1, batch_norm=True).fit(table, Y)
     small(batch_size=1, batch_norm=False, epochs=1).fit(table[:40], Y[:40])
     with pytest.warns(AlptWarning, match="batch_size 57 leaves one row for the last batch of 400 rows"):
-        small(batch_size=57, epochs=1).fit(table, Y)
+        small(batch_size=57, epochs=1, batch_norm=True).fit(table, Y)

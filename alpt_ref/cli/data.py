@@ -75,7 +75,7 @@ def schema(files: tuple[str, ...], output: str | None, quiet: bool) -> None:
     from alpt_ref.cli.data_options import raw_files
     from alpt_ref.data.schema_guess import guess_schema
 
-    named = raw_files("input", files)
+    named = raw_files("", files)
     path = None if output is None else check_output_file(output, inputs=map(Path, files), endings=(".toml",))
     guessed = guess_schema(named)
     if path is None:

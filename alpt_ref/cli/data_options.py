@@ -193,12 +193,17 @@ def shares_of(text: str) -> tuple[int, ...]:
 
 
 def raw_files(option: str, names: Sequence[str]) -> str | tuple[str, ...]:
-    """The names given for raw files, one as it stands; `InputError` at once where one of them is no file."""
+    """The names given for raw files, one as it stands; `InputError` at once where one of them is no file.
+
+    `option` is how they were named; empty: without one.
+    """
     from alpt_ref.data.formats.sources import list_files
 
     try:
         list_files(names)
     except InputError as error:
         said = str(error)
+        if not option:
+            raise
         raise InputError(f"--{option} {said[5:]}" if said.startswith("file ") else f"--{option}: {said}") from None
     return names[0] if len(names) == 1 else tuple(names)

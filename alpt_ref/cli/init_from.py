@@ -36,7 +36,7 @@ init_options = stack(
 )
 
 
-def continued_config(run: str, options: dict[str, Any]) -> RunConfig:
+def continued_config(run: str, output: str | None, options: dict[str, Any]) -> RunConfig:
     """The configuration of a run that goes on: that of `run`, with the new rows and changed settings of ``train``.
 
     Raises
@@ -45,8 +45,9 @@ def continued_config(run: str, options: dict[str, Any]) -> RunConfig:
         The options ask for something that comes from the run, or name no rows.
     """
     from alpt_ref.data.schema import shipped_schemas
-    from alpt_ref.training.init_from import check_continuable, run_to_continue
+    from alpt_ref.training.init_from import check_continuable, check_output, run_to_continue
 
+    check_output(run, output)
     for option, name in (("--config", "config_file"), ("--preset", "preset"), ("--schema", "schema")):
         if options.get(name) is not None:
             raise InputError(f"{option} must be left out with --init-from: what it says comes from the run")
@@ -78,7 +79,8 @@ def _read_as_there(run: str, before: Checkpoint) -> dict[str, Any]:
 def load_rows(config: RunConfig, run: str, *, progress: Progress) -> ClickDataset:
     """The new rows, read by the run's schema where it has one."""
     from alpt_ref.data.schema import Schema
-    from alpt_ref.training.init_from import run_to_continue, schema_of_run
+    from alpt_ref.training.init_from import run_to_continue
+    from alpt_ref.training.new_ids import schema_of_run
     from alpt_ref.training.sources import load_to_continue
 
     plain = schema_of_run(run_to_continue(run)) if config.data.source == "files" else None

@@ -85,7 +85,7 @@ def train_command(
     if evict_after is not None and init_from is None:
         raise click.UsageError("--evict-after needs a run to go on from; name it with --init-from")
     named = named_settings(options) if init_from is None else None
-    config = make_config(options) if init_from is None else continued_config(init_from, options)
+    config = make_config(options) if init_from is None else continued_config(init_from, output, options)
     if seed is not None:
         config = config.replace("train", seed=seed)
     if config.data.folds:

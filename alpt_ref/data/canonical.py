@@ -66,7 +66,6 @@ def float_text(value: float) -> str | None:
     return str(int(value)) if value == int(value) else repr(value)
 
 
-@functools.lru_cache(1 << 18)
 def log_text(number: str) -> str:
     """Category of a canonical number under Criteo's convention: floor(ln(x)²) above 2, else the whole part.
 
@@ -79,6 +78,13 @@ def log_text(number: str) -> str:
         return ""
     value = int(number) if number.removeprefix("-").isdigit() else float(number)
     return str(math.floor(math.log(value) ** 2) if value > 2 else int(value))
+
+
+@functools.lru_cache(1 << 18)
+def log_of(text: str) -> str | None:
+    """`log_text` of a number that is written as a text; None where it is none."""
+    number = number_text(text)
+    return None if number is None else log_text(number)
 
 
 def value_text(value: Any, kind: str) -> str | None:

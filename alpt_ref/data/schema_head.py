@@ -155,9 +155,10 @@ def _delimiter(path: Any, lines: Sequence[str]) -> str:
     """The candidate that cuts the lines into the same number of columns, above one; of several the most columns."""
     found = []
     for delimiter in (*DELIMITERS, " "):
-        width, times = Counter(len(cells(line, delimiter)) for line in lines[:1000]).most_common(1)[0]
-        if width > 1 and times >= 0.9 * len(lines[:1000]):
-            found.append((round(times / len(lines[:1000]), 2), delimiter != " ", width, delimiter))
+        rows = _rows(lines[:1000], delimiter)
+        width, times = Counter(map(len, rows)).most_common(1)[0]
+        if width > 1 and times >= 0.9 * len(rows):
+            found.append((round(times / len(rows), 2), delimiter != " ", width, delimiter))
     if not found:
         raise InputError(
             f"{path} shows no delimiter: neither tab, comma, semicolon, bar nor blank cuts its lines into the same "

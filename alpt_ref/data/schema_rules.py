@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alpt_ref.data.schema_head import HEAD_ROWS, NUMBER, Sample
@@ -121,10 +122,12 @@ def guess_column(sample: Sample, rows: int) -> Guess:
     kind = sample.kind if sample.kind != "text" else _kind_of(distinct)
     timed = _time(sample, name, kind, distinct)
     if timed is not None:
-        return timed
+        lost = len(sample.values) - len(values)
+        why = f"{timed.why}; missing in {lost:,} of these rows, which --split time cannot place" if lost else timed.why
+        return replace(timed, why=why)
     if len(distinct) == 1 and 1 < rows < HEAD_ROWS and len(values) == rows:
         return Guess("out", f"the same value in every row, {values[0][:40]!r}: the model could not learn from it")
-    if name in _WEIGHTS and kind in ("int", "float") and not any(value.startswith("-") for value in distinct):
+    if name in _WEIGHTS and len(values) == rows and kind in ("int", "float") and min(map(float, distinct)) >= 0:
         return Guess("weight", "by its name")
     if kind == "list":
         most = max(value.count("\n") + 1 for value in values)
@@ -149,7 +152,7 @@ def guess_column(sample: Sample, rows: int) -> Guess:
 def _kind_of(distinct: set[str]) -> str:
     if all(_WHOLE.match(value) for value in distinct):
         return "int"
-    return "float" if all(NUMBER.match(value) for value in distinct) else "text"
+    return "float" if all(NUMBER.match(value) and math.isfinite(float(value)) for value in distinct) else "text"
 
 
 def _whole(name: str, distinct: set[str], rows: int, many: str, typed: str) -> Guess:

@@ -1,6 +1,8 @@
 """Export and serving: a trained or imported table for other runtimes, one file per format.
 
-A new format is a file with `FILES` (or a rule for them) and `write`, and an entry in `FORMATS`.
+A new format is a file with `FILES` (or a rule for them) and `write`, and an entry in `FORMATS`; what its export holds
+besides the table is in `complete`, its PyTorch lookup, if it has one, in `backbone.LOOKUPS`, how `Scorer` reads it back
+in `exported`.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _readme(source: ExportSource, to: str, facts: Mapping[str, Any]) -> str:
     lines = [
         f"# Click model exported by alpt_ref --to {to}",
         "",
-        f"Table of {table.n:,} rows of {table.d} in {width}: {facts['values']}. {held[0].upper()}{held[1:]}.",
+        f"Table of {table.n:,} rows of {table.d} in {width}; values: {facts['values']}. {held[0].upper()}{held[1:]}.",
         "",
         _USES[to],
     ]
@@ -125,6 +125,7 @@ def _readme(source: ExportSource, to: str, facts: Mapping[str, Any]) -> str:
         if source.slots is not None:
             first, call = "ids, values = Encoder().encode(row)", call.replace("[ids]", "[ids], [values]", 1)
             if to == "onnx":
-                call = call.replace("[ids], [values]}", '[ids], "values": np.float32([values])}')
+                call = call.replace("[ids], [values]}", '[ids], "values": numpy.float32([values])}')
+                call = f"import numpy\n{call}"
         lines += ["", "```python", "from encode import Encoder", "", first, call, "```"]
     return "\n".join(lines) + "\n"

@@ -41,6 +41,12 @@ def is_export(folder: Path) -> bool:
     return (folder / MARKER).is_file()
 
 
+def holds_codes(folder: Path) -> bool:
+    """Whether the folder is an export with its backbone whose table has the run's own codes and step sizes."""
+    marker: Any = read_json(folder / MARKER)
+    return isinstance(marker, dict) and bool(marker.get("model")) and marker.get("to") in ("safetensors", "torch")
+
+
 def read(folder: Path) -> Exported:
     """The model in an export, every checksum verified.
 
@@ -54,10 +60,11 @@ def read(folder: Path) -> Exported:
         raise InputError(f"the export in {folder} lacks the backbone; name a run, a packed run or another export")
     try:
         names, sizes = tuple(map(str, marker["fields"])), tuple(map(int, marker["field_sizes"]))
+        slots = tuple(map(int, marker["slots"])) if marker.get("slots") else None
         to, lacks, files = str(marker["to"]), tuple(map(str, marker["lacks"])), marker["files"]
         encoding = _encoding(folder, sizes) if vocabulary_file.FILE in files else (None, None)
         if to == "onnx":
-            table, dense, forward = _stand_in(marker), {}, _session(folder, marker)
+            table, dense, forward = _stand_in(marker), {}, _session(folder, slots)
         else:
             stored = _tensors(verified(folder, backbone.FILE))
             table, forward = _READERS[to](folder, stored), None
@@ -67,7 +74,6 @@ def read(folder: Path) -> Exported:
             raise
         raise InputError(f"the export in {folder} is damaged ({error}); write it again") from None
     vocabulary, schema = encoding
-    slots = tuple(map(int, marker["slots"])) if marker.get("slots") else None
     source = ExportSource(table, str(marker["model"]), dense, names, sizes, vocabulary, schema, slots, lacks)
     return Exported(source, forward)
 
@@ -144,7 +150,7 @@ def _stand_in(marker: Mapping[str, Any]) -> ServingTable:
     return ServingTable(d, FLOAT_BITS, np.broadcast_to(np.zeros(1, np.float32), (n, d)))
 
 
-def _session(folder: Path, marker: Mapping[str, Any]) -> Forward:
+def _session(folder: Path, slots: tuple[int, ...] | None) -> Forward:
     """Logits by ONNX Runtime."""
     try:
         import onnxruntime  # type: ignore[import-untyped,unused-ignore]
@@ -155,6 +161,7 @@ def _session(folder: Path, marker: Mapping[str, Any]) -> Forward:
     session = onnxruntime.InferenceSession(str(folder / onnx.MODEL), providers=["CPUExecutionProvider"])
 
     def forward(rows: Rows) -> NDArray[np.float32]:
+        rows = rows if slots is None else rows.widened(slots)
         values = {} if rows.values is None else {"values": rows.values}
         found: NDArray[np.float32] = session.run(["logits"], {"ids": rows.ids, **values})[0]
         return found

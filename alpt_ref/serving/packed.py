@@ -24,6 +24,7 @@ from alpt_ref._version import __version__
 from alpt_ref.errors import InputError
 from alpt_ref.serving.raw_rows import vocabulary_of
 from alpt_ref.serving.source import serving_table
+from alpt_ref.serving.vocabulary_file import kind_of
 from alpt_ref.training.checkpoint import PACKED, Checkpoint, read_checkpoint
 from alpt_ref.training.config_io import from_file, require_own_names
 
@@ -69,7 +70,7 @@ def pack(run: str | Path, output: str | Path) -> dict[str, Any]:
     >>> data = synthetic_clicks(rows=1000, fields=3, features=60, seed=1)
     >>> result = train(config, data, output=folder / "run")
     >>> sorted(pack(folder / "run", folder / "small")["files"])
-    ['model.safetensors', 'table.safetensors']
+    ['model.safetensors', 'packed.json', 'table.safetensors']
     >>> Scorer(folder / "small").score(data.ids[:2]).shape
     (2,)
     """
@@ -145,7 +146,7 @@ def _stripped(checkpoint: Checkpoint) -> Checkpoint:
     info = meta.get("info", {})
     kept = {name: meta[name] for name in KEPT if name in meta}
     kept["info"] = {name: info[name] for name in ("schema", "encoding") if name in info}
-    kept["info"]["source"] = {"kind": info.get("source", {}).get("kind")}
+    kept["info"]["source"] = {"kind": kind_of(info)}
     kept["packed"] = {"bits": table.bits, "about": table.about}
     return Checkpoint(checkpoint.config, arrays, kept)
 

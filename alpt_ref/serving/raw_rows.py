@@ -13,6 +13,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError
 from alpt_ref.serving.pieces import Examples, Piece
+from alpt_ref.serving.vocabulary_file import kind_of
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig
 
@@ -80,7 +81,7 @@ def open_files(
         )
         return RunReader(rows, lambda: rows.labelled, schema.id)
     if kind is None:
-        kind = checkpoint.meta.get("info", {}).get("source", {}).get("kind")
+        kind = kind_of(checkpoint.meta.get("info", {}))
         if kind not in FILE_KINDS:
             raise InputError(
                 f"the run was trained on {checkpoint.meta['dataset']} and does not say how files of clicks are read; "

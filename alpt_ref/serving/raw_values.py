@@ -26,6 +26,27 @@ class Rows(NamedTuple):
     values: NDArray[np.float32] | None = None
     slots: tuple[int, ...] | None = None
 
+    def widened(self, slots: tuple[int, ...]) -> Rows:
+        """The same rows in `slots` places a field; InputError where a row has more values."""
+        if self.values is None or self.slots is None or self.slots == slots:
+            return self
+        wide = sum(slots)
+        ids, values = np.empty((len(self.ids), wide), np.int64), np.zeros((len(self.ids), wide), np.float32)
+        at = start = 0
+        for field, (have, places) in enumerate(zip(self.slots, slots, strict=True)):
+            beyond = (self.values[:, at + places : at + have] != 0).any(axis=1)
+            if beyond.any():
+                raise InputError(
+                    f"row {int(np.argmax(beyond))}: more values in field {field} than the {places} places that the "
+                    "export has; score it by the run or the packed run"
+                )
+            kept = min(have, places)
+            ids[:, start : start + places] = self.ids[:, at : at + 1]  # an empty place holds any id of the field
+            ids[:, start : start + kept] = self.ids[:, at : at + kept]
+            values[:, start : start + kept] = self.values[:, at : at + kept]
+            at, start = at + have, start + places
+        return Rows(ids, values, slots)
+
 
 _UNREADABLE = (TypeError, ValueError, OverflowError)
 
@@ -101,8 +122,12 @@ class RowEncoder:
         if lacking:
             return f"row {number} lacks column {lacking[0]!r}; give None where a value is missing"
         for field, _, edges in encoder.fields:
+            held = row[field["column"]]
+            if field["kind"] != "multi" and hasattr(held, "__len__") and not isinstance(held, (str, bytes)):
+                what = f"holds a {type(held).__name__} where its field has one value"
+                return f"row {number}, column {field['column']!r} {what}; several rows are a list of dicts or a frame"
             try:
-                parts = encoder.parts(field, row[field["column"]])
+                parts = encoder.parts(field, held)
                 texts = [encoder.category(field, edges, value) for value in parts]
                 if (count := sum(map(bool, texts))) > field["max_values"]:
                     raise ValueError(f"{count} values, the schema allows {field['max_values']} (max_values)")

@@ -23,7 +23,7 @@ import numpy as np
 from alpt_ref._version import __version__
 from alpt_ref.errors import InputError
 from alpt_ref.serving.container import Shapes, reading, tensor_file
-from alpt_ref.serving.table import FLOAT_BITS, ServingTable, packed_columns, packed_type, words_of
+from alpt_ref.serving.table import FLOAT_BITS, ServingTable, in_order, packed_columns, packed_type, words_of
 
 FILE = "table.safetensors"
 FILES = (FILE,)
@@ -88,7 +88,7 @@ def read(path: Path) -> ServingTable:
             raise InputError(f"{path} is no table of this package that this release reads ({found})")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     known = ("n", "d", "bits", "layout", "format", "format_version", "version")
-    about = {name: text for name, text in meta.items() if name not in known}
+    about = in_order({name: text for name, text in meta.items() if name not in known})
     try:
         d, bits, codes = int(meta["d"]), int(meta["bits"]), tensors["codes"]
         expected = tensors_of(int(meta["n"]), d, bits, 0)["codes"]

@@ -45,10 +45,10 @@ class Scorer:
 
     Notes
     -----
-    Threads may share one. Probabilities are those of ``alpt-ref predict``: of a run or packed run with its bits where
-    more than 64 rows are scored at a time in the same batches, else (and from exports) within 1e-6, since fewer rows
-    have float32 sums in another order. An export serves what it holds: ``fbgemm`` below 8 bits and ``tbe`` have step
-    sizes in float16.
+    Threads may share one; a pickled one is loaded again from its folder, which must be there. Probabilities are
+    those of ``alpt-ref predict``: of a run or packed run with its bits where more than 64 rows are scored at a time in
+    the same batches, else (and from exports) within 1e-6, since fewer rows have float32 sums in another order. An
+    export serves what it holds: ``fbgemm`` below 8 bits has step sizes in float16.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Scorer:
     """
 
     def __init__(self, path: str | Path) -> None:
-        folder = Path(path)
+        folder = self._folder = Path(path)
         self._checkpoint: Checkpoint | None = None
         if exported.is_export(folder):
             found = exported.read(folder)
@@ -85,6 +85,10 @@ class Scorer:
         self._encoder: RowEncoder | None = None
         if self._forward is None and source.kind in FORWARDS:
             self._forward = _numpy_forward(source)
+
+    def __reduce__(self) -> Any:
+        """Pickled as its folder: other processes load it from there."""
+        return type(self), (self._folder,)
 
     def __repr__(self) -> str:
         """Model, table and whether raw rows can be scored."""

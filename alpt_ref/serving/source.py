@@ -17,7 +17,7 @@ from alpt_ref.models import make_model
 from alpt_ref.quantizer import pack
 from alpt_ref.serving import safetensors
 from alpt_ref.serving.folder import MARKER, verified
-from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks
+from alpt_ref.serving.table import FLOAT_BITS, ServingTable, blocks, in_order
 from alpt_ref.serving.vocabulary_file import schema_of_data
 from alpt_ref.tables.state_keys import current_state
 from alpt_ref.training.build import build
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from alpt_ref.data.vocabulary import Vocabulary
     from alpt_ref.models.base import Model
     from alpt_ref.tables.base import EmbeddingTable
-
-
-ABOUT = ("method", "config", "dataset", "rounding", "granularity")
-"""What a table of a run says about its origin, in this order."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,8 @@ def load(path: str | Path) -> ExportSource:
     Parameters
     ----------
     path : path
-        Output folder of a run, a checkpoint's folder, a packed run, or a folder or file with a table that ``alpt-ref
-        quantize`` or ``alpt-ref export --to safetensors`` wrote.
+        Output folder of a run, a checkpoint's folder, a packed run, a folder or file with a table that ``alpt-ref
+        quantize`` wrote, or an export to safetensors or torch, with all that it holds.
 
     Raises
     ------
@@ -85,6 +81,10 @@ def load(path: str | Path) -> ExportSource:
     if path.is_file():
         return ExportSource(safetensors.read(path))
     if (path / MARKER).exists():
+        from alpt_ref.serving import exported
+
+        if exported.holds_codes(path):
+            return exported.read(path).source
         return ExportSource(safetensors.read(verified(path, safetensors.FILE)))
     return of_checkpoint(read_trained(path))
 
@@ -167,7 +167,7 @@ def _packed_table(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
     facts, step_size = meta["packed"], arrays.get("step_size")
     own = step_size is not None and len(step_size) == len(meta["field_sizes"])
     owners = field_offsets(meta) if own else None
-    about = {name: str(facts["about"][name]) for name in ABOUT if name in facts["about"]}  # in this order
+    about = in_order(facts["about"])
     return ServingTable(
         int(meta["d"]), int(facts["bits"]), arrays["data"], step_size, owners, about, arrays.get("bias")
     )

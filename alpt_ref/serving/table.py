@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from alpt_ref.quantizer import check_grid, dequantize, unpack, words_per_row
 from alpt_ref.scalar.code_range import lowest_code
 from alpt_ref.tables import checks
 
+ABOUT = ("method", "config", "dataset", "rounding", "granularity")
+"""What a table of a run says about its origin, in this order."""
 BLOCK_BYTES = 4 << 20
 """Float32 bytes worked on at a time; bounds the memory of every export."""
 FLOAT_BITS = 32
@@ -155,6 +157,12 @@ class ServingTable:
         if self.bias is None:
             return dequantize(codes, self.step_sizes(rows))
         return affine_values(codes, self.bits, self.step_sizes(rows), self.bias[rows])
+
+
+def in_order(about: Mapping[str, Any]) -> dict[str, str]:
+    """The same facts in one order, whatever held them, so that a table written again is the same bytes."""
+    names = [*(name for name in ABOUT if name in about), *sorted(set(about) - set(ABOUT))]
+    return {name: str(about[name]) for name in names}
 
 
 def affine_values(

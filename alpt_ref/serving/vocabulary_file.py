@@ -48,7 +48,7 @@ def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Sch
     """
     if "schema" in info:
         return Schema.from_dict(info["schema"], source="the run's schema"), ""
-    kind = str(info.get("source", {}).get("kind", ""))
+    kind = kind_of(info)
     if kind in shipped_schemas() and schema_of(kind).field_names == names:
         return schema_of(kind), ""
     if kind in VALUED:
@@ -59,6 +59,13 @@ def schema_of_data(info: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Sch
         return schema, ""
     what = f"format {kind}" if kind else "the data's source"
     return schema, f"the rules of {what}: its rows must hold categories as that makes them"
+
+
+def kind_of(info: Mapping[str, Any]) -> str:
+    """Kind of a dataset's source, empty where nothing says it."""
+    source = info.get("source")
+    found = source.get("kind") if isinstance(source, Mapping) else source
+    return found if isinstance(found, str) else ""
 
 
 def content_of(schema: Schema, vocabulary: Vocabulary, slots: tuple[int, ...] | None = None) -> dict[str, Any]:

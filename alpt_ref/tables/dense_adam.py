@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.arguments import AdamState
 from alpt_ref.kernels.backend import Backend
-from alpt_ref.kernels.cpu.replay import Replay, move_rules, replay_rows
+from alpt_ref.kernels.cpu.replay import Replay, advance_rows, missed_moves, move_rules
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.optimizers import GRAIN, LazyAdam
 
@@ -47,8 +47,8 @@ class DenseAdam(LazyAdam):
     >>> table = make_table("fp32", 2, 1, optimizer="dense_adam", lr=0.1, weights=np.zeros((2, 1), np.float32))
     >>> for row in (0, 1, 1):
     ...     table.apply_gradients([row], np.ones((1, 1), np.float32))
-    >>> table.lookup([0, 1]).round(3).tolist()  # row 0 has gone on by momentum
-    [[-0.232], [-0.17]]
+    >>> [round(value, 3) for value in table.lookup([0, 1]).ravel().tolist()]  # row 0 went on: -.1 - .067 - .052
+    [-0.219, -0.16]
     """
 
     kind: ClassVar[str] = "dense_adam"
@@ -80,15 +80,21 @@ class DenseAdam(LazyAdam):
         step, (rates, rules) = int(self.steps[0]), self._room
         return Replay(rates, rules, step - self._known, step, self.window, self.b1, self.b2, self.eps)
 
-    def missed(self, rows: NDArray[np.int64], *, advance: bool = False) -> NDArray[np.float32]:
-        """See `RowOptimizer.missed`; with `advance` no row may be named twice."""
+    def missed(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See `RowOptimizer.missed`."""
         out = np.empty((len(rows), self.d), np.float32)
-        state = AdamState(self.first, self.second, self.count, self.corrections)
-        run_rows(replay_rows, len(rows), rows, state, self._replay(), advance, out, grain=GRAIN)
+        run_rows(missed_moves, len(rows), rows, self._state(), self._replay(), out, grain=GRAIN)
         return out
 
+    def advance(self, rows: NDArray[np.int64]) -> None:
+        """See `RowOptimizer.advance`."""
+        run_rows(advance_rows, len(rows), rows, self._state(), self._replay(), grain=GRAIN)
+
+    def _state(self) -> AdamState:
+        return AdamState(self.first, self.second, self.count, self.corrections)
+
     def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.updates`; the rows must be up to date (`missed` with `advance`)."""
+        """See `RowOptimizer.updates`; the rows must be up to date (`advance`)."""
         super().updates(rows, grads, lr)  # whose count of each row is the number of the step before
         self._remember(np.float32(lr))
 

@@ -42,11 +42,12 @@ class FullTable(ReplayingTable):
         self._optimizer.updates(unique.rows, grads, lr)
         self._update_weights(unique.rows, grads, lr)
 
-    def _current(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.asarray(self.weights[rows] - self._optimizer.missed(rows), np.float32)
+    def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
+        values = np.asarray(self.weights[rows] - self._optimizer.missed(rows), np.float32)
+        return values, values
 
-    def _move(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> None:
-        self._update_weights(rows, moves, 0.0)
+    def _take(self, rows: NDArray[np.int64], current: Any) -> None:
+        self.weights[rows] = current
 
     def _update_weights(self, rows: NDArray[np.int64], updates: NDArray[np.float32], lr: float) -> None:
         of = RowUpdates(rows, updates, np.float32(lr * self.spec.weight_decay))

@@ -7,7 +7,7 @@ units (`scalar.quantizer.moved_code`), ``R`` stochastic or nearest. Rows outside
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import msgspec
 import numpy as np
@@ -163,21 +163,17 @@ class LowPrecisionTable(ReplayingTable):
         pending = self._pending(unique.rows, grads, lr)
         self._requantize(pending, pending.step_size)
 
-    def _replayed(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> PendingRows:
-        """`rows` less their missed moves, rounded once; the table keeps its codes."""
-        pending = LowPrecisionTable._pending(self, rows, moves, 0.0)
+    def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
+        """Values and codes of `rows` less their missed moves, rounded once; the table keeps its codes."""
+        pending = LowPrecisionTable._pending(self, rows, self._optimizer.missed(rows), 0.0)
         stream = RandomStream(self._updates, PURPOSE_REPLAY, *self._key)
         stochastic = self.quantizer.rounding == "sr"
         run_rows(lowbit.requantize_rows, len(rows), pending, pending.step_size, stochastic, stream, grain=GRAIN)
-        return pending
+        values = np.asarray(pending.codes.astype(np.float32) * pending.step_size[:, None], np.float32)
+        return values, pending.codes
 
-    def _current(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        found = self._replayed(rows, self._optimizer.missed(rows))
-        return np.asarray(found.codes.astype(np.float32) * found.step_size[:, None], np.float32)
-
-    def _move(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> None:
-        moved = np.flatnonzero(moves.any(axis=1))
-        self._put(rows[moved], self._replayed(rows[moved], moves[moved]).codes)
+    def _take(self, rows: NDArray[np.int64], current: Any) -> None:
+        self._put(rows, current)
 
     def _put(self, rows: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
         pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
@@ -197,8 +193,7 @@ class LowPrecisionTable(ReplayingTable):
     def codes(self) -> Codes:
         """Unpacked codes (n, d), int8 up to 8 bits, else int16; missed moves included (`settle`)."""
         if self._optimizer.behind:
-            rows = np.arange(self.n)
-            return self._replayed(rows, self._optimizer.missed(rows)).codes.astype(self.quantizer.dtype)
+            return cast(Codes, self._current(np.arange(self.n))[1].astype(self.quantizer.dtype))
         return unpack(self.packed, self.quantizer.bits, self.d)
 
     @property

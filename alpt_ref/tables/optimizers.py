@@ -67,9 +67,12 @@ class RowOptimizer(ABC):
         """Arrays of the state by name (the arrays themselves, not copies)."""
         return {}
 
-    def missed(self, rows: NDArray[np.int64], *, advance: bool = False) -> NDArray[np.float32]:
-        """Moves that `rows` have missed, float32 (len(rows), d), in weight units; `advance` their state by these."""
+    def missed(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Moves that `rows` have missed, float32 (len(rows), d), in weight units; nothing changes."""
         return np.zeros((len(rows), self.d), np.float32)
+
+    def advance(self, rows: NDArray[np.int64]) -> None:  # noqa: B027  # nothing to do
+        """Take the missed steps of the unique `rows` into their state, whose moves the table has made."""
 
     def settled(self) -> None:  # noqa: B027  # nothing to do
         """All rows are up to date now."""

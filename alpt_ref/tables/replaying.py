@@ -28,34 +28,48 @@ BLOCK = 1 << 16
 class ReplayingTable(EmbeddingTable):
     """A table that makes up for missed moves; a class that does so says ``replays = True`` of itself."""
 
-    @abstractmethod
-    def _current(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Values of `rows`, float32 (len(rows), d), their missed moves included; nothing changes."""
+    _read: tuple[NDArray[np.int64], Any] | None = None
+    """Rows of the step that has been looked up and is not updated yet, and what `_take` needs of them."""
 
     @abstractmethod
-    def _move(self, rows: NDArray[np.int64], moves: NDArray[np.float32]) -> None:
-        """Take `moves` (u, d) off the values of `rows`."""
+    def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
+        """Values of `rows`, float32 (len(rows), d), their missed moves included, and the same for `_take`."""
+
+    @abstractmethod
+    def _take(self, rows: NDArray[np.int64], current: Any) -> None:
+        """Make the second part of `_current` the content of `rows`."""
 
     def lookup(self, ids: Any) -> NDArray[np.float32]:
         """See `EmbeddingTable.lookup`."""
         if not self._optimizer.behind:
             return super().lookup(ids)
         checked = checks.id_array(ids, self.n)
-        unique = ids.unique if isinstance(ids, checks.CheckedIds) else unique_rows(checked, self.n)
+        step = isinstance(ids, checks.CheckedIds) and ids.n == self.n
+        unique = ids.unique if step else unique_rows(checked, self.n)
+        values, current = self._current(unique.rows)
+        self._read = (unique.rows, current) if step else None
         out: NDArray[np.float32] = aligned_empty((len(checked), self.d), np.float32)
-        run_rows(lookup_fp32, len(out), places(unique), self._current(unique.rows), out, grain=GRAIN)
+        run_rows(lookup_fp32, len(out), places(unique), values, out, grain=GRAIN)
         return out
 
     def _catch_up(self, rows: NDArray[np.int64]) -> None:
         """Take the moves that `rows` have missed, before they are updated."""
         if self._optimizer.behind:
-            self._move(rows, self._optimizer.missed(rows, advance=True))
+            known = self._read is not None and self._read[0] is rows
+            self._take(rows, self._read[1] if known and self._read is not None else self._current(rows)[1])
+            self._optimizer.advance(rows)
+        self._read = None
 
     def settle(self) -> None:
         """See `EmbeddingTable.settle`."""
         for first in range(0, self.n if self._optimizer.behind else 0, BLOCK):
             self._catch_up(np.arange(first, min(self.n, first + BLOCK), dtype=np.int64))
         self._optimizer.settled()
+
+    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """See `EmbeddingTable.load_state`."""
+        super().load_state(state)
+        self._read = None
 
 
 def places(unique: UniqueRows) -> NDArray[np.int64]:

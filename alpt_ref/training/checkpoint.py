@@ -7,7 +7,7 @@ configuration differ in.
 
 Array names: ``table/...`` and ``model/...`` (what serving needs, and the rows' optimiser state
 ``table/optimizer.*``), ``optimizer/...`` (dense part), ``statistics/...``; ``best/...`` and ``last_good/...``, earlier
-states of table and model where they differ; ``vocabulary/...`` in a finished run's final state.
+states of the first three where they differ; ``vocabulary/...`` in a finished run's final state.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Checkpoint:
         JSON values. Always: ``step`` (steps taken), ``epoch`` (epochs finished), ``n``, ``d``, ``fields`` (of the
         table), ``dataset`` (its name) and ``fingerprint``. From `train` also: ``batch`` (batches of the next epoch that
         are done), ``finished``, ``device``, ``versions``, ``history``, ``field_names``, ``field_sizes``, ``info`` (of
-        the dataset: source, preprocessing) and ``encoder``: None, or the SHA-256 of the vocabulary's two arrays.
+        the dataset: source, preprocessing) and ``encoder``: None, or the SHA-256 of the vocabulary's two arrays. Of
+        a run that goes on from another ``init_from``: what it began with, and the ids added and removed by field.
     timing : dict
         JSON values, wall-clock times; no result depends on them.
     """

@@ -30,6 +30,21 @@ def known_classes(classes: Any, before: NDArray[Any] | None) -> NDArray[Any]:
     return known
 
 
+def labels_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.uint8]:
+    """1 where y is the second class, 0 where it is the first, uint8 (rows,).
+
+    Raises
+    ------
+    InputError
+        A label is neither.
+    """
+    clicks = y == classes[1]
+    unknown = ~(clicks | (y == classes[0]))
+    if unknown.any():
+        raise InputError(f"y must hold labels of classes {classes.tolist()} only, got {y[unknown][0]!r}")
+    return np.asarray(clicks, np.uint8)
+
+
 def as_array(table: Any) -> Any:
     """Lists that hold no rows, for scikit-learn to say what is wrong with them; anything else as it is."""
     if not isinstance(table, (list, tuple)):

@@ -12,65 +12,35 @@ held may be given up (`InitFrom.evict_after`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util import check as _check
 from alpt_ref._util.files import read_json, write_json
 from alpt_ref._util.sealed import digest_of
-from alpt_ref.data.growth import Growth, translation
+from alpt_ref.data.growth import Growth
 from alpt_ref.errors import InputError
 from alpt_ref.tables.growth import grown_state
 from alpt_ref.training.build import State, split_state
 from alpt_ref.training.checkpoint import FINAL, Checkpoint, read_folder, read_manifest
 from alpt_ref.training.config import RunConfig, canonical
-from alpt_ref.training.weights import counted_rows
+from alpt_ref.training.new_ids import AGE, by_sizes, by_vocabulary, check_schema
+from alpt_ref.training.new_ids import InitFrom as InitFrom
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
-    from alpt_ref.data.vocabulary import Vocabulary
     from alpt_ref.training.engine import Engine
 
 RECORD = "init_from.json"
 """In the output folder: which run it began from."""
-AGE = "vocabulary/age"
-"""Array of a finished run: runs since a training row held each id, int32 (n,); absent where there was one run."""
 MAY_CHANGE: Mapping[str, tuple[str, ...]] = {
     "table": ("lr", "step_lr", "clip_lr", "weight_decay"),
     "model": ("lr", "weight_decay"),
 }
 """Settings outside ``[train]`` that a run which goes on may have of its own: they have no part in what is kept."""
-_ROWS_AT_ONCE = 1 << 18
-
-
-@dataclass(frozen=True)
-class InitFrom:
-    """Which run a new one goes on from, and which ids have rows.
-
-    Parameters
-    ----------
-    run : path
-        Output folder of a finished run.
-    min_count : int, optional
-        Least count of a new category in the new training rows that earns it a row; default as in the run.
-    evict_after : int, optional
-        Give up rows whose category no training row has held in this many runs one after the other, the new one
-        included; default: none.
-    """
-
-    run: str | Path
-    min_count: int | None = None
-    evict_after: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        for name in ("min_count", "evict_after"):
-            if getattr(self, name) is not None:
-                _check.whole_number(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True)
@@ -139,6 +109,12 @@ def run_to_continue(run: str | Path) -> Checkpoint:
     return content
 
 
+def check_output(run: str | Path, output: str | Path | None) -> None:
+    """InputError where the new run would be written over the one that it goes on from."""
+    if output is not None and Path(output).resolve() == Path(run).resolve():
+        raise InputError(f"output must be another folder than that of the run that is continued, got {output} for both")
+
+
 def check_continuable(there: RunConfig, here: RunConfig) -> None:
     """InputError where the new configuration asks for another model or table than the run has."""
     old, new = canonical(there), canonical(here)
@@ -178,16 +154,16 @@ def start_from(init: InitFrom | str | Path, config: RunConfig, dataset: ClickDat
         raise InputError(
             f"the data must have the run's fields {', '.join(names)}, got {', '.join(dataset.field_names)}"
         )
-    _check_schema(before, dataset)
+    check_schema(before, dataset)
     vocabulary = before.vocabulary
     if (vocabulary is None) != (dataset.vocabulary is None):
         which = "the run has a vocabulary and the data have none" if vocabulary else "the data have a vocabulary"
         raise InputError(f"ids of the run and of the data must mean the same: {which}; bring both from raw rows")
     if vocabulary is None:
-        age, growth = None, _by_sizes(before, dataset, init)
+        age, growth = None, by_sizes(before, dataset, init)
         translated = dataset
     else:
-        translated, growth, age = _by_vocabulary(before, vocabulary, dataset, init)
+        translated, growth, age = by_vocabulary(before, vocabulary, dataset, init)
     manifest = read_manifest(Path(init.run) / FINAL if (Path(init.run) / FINAL).is_dir() else Path(init.run))
     identity = {"files": manifest["files"], "min_count": init.min_count, "evict_after": init.evict_after}
     record = {
@@ -200,105 +176,6 @@ def start_from(init: InitFrom | str | Path, config: RunConfig, dataset: ClickDat
     return Start(translated, growth, record, age, before)
 
 
-def _by_sizes(before: Checkpoint, dataset: ClickDataset, init: InitFrom) -> Growth:
-    """Without vocabularies an id means the same in both: those past the end of a field are new."""
-    if init.evict_after is not None or init.min_count is not None:
-        raise InputError("min_count and evict_after need a vocabulary, which neither the run nor the data have")
-    sizes = tuple(int(size) for size in before.meta["field_sizes"])
-    more = [now - old for old, now in zip(sizes, dataset.field_sizes, strict=True)]
-    if min(more) < 0:
-        raise InputError(f"field_sizes of the data must be at least the run's {sizes}, got {dataset.field_sizes}")
-    return Growth.of(sizes, more)
-
-
-def _by_vocabulary(
-    before: Checkpoint, vocabulary: Vocabulary, dataset: ClickDataset, init: InitFrom
-) -> tuple[ClickDataset, Growth, NDArray[np.int32]]:
-    """The data with the run's ids and fresh ones, the growth, and the ages of the new table's rows."""
-    own = dataset.vocabulary
-    assert own is not None
-    counts, offsets = _train_counts(dataset), dataset.field_offsets
-    age, keep = before.arrays.get(AGE, np.zeros(sum(vocabulary.field_sizes), np.int32)), None
-    if init.evict_after is not None:
-        stays = _aged(age, translation(own, vocabulary), counts) < init.evict_after
-        stays[_firsts(vocabulary.field_sizes)] = True
-        keep = np.split(stays, np.cumsum(vocabulary.field_sizes)[:-1])
-    fields = range(dataset.fields)
-    grown, growth = vocabulary.extended(
-        [own._arrow(one) for one in fields],
-        [counts[offsets[one] + 1 : offsets[one + 1]] for one in fields],
-        _least(before, init.min_count),
-        keep,
-    )
-    where = translation(own, grown)
-    age = _aged(age[growth.origin], where, counts)  # fresh rows are held by training rows
-    if grown.field_sizes == dataset.field_sizes and np.array_equal(where, np.arange(len(where))):
-        return dataset, growth, age  # encoded with this very vocabulary: a store stays on the disk
-    ids = np.empty(dataset.ids.shape, np.uint32)
-    for start in range(0, len(ids), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        ids[rows] = where[dataset.ids[rows]]
-    encoding = {**dataset.info.get("encoding", {}), "vocabulary": "grown"}
-    encoding["min_count"] = _encoded(before) if init.min_count is None else int(init.min_count)
-    info = {**dataset.info, "encoding": encoding}
-    translated = replace(dataset, ids=ids, field_sizes=grown.field_sizes, vocabulary=grown, info=info, files=None)
-    return translated, growth, age
-
-
-def _aged(age: NDArray[np.int32], ids: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Ages after a run whose training rows hold `ids` (of `age`'s table) so often."""
-    return np.where(np.bincount(ids, counts, len(age)) > 0, 0, age + 1).astype(np.int32)
-
-
-def schema_of_run(before: Checkpoint) -> dict[str, Any] | None:
-    """The schema by which the run's rows were read, None where a format or a generator brought them."""
-    schema: dict[str, Any] | None = before.meta.get("info", {}).get("schema")
-    return schema
-
-
-def _check_schema(before: Checkpoint, dataset: ClickDataset) -> None:
-    """InputError where both were read by a schema and a field means something else in the other."""
-    there, here = schema_of_run(before), dataset.info.get("schema")
-    if there is None or here is None:
-        return
-
-    def meaning(schema: dict[str, Any]) -> dict[str, Any]:
-        free = ("min_count", "column")  # neither says what a category means
-        return {one["name"]: {k: v for k, v in one.items() if k not in free} for one in schema["fields"]}
-
-    old, new = meaning(there), meaning(here)
-    for name, spec in old.items():
-        if new.get(name) != spec:
-            raise InputError(f"field {name} must be read as in the run, {spec}, got {new.get(name)}; use its schema")
-
-
-def _encoded(before: Checkpoint) -> int:
-    return int(before.meta.get("info", {}).get("encoding", {}).get("min_count", 1))
-
-
-def _least(before: Checkpoint, given: int | None) -> list[int]:
-    """Least count of a new category, for each field: the one given, or the run's schema's, or the run's."""
-    names, default = before.meta["field_names"], _encoded(before)
-    if given is not None:
-        return [int(given)] * len(names)
-    own = {one["name"]: one.get("min_count") for one in (schema_of_run(before) or {}).get("fields", ())}
-    return [int(own.get(name) or default) for name in names]
-
-
-def _firsts(sizes: tuple[int, ...]) -> NDArray[np.int64]:
-    """Out-of-vocabulary id of each field."""
-    return np.cumsum([0, *sizes[:-1]])
-
-
-def _train_counts(dataset: ClickDataset) -> NDArray[np.int64]:
-    """How often the training rows hold each id, int64 (n,)."""
-    rows, counts = counted_rows(dataset, "train"), np.zeros(dataset.n, np.int64)
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        ids = dataset.ids[rows[start : start + _ROWS_AT_ONCE]]
-        counts += np.bincount(ids.reshape(-1), minlength=dataset.n)
-    return counts
-
-
 def difference(folder: Path, start: Start | None) -> str | None:
     """What an output folder's run began from where that is something else, in words; None where it is the same."""
     there = read_json(folder / RECORD)
@@ -308,7 +185,7 @@ def difference(folder: Path, start: Start | None) -> str | None:
         return None
     if there is None:
         return "the same configuration that began from no other run"
-    return "another beginning: it went on from another run, or with another min_count or evict_after"
+    return "another beginning: it went on from another run, or with another min_count or evict_after (--init-from)"
 
 
 def keep_record(folder: Path, start: Start | None) -> None:

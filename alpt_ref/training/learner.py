@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from alpt_ref._util.check import number
 from alpt_ref._util.progress import Progress
 from alpt_ref.data.dataset import ClickDataset
-from alpt_ref.data.fields import offsets_of
+from alpt_ref.data.fields import Part, offsets_of
 from alpt_ref.data.formats.columns import Column, ColumnCoder
 from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.data.growth import Growth
@@ -25,7 +25,9 @@ from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.fit_epochs import is_auto, settled
 from alpt_ref.training.init_from import check_continuable
+from alpt_ref.training.quality import Quality
 from alpt_ref.training.weights import counted_rows, total_weight
 
 _SECTIONS = re.compile(r"\b(model|table|train)\.(?=\w)")
@@ -50,7 +52,9 @@ class Learner:
 
     def continued_config(self, settings: Mapping[str, Any]) -> RunConfig:
         """The configuration of more training with an estimator's present settings; `InputError` for another model."""
-        config = config_of(settings, self.config.train.seed)
+        config = config_of(settled(dict(settings), None), self.config.train.seed)
+        if is_auto(settings["batch_norm"]):
+            config = config.replace("model", batch_norm=self.config.model.batch_norm)
         try:
             check_continuable(self.config, config)
         except InputError as error:
@@ -65,13 +69,19 @@ class Learner:
 
         What this one holds stays as it is. A table that takes no new rows keeps its vocabulary: new categories share
         the column's out-of-vocabulary row there. With `config` the settings of the training are others.
+
+        Warns
+        -----
+        CategoryWarning
+            Far more values are new than among the first rows, and they are spelled in another way.
         """
-        coders = self.coders
+        coders, new = self.coders, self._unknown(columns, self._ids(columns))
+        if odd := new.misspelled(self._known):
+            new.warn(self._known, stacklevel=4, fields=odd)
         if not self.engine.table.cannot_grow:
-            coders = [
-                coder.extended(column, min_count=min_count) for coder, column in zip(coders, columns, strict=True)
-            ]
-        more = [new.size - old.size for new, old in zip(coders, self.coders, strict=True)]
+            pairs = enumerate(zip(coders, columns, strict=True))
+            coders = [one.extended(column, min_count=min_count, warn=at not in odd) for at, (one, column) in pairs]
+        more = [now.size - old.size for now, old in zip(coders, self.coders, strict=True)]
         if not any(more) and config in (None, self.config):
             return self
         grown = Learner(config or self.config, coders)
@@ -79,8 +89,14 @@ class Learner:
         table = {name.removeprefix("table/"): state.pop(name) for name in [*state] if name.startswith("table/")}
         table = grown_state(grown.engine.table, table, Growth.of(self.sizes, more))
         grown.engine.load_state(state | {f"table/{name}": array for name, array in table.items()})
-        grown.epoch, grown.steps, grown.unseen, grown.fitted = self.epoch, self.steps, self.unseen, self.fitted
+        grown.epoch, grown.steps, grown.fitted = self.epoch, self.steps, self.fitted
+        if self.unseen is not None:  # so many new values are usual from now on
+            grown.unseen = np.maximum(self.unseen, new.shares()).tolist()
         return grown
+
+    def afresh(self) -> Learner:
+        """Another model at the initial values, with the same settings and vocabulary."""
+        return Learner(self.config, self.coders)
 
     def dataset(
         self,
@@ -96,22 +112,31 @@ class Learner:
 
     def encode(self, columns: list[Column]) -> NDArray[np.uint32]:
         """Global ids of rows, (rows, columns); a warning where far more values are unknown than in the first rows."""
+        ids = self._ids(columns)
+        values = self._unknown(columns, ids)
+        if self.unseen is None:  # these are the first rows
+            self.unseen = values.shares().tolist()
+        else:
+            values.warn(self._known, stacklevel=5)
+        return ids
+
+    def _ids(self, columns: list[Column]) -> NDArray[np.uint32]:
         ids = np.empty((len(columns[0]), len(columns)), np.uint32)
         for place, (coder, column) in enumerate(zip(self.coders, columns, strict=True)):
             ids[:, place] = self.offsets[place] + coder.encode(column)
-        self._watch(columns, ids)
         return ids
 
-    def _watch(self, columns: list[Column], ids: NDArray[np.uint32]) -> None:
+    def _known(self, place: int) -> list[Any]:
+        return self.coders[place].examples()
+
+    def _unknown(self, columns: list[Column], ids: NDArray[np.uint32]) -> UnseenValues:
+        """What of these rows has no row of the table, with examples where it is far more than usual."""
         names = [coder.name for coder in self.coders]
         values = UnseenValues(names, self.offsets, self.unseen, "those it was fitted on")
         values.add(ids)
-        if self.unseen is None:  # these are the first rows
-            self.unseen = values.shares().tolist()
-            return
         for place in values.suspects():
             values.remember({place: columns[place][ids[:, place] == self.offsets[place]][:100].tolist()})
-        values.warn(lambda place: self.coders[place].examples(), stacklevel=6)
+        return values
 
     def update_factor(self, rows: int, update_rate: float) -> float:
         """Factor on all learning rates in a call with so many rows: 1 before the model is fitted.
@@ -151,6 +176,14 @@ class Learner:
                 losses.append(total / weight)
         self.engine.dataset = self.blank  # the rows need not live as long as the model
         return losses
+
+    def measured(self, dataset: ClickDataset, part: Part) -> Quality:
+        """Metrics of a part of encoded rows."""
+        self.engine.dataset = dataset
+        with single_threaded_blas():
+            found: Quality = self.engine.evaluate(part)
+        self.engine.dataset = self.blank
+        return found
 
     def logits(self, columns: list[Column]) -> NDArray[np.float64]:
         """Logits of rows, computed in float64 from the float32 weights.

@@ -32,7 +32,9 @@ WIDTHS = ((100_000, (64, 32)), (1_000_000, (256, 128, 64)))
 
 
 def batch_size(rows: int) -> int:
-    """Rows / 64 to the nearest power of two, from 32 to 10,000.
+    """Rows / 64 to the nearest power of two, from 32 to 10,000; one more where that leaves one row for the last batch.
+
+    (From a batch of one row batch normalisation learns nothing.)
 
     Examples
     --------
@@ -41,7 +43,8 @@ def batch_size(rows: int) -> int:
     """
     rows = whole_number("rows", rows, 1)
     power = 2 ** round(math.log2(rows / STEPS)) if rows > STEPS else 1
-    return int(min(max(power, SMALLEST), LARGEST))
+    size = min(max(power, SMALLEST), LARGEST)
+    return size + 1 if rows > 1 and rows % size == 1 else size
 
 
 def recipe(rows: int) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
 from alpt_ref.training.config_io import dump_toml, load_own_toml
 from alpt_ref.training.engine import DivergedError, Engine, make_engine
-from alpt_ref.training.init_from import InitFrom, Start, keep_record, start_from
+from alpt_ref.training.init_from import InitFrom, Start, check_output, keep_record, start_from
 from alpt_ref.training.init_from import difference as difference_of_start
 from alpt_ref.training.quality import groups_of
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
@@ -132,6 +132,7 @@ def train(
     _check_options(output, resume, checkpoint_every)
     start = None
     if init_from is not None:
+        check_output(init_from.run if isinstance(init_from, InitFrom) else init_from, output)
         start = start_from(init_from, config, dataset)
         dataset = start.dataset
     require_usable(dataset)
@@ -195,7 +196,7 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResul
         result = trainer.run()
     except DivergedError as error:
         error.state, error.history = served(trainer.last_good), tuple(trainer.history)
-        kept = trainer.final(trainer.last_good, len(error.history), finished=False)
+        kept = trainer.final(error.state, len(error.history), finished=False)
         checkpoint.write_folder(folder / LAST_GOOD, kept)
         raise
     checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
@@ -224,9 +225,9 @@ def _claim(folder: Path, config: RunConfig, dataset: ClickDataset, start: Start 
         there = load_own_toml(marker)
         longer = more_epochs(there, config)
         if config_hash(there) != config_hash(config) and not (longer and resume):
-            hint = "; --resume goes on with it" if longer else ""
+            hint = ", which --resume goes on with" if longer else ""
             changed = _changed(canonical(there), canonical(config))
-            return f"another configuration ({marker.name} differs: {changed}{hint})"
+            return f"another configuration ({marker.name} differs: {changed}){hint}"
         if other := difference_of_start(folder, start):
             return other
         stored = read_json(folder / "result.json")

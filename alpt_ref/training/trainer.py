@@ -237,7 +237,7 @@ class Trainer:
         return self._content(arrays, len(self.history), self.step, timing)
 
     def final(self, state: State, epoch: int, *, finished: bool) -> Checkpoint:
-        """Table, model and dense optimiser after an epoch: what is kept of a finished or diverged run."""
+        """Table, model and, of a finished run, dense optimiser after an epoch: what is kept in the end."""
         arrays = dict(state)
         vocabulary = self.dataset.vocabulary
         if finished and vocabulary is not None:

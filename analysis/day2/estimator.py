@@ -16,7 +16,7 @@ from alpt_ref.models import ops
 from alpt_ref.training.learner import Learner
 from analysis.day2.logs import Days
 
-SETTINGS: dict[str, Any] = {"epochs": 1, "min_count": 2}
+SETTINGS: dict[str, Any] = {"epochs": 1, "min_count": 2, "batch_norm": True}
 SMALL, PASSES = 32, 5
 WAYS = {"one pass": (1, None), f"{PASSES} passes": (PASSES, None), f"calls of {SMALL} rows": (1, SMALL)}
 """How day 2 comes: passes over it, and rows in a call."""

@@ -26,7 +26,7 @@ def page(found: Figures) -> str:
         "",
         f"Made by `python -m analysis.day2`. Avazu-shaped days of {DAY:,} rows from `alpt-ref data generate --day`, "
         f"{seeds} seeds, each with a log of its own: 80 % of the categories of `site_id` are renewed every day, so "
-        f"that {100 * new:.0f} % of those on day 2 are not known from day 1. AUC is that of day 3, which none has "
+        f"that {100 * new:.0f} % of those seen on day 2 are not known from day 1. AUC is that of day 3, which none has "
         "seen; differences are paired by seed, with 95 % t-intervals.",
         "",
         "| what | no update | updated by day 2 | refit on both | updated - no update | updated - refit |",
@@ -107,9 +107,9 @@ def _reading(causes: Figures) -> list[str]:
     for way in dict.fromkeys(key.partition(": ")[0] for key in causes[0] if ": " in key):
         now = _ends([one[f"{way}: as it is"] - one["no update"] for one in causes])
         full = _ends([one[f"{way}: full rate"] - one["no update"] for one in causes])
-        word = {True: "loses", False: "does not lose"}
+        word = {True: "loses", False: "is not shown to lose"}
         rate = _ends([one[f"{way}: as it is"] - one[f"{way}: full rate"] for one in causes])
-        helps = "better" if rate[0] > 0 else "worse" if rate[1] < 0 else "no difference is shown"
+        helps = "better" if rate[0] > 0 else "worse" if rate[1] < 0 else "no difference shown"
         lines.append(
             f"- {way}: at the full rate the update {word[full[1] < 0]}, as it is it {word[now[1] < 0]}; as it is "
             f"against the full rate: {helps}."

@@ -95,6 +95,8 @@ def test_a_log_becomes_a_store_and_a_guess_can_be_edited(run: Caller, tmp_path: 
     assert asked.status == 0
     assert "FILL IN" in asked.out
     assert "no column could be guessed to be the label" in asked.err
+    missing = run("data", "schema", "absent.csv")
+    assert (missing.status, missing.err) == (2, "Error: file absent.csv does not exist; check its name\n")
 
 
 def test_the_schema_criteo_gives_the_ids_of_the_format(run: Caller, tmp_path: Path) -> None:

@@ -29,6 +29,17 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         "holds a run with another configuration",
     ),
     "resume what": (("train", "--resume"), "resume needs an output folder"),
+    "no run to go on from": (("train", "--data", "store", "--init-from", "nowhere"), "nowhere holds no finished run"),
+    "no new rows": (("train", "--init-from", "run"), "--init-from run needs new rows"),
+    "another table": (
+        ("train", "--data", "store", "--init-from", "run", "--set", "table.bits=8"),
+        "table.bits must be 4 as in the run that is continued, got 8",
+    ),
+    "another schema": (
+        ("train", "--input", "criteo.txt", "--schema", "criteo", "--init-from", "run"),
+        "--schema must be left out with --init-from",
+    ),
+    "eviction alone": (("train", "--data", "store", "--evict-after", "3"), "--evict-after needs a run to go on from"),
     "no claims": (("verify", "--claims", "nowhere"), "--claims nowhere is not a folder"),
     "nothing to export": (("export", "absent", "--to", "torch", "--output", "out"), "absent"),
     "another export": (("export", "run", "--to", "fbgemm", "--output", "export-torch", "--quiet"), "export-torch"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +58,13 @@ def test_a_parquet_file_of_several_row_groups_and_pieces(tmp_path: Path, monkeyp
     monkeypatch.setattr(batches, "PIECE_ROWS", 3)
     many = pa.concat_tables([TABLE] * 5)
     path = parquet_file(tmp_path / "a", many, row_group_size=7)
-    for workers in (1, 3):
-        clicks = read(path, workers=workers)
-        np.testing.assert_array_equal(clicks.codes, np.tile(expected.codes, (5, 1)))
-        assert clicks.categories == expected.categories
+    small = parquet_file(tmp_path / "b", many, row_group_size=1)
+    for least in (1, 4, 1000):
+        monkeypatch.setattr(batches, "LEAST_ROWS", least)
+        for source in (path, small, many.to_reader(2), _written(tmp_path / "c", arrow_bytes(many, pa.ipc.new_stream))):
+            clicks = read(source, workers=3)
+            np.testing.assert_array_equal(clicks.codes, np.tile(expected.codes, (5, 1)))
+            assert clicks.categories == expected.categories
     calls: list[tuple[int, int, int]] = []
     read(path, progress=lambda *call: calls.append(call))
     assert calls[-1] == (path.stat().st_size, path.stat().st_size, 20)
@@ -192,6 +197,7 @@ def test_a_stream_that_is_cut_off_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_killed_run_takes_over_pieces_of_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "LEAST_ROWS", 1)
     path = parquet_file(tmp_path / "a", pa.concat_tables([TABLE] * 5), row_group_size=4)
     whole = encode_reader(reader_of(path, schema=SCHEMA), tmp_path / "whole", min_count=1)
     parsed = 0
@@ -218,6 +224,16 @@ def test_a_killed_run_takes_over_pieces_of_parquet(tmp_path: Path, monkeypatch: 
     again = encode_reader(reader_of(path, schema=SCHEMA), tmp_path / "store", min_count=1)
     assert again.fingerprint == whole.fingerprint
     assert len(again_parsed) == 5 - (parsed - 1)
+
+
+def test_a_parquet_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    path = parquet_file(tmp_path / "a")
+    reader = reader_of(path, schema=SCHEMA)
+    with contextlib.closing(reader._jobs()) as jobs:
+        job = next(jobs)
+        os.utime(path, ns=(0, 0))
+        with pytest.raises(InputError, match="a changed while it was read"):
+            job.parse()
 
 
 def test_urls(tmp_path: Path) -> None:

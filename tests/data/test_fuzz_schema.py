@@ -89,6 +89,7 @@ def count_rows(kind: str, data: bytes) -> int:
 @given(file=files(), chunk_bytes=st.integers(1, 200))
 @example(file=("text", b'y,a,b,c,w\n1,"a\n1,\xff,1,,1\n\xef\xbb\xbf"x",1\n1,a"b,1,,1\n'), chunk_bytes=1)
 @example(file=("text", b'y,a,b,c,w\n1,"\r",1,,1\n1,\r,1,"",1\n1,"a\r\n\n",,,1\n\r\n'), chunk_bytes=3)
+@example(file=("text", b'y,a,b,c,w\n\xef\xbb\xbf\x801,x,2,p,1\n1,"a",3,,1'), chunk_bytes=1)
 @example(file=("libsvm", b"1 1:1\n\t\xef\xbb\xbf1 2:1\n:::\n1 :1\n1 1:"), chunk_bytes=1)
 def test_every_row_is_encoded_or_reported(file: tuple[str, bytes], chunk_bytes: int) -> None:
     kind, data = file

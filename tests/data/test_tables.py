@@ -108,7 +108,8 @@ def test_names_may_be_numbers_and_other_columns_anything() -> None:
         read(pandas.DataFrame({"a": ["x"]}))
 
 
-def test_a_record_batch_reader_is_read_once_and_in_pieces() -> None:
+def test_a_record_batch_reader_is_read_once_and_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alpt_ref.data.formats.batches.LEAST_ROWS", 1)
     handed_out = []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -130,6 +131,46 @@ def _count(job: Any) -> Any:
 
     rows, faulty = job.parse()
     return len(rows.labels), len(rows.labels), counted(faulty)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pa.array([True, None, False]),
+        pa.array([1, None, 0], pa.int8()),
+        pa.array([1.0, None, 0.0]),
+        pa.array([1.0, float("nan"), 0.0]),
+        pa.array(["1", "", "0"]),
+        pa.array(["1.0", None, "false"]).dictionary_encode(),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_a_missing_label_is_a_bad_row(labels: Any) -> None:
+    table = pa.table({"y": labels, "a": ["u", "v", "w"]})
+    for source in (table, table.to_pandas()):
+        clicks = read(source, on_bad_row="skip", max_bad_rows=1)
+        assert (clicks.labels.tolist(), texts(clicks)) == ([1, 0], ["u", "w"])
+
+
+def test_polars_frames() -> None:
+    polars = pytest.importorskip("polars")
+    for dtype in (polars.Categorical, polars.Enum(["v", "u"]), polars.String):
+        frame = polars.DataFrame(
+            {"y": [1, 0, 1], "a": polars.Series(["u", "v", None], dtype=dtype), "o": [{}, None, {}]}
+        )
+        assert texts(read(frame)) == ["u", "v", ""]
+    lists = polars.DataFrame(
+        {"y": [1, 0], "a": polars.Series([["u"], ["v", "u"]], dtype=polars.List(polars.Categorical))}
+    )
+    assert read(lists, LISTS).codes.tolist() == [[0, -1], [1, 0]]
+    wide = polars.DataFrame({"y": [1, 0], "a": polars.Series([2**100, 1], dtype=polars.Int128)})
+    assert texts(read(wide)) == texts(read(wide, NUMBER)) == [str(2**100), "1"]
+    objects = polars.Series([object(), object()], dtype=polars.Object)
+    assert texts(read(polars.DataFrame({"y": [1, 0], "a": ["u", "v"], "unused": objects}))) == ["u", "v"]
+    with pytest.raises(InputError, match="column 'a' holds object values, which are no category"):
+        read(polars.DataFrame({"y": [1, 0], "a": objects}))
+    with pytest.raises(InputError, match=r"collect\(\) it"):
+        read(wide.lazy())
 
 
 def test_what_is_no_source_is_refused() -> None:

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
+import random
 import subprocess
 import sys
 import venv
@@ -24,7 +26,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alpt_ref.data import encode_file
+from alpt_ref.data import ClickDataset, encode_file
+from alpt_ref.data.formats.readers import reader_of
+from alpt_ref.data.schema import Schema
+from alpt_ref.data.store.ingest import encode_reader
 from alpt_ref.serving import export
 from alpt_ref.serving.predict import predict
 from alpt_ref.serving.source import load
@@ -60,11 +65,21 @@ class Difference(NamedTuple):
         return self.ids == 0 and table and self.probability <= PROBABILITY
 
 
-def make(folder: Path, *, kind: str = "dcn", rows: int = 300) -> None:
-    """A run on Criteo rows, its scores, and the rows as dicts: ``run``, ``p.csv``, ``rows.jsonl``."""
-    lines = random_criteo(rows, seed=9)
-    file = write(folder / "clicks.txt", "\n".join(lines) + "\n")
-    dataset = encode_file("criteo", file, folder / "store", min_count=2)
+def make(folder: Path, *, kind: str = "dcn", rows: int = 300, mixed: bool = False) -> None:
+    """A run, its scores, the rows as dicts (``run``, ``p.csv``, ``rows.jsonl``), of Criteo's shape or mixed fields."""
+    if mixed:
+        dicts, schema = mixed_rows(rows), MIXED
+        with (folder / "clicks.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, dicts[0])
+            writer.writeheader()
+            writer.writerows(dicts)
+        file, scored = folder / "clicks.csv", {}
+        dataset = encode_reader(reader_of(file, schema=schema), folder / "store", min_count=2)
+    else:
+        lines = random_criteo(rows, seed=9)
+        file, scored = write(folder / "clicks.txt", "\n".join(lines) + "\n"), {"kind": "criteo"}
+        dataset = encode_file("criteo", file, folder / "store", min_count=2)
+        dicts = [dict(zip(COLUMNS[1:], line.split("\t")[1:], strict=True)) for line in lines]
     config = RunConfig(
         data=DataConfig(source="store", path=str(folder / "store")),
         model=ModelConfig(kind=kind, dim=1 if kind == "logistic" else 5, hidden=(16, 8), cross_layers=2),
@@ -72,9 +87,44 @@ def make(folder: Path, *, kind: str = "dcn", rows: int = 300) -> None:
         train=TrainConfig(batch_size=50, epochs=1),
     )
     train(config, dataset, output=folder / "run")
-    predict(folder / "run", folder / "p.csv", kind="criteo", file=file)
-    dicts = [json.dumps(dict(zip(COLUMNS[1:], line.split("\t")[1:], strict=True))) for line in lines]
-    write(folder / "rows.jsonl", "\n".join(dicts) + "\n")
+    predict(folder / "run", folder / "p.csv", file=file, **scored)
+    write(folder / "rows.jsonl", "\n".join(map(json.dumps, dicts)) + "\n")
+
+
+MIXED = Schema.from_dict(
+    {
+        "label": "click",
+        "categorical": {"site": {}, "code": {"type": "number"}},
+        "numeric": {"price": {"binning": "quantile", "bins": 6}, "age": {}, "size": {"binning": "identity"}},
+        "multi": {"tags": {"separator": ";"}, "seen": {"separator": " ", "pooling": "sum", "type": "number"}},
+        "calendar": {"hour": {"column": "when", "part": "hour"}, "day": {"column": "when", "part": "weekday"}},
+        "text": {"missing": ["NA"]},
+    }
+)
+"""A field of every kind."""
+
+
+def mixed_rows(count: int) -> list[dict[str, Any]]:
+    """Rows of `MIXED` as a CSV file holds them: values in several spellings, quoted ones, missing ones."""
+    rng = random.Random(4)
+
+    def some(texts: Sequence[str], most: int, separator: str) -> str:
+        return separator.join(rng.sample(list(texts), rng.randrange(most + 1)))
+
+    return [
+        {
+            "click": int(rng.random() < 0.3),
+            "site": rng.choice(["a", 'b,"quoted"', "é", "", " x", "NA", "7"]),
+            "code": rng.choice(["1", "01", "2.0", "3", ""]),
+            "price": rng.choice(["", "NA", f"{rng.random() * 100}", f"{rng.randrange(50)}"]),
+            "age": rng.choice(["", f"{rng.randrange(90)}"]),
+            "size": rng.choice(["0.5", ".50", "5e-1", "7", ""]),
+            "tags": some("pqrstuv", 4, ";"),
+            "seen": some(["1", "2", "03", "4.0"], 3, " "),
+            "when": f"2014-10-{rng.randrange(10, 31)} {rng.randrange(24):02d}:30:00",
+        }
+        for _ in range(count)
+    ]
 
 
 def score(python: Path | str, folder: Path, to: str) -> Difference:
@@ -93,15 +143,17 @@ def compare(answer: Mapping[str, Any], folder: Path) -> Difference:
     source = load(folder / "run")
     with (folder / "p.csv").open() as stream:
         predicted = np.array([float(row["probability"]) for row in csv.DictReader(stream)])
-    from alpt_ref.data import ClickDataset
-
-    ids = np.asarray(ClickDataset.open(folder / "store").ids, np.int64)
+    stored = ClickDataset.open(folder / "store")
+    ids = np.asarray(stored.ids, np.int64)
+    wrong = (np.array(answer["ids"]) != ids).any(axis=1)
+    if stored.values is not None:
+        wrong |= (np.array(answer["values"], np.float32) != stored.values).any(axis=1)
     ours = source.table.lookup(np.arange(source.table.n)).astype(np.float32)
     theirs = np.array(answer["bits"], np.int32).view(np.float32).reshape(ours.shape) + np.float32(0)  # -0.0 is 0.0
     gap = np.abs(theirs.astype(np.float64) - ours)
     relative = np.divide(gap, np.abs(ours), out=np.zeros_like(gap), where=ours != 0)
     return Difference(
-        int((np.array(answer["ids"]) != ids).any(axis=1).sum()),
+        int(wrong.sum()),
         int((theirs.view(np.int32) != (ours + np.float32(0)).view(np.int32)).sum()),
         float(relative.max()),
         float(np.abs(np.array(answer["probabilities"]) - predicted).max()),
@@ -128,7 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     there = dict(one.split("=", 1) for one in options.use)
     options.output.mkdir(parents=True, exist_ok=True)
-    make(options.output, kind=options.kind)
+    made = {"criteo": options.output / "criteo", "mixed": options.output / "mixed fields"}
+    for name, folder in made.items():
+        folder.mkdir()
+        make(folder, kind=options.kind, mixed=name == "mixed")
     wrong = 0
     for name in options.only or ENVIRONMENTS:
         python = (
@@ -136,11 +191,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name in there
             else environment(name, options.output / name, options.index)
         )
-        for to in ENVIRONMENTS[name][1]:
-            found = score(python, options.output, to)
+        for to, (rows, folder) in itertools.product(ENVIRONMENTS[name][1], made.items()):
+            found = score(python, folder, to)
             wrong += not found.fits(to)
-            verdict = "as promised" if found.fits(to) else "NOT as promised"
-            print(f"{name}, --to {to}: {found.bits} values differ, probabilities by {found.probability:.1e}: {verdict}")
+            print(
+                f"{name}, --to {to}, {rows} rows: {found.ids} rows have other ids, {found.bits} values differ by up to "
+                f"{found.relative:.1e}, probabilities by {found.probability:.1e}: "
+                f"{'as promised' if found.fits(to) else 'NOT as promised'}"
+            )
     return int(wrong > 0)
 
 

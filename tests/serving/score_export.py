@@ -46,10 +46,15 @@ def with_torch(folder: pathlib.Path, inputs: dict[str, Any], n: int) -> tuple[li
 def main(folder: pathlib.Path, rows: pathlib.Path, answer: pathlib.Path) -> None:
     marker = json.loads((folder / "export.json").read_text("utf-8"))
     encoder = module(folder, "encode").Encoder()
-    ids = [encoder.ids(json.loads(line)) for line in rows.read_text("utf-8").splitlines()]
+    read = [json.loads(line) for line in rows.read_text("utf-8").splitlines()]
+    if marker["slots"] is None:
+        inputs = {"ids": [encoder.ids(row) for row in read]}
+    else:
+        ids, values = zip(*map(encoder.encode, read), strict=True)
+        inputs = {"ids": list(ids), "values": list(values)}
     score = with_onnx if marker["to"] == "onnx" else with_torch
-    probabilities, bits = score(folder, {"ids": ids}, marker["n"])
-    answer.write_text(json.dumps({"ids": ids, "probabilities": probabilities, "bits": bits}))
+    probabilities, bits = score(folder, inputs, marker["n"])
+    answer.write_text(json.dumps({**inputs, "probabilities": probabilities, "bits": bits}))
 
 
 if __name__ == "__main__":

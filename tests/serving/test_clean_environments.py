@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from tests.tolerances import FLOAT32
 NEEDS = {"onnx": ("onnx", "onnxruntime"), "torch": ("torch",), "fbgemm": ("torch",), "tbe": ("torch", "fbgemm_gpu")}
 
 
+@pytest.mark.parametrize("mixed", [False, True], ids=["criteo", "a field of every kind"])
 @pytest.mark.parametrize("to", list(NEEDS))
-def test_raw_rows_to_scores(to: str, once: Callable[[str, Callable[[Path], None]], Path]) -> None:
+def test_raw_rows_to_scores(to: str, mixed: bool, once: Callable[[str, Callable[[Path], None]], Path]) -> None:
     for package in NEEDS[to]:
         pytest.importorskip(package)
-    folder = once("clean environments", clean_environments.make)
+    make = partial(clean_environments.make, mixed=mixed)
+    folder = once("mixed fields" if mixed else "criteo's shape", make)
     found = clean_environments.score(sys.executable, folder, to)
     assert found.fits(to), found
 

@@ -110,7 +110,7 @@ def test_predict_prints_what_was_scored(run: Any, tmp_path: Path) -> None:
             "step_size must be lsq, rowmax or a number above 0, got 'big'",
         ),
         ("quantize occupied --rounding up --output out", "Invalid value for '--rounding'"),
-        ("predict run --output p.csv", "give one of --data, --criteo, --avazu and --libfm, got none"),
+        ("predict run --output p.csv", "give one of FILE, --data, --criteo, --avazu and --libfm, got none"),
         ("predict run --data a --libfm b --output p.csv", "got --data, --libfm"),
         ("predict absent --data occupied --output p.csv", "absent holds no checkpoint"),
         ("predict run --data absent --output p.csv", "absent does not exist"),

@@ -14,6 +14,7 @@ from alpt_ref.serving import export
 from alpt_ref.serving.complete import ALL, lacks_of, sentence
 from alpt_ref.serving.source import ExportSource
 from alpt_ref.serving.vocabulary_file import schema_of_data
+from tests.data.files import folder_bytes
 from tests.serving.helpers import saved, trained
 from tests.serving.test_scorer import make
 
@@ -53,6 +54,15 @@ def test_what_it_lacks_is_said(tmp_path: Path) -> None:
     assert sorted(facts["files"]) == ["README.md", "embedding.py", "table.safetensors"]
     own = ExportSource(trained(8, 3)[1], "Own", sizes=(1, 149), lacks=())
     assert sentence(lacks_of(own)) == "it lacks the backbone, for Own models are not exported"
+
+
+@pytest.mark.parametrize("source", ["torch", "safetensors"])
+def test_an_export_goes_on_to_other_formats_with_all_that_it_holds(source: str, made: Path, tmp_path: Path) -> None:
+    facts = export(made / source, "fbgemm", tmp_path / "out")
+    assert facts["lacks"] == []
+    ours, theirs = folder_bytes(tmp_path / "out"), folder_bytes(made / "fbgemm")
+    del ours["export.json"], theirs["export.json"]
+    assert ours == theirs
 
 
 def test_rules_of_formats() -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref import Scorer
+from alpt_ref import RunConfig, Scorer, synthetic_clicks, train
 from alpt_ref.cli import run as command
 from alpt_ref.errors import InputError
 from alpt_ref.serving import export, pack
 from alpt_ref.serving.predict import predict
 from alpt_ref.serving.source import load
 from alpt_ref.training.checkpoint import read_checkpoint
+from alpt_ref.training.evaluation import predict_logits
 from tests.data.files import folder_bytes
 from tests.serving.helpers import dataset, random_ids, same_bits, saved
 from tests.serving.test_scorer import make
@@ -149,3 +150,15 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert capsys.readouterr().out == ""
     with pytest.raises(InputError, match="is a packed run, which holds no state to train on; name the run"):
         read_checkpoint(tmp_path / "packed")
+
+
+def test_a_run_on_synthetic_clicks(tmp_path: Path) -> None:
+    data = synthetic_clicks(rows=600, fields=3, features=60, seed=1)
+    config = RunConfig().replace("model", dim=4, hidden=(8,)).replace("train", epochs=1, batch_size=200)
+    result = train(config, data, output=tmp_path / "run")
+    assert pack(tmp_path / "run", tmp_path / "packed")["lacks"].startswith(
+        "a vocabulary, for the run was trained on ids"
+    )
+    logits = predict_logits(result.table, result.model, data, np.arange(600))
+    found = Scorer(tmp_path / "packed").score(data.ids)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits.astype(np.float64))), rtol=0, atol=1e-6)

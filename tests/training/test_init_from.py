@@ -16,7 +16,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.data.raw import RawClicks
 from alpt_ref.errors import InputError
-from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint
+from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, TableConfig, TrainConfig
 from alpt_ref.training.init_from import InitFrom, start_from
 from alpt_ref.training.train import StoppedError, train
@@ -168,6 +168,16 @@ def test_killed_and_resumed_it_has_the_same_bits(first: Path, tmp_path: Path) ->
         train(config, day(2), output=tmp_path / "parts", init_from=InitFrom(first, min_count=2))
 
 
+def test_a_run_of_an_earlier_release_has_no_dense_optimizer_to_go_on_with(first: Path, tmp_path: Path) -> None:
+    content = read_checkpoint(first)
+    kept = {name: array for name, array in content.arrays.items() if not name.startswith("optimizer/")}
+    write_folder(tmp_path / "old" / "state", replace(content, arrays=kept))
+    said: list[str] = []
+    train(tiny(), day(2), init_from=tmp_path / "old", log=said.append)
+    assert "without the dense optimizer's state" in said[-1]
+    assert "ids kept" in said[0]
+
+
 def test_days_in_a_row_and_rows_that_are_given_up(first: Path, tmp_path: Path) -> None:
     runs = [first]
     for number in (2, 3):
@@ -248,7 +258,7 @@ def test_more_epochs_give_the_bits_of_a_run_that_was_asked_for_them_at_once(
     data = day(1)
     train(tiny(**training, epochs=4), data, output=tmp_path / "whole")
     train(tiny(**training, epochs=2), data, output=tmp_path / "parts")
-    with pytest.raises(InputError, match=r"train\.epochs is 2 there and 4 here; --resume goes on with it"):
+    with pytest.raises(InputError, match=r"train\.epochs is 2 there and 4 here\), which --resume goes on with"):
         train(tiny(**training, epochs=4), data, output=tmp_path / "parts")
     said: list[str] = []
     result = train(tiny(**training, epochs=4), data, output=tmp_path / "parts", resume=True, log=said.append)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from alpt_ref.errors import InputError
 
 PIECE_ROWS = 1 << 16
 """Most rows of a piece."""
+LEAST_ROWS = 1 << 13
+"""Smaller batches and row groups are put together: a piece costs a file of its own while a store is made."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,30 @@ def ranges(rows: int) -> Iterator[tuple[int, int]]:
         yield first, min(PIECE_ROWS, rows - first)
 
 
-def slices_of(batch: Any) -> Iterator[Any]:
-    """A record batch or table in pieces."""
-    for first, rows in ranges(batch.num_rows):
-        yield batch if rows == batch.num_rows else batch.slice(first, rows)
+def pieces_of_batches(batches: Iterable[Any]) -> Iterator[Any]:
+    """Record batches of any length as pieces of about `LEAST_ROWS` to `PIECE_ROWS` rows, tables or batches."""
+    import pyarrow as pa
+
+    held: list[Any] = []
+    rows = 0
+    for batch in itertools.chain(batches, [None]):
+        if batch is not None:
+            held.append(batch)
+            rows += batch.num_rows
+        if rows >= LEAST_ROWS or (batch is None and rows):
+            whole = held[0] if len(held) == 1 else pa.Table.from_batches(held)
+            for first, count in ranges(rows):
+                yield whole if count == rows else whole.slice(first, count)
+            held, rows = [], 0
+
+
+def neighbours(rows: Sequence[int]) -> Iterator[list[int]]:
+    """Places of neighbouring row groups that have about `LEAST_ROWS` rows together, or one that has more."""
+    held: list[int] = []
+    for place, count in enumerate(rows):
+        if held and sum(rows[one] for one in held) + count > LEAST_ROWS:
+            yield held
+            held = []
+        held.append(place)
+    if held:
+        yield held

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.canonical import is_bytes, is_text, log_text, refusal, texts_of
+from alpt_ref.data.canonical import is_bytes, is_text, log_of, refusal, texts_of
 from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.formats.moments import calendar_texts, times_of
 from alpt_ref.data.schema import Schema
@@ -59,11 +59,12 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
     import pyarrow.compute as pc
 
     held = array.type
-    if pa.types.is_nested(held):
+    if pa.types.is_nested(held) or isinstance(held, pa.BaseExtensionType):
         raise InputError(refusal(str(held), "text", False))
     if pa.types.is_dictionary(held):
         used = array.indices.dictionary_encode(null_encoding="encode")
-        indices, values = used.indices, entries_of(array).take(used.dictionary)
+        held = array.dictionary
+        indices, values = used.indices, (large_texts(held) if is_text(held.type) else held).take(used.dictionary)
         once = values.dictionary_encode(null_encoding="encode")  # Arrow allows a value twice
         if len(once.dictionary) < len(values):
             indices, values = once.indices.take(indices), once.dictionary
@@ -76,22 +77,11 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
             array = large_texts(array)
         coded = array.dictionary_encode(null_encoding="encode")
         indices, values = coded.indices, coded.dictionary
-    if is_text(values.type) and values.type not in (pa.string(), pa.large_string()):
-        values = large_texts(values)
     if missing and is_text(values.type):
         absent = pc.is_in(values, value_set=pa.array(missing, values.type))
         if pc.any(absent).as_py():
             values = pc.if_else(absent, pa.scalar(None, values.type), values)
     return Column(indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), values)
-
-
-def entries_of(array: Any) -> Any:
-    """The dictionary of an array; polars' categories are string views, which Arrow does not take from."""
-    import pyarrow as pa
-
-    entries = array.dictionary
-    views = is_text(entries.type) and entries.type not in (pa.string(), pa.large_string())
-    return large_texts(entries) if views else entries
 
 
 def large_texts(array: Any) -> Any:
@@ -113,8 +103,14 @@ def meaning_of(spec: FieldSpec, time_format: str | None) -> Meaning:
     if spec.kind == "calendar":
         return lambda values: calendar_texts(values, time_format, spec.part)
     if spec.kind == "numeric" and spec.binning == "log":
-        return lambda values: [None if text is None else log_text(text) for text in texts_of(values, "number")]
+        return _log_texts
     return lambda values: texts_of(values, spec.type)
+
+
+def _log_texts(values: Any) -> list[str | None]:
+    if is_text(values.type):
+        return [log_of(text or "") for text in values.to_pylist()]
+    return [None if text is None else log_of(text) for text in texts_of(values, "number")]
 
 
 def code_column(column: Column, spec: FieldSpec, meaning: Meaning) -> tuple[Codes, Any]:
@@ -171,7 +167,8 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
 
     types = pa.types
     if types.is_dictionary(array.type):
-        array = entries_of(array).take(array.indices)
+        held = array.dictionary
+        array = (large_texts(held) if is_text(held.type) else held).take(array.indices)
     if types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
     view = getattr(types, "is_list_view", lambda held: False), getattr(types, "is_large_list_view", lambda held: False)
@@ -194,7 +191,7 @@ def labels_of(column: Column, schema: Schema) -> NDArray[np.int8]:
 
     values = column.values
     if pa.types.is_boolean(values.type):
-        texts: Sequence[str | None] = ["true" if value else "false" for value in values.to_pylist()]
+        texts: Sequence[str | None] = [{True: "true", False: "false"}.get(value) for value in values.to_pylist()]
     elif is_text(values.type):
         texts = [text or "" for text in values.to_pylist()]
     else:

@@ -12,12 +12,12 @@ import stat
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from alpt_ref.data.canonical import is_text
-from alpt_ref.data.formats.batches import BatchJob, Held, ranges, slices_of
+from alpt_ref.data.formats.batches import BatchJob, Held, neighbours, pieces_of_batches, ranges
 from alpt_ref.data.formats.inflate import DAMAGED
 from alpt_ref.data.formats.lines import LineSource
 from alpt_ref.data.formats.schema_rows import RowPlan
@@ -87,10 +87,10 @@ class ColumnarFile:
         ) as error:
             if isinstance(error, InputError):
                 raise
-            text = " ".join(str(error).split())[:200] or type(error).__name__
-            raise InputError(
-                f"{self._source.path} is {NAMES[self._container]} ({text}); fetch or write it again"
-            ) from None
+            raise self._damaged(" ".join(str(error).split())[:200] or type(error).__name__) from None
+
+    def _damaged(self, why: str) -> InputError:
+        return InputError(f"{self._source.path} is {NAMES[self._container]} ({why}); fetch or write it again")
 
     def _plan_for(self, names: Sequence[str]) -> RowPlan:
         first: InputError | None = None
@@ -117,11 +117,13 @@ class ColumnarFile:
             held = file.schema_arrow
             texts = [name for name in plan.needed if is_text(held.field(name).type)]
             total, first, digest = sum(groups), 0, self._source.digest()
-            for number, rows in enumerate(groups):
-                group = _Group(place, number, rows, plan, metadata, texts, self._naming)
+            if min(groups, default=0) < 0 or total != metadata.num_rows:
+                raise self._damaged(f"its row groups have {total} rows, its table of contents says {metadata.num_rows}")
+            for numbers in neighbours(groups):
+                rows = sum(groups[number] for number in numbers)
+                group = _Group(place, numbers, rows, plan, metadata, texts, self._naming)
                 for start, count in ranges(rows):
-                    load = _Slice(group, start, count)
-                    yield self._job(plan, first + start, count, load, digest)
+                    yield self._job(plan, first + start, count, _Slice(group, start, count), digest)
                     self.share = (first + start + count) / total
                 first += rows
             return plan
@@ -134,13 +136,16 @@ class ColumnarFile:
             plan = self._plan_for(names)
             needed = pa.ipc.IpcReadOptions(included_fields=[names.index(name) for name in plan.needed])
             reader = self._naming(lambda: pa.ipc.open_file(file, options=needed))
-            first, digest = 0, self._source.digest()
-            for number in range(reader.num_record_batches):
-                batch = self._naming(lambda: _checked(reader.get_batch(number)))  # noqa: B023 (called at once)
-                for part in slices_of(batch):
-                    yield self._job(plan, first, part.num_rows, Held(part), digest)
-                    first += part.num_rows
-                self.share = (number + 1) / reader.num_record_batches
+            first, digest, count = 0, self._source.digest(), reader.num_record_batches
+
+            def batches() -> Iterator[Any]:
+                for number in range(count):
+                    yield self._naming(lambda: _checked(reader.get_batch(number)))  # noqa: B023 (called at once)
+                    self.share = (number + 1) / count
+
+            for part in pieces_of_batches(batches()):
+                yield self._job(plan, first, part.num_rows, Held(part), digest)
+                first += part.num_rows
             return plan
 
     def _stream_jobs(self, stream: Any) -> Generator[BatchJob, None, RowPlan]:
@@ -158,10 +163,9 @@ class ColumnarFile:
             except StopIteration:
                 return None
 
-        while (batch := self._naming(following)) is not None:
-            for part in slices_of(batch):
-                yield self._job(plan, first, part.num_rows, Held(part))
-                first += part.num_rows
+        for part in pieces_of_batches(iter(lambda: self._naming(following), None)):
+            yield self._job(plan, first, part.num_rows, Held(part))
+            first += part.num_rows
         if tail.last != _END_OF_STREAM:
             raise InputError(f"{self._source.path} is an Arrow stream that ends too early; fetch or write it again")
         if self._naming(lambda: tail.read(1)):
@@ -210,13 +214,13 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 class _Group:
-    """A row group, decoded once, when the first of its pieces is asked for."""
+    """Row groups, decoded once, when the first of their pieces is asked for."""
 
     def __init__(
-        self, place: _Place, number: int, rows: int, plan: RowPlan, metadata: Any, texts: Sequence[str],
+        self, place: _Place, numbers: list[int], rows: int, plan: RowPlan, metadata: Any, texts: Sequence[str],
         naming: Callable[[Callable[[], Any]], Any],
     ) -> None:  # fmt: skip
-        self._place, self._number, self._rows, self._plan, self._metadata = place, number, rows, plan, metadata
+        self._place, self._numbers, self._rows, self._plan, self._metadata = place, numbers, rows, plan, metadata
         self._texts = list(texts)  # read as dictionaries, as they lie in the file
         self._naming, self._lock = naming, threading.Lock()
         self._table: Any = None
@@ -240,12 +244,10 @@ class _Group:
                 pre_buffer=False,
                 page_checksum_verification=True,
             )
-            table = file.read_row_group(self._number, columns=needed)
+            table = file.read_row_groups(self._numbers, columns=needed)
         self._place.check()
         if table.num_rows != self._rows:
-            raise ValueError(
-                f"row group {self._number} holds {table.num_rows} rows, its table of contents says {self._rows}"
-            )
+            raise ValueError(f"row groups hold {table.num_rows} rows, the table of contents says {self._rows}")
         return table
 
 

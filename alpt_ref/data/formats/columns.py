@@ -97,7 +97,7 @@ class ColumnCoder:
         missing = last + 1 if counts[0] and enough[0] else 0
         return cls(name, {value: number for number, value in enumerate(kept, 1)}, edges, missing)
 
-    def extended(self, column: Column, *, min_count: int = 1) -> ColumnCoder:
+    def extended(self, column: Column, *, min_count: int = 1, warn: bool = True) -> ColumnCoder:
         """The coder with local ids for the categories of new rows, behind those that it has; bins stay as they are.
 
         Parameters
@@ -105,6 +105,8 @@ class ColumnCoder:
         column : array (rows,)
         min_count : int
             Least count, in these rows, of a category of its own.
+        warn : bool
+            Of a value that stands there in two types.
 
         Raises, Warns
         -------------
@@ -116,7 +118,7 @@ class ColumnCoder:
         if self.edges is None:
             new = [value for value, often in zip(values, counts[1:], strict=True) if often >= min_count]
             new = sorted((value for value in new if value not in index), key=_place)
-            _warn_of_two_spellings(self.name, [*index, *new] if new else [])
+            _warn_of_two_spellings(self.name, [*index, *new] if new and warn else [])
             _warn_of_lost_digits(self.name, new)
             index |= {value: number for number, value in enumerate(new, size)}
             size += len(new)

@@ -89,12 +89,12 @@ def parse_records(
         lone = returns[text[np.minimum(returns + 1, len(text) - 1)] != 10]
         bare = marked(suspects(lone), lambda row: b"\r" in cells_outside(row, layout.delimiter, layout.quote)[:-2])
         faulty.add(bare, "a carriage return inside the line")
+    if not data.isascii():
+        faulty.add(_not_utf8(data, starts, records.ends), "bytes that are not UTF-8")
     if BOM in data:
         faulty.add(
             marked(list(range(len(starts))), lambda row: row.startswith(BOM)), "a byte order mark inside the file"
         )
-    if not data.isascii():
-        faulty.add(_not_utf8(data, starts, records.ends), "bytes that are not UTF-8")
     keep = ~faulty.mask
     kept = np.flatnonzero(keep)
     if not keep.all():

@@ -226,17 +226,18 @@ class PieceReader(abc.ABC):
     def _judge(self) -> None:
         """InputError where the source holds no rows, or too many bad ones."""
         bad, total = self.bad_rows.count, self.rows + self.bad_rows.count
+        what = f"{self.kind} clicks" if self.schema is None else "clicks that the schema is for"
         first = f"{self.unit} {self.bad_rows.examples[0][0]}: {self.bad_rows.examples[0][1]}" if bad else ""
         if not self.rows:
             why = f"all {bad} rows are bad, {first}" if bad else "it is empty"
-            raise InputError(f"{self.name} holds no rows ({why}); name a file of {self.kind} clicks")
+            raise InputError(f"{self.name} holds no rows ({why}); name a file of {what}")
         for part in dict.fromkeys(self.parts or ()):
             if not sum(rows for rows, own in zip(self.rows_of_sources, self.parts or (), strict=True) if own == part):
                 raise InputError(f"the {part} part has no rows; name files that hold some, or leave {part} out")
         if bad > self._max_bad_rows * total:
             raise InputError(
                 f"{self.name}: {bad:,} of {total:,} rows are bad, a share above {self._max_bad_rows:g} ({first}); "
-                f"check that this is a file of {self.kind} clicks, or allow more with max_bad_rows (--max-bad-rows)"
+                f"check that this is a file of {what}, or allow more with max_bad_rows (--max-bad-rows)"
             )
 
     def parts_of_rows(self) -> NDArray[np.uint8] | None:

@@ -193,7 +193,9 @@ def items_of(source: Any) -> tuple[list[Any], tuple[Part, ...] | None]:
     unknown = sorted(str(part) for part in source if part not in PARTS)
     if unknown or "train" not in source:
         wrong = f"got {unknown[0]!r}" if unknown else "train is missing"
-        raise InputError(f"the parts of the data must be train, valid and test, {wrong}")
+        raise InputError(
+            f"the parts of the data must be train, valid and test, {wrong}; give columns as a DataFrame or Arrow table"
+        )
     named = [(cast(Part, part), item) for part in PARTS if part in source for item in _listed(source[part])]
     files = [item for _, item in named if not is_table(item)]
     if len({str(file) for file in files}) < len(files):
@@ -207,6 +209,10 @@ def _listed(source: Any) -> list[Any]:
         return [source]
     if isinstance(source, (str, os.PathLike)):
         return list(list_files(source))
+    if hasattr(source, "collect") and not isinstance(source, Iterable):
+        raise InputError(
+            f"the rows must be at hand, got a {table_name(source)} that is yet to be computed; collect() it"
+        )
     if not isinstance(source, Iterable):
         raise InputError(
             "the rows must be files, a pandas or polars DataFrame, an Arrow table or record batches, "

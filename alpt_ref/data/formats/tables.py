@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.data.canonical import value_text
-from alpt_ref.data.formats.batches import BatchJob, Held, ranges, slices_of
+from alpt_ref.data.canonical import refusal, value_text
+from alpt_ref.data.formats.batches import BatchJob, Held, pieces_of_batches, ranges
 from alpt_ref.data.formats.schema_rows import RowPlan
 from alpt_ref.errors import InputError
 
@@ -59,11 +59,14 @@ class TableSource:
         """
         if _is_frame(self._table):
             return (yield from self._frame_jobs())
-        reader = _stream_of(self._table, self.name)
-        plan = self._plan_for(reader.schema.names)
-        for batch in _batches(reader, self.name):
-            for part in slices_of(batch):
-                yield self._job(plan, part.num_rows, part)
+        if _is_polars(self._table):
+            plan = self._plan_for(self._table.columns)
+            reader = _stream_of(_without_others(self._table, plan), self.name)
+        else:
+            reader = _stream_of(self._table, self.name)
+            plan = self._plan_for(reader.schema.names)
+        for part in pieces_of_batches(_batches(reader, self.name)):
+            yield self._job(plan, part.num_rows, part)
         return plan
 
     def _job(self, plan: RowPlan, rows: int, part: Any) -> BatchJob:
@@ -94,6 +97,27 @@ class TableSource:
             yield BatchJob(self._number, self.name, plan, start + 1, count, load)
             self.rows = start + count
         return plan
+
+
+def _is_polars(table: Any) -> bool:
+    return type(table).__module__.partition(".")[0] == "polars" and hasattr(table, "with_columns")
+
+
+def _without_others(frame: Any, plan: RowPlan) -> Any:
+    """The needed columns of a polars frame; those that have no Arrow type of their own as texts.
+
+    The others may be of types that Arrow does not know, and need not be looked at.
+    """
+    import polars
+
+    frame = frame.select(list(plan.needed))
+    wide = {dtype for name in ("Int128", "UInt128") if (dtype := getattr(polars, name, None)) is not None}
+    for name, dtype in frame.schema.items():
+        if dtype == polars.Object:
+            raise InputError(f"{table_name(frame)}: column {name!r} holds {refusal('object', 'text', False)}")
+        if dtype in wide:
+            frame = frame.with_columns(polars.col(name).cast(polars.String))
+    return frame
 
 
 def _stream_of(table: Any, name: str) -> Any:

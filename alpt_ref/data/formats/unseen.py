@@ -100,7 +100,14 @@ class UnseenValues:
         lost = (1 - self.shares()) < (1 - LOST_SHARE) * (1 - self._usual)
         return np.flatnonzero(lost & (self._counts >= LEAST_ROWS)).tolist()
 
-    def warn(self, known: Callable[[int], Sequence[Any]], stacklevel: int = 2) -> None:
+    def misspelled(self, known: Callable[[int], Sequence[Any]]) -> list[int]:
+        """Those of `suspects` whose remembered values show another spelling than what is known, not only new values."""
+        hints = {field: _hint(self._examples.get(field, []), list(known(field))[:2]) for field in self.suspects()}
+        return [field for field, hint in hints.items() if hint != _AS_BEFORE]
+
+    def warn(
+        self, known: Callable[[int], Sequence[Any]], stacklevel: int = 2, fields: Sequence[int] | None = None
+    ) -> None:
         """CategoryWarning, one sentence about the field with the largest share, if a third of what was known is lost.
 
         Parameters
@@ -109,8 +116,10 @@ class UnseenValues:
             Field -> some values that it knows.
         stacklevel : int
             As of `warnings.warn`, counted from the caller.
+        fields : sequence of int, optional
+            About these alone; default: all `suspects`.
         """
-        fields, shares = self.suspects(), self.shares()
+        fields, shares = self.suspects() if fields is None else fields, self.shares()
         if not fields:
             return
         field = max(fields, key=lambda place: shares[place] - self._usual[place])
@@ -149,4 +158,7 @@ def _hint(unseen: Sequence[Any], known: Sequence[Any]) -> str:
         return "quotes are part of the values; take them off"
     if any(text != text.strip() for text in texts):
         return "blanks are part of the values; take them off"
-    return "check that they are written as in training"
+    return _AS_BEFORE
+
+
+_AS_BEFORE = "check that they are written as in training"

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import AdamState
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
@@ -102,45 +103,62 @@ def move_rules(replay: Replay, corrections: NDArray[np.float32]) -> None:
 
 
 @kernel
-def replay_rows(
-    lo: Int, hi: Int, rows: NDArray[np.int64], state: AdamState, replay: Replay, advance: bool, out: NDArray[np.float32]
+def missed_moves(
+    lo: Int, hi: Int, rows: NDArray[np.int64], state: AdamState, replay: Replay, out: NDArray[np.float32]
 ) -> None:
-    """``out[i]`` = the moves that row ``rows[i]`` has missed, in weight units; with `advance` its state moves on."""
+    """``out[i]`` = the moves that row ``rows[i]`` has missed, in weight units; nothing else changes."""
     first, second, counts, corrections = state
     rates, rules, base, step, window, b1, b2, eps = replay
     root = math.sqrt(b2)
     last = corrections.shape[0] - 1
     d = out.shape[1]
     for i in range(lo, hi):
+        if i + AHEAD < hi:
+            prefetch(first, rows[i + AHEAD] * d)
+            prefetch(second, rows[i + AHEAD] * d)
+            prefetch(counts, rows[i + AHEAD])
         row = rows[i]
         c = max(int(counts[row]), base)  # a row that is new has nothing to catch up with
         missed = step - c
-        for j in range(d):
-            out[i, j] = np.float32(0.0)
-        if missed <= 0:
-            continue
-        if c < EARLY:
-            decay, shrink = 1.0, 1.0
-            for s in range(c + 1, c + 1 + min(missed, window)):
-                decay *= b1
-                shrink *= root
-                at = min(s, last)
-                weight = np.float32(np.float64(rates[s - 1 - base]) * np.float64(corrections[at, 0]) * decay)
-                node = np.float32(np.float64(corrections[at, 1]) * shrink)
-                for j in range(d):
-                    out[i, j] += adam_direction(first[row, j], second[row, j], weight, node, eps)
-        else:
+        if missed > 0 and c >= EARLY:
             w0, r0, w1, r1 = rules[c - base, 0], rules[c - base, 1], rules[c - base, 2], rules[c - base, 3]
             for j in range(d):
                 one = adam_direction(first[row, j], second[row, j], w0, r0, eps)
                 two = adam_direction(first[row, j], second[row, j], w1, r1, eps)
                 out[i, j] = np.float32(one + two)
-        if advance:
+            continue
+        for j in range(d):
+            out[i, j] = np.float32(0.0)
+        decay, shrink = 1.0, 1.0
+        for s in range(c + 1, c + 1 + min(missed, window)):
+            decay *= b1
+            shrink *= root
+            at = min(s, last)
+            weight = np.float32(np.float64(rates[s - 1 - base]) * np.float64(corrections[at, 0]) * decay)
+            node = np.float32(np.float64(corrections[at, 1]) * shrink)
+            for j in range(d):
+                out[i, j] += adam_direction(first[row, j], second[row, j], weight, node, eps)
+
+
+@kernel
+def advance_rows(lo: Int, hi: Int, rows: NDArray[np.int64], state: AdamState, replay: Replay) -> None:
+    """Moments and step numbers of the rows after the steps that they have missed."""
+    first, second, counts, _ = state
+    _, _, base, step, _, b1, b2, _ = replay
+    d = first.shape[1]
+    for i in range(lo, hi):
+        if i + AHEAD < hi:
+            prefetch(first, rows[i + AHEAD] * d)
+            prefetch(second, rows[i + AHEAD] * d)
+            prefetch(counts, rows[i + AHEAD])
+        row = rows[i]
+        missed = step - max(int(counts[row]), base)
+        if missed > 0:
             keep1, keep2 = np.float32(_power(b1, missed)), np.float32(_power(b2, missed))
             for j in range(d):
                 first[row, j] = np.float32(first[row, j] * keep1)
                 second[row, j] = np.float32(second[row, j] * keep2)
-            counts[row] = np.int32(step)
+        counts[row] = np.int32(step)
 
 
 @kernel
