@@ -52,7 +52,7 @@ ROW = st.fixed_dictionaries(
         "count": st.none() | st.integers(-5, 10**6),
         "tags": st.lists(TAG, max_size=5),
         "click": st.booleans(),
-        "weight": st.floats(0, 1e6),
+        "weight": st.floats(0, 1e6, width=32),
         "time": st.integers(-(10**9), 10**9),
     }
 )  # fmt: skip
