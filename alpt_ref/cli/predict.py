@@ -69,7 +69,7 @@ def predict_command(
     left_out = f", left out {scores.bad_rows:,} bad rows" if scores.bad_rows else ""
     line = f"{scores.rows:,} rows{left_out}, {100 * scores.unseen_share:.2f} % of ids out of vocabulary"
     if scores.logloss is None:
-        line += "; no labels"
+        line += "; no metrics (all weights are 0)" if scores.labelled else "; no labels"
     else:
         line += f"; AUC {scores.auc:.5f}" if scores.auc is not None else "; no AUC (labels of one class)"
         line += f", logloss {scores.logloss:.5f}"

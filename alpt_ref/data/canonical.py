@@ -178,6 +178,15 @@ def is_text(held: Any) -> bool:
     return bool(pa.types.is_string(held) or pa.types.is_large_string(held) or view(held))
 
 
+def is_bytes(held: Any) -> bool:
+    """Whether an Arrow type is one of bytes, which are texts where they are UTF-8."""
+    import pyarrow as pa
+
+    types = pa.types
+    view = getattr(types, "is_binary_view", lambda held: False)
+    return any(test(held) for test in (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, view))
+
+
 def _reader(held: Any, kind: str) -> Callable[[Any], str | None]:
     """Canonical text of a Python value of an Arrow type; InputError where a column of this type is refused."""
     import pyarrow as pa
@@ -196,9 +205,7 @@ def _reader(held: Any, kind: str) -> Callable[[Any], str | None]:
         if kind == "text" and held.scale > 0:
             raise InputError(refusal(str(held), kind, True))
         return lambda value: number_text(format(value, "f"))
-    view = getattr(types, "is_binary_view", lambda held: False)
-    binary = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, view)
-    if any(test(held) for test in binary):
+    if is_bytes(held):
         return lambda value: value_text(value, kind)
     if types.is_date(held) and kind == "text":
         return lambda value: str(value.isoformat())

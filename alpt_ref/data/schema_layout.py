@@ -65,7 +65,13 @@ def needed_columns(schema: Schema, *, labelled: bool = True, times: bool = False
 
 
 def text_layout(
-    schema: Schema, head: Sequence[str], *, labelled: bool = True, times: bool = False, ids: bool = False
+    schema: Schema,
+    head: Sequence[str],
+    *,
+    labelled: bool = True,
+    times: bool = False,
+    ids: bool = False,
+    sure: bool = True,
 ) -> Layout:
     """The layout of the file whose first lines these are.
 
@@ -76,6 +82,9 @@ def text_layout(
         At least one line.
     labelled, times, ids : bool
         Whether the file must have the label (with the weight), the column of times and the id columns.
+    sure : bool
+        Whether lines of another number of columns are bad rows, where the schema names columns and delimiter; else most
+        of the lines must have that number.
 
     Raises
     ------
@@ -110,7 +119,7 @@ def text_layout(
     for columns in (text.columns,) if labelled else (text.columns, unlabelled):
         counts = [width[len(columns)] for width in widths]
         best = counts.index(max(counts))
-        if 2 * counts[best] > len(head) or (len(tried) == 1 and labelled):
+        if 2 * counts[best] > len(head) or (len(tried) == 1 and labelled and sure):
             return Layout(tried[best], columns, False, text.quote, text.missing)
     found = [width.most_common(1)[0][0] for width in widths]
     width, delimiter = max(zip(found, tried, strict=True), key=lambda pair: pair[0])

@@ -30,13 +30,16 @@ class Encoder:
 
     def category(self, field: Any, edges: Any, value: Any) -> str:
         """The text under which the vocabulary knows a value."""
+        value = value.decode() if isinstance(value, bytes) else value
         if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value or value in self.missing:
             return ""
         if field["kind"] == "calendar":
             day = self.moment(value)
             return str({"hour": day.hour, "weekday": day.weekday(), "weekend": int(day.weekday() > 4)}[field["part"]])
         if field["type"] == "text":
-            if isinstance(value, (float, bool)) or not (isinstance(value, str) or hasattr(value, "__index__")):
+            if isinstance(value, (float, bool)) or not (
+                isinstance(value, str) or type(value) is datetime.date or hasattr(value, "__index__")
+            ):
                 raise ValueError(f"{value!r} is neither a text nor a whole number")
             return str(value)
         number: Any = self.number(str(value).strip(" \t"))

@@ -39,6 +39,6 @@ class SeveralEncoder(Encoder):
         """The values of a cell."""
         if field["kind"] != "multi":
             return [value]
-        if isinstance(value, str):
-            return value.split(field["separator"])
+        if isinstance(value, (str, bytes)):
+            return (value.decode() if isinstance(value, bytes) else value).split(field["separator"])
         return [value] if value is None or not hasattr(value, "__len__") else value

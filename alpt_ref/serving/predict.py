@@ -53,13 +53,15 @@ class Scores:
     ----------
     rows : int
     auc, logloss : float or None
-        Logloss in nats; None without labels, `auc` also where all labels are one class.
+        Logloss in nats; None without labels and where all weights are 0, `auc` also where all labels are one class.
     unseen_share : float
         Share of ids that are out-of-vocabulary ids.
     bad_rows : int
         Malformed rows of a raw file that were left out.
     quality : Quality or None
-        Every metric; None without labels.
+        Every metric; None without labels, and where all weights are 0.
+    labelled : bool
+        Whether there were labels.
     """
 
     rows: int = 0
@@ -68,6 +70,7 @@ class Scores:
     unseen_share: float = 0.0
     bad_rows: int = 0
     quality: Quality | None = None
+    labelled: bool = False
 
 
 def predict(
@@ -182,6 +185,7 @@ def _score(
                 if grouped_by is not None:
                     groups.append(_groups(piece, grouped_by))
     scores.unseen_share = unseen.share
+    scores.labelled = bool(labels)
     unseen.warn(lambda field: [] if vocabulary is None else vocabulary.examples(field), stacklevel=3)
     if labels and (not weights or any(one.any() for one in weights)):
         y, x = np.concatenate(labels), np.concatenate(kept)

@@ -131,6 +131,8 @@ class RowEncoder:
                 texts = [encoder.category(field, edges, value) for value in parts]
                 if (count := sum(map(bool, texts))) > field["max_values"]:
                     raise ValueError(f"{count} values, the schema allows {field['max_values']} (max_values)")
+            except TypeError:
+                return f"row {number}, column {field['column']!r}: {row[field['column']]!r:.60} is no single value"
             except _UNREADABLE as own:
                 return f"row {number}, column {field['column']!r}: {_reason(own)}"
         return f"row {number}: {_reason(error)}"

@@ -35,7 +35,8 @@ def require_usable(dataset: ClickDataset) -> None:
     for part in parts:
         labels = dataset.labels[counted_rows(dataset, part)]  # a row of weight 0 is not there
         if not len(labels):
-            raise InputError(f"dataset {dataset.name!r} has no rows in its {part} part; give it more rows")
+            counted = " of a weight above 0" if len(dataset.rows_of(part)) else ""
+            raise InputError(f"dataset {dataset.name!r} has no rows{counted} in its {part} part; give it more rows")
         if part == "train" and labels.min() == labels.max():
             raise InputError(
                 f"dataset {dataset.name!r} has only the label {labels[0]} in its train part, which teaches nothing; "

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -52,7 +52,7 @@ ROW = st.fixed_dictionaries(
         "count": st.none() | st.integers(-5, 10**6),
         "tags": st.lists(TAG, max_size=5),
         "click": st.booleans(),
-        "weight": st.floats(0, 1e6),
+        "weight": st.floats(0, 1e6, width=32),
         "time": st.integers(-(10**9), 10**9),
     }
 )  # fmt: skip
@@ -184,6 +184,7 @@ PLAIN = [text for text in TEXTS if "\r" not in text]  # after a cell without quo
 
 
 @pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
+@settings(max_examples=settings().max_examples // 2)  # each writes and reads several files
 @given(
     rows=st.lists(ROW, min_size=1, max_size=6),
     chunk_bytes=st.integers(1, 99),

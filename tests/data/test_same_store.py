@@ -63,12 +63,30 @@ def as_polars(rows: pa.Table, folder: Path) -> Any:
     return pytest.importorskip("polars").from_arrow(rows)
 
 
+def as_categories(rows: pa.Table, folder: Path) -> Any:
+    """polars' categories; several values a cell as texts with bars."""
+    pl = pytest.importorskip("polars")
+    frame = pl.from_arrow(rows).with_columns(pl.col("tags").list.join("|"))
+    return frame.with_columns(pl.col("site", "tags").cast(pl.Categorical))
+
+
+def bytes_in_parquet(rows: pa.Table, folder: Path) -> Path:
+    """Texts of a writer that does not say that they are texts."""
+    tags = pa.array(["|".join(one).encode() for one in rows["tags"].to_pylist()])
+    site = rows["site"].cast(pa.binary())
+    for name, column in (("site", site), ("tags", tags)):
+        rows = rows.set_column(rows.column_names.index(name), name, column)
+    pq.write_table(rows, folder / "bytes.parquet")
+    return folder / "bytes.parquet"
+
+
 def as_batches(rows: pa.Table, folder: Path) -> Any:
     return pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches(64))
 
 
 FORMS: list[Callable[[pa.Table, Path], Any]] = [
     csv_file, tsv_without_header, zstd_file, several_files, parquet_file, arrow_file, as_pandas, as_polars, as_batches,
+    as_categories, bytes_in_parquet,
 ]  # fmt: skip
 
 

@@ -134,6 +134,8 @@ def test_weights_times_and_lists(tmp_path: Path) -> None:
         "1,1,soon,a",
         "1,1,6,a b c",
         "0,0,7,b  b",
+        "1,1e-60,7,a",
+        "1,1e60,7,a",
     ]
     clicks, reasons = skipped(write(tmp_path / "a", "\n".join(lines)), schema, times=True)
     assert clicks.weights is not None
@@ -141,8 +143,8 @@ def test_weights_times_and_lists(tmp_path: Path) -> None:
     assert clicks.weights.tolist() == [2, 0.5, 0]
     assert clicks.times.tolist() == [5, 1413849600 * 10**9, 7]
     assert clicks.codes.tolist() == [[0, 1], [-1, -1], [1, 1]]
-    assert {line: reason.split(":")[0] for line, reason in reasons.items()} == dict.fromkeys((4, 5), "column w") | {
-        6: "column t", 7: "column tags",
+    assert {line: reason.split(":")[0] for line, reason in reasons.items()} == {
+        **dict.fromkeys((4, 5, 9, 10), "column w"), 6: "column t", 7: "column tags",
     }  # fmt: skip
 
 
@@ -156,6 +158,18 @@ def test_labels_that_may_be_missing(tmp_path: Path) -> None:
     labelled = write(tmp_path / "b", "price,site,click\n3,a,1\n")
     with pytest.raises(InputError, match=r"has labels and .*a has none"):
         read_raw(reader_of([labelled, path], schema=Schema.from_dict(PLAIN), labelled=None))
+
+
+def test_no_label_in_a_file_without_header_where_the_schema_names_the_delimiter(tmp_path: Path) -> None:
+    """Its lines are not rows with a column too few."""
+    schema = Schema.from_dict({"label": "y", "categorical": ["a"], "text": {"columns": ["y", "a"], "delimiter": ","}})
+    for name, text in (("bare", "b\nc\n"), ("named", "a\nb\nc\n")):
+        reader = reader_of(write(tmp_path / name, text), schema=schema, labelled=None)
+        assert read_raw(reader).categories == (["b", "c"],)
+        assert getattr(reader, "labelled") is False  # noqa: B009
+    full = write(tmp_path / "full", "1,b\nc\n0,c\n")
+    with pytest.raises(InputError, match=r"line 2: 1 columns instead of 2"):
+        read_raw(reader_of(full, schema=schema, labelled=None))
 
 
 def test_ids_are_carried_along(tmp_path: Path) -> None:

@@ -123,12 +123,16 @@ def test_every_container_of_a_number_is_one_category() -> None:
         assert encoder.category(code, edges, value) == "1"
     for value in (0.1, np.float32(0.1), "0.10", Decimal("0.1"), "1e-1"):
         assert encoder.category(code, edges, value) == "0.1"
+    site = encoder.fields[0][0]
+    for value in ("2024-05-06", b"2024-05-06", datetime.date(2024, 5, 6)):
+        assert encoder.category(site, [], value) == "2024-05-06"
+    assert encoder.category(code, edges, b"01") == "1"
     absent: tuple[Any, ...] = (None, float("nan"), "", "NA", "nan", np.float32("nan"), Decimal("NaN"))
     for value in absent:
         assert encoder.category(code, edges, value) == ""
 
 
-@pytest.mark.parametrize("value", [0.5, True, [1], b"a", 2.0])
+@pytest.mark.parametrize("value", [0.5, True, [1], b"\xff", 2.0])
 def test_a_text_field_refuses_what_has_no_one_text(value: Any) -> None:
     encoder = Encoder(vocabulary_file.content_of(SCHEMA, vocabulary_of(SCHEMA, KNOWN)))
     with pytest.raises((ValueError, TypeError)):

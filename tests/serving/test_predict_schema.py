@@ -14,7 +14,7 @@ import pytest
 
 from alpt_ref import ClickDataset, RunConfig, train
 from alpt_ref.data import read
-from alpt_ref.errors import InputError
+from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.serving.predict import predict
 from tests.data.logs import ROWS, schema_with_layout, table, text_of
 
@@ -73,6 +73,30 @@ def test_weights_count_in_the_metrics(trained: Trained, tmp_path: Path) -> None:
     assert repeated.rows == len(times) > weighted.rows
     assert weighted.logloss == pytest.approx(repeated.logloss, rel=1e-6)
     assert weighted.auc == pytest.approx(repeated.auc, rel=1e-6)
+
+
+def test_labels_without_the_runs_weights_are_scored_by_a_word(trained: Trained, tmp_path: Path) -> None:
+    """The labels are not lost: each row counts 1, as a column of ones would say."""
+    bare = trained.rows.drop_columns(["paid"])
+    ones = bare.append_column("paid", pa.array(np.ones(ROWS, np.int64)))
+    (tmp_path / "bare.csv").write_bytes(text_of(bare, ","))
+    pq.write_table(bare, tmp_path / "bare.parquet")
+    pq.write_table(ones, tmp_path / "ones.parquet")
+    expected = predict(trained.run, tmp_path / "ones.csv", file=tmp_path / "ones.parquet")
+    for name in ("bare.csv", "bare.parquet"):
+        with pytest.warns(AlptWarning, match=f"{name} has labels but no column 'paid', the schema's weight"):
+            assert predict(trained.run, tmp_path / "scores.csv", file=tmp_path / name) == expected
+        assert scores_of(tmp_path / "scores.csv") == scores_of(tmp_path / "ones.csv")
+    with pytest.raises(InputError, match=r"ones.parquet has weights and .*bare.csv has none"):
+        predict(trained.run, tmp_path / "no.csv", file=[tmp_path / "ones.parquet", tmp_path / "bare.csv"])
+
+
+def test_weights_of_nothing_but_zero_are_not_called_no_labels(trained: Trained, tmp_path: Path) -> None:
+    place = trained.rows.column_names.index("paid")
+    pq.write_table(trained.rows.set_column(place, "paid", pa.array([0] * ROWS)), tmp_path / "zero.parquet")
+    scores = predict(trained.run, tmp_path / "scores.csv", file=tmp_path / "zero.parquet")
+    assert scores.labelled
+    assert scores.quality is None
 
 
 def test_parquet_by_its_name_and_rows_without_labels(trained: Trained, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.data.canonical import is_text, log_of, refusal, texts_of
+from alpt_ref.data.canonical import is_bytes, is_text, log_of, refusal, texts_of
 from alpt_ref.data.formats.coded import CodedField
 from alpt_ref.data.formats.moments import calendar_texts, times_of
 from alpt_ref.data.schema import Schema
@@ -178,6 +178,8 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
         lists = array
     elif is_text(array.type):
         lists = pc.split_pattern(large_texts(array), separator)
+    elif is_bytes(array.type):  # texts of writers that do not say so
+        lists = pc.split_pattern(array.cast(pa.large_binary()), separator)
     else:  # one value a row
         return np.ones(len(array), np.int64), array
     return pc.list_value_length(lists).fill_null(0).to_numpy().astype(np.int64), pc.list_flatten(lists)
@@ -206,12 +208,12 @@ def _label(schema: Schema, text: str) -> int:
 
 
 def weights_of(column: Column) -> NDArray[np.float32]:
-    """Weights, -1 where there is none that is finite and not negative."""
+    """Weights, -1 where there is none that is finite and not negative, or that float32 makes infinity or 0."""
     texts = texts_of(column.values, "number")
     numbers = np.array([float(text) if text else -1 for text in texts], np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         weights = numbers.astype(np.float32)
-    weights[~np.isfinite(weights) | (numbers < 0)] = -1
+    weights[~np.isfinite(weights) | (numbers < 0) | ((weights == 0) & (numbers > 0))] = -1  # weight 0 is no row
     return weights[column.indices] if len(weights) else np.zeros(0, np.float32)
 
 

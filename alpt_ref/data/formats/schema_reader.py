@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any, cast
+
+import msgspec
 
 from alpt_ref.data.fields import PARTS, FieldPlan, Part
 from alpt_ref.data.formats.columnar import ColumnarFile
@@ -20,7 +23,7 @@ from alpt_ref.data.formats.schema_text import text_jobs
 from alpt_ref.data.formats.sources import container_of, head_of_stream, list_files
 from alpt_ref.data.formats.tables import TableSource, is_table, table_name, table_rows
 from alpt_ref.data.schema import Schema
-from alpt_ref.errors import InputError
+from alpt_ref.errors import AlptWarning, InputError
 
 KIND = "schema"
 
@@ -40,7 +43,8 @@ class SchemaReader(PieceReader):
     times : bool
         Read the schema's column of times.
     labelled : bool, optional
-        False: there is no label, every one is 0; None: read it where there is one. `labelled` says which it was.
+        False: there is no label, every one is 0; None: read it where there is one. `labelled` says which it was. Labels
+        without the schema's column of weights are read too, with a warning: every row counts 1.
     ids : bool
         Carry the schema's id columns along: `CodedRows.carried`.
 
@@ -83,7 +87,8 @@ class SchemaReader(PieceReader):
         )  # fmt: skip
         plan = RowPlan(schema, True, times, ids)
         bare = RowPlan(schema, False, times, ids)
-        self._plans = [plan, bare] if labelled is None else [plan if labelled else bare]
+        even = [RowPlan(msgspec.structs.replace(schema, weight=None), True, times, ids)] if schema.weight else []
+        self._plans = [plan, *even, bare] if labelled is None else [plan if labelled else bare]
         self.labelled = labelled is not False
         """Whether the rows have labels; where that was left open, known once they have been read."""
         self.parts = parts
@@ -109,15 +114,29 @@ class SchemaReader(PieceReader):
     def _jobs(self) -> Generator[Job, None, None]:
         used: RowPlan | None = None
         for number, item in enumerate(self._items):
-            plan = yield from self._jobs_of(number, item)
-            if used is not None and plan is not None and plan != used:
-                with_label, without = (self.names[0], self.names[number]) if used.labelled else (
-                    self.names[number], self.names[0])  # fmt: skip
-                raise InputError(f"{with_label} has labels and {without} has none; name files of one kind")
-            used = used or plan
-            self.labelled = self.labelled if used is None else used.labelled
+            for job in self._jobs_of(number, item):
+                if used is None:
+                    used = self._begun(number, job.plan)
+                elif job.plan != used:
+                    first, this = (self.names[0], used), (self.names[number], job.plan)
+                    most, least = sorted((first, this), key=lambda one: -len(one[1].needed))
+                    what = "weights" if least[1].labelled else "labels"
+                    raise InputError(f"{most[0]} has {what} and {least[0]} has none; name files of one kind")
+                yield job
 
-    def _jobs_of(self, number: int, item: Any) -> Generator[Job, None, RowPlan | None]:
+    def _begun(self, number: int, plan: RowPlan) -> RowPlan:
+        """What the first rows have decides what all must have."""
+        self.labelled, weight = plan.labelled, self._plans[0].schema.weight
+        if plan.labelled and plan.schema.weight != weight:
+            warnings.warn(
+                f"{self.names[number]} has labels but no column {weight!r}, the schema's weight, so that every row "
+                "counts 1 in the metrics",
+                AlptWarning,
+                stacklevel=2,
+            )
+        return plan
+
+    def _jobs_of(self, number: int, item: Any) -> Generator[Any, None, Any]:
         if not isinstance(item, LineSource):
             return (yield from TableSource(number, item, self._plans).jobs())
         with item.opened(binary=True) as stream:

@@ -141,7 +141,12 @@ def code_rows(
         if schema.weight is not None:
             column = coded[schema.weight]
             weights = _naming(schema.weight, lambda: weights_of(column))
-            mark(weights < 0, column, f"column {schema.weight}:", "is no weight, a finite number of at least 0")
+            mark(
+                weights < 0,
+                column,
+                f"column {schema.weight}:",
+                "is no weight, 0 or a number above it in float32",
+            )
     if plan.times and schema.time is not None:
         column = coded[schema.time]
         times, known = _naming(schema.time, lambda: times_of_rows(column, schema.time_format))

@@ -116,9 +116,11 @@ def _begin(source: LineSource, stream: Any) -> tuple[bytes, InputError | None, I
 
 def _layout(source: LineSource, head: Sequence[str], plans: Sequence[RowPlan]) -> tuple[RowPlan, Layout]:
     first: InputError | None = None
-    for plan in plans:
+    only = len(plans) == 1  # else a delimiter that the schema names decides nothing about the number of columns
+    for plan, sure in [*((plan, only) for plan in plans), *(() if only else ((plans[0], True),))]:
         try:
-            return plan, text_layout(plan.schema, head, labelled=plan.labelled, times=plan.times, ids=plan.ids)
+            named = {"labelled": plan.labelled, "times": plan.times, "ids": plan.ids}
+            return plan, text_layout(plan.schema, head, sure=sure, **named)
         except InputError as error:
             first = first or error
     raise InputError(f"{source.path}, {first}") from None
