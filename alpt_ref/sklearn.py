@@ -288,7 +288,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             passes = choose(learner.afresh, dataset, self.validation_fraction, shown, epochs)
             factor = learner.update_factor(len(rows.y), self.update_rate)
-            losses = learner.train(dataset, passes.count, shown(), factor)
+            losses = learner.train(dataset, passes.number, shown(), factor)
         except DivergedError as error:
             if not fresh:
                 del self._learner

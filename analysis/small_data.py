@@ -4,7 +4,9 @@ FOLDER holds criteo/train-10k.tsv.gz and frappe/frappe-58k.libfm.gz (README, "Re
 extra `datasets`. Every seed draws other rows of a set and splits them 8:1:1; all see the same categories, those of the
 reader with its least count. Logistic regression is scikit-learn's with its defaults on one-hot categories; it and
 `CTRClassifier` are fitted on the training and validation rows, `train` on the training rows with the others as
-validation, and all are tested on the same rows. Writes ``results/small-data.json`` and ``.md``.
+validation, and all are tested on the same rows. Writes ``results/small-data.json`` and ``.md``. With `--select` it
+compares widths and batch normalisation by validation AUC, on other seeds, and writes
+``results/small-data-selection.json``: what `alpt_ref.training.recipe` takes from it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ from alpt_ref.training.recipe import fitted
 
 RESULTS = Path(__file__).parent / "results"
 ROWS = (5_000, 10_000)
+EVERY = 10**9
+SELECTION = (100, 101)
+"""Seeds of the splits by whose validation rows widths and batch normalisation were compared."""
 TEST_TO_TRAIN = 1 / 9
 """Test rows per row fitted."""
 
@@ -48,7 +53,7 @@ def source(name: str, folder: Path) -> Any:
 
 def rows_of(name: str, folder: Path, rows: int, seed: int) -> ClickDataset:
     """Some rows of a set, encoded and split anew."""
-    encoded = source(name, folder).encode(seed=seed)
+    encoded: ClickDataset = source(name, folder).encode(seed=seed)
     kept = np.sort(np.random.default_rng(seed).permutation(encoded.rows)[:rows])
     return dataclasses.replace(
         encoded, ids=encoded.ids[kept], labels=encoded.labels[kept], split=encoded.split[kept], files=None
@@ -90,6 +95,18 @@ def trained(dataset: ClickDataset, seed: int, *, recipe: bool) -> Figures:
         config = fitted(config, len(dataset.rows_of("train")), alone=True)
     result = train(config, dataset)
     return {"auc": result.test_auc, "logloss": result.test_logloss, "epochs": result.tested_epoch}
+
+
+def candidates(name: str, dataset: ClickDataset, seed: int) -> list[dict[str, Any]]:
+    """Validation metrics of the recipe with other widths, and with or without batch normalisation."""
+    found = []
+    fit = fitted(RunConfig().replace("train", seed=seed), len(dataset.rows_of("train")), alone=True)
+    for hidden in ((64, 32), (256, 128, 64)):
+        for batch_norm in (True, False):
+            result = train(fit.replace("model", hidden=hidden, batch_norm=batch_norm), dataset)
+            about = {"set": name, "rows": dataset.rows, "seed": seed, "hidden": hidden, "batch_norm": batch_norm}
+            found.append({**about, "valid_auc": result.valid_auc, "valid_logloss": result.valid_logloss})
+    return found
 
 
 LEARNERS: Mapping[str, Callable[..., Figures]] = {
@@ -141,8 +158,19 @@ def page(runs: list[dict[str, Any]]) -> str:
 @click.option("--seeds", default=5, show_default=True, help="Draws of rows and split.")
 @click.option("--paper-seeds", default=2, show_default=True, help="Of these, how many train with the paper's settings.")
 @click.option("--table", is_flag=True, help="Write the page from the figures that are there.")
-def main(folder: Path | None, seeds: int, paper_seeds: int, table: bool) -> None:
+@click.option("--select", is_flag=True, help="Compare candidates by validation AUC instead.")
+def main(folder: Path | None, seeds: int, paper_seeds: int, table: bool, select: bool) -> None:
     """Measure, and write the page."""
+    if select:
+        sets = [(name, rows) for name in ("Criteo", "MovieLens", "Frappe") for rows in (ROWS[-1], EVERY)][1:]
+        chosen = [
+            one
+            for name, rows in sets
+            for seed in SELECTION
+            for one in candidates(name, rows_of(name, folder or Path(), rows, seed), seed)
+        ]
+        write_text(RESULTS / "small-data-selection.json", json.dumps(chosen, indent=1) + "\n")
+        return
     file = RESULTS / "small-data.json"
     runs = json.loads(file.read_text()) if table else []
     for seed in range(0 if table else seeds):

@@ -121,6 +121,9 @@ class EmbeddingTable(ABC):
         Nothing to do but with ``optimizer="dense_adam"``. Training does it after every epoch, before validation.
         """
 
+    def rest(self) -> None:  # noqa: B027  # nothing to do where no row moves without a gradient
+        """Bring the rows up to date, and let none move before its next update (training that goes on with new data)."""
+
     def lookup(self, ids: Any) -> NDArray[np.float32]:
         """Embeddings of `ids`.
 

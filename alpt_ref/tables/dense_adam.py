@@ -7,6 +7,9 @@ of updates, and the learning rates since then. A table that `replays` subtracts 
 reads it, before it updates it, and of all rows in `EmbeddingTable.settle`. The sum over any number of missed steps
 costs two evaluations of Adam's direction (`kernels.cpu.replay`).
 
+A row *rests* from `DenseAdam.rest` until its next update: it does not go on by momentum that it had before. Training
+that continues a finished run on new rows begins so, and a row that the new rows never name keeps every bit.
+
 Within one step of Adam the moves are those of ``torch.optim.Adam`` and of Kingma and Ba (2015), but for rounding:
 both moments decay by one product in place of many, and the moves are summed before they are subtracted.
 """
@@ -86,9 +89,13 @@ class DenseAdam(LazyAdam):
         run_rows(missed_moves, len(rows), rows, self._state(), self._replay(), out, grain=GRAIN)
         return out
 
-    def advance(self, rows: NDArray[np.int64]) -> None:
+    def advance(self, rows: NDArray[np.int64], *, wake: bool = True) -> None:
         """See `RowOptimizer.advance`."""
-        run_rows(advance_rows, len(rows), rows, self._state(), self._replay(), grain=GRAIN)
+        run_rows(advance_rows, len(rows), rows, self._state(), self._replay(), wake, grain=GRAIN)
+
+    def rest(self) -> None:
+        """See `RowOptimizer.rest`: the step number of a row at rest lies before all that are known."""
+        self.count[...] = -1
 
     def _state(self) -> AdamState:
         return AdamState(self.first, self.second, self.count, self.corrections)

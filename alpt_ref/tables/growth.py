@@ -36,6 +36,12 @@ def fresh_seed(seed: int, updates: int, field: int) -> int:
     return int.from_bytes(hashlib.sha256(words).digest()[:8], "little")
 
 
+def check_growable(table: type[EmbeddingTable], growth: Growth) -> None:
+    """InputError where a table of this class would need rows for new ids and cannot have them."""
+    if table.cannot_grow and not growth.unchanged:
+        raise InputError(f"a table of method {table.method!r} takes no new ids: {table.cannot_grow}")
+
+
 def grown_state(table: EmbeddingTable, state: Mapping[str, NDArray[Any]], growth: Growth) -> State:
     """The state that `table`, made for the new number of rows, goes on from.
 
@@ -70,8 +76,7 @@ def grown_state(table: EmbeddingTable, state: Mapping[str, NDArray[Any]], growth
     state = current_state(state)
     if growth.unchanged:
         return dict(state)
-    if table.cannot_grow:
-        raise InputError(f"a table of method {table.method!r} takes no new ids: {table.cannot_grow}")
+    check_growable(type(table), growth)
     updates = int(state["updates"][0])
     per_row = table.row_arrays() & state.keys()
     kept = growth.origin >= 0

@@ -71,8 +71,14 @@ class RowOptimizer(ABC):
         """Moves that `rows` have missed, float32 (len(rows), d), in weight units; nothing changes."""
         return np.zeros((len(rows), self.d), np.float32)
 
-    def advance(self, rows: NDArray[np.int64]) -> None:  # noqa: B027  # nothing to do
-        """Take the missed steps of the unique `rows` into their state, whose moves the table has made."""
+    def advance(self, rows: NDArray[np.int64], *, wake: bool = True) -> None:  # noqa: B027  # nothing to do
+        """Take the missed steps of the unique `rows` into their state, whose moves the table has made.
+
+        `wake` the rows that rest, which are about to be updated.
+        """
+
+    def rest(self) -> None:  # noqa: B027  # nothing to do
+        """Let no row, all being up to date, move before its next update."""
 
     def settled(self) -> None:  # noqa: B027  # nothing to do
         """All rows are up to date now."""

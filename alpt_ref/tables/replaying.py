@@ -52,19 +52,24 @@ class ReplayingTable(EmbeddingTable):
         run_rows(lookup_fp32, len(out), places(unique), values, out, grain=GRAIN)
         return out
 
-    def _catch_up(self, rows: NDArray[np.int64]) -> None:
+    def _catch_up(self, rows: NDArray[np.int64], *, wake: bool = True) -> None:
         """Take the moves that `rows` have missed, before they are updated."""
         if self._optimizer.behind:
             known = self._read is not None and self._read[0] is rows
             self._take(rows, self._read[1] if known and self._read is not None else self._current(rows)[1])
-            self._optimizer.advance(rows)
+        self._optimizer.advance(rows, wake=wake)
         self._read = None
 
     def settle(self) -> None:
         """See `EmbeddingTable.settle`."""
         for first in range(0, self.n if self._optimizer.behind else 0, BLOCK):
-            self._catch_up(np.arange(first, min(self.n, first + BLOCK), dtype=np.int64))
+            self._catch_up(np.arange(first, min(self.n, first + BLOCK), dtype=np.int64), wake=False)
         self._optimizer.settled()
+
+    def rest(self) -> None:
+        """See `EmbeddingTable.rest`."""
+        self.settle()
+        self._optimizer.rest()
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """See `EmbeddingTable.load_state`."""

@@ -33,7 +33,7 @@ LEAST = 10
 class Passes(NamedTuple):
     """How many passes, and the held-out logloss after each that was tried (None: nothing was held out)."""
 
-    count: int
+    number: int
     curve: list[float] | None
 
 

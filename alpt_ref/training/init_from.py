@@ -23,7 +23,8 @@ from alpt_ref._util.files import read_json, write_json
 from alpt_ref._util.sealed import digest_of
 from alpt_ref.data.growth import Growth
 from alpt_ref.errors import InputError
-from alpt_ref.tables.growth import grown_state
+from alpt_ref.tables.growth import check_growable, grown_state
+from alpt_ref.tables.make import table_class
 from alpt_ref.training.build import State, split_state
 from alpt_ref.training.checkpoint import FINAL, Checkpoint, read_folder, read_manifest
 from alpt_ref.training.config import RunConfig, canonical
@@ -65,14 +66,22 @@ class Start:
     _before: Checkpoint = field(repr=False)
 
     def load_into(self, engine: Engine) -> None:
-        """Put the state of the run before into an engine made for the new data."""
+        """Put the state of the run before into an engine made for the new data.
+
+        With dense Adam a row moves on by its momentum without being read. What the run before has left of it is
+        dropped, so that a row that no batch holds keeps every bit in this run too.
+        """
         state, own = self._before.arrays, engine.state()
         given = {name: array for name, array in state.items() if name.startswith(("model/", "optimizer/"))}
         table = split_state({k: v for k, v in state.items() if k.startswith("table/")}, ("table",))["table"]
         grown: State = {f"table/{name}": array for name, array in grown_state(engine.table, table, self.growth).items()}
+        for steps in [name for name in grown if name.endswith("optimizer.steps")]:
+            first = steps.replace(".steps", ".first")
+            grown[first] = np.zeros_like(grown[first])
         rest = ("statistics/",) if self.keeps_optimizer else ("statistics/", "optimizer/")
         kept = {name: array for name, array in own.items() if name.startswith(rest)}
         engine.load_state(grown | given | kept)
+        engine.table.rest()  # what the new rows never name keeps every bit, under dense Adam too
 
     def __str__(self) -> str:
         """What was kept, added and given up, in words."""
@@ -164,6 +173,7 @@ def start_from(init: InitFrom | str | Path, config: RunConfig, dataset: ClickDat
         translated = dataset
     else:
         translated, growth, age = by_vocabulary(before, vocabulary, dataset, init)
+    check_growable(table_class(config.table.entry), growth)
     manifest = read_manifest(Path(init.run) / FINAL if (Path(init.run) / FINAL).is_dir() else Path(init.run))
     identity = {"files": manifest["files"], "min_count": init.min_count, "evict_after": init.evict_after}
     record = {

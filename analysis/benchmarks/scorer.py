@@ -1,11 +1,11 @@
-"""A batch of one: `Scorer` on a row (a dict, or ids) beside ONNX Runtime on the exported model, medians of single calls.
+"""A batch of one: `Scorer` on a row (a dict, or ids) beside ONNX Runtime on the exported model, medians of calls.
 
     python -m alpt_ref.analysis.benchmarks.scorer [--calls 1000] [--output FILE.json]
 
-The model is the one of the rivals' measurement, DCN with 3 cross layers and 256-128-64 units on embeddings of 16 columns,
-on rows of Criteo's shape (13 numbers, 26 categories), 8-bit ALPT. "arithmetic" is the backbone on a row that has been
-looked up. "beyond" is the median over rounds of what a call takes more than that; a call of ONNX Runtime holds lookup
-and backbone. BLAS and ONNX Runtime have the threads that they take by themselves.
+The model is DCN with 3 cross layers and 256-128-64 units on embeddings of 16 columns, on rows of Criteo's shape (13
+numbers, 26 categories), 8-bit ALPT. "arithmetic" is the backbone on a row that has been looked up. "beyond" is the
+median over rounds of what a call takes more than that; a call of ONNX Runtime holds lookup and backbone. BLAS and ONNX
+Runtime have the threads that they take by themselves.
 """
 
 from __future__ import annotations

@@ -16,15 +16,13 @@ import click
 
 from alpt_ref._util.files import write_text
 from alpt_ref.errors import AlptWarning
-from analysis.day2 import estimator, runs
-from analysis.day2.logs import Days
-from analysis.day2.page import page
+
+from . import estimator, runs
+from .logs import Days
+from .page import page
+from .sizes import CAUSES_DAY, DAY, SMALL_DAY, UPDATE
 
 RESULTS = Path(__file__).parents[1] / "results"
-DAY, SMALL_DAY = 24_000, 8_000
-"""Rows of a day."""
-CAUSES_DAY, UPDATE = 16_000, 3_000
-"""Rows of day 1, and of day 2 that come, where causes are told apart."""
 
 
 def measure(seed: int) -> dict[str, Any]:

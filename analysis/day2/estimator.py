@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from alpt_ref import CTRClassifier, auc
 from alpt_ref.models import ops
 from alpt_ref.training.learner import Learner
-from analysis.day2.logs import Days
+
+from .logs import Days
 
 SETTINGS: dict[str, Any] = {"epochs": 1, "min_count": 2, "batch_norm": True}
 SMALL, PASSES = 32, 5

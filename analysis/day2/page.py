@@ -7,6 +7,8 @@ from typing import Any
 
 from alpt_ref._util.statistics import t_interval
 
+from .sizes import CAUSES_DAY, DAY, UPDATE
+
 Figures = Sequence[dict[str, Any]]
 TITLES = {
     "estimator": "`CTRClassifier`, one pass of `partial_fit`",
@@ -18,8 +20,6 @@ TITLES = {
 
 def page(found: Figures) -> str:
     """The whole page, from the figures of all seeds."""
-    from analysis.day2.__main__ import CAUSES_DAY, DAY, UPDATE
-
     seeds, new = len(found), sum(one["new categories"] for one in found) / len(found)
     lines = [
         "# Day 2",

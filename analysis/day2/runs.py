@@ -15,7 +15,8 @@ from alpt_ref.training.config import DataConfig, ModelConfig, TableConfig, Train
 from alpt_ref.training.init_from import start_from
 from alpt_ref.training.sources import load_dataset, load_to_continue
 from alpt_ref.training.train import StoppedError
-from analysis.day2.logs import SHAPE, Days
+
+from .logs import SHAPE, Days
 
 TABLES: dict[str, dict[str, Any]] = {"fp32": {"method": "fp32"}, "alpt": {"method": "alpt", "bits": 8}}
 

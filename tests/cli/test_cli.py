@@ -91,7 +91,7 @@ def test_train_prints_epochs_and_result_and_keeps_the_run(run: Caller, tmp_path:
     assert done.status == 0, done.err
     assert done.err.startswith("synthetic: 2,000 rows (1,600 train, 200 valid, 200 test), 3 fields, 60 features\n")
     lines = done.out.splitlines()
-    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "alpt-sr", "Bayes"]
+    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "alpt-sr", "test", "Bayes"]
     assert "alpt-sr 4-bit dcn, seed 3, state after epoch" in lines[3]
     stored = json.loads((tmp_path / "run" / "result.json").read_text())
     assert f"test AUC {stored['test_auc']:.5f}" in lines[3]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -184,6 +184,7 @@ PLAIN = [text for text in TEXTS if "\r" not in text]  # after a cell without quo
 
 
 @pytest.mark.filterwarnings("ignore::alpt_ref.data.formats.categories.CategoryWarning")
+@settings(max_examples=settings().max_examples // 2)  # each writes and reads several files
 @given(
     rows=st.lists(ROW, min_size=1, max_size=6),
     chunk_bytes=st.integers(1, 99),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from alpt_ref.data.growth import Growth, translation
-from alpt_ref.data.vocabulary import Vocabulary, build_vocabulary
+from alpt_ref.data.vocabulary import Vocabulary, build_vocabulary, join_vocabulary
 from alpt_ref.errors import InputError
 
 NAMES = ("os", "site", "app")
@@ -81,6 +82,23 @@ def test_ids_of_one_vocabulary_in_another() -> None:
     mine, theirs = ids_by_dictionary(other), ids_by_dictionary(OLD)
     expected = [theirs.get(name, theirs[name[0], None]) for name in mine]
     assert translation(other, OLD).tolist() == expected
+
+
+def test_bins_of_numbers_stay_and_a_category_may_become_a_number_of_theirs() -> None:
+    edges, names = [["-inf", "2", "5.5", ""], ["-inf", "3"]], ("price", "os")
+    old = join_vocabulary(names, [pa.array(edges[0], pa.large_utf8()), pa.array(["a"], pa.large_utf8())], [True, False])
+    new, growth = old.extended([["7", "1", "seven"], ["b"]], [np.array([9, 9, 9]), np.array([5])])
+    assert growth.origin.tolist() == [0, 1, 2, 3, 4, 5, 6, -1]
+    assert new.categories(0) == edges[0]
+    assert new.local_ids(0, ["7", "-1", "2", "", "seven"]).tolist() == [3, 1, 2, 4, 0]
+    numbers = join_vocabulary(names, [pa.array(["9", "1.5"], pa.large_utf8()), pa.array(["b"], pa.large_utf8())])
+    assert translation(numbers, new).tolist() == [0, 3, 1, 5, 7]
+    other = join_vocabulary(
+        names, [pa.array(edges[1], pa.large_utf8()), pa.array(["a"], pa.large_utf8())], [True, False]
+    )
+    assert translation(old, new).tolist() == list(range(7))
+    with pytest.raises(InputError, match="field price is cut into bins that are not those of the run"):
+        translation(other, new)
 
 
 def test_growth_is_by_field() -> None:

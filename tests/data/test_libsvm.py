@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpt_ref.data import ClickDataset, RawClicks, encode_file
@@ -43,6 +43,7 @@ def rows_of(clicks: RawClicks) -> list[list[list[tuple[str, float]]]]:
     ]
 
 
+@settings(max_examples=settings().max_examples // 2)  # each reads two files
 @given(st.lists(st.tuples(st.booleans(), FEATURES), min_size=1, max_size=6), st.integers(1, 60))
 def test_rows_are_what_was_written(tmp_path_factory: pytest.TempPathFactory, rows: list, chunk_bytes: int) -> None:  # type: ignore[type-arg]
     rows = [(True, [(field, 1, 0.5) for field in range(4)] + [(0, 2, 3.0)]), *rows]  # shows all fields, two ids in one

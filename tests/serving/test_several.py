@@ -229,6 +229,7 @@ def test_cells_of_texts(rows: list[Any]) -> None:
                 encoder.encode(row)
             continue
         assert laid is not None
+        assert laid.values is not None
         ids, values = encoder.encode(row)
         assert ids == laid.ids[good].tolist(), row
         assert np.array_equal(np.array(values, np.float32), laid.values[good]), row

@@ -143,6 +143,24 @@ def test_it_keeps_the_promises_of_a_table(method: str) -> None:
     check_table(method, optimizer="dense_adam")
 
 
+@pytest.mark.parametrize("method", ["fp32", "alpt"])
+def test_rows_at_rest_keep_every_bit_until_their_next_update(method: str) -> None:
+    made = train(table(method, **({} if method == "fp32" else {"bits": 8})), steps(600))
+    made.rest()
+    before = made.state()
+    for one in range(3):
+        train(made, [(np.array([0, 5]), np.full((2, D), 0.5, np.float32), 1e-3)] * 3)
+        if one == 1:
+            made.settle()
+    others = np.setdiff1d(np.arange(N), [0, 5])
+    after = made.state()
+    arrays = [name for name in before if before[name].shape[:1] == (N,)]
+    assert all(np.array_equal(before[name][others], after[name][others]) for name in arrays)
+    first = made.lookup([0])
+    train(made, [(np.array([5]), np.ones((1, D), np.float32), 1e-3)] * 40)
+    assert not np.array_equal(made.lookup([0]), first)  # awake
+
+
 def test_a_new_row_has_nothing_to_catch_up_with() -> None:
     made = train(table(), steps(600))
     made._optimizer.count[7] = 0

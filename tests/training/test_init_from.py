@@ -26,7 +26,7 @@ NAMES = ("os", "site", "app")
 
 
 def tiny(table: dict[str, Any] | None = None, **training: Any) -> RunConfig:
-    settings: dict[str, Any] = {"batch_size": 280, "epochs": 1, "milestones": (), "threads": 1}
+    settings: dict[str, Any] = {"batch_size": 200, "epochs": 1, "milestones": (), "threads": 1}
     return RunConfig(
         model=ModelConfig(dim=4, hidden=(8,), cross_layers=1, lr=0.02),
         table=TableConfig(**({"lr": 0.05, "step_lr": 1e-3} | (table or {}))),
@@ -34,7 +34,7 @@ def tiny(table: dict[str, Any] | None = None, **training: Any) -> RunConfig:
     )
 
 
-def raw_day(day: int, rows: int = 1200) -> RawClicks:
+def raw_day(day: int, rows: int = 800) -> RawClicks:
     """Rows of three fields; most sites of a day are new, and some of its apps."""
     rng = np.random.default_rng((7, day))
     codes = rng.integers(0, (4, 30, 12), (rows, 3)).astype(np.int32)
@@ -92,6 +92,23 @@ def test_rows_without_a_training_row_keep_every_bit_and_new_ids_are_admitted_by_
         assert new[name] == old[name]
     assert all(new[name] != old[name] for name in touched if name[1] is not None)
     assert after.meta["init_from"]["added"] == [sum(name[0] == field for name in admitted) for field in range(3)]
+
+
+@pytest.mark.parametrize("method", ["fp32", "alpt"])
+def test_rows_that_no_batch_holds_stay_where_adam_moves_every_row_too(method: str, tmp_path: Path) -> None:
+    config = tiny({"method": method, "optimizer": "dense_adam"}, epochs=2)
+    train(config, day(1, vocabulary="train"), output=tmp_path / "1")
+    before = read_checkpoint(tmp_path / "1")
+    assert np.abs(before.arrays["table/optimizer.first"]).max() > 0  # momentum is left
+    train(config, day(2), output=tmp_path / "2", init_from=tmp_path / "1")
+    old, new = rows_of(before), rows_of(read_checkpoint(tmp_path / "2"))
+    data, split = raw_day(2), day(2).split
+    held = {(field, data.categories[field][code]) for row in data.codes[split == 0] for field, code in enumerate(row)}
+    untouched = [name for name in old if name not in held and name[1] is not None]
+    assert len(untouched) > 20
+    for name in untouched:
+        for key in old[name].keys() & {"weights", "packed", "step_size"}:
+            assert new[name][key] == old[name][key]
 
 
 def test_the_new_run_begins_with_all_that_the_old_one_left(first: Path) -> None:
@@ -236,12 +253,23 @@ def test_what_cannot_be_continued_is_refused_before_anything_is_written(first: P
         train(tiny(), day(2), init_from=tmp_path, output=tmp_path / "run")
     with pytest.raises(InputError, match="evict_after must be a whole number of at least 1"):
         InitFrom(first, evict_after=0)
-    assert not (tmp_path / "run").exists()
     hashed = tiny({"method": "hashing"})
     train(hashed, day(1), output=tmp_path / "hashed")
     with pytest.raises(InputError, match="method 'hashing' takes no new ids"):
         train(hashed, day(2), init_from=tmp_path / "hashed", output=tmp_path / "run")
-    assert not (tmp_path / "run" / "config.toml").exists()
+    schema = {"fields": [{"name": name, "kind": "categorical", "type": "text"} for name in NAMES]}
+    numbers = {"fields": [{**schema["fields"][0], "type": "number"}, *schema["fields"][1:]]}
+    train(tiny(), replace(day(1), info={"schema": schema}), output=tmp_path / "by schema")
+    with pytest.raises(InputError, match="field os must be read as in the run"):
+        train(
+            tiny(),
+            replace(day(2), info={"schema": numbers}),
+            init_from=tmp_path / "by schema",
+            output=tmp_path / "run",
+        )
+    with pytest.raises(InputError, match="output must be another folder"):
+        train(tiny(), day(2), init_from=first, output=first)
+    assert not (tmp_path / "run").exists()
 
 
 # --- more epochs for a finished run ----------------------------------------------------------------------------------
@@ -249,7 +277,12 @@ def test_what_cannot_be_continued_is_refused_before_anything_is_written(first: P
 
 @pytest.mark.parametrize(
     "training",
-    [{"milestones": (1,)}, {"schedule": "plateau"}, {"warmup": 6, "patience": 1}, {"test_epoch": "last"}],
+    [
+        {"milestones": (1,)},
+        {"warmup": 3, "patience": 1},
+        pytest.param({"schedule": "plateau"}, marks=pytest.mark.nightly),
+        pytest.param({"test_epoch": "last"}, marks=pytest.mark.nightly),
+    ],
     ids=str,
 )
 def test_more_epochs_give_the_bits_of_a_run_that_was_asked_for_them_at_once(

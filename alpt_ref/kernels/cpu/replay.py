@@ -118,8 +118,8 @@ def missed_moves(
             prefetch(second, rows[i + AHEAD] * d)
             prefetch(counts, rows[i + AHEAD])
         row = rows[i]
-        c = max(int(counts[row]), base)  # a row that is new has nothing to catch up with
-        missed = step - c
+        c = int(counts[row])
+        missed = step - c if c >= base else 0  # a row that is new, or rests, has nothing to catch up with
         if missed > 0 and c >= EARLY:
             w0, r0, w1, r1 = rules[c - base, 0], rules[c - base, 1], rules[c - base, 2], rules[c - base, 3]
             for j in range(d):
@@ -141,8 +141,8 @@ def missed_moves(
 
 
 @kernel
-def advance_rows(lo: Int, hi: Int, rows: NDArray[np.int64], state: AdamState, replay: Replay) -> None:
-    """Moments and step numbers of the rows after the steps that they have missed."""
+def advance_rows(lo: Int, hi: Int, rows: NDArray[np.int64], state: AdamState, replay: Replay, wake: bool) -> None:
+    """Moments and step numbers of the rows after the steps that they have missed; with `wake` of those at rest too."""
     first, second, counts, _ = state
     _, _, base, step, _, b1, b2, _ = replay
     d = first.shape[1]
@@ -152,7 +152,10 @@ def advance_rows(lo: Int, hi: Int, rows: NDArray[np.int64], state: AdamState, re
             prefetch(second, rows[i + AHEAD] * d)
             prefetch(counts, rows[i + AHEAD])
         row = rows[i]
-        missed = step - max(int(counts[row]), base)
+        c = int(counts[row])
+        if c < base and not wake:
+            continue
+        missed = step - c if c >= base else 0
         if missed > 0:
             keep1, keep2 = np.float32(_power(b1, missed)), np.float32(_power(b2, missed))
             for j in range(d):
