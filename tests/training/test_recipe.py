@@ -85,9 +85,8 @@ def test_train_on_a_file_says_what_it_chose_and_a_preset_chooses_otherwise(tmp_p
     common = ["--libfm", str(file), "--set=model.dim=2", "--set=train.epochs=2", "--threads=1"]
     own = CliRunner().invoke(train_command, [*common, f"--output={tmp_path / 'own'}", f"--track=csv:{tmp_path}/h.csv"])
     assert own.exit_code == 0, own.output
-    assert "settings for 320 training rows: model.hidden=[64, 32], model.batch_norm=false, train.batch_size=32" in (
-        own.output
-    )
+    changes = "model.hidden=[64, 32], model.batch_norm=false, table.optimizer=dense_adam, train.batch_size=32"
+    assert f"settings for 320 training rows: {changes}" in (own.output)
     assert "batch_size = 32\n" in (tmp_path / "own" / "config.toml").read_text()
     assert (tmp_path / "h.csv").read_text().count("\n") == 3
     assert re.search(r"^test NE \d\.\d{5}, calibration \d\.\d{4}, ECE 0\.\d{5}$", own.output, re.MULTILINE)
