@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +27,12 @@ _OF_FILES = (
 
 
 def check_output_file(
-    path: str | Path, *, inputs: Iterable[str | Path] = (), endings: Iterable[str] = (), option: str = "--output"
+    path: str | Path,
+    *,
+    inputs: Iterable[str | Path] = (),
+    endings: Iterable[str] = (),
+    option: str = "--output",
+    ours: tuple[str, Callable[[Path], bool]] | None = None,
 ) -> Path:
     """The path, if a result may be written there.
 
@@ -37,11 +42,12 @@ def check_output_file(
     inputs : files that are read; none of them may be overwritten
     endings : those that the verb writes, with the dot; a file with another one is refused. None given: any
     option : how the user names the path
+    ours : what the verb writes, in words, and whether a file is such a one: another file is not written over
 
     Raises
     ------
     InputError
-        With the reason; nothing has been opened or changed.
+        With the reason; nothing has been changed.
     """
     path = path_of(path, option)
     if str(path) == STDOUT:
@@ -60,7 +66,18 @@ def check_output_file(
     known = tuple(endings)
     if known and is_regular(target) and not path.name.lower().endswith(known):
         raise InputError(f"{option} must end in {' or '.join(known)}, got {path.name!r}")
+    if ours is not None and target.exists() and is_regular(target) and target.stat().st_size and not ours[1](target):
+        raise InputError(f"{option} {path} exists and holds no {ours[0]}; choose another name or delete it")
     return path
+
+
+def shows(path: Path, text: str) -> bool:
+    """Whether the first 64 kB of a file hold a text."""
+    try:
+        with path.open("rb") as file:
+            return text.encode() in file.read(1 << 16)
+    except OSError:
+        return False
 
 
 def is_regular(path: Path) -> bool:

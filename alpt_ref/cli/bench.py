@@ -28,10 +28,11 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of PyTorch must not spin beside ours
     import json
 
-    from alpt_ref._util.outputs import STDOUT, check_output_file, open_output
+    from alpt_ref._util.outputs import STDOUT, check_output_file, open_output, shows
 
     if output is not None:
-        check_output_file(output, endings=(".json",) if Path(output).suffix else ())
+        ours = ("benchmark", lambda file: shows(file, '"command": "alpt-ref bench'))
+        check_output_file(output, endings=(".json",) if Path(output).suffix else (), ours=ours)
     suite: Any = importlib.import_module("alpt_ref.analysis.benchmarks")  # `old_paths` finds it in a checkout too
     try:
         report = suite.bench(device, repeats=repeats, with_peers=not no_peers, log=echo_unless(quiet))

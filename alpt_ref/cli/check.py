@@ -63,13 +63,13 @@ def _check(
 ) -> bool:
     """Check and report; whether something failed."""
     from alpt_ref._util.named_function import load_function
-    from alpt_ref._util.outputs import check_output_file, open_output
+    from alpt_ref._util.outputs import check_output_file, open_output, shows
     from alpt_ref.testing.quantizer import check_quantizer
 
     if output == "-" and as_json:
         raise InputError("--json and --output - both print on stdout; leave out one of them")
     if output is not None:
-        check_output_file(output, endings=(".md",))
+        check_output_file(output, endings=(".md",), ours=("report", lambda file: shows(file, "| property |")))
     arguments: dict[str, Any] = {
         "rounding": rounding, "require": _names(require), "only": _names(only), "effort": _effort(effort), "seed": seed,
         "arrays": arrays, "ties": ties,

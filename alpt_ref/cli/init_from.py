@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PARTS = ("train", "valid", "test")
 NEW_ROWS = ("data", "input", *PARTS, "criteo", "avazu", "libfm", "text_format", "dataset")
 """Options that name rows."""
+SPLIT = ("split", "shares", "stratify", "folds")
+"""Options that say how they are split."""
 
 init_options = stack(
     click.option(
@@ -55,12 +57,18 @@ def continued_config(run: str, output: str | None, options: dict[str, Any]) -> R
     if not named and not any(text.strip().startswith("data.") for text in options["overrides"]):
         raise InputError(f"--init-from {run} needs new rows: name them with --data, --input, --train and --test, …")
     before = run_to_continue(run)
-    files = bool(options.get("input") or any(options.get(part) for part in PARTS))
+    parts = any(options.get(part) for part in PARTS)
+    files = bool(options.get("input") or parts)
+    said = any(options.get(name) for name in SPLIT) or any(
+        text.strip().startswith(tuple(f"data.{name}" for name in SPLIT)) for text in options["overrides"]
+    )
     if files:
         options["schema"] = shipped_schemas()[0]  # any: the run's own takes its place below
     config = make_config(options, msgspec.structs.replace(before.config, data=DataConfig()))
     if files:
         config = config.replace("data", **_read_as_there(run, before))
+    if config.data.is_format and not (said or parts):
+        config = config.replace("data", **_split_as_there(before, timed=config.data.source == "files"))
     check_continuable(before.config, config)
     return config
 
@@ -74,6 +82,17 @@ def _read_as_there(run: str, before: Checkpoint) -> dict[str, Any]:
     if kind is None:
         raise InputError(f"{run} was not trained on rows of files: nothing says how to read others; give --data")
     return {"source": kind, "schema": None}
+
+
+def _split_as_there(before: Checkpoint, *, timed: bool) -> dict[str, Any]:
+    """How the run's own rows were split, where that can be said of other rows too: not by folds, nor by files."""
+    encoding = before.meta["info"].get("encoding")
+    if not isinstance(encoding, dict) or "folds" in encoding or encoding.get("by") == "files":
+        return {}
+    by, stratify = encoding.get("by", "random"), bool(encoding.get("stratify", False))
+    if by == "time" and not timed:  # these rows are read without the schema that names their times
+        return {}
+    return {"split": by, "shares": tuple(encoding.get("split", DataConfig().shares)), "stratify": stratify}
 
 
 def load_rows(config: RunConfig, run: str, *, progress: Progress) -> ClickDataset:

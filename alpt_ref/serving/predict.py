@@ -30,7 +30,7 @@ from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.serving.pieces import Piece, batches
 from alpt_ref.serving.raw_rows import digests_of, open_files, pieces_of, vocabulary_of
-from alpt_ref.serving.scores_file import ENDINGS, check_carried, scores_file
+from alpt_ref.serving.scores_file import ENDINGS, check_carried, holds_scores, scores_file
 from alpt_ref.serving.source import read_trained, restored_model, serving_table
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.pooling import positions
@@ -134,7 +134,8 @@ def predict(
         raise InputError(f"part must be all, train, valid or test, and all for a raw file, got {part!r}")
     named = list_files(file) if file is not None else ()
     endings = ENDINGS if Path(output).suffix else ()  # a name without an ending promises no other format
-    output = check_output_file(output, inputs=[one for one in named if isinstance(one, Path)], endings=endings)
+    inputs = [one for one in named if isinstance(one, Path)]
+    output = check_output_file(output, inputs=inputs, endings=endings, ours=("scores", holds_scores))
     checkpoint = read_trained(run)
     group = group or checkpoint.config.train.group
     shown = progress or Progress(enabled=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,25 @@ from alpt_ref.serving.pieces import Piece
 
 ENDINGS = (".csv", ".csv.gz", ".txt", ".parquet")
 OWN = ("row", "label", "probability")
+
+
+def holds_scores(path: Path) -> bool:
+    """Whether a file is one that `scores_file` wrote, by its columns."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+        if head == b"PAR1":
+            names = parquet.read_schema(path).names
+        else:
+            with gzip.open(path) if head[:2] == b"\x1f\x8b" else path.open("rb") as stream:
+                first = stream.read(1 << 16).partition(b"\n")[0]
+            names = csv.read_csv(pa.BufferReader(first + b"\n")).column_names
+    except (OSError, EOFError, zlib.error, pa.ArrowException):
+        return False
+    return bool(names[:1] == ["row"] and names[-1] == "probability")
 
 
 def check_carried(names: Sequence[str]) -> None:

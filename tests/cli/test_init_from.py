@@ -27,7 +27,8 @@ def test_a_run_goes_on_by_its_own_schema_vocabulary_and_settings(run: Caller, tm
         log(tmp_path / f"{day}.csv", day)
     schema = 'label = "click"\ncategorical = ["site"]\n[numeric.price]\nbinning = "quantile"\nbins = 4\n'
     (tmp_path / "log.toml").write_text(schema)
-    assert run("train", "--input", "1.csv", "--schema", "log.toml", *SMALL, "--output", "one").status == 0
+    split = ("--split", "order", "--shares", "7:2:1")
+    assert run("train", "--input", "1.csv", "--schema", "log.toml", *split, *SMALL, "--output", "one").status == 0
     (tmp_path / "log.toml").unlink()
     again = ("train", "--input", "2.csv", "--init-from", "one", "--output", "two", "--seed", "3")
     done = run(*again, "--set", "train.epochs=1")
@@ -35,6 +36,7 @@ def test_a_run_goes_on_by_its_own_schema_vocabulary_and_settings(run: Caller, tm
     before, after = read_checkpoint("one"), read_checkpoint("two")
     assert before.vocabulary is not None
     assert after.vocabulary is not None
+    assert [after.meta["info"]["encoding"][key] for key in ("by", "split")] == ["order", [7, 2, 1]]  # as there
     size = len(before.vocabulary.categories(0))
     assert after.vocabulary.categories(0)[:size] == before.vocabulary.categories(0)
     assert set(after.vocabulary.categories(0)[size:]) == {f"s{k} of day 2" for k in range(5, 20)}

@@ -46,3 +46,14 @@ def test_another_ending_is_refused(name: str, made: Path, tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"must end in \.csv"):
         predict(made / "packed", tmp_path / name, kind="criteo", file=made / "clicks.txt")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.csv.gz", "s.parquet"])
+def test_a_file_of_the_users_is_not_written_over(name: str, made: Path, tmp_path: Path) -> None:
+    out = tmp_path / name
+    with gzip.open(out, "wt") if name.endswith(".gz") else out.open("w") as stream:
+        stream.write("click,site\n1,a\n")
+    before = out.read_bytes()
+    with pytest.raises(InputError, match=r"exists and holds no scores; choose another name or delete it"):
+        predict(made / "packed", out, kind="criteo", file=made / "clicks.txt")
+    assert out.read_bytes() == before

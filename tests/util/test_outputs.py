@@ -14,7 +14,7 @@ import pytest
 
 from alpt_ref import verify
 from alpt_ref._util.files import atomic, claim_folder
-from alpt_ref._util.outputs import check_output_file, check_output_folder, check_results_folder, open_output
+from alpt_ref._util.outputs import check_output_file, check_output_folder, check_results_folder, open_output, shows
 from alpt_ref.data import synthetic_clicks
 from alpt_ref.errors import InputError
 from alpt_ref.serving.import_table import quantize_file
@@ -71,6 +71,16 @@ def test_a_name_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
     path = tmp_path / f"{'é' * 120}.csv"
     write(path)
     assert path.read_bytes() == b"new"
+
+
+def test_a_file_that_is_not_of_the_verb_is_not_written_over(tmp_path: Path) -> None:
+    path, ours = tmp_path / "notes.md", ("report", lambda file: shows(file, "| property |"))
+    check_output_file(path, ours=ours)
+    path.write_text("my notes\n")
+    with pytest.raises(InputError, match=r"notes\.md exists and holds no report; choose another name or delete it"):
+        check_output_file(path, ours=ours)
+    path.write_text("## mine\n\n| property | |\n")
+    assert check_output_file(path, ours=ours) == path
 
 
 @pytest.mark.parametrize("check", [check_output_file, check_output_folder, check_results_folder])
