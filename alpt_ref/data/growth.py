@@ -108,7 +108,9 @@ def extended(
     from alpt_ref.data.vocabulary import check_min_count, choose_categories, join_vocabulary
 
     fields = range(len(vocabulary.field_sizes))
-    least = [min_count] * len(fields) if isinstance(min_count, int) else list(min_count)
+    least = list(min_count) if isinstance(min_count, Sequence) else [min_count] * len(fields)
+    if len(least) != len(fields):
+        raise InputError(f"min_count must be one number or {len(fields)}, one a field, got {len(least)}")
     for count in least:
         check_min_count(count)
     bins = [vocabulary.bins(field) is not None for field in fields]

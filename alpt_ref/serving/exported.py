@@ -66,6 +66,7 @@ def read(folder: Path) -> Exported:
         if to == "onnx":
             table, dense, forward = _stand_in(marker), {}, _session(folder, slots)
         else:
+            verified(folder, safetensors.FILE)
             stored = _tensors(verified(folder, backbone.FILE))
             table, forward = _READERS[to](folder, stored), None
             dense = {name: array for name, array in stored.items() if name not in backbone.BESIDES}

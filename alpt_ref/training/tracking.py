@@ -63,18 +63,20 @@ class CsvHistory(Callback):
     Parameters
     ----------
     path : path
-        The file; its folder must exist.
+        The file; its folder must exist. One that is there must be such a history: it is written over.
 
     Raises
     ------
     InputError
-        There is no such folder.
+        There is no such folder, or the file holds something else.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.absolute().parent.is_dir() or self.path.is_dir():
             raise InputError(f"--track csv:{path} needs a file in a folder that exists; make the folder first")
+        if self.path.exists() and not _is_history(self.path):
+            raise InputError(f"--track csv:{path} is a file that holds no history of a run; choose another name")
         self.records: list[EpochRecord] = []
 
     def on_start(self, config: RunConfig, dataset: ClickDataset, history: Sequence[EpochRecord]) -> None:
@@ -92,6 +94,13 @@ class CsvHistory(Callback):
         lines = [{"epoch": one.epoch, **flat(one)} for one in self.records]
         columns = list(dict.fromkeys(name for line in lines for name in line))
         write_text(self.path, csv_lines([columns, *([line.get(name) for name in columns] for line in lines)]))
+
+
+def _is_history(path: Path) -> bool:
+    """Whether a file is empty or begins as `CsvHistory` writes: perhaps it is the log that the run reads."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head in (b"", b"epoch,lr/")
 
 
 class Tracker(Callback):

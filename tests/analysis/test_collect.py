@@ -231,7 +231,8 @@ def test_the_command_of_a_collected_study_makes_its_settings(name: str, tmp_path
     made = json.loads(msgspec.json.encode(portable(study)))
     for section, values in settings["study"]["base"].items():  # those that came later stand at their defaults
         later = {
-            key: getattr(getattr(RunConfig(), section), key) for key in made["base"][section].keys() - values.keys()
+            key: json.loads(msgspec.json.encode(getattr(getattr(RunConfig(), section), key)))
+            for key in made["base"][section].keys() - values.keys()
         }
         assert {key: made["base"][section][key] for key in later} == later
         made["base"][section] = {key: made["base"][section][key] for key in values}

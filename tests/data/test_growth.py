@@ -104,6 +104,10 @@ def test_bins_of_numbers_stay_and_a_category_may_become_a_number_of_theirs() -> 
 def test_growth_is_by_field() -> None:
     with pytest.raises(InputError, match="an entry for each field"):
         Growth.of((2, 3), (1,))
+    with pytest.raises(InputError, match="min_count must be one number or 3, one a field, got 2"):
+        OLD.extended(NEW, COUNTS, min_count=[1, 2])
+    assert OLD.extended(NEW, COUNTS, min_count=[9, 1, 1])[1].added == [0, 2, 0]
+    assert OLD.extended(NEW, COUNTS, min_count=np.int64(9))[1].added == [0, 0, 0]
     with pytest.raises(InputError, match="3 entries, one a field"):
         OLD.extended(NEW[:2], COUNTS)
     assert Growth.of((2, 3), (0, 0)).unchanged

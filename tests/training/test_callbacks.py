@@ -245,6 +245,15 @@ def test_a_tracker_that_cannot_be_is_refused(text: str, message: str) -> None:
         tracker(text)
 
 
+def test_a_csv_that_is_no_history_is_not_written_over(tmp_path: Path) -> None:
+    """It may be the log that the run reads."""
+    (tmp_path / "log.csv").write_text("click,site\n1,a\n")
+    with pytest.raises(InputError, match=r"log.csv is a file that holds no history of a run; choose another name"):
+        tracker(f"csv:{tmp_path / 'log.csv'}")
+    (tmp_path / "history.csv").write_text("epoch,lr/table\n1,0.001\n")
+    assert isinstance(tracker(f"csv:{tmp_path / 'history.csv'}"), CsvHistory)
+
+
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
 def test_a_package_that_is_not_installed_is_named_in_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)

@@ -30,6 +30,8 @@ GONE = {
     "alpt_ref.data.text.MAX_EXAMPLES": "of all readers (`alpt_ref.data.formats.faulty`)",
     "alpt_ref.data.text.Payload": "of all readers (`alpt_ref.data.formats.pieces`)",
     "alpt_ref.data.text.Work": "of all readers (`alpt_ref.data.formats.pieces`)",
+    "alpt_ref.evaluation.score": "`alpt_ref.training.quality.quality`, which knows more measures and weights",
+    "alpt_ref.optim.StepSchedule": "one of several schedules (`alpt_ref.training.schedule`)",
     "alpt_ref.output.write_arrays": "nothing writes .npz files",
     "alpt_ref.reproduce.claims.paired_values": "differences come with what makes them ones for new rows",
     "alpt_ref.reproduce.claims.runs_of": "the folder of a study is an argument",
