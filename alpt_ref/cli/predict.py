@@ -19,7 +19,11 @@ from alpt_ref.errors import InputError
 @click.option("--part", type=click.Choice(["all", "train", "valid", "test"]), default="all", show_default=True)
 @file_options
 @click.option("--vocabulary", metavar="FOLDER", help="The store that the run was trained on.  [default: the run's own]")
-@click.option("--group", metavar="FIELD", help="Report the AUC within the rows of each value.  [default: train.group]")
+@click.option(
+    "--group",
+    metavar="NAME",
+    help="Report the AUC within the rows of each value of a field or an id column.  [default: train.group]",
+)
 @bad_row_options
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use.  [default: all]")
 @allow_option

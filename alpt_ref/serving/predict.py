@@ -9,11 +9,12 @@ as in the run's own evaluation, so that the same rows give the same bits.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,8 +111,9 @@ def predict(
     on_bad_row, max_bad_rows
         As in `read_criteo`.
     group : str, optional
-        Field of the run whose values group the rows of the grouped AUC; default: ``train.group`` of the run. Values
-        that the run does not know are one group. It takes 4 more bytes a labelled row.
+        What groups the rows of the grouped AUC: a column that the schema carries along (``id``), by its texts, or a
+        field of the run, by its ids (values that the run does not know are one group); default: ``train.group`` of the
+        run. It takes 4 more bytes a labelled row.
     progress : Progress, optional
 
     Raises
@@ -163,7 +165,7 @@ def _score(
     carried: tuple[str, ...] = (),
 ) -> Scores:
     table, model, meta = serving_table(checkpoint), restored_model(checkpoint), checkpoint.meta
-    grouped_by = None if group is None else _field_of(meta, group)
+    grouped_by = None if group is None else _grouping(meta["field_names"], carried, group)
     first_ids = np.cumsum([0, *meta["field_sizes"]])[:-1].astype(np.uint32)
     scores, unseen = Scores(), UnseenValues(meta["field_names"], first_ids, meta.get("unseen"))
     kept: list[NDArray[np.float32]] = []
@@ -184,7 +186,7 @@ def _score(
                 if piece.weights is not None:
                     weights.append(piece.weights)
                 if grouped_by is not None:
-                    groups.append(_groups(piece, grouped_by))
+                    groups.append(grouped_by(piece))
     scores.unseen_share = unseen.share
     scores.labelled = bool(labels)
     unseen.warn(lambda field: [] if vocabulary is None else vocabulary.examples(field), stacklevel=3)
@@ -201,21 +203,28 @@ def _score(
     return scores
 
 
-def _groups(piece: Piece, field: int) -> NDArray[np.uint32]:
+def _grouping(fields: Sequence[str], carried: Sequence[str], name: str) -> Callable[[Piece], NDArray[np.uint32]]:
+    """What gives the group of each row of a piece, uint32 (rows,): a column carried along, or a field's id."""
+    if name in carried:
+        known: dict[str | None, int] = {}
+
+        def of_texts(piece: Piece) -> NDArray[np.uint32]:
+            texts = piece.carried[carried.index(name)].to_pylist()
+            return np.array([known.setdefault(text, len(known)) for text in texts], np.uint32)
+
+        return of_texts
+    if name not in fields:
+        beside = f", or a column carried along ({', '.join(carried)})" if carried else ""
+        raise InputError(f"group must be a field of the run ({', '.join(fields)}){beside}, got {name!r}")
+    return partial(_ids_of, field=fields.index(name))
+
+
+def _ids_of(piece: Piece, field: int) -> NDArray[np.uint32]:
     """A field's id of each row: a copy, not a view, which would hold all ids."""
     slots = piece.slots or (1,) * (field + 1)
     if slots[field] != 1:
         raise InputError(f"group must be a field with one value a row, these have up to {slots[field]}")
     return piece.ids[:, sum(slots[:field])].copy()
-
-
-def _field_of(meta: dict[str, Any], name: str) -> int:
-    """Place of a field of the run."""
-    names = meta["field_names"]
-    if name not in names:
-        raise InputError(f"group must be a field of the run ({', '.join(names)}), got {name!r}")
-    place: int = names.index(name)
-    return place
 
 
 # --- stores ----------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ FALLBACK = 5
 """Passes where too few rows are there to hold any out."""
 LEAST = 10
 """Rows of each label that must be held out: fewer say nothing about one pass more or less."""
+_STREAM = 0x68656C64  # other draws than those of batches and weights
 
 
 class Passes(NamedTuple):
@@ -84,7 +85,7 @@ def held_out(labels: NDArray[np.uint8], fraction: float, seed: int) -> NDArray[n
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
         raise InputError(f"validation_fraction must be a number above 0 and below 1, got {fraction!r}")
     held = np.zeros(len(labels), bool)
-    generator = np.random.default_rng([seed, 0x0E])
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed, _STREAM], np.uint64)))
     for label in (0, 1):
         rows = np.flatnonzero(labels == label)
         count = round(fraction * len(rows))

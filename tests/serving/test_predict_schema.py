@@ -16,6 +16,7 @@ from alpt_ref import ClickDataset, RunConfig, train
 from alpt_ref.data import read
 from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.serving.predict import predict
+from alpt_ref.training.grouped_auc import grouped_auc
 from tests.data.logs import ROWS, schema_with_layout, table, text_of
 
 
@@ -73,6 +74,24 @@ def test_weights_count_in_the_metrics(trained: Trained, tmp_path: Path) -> None:
     assert repeated.rows == len(times) > weighted.rows
     assert weighted.logloss == pytest.approx(repeated.logloss, rel=1e-6)
     assert weighted.auc == pytest.approx(repeated.auc, rel=1e-6)
+
+
+def test_a_column_that_goes_along_groups_the_rows(trained: Trained, tmp_path: Path) -> None:
+    users = pa.array([f"u{row * row % 11}" for row in range(ROWS)])
+    rows = trained.rows.set_column(trained.rows.column_names.index("request"), "request", users)
+    pq.write_table(rows, tmp_path / "log.parquet", row_group_size=70)
+    found = predict(trained.run, tmp_path / "scores.csv", file=tmp_path / "log.parquet", group="request").quality
+    assert found is not None
+    p = [float(row["probability"]) for row in scores_of(tmp_path / "scores.csv")]
+    labels, paid = (rows[name].to_numpy() for name in ("click", "paid"))
+    expected = grouped_auc(labels, p, users.to_pylist(), sample_weight=paid)
+    assert (found.groups, found.left_out) == expected[1:]
+    assert found.gauc == pytest.approx(expected.value, rel=1e-5)  # probabilities are rounded to float32
+    with pytest.raises(
+        InputError, match=r"a field .*, or a column carried along \(request\), got 'user'"
+    ):
+        predict(trained.run, tmp_path / "other.csv", file=tmp_path / "log.parquet", group="user")
+    assert not (tmp_path / "other.csv").exists()
 
 
 def test_labels_without_the_runs_weights_are_scored_by_a_word(trained: Trained, tmp_path: Path) -> None:
