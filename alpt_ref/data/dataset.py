@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.files import path_of
 from alpt_ref.data.contents import check_contents, require_array
 from alpt_ref.data.fields import PARTS, Part, check_fields, offsets_of
 from alpt_ref.data.store import reader as store
@@ -213,7 +214,7 @@ class ClickDataset:
         InputError
             The folder cannot be written, or holds anything but this very store, or a value breaks its rule.
         """
-        folder = Path(folder)
+        folder = path_of(folder, "folder")
         self.validate()
         present = store_writer.check_target(folder)
         if present is not None:
@@ -243,7 +244,7 @@ class ClickDataset:
         InputError
             The folder is no store, or was altered, or has a format version that this release does not know.
         """
-        folder = Path(folder)
+        folder = path_of(folder, "folder")
         manifest = store.read_manifest(folder)
         files = manifest["files"]
         if verify:

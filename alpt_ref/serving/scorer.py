@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.files import path_of
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.tables import is_table
 from alpt_ref.errors import InputError
@@ -68,7 +69,7 @@ class Scorer:
     """
 
     def __init__(self, path: str | Path) -> None:
-        folder = self._folder = Path(path)
+        folder = self._folder = path_of(path, "path")
         self._checkpoint: Checkpoint | None = None
         if exported.is_export(folder):
             found = exported.read(folder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.files import path_of
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.errors import InputError
@@ -53,12 +54,14 @@ class ExportSource:
     table: ServingTable
     kind: str | None = None
     dense: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
-    names: tuple[str, ...] = ()
-    sizes: tuple[int, ...] = ()
+    names: tuple[str, ...] = field(default=(), repr=False)
+    sizes: tuple[int, ...] = field(default=(), repr=False)
     vocabulary: Vocabulary | None = field(default=None, repr=False)
-    schema: Schema | None = None
-    slots: tuple[int, ...] | None = None
-    lacks: tuple[str, ...] = ("vocabulary, schema and backbone, for it was made of a table alone",)
+    schema: Schema | None = field(default=None, repr=False)
+    slots: tuple[int, ...] | None = field(default=None, repr=False)
+    lacks: tuple[str, ...] = field(
+        default=("vocabulary, schema and backbone, for it was made of a table alone",), repr=False
+    )
 
 
 def load(path: str | Path) -> ExportSource:
@@ -75,7 +78,7 @@ def load(path: str | Path) -> ExportSource:
     InputError
         There is nothing of the kind, or it is damaged.
     """
-    path = Path(path)
+    path = path_of(path, "path")
     if not path.exists():
         raise InputError(f"{path} does not exist; name a run, a checkpoint or a quantised table")
     if path.is_file():
@@ -93,7 +96,7 @@ def read_trained(path: str | Path) -> Checkpoint:
     """The checkpoint of a run, or the packed run, at `path`; see `read_checkpoint` and `packed.read`."""
     from alpt_ref.serving import packed
 
-    folder = Path(path)
+    folder = path_of(path, "run")
     return packed.read(folder) if (folder / packed.MARKER).exists() else read_checkpoint(folder)
 
 

@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders, sealed
+from alpt_ref._util.files import path_of
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.config_io import from_file, require_own_names
@@ -185,7 +186,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     InputError
         There is none, or it is damaged or of another format version; the message says which and why.
     """
-    path = Path(path)
+    path = path_of(path, "path")
     if (path / MANIFEST).exists():
         return read_folder(path)
     if (path / FINAL).is_dir():

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.files import read_json, write_json
+from alpt_ref._util.files import path_of, read_json, write_json
 from alpt_ref._util.sealed import digest_of
 from alpt_ref.data.growth import Growth
 from alpt_ref.errors import InputError
@@ -108,7 +108,7 @@ def run_to_continue(run: str | Path) -> Checkpoint:
     InputError
         There is none, or it is damaged.
     """
-    folder = Path(run)
+    folder = path_of(run, "init_from")
     folder = folder / FINAL if (folder / FINAL).is_dir() else folder
     if not (folder / "checkpoint.json").exists():
         raise InputError(f"{run} holds no finished run; name an output folder of `alpt-ref train` that has a result")

@@ -87,9 +87,7 @@ def test_a_column_that_goes_along_groups_the_rows(trained: Trained, tmp_path: Pa
     expected = grouped_auc(labels, p, users.to_pylist(), sample_weight=paid)
     assert (found.groups, found.left_out) == expected[1:]
     assert found.gauc == pytest.approx(expected.value, rel=1e-5)  # probabilities are rounded to float32
-    with pytest.raises(
-        InputError, match=r"a field .*, or a column carried along \(request\), got 'user'"
-    ):
+    with pytest.raises(InputError, match=r"a field .*, or a column carried along \(request\), got 'user'"):
         predict(trained.run, tmp_path / "other.csv", file=tmp_path / "log.parquet", group="user")
     assert not (tmp_path / "other.csv").exists()
 

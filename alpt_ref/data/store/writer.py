@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.files import hidden, require_outside, sync, sync_folder
+from alpt_ref._util.files import hidden, path_of, require_outside, sync, sync_folder
 from alpt_ref.data.store.reader import ARRAY_DTYPES, MANIFEST, read_manifest, sealed
 from alpt_ref.errors import InputError
 
@@ -141,7 +141,7 @@ class StoreWriter:
 
     def __init__(self, folder: str | Path, scratch: Path | None = None) -> None:
         """Check the target; nothing is written yet. `scratch` is a folder to make on the same file system."""
-        self.folder = Path(folder).absolute()
+        self.folder = path_of(folder, "folder").absolute()
         self.present = check_target(self.folder)
         """Manifest of the store that is already there."""
         self.scratch = scratch or hidden(self.folder)
