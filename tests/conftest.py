@@ -34,7 +34,11 @@ def realdata(request: pytest.FixtureRequest) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked ``nightly`` by day, and those marked ``gpu``, with the reason, where no device can be used."""
+    """Skip tests marked ``nightly`` or ``simulator`` unless asked for, and ``gpu`` where no device can be used."""
+    if not os.environ.get("ALPT_REF_SIMULATOR"):
+        for item in items:
+            if item.get_closest_marker("simulator"):
+                item.add_marker(pytest.mark.skip(reason="needs ALPT_REF_SIMULATOR=1"))
     if os.environ.get("HYPOTHESIS_PROFILE") != "nightly":
         for item in items:
             if item.get_closest_marker("nightly"):

@@ -34,6 +34,7 @@ def test_bad_weights_are_refused_with_their_place() -> None:
     ]
 
 
+@pytest.mark.simulator
 def test_the_simulator_gives_the_cpus_bits(tmp_path: Path) -> None:
     file = tmp_path / "found.npz"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 WIDE: dict[str, Any] = {"fields": 39, "dim": 16, "hidden": (1024, 512, 256), "cross_layers": 3}
 
 
+@pytest.mark.simulator
 def test_simulated_models_follow_the_cpu() -> None:
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
     command = [sys.executable, "-W", "ignore", "-m", "tests.models.cuda_parity"]

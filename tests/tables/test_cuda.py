@@ -31,6 +31,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
         return dict(stored)
 
 
+@pytest.mark.simulator
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 def test_simulated_kernels_give_the_bits_of_the_cpu(case: Case, simulated: Arrays) -> None:
     found = {

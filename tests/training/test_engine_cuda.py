@@ -28,6 +28,7 @@ TABLES = {
 }
 
 
+@pytest.mark.simulator
 def test_a_simulated_epoch_follows_the_cpu() -> None:
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
     command = [sys.executable, "-W", "ignore", "-m", "tests.training.cuda_parity"]

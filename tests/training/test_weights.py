@@ -175,7 +175,7 @@ def test_balanced_classes_weigh_the_same(clicks: ClickDataset) -> None:
 def test_a_class_that_weighs_nothing_is_missing(clicks: ClickDataset) -> None:
     with pytest.raises(InputError, match="has only the label 0 in its train part"):
         train(tiny(), weighted(clicks, (clicks.labels == 0) | (clicks.split > 0)))
-    with pytest.raises(InputError, match="has no rows in its valid part"):
+    with pytest.raises(InputError, match="has no rows of a weight above 0 in its valid part"):
         train(tiny(), weighted(clicks, clicks.split != 1))
 
 
