@@ -10,6 +10,10 @@ from typing import Any
 
 HERE, UTC = pathlib.Path(__file__).parent, datetime.timezone.utc  # noqa: UP017 - older Pythons serve, too
 NUMBER = re.compile(r"[+-]?([0-9]+|([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,9})?)", re.ASCII)
+ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)? ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?",
+    re.ASCII,
+)
 WORDS = {"": "", "nan": "", "true": 1, "false": 0}
 
 
@@ -47,8 +51,9 @@ class Encoder:
             return str(number)
         if field["binning"] == "log":
             return str(math.floor(math.log(number) ** 2) if number > 2 else int(number))
-        place = bisect.bisect_right(edges, (float(number), "\uffff"))  # the bin whose lower edge is the last up to it
-        return str(edges[place - 1][1] if edges else number)
+        fits = abs(number) < 2**1024  # beyond all float64: in no bin
+        place = bisect.bisect_right(edges, (float(number), "\uffff")) if fits else 0  # lower edges up to it
+        return str(edges[place - 1][1] if edges and fits else number)
 
     def number(self, text: str) -> Any:
         """3, 3.0, 03 and 3e0 are one number."""
@@ -60,12 +65,17 @@ class Encoder:
 
     def moment(self, value: Any) -> Any:
         """A time, in UTC: by the schema's format, else seconds since 1970 or ISO 8601."""
-        if not isinstance(value, datetime.datetime):
-            text = str(value)
-            if self.time_format:
-                value = datetime.datetime.strptime(text, self.time_format)
-            elif re.fullmatch(r"[+-]?[0-9]{1,19}", text, re.ASCII):
-                return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=int(text))
-            else:
-                value = datetime.datetime.fromisoformat(text.replace(" UTC", "Z").replace("Z", "+00:00"))
-        return value.astimezone(UTC) if value.tzinfo else value
+        text, epoch = str(value), datetime.datetime(1970, 1, 1)
+        whole = not self.time_format and re.fullmatch(r"[+-]?[0-9]{1,19}", text, re.ASCII)
+        if self.time_format and not isinstance(value, datetime.datetime):
+            value = datetime.datetime.strptime(text, self.time_format)
+        elif whole:
+            value = epoch + datetime.timedelta(seconds=max(-(10**10), min(int(text), 10**10)))
+        elif not ISO.fullmatch(text):
+            raise ValueError(f"{text!r} is no time: seconds since 1970, or a date as in ISO 8601")
+        else:
+            value = datetime.datetime.fromisoformat(re.sub(" ?(UTC|Z)$", "+00:00", text))
+        value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        if abs((value - epoch).total_seconds()) >= (9e9 if whole else 2**63 / 10**9):
+            raise ValueError(f"{text!r} is no time from 1677 to 2262")
+        return value

@@ -86,7 +86,24 @@ KNOWN = {
     "bins": pa.array(["-3", "0.5", "2", "2", "7", "100", "1e3"]),
     "when": pa.array(["2014-10-21 23:00", "1970-01-03", "", "86400", "2014-10-25T01:00:00Z", "0", "999999"]),
 }
-SPELLINGS = ["", "NA", "03", "3.0", "+3e0", " 2 ", "-0", ".5", "5.", "1_0", "x", "inf", "1e999", "NaN", "TRUE"]
+SPELLINGS = [
+    "",
+    "NA",
+    "03",
+    "3.0",
+    "+3e0",
+    " 2 ",
+    "-0",
+    ".5",
+    "5.",
+    "1_0",
+    "x",
+    "inf",
+    "1e999",
+    "NaN",
+    "TRUE",
+    "9" * 400,
+]
 NUMBERS = st.one_of(
     st.sampled_from(SPELLINGS),
     st.integers(-5, 200).map(str),
@@ -97,7 +114,11 @@ TEXTS = st.sampled_from(["a", "b", "", "NA", "é", " a", "7"]) | st.text(max_siz
     lambda text: "\0" not in text
 )
 DATES = st.datetimes(datetime.datetime(1980, 1, 1), datetime.datetime(2060, 1, 1)).map(lambda one: one.isoformat(" "))
-TIMES = st.sampled_from(["", "NA", "86400", "0", "-1", "2014-10-21", "x", "2014-13-01"]) | DATES
+ODD_TIMES = ["99999999999", "1700000000000", "2024-01-01T05", "2024-W01-1", "0001-01-01", "1677-09-21", "2262-04-12"]
+FINE_TIMES = ["2024-01-01 05:06Z", "2024-01-01T05:06:07.123456789+02:00", "2024-01-01 05:06:07 UTC", "1677-09-22"]
+TIMES = (
+    st.sampled_from(["", "NA", "86400", "0", "-1", "2014-10-21", "x", "2014-13-01", *ODD_TIMES, *FINE_TIMES]) | DATES
+)
 ROW = st.tuples(TEXTS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, TIMES)
 
 
@@ -174,4 +195,4 @@ def test_the_encoder_is_short_and_needs_the_standard_library_alone() -> None:
     assert modules <= set(sys.stdlib_module_names)
     assert [node.module for node in imports if isinstance(node, ast.ImportFrom)] == ["typing"]
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node not in imports]
-    assert len(statements) <= 52
+    assert len(statements) <= 60
