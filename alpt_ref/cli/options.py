@@ -144,7 +144,9 @@ def describe(dataset: Any) -> str:
 
 def advice(config: RunConfig, dataset: Any) -> str | None:
     """A remark on a batch size made for larger data, or None."""
-    rows, batch = int((dataset.split == 0).sum()), config.train.batch_size
+    from alpt_ref.training.weights import counted_rows
+
+    rows, batch = len(counted_rows(dataset, "train")), config.train.batch_size
     if rows >= 10 * batch:
         return None
     steps, smaller = -(-rows // batch), max(LEAST_ADVISED_BATCH, rows // 100)

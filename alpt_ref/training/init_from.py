@@ -26,7 +26,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.tables.growth import check_growable, grown_state
 from alpt_ref.tables.make import table_class
 from alpt_ref.training.build import State, split_state
-from alpt_ref.training.checkpoint import FINAL, Checkpoint, read_folder, read_manifest
+from alpt_ref.training.checkpoint import FINAL, PACKED, Checkpoint, read_folder, read_manifest
 from alpt_ref.training.config import RunConfig, canonical
 from alpt_ref.training.new_ids import AGE, by_sizes, by_vocabulary, check_schema
 from alpt_ref.training.new_ids import InitFrom as InitFrom
@@ -109,6 +109,8 @@ def run_to_continue(run: str | Path) -> Checkpoint:
         There is none, or it is damaged.
     """
     folder = path_of(run, "init_from")
+    if (folder / PACKED).is_file():
+        raise InputError(f"{run} is a packed run, which holds no state to train on; name the run that it was made of")
     folder = folder / FINAL if (folder / FINAL).is_dir() else folder
     if not (folder / "checkpoint.json").exists():
         raise InputError(f"{run} holds no finished run; name an output folder of `alpt-ref train` that has a result")

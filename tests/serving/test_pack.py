@@ -114,6 +114,7 @@ def test_damage_is_one_sentence(damage: str, made: Path, tmp_path: Path) -> None
     [
         "train --data store --output packed --resume --quiet",
         "train --data store --output packed --quiet",
+        "train --data store --init-from packed --output again --quiet",
         "pack absent --output out",
         "pack run --output packed.csv",
         "pack store --output out",
@@ -133,7 +134,7 @@ def test_refusals(
     captured = capsys.readouterr()
     assert (captured.out, captured.err.count("\n")) == ("", 1)
     if args.startswith("train"):
-        assert "holds a packed run, which holds no state to train on (packed.json)" in captured.err
+        assert "a packed run, which holds no state to train on" in captured.err
     assert folder_bytes(made / "packed") == before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,15 @@ def test_the_note_on_the_batch_size_recommends_no_tiny_batch(rows: int) -> None:
     advised = int(note.split("train.batch_size=")[1].split()[0])
     assert advised == max(LEAST_ADVISED_BATCH, int(0.8 * rows) // 100)
     assert note.endswith(f"would make about {-(-int(0.8 * rows) // advised)}")
+
+
+def test_the_note_counts_no_row_of_weight_0() -> None:
+    data = synthetic_clicks(rows=2_000, fields=2, features=10)
+    weights = np.ones(data.rows, np.float32)
+    weights[data.rows_of("train")[400:]] = 0
+    note = advice(RunConfig(), dataclasses.replace(data, weights=weights))
+    assert note is not None
+    assert "makes 1 step an epoch of 400 rows" in note
 
 
 def test_labels_and_ids_are_those_of_a_store() -> None:
