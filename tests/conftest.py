@@ -43,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("nightly"):
                 item.add_marker(pytest.mark.skip(reason="needs HYPOTHESIS_PROFILE=nightly"))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _from_both_ends(items)
     wanted = [item for item in items if item.get_closest_marker("gpu")]
     if not wanted:
         return
@@ -54,6 +56,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     except InputError as error:
         for item in wanted:
             item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
+def _from_both_ends(items: list[pytest.Item]) -> None:
+    """Take files from the front and from the back in turn, so that two workers seldom compile the same kernels."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    rest = list(files.values())
+    items[:] = [item for turn in range(len(files)) for item in rest.pop(0 if turn % 2 == 0 else -1)]
 
 
 @pytest.fixture(scope="session")
