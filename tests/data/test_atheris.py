@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from .test_fuzz import GOOD, READERS
+from .test_fuzz import GOOD
+from .test_fuzz_schema import GOOD as MORE
+
+ROWS = {
+    **GOOD,
+    **{kind: rows for kind, rows in MORE.items() if kind != "text"},
+    "text": ["y,a,b,c,w\n" + "\n".join(MORE["text"])],
+}
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,10 +27,10 @@ pytestmark = [
 RUNS = 20_000
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", ROWS)
 def test_no_bytes_crash_a_reader_or_lose_a_line(kind: str, tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
-    for number, line in enumerate(GOOD[kind]):
+    for number, line in enumerate(ROWS[kind]):
         (tmp_path / "corpus" / str(number)).write_text(line + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "tests.data.atheris_target", kind, str(tmp_path), f"-runs={RUNS}", "-timeout=20"]
     command += ["-seed=1", "-max_len=2000", f"-artifact_prefix={tmp_path}/", str(tmp_path / "corpus")]
