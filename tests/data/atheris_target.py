@@ -1,6 +1,6 @@
 """What atheris runs, in a process of its own: ``python -m tests.data.atheris_target KIND FOLDER [libFuzzer options]``.
 
-The same property as `test_fuzz.py` and `test_fuzz_schema.py`, on bytes that are chosen by the branches which they reach:
+The same property as `test_fuzz.py` and `test_fuzz_schema.py`, on bytes chosen by the branches which they reach:
 a reader refuses with one sentence, or every line is encoded or reported, whatever the size of the pieces.
 """
 
