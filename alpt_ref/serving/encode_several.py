@@ -28,7 +28,7 @@ class SeveralEncoder(Encoder):
         found = []
         for field, index, edges in self.fields:
             texts = [self.category(field, edges, value) for value in self.parts(field, row[field["column"]])]
-            texts = [text for text in texts if text or field["kind"] != "multi"]  # a missing value says nothing
+            texts = [text for text in texts if text or field["kind"] != "multi"]  # a missing value is left out
             if len(texts) > field["max_values"]:
                 raise ValueError(f"{len(texts)} values, the schema allows {field['max_values']}")
             share = 1 / len(texts) if texts and field["pooling"] == "mean" else 1.0

@@ -27,7 +27,7 @@ AUTO = "auto"
 FALLBACK = 5
 """Passes where too few rows are there to hold any out."""
 LEAST = 10
-"""Rows of each label that must be held out: fewer say nothing about one pass more or less."""
+"""Rows of each label that must be held out: fewer cannot tell one pass more or less apart."""
 _STREAM = 0x68656C64  # other draws than those of batches and weights
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ def _is_history(path: Path) -> bool:
     return head in (b"", b"epoch,lr/")
 
 
-class Tracker(Callback):
+class Tracker(Callback, ABC):
     """What the trackers of other packages share: every epoch once, then the test."""
 
     def on_start(self, config: RunConfig, dataset: ClickDataset, history: Sequence[EpochRecord]) -> None:
@@ -124,14 +125,17 @@ class Tracker(Callback):
             self._log(outcome(result), len(result.history))
         self._close(result is not None)
 
+    @abstractmethod
     def _open(self, label: str, about: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Begin a run of this name, with its settings."""
 
+    @abstractmethod
     def _log(self, numbers: Mapping[str, float], step: int) -> None:
-        raise NotImplementedError
+        """Take numbers at an epoch."""
 
+    @abstractmethod
     def _close(self, finished: bool) -> None:
-        raise NotImplementedError
+        """End the run: as finished, or as stopped."""
 
 
 class TensorBoard(Tracker):

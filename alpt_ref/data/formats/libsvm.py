@@ -2,8 +2,8 @@
 
 A LIBSVM row is one field of many values: every id is a category, its number scales the category's embedding, and the
 row's embeddings are summed, as in a factorisation machine. A libffm row has a field for each field number, of any
-number of ids; the numbers that the first lines show are the fields of all files. A value of 0 says nothing and is left
-out.
+number of ids; the numbers that the first lines show are the fields of all files. A value of 0 adds nothing and is
+left out.
 One-hot rows whose positions are fields are another format, ``libfm``.
 """
 

@@ -202,7 +202,7 @@ class _Lists:
         codes, texts = _naming(spec.column, lambda: code_column(column, spec, meaning_of(spec, None)))
         row_of = np.repeat(np.arange(len(counts)), counts)
         absent = _code_of(texts, "")
-        if absent is not None:  # a missing value says nothing
+        if absent is not None:  # a missing value is no category here
             there = codes != absent
             column, codes, row_of = Column(column.indices[there], column.values), codes[there], row_of[there]
         counts = np.bincount(row_of, minlength=len(counts))
