@@ -26,11 +26,19 @@ class UniqueRows:
     starts : int64 array (u + 1,)
         ``order[starts[i]:starts[i+1]]`` are the batch positions of row ``i``.
     order : int64 array (len,)
+    numbers : int64 array (u,), optional
+        Row numbers that key the rows' random words, where `rows` are places in a part of a table.
     """
 
     rows: NDArray[np.int64]
     starts: NDArray[np.int64]
     order: NDArray[np.int64]
+    numbers: NDArray[np.int64] | None = None
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """What keys the rows' random words: `numbers`, or the rows themselves."""
+        return self.rows if self.numbers is None else self.numbers
 
     def __len__(self) -> int:
         """Number of unique rows."""
