@@ -61,7 +61,8 @@ def step_codes(
         read_codes(start, end, hi, rows, table, d, codes)
         _read_steps(start, end, hi, rows, step_size, steps, 0)
         for i in range(end - start):
-            delta[i * d : i * d + d] = steps[i]
+            for j in range(d):
+                delta[i * d + j] = steps[i]
         counts = round_tile(
             keys, start, end - start, codes[: (end - start) * d], grads[start:end].reshape(-1), decay, rounding, tile
         )
@@ -139,10 +140,11 @@ def finish_codes(
                 values[rows[i]] = new
                 hits += int(held)
         _read_steps(start, end, hi, rows, step_size, steps, 0)
-        for i in range(start, end):
-            at = (i - start) * d
-            delta[at : at + d] = steps[i - start]
-            ratio[at : at + d] = np.float32(old[i] / steps[i - start])
+        for i in range(end - start):
+            quotient = np.float32(old[start + i] / steps[i])
+            for j in range(d):
+                delta[i * d + j] = steps[i]
+                ratio[i * d + j] = quotient
         code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
         counts = round_tile(keys, start, end - start, code, update, decay, rounding, tile)
         write_codes(start, end, rows, code, d, table)
