@@ -23,6 +23,11 @@ BASE: Mapping[str, Any] = {
 publishers ask for."""
 FORMATS = ("png", "svg", "pdf", "pgf")
 DPI = 200
+HOUSE: Mapping[str, Any] = {
+    "font.size": 9, "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.3, "legend.frameon": False,
+    "figure.dpi": 100,
+}  # fmt: skip
+"""Letters and lines of a figure of paper size."""
 
 
 def import_matplotlib() -> Any:

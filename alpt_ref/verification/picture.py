@@ -16,7 +16,7 @@ from typing import Any
 from alpt_ref._util import plotting
 from alpt_ref._util.looks import OUTCOMES
 from alpt_ref._util.pages import settings_of
-from alpt_ref._util.plotting import figure_style
+from alpt_ref._util.plotting import HOUSE, figure_style
 from alpt_ref._util.plugin import capture_error
 from alpt_ref.verification.results import ClaimResult, Point
 
@@ -35,15 +35,7 @@ STYLES = OUTCOMES
 @contextmanager
 def paper_style(style: str | None = None) -> Iterator[None]:
     """Fonts and lines for a figure of paper size, with the letters of a page style (`alpt_ref._util.pages`)."""
-    settings: dict[str, Any] = {
-        "font.size": 9,
-        "axes.grid": True,
-        "grid.alpha": 0.25,
-        "lines.linewidth": 1.3,
-        "legend.frameon": False,
-        "figure.dpi": 100,
-    }
-    with figure_style(settings | settings_of(style)):
+    with figure_style({**HOUSE, **settings_of(style)}):
         yield
 
 

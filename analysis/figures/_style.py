@@ -21,8 +21,10 @@ PlottedRow = dict[str, Any]
 
 METHODS: Mapping[str, dict[str, Any]] = ROUNDINGS
 CONFIDENCE = 0.95
-SMALL = 7.5
+SMALL = 7.0
 """Points of a legend's letters."""
+PANEL = 0.82
+"""Share of its place that a panel has beside its labels."""
 
 __all__ = [
     "BOUND", "METHODS", "PlottedRow", "band", "below", "cell_where", "extra", "fitted", "line", "nearest", "panels",
@@ -41,14 +43,23 @@ def panels(columns: int, rows: int = 1, width: float = 7.0, height: float = 2.9)
 
 
 def below(axes: Any, columns: int = 2, size: float = SMALL) -> None:
-    """The legend under the panel, where it can lie on no data and needs no empty decades."""
+    """The legend under the panel, where it can lie on no data and needs no empty decades; at most `columns` wide.
+
+    It takes fewer columns where it would be wider than the panel.
+    """
     from matplotlib.transforms import ScaledTranslation
 
-    under = axes.transAxes + ScaledTranslation(0.0, -34 / 72, axes.figure.dpi_scale_trans)
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=under, ncols=columns, fontsize=size,
-        borderaxespad=0.0, borderpad=0.1, columnspacing=1.2, handlelength=2.4, handletextpad=0.5, labelspacing=0.3,
-    )  # fmt: skip
+    figure = axes.figure
+    under = axes.transAxes + ScaledTranslation(0.0, -34 / 72, figure.dpi_scale_trans)
+    room = PANEL * figure.get_figwidth() * figure.dpi / axes.get_subplotspec().get_gridspec().ncols
+    while True:
+        legend = axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=under, ncols=columns, fontsize=size,
+            borderaxespad=0.0, borderpad=0.1, columnspacing=1.0, handlelength=2.2, handletextpad=0.5, labelspacing=0.3,
+        )  # fmt: skip
+        if columns == 1 or legend.get_window_extent(figure.canvas.get_renderer()).width <= room:
+            return
+        columns -= 1
 
 
 def line(axes: Any, x: Any, y: Any, label: str, style: Mapping[str, Any], every: int = 1) -> None:

@@ -44,13 +44,13 @@ def ratio_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
     kept, rows = extra(cell), list[PlottedRow]()
     for noise in ("normal", "two-point"):
         style = {**NOISES[noise], "marker": ""}
-        axes.plot(kept["sweep"], kept[f"sweep {noise}"], label=f"{noise} noise", **style)
+        axes.plot(kept["sweep"], kept[f"sweep {noise}"], label=noise, **style)
         rows += rows_of("b", noise, kept["sweep"], value=kept[f"sweep {noise}"])
     alike = [(key, cell.cell[key]) for key in ("rate", "updates")]
     same = [c for c in result.cells if c.points and all(c.cell[key] == value for key, value in alike)]
     for side, marker, name in (
-        ("quiet", "^", "uniform noise, bar: claimed at least"),
-        ("loud", "o", "normal noise, bar: claimed range"),
+        ("quiet", "^", "uniform: claimed at least (bar)"),
+        ("loud", "o", "normal: claimed range (bar)"),
     ):
         cells = sorted((c for c in same if c.cell["side"] == side), key=lambda c: c.cell["sigma"])
         x = np.array([max(c.cell["sigma"], kept["sweep"][0]) for c in cells])
@@ -71,12 +71,12 @@ def ratio_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
     axes.set(xscale="log", yscale="log", xlabel=r"noise $s = \eta\sigma/\Delta$",
              ylabel="squared error, DR over SR")  # fmt: skip
     axes.set_title(rf"quadratic, $\eta\lambda$ = {cell.cell['rate']:g}", fontsize=9)
-    below(axes, 2, size=6.5)
+    below(axes, 2)
     return rows
 
 
 def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
-    figure, axes = panels(2, height=3.4)
+    figure, axes = panels(2, height=3.7)
     return figure, bias_panel(axes[0], results["d5"]) + ratio_panel(axes[1], results["d5b"])
 
 

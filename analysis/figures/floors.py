@@ -50,7 +50,7 @@ def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, m
     bound = extra(cell).get("bound")
     if bound is not None and len(bound) != len(x):
         bound = None
-    met = ", meets its bound" if bound is not None and np.allclose(bound, mean, rtol=1e-3) else ""
+    met = " = bound" if bound is not None and np.allclose(bound, mean, rtol=1e-3) else ""
     axes.plot(x, mean, linestyle="none", marker=marker, markersize=SIZES.get(marker, 4.5), markerfacecolor="none",
               color=colour, label=f"{name}: {slope_text(cell)}{met}")  # fmt: skip
     axes.plot(x, fitted(x, mean), color=colour, linewidth=1.0)
@@ -63,7 +63,7 @@ def one_curve(axes: Any, panel: str, cell: CellResult, name: str, colour: str, m
 
 
 def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
-    figure, axes = panels(2, 2, height=3.2)
+    figure, axes = panels(2, 2, height=3.4)
     rows: list[PlottedRow] = []
     for key, (name, colour, marker) in PROBLEMS.items():
         rows += one_curve(axes[0], "a", cell_where(results["c1"], problem=key), name, colour, marker)
@@ -76,7 +76,8 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     for one, label in zip(axes, labels, strict=True):
         one.plot([], [], color="0.4", label="bound", **BOUND)
         one.set(xscale="log", yscale="log", xlabel=label, ylabel="excess loss")
-        below(one, 1 if one is axes[3] else 2, size=6.5)
+        one.yaxis.set_minor_formatter("")
+        below(one)
     steps = cell_where(results["c1"], problem="noisy").measurement
     if steps is not None and steps.x is not None:
         axes[0].set_xticks(steps.x, [f"$2^{{{round(math.log2(step))}}}$" for step in steps.x])

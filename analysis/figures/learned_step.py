@@ -30,8 +30,8 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
                    label=f"best, {name}")  # fmt: skip
         sizes.plot(bits, [extra(c)["learned"] for c in cells], linestyle="none", marker=marker, color=colour,
                    markerfacecolor="white", markersize=5, label=f"learned, {name}")  # fmt: skip
-        for place, (what, fill, dash) in enumerate((("error", "white", "-"), ("step", colour, "--"))):
-            label = f"{'squared error' if what == 'error' else 'step size'}, {name}"
+        for place, (what, fill, dash) in enumerate((("error", "white", "-"), ("step", colour, (0, (1, 1))))):
+            label = f"{'error' if what == 'error' else 'step'}, {name}"
             values = [max(c.points[place].value, LEAST) for c in cells]
             errors.plot(bits, values, marker=marker, markersize=4.5, markerfacecolor=fill, color=colour, linestyle=dash,
                         linewidth=0.8, label=label)  # fmt: skip
@@ -50,7 +50,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
             bits,
             bound,
             color=shade,
-            label="claimed limit, error" if shade == "black" else "claimed limit, step",
+            label="limit, error" if shade == "black" else "limit, step",
             **BOUND,
         )
     sizes.set(yscale="log", xlabel="bits $m$", ylabel=r"step size $\Delta$ / scale of $w$")
@@ -70,5 +70,5 @@ FIGURE = Figure(
     alt="Left: step size over bits on a logarithmic axis, learned markers on the lines of the best, for normal and "
     "Laplace weights. Right: the relative excess of the learned step and of its squared error falls with the bits, "
     "below the dashed claimed limits.",
-    notes="Limits are those of claim A2.",
+    notes="(b) Relative excess of the step size and of the squared error over the best; limits: claim A2.",
 )

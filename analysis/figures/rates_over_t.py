@@ -40,7 +40,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     rows += one_cell(
         axes[0], "a", cell_where(results["c4"], side="after", sigma=0.5), "coarse step", COARSE, "^", ", coarse"
     )
-    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"gap; gap$\,/(1 + \ln T)$", FINE, "o")
+    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"gap; over $1 + \ln T$", FINE, "o")
     for one, title in zip(axes, (r"$|w|$ with noise, $c/\sqrt{t}$", r"quadratic with noise, $1/(\mu t)$"), strict=True):
         one.plot([], [], color="0.4", linestyle=":", linewidth=1, label="floor")
         one.fill_between([], [], [], color="0.4", alpha=0.15, linewidth=0, label="where the slope is fitted")
@@ -55,8 +55,8 @@ FIGURE = Figure(
     "How fast does SR converge?",
     ("c4", "c5"),
     draw,
-    caption="The average gap falls at the rate of the exact method, the root of T on a convex and T (up to a logarithm) on "
-    "a strongly convex problem, until it meets the floor that the step size sets.",
+    caption="The average gap falls at the rate of exact SGD, the root of T on a convex and T (up to a logarithm) "
+    "on a strongly convex problem, until it meets the floor that the step size sets.",
     alt="Average gap over iterations on logarithmic axes. Left: with a fine step it falls with slope minus one half, "
     "with a coarse step it is flat at its dotted floor. Right: it falls with slope minus one. All lie below their "
     "dashed bounds.",

@@ -14,7 +14,7 @@ from alpt_ref.verification.results import CellResult, ClaimResult
 from ._style import METHODS, PlottedRow, below, cell_where, extra, nearest, panels, rows_of
 
 MINIMA = {"noisy": 0.3, "kink": 0.0, "smooth": 1.0 / 3.0}
-TITLES = {"smooth": "quadratic, no noise", "noisy": "quadratic, noise", "kink": "$|w|$, no noise"}
+TITLES = {"smooth": "SR, quadratic, no noise", "noisy": "SR, quadratic, noise", "kink": "SR, $|w|$, no noise"}
 LOOKS = [(one["color"], one["marker"], one["linestyle"]) for one in family(METHODS["SR"]["color"], "abc").values()]
 """Shades of SR, the smallest learning rate the darkest."""
 
@@ -33,7 +33,7 @@ def law_lines(axes: Any, panel: str, cell: CellResult, reach: float) -> list[Plo
         size = 9 - 2.5 * chosen.index(place)
         axes.plot(distance[near], law, marker=marker, linestyle=dash if reach > 5 else "none", color=colour,
                   markerfacecolor="none", markersize=size, linewidth=1,
-                  label=rf"SR, $\eta$ = {share:.2g} $\eta_{{max}}$")  # fmt: skip
+                  label=rf"{share:.2g} $\eta_{{max}}$")  # fmt: skip
         rows += rows_of(panel, f"SR, eta {kept['law_rates'][place]:.6g}", distance[near], value=law)
     return rows
 
@@ -61,10 +61,10 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
         rows += law_lines(one, panel, cell_where(results["c3"], problem=problem), reach)
         one.set_title(title, fontsize=9)
     rows += stalled(axes[3], results["d3b"], 40.0)
-    axes[3].set_title("  DR, no noise, from a start anywhere", fontsize=9)
+    axes[3].set_title("DR, from a start anywhere", fontsize=9)
     for one in axes:
         one.set(xlabel="distance from $w^*$ (steps)", ylabel="probability")
-        below(one, 3, size=6.5)
+        below(one, 3)
     axes[3].set(yscale="log", ylim=(1e-3, 1))
     return figure, rows
 
@@ -77,7 +77,7 @@ FIGURE = Figure(
     caption="SR ends within a few steps of the minimum, with the same law at every learning rate; DR ends wherever it "
     "stalled, farther away the smaller the learning rate.",
     alt="Four panels of probability over the distance from the minimum in steps. Under SR the markers of three "
-    "learning rates lie on each other, on two neighbours of the minimum without noise and on a bell with noise. Under DR there "
-    "are two peaks at the ends of a plateau, which is wider at the smaller learning rate.",
-    notes="All laws are exact.",
+    "learning rates lie on each other, on two neighbours of the minimum without noise and on a bell with noise. Under "
+    "DR there are two peaks at the ends of a plateau, which is wider at the smaller learning rate.",
+    notes="All laws are exact. (a) to (c) are under SR, at three learning rates.",
 )
