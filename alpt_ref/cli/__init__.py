@@ -25,8 +25,10 @@ from alpt_ref.cli.check import check_command
 from alpt_ref.cli.compare import compare_command
 from alpt_ref.cli.completion import attach
 from alpt_ref.cli.data import data_group
+from alpt_ref.cli.doctor import doctor_command
 from alpt_ref.cli.export import export_command
 from alpt_ref.cli.figures import figures_command
+from alpt_ref.cli.init import init_command
 from alpt_ref.cli.options import Interrupted
 from alpt_ref.cli.pack import pack_command
 from alpt_ref.cli.predict import predict_command
@@ -65,6 +67,8 @@ cli.add_command(verify_command)
 cli.add_command(figures_command)
 cli.add_command(reproduce_command)
 cli.add_command(bench_command)
+cli.add_command(init_command)
+cli.add_command(doctor_command)
 attach(cli)
 
 

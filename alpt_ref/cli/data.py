@@ -132,6 +132,40 @@ def generate(shape: str, rows: int, seed: int, day: int | None, output: str, qui
         echo(f"wrote {path}: {rows:,} rows{size}", err=output == STDOUT)
 
 
+@data_group.command("sample", short_help="Write a small drawn log to try things on.")
+@click.argument("kind", type=click.Choice(["csv", "criteo", "avazu"]))
+@click.option("--rows", type=click.IntRange(min=10, max=10_000_000), default=5000, show_default=True, help="Rows.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws everything.")
+@click.option("--output", metavar="FILE", help="Text file to write.  [default: clicks.csv, criteo.txt or avazu.csv]")
+@click.option("--quiet", is_flag=True, help="Print nothing.")
+def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> None:
+    """Write a drawn log, so that every tutorial runs without a download.
+
+    csv: a log with a header as people have them (times, users, sites, prices with gaps). criteo and avazu: text in the
+    format of these sets, as `data generate` writes it.
+    """
+    from alpt_ref._util.outputs import check_output_file, open_output
+    from alpt_ref.cli.options import next_line
+
+    path = check_output_file(output or {"csv": "clicks.csv", "criteo": "criteo.txt", "avazu": "avazu.csv"}[kind])
+    if os.path.lexists(path):
+        raise InputError(f"--output {path} exists; choose another name or delete it")
+    with open_output(path) as out:
+        if kind == "csv":
+            from alpt_ref.data.synthetic.sample import sample_log
+
+            out.write(sample_log(rows, seed=seed))
+        else:
+            from alpt_ref.data.synthetic.generate import write_raw_text
+
+            write_raw_text(out, kind, rows, seed=seed)
+    if not quiet:
+        echo(f"wrote {path}: {rows:,} rows, drawn", err=True)
+        schema = f"alpt-ref data schema {path} --output {path.with_suffix('.toml')}"
+        train = f"alpt-ref train --input {path} --schema {kind} --output runs/{kind}"
+        echo(next_line("train on it", train) if kind != "csv" else next_line("guess its schema", schema), err=True)
+
+
 @data_group.command("info", short_help="Describe a store.")
 @click.argument("folder")
 @click.option("--verify", is_flag=True, help="Also check every file against its checksum.")
