@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, data_changes, echo, raw_options
+from alpt_ref.cli.options import Interrupted, data_changes, echo, hint, raw_options
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import DataConfig
 
@@ -130,6 +130,9 @@ def generate(shape: str, rows: int, seed: int, day: int | None, output: str, qui
     if not quiet:
         size = f", {path.stat().st_size:,} bytes" if file else ""
         echo(f"wrote {path}: {rows:,} rows{size}", err=output == STDOUT)
+        if file:
+            command = f"alpt-ref data encode --{shape} {output} --output data/{shape}"
+            hint("make it a store", command)
 
 
 @data_group.command("sample", short_help="Write a small drawn log to try things on.")
@@ -145,7 +148,6 @@ def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> 
     format of these sets, as `data generate` writes it.
     """
     from alpt_ref._util.outputs import check_output_file, open_output
-    from alpt_ref.cli.options import next_line
 
     path = check_output_file(output or {"csv": "clicks.csv", "criteo": "criteo.txt", "avazu": "avazu.csv"}[kind])
     if os.path.lexists(path):
@@ -163,7 +165,7 @@ def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> 
         echo(f"wrote {path}: {rows:,} rows, drawn", err=True)
         schema = f"alpt-ref data schema {path} --output {path.with_suffix('.toml')}"
         train = f"alpt-ref train --input {path} --schema {kind} --output runs/{kind}"
-        echo(next_line("train on it", train) if kind != "csv" else next_line("guess its schema", schema), err=True)
+        hint(*(("guess its schema", schema) if kind == "csv" else ("train on it", train)))
 
 
 @data_group.command("info", short_help="Describe a store.")
@@ -178,6 +180,8 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
 
     dataset = load(Path(folder), verify=verify)
     echo(json.dumps(describe(dataset), indent=2) if as_json else describe_text(dataset))
+    if not as_json:
+        hint("train on it", f"alpt-ref train --data {folder} --output runs/first")
 
 
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
@@ -200,3 +204,4 @@ def _write(config: DataConfig, output: str, quiet: bool) -> None:
     if not quiet:
         echo(describe_text(dataset))
         echo(f"wrote {output}")
+        hint("train on it", f"alpt-ref train --data {output} --output runs/first")

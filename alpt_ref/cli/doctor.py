@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpt_ref.cli.options import echo, echo_json, json_option, next_line
+from alpt_ref.cli.options import echo, echo_json, hint, json_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def doctor_command(as_json: bool) -> None:
     else:
         for line in lines_of(facts):
             echo(line)
-        echo(next_line("all in two minutes" if not facts["wrong"] else "after that", FIRST), err=True)
+        hint("all in two minutes" if not facts["wrong"] else "after that", FIRST)
     if facts["wrong"]:
         click.get_current_context().exit(1)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from alpt_ref.cli.options import echo, next_line
+from alpt_ref.cli.options import echo, hint
 from alpt_ref.errors import InputError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -58,7 +58,7 @@ def init_command(kind: str, folder: str, name: str | None, quiet: bool) -> None:
     for path in written:
         echo(f"wrote {path}")
     echo(f"test: cd {shlex.quote(folder)} && python -m pytest", err=True)
-    echo(next_line("try it", command), err=True)
+    hint("try it", command)
 
 
 def write(kind: str, folder: str, name: str | None = None) -> tuple[list[Path], str]:
@@ -78,10 +78,10 @@ def write(kind: str, folder: str, name: str | None = None) -> tuple[list[Path], 
         letters = "lower case letters and digits" + (" and _" if "_" in own.pattern else "")
         raise InputError(f"--name must be {letters} and begin with a letter, got {name!r}")
     place = check_output_folder(folder, option="DIR")
-    if place == Path.cwd() or (place.is_dir() and any(place.iterdir())):
-        raise InputError(
-            f"DIR {folder} is {'the current folder' if place == Path.cwd() else 'not empty'}; name a new one"
-        )
+    if place == Path.cwd():
+        raise InputError(f"DIR {folder} is the current folder; name a new one in it")
+    if place.is_dir() and any(place.iterdir()):
+        raise InputError(f"DIR {folder} is not empty; name a new folder")
     package, type_ = f"{name}_table", f"{name.capitalize()}Table"
     texts = {
         _target(path.relative_to(TEMPLATES / kind), name, package): _filled(path, name, package, type_)

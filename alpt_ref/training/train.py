@@ -19,6 +19,7 @@ from alpt_ref._util.files import claim_folder, path_of, read_json, remove_parts,
 from alpt_ref._util.folders import folder_lock
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
+from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
@@ -142,7 +143,7 @@ def train(
     ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
     tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False), "start": start}
     listeners = tools["listeners"] = Listeners(callbacks)
-    progress, log = progress or Progress(enabled=False), log or (lambda text: None)
+    progress, log = progress_of(progress), log or (lambda text: None)
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
             trainer = Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools)
