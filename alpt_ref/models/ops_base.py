@@ -68,6 +68,15 @@ class Ops(ABC):
     dtype: np.dtype[Any]
     scratch: ScratchArrays
 
+    @property
+    def activation(self) -> np.dtype[Any]:
+        """dtype of the arrays between two matrix products; another than `dtype` on a GPU alone."""
+        return self.dtype
+
+    def as_activation(self, x: Array, name: str) -> Array:
+        """`x` in the dtype of activations: itself, or a copy in the buffer `name`."""
+        return x
+
     @abstractmethod
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """A new array of zeros."""

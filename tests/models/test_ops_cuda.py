@@ -81,7 +81,7 @@ def test_tf32_is_off_until_asked_for() -> None:
     given = batch(cpu, 3000, mean=0.5)
     expected = cpu_pass(cpu, *given)
     assert_near(gpu_pass(gpu, *given), expected, GPU_SUMS, GPU_GRADIENT)
-    cast(Any, gpu.ops).tf32 = True
+    cast(Any, gpu.ops).precision = "tf32"
     rounded = gpu_pass(gpu, *given)
     assert_near(rounded, expected, TF32_VALUE, TF32_GRADIENT)
     with pytest.raises(AssertionError, match="logits"):

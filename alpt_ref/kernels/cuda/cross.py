@@ -13,6 +13,7 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.reduce import (
     LANES,
+    NONE4,
     ROW_LANES,
     THREADS,
     WIDTH,
@@ -52,41 +53,56 @@ def cross_prepare(weight, bias, output, layers, columns, vectors, betas, constan
 
 
 @device
-def dot4(a, b, c, d, vectors, place, left, whole):
+def dot4(x, v):
     """One lane's part of a dot product."""
-    v0, v1, v2, v3 = take4(vectors, place, left, whole)
-    return a * v0 + b * v1 + c * v2 + d * v3
+    return x[0] * v[0] + x[1] * v[1] + x[2] * v[2] + x[3] * v[3]
 
 
-@kernel
+@device
+def put_dots(p, i, layers, units, first, constants, dots, logits):
+    """Store a row's dot products with four units; with the last of them the row's sum into `logits`."""
+    place = i * units + first
+    dots[place] = p[0]
+    dots[place + 1] = p[1]
+    dots[place + 2] = p[2]
+    dots[place + 3] = p[3]
+    if first + UNITS == units:
+        alpha = np.float32(1)
+        for layer in range(layers):
+            alpha += alpha * dots[i * units + layer] + constants[layer]
+        logits[i] += alpha * dots[i * units + layers] + constants[layers]
+
+
+@kernel(registers=64)
 def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, first, dots, logits):
-    """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`."""
+    """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`.
+
+    A warp takes two rows, so that it reads the vectors half as often.
+    """
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
-    zero = np.float32(0)
     start = first * columns
-    for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):
-        i = base + warp
-        d0, d1, d2, d3 = zero, zero, zero, zero
+    for base in range(2 * ROW_LANES * cuda.blockIdx.x, rows, 2 * ROW_LANES * cuda.gridDim.x):
+        i, p, q = base + 2 * warp, NONE4, NONE4
         if i < rows:
+            below = columns if i + 1 < rows else 0  # the last of an odd number of rows is taken twice
             for column in range(4 * lane, columns, WIDTH):
-                left = columns - column
-                a, b, c, d = take4(x, i * columns + column, left, whole)
-                d0 += dot4(a, b, c, d, vectors, start + column, left, whole)
-                d1 += dot4(a, b, c, d, vectors, start + columns + column, left, whole)
-                d2 += dot4(a, b, c, d, vectors, start + 2 * columns + column, left, whole)
-                d3 += dot4(a, b, c, d, vectors, start + 3 * columns + column, left, whole)
-        d0, d1, d2, d3 = warp_sum(d0), warp_sum(d1), warp_sum(d2), warp_sum(d3)
+                left, place, at = columns - column, i * columns + column, start + column
+                a, b = take4(x, place, left, whole), take4(x, place + below, left, whole)
+                v, w = take4(vectors, at, left, whole), take4(vectors, at + columns, left, whole)
+                p = p[0] + dot4(a, v), p[1] + dot4(a, w), p[2], p[3]
+                q = q[0] + dot4(b, v), q[1] + dot4(b, w), q[2], q[3]
+                v, w = (
+                    take4(vectors, at + 2 * columns, left, whole),
+                    take4(vectors, at + 3 * columns, left, whole),
+                )
+                p = p[0], p[1], p[2] + dot4(a, v), p[3] + dot4(a, w)
+                q = q[0], q[1], q[2] + dot4(b, v), q[3] + dot4(b, w)
+        p = warp_sum(p[0]), warp_sum(p[1]), warp_sum(p[2]), warp_sum(p[3])
+        q = warp_sum(q[0]), warp_sum(q[1]), warp_sum(q[2]), warp_sum(q[3])
         if lane == 0 and i < rows:
-            place = i * units + first
-            dots[place] = d0
-            dots[place + 1] = d1
-            dots[place + 2] = d2
-            dots[place + 3] = d3
-            if first + UNITS == units:
-                alpha = np.float32(1)
-                for layer in range(layers):
-                    alpha += alpha * dots[i * units + layer] + constants[layer]
-                logits[i] += alpha * dots[i * units + layers] + constants[layers]
+            put_dots(p, i, layers, units, first, constants, dots, logits)
+            if i + 1 < rows:
+                put_dots(q, i + 1, layers, units, first, constants, dots, logits)
 
 
 @kernel
@@ -177,10 +193,10 @@ def cross_apply(x, vectors, ddots, rows, columns, span, whole, units, first, par
                 d2 += h * y2
                 d3 += h * y3
     if params:
-        fold(a0, a1, a2, a3, columns, group, dvectors, (first * parts + part) * columns)
-        fold(b0, b1, b2, b3, columns, group, dvectors, ((first + 1) * parts + part) * columns)
-        fold(c0, c1, c2, c3, columns, group, dvectors, ((first + 2) * parts + part) * columns)
-        fold(d0, d1, d2, d3, columns, group, dvectors, ((first + 3) * parts + part) * columns)
+        fold((a0, a1, a2, a3), columns, group, dvectors, (first * parts + part) * columns)
+        fold((b0, b1, b2, b3), columns, group, dvectors, ((first + 1) * parts + part) * columns)
+        fold((c0, c1, c2, c3), columns, group, dvectors, ((first + 2) * parts + part) * columns)
+        fold((d0, d1, d2, d3), columns, group, dvectors, ((first + 3) * parts + part) * columns)
 
 
 @kernel

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4, store4
+from alpt_ref.kernels.cuda.bf16 import put_number, store_numbers
+from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4
 from alpt_ref.kernels.cuda.warp import sync_warp
 from alpt_ref.scalar.quantizer import sign_extend
 from alpt_ref.scalar.units import unit_of
@@ -93,7 +94,10 @@ def team_of(d: int, block: int = 32 if SIMULATED else 256) -> Team:
 
 @functools.cache
 def float_access(d: int) -> tuple[Any, Any]:
-    """``load(array, base, column)`` and ``store(array, base, column, a, b, c, e)`` of four float32 of a flat array."""
+    """``load(array, base, column)`` and ``store(array, base, column, a, b, c, e)`` of four float32 of a flat array.
+
+    `store` also takes an array of bfloat16 bits (`bf16`), and rounds.
+    """
     if d % 4 == 0:
 
         @device
@@ -102,7 +106,7 @@ def float_access(d: int) -> tuple[Any, Any]:
 
         @device
         def store(array, base, column, a, b, c, e):
-            store4(array, base + column, a, b, c, e)
+            store_numbers(array, base + column, a, b, c, e)
 
     else:
 
@@ -118,13 +122,13 @@ def float_access(d: int) -> tuple[Any, Any]:
         @device
         def store(array, base, column, a, b, c, e):
             at = base + column
-            array[at] = a
+            put_number(array, at, a)
             if column + 1 < d:
-                array[at + 1] = b
+                put_number(array, at + 1, b)
             if column + 2 < d:
-                array[at + 2] = c
+                put_number(array, at + 2, c)
             if column + 3 < d:
-                array[at + 3] = e
+                put_number(array, at + 3, e)
 
     return load, store
 
