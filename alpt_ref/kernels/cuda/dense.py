@@ -47,7 +47,7 @@ def column_sums(z, rows, columns, span, whole, sums, squares):
         first = take4(z, column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
-        while i + 3 * ROW_LANES < last:
+        while whole and i + 3 * ROW_LANES < last:
             x0, x1 = take4(z, place, left, whole), take4(z, place + step, left, whole)
             x2, x3 = take4(z, place + 2 * step, left, whole), take4(z, place + 3 * step, left, whole)
             x0, x1, x2, x3 = minus4(x0, first), minus4(x1, first), minus4(x2, first), minus4(x3, first)
@@ -136,7 +136,7 @@ def scale_shift_relu(z, saved, rows, columns, span, whole, y):
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
-        while i + 3 * ROW_LANES < last:
+        while whole and i + 3 * ROW_LANES < last:
             x0, x1 = take4(z, place, left, whole), take4(z, place + step, left, whole)
             x2, x3 = take4(z, place + 2 * step, left, whole), take4(z, place + 3 * step, left, whole)
             put_normal4(y, place, left, whole, x0, scale, shift)

@@ -56,17 +56,18 @@ def norm_backward_sums(dy, z, saved, rows, columns, span, whole, sums, products)
         mean = take4(saved, 2 * columns + column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
-        while i + ROW_LANES < last:
+        while whole and i + ROW_LANES < last:
             x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
             y, h = take4(z, place + step, left, whole), take4(dy, place + step, left, whole)
             g, h = gate4(g, x, scale, shift), gate4(h, y, scale, shift)
             s = add4(add4(s, g), h)
             p = add_products4(add_products4(p, g, minus4(x, mean)), h, minus4(y, mean))
             i, place = i + 2 * ROW_LANES, place + 2 * step
-        if i < last:
+        while i < last:
             x = take4(z, place, left, whole)
             g = gate4(take4(dy, place, left, whole), x, scale, shift)
             s, p = add4(s, g), add_products4(p, g, minus4(x, mean))
+            i, place = i + ROW_LANES, place + step
     fold(s, columns, group, sums, part * columns)
     fold(p, columns, group, products, part * columns)
 
@@ -84,7 +85,7 @@ def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, 
         mean, factor = take4(saved, 2 * columns + column, left, whole), take4(weight, column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
-        while i + ROW_LANES < last:
+        while whole and i + ROW_LANES < last:
             x, y = take4(z, place, left, whole), take4(z, place + step, left, whole)
             one, two = dlogits[i], dlogits[i + ROW_LANES]
             w = add_times4(add_times4(w, one, normal4(x, scale, shift)), two, normal4(y, scale, shift))
@@ -92,11 +93,12 @@ def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, 
             s = add4(add4(s, g), h)
             p = add_products4(add_products4(p, g, minus4(x, mean)), h, minus4(y, mean))
             i, place = i + 2 * ROW_LANES, place + 2 * step
-        if i < last:
+        while i < last:
             x, one = take4(z, place, left, whole), dlogits[i]
             w = add_times4(w, one, normal4(x, scale, shift))
             g = gate4(times4(one, factor), x, scale, shift)
             s, p = add4(s, g), add_products4(p, g, minus4(x, mean))
+            i, place = i + ROW_LANES, place + step
     fold(s, columns, group, sums, part * columns)
     fold(p, columns, group, products, part * columns)
     fold(w, columns, group, dweights, part * columns)
@@ -144,15 +146,16 @@ def norm_backward(dy, z, saved, rows, columns, span, whole):
         slope = take4(saved, 5 * columns + column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
-        while i + ROW_LANES < last:
+        while whole and i + ROW_LANES < last:
             x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
             y, h = take4(z, place + step, left, whole), take4(dy, place + step, left, whole)
             put_backward4(dy, place, left, whole, g, x, scale, shift, mean, offset, slope)
             put_backward4(dy, place + step, left, whole, h, y, scale, shift, mean, offset, slope)
             i, place = i + 2 * ROW_LANES, place + 2 * step
-        if i < last:
+        while i < last:
             x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
             put_backward4(dy, place, left, whole, g, x, scale, shift, mean, offset, slope)
+            i, place = i + ROW_LANES, place + step
 
 
 @kernel(registers=64)
@@ -168,12 +171,13 @@ def output_backward(dlogits, z, saved, weight, rows, columns, span, whole, dz):
         slope, factor = take4(saved, 5 * columns + column, left, whole), take4(weight, column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
-        while i + ROW_LANES < last:
+        while whole and i + ROW_LANES < last:
             x, y = take4(z, place, left, whole), take4(z, place + step, left, whole)
             g, h = times4(dlogits[i], factor), times4(dlogits[i + ROW_LANES], factor)
             put_backward4(dz, place, left, whole, g, x, scale, shift, mean, offset, slope)
             put_backward4(dz, place + step, left, whole, h, y, scale, shift, mean, offset, slope)
             i, place = i + 2 * ROW_LANES, place + 2 * step
-        if i < last:
+        while i < last:
             x, g = take4(z, place, left, whole), times4(dlogits[i], factor)
             put_backward4(dz, place, left, whole, g, x, scale, shift, mean, offset, slope)
+            i, place = i + ROW_LANES, place + step
