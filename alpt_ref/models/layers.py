@@ -120,12 +120,12 @@ class Hidden:
 
     def _linear_backward(self, dz: Array, dx: Array, params: bool) -> None:
         if params:
-            self.ops.matmul(self.x.T, dz, self.grads[f"{self.name}.linear.weight"])
+            self.ops.weight_gradient(self.x, dz, self.grads[f"{self.name}.linear.weight"])
         self.ops.matmul(dz, self._param("linear.weight").T, dx)
 
 
 class Mlp:
-    """A chain of hidden layers; gradients between them use two buffers in turn."""
+    """A chain of hidden layers; gradients between them use two buffers in turn, or each its own."""
 
     def __init__(
         self, inputs: int, hidden: tuple[int, ...], batch_norm: bool, rng: np.random.Generator, ops: Ops,
@@ -145,8 +145,8 @@ class Mlp:
 
     def _gradient_buffer(self, index: int, rows: int) -> Array:
         """The buffer for the gradient of layer `index`'s output."""
-        shape = (rows, self.widths[index + 1])
-        buffer: Array = self.ops.scratch.take(f"mlp gradient {index % 2}", shape, self.ops.activation)
+        shape, number = (rows, self.widths[index + 1]), index % 2 if self.ops.gradients_in_turn else index
+        buffer: Array = self.ops.scratch.take(f"mlp gradient {number}", shape, self.ops.activation)
         return buffer
 
     def backward(self, dlogits: Array, output: Output, dx: Array, params: bool) -> None:

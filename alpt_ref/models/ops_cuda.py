@@ -19,6 +19,7 @@ from alpt_ref.kernels.cuda import cross, dense, dense_backward, fm, rows, steps
 from alpt_ref.kernels.cuda.bf16 import BF16, convert
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
+from alpt_ref.kernels.cuda.streams import current_stream, new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, Ops, ScratchArrays
 
@@ -39,9 +40,13 @@ class CudaOps(Ops):
         Of matrix products; with tf32 they round their factors to 10 bits of mantissa.
     half_params : (float32 array, uint16 array), optional
         Parameters that lie in one array, and their bfloat16 bits in the same places; others are converted when used.
+    side : stream, optional
+        Where the products run whose results no other operation reads (`weight_gradient`).
     guard : int32 array (2,)
         Set where a gradient of the embeddings is not finite (`alpt_ref.kernels.cuda.steps`).
     """
+
+    gradients_in_turn = False
 
     def __init__(self, dtype: np.dtype[Any], backend: Backend) -> None:
         if dtype != np.float32:
@@ -50,6 +55,7 @@ class CudaOps(Ops):
         self.backend = backend
         self.scratch = ScratchArrays(dtype, backend.empty, keep=True)
         self.precision = "float32"
+        self.side: Any = None
         self.half_params: tuple[Array, Array] | None = None
         self.guard: Array = backend.zeros(2, np.int32)
         self._checked: int | None = None  # address of a gradient that was checked while it was written
@@ -90,6 +96,17 @@ class CudaOps(Ops):
             a, b = self._half(a), self._half(b)
         matmul(a, b, out, tf32=self.precision == "tf32")
         return out
+
+    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
+        """See `Ops.weight_gradient`: on `side`, where that is set."""
+        if self.side is None:
+            self.matmul(x.T, dz, out)
+            return
+        ready = new_event()
+        ready.record(current_stream())
+        self.side.wait_event(ready)
+        with self.side:
+            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=True)
 
     def _half(self, factor: Array) -> Array:
         """A factor of a matrix product as bfloat16 bits."""
@@ -267,10 +284,12 @@ class CudaOps(Ops):
         parts, whole = row_span(n_rows, columns)[1], self._whole(columns, x, vectors, dx)
         dvectors = take("cross.dvectors", (units * parts * columns,))
         for first in range(0, units, cross.UNITS):
-            how = (whole, units, first, params, parts)
-            given = (x.reshape(-1), vectors, ddots, ...)
-            target = (dx.reshape(-1), dvectors, self.guard, steps.BAD_GRADIENT)
-            self._columns(cross.cross_apply, x.shape, *given, *how, *target)
+            given, checks = (vectors, ddots, ..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
+            if params:
+                target = (parts, dx.reshape(-1), dvectors)
+                self._columns(cross.cross_apply, x.shape, x.reshape(-1), *given, *target, *checks)
+            else:
+                self._columns(cross.cross_add, x.shape, *given, dx.reshape(-1), *checks)
         self._checked = address(dx)
         if grads is not None:
             flat = [array.reshape(-1) for array in grads]

@@ -56,7 +56,7 @@ class CudaEngine(CpuEngine):
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
         self.backend: Backend = get_backend("cuda")
-        self.stream, self._side = new_stream(), new_stream()
+        self.stream, self._side = new_stream(-1), new_stream()
         self._fork, self._join = new_event(), new_event()
         self._graphs: dict[int, Any] = {}
         self._ran: set[int] = set()
@@ -70,7 +70,7 @@ class CudaEngine(CpuEngine):
         self.table, self.model = table, model
         self._table = cast(Any, table)  # with its queue_ methods
         self._ops = cast(Any, model.ops)
-        self._ops.precision = config.model.precision
+        self._ops.precision, self._ops.side = config.model.precision, self._side
         self._is_two_pass = table.two_pass_capable and config.table.two_pass
         self.guard, self.counters = zeros(2, np.int32), zeros(3, np.int64)
         self.totals, self.rates = zeros(2, np.float64), zeros(1, np.float64)
@@ -86,6 +86,7 @@ class CudaEngine(CpuEngine):
         self._labels = zeros(self._rows, np.uint8)
         self._emb = zeros((self._rows * dataset.fields, table.d), model.input_dtype)
         positions = config.train.batch_size * dataset.fields
+        self._moved = zeros((positions if self._is_two_pass else 0, table.d), model.input_dtype)
         self._table.reserve(positions)
         if table.two_pass_capable and not self._is_two_pass:
             self._table.reserve_one_pass(positions)
@@ -120,10 +121,11 @@ class CudaEngine(CpuEngine):
             self.dense.queue()
             self._join.record(self._side)
         if self._is_two_pass:
+            moved = self._moved[: len(emb)]  # the first pass may still read `emb`
             table.queue_begin(grads)
-            table.queue_pending(emb)
+            table.queue_pending(moved)
             self.stream.wait_event(self._join)
-            table.queue_finish(self._queue_pass(emb, labels, second=True), rows)
+            table.queue_finish(self._queue_pass(moved, labels, second=True), rows)
         else:
             table.queue_update(grads, rows)
             self.stream.wait_event(self._join)

@@ -102,21 +102,22 @@ def _layout(array: Any) -> tuple[int, int]:
 
 
 @functools.cache
-def _blas() -> Blas:
+def _blas(beside: bool) -> Blas:
     return Blas()
 
 
-def matmul(a: Any, b: Any, out: Any, *, tf32: bool) -> None:
+def matmul(a: Any, b: Any, out: Any, *, tf32: bool, beside: bool = False) -> None:
     """``out = a @ b``; either factor may be a transposed view. Queued on the current stream.
 
     Factors are both float32 or both bfloat16 bits; `out` is float32, or in bfloat16 bits as the factors are.
+    What runs `beside` other products has a workspace of its own.
     """
     if a.shape[1] != b.shape[0] or out.shape != (a.shape[0], b.shape[1]) or not out.flags.c_contiguous:
         raise ValueError(f"matmul needs (m, k), (k, n) and (m, n), got {a.shape}, {b.shape} and {out.shape}")
     if a.dtype != b.dtype or out.dtype not in (a.dtype, np.float32):
         raise ValueError(f"matmul needs factors of one dtype and a float32 sum, got {a.dtype}, {b.dtype}, {out.dtype}")
     if not SIMULATED:
-        _blas().matmul(a, b, out, tf32=tf32)
+        _blas(beside).matmul(a, b, out, tf32=tf32)
     elif a.dtype == BF16:
         product = widened(a) @ widened(b)
         out[...] = rounded(product) if out.dtype == BF16 else product

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.bf16 import store_numbers
+from alpt_ref.kernels.cuda.bf16 import load_numbers, number, store_numbers
 from alpt_ref.kernels.cuda.cross import not_finite
 from alpt_ref.kernels.cuda.reduce import THREADS, block_sum
 from alpt_ref.kernels.cuda.target import cuda, kernel, load4, store4
@@ -76,10 +76,10 @@ def check_finite(x, size, guard, code):
     bad = False
     whole = size // 4
     for k in range(cuda.grid(1), whole, cuda.gridsize(1)):
-        a, b, c, d = load4(x, 4 * k)
+        a, b, c, d = load_numbers(x, 4 * k)
         bad = bad or not_finite(a, b, c, d)
     if cuda.grid(1) < size - 4 * whole:
-        value = x[4 * whole + cuda.grid(1)]
+        value = number(x[4 * whole + cuda.grid(1)])
         bad = bad or not_finite(value, value, value, value)
     if bad:
         guard[0] = code
