@@ -114,11 +114,12 @@ def main() -> None:
             f"{Path(options.libfm).name}, {clicks.rows:,} rows", options.seeds, options.runs,
             lambda seed: clicks.encode(split=SHARES, seed=seed, min_count=1), share_rows=True,
         )  # fmt: skip
-    studies["synthetic"] = {"rows": options.rows} | study(
-        f"synthetic, {options.rows:,} rows", options.seeds, 1,
-        lambda seed: synthetic_clicks(rows=options.rows, fields=10, features=2000, rank=2, seed=seed),
-        share_rows=False,
-    )  # fmt: skip
+    if options.rows:
+        studies["synthetic"] = {"rows": options.rows} | study(
+            f"synthetic, {options.rows:,} rows", options.seeds, options.runs,
+            lambda seed: synthetic_clicks(rows=options.rows, fields=10, features=2000, rank=2, seed=seed),
+            share_rows=False,
+        )  # fmt: skip
     hashes = {name: config_hash(config(name, 0)) for name in PRECISIONS}
     device = get_backend("cuda").description()
     write(options, {**device, "margin": MARGIN, "level": LEVEL, "config_hash_seed_0": hashes, "studies": studies})
