@@ -16,12 +16,13 @@ import numpy as np
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import cross, dense, dense_backward, fm, rows, steps
-from alpt_ref.kernels.cuda.bf16 import BF16, convert
+from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
 from alpt_ref.kernels.cuda.streams import current_stream, new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, Ops, ScratchArrays
+from alpt_ref.scalar.bfloat16 import BF16
 
 Array = Any  # of CuPy (of NumPy in Numba's simulator)
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import steps as kernels
-from alpt_ref.kernels.cuda.bf16 import BF16, convert
+from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.target import blocks_for, launch
+from alpt_ref.scalar.bfloat16 import BF16
 
 if TYPE_CHECKING:
     from alpt_ref.models.base import Model

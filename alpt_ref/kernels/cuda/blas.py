@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.bf16 import BF16, rounded, widened
 from alpt_ref.kernels.cuda.target import SIMULATED
+from alpt_ref.scalar.bfloat16 import BF16, rounded, widened
 
 WORKSPACE = 32 << 20
 """Bytes of workspace; what cuBLAS's documentation recommends for compute capability 9."""
