@@ -80,15 +80,15 @@ class CudaDense:
         """Launch one step; ``counters[0]`` steps were made before it."""
         size = self.params.size
         blocks = blocks_for(size // 4, THREADS)
-        copy = (self.half_params is not None, self.params if self.half_params is None else self.half_params)
+        copy = self.params if self.half_params is None else self.half_params
         if self.kind == "sgd":
             given = (self.params, self.grads, size, self.rates, self.weight_decay, self.guard)
-            launch(kernels.sgd, blocks, THREADS, *given, *copy)
+            launch(kernels.sgd, blocks, THREADS, *given, copy)
             return
         beta1, beta2 = BETAS
         constants = [np.float32(value) for value in (beta1, beta2, 1.0 - beta1, 1.0 - beta2, EPS)]
         given = (self.params, self.grads, *self.moments, size, self._corrections, _LAST, self.rates, self.weight_decay)
-        launch(kernels.adam, blocks, THREADS, *given, *constants, self.counters, self.guard, *copy)
+        launch(kernels.adam, blocks, THREADS, *given, *constants, self.counters, self.guard, copy)
 
     def queue_copy(self) -> None:
         """Make `half_params` anew: after the parameters were set by something else than `queue`."""

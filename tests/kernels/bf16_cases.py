@@ -142,12 +142,12 @@ def check_factors() -> None:
     params, grads = rng.standard_normal((2, 8)).astype(np.float32)
     moments, guard = np.zeros((2, 8), np.float32), np.zeros(2, np.int32)
     rates, copy, before = np.array([0.1]), np.zeros(8, np.uint16), params.copy()
-    launch(steps.sgd, 1, THREADS, params, grads, 8, rates, 0.0, guard, True, copy)
+    launch(steps.sgd, 1, THREADS, params, grads, 8, rates, 0.0, guard, copy)
     np.testing.assert_array_equal(copy, rounded(params))
     assert not np.array_equal(params, before)
     constants = [F(value) for value in (0.9, 0.999, 0.1, 0.001, 1e-8)]
     given = (params, grads, *moments, 8, np.array([1.0, 1.0, 0.1, 0.03]), 1, rates, 0.0, *constants)
-    launch(steps.adam, 1, THREADS, *given, np.zeros(3, np.int64), guard, True, copy)
+    launch(steps.adam, 1, THREADS, *given, np.zeros(3, np.int64), guard, copy)
     np.testing.assert_array_equal(copy, rounded(params))
 
 

@@ -242,11 +242,11 @@ def test_dense_parameters_are_updated_as_the_cpu_rounds() -> None:
     buffers = (ROW, ROW, ROW, ROW)
     numbers = (types.float64, F, F, F, F, F)  # decay, betas, what they leave, epsilon
     for copy in (ROW, types.uint16[::1]):  # parameters in bfloat16 beside them, or none
-        adam = ptx_of(steps.adam, *buffers, L, types.float64[::1], L, rates, *numbers, counters, guard, B, copy)
+        adam = ptx_of(steps.adam, *buffers, L, types.float64[::1], L, rates, *numbers, counters, guard, copy)
         assert_exact(adam)
         assert adam.count("sqrt.rn.f32") == 4
         assert adam.count("div.rn.f32") == 8
-        assert_exact(ptx_of(steps.sgd, ROW, ROW, L, rates, types.float64, guard, B, copy))
+        assert_exact(ptx_of(steps.sgd, ROW, ROW, L, rates, types.float64, guard, copy))
 
 
 def test_the_loss_fuses_no_product_with_the_label() -> None:

@@ -42,6 +42,12 @@ if SIMULATED:
         put_number(array, index + 2, c)
         put_number(array, index + 3, d)
 
+    @device
+    def store_copy(array, index, a, b, c, d):  # type: ignore[no-untyped-def]
+        """`store_numbers` into bfloat16 bits; nothing where `array` is float32, which stands for no copy."""
+        if array.dtype == BF16:
+            store_numbers(array, index, a, b, c, d)
+
 else:
     from llvmlite import ir
     from numba.core import types
@@ -105,25 +111,34 @@ else:
 
         return types.UniTuple(types.float32, 4)(array, types.intp), generate
 
+    def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = _address(builder, context, signature.args[0], *args[:2])
+        kind, parts, half = ir.VectorType(_F32, 4), list(args[2:]), _is_half(signature.args[0])
+        if half:
+            kind = ir.VectorType(_I32, 2)
+            parts = [_pair(builder, parts[0], parts[1]), _pair(builder, parts[2], parts[3])]
+        vector = ir.Constant(kind, ir.Undefined)
+        for k, part in enumerate(parts):
+            vector = builder.insert_element(vector, part, ir.Constant(_I32, k))
+        builder.store(vector, builder.bitcast(address, kind.as_pointer()), align=8 if half else 16)
+        return context.get_dummy_value()
+
     @intrinsic
     def store_numbers(typing_context: Any, array: Any, index: Any, a: Any, b: Any, c: Any, d: Any) -> Generated:
         """Store four float32 from `index`, a multiple of four; one 128-bit or 64-bit store."""
-        half = _is_half(array)
+        _is_half(array)  # a TypeError for anything else
+        one = types.float32
+        return types.void(array, types.intp, one, one, one, one), _store
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            address = _address(builder, context, signature.args[0], *args[:2])
-            kind, parts = ir.VectorType(_F32, 4), list(args[2:])
-            if half:
-                kind = ir.VectorType(_I32, 2)
-                parts = [_pair(builder, parts[0], parts[1]), _pair(builder, parts[2], parts[3])]
-            vector = ir.Constant(kind, ir.Undefined)
-            for k, part in enumerate(parts):
-                vector = builder.insert_element(vector, part, ir.Constant(_I32, k))
-            builder.store(vector, builder.bitcast(address, kind.as_pointer()), align=8 if half else 16)
+    @intrinsic
+    def store_copy(typing_context: Any, array: Any, index: Any, a: Any, b: Any, c: Any, d: Any) -> Generated:
+        """`store_numbers` into bfloat16 bits; nothing where `array` is float32, which stands for no copy."""
+        one, half = types.float32, _is_half(array)
+
+        def nothing(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return context.get_dummy_value()
 
-        one = types.float32
-        return types.void(array, types.intp, one, one, one, one), generate
+        return types.void(array, types.intp, one, one, one, one), _store if half else nothing
 
 
 @kernel
