@@ -141,7 +141,7 @@ class _Checked:
         self._write(self._index_path, self._dump((self._version, self._source_stamp, overloads)))
 
     def save(self, key: Any, data: Any) -> None:
-        """Numba's, but the file's name follows from the key: two processes at once never write different code to one."""
+        """Numba's, but the file is named by the key: two processes at once never write different code to one."""
         overloads = self._load_index()
         if key not in overloads:
             overloads[key] = self._data_name(int(_DIGEST(repr(key).encode()).hexdigest()[:12], 16))

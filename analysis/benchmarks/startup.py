@@ -1,12 +1,12 @@
-"""Where a short training run spends its time, from the process's start to its end, with empty caches and with full ones.
+"""Where a short training run spends its time, from the process's start to its end, with empty and with full caches.
 
     python -m analysis.benchmarks.startup [--device cuda] [--repeats 3] [--precision tf32] [--profile]
         [--output FILE.json]
 
 ``alpt-ref train --preset quick`` in processes of their own: first with empty caches of compiled kernels (ours and
-CuPy's), then `repeats` times with what that one left there. The whole is timed from outside; another process of the same kind
-says what it consists of: imports, the CUDA context, and the rest, which is taken apart further. ``--profile`` prints where the
-last process spent its time by function. Times of the host, in seconds; medians.
+CuPy's), then `repeats` times with what that one left there. The whole is timed from outside; another process of the
+same kind says what it consists of: imports, the CUDA context, and the rest, which is taken apart further. ``--profile``
+prints where the last process spent its time by function. Times of the host, in seconds; medians.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from .timing import arguments, write
@@ -171,9 +172,7 @@ def show(name: str, whole: float, parts: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    options = arguments(
-        __doc__, device=("cuda", "cpu"), repeats=3, precision="tf32", profile=False, child_started=0.0
-    )
+    options = arguments(__doc__, device=("cuda", "cpu"), repeats=3, precision="tf32", profile=False, child_started=0.0)
     if options.child_started:
         return child(options.device, options.precision, options.child_started, options.profile)
     how = (options.device, options.precision)
@@ -185,12 +184,14 @@ def main() -> None:
             return {**os.environ, **{key: f"{folder}/{name}/{value}" for key, value in caches.items()}}
 
         warm = fresh("a")
-        os.makedirs(f"{folder}/a", mode=0o700)
-        os.makedirs(f"{folder}/b", mode=0o700)
+        for name in "ab":
+            Path(folder, name).mkdir(mode=0o700)
         cold = _once(*how, warm)
         results["cold"] = {"seconds": cold, "parts": _taken_apart(*how, fresh("b"), False)}
         seconds = [_once(*how, warm) for _ in range(options.repeats)]
-        apart = [_taken_apart(*how, warm, options.profile and turn == options.repeats - 1) for turn in range(options.repeats)]
+        apart = [
+            _taken_apart(*how, warm, options.profile and turn == options.repeats - 1) for turn in range(options.repeats)
+        ]
         results["warm"] = {"seconds": statistics.median(seconds), "runs": seconds, "parts": apart[0]}
         for name, found in results.items():
             found["summary"] = summary(found["parts"])
