@@ -26,6 +26,7 @@ from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches
 from alpt_ref.training.evaluation import scored
+from alpt_ref.training.moments import Moment
 from alpt_ref.training.watch_cuda import Seen, Watch
 
 if TYPE_CHECKING:
@@ -227,6 +228,17 @@ class CudaEngine(CpuEngine):
         """See `Engine.snapshot`."""
         with self.stream:
             return super().snapshot()
+
+    def moment(self, spare: Moment | None = None) -> Moment:
+        """See `Engine.moment`."""
+        with self.stream:
+            return super().moment(spare)
+
+    def back_to(self, moment: Moment) -> None:
+        """See `Engine.back_to`."""
+        with self.stream:
+            super().back_to(moment)
+        self.stream.synchronize()
 
     def restore(self, state: State) -> None:
         """See `Engine.restore`."""
