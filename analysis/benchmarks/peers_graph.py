@@ -107,7 +107,7 @@ def replayed_ms(torch: Any, run: Callable[[], Any], repeats: int = 20) -> float:
         end.record()
         end.synchronize()
         times.append(begin.elapsed_time(end))
-    return statistics.median(times)
+    return float(statistics.median(times))
 
 
 def products_ms(torch: Any, batch: int, widths: tuple[int, ...], *, bf16: bool, second: bool) -> float:

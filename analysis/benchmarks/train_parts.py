@@ -86,7 +86,7 @@ def parts(engine: Any, b: int, repeats: int = 20) -> dict[str, float]:
 def flops(engine: Any, batch: int) -> float:
     """Floating-point operations of the network's matrix products in a step."""
     weights = sum(param.size for param in engine.model.params.values() if param.ndim == 2 and min(param.shape) > 16)
-    return 2.0 * weights * batch * (5 if engine._is_two_pass else 3)
+    return float(2 * weights * batch * (5 if engine._is_two_pass else 3))
 
 
 def report(name: str, found: dict[str, float], seconds: float, operations: float) -> dict[str, float]:
