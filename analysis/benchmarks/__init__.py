@@ -10,7 +10,7 @@
 `montecarlo`,
 `train_step`,
 `train_cuda`,          (its peers are `peers_graph`, the parts of its step `train_parts`)
-`startup`              where a short run spends its time before it trains
+`startup`, `snapshots`  where a short run spends its time; what earlier states of a run take
 `ingest`,              encoding text; every container, by number of cores; training beyond memory; the largest table
 `containers`,          of a GPU; a GPU's bits
 `mapped`,

@@ -41,6 +41,7 @@ class Run:
 
     @property
     def date(self) -> str:
+        """The day it was measured on."""
         return str(self._machine.get("date", "unknown"))
 
     @property
@@ -132,11 +133,10 @@ def page(folder: Path = RESULTS) -> str:
         "",
         "Every stored benchmark with its machine, versions and date, written by",
         "`python -m analysis.benchmarks.history > docs/benchmark-history.md`. A benchmark that replaces a file of",
-        "`analysis/benchmarks/results` keeps the former one in `earlier`; where one machine has two runs, the last column",
-        f"is how many times better the later one is, and a loss of more than {LOSS:.0%} is called one.".replace(
-            "%", " %"
-        ),
-        "Your own machine, today and later: `alpt-ref bench --output old.json`, then `alpt-ref bench --compare old.json`.",
+        "`analysis/benchmarks/results` keeps the former one in `earlier`; where one machine has two runs, the last",
+        f"column is how many times better the later one is, and a loss of more than {100 * LOSS:.0f} % is called one.",
+        "Your own machine, today and later: `alpt-ref bench --output old.json`, then",
+        "`alpt-ref bench --compare old.json`.",
         "",
     ]
     rows = [[f"`{run.path.relative_to(folder)}`", run.date, run.machine, run.versions] for run in found]
