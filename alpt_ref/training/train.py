@@ -196,11 +196,11 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResul
     try:
         result = trainer.run()
     except DivergedError as error:
-        error.state, error.history = served(trainer.last_good), tuple(trainer.history)
+        error.state, error.history = served(trainer.last_good.arrays()), tuple(trainer.history)
         kept = trainer.final(error.state, len(error.history), finished=False)
         checkpoint.write_folder(folder / LAST_GOOD, kept)
         raise
-    checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
+    checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best.arrays(), result.tested_epoch, finished=True))
     write_result(folder / "result.json", result)
     return result
 
