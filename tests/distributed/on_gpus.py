@@ -75,9 +75,8 @@ def main() -> int:
             wrong += not all(same)
             print(f"{'same bits' if all(same) else same} {case} {time.time() - begun:.1f} s", flush=True)
     if rank == 0:
-        print(
-            f"{size} GPUs ({torch.cuda.get_device_name()}): {len(CASES) - wrong} of {len(CASES)} cases have the CPU's bits"
-        )
+        name, right = torch.cuda.get_device_name(), len(CASES) - wrong
+        print(f"{size} GPUs ({name}): {right} of {len(CASES)} cases have the CPU's bits")
     distributed.destroy_process_group()
     return int(wrong > 0)
 
