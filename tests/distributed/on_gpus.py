@@ -14,6 +14,7 @@ import time
 import traceback
 from typing import Any
 
+from alpt_ref.kernels.cuda.available import use_device
 from tests.distributed.driver import Case, alone, joined, spread
 
 CASES = [
@@ -35,17 +36,6 @@ CASES = [
         for two_pass, bits, optimizer in itertools.product((True, False), (8, 2), ("sgd", "adam"))
     ),
 ]
-
-
-def use_device(rank: int) -> None:
-    """Work on this rank's GPU from now on."""
-    import cupy
-    import torch
-    from numba import cuda
-
-    torch.cuda.set_device(rank)
-    cupy.cuda.Device(rank).use()
-    cuda.select_device(rank)
 
 
 def main() -> int:
