@@ -120,7 +120,7 @@ class Hidden:
 
     def _linear_backward(self, dz: Array, dx: Array, params: bool) -> None:
         if params:
-            self.ops.matmul(self.x.T, dz, self.grads[f"{self.name}.linear.weight"])
+            self.ops.weight_gradient(self.x, dz, self.grads[f"{self.name}.linear.weight"])
         self.ops.matmul(dz, self._param("linear.weight").T, dx)
 
 
