@@ -12,6 +12,7 @@ from alpt_ref.models import make_model
 from alpt_ref.models.ops_sliced import SlicedOps
 from alpt_ref.models.slices import OneProcess, SliceSums, owned_slices, slice_bounds
 from tests.models.ranks import on_ranks
+from tests.tolerances import FLOAT64
 
 FIELDS, DIM, SLICES = 3, 2, 4
 BACKBONES: dict[str, dict[str, Any]] = {
@@ -41,8 +42,11 @@ def _pass(kind: str, sums: SliceSums, rows: int, dtype: Any = np.float32) -> dic
     x, dlogits = _batch(kind, rows, dtype)
     cut = ops.begin(rows)
     own = slice(cut.first, cut.last)
-    logits = model.forward(x[own].copy(), training=True).copy()
-    demb = model.backward(dlogits[own].copy()).copy()
+    with np.errstate(
+        invalid="ignore"
+    ):  # BLAS sets the flag where it reads beyond a small matrix; training ignores it too
+        logits = model.forward(x[own].copy(), training=True).copy()
+        demb = model.backward(dlogits[own].copy()).copy()
     ops.finish()
     return {
         "rows/logits": logits,
@@ -72,26 +76,29 @@ def test_a_pass_is_that_of_the_whole_batch(kind: str) -> None:
     sliced = _pass(kind, OneProcess(SLICES), rows, np.float64)
     model = _model(kind, "cpu", np.float64)
     x, dlogits = _batch(kind, rows, np.float64)
-    logits = model.forward(x, training=True).copy()
-    whole = {"rows/logits": logits, "rows/demb": model.backward(dlogits).copy()}
+    with np.errstate(invalid="ignore"):
+        logits = model.forward(x, training=True).copy()
+        whole = {"rows/logits": logits, "rows/demb": model.backward(dlogits).copy()}
     whole |= {**{f"grads/{k}": v for k, v in model.grads.items()}, **model.state()}
     assert whole.keys() == sliced.keys()
     for name, array in whole.items():
-        np.testing.assert_allclose(sliced[name], array, rtol=1e-11, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(sliced[name], array, rtol=FLOAT64, atol=FLOAT64, err_msg=name)
 
 
 def test_slices_have_lengths_that_differ_by_at_most_one() -> None:
     for rows in range(40):
         bounds = slice_bounds(rows, 8)
-        assert bounds[0] == 0 and bounds[-1] == rows
+        assert (bounds[0], bounds[-1]) == (0, rows)
         assert np.ptp(np.diff(bounds)) <= 1
 
 
 def test_refusals() -> None:
-    with pytest.raises(InputError, match="train.slices must be a multiple of the number of ranks, got 8 slices for 3"):
+    with pytest.raises(
+        InputError, match=r"train\.slices must be a multiple of the number of ranks, got 8 slices for 3"
+    ):
         owned_slices(8, 0, 3)
     ops = SlicedOps(np.dtype(np.float32), OneProcess(2))
-    with pytest.raises(InputError, match="call ops.begin"):
+    with pytest.raises(InputError, match=r"call ops\.begin"):
         _model("dnn", ops).forward(np.zeros((2, 6), np.float32), training=False)
     with pytest.raises(InputError, match="dtype must be that of the operations"):
         _model("fm", ops, np.float64)
