@@ -1,14 +1,14 @@
 """A batch cut into slices: sums over its rows in one order, whoever computes which slice.
 
 Rows are added in two steps. The sum over a slice is computed as the sum over a batch is, by whoever has the slice; the
-slices' sums are then added one after another, in slice order. So nothing depends on how many processes share the slices,
-as long as the cut does not.
+slices' sums are then added one after another, in slice order. So nothing depends on how many processes share the
+slices, as long as the cut does not.
 
 The contract between who computes and who adds:
 
 - Slice ``s`` of ``b`` rows in ``S`` slices has the rows ``b*s // S`` to ``b*(s+1) // S`` - 1 of the batch, in the
-  batch's own order: a function of b and S alone. Lengths differ by at most one; with b < S some slices are empty, and an
-  empty slice's sum is 0.
+  batch's own order: a function of b and S alone. Lengths differ by at most one; with b < S some slices are empty, and
+  an empty slice's sum is 0.
 - A process owns a contiguous range of slices, `SliceSums.own`. The arrays that it computes with hold the rows of these
   slices one below the other (`Cut.local`). What is computed row by row does not need to know the cut; a matrix product
   is one product a slice, because its bits depend on the number of rows.
