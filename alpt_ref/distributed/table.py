@@ -1,19 +1,80 @@
 """`ShardedTable`: an embedding table whose rows are spread over the ranks of a process group.
 
-Every method is collective unless it says otherwise: all ranks call it, each with its own part of the batch.
+Every method is collective unless it says otherwise: all ranks call it, each with its own part of the batch. What one
+rank is given wrong makes all of them raise, before anything has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util import check as _check
+from alpt_ref.distributed import states
+from alpt_ref.distributed.agreement import agree
+from alpt_ref.distributed.group import Group, find_group
+from alpt_ref.distributed.kinds import kinds_of, owned_class
+from alpt_ref.distributed.route import Route
+from alpt_ref.distributed.row_map import RowMap
+from alpt_ref.distributed.shard import Shard, checked_spec, fingerprint, method_of
+from alpt_ref.errors import AlptError, InputError
+from alpt_ref.tables import checks
 from alpt_ref.tables.spec import TableSpec
 
 State = dict[str, NDArray[Any]]
+Result = TypeVar("Result")
+
+
+class ShardedIds:
+    """Checked ids of one rank, and the ways of their rows once they have travelled (`ShardedTable.checked_ids`)."""
+
+    def __init__(self, array: Any, n: int) -> None:
+        self.array, self.n = array, n
+        self.route: Route | None = None
+
+
+@dataclass(frozen=True)
+class ShardedPending:
+    """Rows that have moved but are not yet rounded, from `ShardedTable.begin_update` to `finish_update`.
+
+    Attributes
+    ----------
+    positions : int
+        Ids of this rank.
+    everywhere : int
+        Ids of all ranks.
+    route : Route
+    rows : object
+        The owner's pending rows.
+    """
+
+    positions: int
+    everywhere: int
+    route: Route
+    rows: Any
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What a rank was given for an update, checked."""
+
+    ids: ShardedIds
+    route: Route
+    grads: Any
+    rate: float
+    batch: int
+
+
+def attempt(work: Callable[[], Result]) -> tuple[Result | None, AlptError | None]:
+    """What `work` gives, or the error that it raises on purpose: others must hear of it first (`agree`)."""
+    try:
+        return work(), None
+    except AlptError as error:
+        return None, error
 
 
 class ShardedTable:
@@ -26,6 +87,8 @@ class ShardedTable:
         The same on all ranks.
     group : torch.distributed.ProcessGroup, optional
         Default: the default group where torch.distributed has one, else this process alone, without torch.
+    capacity : int, optional
+        Most unique rows that a rank may ask another for in one batch; more are refused on all ranks. Default: any.
 
     Attributes
     ----------
@@ -35,9 +98,17 @@ class ShardedTable:
     bits, rounding, optimizer, lr
         As for `EmbeddingTable`.
     rank, ranks : int
-    two_pass_capable : bool
+    two_pass_capable, shares_rows : bool
     updates : int
         Updates so far.
+    sent : int
+        Bytes that this rank has sent to others in exchanges of rows so far.
+
+    Raises
+    ------
+    InputError
+        On all ranks: the spec is wrong on one, differs between ranks, or is of a method that cannot be spread; there is
+        no process group where a launcher has started several processes; torch is missing.
 
     Examples
     --------
@@ -51,29 +122,138 @@ class ShardedTable:
     (2, 8)
     """
 
-    def __init__(self, spec: TableSpec, group: Any = None) -> None:
-        raise NotImplementedError
+    def __init__(self, spec: TableSpec, group: Any = None, *, capacity: int | None = None) -> None:
+        self.group: Group = find_group(group, getattr(spec, "device", "cpu"))
+        self.rank, self.ranks = self.group.rank, self.group.ranks
+        marks, problem = attempt(lambda: (checked_spec(spec, capacity, self.ranks), fingerprint(spec, capacity))[1])
+        made = agree(self.group, "ShardedTable", problem, numbers=marks or (0, 0))
+        if (made.numbers != made.numbers[0]).any():
+            raise InputError("spec and capacity must be the same on all ranks, they are not")
+        self.spec, self.n, self.d, self.method = spec, int(spec.n), int(spec.d), method_of(spec)
+        self._capacity, self._kinds = capacity, kinds_of(spec.device)
+        self._map = RowMap(self.n, self.ranks)
+        shard = Shard(spec, self.group, self._map)
+        own, problem = attempt(lambda: owned_class(self.method, spec.device)(shard))
+        agree(self.group, "ShardedTable", problem)
+        assert own is not None
+        self.own = own
+        self.bits, self.rounding, self.optimizer, self.lr = own.bits, own.rounding, own.optimizer, own.lr
+        self.two_pass_capable, self.shares_rows = own.two_pass_capable, own.shares_rows
+        self._waiting: ShardedPending | None = None
 
-    def checked_ids(self, ids: Any) -> Any:
+    @property
+    def updates(self) -> int:
+        """See the class."""
+        return int(self.own._updates)
+
+    @property
+    def sent(self) -> int:
+        """See the class."""
+        return self.group.sent
+
+    # --- a batch's ways -----------------------------------------------------------------------------------------------
+
+    def checked_ids(self, ids: Any) -> ShardedIds:
         """Ids that `lookup` and the updates take in place of `ids`: looked up, then updated, they travel once.
 
-        Not collective. What it returns is good until the table's next update of other ids.
-        """
-        raise NotImplementedError
+        Not collective.
 
-    def lookup(self, ids: Any) -> NDArray[np.float32]:
-        """Embeddings of this rank's `ids`, float32 (len, d); see `EmbeddingTable.lookup`.
+        Raises
+        ------
+        InputError
+            On this rank alone, if they are wrong.
+        """
+        if isinstance(ids, ShardedIds):
+            if ids.n == self.n:
+                return ids
+            ids = ids.array
+        return ShardedIds(self._kinds.batch.ids(ids, self.n), self.n)
+
+    def _ways(self, ids: Any) -> tuple[ShardedIds, Route]:
+        given = self.checked_ids(ids)
+        if given.route is not None:
+            return given, given.route
+        return given, Route(self.group, self._map, self._kinds.batch(given.array, self.n), self._kinds)
+
+    def _travel(
+        self, call: str, ways: tuple[ShardedIds, Route] | None, problem: AlptError | None, rate: float, batch: int
+    ) -> int:
+        """All ranks agree on going on, and their ids travel unless they have; how many ids all ranks have."""
+        numbers, counts = (0, 0), None
+        if ways is not None:
+            numbers, counts = (len(ways[0].array), int(ways[0].route is not None)), ways[1].counts_out
+        heard = agree(
+            self.group, call, problem, rate=rate, batch=batch, updates=self.updates, numbers=numbers, counts=counts
+        )
+        assert ways is not None
+        largest = int(heard.counts.max())
+        if self._capacity is not None and largest > self._capacity:
+            raise InputError(
+                f"a rank may ask another for at most capacity={self._capacity} unique rows in one batch, got {largest}; "
+                "nothing has changed: give a larger capacity or smaller batches"
+            )
+        if not heard.numbers[:, 1].all():
+            ways[1].connect(heard.counts[:, self.rank])
+            ways[0].route = ways[1]
+        return int(heard.numbers[:, 0].sum())
+
+    def lookup(self, ids: Any) -> Any:
+        """Embeddings of this rank's `ids`; see `EmbeddingTable.lookup`.
+
+        Parameters
+        ----------
+        ids : integer array (len,)
+            Each in ``[0, n)``; any length, none too.
+
+        Returns
+        -------
+        float32 array (len, d)
+            On the table's device.
 
         Raises
         ------
         InputError
             On all ranks, if the ids of one are wrong.
         """
-        raise NotImplementedError
+        ways, problem = attempt(lambda: self._ways(ids))
+        self._travel("lookup", ways, problem, 0.0, -1)
+        assert ways is not None
+        return ways[1].values(self.own.answer(ways[1].asked.places), self.d, self.bits)
 
-    def apply_gradients(
-        self, ids: Any, grads: NDArray[np.float32], *, lr: float | None = None, batch_size: int | None = None
-    ) -> None:
+    def _step(
+        self, call: str, ids: Any, grads: Any, lr: float | None, batch_size: int | None
+    ) -> tuple[_Step, int, Any]:
+        """The checked step, how many ids all ranks have, and the sums of the gradients of this rank's rows."""
+
+        def check() -> _Step:
+            given, route = self._ways(ids)
+            values = self._kinds.batch.gradients(grads, (len(given.array), self.d))
+            rate = self.lr if lr is None else _check.number("lr", lr)
+            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
+            route.batch.require_finite(values, self.updates)
+            return _Step(given, route, values, rate, batch)
+
+        step, problem = attempt(check)
+        ways = None if step is None else (step.ids, step.route)
+        rate, batch = (0.0, -1) if step is None else (step.rate, step.batch)
+        everywhere = self._travel(call, ways, problem, rate, batch)
+        assert step is not None
+        return step, everywhere, self._sums(step.route, step.grads) if everywhere else None
+
+    def _sums(self, route: Route, grads: Any) -> Any:
+        """Sums of the gradients of this rank's rows; all ranks raise where one is not finite or too large."""
+        sums = route.sums(grads)
+        problem: AlptError | None = None
+        refused = route.asked.refused(sums)
+        if len(refused):
+            rows = self.own.whole_rows(route.asked.unique[refused])
+            problem = checks.sum_error(self._kinds.host(rows), self._kinds.host(sums[refused]), self.updates)
+        agree(self.group, "the rest of an update", problem)
+        return sums
+
+    # --- updates ------------------------------------------------------------------------------------------------------
+
+    def apply_gradients(self, ids: Any, grads: Any, *, lr: float | None = None, batch_size: int | None = None) -> None:
         """One training step by the gradients of all ranks; see `EmbeddingTable.apply_gradients`.
 
         Parameters
@@ -91,31 +271,74 @@ class ShardedTable:
         InputError, TrainingError
             On all ranks, if one of them gave something wrong; nothing has changed on any.
         """
-        raise NotImplementedError
+        step, everywhere, sums = self._step("apply_gradients", ids, grads, lr, batch_size)
+        if everywhere:
+            self.own.update(step.route.asked.unique, sums, step.rate, everywhere if step.batch < 0 else step.batch)
+        self._count()
 
-    def begin_update(self, ids: Any, grads: NDArray[np.float32], *, lr: float | None = None) -> Any:
-        """First half of a two-pass ALPT step; see `AdaptiveTable.begin_update`."""
-        raise NotImplementedError
+    def _count(self) -> None:
+        self.own.count_update()
+        self._waiting = None
 
-    def lookup_pending(self, pending: Any) -> NDArray[np.float32]:
+    def begin_update(self, ids: Any, grads: Any, *, lr: float | None = None) -> ShardedPending:
+        """First half of a two-pass ALPT step; see `AdaptiveTable.begin_update` and `apply_gradients`."""
+        self._require_two_passes()
+        step, everywhere, sums = self._step("begin_update", ids, grads, lr, None)
+        rows = self.own.begin(step.route.asked.unique, sums, step.rate) if everywhere else None
+        self._waiting = ShardedPending(len(step.ids.array), everywhere, step.route, rows)
+        return self._waiting
+
+    def _require_two_passes(self) -> None:
+        if not self.two_pass_capable:
+            raise InputError(f"two-pass updates need method 'alpt', this table is {self.method!r}")
+
+    def _require_latest(self, pending: Any) -> ShardedPending:
+        if self._waiting is None or pending is not self._waiting:
+            raise InputError("pending must be the unfinished result of this table's latest begin_update")
+        return self._waiting
+
+    def lookup_pending(self, pending: ShardedPending) -> Any:
         """Nearest-rounded values of the moved rows, float32 (len, d), for this rank's ids of `begin_update`."""
-        raise NotImplementedError
+        held, problem = attempt(lambda: self._require_latest(pending))
+        agree(self.group, "lookup_pending", problem, updates=self.updates)
+        assert held is not None
+        if not held.everywhere:
+            return self._kinds.xp.zeros((0, self.d), np.float32)
+        parts = self.own.answer_pending(held.rows, held.route.asked.index)
+        return held.route.values(parts, self.d, self.bits)
 
-    def finish_update(self, pending: Any, grads: NDArray[np.float32], *, batch_size: int | None = None) -> None:
-        """Second half of a two-pass ALPT step; see `AdaptiveTable.finish_update`."""
-        raise NotImplementedError
+    def finish_update(self, pending: ShardedPending, grads: Any, *, batch_size: int | None = None) -> None:
+        """Second half of a two-pass ALPT step; see `AdaptiveTable.finish_update` and `apply_gradients`."""
+
+        def check() -> tuple[ShardedPending, Any, int]:
+            held = self._require_latest(pending)
+            values = self._kinds.batch.gradients(grads, (held.positions, self.d))
+            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
+            held.route.batch.require_finite(values, self.updates)
+            return held, values, batch
+
+        made, problem = attempt(check)
+        agree(self.group, "finish_update", problem, batch=-1 if made is None else made[2], updates=self.updates)
+        assert made is not None
+        held, values, batch = made
+        if held.everywhere:
+            self.own.finish(held.rows, self._sums(held.route, values), held.everywhere if batch < 0 else batch)
+        self._count()
 
     def settle(self) -> None:
-        """See `EmbeddingTable.settle`."""
-        raise NotImplementedError
+        """See `EmbeddingTable.settle`; not collective, but all ranks must call it at the same update."""
+        self.own.settle()
 
     def rest(self) -> None:
-        """See `EmbeddingTable.rest`."""
-        raise NotImplementedError
+        """See `EmbeddingTable.rest`; not collective, but all ranks must call it at the same update."""
+        self.own.rest()
+
+    # --- state --------------------------------------------------------------------------------------------------------
 
     def gather_state(self) -> State | None:
         """On rank 0 the arrays of `EmbeddingTable.state` of the whole table, bit for bit; None on the others."""
-        raise NotImplementedError
+        agree(self.group, "gather_state", updates=self.updates)
+        return states.gathered(self.own)
 
     def state_shard(self) -> State:
         """This rank's part of the state, for a file of its own; not collective.
@@ -123,36 +346,57 @@ class ShardedTable:
         Arrays by name as in `EmbeddingTable.state`, those with one entry a row for this rank's rows only, and
         ``rows`` (int64 (k,)), the rows of the whole table that they belong to.
         """
-        raise NotImplementedError
+        return states.shard_of(self.own)
 
-    def load_shards(self, shards: Iterable[State]) -> None:
+    def load_shards(self, shards: Iterable[Mapping[str, NDArray[Any]]]) -> None:
         """Take over the shards that any number of ranks wrote (`state_shard`), each of them given to every rank.
 
-        An iterator is read once, shard by shard, so that no rank needs to hold more than one besides its own.
+        An iterator is read once, shard by shard: a rank needs to hold one shard besides its own rows.
 
         Raises
         ------
         InputError
-            A shard does not fit the table, or the shards do not hold every row once.
+            On all ranks: a shard does not fit the table, or the shards do not hold every row once. Nothing has changed.
         """
-        raise NotImplementedError
+        self._load("load_shards", shards)
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over a `gather_state` or an `EmbeddingTable.state`, given to every rank."""
-        raise NotImplementedError
+        """Take over a `gather_state` or an `EmbeddingTable.state`, given to every rank.
+
+        Raises
+        ------
+        InputError
+            On all ranks, if it does not fit; nothing has changed.
+        """
+        self._load("load_state", [state])
+
+    def _load(self, call: str, shards: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+        state, problem = attempt(lambda: states.own_part(self.own, shards))
+        agree(self.group, call, problem, batch=0 if state is None else int(state["updates"][0]))
+        assert state is not None
+        self.own.load_state(state)
+        self._waiting = None
 
     def statistics(self, reset: bool = True) -> dict[str, float]:
-        """Figures of the whole table since the last reset, the same on all ranks; see `EmbeddingTable.statistics`."""
-        raise NotImplementedError
+        """Figures of the whole table since the last reset, the same on all ranks; see `EmbeddingTable.statistics`.
+
+        ``step_size_mean`` is the exact mean rounded once, for every number of ranks.
+        """
+        agree(self.group, "statistics", updates=self.updates)
+        figures = states.figures(self.own)
+        if reset:
+            self.own.statistics(reset=True)
+        return figures
 
     def counters(self) -> NDArray[np.int64]:
         """Counts of the whole table, the same on all ranks; see `EmbeddingTable.counters`."""
-        raise NotImplementedError
+        agree(self.group, "counters", updates=self.updates)
+        return states.counts(self.own)
 
     def load_counters(self, counts: NDArray[np.int64]) -> None:
-        """Put back what `counters` returned."""
-        raise NotImplementedError
+        """Put back what `counters` returned, given to every rank; not collective."""
+        self.own.load_counters(counts if self.rank == 0 else np.zeros_like(counts))
 
     def nbytes(self, what: str = "training") -> int:
         """Bytes of this rank's part; not collective."""
-        raise NotImplementedError
+        return self.own.nbytes(what)
