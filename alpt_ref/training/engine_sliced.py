@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.store.gather import gather_rows
-from alpt_ref.errors import TrainingError
+from alpt_ref.errors import LostRankError, TrainingError
 from alpt_ref.kernels.cpu import dense as kernels
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.models.ops_sliced import SlicedOps
@@ -84,6 +84,8 @@ class SlicedEngine(CpuEngine):
                 step = span.steps_before + done + 1
                 try:
                     loss, weight = self._sliced_step(batch, span.rates_at(step))
+                except LostRankError:
+                    raise
                 except TrainingError as error:
                     raise DivergedError(str(error), epoch=span.epoch, step=step) from error
                 total += loss * weight
@@ -187,6 +189,10 @@ class SlicedEngine(CpuEngine):
         logits = np.empty(len(rows), np.float32)
         logits[self.ranks.joined(np.concatenate(places))] = self.ranks.joined(np.concatenate(own))
         return logits
+
+    def statistics(self) -> dict[str, float]:
+        """See `Engine.statistics`."""
+        return self.ranks.statistics(self.table)
 
     # --- what is kept ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import NDArray
 
+from alpt_ref._util.exact import exact_sum, sums_by_exponent
 from alpt_ref._util.folders import folder_lock
 from alpt_ref.errors import InputError
 from alpt_ref.models.slices import OneProcess, SliceSums
@@ -77,6 +78,10 @@ class Ranks(ABC):
         """The arrays of `EmbeddingTable.state` of all rows on rank 0; None elsewhere."""
 
     @abstractmethod
+    def statistics(self, table: EmbeddingTable) -> dict[str, float]:
+        """`EmbeddingTable.statistics` of all rows since the last call, the same bits for any number of ranks."""
+
+    @abstractmethod
     def write_checkpoint(self, folder: Path, content: Checkpoint) -> Path:
         """See `checkpoint.write_checkpoint`; each rank gives what it holds of the table."""
 
@@ -123,6 +128,14 @@ class Alone(Ranks):
     def whole_table(self, table: EmbeddingTable) -> State | None:
         """See `Ranks.whole_table`."""
         return table.state()
+
+    def statistics(self, table: EmbeddingTable) -> dict[str, float]:
+        """See `Ranks.statistics`: a mean over rows is the exact one, rounded once."""
+        figures = table.statistics(reset=True)
+        sizes = table.step_size
+        if "step_size_mean" in figures and sizes is not None:
+            figures["step_size_mean"] = float(exact_sum(sums_by_exponent(sizes)) / len(sizes))
+        return figures
 
     def write_checkpoint(self, folder: Path, content: Checkpoint) -> Path:
         """See `Ranks.write_checkpoint`."""

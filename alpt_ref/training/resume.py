@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ def newest_checkpoint(
     reasons: list[str] = []
     for path in found:
         try:
-            content = ranks.each(partial(read, path))
+            content = read(path)
         except InputError as error:
             reasons.append(str(error))
             log(f"{error}; trying the one before")
