@@ -33,7 +33,7 @@ class CpuBatch:
         How often each occurs.
     """
 
-    def __init__(self, ids: NDArray[np.integer[Any]], n: int) -> None:
+    def __init__(self, ids: NDArray[np.integer[Any]], n: int, d: int) -> None:
         self.unique: UniqueRows = unique_rows(ids, n)
         self.positions = len(ids)
         self.rows = self.unique.rows

@@ -76,15 +76,21 @@ class TorchGroup(Group):
         import torch
         from torch import distributed
 
-        self._torch, self._dist, self._group = torch, distributed, group
-        self.rank, self.ranks = distributed.get_rank(group), distributed.get_world_size(group)
+        self._torch, self._dist = torch, distributed
+        self._group = distributed.group.WORLD if group is None else group
+        self.rank, self.ranks = distributed.get_rank(self._group), distributed.get_world_size(self._group)
         if self.rank < 0:
             raise InputError("group must be a process group that this process belongs to")
-        backend = str(distributed.get_backend(group))
-        self._nccl = "nccl" in backend and "gloo" not in backend
-        self._on_gpu = device == "cuda"
-        if self._nccl and not self._on_gpu:
-            raise InputError("group must be of backend 'gloo' for a table on device 'cpu', got 'nccl'")
+        self._on_gpu, self._on_host = self._carries("cuda", "NCCL"), self._carries("cpu", "Gloo")
+        if device == "cpu" and not self._on_host:
+            raise InputError("group must have backend 'gloo' for a table on device 'cpu', it has 'nccl' only")
+
+    def _carries(self, device: str, backend: str) -> bool:
+        """Whether the group exchanges arrays of a device by the backend that does it well."""
+        try:
+            return backend in type(self._group._get_backend(self._torch.device(device))).__name__
+        except RuntimeError:  # no backend for it
+            return False
 
     def _call(self, collective: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
         try:
@@ -96,20 +102,23 @@ class TorchGroup(Group):
         """The array's memory as a tensor."""
         if isinstance(array, np.ndarray):
             return self._torch.from_numpy(array)
+        if not array.size:
+            return self._torch.empty(0, dtype=self._torch.uint8, device="cuda")
         return self._torch.from_dlpack(array)
 
     def _carried(self, array: Any) -> tuple[Any, Any]:
-        """A tensor that the backend takes, and the host array to put back what it holds afterwards, if any."""
-        if self._nccl and isinstance(array, np.ndarray):
+        """A tensor that the backend takes, and the array to put back what it holds afterwards, if it is a copy."""
+        host = isinstance(array, np.ndarray)
+        if host and not self._on_host:
             return self._torch.from_numpy(array).cuda(), array
-        if not self._nccl and not isinstance(array, np.ndarray):
+        if not host and not self._on_gpu:
             return self._torch.from_numpy(array.get()), array
         return self._tensor(array), None
 
     def share(self, numbers: NDArray[Any]) -> NDArray[Any]:
         """See `Group.share`."""
         own = self._torch.from_numpy(np.ascontiguousarray(numbers))
-        own = own.cuda() if self._nccl else own
+        own = own if self._on_host else own.cuda()
         parts = [self._torch.empty_like(own) for _ in range(self.ranks)]
         self._call(self._dist.all_gather, parts, own)
         return np.stack([part.cpu().numpy() for part in parts])

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from alpt_ref.distributed.batches import CpuBatch, CpuParts, decoded
 from alpt_ref.distributed.owned import OWNED
+from alpt_ref.distributed.row_map import RowMap
 
 
 class CpuKinds:
     """NumPy arrays and the kernels of the CPU."""
 
     xp: Any = np
+    row_map = RowMap
     batch = CpuBatch
     parts = CpuParts
     decoded = staticmethod(decoded)

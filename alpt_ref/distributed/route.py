@@ -73,9 +73,10 @@ class Route:
         self._whole_asked = (self.asked.times_asked == self._times_in) | (self.asked.times_asked == 2)
         owners = self._owners[self.order]
         self._split_out = self._kinds.owner_counts(owners[~self._whole], self._group.ranks)
-        bounds = np.cumsum(self.counts_in)[:-1]
-        split = self._kinds.host(~self._whole_asked)
-        self._split_in = np.array([int(part.sum()) for part in np.split(split, bounds)], np.int64)
+        xp = self._kinds.xp
+        splits = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(~self._whole_asked)])  # before each asked row
+        ends = xp.asarray(np.concatenate([[0], np.cumsum(self.counts_in)]))
+        self._split_in = np.diff(self._kinds.host(splits[ends])).astype(np.int64)
         self._times_known = True
 
     def sums(self, grads: Any) -> Any:

@@ -55,7 +55,7 @@ def _gather_rows(own: OwnedRows, array: Any, whole: NDArray[Any] | None) -> None
         out, into = np.zeros(group.ranks, np.int64), np.zeros(group.ranks, np.int64)
         out[0] = hi - lo
         if whole is not None:
-            into[:] = [last - first for first, last in spans]
+            into[:] = [end - start for start, end in spans]
         part = group.exchange(own.backend.to_host(array[lo:hi]), out, into)
         if whole is not None:
             places = [rows.rows(rank, np.arange(*span, dtype=np.int64)) for rank, span in enumerate(spans)]

@@ -131,7 +131,7 @@ class ShardedTable:
             raise InputError("spec and capacity must be the same on all ranks, they are not")
         self.spec, self.n, self.d, self.method = spec, int(spec.n), int(spec.d), method_of(spec)
         self._capacity, self._kinds = capacity, kinds_of(spec.device)
-        self._map = RowMap(self.n, self.ranks)
+        self._map: RowMap = self._kinds.row_map(self.n, self.ranks)
         shard = Shard(spec, self.group, self._map)
         own, problem = attempt(lambda: owned_class(self.method, spec.device)(shard))
         agree(self.group, "ShardedTable", problem)
@@ -173,7 +173,7 @@ class ShardedTable:
         given = self.checked_ids(ids)
         if given.route is not None:
             return given, given.route
-        return given, Route(self.group, self._map, self._kinds.batch(given.array, self.n), self._kinds)
+        return given, Route(self.group, self._map, self._kinds.batch(given.array, self.n, self.d), self._kinds)
 
     def _travel(
         self, call: str, ways: tuple[ShardedIds, Route] | None, problem: AlptError | None, rate: float, batch: int
@@ -189,8 +189,8 @@ class ShardedTable:
         largest = int(heard.counts.max())
         if self._capacity is not None and largest > self._capacity:
             raise InputError(
-                f"a rank may ask another for at most capacity={self._capacity} unique rows in one batch, got {largest}; "
-                "nothing has changed: give a larger capacity or smaller batches"
+                f"a rank may ask another for at most capacity={self._capacity} unique rows in one batch, got {largest} "
+                "and nothing has changed: give a larger capacity or smaller batches"
             )
         if not heard.numbers[:, 1].all():
             ways[1].connect(heard.counts[:, self.rank])

@@ -194,7 +194,7 @@ def test_step_gradients_and_values_of_moved_rows_are_exact_and_wide() -> None:
     kernels = [
         (learned.step_gradients(16, 8, False, units), step, RECORD + GRADIENT + 1),
         (learned.step_gradients(16, 8, True, units), step, RECORD + 2),
-        (learned.sum_units, (W32, I64, W32, ROW, I64, L, W32, I64, I64), 0),
+        (learned.sum_units, (W32, I64, W32, W, ROW, I64, L, W32, I64, I64), 0),
         (pending.sum_rows(16), (*PLAN, ROW), RECORD + GRADIENT + 1),
         (pending.pending(16, 8, layout_of(8, "adam", learns=True)), values, 2),
     ]
