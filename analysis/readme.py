@@ -257,16 +257,11 @@ def with_stored(text: str) -> str:
     return with_part(with_benchmarks(text), "studies", studies_part(studies()))
 
 
-def closing(output: str) -> str:
-    """The end of what ``alpt-ref reproduce`` prints, after its tables, as a code block."""
-    _, mark, found = output.partition("### What was found\n\n")
-    if not mark:
-        raise SystemExit("alpt-ref reproduce printed no part 'What was found'")
-    lines = []
-    for sentence in found.rstrip().splitlines():
-        indent = "  " if sentence.startswith("- ") else ""
-        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent=indent) or [""]
-    return "\n".join(["```text", mark.rstrip(), "", *lines, "```"])
+def screen(output: str) -> str:
+    """All that ``alpt-ref reproduce --quick`` prints on standard output, as a code block."""
+    if "(d)" not in output:
+        raise SystemExit("alpt-ref reproduce --quick printed no four answers")
+    return f"```text\n{output.rstrip()}\n```"
 
 
 def _output(*arguments: str) -> str:
@@ -282,7 +277,7 @@ def main() -> None:
     if "--stored" in sys.argv[1:]:
         readme.write_text(text, encoding="utf-8")
         return
-    text = with_part(text, "quick", closing(_output("reproduce", "--quick")))
+    text = with_part(text, "quick", screen(_output("reproduce", "--quick")))
     text = with_part(text, "verify", f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```")
     text = with_part(text, "table", console(_output("compare")))
     readme.write_text(text, encoding="utf-8")
