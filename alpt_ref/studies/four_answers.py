@@ -143,8 +143,8 @@ def _chain() -> Answer:
     return Answer(
         question="(a) Does stochastic rounding (SR) converge where nearest rounding (DR) never moves?",
         sentence=(
-            f"f(w) = |w| from w = 1 with step size Δ = {STEP_SIZE:g}, {UPDATES} updates of {MOVE:g} Δ, exact: the gap is "
-            f"{sr.estimate:.3f} with SR, {sr.estimate / STEP_SIZE:.2g} Δ, and still {dr.estimate:.3g} with DR."
+            f"f(w) = |w| from w = 1 with step size Δ = {STEP_SIZE:g}, {UPDATES} updates of {MOVE:g} Δ, exact: the gap "
+            f"is {sr.estimate:.3f} with SR, {sr.estimate / STEP_SIZE:.2g} Δ, and still {dr.estimate:.3g} with DR."
         ),
         parts=(sr, dr),
     )

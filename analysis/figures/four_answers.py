@@ -37,7 +37,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
         one.set_title(question, loc="left", fontsize=FONT, fontweight="bold")
         one.tick_params(which="both", labelsize=FONT - 1)
     rows = [*chain(axes[0]), *rounding(axes[1], found), *learning(axes[2], found), *precision(axes[3], found)]
-    legend(figure, axes, 6, intervals(found))
+    legend(figure, axes, 6, intervals(found, "whiskers"))
     return figure, rows
 
 
@@ -119,8 +119,9 @@ def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     end = next(one["value"] for one in reversed(rows) if one["panel"] == "a" and one["series"] == "SR")
     told = [f"{one['value']:+.4f}".replace("-", "−") for one in rows if one["panel"] in ("b", "c", "d")]
     return (
-        f"SR comes down to {end:.3f} where DR stays at 1; SR − DR in AUC is {told[0]} at a small η/Δ and {told[2]} at a "
-        f"large one; a learned step size is worth {told[3]} at 4 bits, and 8-bit ALPT differs from FP32 by {told[-1]}."
+        f"SR comes down to {end:.3f} where DR stays at 1; SR − DR in AUC is {told[0]} at a small η/Δ and {told[2]} at "
+        f"a large one; a learned step size is worth {told[3]} at 4 bits, and 8-bit ALPT differs from FP32 by "
+        f"{told[-1]}."
     )
 
 
