@@ -23,6 +23,7 @@ from alpt_ref._version import __version__
 from alpt_ref.cli.bench import bench_command
 from alpt_ref.cli.check import check_command
 from alpt_ref.cli.compare import compare_command
+from alpt_ref.cli.completion import attach
 from alpt_ref.cli.data import data_group
 from alpt_ref.cli.export import export_command
 from alpt_ref.cli.figures import figures_command
@@ -64,6 +65,7 @@ cli.add_command(verify_command)
 cli.add_command(figures_command)
 cli.add_command(reproduce_command)
 cli.add_command(bench_command)
+attach(cli)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

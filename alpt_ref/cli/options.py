@@ -158,6 +158,21 @@ def advice(config: RunConfig, dataset: Any) -> str | None:
     )
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def echo_json(value: Any) -> None:
+    """Print a value for a script, on standard output."""
+    import json
+
+    echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def next_line(what: str, command: str) -> str:
+    """``next, to score rows: alpt-ref predict RUN FILE``: the last line of a verb, on standard error."""
+    return f"next, {what}: {command}"
+
+
 def echo(text: str, *, err: bool = False) -> None:
     """Print for a person: control characters in names (of files, fields, datasets) come as escapes."""
     click.echo(printable(text), err=err)
