@@ -1,9 +1,9 @@
 """Pages of the documentation site that are made from the code and from stored results, each time the site is built.
 
 `write_pages` fills folders below ``docs`` that git ignores: ``theory`` (one page a claim), ``gallery`` (one a figure),
-``methods`` (one a table method), ``reference`` (verbs and the API), ``stored`` (copies of ``analysis/results``, of
-CONTRIBUTING.md and of CHANGELOG.md). ``docs/conf.py`` calls it; ``python -m analysis.docs_pages`` does so by hand.
-Nothing is measured here.
+``methods`` (one a table method), ``reference`` (verbs, the API, file formats), ``stored`` (copies of
+``analysis/results``, CONTRIBUTING.md and CHANGELOG.md). ``docs/conf.py`` calls it; ``python -m analysis.docs_pages``
+does so by hand. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from alpt_ref._util.files import write_text
 
-from . import api, claims, commands, figures, methods, stored
+from . import api, claims, commands, figures, formats, methods, stored
 
 ROOMS = {
     "theory": claims.pages,
     "gallery": figures.pages,
     "methods": methods.pages,
-    "reference": lambda root: {**commands.pages(), **api.pages()},
+    "reference": lambda root: {**commands.pages(), **api.pages(), **formats.pages()},
     "stored": stored.pages,
 }
 """Folders below ``docs`` and what fills each: ``pages(root)`` -> text by file name."""

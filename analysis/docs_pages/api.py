@@ -33,11 +33,11 @@ DESCRIPTORS = (property, classmethod, staticmethod)
 
 
 def pages() -> dict[str, str]:
-    """The pages of the API, and their index. A name stands on the first page that has it."""
+    """The pages of the API, and their index. A name is described on one page, where it lives."""
     made: dict[str, str] = {}
     seen: dict[int, str] = {}
-    for name, title in PACKAGES.items():
-        made[f"api/{name}.md"] = _page(name, title, seen)
+    for name in [*PACKAGES][::-1]:  # the names at the top last: they are described where they live
+        made[f"api/{name}.md"] = _page(name, PACKAGES[name], seen)
     rows = [f"- [{title}]({name}.md): `{name}`" for name, title in PACKAGES.items()]
     listed = "\n".join(PACKAGES)
     index = [

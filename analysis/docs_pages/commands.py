@@ -9,7 +9,7 @@ import click
 
 from alpt_ref.cli import cli
 
-from .markdown import table
+from .markdown import prose, table
 
 
 def pages() -> dict[str, str]:
@@ -47,8 +47,7 @@ def _commands() -> Iterator[tuple[str, click.Context]]:
 
 
 def _plain(text: str) -> str:
-    """Help text as Markdown: signs mean themselves."""
-    return re.sub(r"([*_<\[\]|`$])", r"\\\1", " ".join(text.split()))
+    return prose(" ".join(text.split()))
 
 
 def _page(name: str, context: click.Context) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .markdown import relink
+from alpt_ref.verification.figures import load_figures
+
+from .markdown import prose, relink
 
 _ANCHOR = re.compile(r'^(#+ )<a id="([\w-]+)"></a>', re.MULTILINE)
+_PICTURE = re.compile(r"!\[\]\(([^)\s]*?([\w-]+)\.png)\)")
 DOCUMENTS = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "figures/INDEX.md")
 """Documents outside docs that become pages as they are."""
 
@@ -29,10 +32,12 @@ def pages(root: Path) -> dict[str, str]:
     """Copies of these documents with their links moved, and a list of the results."""
     known = moved(root)
     made = {}
+    seen = {one.id: prose(" ".join((one.alt or one.title).split())) for one in load_figures()}
     for source, page in known.items():
         if page.startswith("docs/stored/"):
             text = (root / source).read_text(encoding="utf-8")
             text = _ANCHOR.sub(r"(\2)=\n\1", relink(text, source, page, known, root))
+            text = _PICTURE.sub(lambda found: f"![{seen.get(found[2], found[2])}]({found[1]})", text)
             made[page.removeprefix("docs/stored/")] = text
     listed = sorted(
         name.removesuffix(".md") for name in made if name.startswith("results/") and name != "results/index.md"
