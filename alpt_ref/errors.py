@@ -6,15 +6,32 @@ Every message is one sentence that names the argument, the value, the rule and w
 
 from __future__ import annotations
 
+import re
+
+_NUMPY_SCALAR = re.compile(
+    r"\bnp\.(?:(?:u?int|float)\d+|u?longlong|longdouble|str_|bool_?)\(('[^']*'|[^()']*)\)|\bnp\.(True|False)_"
+)
+"""How NumPy 2 writes a scalar: ``np.int64(2)`` is 2 to whoever reads a sentence."""
+
 
 class AlptError(Exception):
     """Base of all errors raised on purpose by this package.
+
+    Values of NumPy are named as values: ``got 2``, not ``got np.int64(2)``.
 
     Examples
     --------
     >>> issubclass(InputError, AlptError), issubclass(TrainingError, AlptError)
     (True, True)
+    >>> import numpy as np
+    >>> str(InputError(f"labels must be 0 or 1, got {np.int64(2)!r}"))
+    'labels must be 0 or 1, got 2'
     """
+
+    def __init__(self, *args: object) -> None:
+        if args and isinstance(args[0], str):
+            args = (_NUMPY_SCALAR.sub(lambda found: found[1] or found[2] or "", args[0]), *args[1:])
+        super().__init__(*args)
 
 
 class InputError(AlptError, ValueError):
@@ -53,3 +70,7 @@ class AlptWarning(UserWarning):
 
 class CacheWarning(AlptWarning):
     """Compiled kernels cannot be kept on disk, or what is kept there is damaged; results do not depend on it."""
+
+
+class LostRankError(TrainingError):
+    """Another process of a run did not answer: it has ended, or its machine cannot be reached."""

@@ -1,12 +1,13 @@
-"""Put measured numbers into README.md: what commands print, what studies found, and the benchmark tables.
+"""Put measured numbers into README.md and docs: what commands print, what studies found, and the benchmark tables.
 
     python -m analysis.readme            # everything
     python -m analysis.readme --stored   # only what is read from files, in a second
 
 Runs ``alpt-ref reproduce --quick``, ``alpt-ref verify --runs runs/reproduce`` and ``alpt-ref compare`` (about six
 minutes; seconds if ``runs`` holds their results), copies the comparison's figure and CSV to ``figures/``, and reads the
-studies collected in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of README.md
-stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->``; nothing else is touched.
+studies collected in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of a page
+stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->`` in the file that `PARTS` names; nothing else is
+touched.
 """
 
 from __future__ import annotations
@@ -17,21 +18,35 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .headline import headline
+from .study_sentences import studies, studies_part
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "analysis" / "benchmarks" / "results"
-STUDIES = ROOT / "analysis" / "results"
 WIDTH = 120
+PARTS = {
+    "quick": "README.md",
+    "headline": "README.md",
+    "table": "docs/compare.md",
+    "studies": "docs/studies.md",
+    "verify": "docs/claims.md",
+    "gpu": "docs/gpu.md",
+    "quantize": "docs/benchmarks.md",
+    "train_step": "docs/benchmarks.md",
+    "montecarlo": "docs/benchmarks.md",
+}
+"""Where each part stands."""
 
 
 def part(text: str, name: str) -> str:
     """What stands between the marks of a part."""
     found = re.search(rf"<!-- {name}:begin.*?-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)
     if found is None:
-        raise SystemExit(f"README.md must hold the marks <!-- {name}:begin --> and <!-- {name}:end -->")
+        raise SystemExit(f"the page must hold the marks <!-- {name}:begin --> and <!-- {name}:end -->")
     return found[1]
 
 
@@ -178,95 +193,39 @@ BENCHMARKS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def with_benchmarks(text: str) -> str:
-    """`text` with the table of every benchmark whose JSON exists."""
-    for name, table in BENCHMARKS.items():
-        file = RESULTS / f"{name}.json"
-        if file.exists():
-            text = with_part(text, name, table(json.loads(file.read_text(encoding="utf-8"))))
-    files = {name: RESULTS / f"{name}_cuda_{GPU_DEVICE}.json" for name in GPU_FILES}
-    if all(file.exists() for file in files.values()):
-        found = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
-        text = with_part(text, "gpu", gpu_part(found))
-    return text
+def _benchmarks(names: Iterable[str], device: str = "") -> dict[str, dict[str, Any]]:
+    """Stored benchmarks by name, of the CPU or of a GPU; those that are not stored are left out."""
+    files = {name: RESULTS / f"{name}{f'_cuda_{device}' if device else ''}.json" for name in names}
+    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
 
 
-FIRST = ("small", "frappe", "criteo")
-"""Studies in the order of README.md; others follow by name."""
-SHOWN = ("methods", "eta_over_delta")
-"""Tables whose conclusions README.md repeats; those of the others are on the study's own page."""
+def stored() -> dict[str, str]:
+    """Every part that is read from files, by name."""
+    cpu, gpu, found = _benchmarks(BENCHMARKS), _benchmarks(GPU_FILES, GPU_DEVICE), studies()
+    parts = {name: BENCHMARKS[name](figures) for name, figures in cpu.items()}
+    parts["studies"] = studies_part(found)
+    if len(gpu) == len(GPU_FILES):
+        parts["gpu"] = gpu_part(gpu)
+        if "small" in found and len(cpu) == len(BENCHMARKS):
+            parts["headline"] = headline(found["small"], cpu, gpu)
+    return parts
 
 
-def studies(folder: Path = STUDIES) -> dict[str, dict[str, Any]]:
-    """The summaries of the collected studies by name, in the order of README.md."""
-    found = {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*/summary.json")}
-    names = [*(name for name in FIRST if name in found), *sorted(name for name in found if name not in FIRST)]
-    return {name: found[name] for name in names}
+def with_parts(parts: Mapping[str, str]) -> dict[str, str]:
+    """The pages that hold these parts, by path below the repository, with the parts put in."""
+    pages: dict[str, str] = {}
+    for name, content in parts.items():
+        path = PARTS[name]
+        text = pages[path] if path in pages else (ROOT / path).read_text(encoding="utf-8")
+        pages[path] = with_part(text, name, content)
+    return pages
 
 
-def studies_part(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """What every study found: conclusions of the tables in `SHOWN`, counts of verdicts, and the claims on its runs."""
-    if not found:
-        return "No study is stored in this clone; the commands above make and collect them."
-    lines = []
-    for name, one in found.items():
-        outcomes = [claim["verdict"] for claim in one["claims"].values()]
-        counted = ", ".join(f"{outcomes.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(outcomes)))
-        claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not verified."
-        if "judged" in one:
-            judged = one["judged"]
-            claims = f"Claims on its runs ({judged['bits']}), judged anew by version {judged['version']}: {counted}."
-        lines.append(
-            f"**[{name}](analysis/results/{name}/README.md)**: {', '.join(one['data'])}, {sum(one['rows']):,} rows, "
-            f"{one['runs']:,} runs, {one['seeds']} seeds ({one['few']} in tables of variants). {claims}"
-        )
-        lines += ["", *(line for table in SHOWN for line in _conclusions(name, one, table)), ""]
-    return "\n".join([*lines, *_claims_by_study(found)]).rstrip()
-
-
-def _conclusions(name: str, study: Mapping[str, Any], table: str) -> list[str]:
-    """The conclusions of a table below its title."""
-    if table not in study["conclusions"]:
-        return []
-    one = study["conclusions"][table]
-    sentences = [f"  - {sentence}".replace("*", "\\*") for sentence in one["sentences"]]
-    return [f"- [{one['title']}](analysis/results/{name}/tables/{table}.md)", *sentences]
-
-
-def _claims_by_study(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The claims that are about the runs of a study, one line each."""
-    about = {
-        claim: one["title"] for study in found.values() for claim, one in study["claims"].items() if one["about_runs"]
-    }
-    if not about:
-        return []
-    rows = [
-        [f"{claim}: {title}", *(_verdict(study, claim) for study in found.values())] for claim, title in about.items()
-    ]
-    table = [["claim on the runs", *found], ["---"] * (len(found) + 1), *rows]
-    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in table]
-
-
-def _verdict(study: Mapping[str, Any], claim: str) -> str:
-    one = study["claims"].get(claim)
-    return "" if one is None else f"{one['verdict']}: {one['cells']}"
-
-
-def with_stored(text: str) -> str:
-    """`text` with every part that is read from files."""
-    return with_part(with_benchmarks(text), "studies", studies_part(studies()))
-
-
-def closing(output: str) -> str:
-    """The end of what ``alpt-ref reproduce`` prints, after its tables, as a code block."""
-    _, mark, found = output.partition("### What was found\n\n")
-    if not mark:
-        raise SystemExit("alpt-ref reproduce printed no part 'What was found'")
-    lines = []
-    for sentence in found.rstrip().splitlines():
-        indent = "  " if sentence.startswith("- ") else ""
-        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent=indent) or [""]
-    return "\n".join(["```text", mark.rstrip(), "", *lines, "```"])
+def screen(output: str) -> str:
+    """All that ``alpt-ref reproduce --quick`` prints on standard output, as a code block."""
+    if "(d)" not in output:
+        raise SystemExit("alpt-ref reproduce --quick printed no four answers")
+    return f"```text\n{output.rstrip()}\n```"
 
 
 def _output(*arguments: str) -> str:
@@ -276,24 +235,20 @@ def _output(*arguments: str) -> str:
 
 
 def main() -> None:
-    """Regenerate every part of README.md."""
-    readme = ROOT / "README.md"
-    text = with_stored(readme.read_text(encoding="utf-8"))
-    if "--stored" in sys.argv[1:]:
-        readme.write_text(text, encoding="utf-8")
-        return
-    text = with_part(text, "quick", closing(_output("reproduce", "--quick")))
-    text = with_part(text, "verify", f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```")
-    text = with_part(text, "table", console(_output("compare")))
-    readme.write_text(text, encoding="utf-8")
-    (ROOT / "figures").mkdir(exist_ok=True)
-    for source, target in (
-        ("figure.png", "compare.png"),
-        ("figure.svg", "compare.svg"),
-        ("results.csv", "compare.csv"),
-    ):
-        shutil.copyfile(ROOT / "runs" / "compare-synthetic" / source, ROOT / "figures" / target)
-    print("wrote README.md, figures/compare.png, figures/compare.svg and figures/compare.csv")
+    """Regenerate every part."""
+    parts = stored()
+    if "--stored" not in sys.argv[1:]:
+        parts["quick"] = screen(_output("reproduce", "--quick"))
+        parts["verify"] = f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```"
+        parts["table"] = console(_output("compare"))
+        (ROOT / "figures").mkdir(exist_ok=True)
+        for name in ("figure.png", "figure.svg", "results.csv"):
+            target = ROOT / "figures" / f"compare{Path(name).suffix}"
+            shutil.copyfile(ROOT / "runs" / "compare-synthetic" / name, target)
+    pages = with_parts(parts)
+    for path, text in pages.items():
+        (ROOT / path).write_text(text, encoding="utf-8")
+    print(f"wrote {', '.join(pages)}")
 
 
 if __name__ == "__main__":

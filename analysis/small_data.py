@@ -1,6 +1,6 @@
 """The defaults on few rows beside logistic regression: ``python -m analysis.small_data --data FOLDER [--seeds 5]``.
 
-FOLDER holds criteo/train-10k.tsv.gz and frappe/frappe-58k.libfm.gz (README, "Real data"); MovieLens comes with the
+FOLDER holds criteo/train-10k.tsv.gz and frappe/frappe-58k.libfm.gz (docs/real-data.md); MovieLens comes with the
 extra `datasets`. Every seed draws other rows of a set and splits them 8:1:1; all see the same categories, those of the
 reader with its least count. Logistic regression is scikit-learn's with its defaults on one-hot categories; it and
 `CTRClassifier` are fitted on the training and validation rows, `train` on the training rows with the others as

@@ -1,4 +1,4 @@
-"""What is written about a finished study: its page, the verdicts on the claims, and a summary for README.md."""
+"""What is written about a finished study: its page, the verdicts on the claims, and a summary for the documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMATS = ("md", "csv", "tex")
 
 
 def summary(found: Found) -> dict[str, Any]:
-    """What README.md of the repository takes from a study."""
+    """What docs/studies.md takes from a study."""
     return {
         **found.about,
         "conclusions": {

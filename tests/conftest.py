@@ -26,7 +26,7 @@ def realdata(request: pytest.FixtureRequest) -> Path:
     """Folder of real click files; tests that need it are skipped without one."""
     folder = request.config.getoption("--realdata") or os.environ.get("ALPT_REF_REALDATA")
     if not folder:
-        pytest.skip("no real click data: pass --realdata FOLDER or set ALPT_REF_REALDATA (see README, 'Real data')")
+        pytest.skip("no real click data: pass --realdata FOLDER or set ALPT_REF_REALDATA (see docs/real-data.md)")
     path = Path(folder)
     if not path.is_dir():
         pytest.fail(f"--realdata/ALPT_REF_REALDATA names {folder}, which is not a folder")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,24 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     for block in _BLOCK.finditer(text):
         above = text[: block.start(1)].count("\n")
-        exec(compile("\n" * above + block[1], str(page), "exec"), module.__dict__)
+        if block[1].startswith(">>> "):
+            run_session(block[1], module.__dict__, page, above)
+        else:
+            exec(compile("\n" * above + block[1], str(page), "exec"), module.__dict__)
+
+
+def run_session(text: str, names: dict[str, Any], page: Path, above: int) -> None:
+    """Run an interactive session and compare what it shows."""
+    test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), above)
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
+    assert runner.run(test, out=report.append, clear_globs=False).failed == 0, "".join(report)
+    names.update(test.globs)
+
+
+def test_a_session_that_shows_something_else_is_noticed() -> None:
+    with pytest.raises(AssertionError, match="- 3"):
+        run_session(">>> 1 + 1\n3\n", {}, DOCS / "page.md", 0)
 
 
 def test_the_pages_with_python_are_seen() -> None:

@@ -6,6 +6,7 @@ backend on to every command that it starts, also where that backend is not insta
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,8 +15,19 @@ from typing import Any
 
 _NOT_STYLE = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "timezone", "webagg.address"})
 """Settings of a session rather than of a figure."""
-BASE: Mapping[str, Any] = {"svg.hashsalt": "alpt-ref", "svg.fonttype": "path"}
-"""SVG without random ids, its text as paths, so that no font is needed to show it."""
+BASE: Mapping[str, Any] = {
+    "svg.hashsalt": "alpt-ref", "svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42, "pgf.rcfonts": False,
+    "pgf.texsystem": "pdflatex", "pgf.preamble": "",
+}  # fmt: skip
+"""SVG without random ids, its text as text, which can be searched, edited and read aloud; PDF with TrueType fonts, as
+publishers ask for."""
+FORMATS = ("png", "svg", "pdf", "pgf")
+DPI = 200
+HOUSE: Mapping[str, Any] = {
+    "font.size": 9, "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.3, "legend.frameon": False,
+    "figure.dpi": 100,
+}  # fmt: skip
+"""Letters and lines of a figure of paper size."""
 
 
 def import_matplotlib() -> Any:
@@ -45,8 +57,59 @@ def new_figure(width: float, height: float) -> Any:
     """A figure (inches) with constrained layout that belongs to no window and no global state."""
     import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    from alpt_ref._util.house_figure import HouseFigure
+
+    figure = HouseFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def settle(figure: Any) -> None:
+    """Find the places of a finished figure's parts, once for all kinds of files; later drawings leave them there."""
+    for _ in range(2):  # the second time it knows how large the letters of the ticks are
+        figure.canvas.draw()
+    figure.set_layout_engine("none")
+
+
+def picture_bytes(figure: Any, kind: str, **options: Any) -> bytes:
+    """The figure as a file of a kind of `FORMATS`; the same figure gives the same bytes: no date, no random name.
+
+    PGF needs no TeX here: letters are measured with matplotlib's own fonts, and TeX sets them in those of the document.
+    """
+    stream = io.BytesIO()
+    if kind == "pgf":
+        return _pgf(figure)
+    if kind == "png":
+        figure.savefig(stream, format="png", **{"dpi": DPI, **options})
+    else:
+        dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+        figure.savefig(stream, format=kind, metadata=dates, **{"dpi": 2 * DPI, **options})
+    return stream.getvalue()
+
+
+def _pgf(figure: Any) -> bytes:
+    """The figure for ``\\input`` in a LaTeX document with ``\\usepackage{pgf}``; no picture file beside it."""
+    from matplotlib.backends import backend_pgf
+
+    settle(figure)
+    for one in figure.findobj(lambda part: hasattr(part, "set_rasterized")):
+        one.set_rasterized(False)
+    measure = figure.canvas.get_renderer()
+
+    class Renderer(backend_pgf.RendererPgf):  # type: ignore[misc]
+        """Matplotlib's, which would start TeX to measure letters."""
+
+        def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
+            width, height, descent = measure.get_text_width_height_descent(s, prop, ismath)
+            to_points = 72.0 / figure.dpi
+            return width * to_points, height * to_points, descent * to_points
+
+    own = backend_pgf.RendererPgf
+    stream = io.StringIO()
+    try:
+        backend_pgf.RendererPgf = Renderer
+        figure.savefig(stream, format="pgf", backend="pgf")
+    finally:
+        backend_pgf.RendererPgf = own
+    return stream.getvalue().encode()

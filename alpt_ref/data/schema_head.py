@@ -105,6 +105,11 @@ def _of_file(sources: Sources) -> Head:
                 raise InputError(f"{path} cannot be read ({' '.join(str(error).split())[:200]})") from None
     if sum(_LIBFM.match(line) is not None for line in lines[:100]) > len(lines[:100]) / 2:
         raise InputError(f"{path} holds libfm rows `label id:value …`, which need no schema; read it with --libfm")
+    if sum(line.startswith("{") and line.endswith("}") for line in lines) > len(lines) / 2:
+        raise InputError(
+            f"{path} holds lines of JSON, which are not read; write them as Parquet or delimited text first "
+            "(pandas.read_json(FILE, lines=True).to_parquet(OTHER))"
+        )
     return _of_lines(path, lines)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util.files import atomic
-from alpt_ref._util.plotting import figure_style, new_figure
+from alpt_ref._util.looks import METHODS as LOOKS
+from alpt_ref._util.looks import OTHER as OTHER_METHOD
+from alpt_ref._util.plotting import HOUSE, figure_style, new_figure, picture_bytes, settle
 from alpt_ref._util.statistics import CONFIDENCE
 from alpt_ref.catalog import TABLES
 from alpt_ref.studies.comparison_rows import ComparisonRow
@@ -19,22 +21,8 @@ from alpt_ref.studies.grid import METHODS, short_key, value_text
 if TYPE_CHECKING:
     from alpt_ref.studies.comparison_rows import Comparison
 
-STYLE: dict[str, dict[str, Any]] = {  # colours of Okabe and Ito, distinct for the colour-blind
-    "fp32": {"marker": "*", "linestyle": "none", "color": "black", "markersize": 11},
-    "lpt-dr": {"marker": "s", "linestyle": ":", "color": "#E69F00"},
-    "lpt-sr": {"marker": "o", "linestyle": "--", "color": "#56B4E9"},
-    "alpt-dr": {"marker": "D", "linestyle": "-.", "color": "#D55E00"},
-    "alpt-sr": {"marker": "^", "linestyle": "-", "color": "#0072B2"},
-    "hashing": {"marker": "P", "linestyle": (0, (1, 1)), "color": "#666666"},
-    "pruning": {"marker": "X", "linestyle": (0, (2, 2)), "color": "#666666"},
-    "pact": {"marker": "v", "linestyle": (0, (5, 2)), "color": "#CC79A7"},
-    "lsq": {"marker": "p", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "color": "#009E73"},
-    "eco-dr": {"marker": "<", "linestyle": (0, (6, 1)), "color": "#882255"},
-    "eco-sr": {"marker": ">", "linestyle": (0, (6, 1, 1, 1)), "color": "#AA4499"},
-    "rowmax-dr": {"marker": "d", "linestyle": (0, (1, 3)), "color": "#999933"},
-    "rowmax-sr": {"marker": "H", "linestyle": (0, (3, 3)), "color": "#44AA99"},
-}
-OTHER: dict[str, Any] = {"marker": "h", "linestyle": (0, (4, 1, 1, 1)), "color": "#117733"}
+STYLE = LOOKS
+OTHER = OTHER_METHOD
 """Methods of other distributions; the legend names them."""
 _WITH_BITS = [label for label in METHODS if "bits" in TABLES[label.split("-")[0]].settings]
 SHIFT = {label: 0.93 + 0.14 * place / (len(_WITH_BITS) - 1) for place, label in enumerate(_WITH_BITS)}
@@ -47,13 +35,20 @@ FILLS = ("full", "none", "left", "right", "top", "bottom")
 
 def draw(comparison: Comparison, folder: Path) -> None:
     """Write figure.png and figure.svg; the same rows give the same bytes."""
-    with figure_style({"font.size": 10}):
-        figure = new_figure(7.6, 4.4)
-        axes = figure.add_subplot()
-        _plot(axes, comparison)
-        for suffix, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
+    with figure_style(HOUSE):
+        figure = figure_of(comparison)
+        settle(figure)
+        for suffix in ("png", "svg"):
             with atomic(folder / f"figure.{suffix}") as stream:
-                figure.savefig(stream, format=suffix, **options)
+                stream.write(picture_bytes(figure, suffix))
+
+
+def figure_of(comparison: Comparison) -> Any:
+    """The matplotlib figure."""
+    with figure_style(HOUSE):
+        figure = new_figure(7.0, 4.2)
+        _plot(figure.add_subplot(), comparison)
+    return figure
 
 
 def _plot(axes: Any, comparison: Comparison) -> None:
@@ -73,9 +68,8 @@ def _plot(axes: Any, comparison: Comparison) -> None:
     axes.set_ylabel("test AUC")
     seeds = len(comparison.seeds)
     bars = f"mean and {CONFIDENCE:.0%} t-interval over {seeds} seeds" if seeds > 1 else "one seed"
-    axes.set_title(f"{comparison.dataset}: {bars}", fontsize=10)
-    axes.grid(alpha=0.25)
-    axes.figure.legend(loc="outside right upper", frameon=False, handlelength=3.5)
+    axes.set_title(f"{comparison.dataset}: {bars}", fontsize=9)
+    axes.figure.legend(loc="outside lower center", ncols=4, handlelength=3.0, fontsize=8, columnspacing=1.5)
 
 
 def _varied(row: ComparisonRow) -> str:
@@ -90,10 +84,11 @@ def _errorbar(axes: Any, label: str, rows: list[ComparisonRow], name: str, place
         [one.mean for one in auc],
         yerr=[one.half_width or 0.0 for one in auc],
         label=name,
-        capsize=3,
+        capsize=2,
         linewidth=1.2,
+        elinewidth=0.8,
         fillstyle=FILLS[place % len(FILLS)],
-        **STYLE.get(label, OTHER),
+        **({"markersize": 5} | STYLE.get(label, OTHER)),
     )
 
 

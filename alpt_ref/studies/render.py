@@ -7,15 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alpt_ref._util.files import write_text
+from alpt_ref._util.latex import latex_text
 from alpt_ref._util.text import csv_lines
 from alpt_ref.studies.columns import COLUMNS, Form, Value
 from alpt_ref.studies.row import Row
 from alpt_ref.studies.table import FilledTable
 
-_LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\^{}"}
-_LATEX |= {"±": r"$\pm$", "−": "$-$", "η": r"$\eta$", "Δ": r"$\Delta$", "–": "--", "×": r"$\times$", "≤": r"$\leq$"}
-_LATEX |= {"<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}", "≥": r"$\geq$", "…": r"\ldots{}"}
-_LATEX |= {"√": r"$\surd$", "·": r"$\cdot$", "²": "$^2$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$"}
 _MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 """The sign of a number, not the hyphen of a name or of 2e-06."""
 _FORMS: dict[Form, Callable[[float], str]] = {
@@ -104,13 +101,8 @@ def as_csv(table: FilledTable) -> str:
     return csv_lines(lines)
 
 
-def latex_text(text: str) -> str:
-    """`text` with everything that LaTeX would take for markup escaped."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
-
-
 def as_latex(table: FilledTable) -> str:
-    """A ``table`` environment; needs ``\\usepackage{booktabs}``.
+    """A ``table`` environment; needs ``\\usepackage{booktabs}``. Its caption is the title; notes have their own file.
 
     By hand, because tabulate's ``latex_booktabs`` escapes the mathematics that ``±`` and ``η`` become, and knows no
     rules between groups of rows.
@@ -123,7 +115,7 @@ def as_latex(table: FilledTable) -> str:
         body.append(_latex_row([_cell(cell) for cell in cells]))
     titles = _latex_row([latex_text(title) for title in titles_of(table)])
     form = "l" * len(table.table.label_columns) + "r" * len(table.columns)
-    caption = latex_text(f"{table.table.title}. {' '.join(table.notes)}")
+    caption = latex_text(f"{table.table.title}.")
     lines = [r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}", rf"\label{{tab:{table.id}}}"]
     lines += [rf"\begin{{tabular}}{{{form}}}", r"\toprule", titles, r"\midrule", *body]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
@@ -139,6 +131,7 @@ def _cell(text: str) -> str:
 
 
 def write_table(table: FilledTable, folder: Path) -> None:
-    """Write ``<id>.md``, ``<id>.csv`` and ``<id>.tex``."""
+    """Write ``<id>.md``, ``<id>.csv``, ``<id>.tex`` and ``<id>.notes.tex``, the small print of the latter."""
     for suffix, content in (("md", as_markdown(table)), ("csv", as_csv(table)), ("tex", as_latex(table))):
         write_text(folder / f"{table.id}.{suffix}", content)
+    write_text(folder / f"{table.id}.notes.tex", "\n\n".join(latex_text(note) for note in table.notes) + "\n")

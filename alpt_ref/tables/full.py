@@ -28,6 +28,11 @@ class FullTable(ReplayingTable):
     def __init__(self, spec: TableSpec) -> None:
         super().__init__(spec)
         self._allocate()
+        self._fill()
+
+    def _fill(self) -> None:
+        """Put the initial weights in, block by block."""
+        spec = self.spec
         for first, block in initial_blocks(self.n, self.d, spec.init_std, spec.seed, spec.weights):
             self.backend.assign(self.weights[first : first + len(block)], block)
 

@@ -140,15 +140,19 @@ class LowPrecisionTable(ReplayingTable):
 
     def _initial_codes(self) -> Iterator[tuple[int, NDArray[np.uint32]]]:
         """(first row, packed codes) of each block of the initial table."""
+        for first, block in initial_blocks(self.n, self.d, self.spec.init_std, self.spec.seed, self.spec.weights):
+            yield first, self._first_codes(first, block)
+
+    def _first_codes(self, first: int, block: NDArray[np.float32]) -> NDArray[np.uint32]:
+        """Packed codes of initial weights that are those of the rows from `first` on."""
         q, step_size = self.quantizer, np.array([self._first_step_size], np.float32)
         stream = RandomStream(0, PURPOSE_INITIAL, *self._key)
-        for first, block in initial_blocks(self.n, self.d, self.spec.init_std, self.spec.seed, self.spec.weights):
-            packed = np.empty((len(block), self.packed.shape[1]), np.uint32)
-            if q.rounding == "dr":
-                run_rows(quantize.quantize_dr_packed, len(block), block, step_size, q.bits, packed)
-            else:
-                run_rows(quantize.quantize_sr_packed, len(block), block, step_size, q.bits, stream, first, packed)
-            yield first, packed
+        packed = np.empty((len(block), self.packed.shape[1]), np.uint32)
+        if q.rounding == "dr":
+            run_rows(quantize.quantize_dr_packed, len(block), block, step_size, q.bits, packed)
+        else:
+            run_rows(quantize.quantize_sr_packed, len(block), block, step_size, q.bits, stream, first, packed)
+        return packed
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
         lookup = table.lookup_codes if self._whole_bytes else table.lookup_codes_ragged

@@ -8,7 +8,7 @@ these runs as `alpt-ref reproduce` stored them.
 
 from __future__ import annotations
 
-import io
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,18 @@ from typing import Any, Literal, Protocol
 
 from alpt_ref._util.files import atomic, write_text
 from alpt_ref._util.former_names import former_keywords
+from alpt_ref._util.pages import fit, page_style
+from alpt_ref._util.plotting import DPI as DPI
+from alpt_ref._util.plotting import FORMATS, picture_bytes, settle
 from alpt_ref._util.plugin import Kind, capture_error, load_plugins
 from alpt_ref._util.text import csv_lines
 from alpt_ref.errors import InputError
-from alpt_ref.verification.picture import new_figure, paper_style, svg_bytes
+from alpt_ref.verification.figure_index import figure_environment, index_page
+from alpt_ref.verification.picture import new_figure, paper_style
 from alpt_ref.verification.results import ClaimResult
 
 __all__ = ["Figure", "draw_figures", "load_figures", "new_figure"]
 
-DPI = 200
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -36,13 +39,17 @@ class Figure:
     Attributes
     ----------
     id : name of its files: lower case letters, digits, ``-`` and ``_``
-    title : one line for the index
+    title : one line for the index, best the question that it answers
     claims : ids of the claims it is drawn from
     draw : ``draw(results)``, a mapping from each of these ids to its `ClaimResult`, or from each run's name to its runs
         by seed, -> (matplotlib figure, rows); make the figure with `new_figure`; the rows are dicts with the same keys,
         the numbers that are drawn
     runs : ``runs(study)`` -> configurations by name, in place of claims
     seeds : how many of the study's seeds the runs need
+    caption : one sentence that answers the title's question; of measured numbers ``caption(rows)``, so that it says
+        what these rows show
+    alt : what is to be seen, for those who cannot see it
+    notes : the small print: what bars and bands are, what lies beside its place
     """
 
     id: str
@@ -51,6 +58,9 @@ class Figure:
     draw: Callable[[Any], tuple[Any, Rows]]
     runs: Callable[[Any], Mapping[str, Any]] | None = None
     seeds: Literal["all", "few"] = "few"
+    caption: str | Callable[[Rows], str] = ""
+    alt: str = ""
+    notes: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not be written or found."""
@@ -92,53 +102,100 @@ def draw_figures(
     output: Path,
     log: Callable[[str], None] = lambda text: None,
     runs: StoredRuns | None = None,
+    *,
+    formats: Sequence[str] = ("png", "svg"),
+    style: str | None = None,
 ) -> list[str]:
-    """Write ``<id>.png``, ``<id>.svg``, ``<id>.csv`` for every figure and ``INDEX.md``; returns the ids drawn.
+    """Write ``<id>.csv`` and a picture in each format for every figure, and an index; returns the ids drawn.
 
     A figure whose claims or runs have no stored results, or whose code fails, is left as it was and named in the index
     and through `log`.
+
+    Parameters
+    ----------
+    figures : sequence of Figure
+    results : mapping
+        Verdicts by the claim's id.
+    output : Path
+        A folder; it gets ``INDEX.md`` and ``figures.json`` too, with title, caption, alt text, notes, origin and files
+        of each figure, and ``<id>.tex``, an environment with picture and caption, where pdf or pgf is asked for.
+    log : callable
+        Gets a sentence on every figure that was not drawn.
+    runs : StoredRuns, optional
+        A study on disk, for figures about trained models.
+    formats : sequence of str
+        Of png, svg, pdf and pgf.
+    style : str, optional
+        Page style (`alpt_ref._util.pages.STYLES`); each figure is as it was laid out where there is none.
+
+    Raises
+    ------
+    InputError
+        An unknown format or style.
     """
-    lines, drawn = [], []
+    check_formats(formats)
+    if style is not None:
+        page_style(style)
+    entries, drawn = [], []
     for figure in figures:
-        reason = _draw(figure, results, output, runs)
+        entry = {"id": figure.id, "title": figure.title, "alt": figure.alt, "notes": figure.notes}
+        reason, caption = _draw(figure, results, output, runs, formats, style)
         if reason:
             log(f"figure {figure.id} was not drawn: {reason}")
-            lines.append(f"- **{figure.id}** · {figure.title}. Not drawn: {reason}.")
+            entries.append(entry | {"caption": "", "not_drawn": reason})
             continue
         drawn.append(figure.id)
         used = "; ".join(_origin(results[name]) for name in figure.claims) or "the runs of `alpt-ref reproduce`"
-        links = ", ".join(f"[{suffix}]({figure.id}.{suffix})" for suffix in ("png", "svg", "csv"))
-        lines += [f"- **{figure.id}** · {figure.title} ({links}). From {used}.", "", f"  ![]({figure.id}.png)", ""]
-    head = ["# Figures", "", "Written by `alpt-ref figures` from the results that `alpt-ref verify` stored.", ""]
-    write_text(output / "INDEX.md", "\n".join([*head, *lines]).rstrip() + "\n")
+        files = [f"{figure.id}.{suffix}" for suffix in (*formats, "csv")]
+        entries.append(entry | {"caption": caption, "origin": used, "files": files, "claims": list(figure.claims)})
+    write_text(output / "INDEX.md", index_page(entries))
+    write_text(output / "figures.json", json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
     return drawn
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """InputError for a kind of file that cannot be written."""
+    unknown = [kind for kind in formats if kind not in FORMATS]
+    if unknown or not formats:
+        raise InputError(f"formats must be some of {', '.join(FORMATS)}, got {', '.join(unknown) or 'none'}")
 
 
 def _origin(result: ClaimResult) -> str:
     return f"{result.id} ({result.outcome}, budget {result.budget}, seed {result.seed}, code {result.code[:12]})"
 
 
-def _draw(figure: Figure, results: Mapping[str, ClaimResult], output: Path, runs: StoredRuns | None) -> str:
-    """Draw one figure; returns "" or why it could not be drawn."""
+def _draw(
+    figure: Figure,
+    results: Mapping[str, ClaimResult],
+    output: Path,
+    runs: StoredRuns | None,
+    formats: Sequence[str],
+    style: str | None,
+) -> tuple[str, str]:
+    """Draw one figure; returns "" or why it could not be drawn, and its caption."""
     absent = [name for name in figure.claims if name not in results]
     if absent:
         options = " ".join(f"--claim {name}" for name in absent)
-        return f"no stored results of {', '.join(absent)}, run 'alpt-ref verify {options}'"
+        return f"no stored results of {', '.join(absent)}, run 'alpt-ref verify {options}'", ""
     if not figure.claims and (runs is None or figure.id not in runs):
-        return "no stored runs, run 'alpt-ref reproduce'"
-    with capture_error() as caught, paper_style():
+        return "no stored runs, run 'alpt-ref reproduce'", ""
+    caption = ""
+    with capture_error() as caught, paper_style(style):
         of_claims = {name: results[name] for name in figure.claims}
         stored = of_claims if figure.claims or runs is None else runs.plan(figure.id)
         drawing, rows = figure.draw(stored)
-        stream = io.BytesIO()
-        drawing.savefig(stream, format="png", dpi=DPI)
-        files = {"png": stream.getvalue(), "svg": svg_bytes(drawing), "csv": _csv(rows).encode()}
+        fit(drawing, style)
+        settle(drawing)
+        caption = figure.caption(rows) if callable(figure.caption) else figure.caption
+        files = {"csv": _csv(rows).encode()} | {kind: picture_bytes(drawing, kind) for kind in formats}
+        if {"pdf", "pgf"} & set(formats):
+            files["tex"] = figure_environment(figure, caption, formats).encode()
     if caught.message:
-        return caught.message
+        return caught.message, ""
     for suffix, content in files.items():
         with atomic(output / f"{figure.id}.{suffix}") as target:
             target.write(content)
-    return ""
+    return "", caption
 
 
 def _csv(rows: Rows) -> str:

@@ -7,7 +7,6 @@ same bytes.
 from __future__ import annotations
 
 import base64
-import io
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from alpt_ref._util import plotting
-from alpt_ref._util.plotting import figure_style
+from alpt_ref._util.looks import OUTCOMES
+from alpt_ref._util.pages import settings_of
+from alpt_ref._util.plotting import HOUSE, figure_style
 from alpt_ref._util.plugin import capture_error
 from alpt_ref.verification.results import ClaimResult, Point
 
@@ -27,26 +28,14 @@ _MATHTEXT = (  # LaTeX that matplotlib's mathtext lacks, and what it has instead
     (r"\\ge(?![a-zA-Z])", r"\\geq"),
     (r"\\[bB]igg?[lr]?(?![a-zA-Z])", ""),
 )
-STYLES = {
-    "SUPPORTED": {"marker": "o", "color": "#0072B2"},
-    "INCONCLUSIVE": {"marker": "s", "color": "#E69F00"},
-    "REFUTED": {"marker": "X", "color": "#D55E00"},
-}
-"""Marker and colour (Okabe and Ito) of each outcome of a point."""
+STYLES = OUTCOMES
+"""Marker and colour of each outcome of a point."""
 
 
 @contextmanager
-def paper_style() -> Iterator[None]:
-    """Fonts and lines for a figure of paper size; SVG text as paths, so that no font is needed to show it."""
-    settings: dict[str, Any] = {
-        "font.size": 9,
-        "axes.grid": True,
-        "grid.alpha": 0.25,
-        "lines.linewidth": 1.3,
-        "legend.frameon": False,
-        "figure.dpi": 100,
-    }
-    with figure_style(settings):
+def paper_style(style: str | None = None) -> Iterator[None]:
+    """Fonts and lines for a figure of paper size, with the letters of a page style (`alpt_ref._util.pages`)."""
+    with figure_style({**HOUSE, **settings_of(style)}):
         yield
 
 
@@ -57,9 +46,7 @@ def new_figure(width: float = 5.6, height: float = 3.4) -> Any:
 
 def svg_bytes(figure: Any, **options: Any) -> bytes:
     """The figure as SVG without a date."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None}, **options)
-    return stream.getvalue()
+    return plotting.picture_bytes(figure, "svg", **options)
 
 
 def data_uri(svg: bytes) -> str:
@@ -72,7 +59,7 @@ def formula(statement: str) -> str:
     text = statement if "$" in statement else f"${statement}$"
     for pattern, replacement in _MATHTEXT:
         text = re.sub(pattern, replacement, text)
-    with capture_error(), paper_style():
+    with capture_error(), paper_style(), figure_style({"svg.fonttype": "path"}):  # mathematics needs its own font
         figure = new_figure(0.1, 0.1)
         figure.set_layout_engine("none")
         figure.text(0, 0, text, fontsize=12, math_fontfamily="stix", linespacing=1.6)
@@ -106,16 +93,14 @@ def _bar(axes: Any, x: Sequence[float], points: Sequence[Point], **style: Any) -
         [max(length, 0.0) if math.isfinite(length) else 0.0 for length in lengths]  # no bar where there is no limit
         for lengths in ([one.value - one.lower for one in points], [one.upper - one.value for one in points])
     )
-    axes.errorbar(
-        x, [point.value for point in points], yerr=[below, above], linestyle="none", capsize=2, markersize=5, **style
-    )
+    axes.errorbar(x, [point.value for point in points], yerr=[below, above], capsize=2, markersize=5, **style)
 
 
 def _against_bound(axes: Any, result: ClaimResult, controls: Sequence[Point]) -> None:
     def bound(point: Point) -> float:
         return point.high if math.isfinite(point.high) else point.low
 
-    for outcome, marks in STYLES.items():
+    for outcome, marks in OUTCOMES.items():
         chosen = [point for point in result.points if point.outcome == outcome]
         if chosen:
             _bar(axes, [bound(point) for point in chosen], chosen, label=outcome.lower(), **marks)
@@ -147,7 +132,7 @@ def _inside_range(axes: Any, result: ClaimResult) -> None:
         axes.plot([place - 0.3, place + 0.3], [point.low, point.low], color="black", linewidth=1)
         axes.plot([place - 0.3, place + 0.3], [point.high, point.high], color="black", linewidth=1)
     axes.plot([], [], color="black", linewidth=1, label="ends of the claimed range")
-    for outcome, style in STYLES.items():
+    for outcome, style in OUTCOMES.items():
         chosen = [
             (place, point) for place, point in zip(places, result.points, strict=True) if point.outcome == outcome
         ]

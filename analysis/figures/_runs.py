@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from alpt_ref._util.looks import look
 from alpt_ref._util.statistics import t_interval
-from alpt_ref.studies.comparison_figure import STYLE
 from alpt_ref.studies.reproduce import Runs
 from alpt_ref.training.results import RunResult
 from alpt_ref.verification.figures import new_figure
@@ -58,8 +58,7 @@ def by_epoch(runs: Runs, name: str, of: Callable[[Any], float | None]) -> list[M
 
 def style(label: str) -> dict[str, Any]:
     """Marker, line and colour of a method."""
-    marks = dict(STYLE[label])
-    return marks | {"markersize": 6 if label == "fp32" else 4, "markerfacecolor": "white"}
+    return look(label) | {"markersize": 6 if label == "fp32" else 4, "markerfacecolor": "white"}
 
 
 def column(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, list[Any]]:
@@ -127,3 +126,14 @@ def row(panel: str, series: str, x: float, value: Mean) -> PlottedRow:
         "half_width": value.half,
         "runs": value.runs,
     }
+
+
+def point(rows: Sequence[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any] | None:
+    """The first row behind a figure with these entries; None where there is none."""
+    return next((one for one in rows if all(one.get(key) == value for key, value in wanted.items())), None)
+
+
+def size(one: Mapping[str, Any], digits: int = 4) -> str:
+    """``−0.0012 ± 0.0003`` of a row behind a figure: its value with the half width of its interval, if it has one."""
+    text = f"{one['value']:+.{digits}f}".replace("-", "−")
+    return text if one["runs"] < 2 else f"{text} ± {one['half_width']:.{digits}f}"

@@ -1,4 +1,7 @@
-"""One look for all figures: each method has its colour (Okabe and Ito), marker and line; greyscale tells them too."""
+"""What the figures about claims share: lettered panels, bands, and tables of what is drawn.
+
+What a colour, a marker and a dash mean stands in `alpt_ref._util.looks`, for every figure of the package.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from alpt_ref._util.looks import BOUND, ROUNDINGS
 from alpt_ref.verification.figures import new_figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
 FloatArray = NDArray[np.float64]
 PlottedRow = dict[str, Any]
 
-BLUE, RED, GREEN, PINK, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
-METHODS: dict[str, dict[str, Any]] = {
-    "SR": {"color": BLUE, "marker": "o", "linestyle": "-"},
-    "DR": {"color": RED, "marker": "s", "linestyle": "-"},
-    "full precision": {"color": GREEN, "marker": "^", "linestyle": "-"},
-}
-BOUND: dict[str, Any] = {"linestyle": "--", "linewidth": 1.1, "marker": ""}
+METHODS: Mapping[str, dict[str, Any]] = ROUNDINGS
 CONFIDENCE = 0.95
+SMALL = 7.0
+"""Points of a legend's letters."""
+PANEL = 0.82
+"""Share of its place that a panel has beside its labels."""
+
+__all__ = [
+    "BOUND", "METHODS", "PlottedRow", "band", "below", "cell_where", "extra", "fitted", "line", "nearest", "panels",
+    "rows_of", "slope_text",
+]  # fmt: skip
 
 
 def panels(columns: int, rows: int = 1, width: float = 7.0, height: float = 2.9) -> tuple[Any, list[Any]]:
@@ -33,6 +40,26 @@ def panels(columns: int, rows: int = 1, width: float = 7.0, height: float = 2.9)
         letter = "abcdefgh"[place]
         one.set_title(f"({letter})", loc="left", fontsize=9, fontweight="bold")
     return figure, axes
+
+
+def below(axes: Any, columns: int = 2, size: float = SMALL) -> None:
+    """The legend under the panel, where it can lie on no data and needs no empty decades; at most `columns` wide.
+
+    It takes fewer columns where it would be wider than the panel.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = axes.figure
+    under = axes.transAxes + ScaledTranslation(0.0, -34 / 72, figure.dpi_scale_trans)
+    room = PANEL * figure.get_figwidth() * figure.dpi / axes.get_subplotspec().get_gridspec().ncols
+    while True:
+        legend = axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=under, ncols=columns, fontsize=size,
+            borderaxespad=0.0, borderpad=0.1, columnspacing=1.0, handlelength=2.2, handletextpad=0.5, labelspacing=0.3,
+        )  # fmt: skip
+        if columns == 1 or legend.get_window_extent(figure.canvas.get_renderer()).width <= room:
+            return
+        columns -= 1
 
 
 def line(axes: Any, x: Any, y: Any, label: str, style: Mapping[str, Any], every: int = 1) -> None:

@@ -55,4 +55,14 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     return figure, rows
 
 
-FIGURE = Figure("code_histograms", "Distribution of the codes over training", (), draw, runs)
+FIGURE = Figure(
+    "code_histograms",
+    "How do the codes spread in training?",
+    (),
+    draw,
+    runs,
+    caption="Distribution of the codes after a number of epochs: how much of the range of a code each method uses.",
+    alt="Three panels, LPT-DR, LPT-SR and ALPT-SR, of the share of each code as staircases, one for each checkpoint, "
+    "later ones darker.",
+    notes="Means over seeds.",
+)

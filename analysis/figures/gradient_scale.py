@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from alpt_ref._util.looks import bits, look
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import ClaimResult
 
-from ._style import BLUE, BOUND, GREEN, RED, PlottedRow, band, extra, panels, rows_of, slope_text
+from ._style import BOUND, PlottedRow, band, below, extra, panels, rows_of, slope_text
 
+LEARNED = look("alpt-sr")["color"]
 SCALES = {
-    "none": ("none", RED, "s"),
-    "dq": (r"$1/\sqrt{d\,q}$", BLUE, "o"),
-    "bdq": (r"$1/\sqrt{b\,d\,q}$", GREEN, "^"),
+    "none": ("none", "0.55", "s"),
+    "dq": (r"$1/\sqrt{d\,q}$", LEARNED, "^"),
+    "bdq": (r"$1/\sqrt{b\,d\,q}$", "0.3", "v"),
 }
-DASHES = {2: ":", 4: "--", 8: "-"}
+"""ALPT's own scale in its look, the others in grey."""
+DASHES = {number: bits(number)["linestyle"] for number in (2, 4, 8)}
 
 
 def over_dimension(axes: Any, result: ClaimResult) -> list[PlottedRow]:
@@ -23,19 +26,19 @@ def over_dimension(axes: Any, result: ClaimResult) -> list[PlottedRow]:
     cells = [cell for cell in result.cells if cell.measurement is not None]
     batch = max(cell.cell["b"] for cell in cells if cell.cell["b"] <= 16)
     for scale, (name, colour, marker) in SCALES.items():
-        for bits, dash in DASHES.items():
-            chosen = [c for c in cells if c.cell["bits"] == bits and c.cell["b"] == batch]
+        for width, dash in DASHES.items():
+            chosen = [c for c in cells if c.cell["bits"] == width and c.cell["b"] == batch]
             chosen.sort(key=lambda c: c.cell["d"])
             x = [c.cell["d"] for c in chosen]
             value = [extra(c)["means"][scale] for c in chosen]
             axes.plot(x, value, color=colour, marker=marker, linestyle=dash, markersize=4, markerfacecolor="white",
-                      linewidth=1, label=name if bits == 8 else None)  # fmt: skip
-            rows += rows_of("a", f"{scale}, {bits} bits, b {batch}", x, value=value)
+                      linewidth=1, label=name if width == 8 else None)  # fmt: skip
+            rows += rows_of("a", f"{scale}, {width} bits, b {batch}", x, value=value)
     point = result.points[0]
     axes.axhspan(point.low, point.high, color="0.85", zorder=0, label=r"claimed for $1/\sqrt{d\,q}$")
-    for bits, dash in DASHES.items():
-        axes.plot([], [], color="0.3", linestyle=dash, linewidth=1, label=f"{bits} bits")
-    axes.set(xscale="log", yscale="log", xlabel="dimension $d$", ylim=(0.03, 1e4))
+    for width, dash in DASHES.items():
+        axes.plot([], [], color="0.3", linestyle=dash, linewidth=1, label=f"{width} bits")
+    axes.set(xscale="log", yscale="log", xlabel="dimension $d$", ylim=(0.03, 300))
     axes.set_title(f"{batch} samples a row", fontsize=9)
     return rows
 
@@ -61,18 +64,24 @@ def over_samples(axes: Any, result: ClaimResult) -> list[PlottedRow]:
 
 
 def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
-    figure, axes = panels(2, height=3.2)
+    figure, axes = panels(2, height=3.6)
     rows = over_dimension(axes[0], results["a3"]) + over_samples(axes[1], results["a3b"])
     for one in axes:
         one.set_ylabel("relative update, step size over weights")
-    axes[0].legend(fontsize=6.5, ncol=2, loc="upper left")
-    axes[1].legend(fontsize=6.5, loc="upper right")
+    below(axes[0], 3)
+    below(axes[1], 1)
     return figure, rows
 
 
 FIGURE = Figure(
     "gradient_scale",
-    "Which gradient scale keeps relative updates comparable; slopes' limits as judged; bands: 95 % over runs",
+    "Which gradient scale keeps the updates of step sizes and weights alike?",
     ("a3", "a3b"),
     draw,
+    caption="With 1/√(dq) a step size moves, relatively, about as much as the weights do, whatever dimension, bits and "
+    "number of samples; without a scale it moves up to a hundred times as much.",
+    alt="Relative update of the step size over that of the weights. Left, over the dimension: without a scale it rises "
+    "up to a hundred, with one over the root of d q it stays in the grey claimed range about one, with b as well it is "
+    "lower. Right, over the samples of a row: flat, but for the scale with b, which falls with slope minus one half.",
+    notes="Slopes with their limits as they were judged; the bands are 95 % over runs.",
 )

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref._util.looks import shades
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
-from ._style import BLUE, BOUND, GREEN, PlottedRow, cell_where, extra, panels, rows_of, slope_text
+from ._style import BOUND, METHODS, PlottedRow, below, cell_where, extra, panels, rows_of, slope_text
 
+FINE, COARSE = METHODS["SR"]["color"], shades(METHODS["SR"]["color"], 3)[0]
 BOUNDS = {"o": "--", "^": "-."}
 """Dashes of the bound by the marker of its curve."""
 
@@ -33,21 +35,31 @@ def one_cell(
 
 
 def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
-    figure, axes = panels(2)
-    rows = one_cell(axes[0], "a", cell_where(results["c4"], side="before", sigma=0.5), "fine step", BLUE, "o", ", fine")
+    figure, axes = panels(2, height=3.3)
+    rows = one_cell(axes[0], "a", cell_where(results["c4"], side="before", sigma=0.5), "fine step", FINE, "o", ", fine")
     rows += one_cell(
-        axes[0], "a", cell_where(results["c4"], side="after", sigma=0.5), "coarse step", GREEN, "^", ", coarse"
+        axes[0], "a", cell_where(results["c4"], side="after", sigma=0.5), "coarse step", COARSE, "^", ", coarse"
     )
-    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"gap; gap$\,/(1 + \ln T)$", BLUE, "o")
+    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"gap; over $1 + \ln T$", FINE, "o")
     for one, title in zip(axes, (r"$|w|$ with noise, $c/\sqrt{t}$", r"quadratic with noise, $1/(\mu t)$"), strict=True):
         one.plot([], [], color="0.4", linestyle=":", linewidth=1, label="floor")
         one.fill_between([], [], [], color="0.4", alpha=0.15, linewidth=0, label="where the slope is fitted")
         one.set(xscale="log", yscale="log", xlabel="iterations $T$", ylabel="average gap to $f^*$")
         one.set_title(title, fontsize=9)
-        bottom, top = one.get_ylim()
-        one.set_ylim(bottom, top * (top / bottom) ** 0.4)
-        one.legend(fontsize=7, loc="upper right")
+        below(one, 2)
     return figure, rows
 
 
-FIGURE = Figure("rates_over_t", "How fast the average gap of SR falls, until the floor", ("c4", "c5"), draw)
+FIGURE = Figure(
+    "rates_over_t",
+    "How fast does SR converge?",
+    ("c4", "c5"),
+    draw,
+    caption="The average gap falls at the rate of exact SGD, the root of T on a convex and T (up to a logarithm) "
+    "on a strongly convex problem, until it meets the floor that the step size sets.",
+    alt="Average gap over iterations on logarithmic axes. Left: with a fine step it falls with slope minus one half, "
+    "with a coarse step it is flat at its dotted floor. Right: it falls with slope minus one. All lie below their "
+    "dashed bounds.",
+    notes="Slopes are fitted where the ground is shaded. (a) starts at the minimum, so the first two points are left "
+    "out.",
+)

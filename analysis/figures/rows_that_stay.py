@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,4 +61,22 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     return figure, rows
 
 
-FIGURE = Figure("rows_that_stay", "Rows that no longer move, and updates that rounding undoes", (), draw, runs)
+def caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Shares of unmoved rows after the last checkpoint."""
+    last = max((one["x"] for one in rows if one["panel"] == "a"), default=0)
+    known = [one for one in rows if one["panel"] == "a" and one["x"] == last]
+    parts = [f"{100 * one['value']:.0f} % of the rows of {one['series'].upper()}" for one in known]
+    return f"Between the last two checkpoints no code changed in {', '.join(parts)}." if parts else ""
+
+
+FIGURE = Figure(
+    "rows_that_stay",
+    "Do rows stop moving under nearest rounding?",
+    (),
+    draw,
+    runs,
+    caption=caption,
+    alt="Two panels over epochs for LPT and ALPT with deterministic and stochastic rounding: rows that have not "
+    "moved since the last checkpoint, and the share of updates that left the code as it was.",
+    notes="Methods are moved sideways so that error bars can be told apart.",
+)

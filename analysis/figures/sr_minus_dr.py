@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alpt_ref._util.looks import GUIDE
+from alpt_ref._util.looks import bits as look_of
 from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.studies.sweep import STALLS_BELOW, SweepPoint, make_sweep, name_of
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.results import RunResult
 from alpt_ref.verification.figures import Figure
 
-from ._runs import PlottedRow, column, difference, intervals, label, legend, over_seeds, row, widen
-
-LOOKS = ("o", "s", "^", "D")
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-LINES = ("-", "--", ":", "-.")
+from ._runs import PlottedRow, column, difference, intervals, label, legend, over_seeds, point, row, size, widen
 
 
 def runs(study: Study) -> Mapping[str, RunConfig]:
@@ -40,7 +38,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     )
     for place, bits in enumerate(study.bits):
         shift = 1 + 0.1 * (place - (len(study.bits) - 1) / 2)  # so that error bars can be told apart
-        look = {"marker": LOOKS[place % 4], "color": COLORS[place % 4], "linestyle": LINES[place % 4]}
+        look = look_of(bits)
         for letter, one, (title, of) in zip("ab", axes, panels, strict=False):
             means = {ratio: difference(found, *pair(bits, ratio), of) for ratio in study.ratios}
             known = {ratio: m for ratio, m in means.items() if m is not None}
@@ -63,7 +61,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     label(axes[2], x=r"learning rate over step size, $\eta/\Delta$", y="DR: share of updates\nthat changed no code")
     axes[2].set_ylim(-0.04, 1.04)
     for one in axes:
-        one.axvline(STALLS_BELOW, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)), label=r"$\eta/\Delta$ = 1/2")
+        one.axvline(STALLS_BELOW, **GUIDE, label=r"$\eta/\Delta$ = 1/2")
         one.set_xscale("log")
         one.set_xticks(list(study.ratios), [f"{ratio:g}" for ratio in study.ratios])
         one.minorticks_off()
@@ -74,10 +72,23 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     return figure, rows
 
 
+def caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The difference at the smallest and at the largest ratio, most bits."""
+    ratios = sorted({one["x"] for one in rows})
+    series = next((one["series"] for one in rows), "")
+    ends = [point(rows, panel="a", series=series, x=ratio) for ratio in (ratios[:1] + ratios[-1:])]
+    parts = [f"{size(one)} at η/Δ = {one['x']:g}" for one in ends if one is not None]
+    return f"SR less DR in test AUC at {series}: {', '.join(parts)}." if parts else ""
+
+
 FIGURE = Figure(
     "sr_minus_dr",
-    "LPT(SR) less LPT(DR) over the learning rate in steps; left of 1/2, DR undoes a first step of lazy Adam",
+    "When does stochastic rounding matter?",
     (),
     draw,
     runs,
+    caption=caption,
+    alt="Three panels over the learning rate in steps, one line a number of bits: test AUC and test logloss of LPT-SR "
+    "less LPT-DR, and the share of updates that DR undoes. A dotted line marks one half.",
+    notes="Left of 1/2, DR undoes a first step of lazy Adam.",
 )

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref._util.looks import bits as look_of
 from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
 from ._runs import PlottedRow, column, label, legend
-
-LOOKS = ("o", "s", "^", "D")
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 
 def name(bits: int) -> str:
@@ -41,10 +39,10 @@ def pooled(found: Runs, bits: int) -> dict[int, np.ndarray[Any, Any]]:
 def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, (axes,) = column(2.9)
     rows: list[PlottedRow] = []
-    for place, bits in enumerate(found.study.bits):
+    for bits in found.study.bits:
         of = pooled(found, bits)
         x = [count * 1.5 for count in of]
-        look = {"marker": LOOKS[place % 4], "color": COLORS[place % 4], "linestyle": ("-", "--", ":", "-.")[place % 4]}
+        look = look_of(bits)
         quantiles = np.array(list(of.values())).reshape(-1, 3)
         axes.plot(x, quantiles[:, 1], label=f"{bits} bits", markersize=4, markerfacecolor="white", **look)
         axes.fill_between(x, quantiles[:, 0], quantiles[:, 2], color=look["color"], alpha=0.2, linewidth=0)
@@ -56,4 +54,14 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     return figure, rows
 
 
-FIGURE = Figure("step_size_over_frequency", "Learned step sizes by frequency of the row, ALPT(SR)", (), draw, runs)
+FIGURE = Figure(
+    "step_size_over_frequency",
+    "Do frequent rows learn other step sizes than rare ones?",
+    (),
+    draw,
+    runs,
+    caption="Step sizes that ALPT(SR) learned, over how often a row was met in training.",
+    alt="Learned step size over occurrences of the row on logarithmic axes, one line and band a number of bits; fewer "
+    "bits have larger step sizes.",
+    notes="Lines are medians of the rows, bands 10 % to 90 % of them.",
+)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, legend, mean, row, style
+from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, legend, mean, row, size, style
 
 LABELS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 
@@ -56,4 +56,22 @@ def over_fp32(found: Runs, name: str) -> dict[int, Mean]:
     return {epoch: one for epoch, one in means.items() if one is not None}
 
 
-FIGURE = Figure("training_curves", "Training and validation logloss by epoch, SR and DR", (), draw, runs)
+def caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Validation logloss over FP32 after the last epoch."""
+    last = max((one["x"] for one in rows if one["panel"] == "c"), default=0)
+    known = [one for one in rows if one["panel"] == "c" and one["x"] == last]
+    parts = [f"{one['series'].upper()} {size(one)}" for one in known]
+    return f"Validation logloss less that of FP32 after epoch {last:g}: {', '.join(parts)}." if parts else ""
+
+
+FIGURE = Figure(
+    "training_curves",
+    "How does training with low precision proceed?",
+    (),
+    draw,
+    runs,
+    caption=caption,
+    alt="Three panels over epochs, one line a method: training logloss, validation logloss, and the latter less "
+    "that of FP32 with error bars.",
+    notes="Curves are means over seeds.",
+)

@@ -18,13 +18,15 @@ import pytest
 import alpt_ref
 from alpt_ref.cli import cli, main
 from alpt_ref.studies.comparison_text import HEADER
-from alpt_ref.studies.reproduce import load_tables
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.config_io import apply_overrides, update
-from analysis import readme
+from analysis import readme, study_sentences
 
 ROOT = Path(alpt_ref.__file__).parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+)
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README = TEXT["README.md"]
 
@@ -41,16 +43,21 @@ def marked_command(name: str) -> str:
 
 
 def shell_lines() -> list[str]:
-    """Every command of the documents' shell blocks, and every `alpt-ref ...` in running text."""
-    found: list[str] = []
-    for text in TEXT.values():
-        for block in blocks(text, "sh"):
-            found += [part.strip() for line in block.splitlines() for part in line.split("&&")]
-        found += re.findall(r"`(alpt-ref [^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE))
-    return found
+    """Every command of the documents' shell blocks."""
+    shell = [block for text in TEXT.values() for block in blocks(text, "sh")]
+    return [part.strip() for block in shell for line in block.splitlines() for part in line.split("&&")]
 
 
-COMMANDS = sorted({line for line in shell_lines() if "alpt-ref " in line and "pip" not in line})
+def running_text() -> list[str]:
+    """Every `alpt-ref ...` in the documents' running text, where what does not matter may be left out."""
+    texts = [re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE) for text in TEXT.values()]
+    return [command for text in texts for command in re.findall(r"`(alpt-ref [^`]+)`", text)]
+
+
+ABSENT = ("pip", "my_package")
+"""Lines that install, and those that name a package which the page only imagines."""
+COMMANDS = sorted({line for line in shell_lines() if "alpt-ref " in line and not any(name in line for name in ABSENT)})
+MENTIONED = sorted(set(running_text()))
 
 
 def parse(arguments: list[str]) -> click.Context:
@@ -76,6 +83,33 @@ def test_commands_of_the_documents_exist(line: str) -> None:
     apply_overrides(RunConfig(), context.params.get("overrides", ()))
 
 
+def mentioned(line: str) -> None:
+    """A command in running text: its verb and its options exist."""
+    words = shlex.split(line)[1:]
+    command: click.Command = cli
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        if words[0] not in command.commands:
+            raise click.UsageError(f"there is no command {words[0]}")
+        command = command.commands[words.pop(0)]
+    names = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    for word in words:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in {*names, "--help", "--version"}:
+            raise click.NoSuchOption(name)
+
+
+def test_mentioned_commands_exist() -> None:
+    assert len(MENTIONED) > 30
+    for line in MENTIONED:
+        mentioned(line)
+
+
+@pytest.mark.parametrize("line", ["alpt-ref compare --colour", "alpt-ref decode"])
+def test_a_wrong_mention_would_be_found(line: str) -> None:
+    with pytest.raises(click.UsageError):
+        mentioned(line)
+
+
 @pytest.mark.parametrize("line", ["alpt-ref compare --colour", "alpt-ref data decode", "alpt-ref train --seed -1"])
 def test_a_wrong_command_would_be_found(line: str) -> None:
     with pytest.raises(click.UsageError):
@@ -87,25 +121,25 @@ def test_the_documents_show_commands() -> None:
 
 
 def test_settings_of_the_example_exist() -> None:
-    (example,) = blocks(README, "toml")
+    (example,) = blocks(TEXT["docs/configuration.md"], "toml")
     config = update(RunConfig(), tomllib.loads(example))
     assert (config.table.bits, config.train.milestones) == (4, (6, 9))
 
 
-@pytest.mark.parametrize("number", range(4))
-def test_python_examples_run(number: int) -> None:
-    example = blocks(README, "python")[number]
-    if "CTRClassifier" in example:
-        pytest.importorskip("sklearn")
-    test = doctest.DocTestParser().get_doctest(example, {}, f"README example {number + 1}", "README.md", 0)
+def test_python_example_runs() -> None:
+    (example,) = blocks(README, "python")
+    test = doctest.DocTestParser().get_doctest(example, {}, "README example", "README.md", 0)
     runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
     report: list[str] = []
     assert len(test.examples) >= 5
     assert runner.run(test, out=report.append).failed == 0, "".join(report)
 
 
-def test_every_python_example_is_tested() -> None:
-    assert len(blocks(README, "python")) == 4
+def test_readme_is_short_and_leads_to_the_pages() -> None:
+    assert len(README.encode()) <= 8000
+    assert len(re.findall(r"\]\(docs/[\w-]+\.md\)", README)) >= 12
+    fenced = re.findall(r"^```.*?^```$", README, re.DOTALL | re.MULTILINE)
+    assert marked_command("reproduce") in next(block for block in fenced if "install" in block)
 
 
 WITH_EXAMPLES = sorted(
@@ -125,18 +159,25 @@ def test_docstring_examples_run(name: str) -> None:
     assert runner.failures == 0, "".join(report)
 
 
+def headings(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", re.sub(r"\]\([^)]*\)", "", title).lower()).replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_lead_to_files(document: str) -> None:
-    text = TEXT[document]
-    headings = {
-        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, f"{document}: {target} is no heading"
-        elif not target.startswith("https://"):
-            assert (ROOT / target.partition("#")[0]).exists(), f"{document}: {target} does not exist"
+def test_links_lead_to_files_and_headings(document: str) -> None:
+    text = re.sub(r"^```.*?^```$", "", TEXT[document], flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, heading = target.partition("#")
+        path = (ROOT / document).parent / name if name else ROOT / document
+        assert path.exists(), f"{document}: {target} does not exist"
+        if heading and path.suffix == ".md":
+            known = heading in headings(path) or f'id="{heading}"' in path.read_text(encoding="utf-8")
+            assert known, f"{document}: {target} is no heading"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -170,8 +211,8 @@ def test_extras_of_the_commands_exist() -> None:
 
 
 def table_rows() -> list[list[str]]:
-    """Cells of the comparison table in the README."""
-    (block,) = blocks(readme.part(README, "table"), "text")
+    """Cells of the comparison table."""
+    (block,) = blocks(readme.part(TEXT["docs/compare.md"], "table"), "text")
     lines = block.partition("\n\n")[0].splitlines()
     return [re.split(r"\s{2,}", re.sub(r" \*", "", line.strip())) for line in lines]
 
@@ -200,19 +241,26 @@ def test_comparison_table_and_figure_come_from_one_run() -> None:
 
 
 def test_parts_from_files_are_those_of_their_files() -> None:
-    assert readme.with_stored(README) == README, "run python -m analysis.readme --stored"
+    parts = readme.stored()
+    assert {"headline", "studies", "quantize", "train_step", "montecarlo", "gpu"} == set(parts)
+    for path, text in readme.with_parts(parts).items():
+        assert text == TEXT[path], f"{path}: run python -m analysis.readme --stored"
 
 
-def test_main_command_is_shown_with_what_it_prints_at_the_end() -> None:
+def test_every_marked_part_has_a_page() -> None:
+    mark = r"<!-- (\w+):begin \(python -m analysis\.readme"
+    marked = {(name, path) for path, text in TEXT.items() for name in re.findall(mark, text)}
+    assert set(readme.PARTS.items()) == marked
+
+
+def test_main_command_is_shown_with_what_it_prints() -> None:
     (block,) = blocks(readme.part(README, "quick"), "text")
-    heading, *lines = block.splitlines()
-    titles = [table.title for table in load_tables(ROOT / "analysis" / "tables")]
-    assert heading == "### What was found"
-    assert [line for line in lines if line.removesuffix(":") in titles]
-    assert re.fullmatch(r"\d+ claims: .*\.", lines[-1])
-    assert readme.closing(f"### A table\n\n{block}") == f"```text\n{block.rstrip()}\n```"
-    with pytest.raises(SystemExit, match="What was found"):
-        readme.closing("### A table\n")
+    lines = block.splitlines()
+    assert len(lines) <= 20
+    assert [line[:3] for line in lines if line.startswith("(")] == ["(a)", "(b)", "(c)", "(d)"]
+    assert readme.screen(block) == f"```text\n{block.rstrip()}\n```"
+    with pytest.raises(SystemExit, match="no four answers"):
+        readme.screen("### A table\n")
 
 
 STUDY: dict[str, Any] = {
@@ -237,27 +285,27 @@ def test_studies_are_shown_in_order_and_absent_ones_left_out(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         (tmp_path / name / "summary.json").write_text(json.dumps(STUDY), encoding="utf-8")
     (tmp_path / "README.md").write_text("index")
-    assert list(readme.studies(tmp_path)) == ["small", "criteo", "another"]
+    assert list(study_sentences.studies(tmp_path)) == ["small", "criteo", "another"]
 
 
 def test_study_is_told_by_its_own_sentences() -> None:
     what = "clicks, 1,000 rows, 1,234 runs, 9 seeds (5 in tables of variants)."
-    assert readme.studies_part({"small": STUDY, "old": {**STUDY, "claims": {}}}).splitlines() == [
-        f"**[small](analysis/results/small/README.md)**: {what} 2 claims: 1 INCONCLUSIVE, 1 SUPPORTED.",
+    assert study_sentences.studies_part({"small": STUDY, "old": {**STUDY, "claims": {}}}).splitlines() == [
+        f"**[small](../analysis/results/small/README.md)**: {what} 2 claims: 1 INCONCLUSIVE, 1 SUPPORTED.",
         "",
-        "- [All methods](analysis/results/small/tables/methods.md)",
+        "- [All methods](../analysis/results/small/tables/methods.md)",
         "  - A\\* is B.",
         "",
-        f"**[old](analysis/results/old/README.md)**: {what} Claims not verified.",
+        f"**[old](../analysis/results/old/README.md)**: {what} Claims not verified.",
         "",
-        "- [All methods](analysis/results/old/tables/methods.md)",
+        "- [All methods](../analysis/results/old/tables/methods.md)",
         "  - A\\* is B.",
         "",
         "| claim on the runs | small | old |",
         "| --- | --- | --- |",
         "| m1: SR \\| DR | INCONCLUSIVE: 1 inconclusive |  |",
     ]
-    assert "No study is stored" in readme.studies_part({})
+    assert "No study is stored" in study_sentences.studies_part({})
 
 
 MACHINE: dict[str, Any] = {

@@ -162,6 +162,7 @@ def test_a_file_that_has_a_schema_already_is_known(tmp_path: Path) -> None:
         ("", "holds no rows"),
         ("a,b\n", "holds a header and no rows"),
         ("one\ntwo\nthree\n", "shows no delimiter"),
+        ('{"a": 1}\n{"a": 2}\n', "holds lines of JSON, which are not read; write them as Parquet"),
         ("1 3:1 4:1\n0 3:1 5:1\n", "holds libfm rows.*needs? no schema; read it with --libfm"),
         ("click,x\n" + "1,q\n0,q\n" * 9, "has no column that could be a field .x: the same value in every row"),
     ],
