@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .headline import headline
+from .step_table import machine_line, train_step_table
 from .study_sentences import studies, studies_part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,28 +65,12 @@ def console(output: str) -> str:
     return "\n".join(["```text", *table.splitlines(), "", *wrapped, "```"])
 
 
-def _machine(figures: Mapping[str, Any]) -> str:
-    machine = figures["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    where = f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {versions}"
-    return f"`{figures['command']}` on {where}; {machine['date']}."
-
-
 def quantize_table(figures: Mapping[str, Any]) -> str:
     """The quantisation benchmark's JSON as Markdown."""
     lines = ["| | M elements/s | times naive NumPy |", "|---|---|---|"]
     for name, rate in figures["million_elements_per_second"].items():
         lines.append(f"| {name} | {rate:,.0f} | {figures['times_naive_numpy'][name]:.1f} |")
-    return "\n".join([*lines, "", _machine(figures)])
-
-
-def train_step_table(figures: Mapping[str, Any]) -> str:
-    """The training-step benchmark's JSON as Markdown."""
-    lines = ["| | ms a step | times PyTorch fp32 SparseAdam |", "|---|---|---|"]
-    for name, case in figures["cases"].items():
-        lines.append(f"| {name} | {case['milliseconds']:,.1f} | {case['times_torch_sparse_adam']:.2f} |")
-    unique = f"{figures['unique_rows']:,} unique rows a batch. "
-    return "\n".join([*lines, "", unique + _machine(figures)])
+    return "\n".join([*lines, "", machine_line(figures)])
 
 
 def montecarlo_table(figures: Mapping[str, Any]) -> str:
@@ -97,7 +82,7 @@ def montecarlo_table(figures: Mapping[str, Any]) -> str:
         for name, rate in cases[key].items():
             ratio = cases["times_faster_than"].get(name)
             lines.append(f"| {noise} | {name} | {rate:,.0f} | {'' if ratio is None else f'{ratio:.1f}'} |")
-    return "\n".join([*lines, "", _machine(figures)])
+    return "\n".join([*lines, "", machine_line(figures)])
 
 
 GPU_FILES = ("quantize", "table", "train", "montecarlo", "parity", "capacity", "verify")
@@ -202,6 +187,9 @@ def _benchmarks(names: Iterable[str], device: str = "") -> dict[str, dict[str, A
 def stored() -> dict[str, str]:
     """Every part that is read from files, by name."""
     cpu, gpu, found = _benchmarks(BENCHMARKS), _benchmarks(GPU_FILES, GPU_DEVICE), studies()
+    if "train_step" in cpu:
+        others = sorted(RESULTS.glob("train_step_*.json"))
+        cpu["train_step"]["elsewhere"] = [json.loads(file.read_text(encoding="utf-8")) for file in others]
     parts = {name: BENCHMARKS[name](figures) for name, figures in cpu.items()}
     parts["studies"] = studies_part(found)
     if len(gpu) == len(GPU_FILES):
