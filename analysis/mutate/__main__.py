@@ -58,7 +58,7 @@ TESTS = (
     *(f"tests/tables/test_{name}.py" for name in ("alpt", "dense_adam", "qat", "step_sizes")),
     *(f"tests/verification/test_{name}.py" for name in ("betting", "claim", "false_support", "judge", "stats")),
 )
-"""Of the rooms that are broken, and what else tests scalar formulas. Not the digests of bits, which notice every change,
+"""Of the rooms that are broken, and what else tests scalar formulas. Not the digests of bits, which see every change,
 a meant one too."""
 
 
