@@ -76,7 +76,7 @@ def rounded(x: Array, word: Array | None) -> Array:
     whole = np.floor(size)
     rest = size - whole
     if word is None:
-        return np.where(x < 0, -(whole + (rest > F(0.5))), whole + (rest >= F(0.5)))
+        return np.asarray(np.where(x < 0, -(whole + (rest > F(0.5))), whole + (rest >= F(0.5))))
     return np.copysign(whole + (word < np.floor(rest.astype(np.float64) * 2.0**32)), x)
 
 
@@ -86,7 +86,7 @@ def moved(codes: Array, update: Array, old: Array, new: Array, decay: float, wor
     shift = update / new[:, None] + F(decay) * base
     whole = np.floor(base) + (base - np.floor(base) >= F(0.5))
     after = whole + rounded(np.clip((base - whole) - shift, F(-(2**22)), F(2**22)), word)
-    return np.clip(after, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1).astype(np.int32)
+    return np.asarray(np.clip(after, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1), np.int32)
 
 
 CASES = st.fixed_dictionaries({
