@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -122,7 +122,15 @@ def sums_of(table: EmbeddingTable, ids: Array, grads: Array) -> tuple[Array, Arr
     return unique.rows, table._finite_sums(unique, grads)
 
 
+LARGE = {  # many tiles on each thread, and a last one that is not full
+    "n": 3000, "d": 7, "size": 4500, "bits": 8, "rounding": "sr", "optimizer": "adam", "decay": 0.3, "seed": 0,
+    "threads": 2,
+}  # fmt: skip
+
+
 @given(CASES)
+@example(LARGE)
+@example({**LARGE, "d": 16, "optimizer": "adagrad", "bits": 4})
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it puts the number back
 @pytest.mark.parametrize("method", ["fp32", "lpt", "alpt"])
 def test_one_pass_has_the_bits_of_separate_ones(threads: None, method: str, case: dict[str, Any]) -> None:
