@@ -10,10 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from alpt_ref.distributed.launch import joined as joined
+    from alpt_ref.distributed.launch import train as train
     from alpt_ref.distributed.row_map import RowMap as RowMap
     from alpt_ref.distributed.table import ShardedTable as ShardedTable
 
-_HOMES = {"RowMap": "row_map", "ShardedTable": "table"}
+_HOMES = {"RowMap": "row_map", "ShardedTable": "table", "joined": "launch", "train": "launch"}
 __all__ = sorted(_HOMES)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._version import install_hint
-from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.errors import InputError, LostRankError
 
 
 class Group(ABC):
@@ -161,10 +161,10 @@ def _bytes(array: Any) -> Any:
     return array.reshape(-1).view(np.uint8)
 
 
-def lost_rank(error: Exception) -> TrainingError:
+def lost_rank(error: Exception) -> LostRankError:
     """What to raise where a collective of torch has failed."""
     first = " ".join(str(error).split())[:200]
-    return TrainingError(
+    return LostRankError(
         f"another rank did not answer, so that the table cannot go on ({type(error).__name__}: {first}); "
         "end all ranks and resume from the last checkpoint"
     )

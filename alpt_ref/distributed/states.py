@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
+from alpt_ref._util.exact import exact_sum, sums_by_exponent
 from alpt_ref.errors import InputError
 from alpt_ref.quantizer import check_grid
 from alpt_ref.tables.state_keys import current_state
@@ -152,7 +152,7 @@ def figures(own: OwnedRows) -> dict[str, float]:
     assert sizes is not None
     group = own.shard.group
     bits = np.array([-int(sizes.view(np.int32).min()), int(sizes.view(np.int32).max())], np.int64)
-    sums = _sums_by_exponent(sizes)
+    sums = sums_by_exponent(sizes)
     count = np.array([len(sizes)], np.int64)
     if not own.shares_units:  # else every rank has all of them
         group.largest(bits)
@@ -162,25 +162,8 @@ def figures(own: OwnedRows) -> dict[str, float]:
     found = {
         "clipped_share": clipped / max(elements, 1),
         "stalled_share": stalled / max(moved, 1),
-        "step_size_mean": float(_exact(sums) / int(count[0])),
+        "step_size_mean": float(exact_sum(sums) / int(count[0])),
         "step_size_min": float(least),
         "step_size_max": float(most),
     }
     return found | ({"step_floor_hits": float(hits[0])} if hits else {})
-
-
-def _sums_by_exponent(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Sums of the mantissas of positive float32 numbers by exponent, int64 (256,): exact up to 2**39 numbers."""
-    bits = np.ascontiguousarray(values).view(np.int32)
-    exponents = bits >> 23
-    sums = np.zeros(256, np.int64)
-    for exponent in np.unique(exponents).tolist():
-        of = bits[exponents == exponent] & 0x7FFFFF
-        sums[exponent] = int(of.sum(dtype=np.int64)) + (len(of) << 23 if exponent else 0)
-    return sums
-
-
-def _exact(sums: NDArray[np.int64]) -> Fraction:
-    """Their sum."""
-    total = sum(int(one) << max(exponent, 1) for exponent, one in enumerate(sums))
-    return Fraction(total, 1 << 150)
