@@ -11,7 +11,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cuda import lookup, pending, shard
 from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
-from alpt_ref.kernels.cuda.team import team_of
+from alpt_ref.kernels.cuda.team import code_dtype, team_of
 from alpt_ref.scalar.fixed_point import TOO_LARGE
 from alpt_ref.tables import checks
 from alpt_ref.tables.cuda.unique_rows import CudaUniqueRows
@@ -119,7 +119,7 @@ def cuda_decoded(parts: tuple[Any, ...], spread: Any, d: int, bits: int | None) 
             kernel = lookup.lookup_weights(d, layout)
             launch(kernel, *grid, spread, size, parts[0].reshape(-1), out.reshape(-1))
         else:
-            items = parts[0].reshape(-1).view(shard.code_dtype(bits))
+            items = parts[0].reshape(-1).view(code_dtype(bits))
             offsets = backend.zeros(1, np.int64)
             kernel = lookup.lookup_codes(d, bits, layout)
             launch(kernel, *grid, spread, size, items, parts[1], offsets, np.int64(-1), out.reshape(-1))

@@ -14,6 +14,7 @@ from alpt_ref.distributed.shard import Shard
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.cuda import shard as kernels
 from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
+from alpt_ref.kernels.cuda.team import code_dtype
 from alpt_ref.tables.cuda.alpt import CudaAdaptiveTable
 from alpt_ref.tables.cuda.rows import MAX_ROWS
 from alpt_ref.tables.cuda.tables import CudaFullTable, CudaLowPrecisionTable
@@ -171,7 +172,7 @@ class CudaOwnedAdaptive(CudaOwnedLowPrecision, CudaAdaptiveTable):
         if len(which):
             assert self._unique is not None
             kernel = kernels.moved_codes(self.d, self.quantizer.bits, self._layout)
-            items = out.reshape(-1).view(kernels.code_dtype(self.quantizer.bits))
+            items = out.reshape(-1).view(code_dtype(self.quantizer.bits))
             found = (which, np.int64(len(which)), self._unique.records, self._row_updates)
             self._launch_positions(kernel, len(which), *found, *self._where, self.rates, items, sizes)
         return out, sizes

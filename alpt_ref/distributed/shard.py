@@ -21,7 +21,7 @@ from alpt_ref.tables.initial import initial_blocks
 from alpt_ref.tables.lpt import initial_step
 from alpt_ref.tables.options import AlptOptions, FullOptions, LptOptions
 
-METHODS = {FullOptions: "fp32", LptOptions: "lpt", AlptOptions: "alpt"}
+METHODS: dict[Any, str] = {FullOptions: "fp32", LptOptions: "lpt", AlptOptions: "alpt"}
 """Options of a spec -> method; only these can be spread."""
 
 
@@ -30,8 +30,8 @@ def method_of(spec: TableSpec) -> str:
     return METHODS[type(spec.options)]
 
 
-def checked_spec(spec: Any, capacity: Any, ranks: int) -> None:
-    """InputError unless it is the spec of a table that can be spread over `ranks` ranks."""
+def checked_spec(spec: Any, capacity: Any, ranks: int) -> TableSpec:
+    """The spec; InputError unless it is of a table that can be spread over `ranks` ranks."""
     if not isinstance(spec, TableSpec):
         raise InputError(f"spec must be a TableSpec, got {type(spec).__name__}")
     if type(spec.options) not in METHODS:
@@ -42,6 +42,7 @@ def checked_spec(spec: Any, capacity: Any, ranks: int) -> None:
         raise InputError(f"a table of {spec.n} rows can be spread over at most as many ranks, got {ranks}")
     if capacity is not None:
         _check.whole_number("capacity", capacity, 1)
+    return spec
 
 
 def fingerprint(spec: TableSpec, capacity: int | None) -> tuple[int, int]:

@@ -44,8 +44,8 @@ class FullTable(ReplayingTable):
 
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
         self._catch_up(unique.rows)
-        self._optimizer.updates(unique.rows, grads, lr)
-        self._update_weights(unique.rows, grads, lr)
+        of = RowUpdates(unique.rows, grads, np.float32(lr * self.spec.weight_decay))
+        run_rows(kernels.step_weights, len(unique), of, self._optimizer.step(lr), self.weights, grain=GRAIN)
 
     def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         values = np.asarray(self.weights[rows] - self._optimizer.missed(rows), np.float32)

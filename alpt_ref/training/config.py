@@ -143,6 +143,8 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ):
             if given and self.train.device == "cuda":
                 raise InputError(f"{name} runs on --device cpu only; leave it out on cuda")
+        if self.model.precision == "bf16" and self.train.device == "cpu":
+            raise InputError("model.precision = bf16 runs on --device cuda only; leave it out on cpu")
         if self.train.sharded:
             self._require_shardable()
         if self.train.batch_size == 1 and self.model.normalises:

@@ -18,6 +18,7 @@ from alpt_ref._util import folders
 from alpt_ref._util.files import path_of, remove_parts, write_text
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
+from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
@@ -149,7 +150,7 @@ def train(
     if not ranks.first:
         progress, log, callbacks = None, None, ()
     listeners = Listeners(callbacks)
-    progress, log = progress or Progress(enabled=False), log or (lambda text: None)
+    progress, log = progress_of(progress), log or (lambda text: None)
     asked = stop or (lambda: False)
 
     def begin(**tools: Any) -> Trainer:
@@ -225,7 +226,7 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None, ranks: Rank
         result = trainer.run()
     except DivergedError as error:
         error.history = tuple(trainer.history)
-        error.state = trainer.engine.whole(served(trainer.last_good))
+        error.state = trainer.engine.whole(served(trainer.last_good.arrays()))
         kept = trainer.final(error.state, len(error.history), finished=False)
         ranks.once(lambda: checkpoint.write_folder(folder / LAST_GOOD, kept))
         raise
@@ -241,7 +242,7 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None, ranks: Rank
 
 def _whole(trainer: Trainer, result: RunResult, ranks: Ranks) -> tuple[RunResult, State]:
     """The result with a table of all rows, and the tested state with all rows; on other ranks than 0 with their own."""
-    state = trainer.engine.whole(trainer.best)
+    state = trainer.engine.whole(trainer.best.arrays())
     if ranks.size == 1:
         return result, state
     table: Any = trainer.engine.table

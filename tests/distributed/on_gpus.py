@@ -14,6 +14,7 @@ import time
 import traceback
 from typing import Any
 
+from alpt_ref.kernels.cuda.available import use_device
 from tests.distributed.driver import Case, alone, joined, spread
 
 CASES = [
@@ -35,17 +36,6 @@ CASES = [
         for two_pass, bits, optimizer in itertools.product((True, False), (8, 2), ("sgd", "adam"))
     ),
 ]
-
-
-def use_device(rank: int) -> None:
-    """Work on this rank's GPU from now on."""
-    import cupy
-    import torch
-    from numba import cuda
-
-    torch.cuda.set_device(rank)
-    cupy.cuda.Device(rank).use()
-    cuda.select_device(rank)
 
 
 def main() -> int:
@@ -75,9 +65,8 @@ def main() -> int:
             wrong += not all(same)
             print(f"{'same bits' if all(same) else same} {case} {time.time() - begun:.1f} s", flush=True)
     if rank == 0:
-        print(
-            f"{size} GPUs ({torch.cuda.get_device_name()}): {len(CASES) - wrong} of {len(CASES)} cases have the CPU's bits"
-        )
+        name, right = torch.cuda.get_device_name(), len(CASES) - wrong
+        print(f"{size} GPUs ({name}): {right} of {len(CASES)} cases have the CPU's bits")
     distributed.destroy_process_group()
     return int(wrong > 0)
 

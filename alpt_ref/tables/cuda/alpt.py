@@ -191,9 +191,9 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._count_update()
         self._queued = None
 
-    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """See `AdaptiveTable.load_state`."""
-        super().load_state(state)
+    def went_back(self, updates: int) -> None:
+        """See `CudaRows.went_back`."""
+        super().went_back(updates)
         self._queued = None
 
     def counters(self) -> NDArray[np.int64]:
