@@ -26,6 +26,10 @@ from tests.distributed.runs import bits_of, clicks, command, config, ended, laun
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 LOST_SECONDS = 60.0
+LOST = (
+    "did not answer: it has ended, or its machine cannot be reached; all ranks end, start them again with --resume to "
+    "continue from the newest checkpoint"
+)
 RUNS: dict[str, dict[str, Any]] = {
     "alpt-dcn": {},
     "lpt-fm": {"model": {"kind": "fm"}, "table": {"method": "lpt", "bits": 4}, "train": {"class_weight": "balanced"}},
@@ -114,8 +118,8 @@ def _of_another_seed(group: Any, rank: int, size: int, output: str) -> Any:
     return _train(group, rank, size, output, {"train": {"seed": rank}})
 
 
-def _kill_one(folder: Path, victim: int, wait: float) -> list[tuple[int, str, str]]:
-    """Two ranks, of which one is killed; what both ended with."""
+def _lose_one(folder: Path, victim: int, wait: float, number: int = signal.SIGKILL) -> list[tuple[int, str, str]]:
+    """Two ranks, of which one gets a signal; what both ended with, those that were stopped after they are killed."""
     many = ["--set", "train.epochs=40", "--checkpoint-every", "3", "--sharded", "--output", str(folder), "--resume"]
     processes = launch(2, *many)
     try:
@@ -125,8 +129,11 @@ def _kill_one(folder: Path, victim: int, wait: float) -> list[tuple[int, str, st
             assert processes[0].poll() is None, processes[0].communicate()
             time.sleep(0.02)
         time.sleep(wait)
-        processes[victim].send_signal(signal.SIGKILL)
-        return ended(processes, LOST_SECONDS)
+        processes[victim].send_signal(number)
+        (other,) = ended([processes[1 - victim]], LOST_SECONDS)
+        processes[victim].kill()
+        (lost,) = ended([processes[victim]], LOST_SECONDS)
+        return [lost, other]
     finally:
         for one in processes:
             one.kill()
@@ -134,20 +141,26 @@ def _kill_one(folder: Path, victim: int, wait: float) -> list[tuple[int, str, st
 
 @pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.nightly)])
 def test_a_rank_that_is_killed_ends_all_and_the_run_is_resumed(victim: int, tmp_path: Path) -> None:
-    found = _kill_one(tmp_path / "run", victim, random.random())
-    status, _, said = found[1 - victim]
-    assert found[victim][0] == -signal.SIGKILL
+    lost, (status, _, said) = _lose_one(tmp_path / "run", victim, random.random())
+    assert lost[0] == -signal.SIGKILL
     assert status == 1
-    (sentence,) = [line for line in said.splitlines() if line.startswith("Error:")]
-    assert sentence == (
-        "Error: another rank did not answer: it has ended, or its machine cannot be reached; all ranks end, start them "
-        "again with --resume to continue from the newest checkpoint"
-    )
+    assert [line for line in said.splitlines() if line.startswith("Error:")] == [f"Error: another rank {LOST}"]
     assert "Traceback" not in said
     many = config(train={"epochs": 40}, data={})
     train(many, clicks(), output=tmp_path / "run", resume=True)
     train(many, clicks(), output=tmp_path / "whole")
     assert bits_of(tmp_path / "run") == bits_of(tmp_path / "whole")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_without_signs_of_life_is_lost(victim: int, tmp_path: Path) -> None:
+    _, (status, _, said) = _lose_one(tmp_path / "run", victim, 0.0, signal.SIGSTOP)  # its connections stay open
+    assert status == 1
+    assert [line for line in said.splitlines() if line.startswith("Error:")] in (
+        [f"Error: rank {victim} {LOST}"],
+        [f"Error: the process that holds the store of the run {LOST}"],
+    )
 
 
 @pytest.mark.nightly
