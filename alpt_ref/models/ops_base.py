@@ -106,10 +106,6 @@ class Ops(ABC):
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """``out = a @ b``; either factor may be a transposed view."""
 
-    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
-        """``out = x.T @ dz``: the gradient of a weight matrix, a sum over rows."""
-        self.matmul(x.T, dz, out)
-
     # --- hidden layers, z (rows, n) ----------------------------------------------------------------------------------
 
     @abstractmethod
