@@ -92,7 +92,7 @@ class CudaCrossOps(Ops):
             self._joined_ready.record(self.side)
 
     def gradient_buffer(self, index: int, shape: tuple[int, int]) -> Array:
-        """See `Ops.gradient_buffer`; for the first layer columns of a wider array where its product makes both parts."""
+        """See `Ops.gradient_buffer`; the first layer's lies in a wider array where its product makes both parts."""
         if index == 0 and self._joined is not None:
             return self._joined[0][:, : shape[1]]
         return super().gradient_buffer(index, shape)

@@ -78,8 +78,8 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
     def through(g: Floats) -> Floats:
         return (scale * behind(g) - offset - slope * (zw - mean)).astype(np.float32)
 
-    _columns(dense_backward.norm_backward_sums, shape, dy.reshape(-1), columns, flat, saved, ..., whole, sums.reshape(-1),
-             other.reshape(-1))  # fmt: skip
+    two = (sums.reshape(-1), other.reshape(-1))
+    _columns(dense_backward.norm_backward_sums, shape, dy.reshape(-1), columns, flat, saved, ..., whole, *two)
     np.testing.assert_allclose(sums.sum(axis=0), behind(dyw).sum(axis=0), rtol=0, atol=n_rows * FLOAT32)
     products = (behind(dyw) * (zw - mean)).sum(axis=0)
     np.testing.assert_allclose(other.sum(axis=0), products, rtol=0, atol=n_rows * FLOAT32)
