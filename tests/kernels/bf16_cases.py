@@ -132,21 +132,21 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
         added = added + ddots[:, k : k + 1] * vectors[k]
     for with_sums in (False, True):
         dz, parts = dy.copy(), row_span(*shape)[1]
-        given = (vectors.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0)
+        units = (vectors.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0)
         if with_sums:
             end = (parts, dz.reshape(-1), sums.reshape(-1), guard, 2)
-            _columns(cross.cross_apply, shape, x.reshape(-1), *given, *end)
+            _columns(cross.cross_apply, shape, x.reshape(-1), *units, *end)
             found = sums.reshape(4, parts, columns).sum(axis=1)
             np.testing.assert_allclose(found, ddots.T @ xw, rtol=0, atol=n_rows * FLOAT32)
         else:
-            _columns(cross.cross_add, shape, *given, dz.reshape(-1), guard, 2)
+            _columns(cross.cross_add, shape, *units, dz.reshape(-1), guard, 2)
         np.testing.assert_array_equal(dz, rounded(added))
         assert not guard.any()
     _columns(cross.cross_sums, shape, x.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0, parts, sums.reshape(-1))
     found = sums.reshape(4, parts, columns).sum(axis=1)
     np.testing.assert_allclose(found, ddots.T @ xw, rtol=0, atol=n_rows * FLOAT32)
     dz[1, 1] = 0x7F80
-    _columns(cross.cross_add, shape, *given, dz.reshape(-1), guard, 2)
+    _columns(cross.cross_add, shape, *units, dz.reshape(-1), guard, 2)
     assert guard.tolist() == [2, 0]
     guard[:] = 0
     launch(steps.check_finite, 1, THREADS, dz.reshape(-1), dz.size, guard, 2)
