@@ -19,7 +19,6 @@ from alpt_ref.kernels.cuda import dense, dense_backward, rows, steps
 from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
-from alpt_ref.kernels.cuda.streams import current_stream, new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, ScratchArrays
 from alpt_ref.models.ops_cuda_cross import Array, CudaCrossOps, address
@@ -36,7 +35,7 @@ class CudaOps(CudaCrossOps):
     half_params : (float32 array, uint16 array), optional
         Parameters that lie in one array, and their bfloat16 bits in the same places; others are converted when used.
     side : stream, optional
-        Where the products run whose results no other operation reads (`weight_gradient`).
+        Where everything runs that the dense optimiser alone waits for: gradients of parameters.
     guard : int32 array (2,)
         Set where a gradient of the embeddings is not finite (`alpt_ref.kernels.cuda.steps`).
     """
@@ -96,14 +95,8 @@ class CudaOps(CudaCrossOps):
 
     def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
         """See `Ops.weight_gradient`: on `side`, where that is set."""
-        if self.side is None:
-            self.matmul(x.T, dz, out)
-            return
-        ready = new_event()
-        ready.record(current_stream())
-        self.side.wait_event(ready)
-        with self.side:
-            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=True)
+        with self._aside():
+            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=self.side is not None)
 
     def _half(self, factor: Array) -> Array:
         """A factor of a matrix product as bfloat16 bits."""
@@ -215,7 +208,8 @@ class CudaOps(CudaCrossOps):
         )
         self._finish_backward(sums, products, parts, z.shape, norm, saved, dweight is not None)
         if dweight is not None:
-            self._finish(rows.finish_sums, z.shape[1], dweights, parts, z.shape[1], dweight)
+            with self._aside():
+                self._finish(rows.finish_sums, z.shape[1], dweights, parts, z.shape[1], dweight)
         self._columns(dense_backward.output_backward, z.shape, *given, ..., whole, *self._flat(dz), *self._checks())
 
     def _checks(self) -> tuple[Array, int]:
@@ -251,7 +245,8 @@ class CudaOps(CudaCrossOps):
 
     def sum(self, x: Array, out: Array) -> None:
         """See `Ops.sum`."""
-        launch(rows.total_sum, 1, THREADS, x.reshape(-1), x.size, out)
+        with self._aside():
+            launch(rows.total_sum, 1, THREADS, x.reshape(-1), x.size, out)
 
     def row_sums(self, x: Array, bias: Array, out: Array) -> None:
         """See `Ops.row_sums`."""

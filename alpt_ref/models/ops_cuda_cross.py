@@ -7,6 +7,8 @@ L + 1 beside the MLP's, ``dz @ weight.T``, with hundreds. Where shapes allow, on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -80,16 +82,25 @@ class CudaCrossOps(Ops):
     def _join_weight(self, *given: Any) -> None:
         """Make the copy of the weights, on `side` where that is set: the last product of the backward pass needs it."""
         assert self._joined is not None
-        joined, self._joined_ready = self._joined[1].reshape(-1), None
+        joined, self._joined_ready = self._joined[1].reshape(-1), new_event()
+        with self._aside():
+            self._each(cross.join_weight, joined.size // 4, *given, joined)
+            self._joined_ready.record(current_stream())
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Queue what is inside on `side`, where that is set, after what is queued so far.
+
+        For what the dense optimiser alone waits for (or waits for an event): it runs beside the rest of the pass.
+        """
         if self.side is None:
-            self._each(cross.join_weight, joined.size // 4, *given, joined)
+            yield
             return
-        begin, self._joined_ready = new_event(), new_event()
-        begin.record(current_stream())
-        self.side.wait_event(begin)
+        ready = new_event()
+        ready.record(current_stream())
+        self.side.wait_event(ready)
         with self.side:
-            self._each(cross.join_weight, joined.size // 4, *given, joined)
-            self._joined_ready.record(self.side)
+            yield
 
     def gradient_buffer(self, index: int, shape: tuple[int, int]) -> Array:
         """See `Ops.gradient_buffer`; the first layer's lies in a wider array where its product makes both parts."""
@@ -102,8 +113,7 @@ class CudaCrossOps(Ops):
         if self._joined is None or address(dz) != address(self._joined[0]):
             super().input_gradient(dz, weight, dx)
             return
-        if self._joined_ready is not None:
-            current_stream().wait_event(self._joined_ready)
+        current_stream().wait_event(self._joined_ready)
         self.matmul(self._joined[0], self._joined[1].T, dx)
 
     def _flat(self, gradient: Array) -> tuple[Array, int]:
@@ -116,28 +126,38 @@ class CudaCrossOps(Ops):
         self, x: Array, saved: Any, dlogits: Array, dx: Array, grads: tuple[Array, Array, Array] | None
     ) -> None:
         """See `Ops.cross_backward`. It also sees to it that `dx` was checked, for `check_finite`."""
-        vectors, betas, _, _, layers, units = saved
-        (n_rows, columns), take = x.shape, self.scratch.take
-        ddots, blocks = take("cross.ddots", (n_rows * units,)), -(-n_rows // THREADS)
+        vectors, _, _, _, _, units = saved
+        n_rows, columns = x.shape
         parts, whole = row_span(n_rows, columns)[1], self._whole(columns, x, vectors, dx)
-        dvectors = take("cross.dvectors", (units * parts * columns,))
-        for first in range(0, units, cross.UNITS):
-            how, checks = (..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
-            if self._joined is None and grads is None:
-                self._columns(cross.cross_add, x.shape, vectors, ddots, *how, dx.reshape(-1), *checks)
-            elif self._joined is None:
-                target = (parts, dx.reshape(-1), dvectors)
-                self._columns(cross.cross_apply, x.shape, x.reshape(-1), vectors, ddots, *how, *target, *checks)
-            elif grads is not None:
-                self._columns(cross.cross_sums, x.shape, x.reshape(-1), ddots, *how, parts, dvectors)
+        ddots = self.scratch.take("cross.ddots", (n_rows * units,))
+        dvectors = self.scratch.take("cross.dvectors", (units * parts * columns,))
+        if self._joined is None:
+            for first in range(0, units, cross.UNITS):
+                how, checks = (..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
+                if grads is None:
+                    self._columns(cross.cross_add, x.shape, vectors, ddots, *how, dx.reshape(-1), *checks)
+                else:
+                    end = (parts, dx.reshape(-1), dvectors, *checks)
+                    self._columns(cross.cross_apply, x.shape, x.reshape(-1), vectors, ddots, *how, *end)
+        if grads is not None:
+            with self._aside():
+                for first in range(0, units if self._joined is not None else 0, cross.UNITS):
+                    how = (..., whole, units, first)
+                    self._columns(cross.cross_sums, x.shape, x.reshape(-1), ddots, *how, parts, dvectors)
+                self._cross_finish(saved, dvectors, parts, n_rows, grads)
         if self._joined is None or self._saw_layers:  # finite factors; should the product overflow, the table sees it
             self._checked = address(dx)
         self._joined = None
-        if grads is not None:
-            flat = [array.reshape(-1) for array in grads]
-            dconstants = take("cross.dconstants", (blocks * units,), np.float64)
-            sums = (vectors, betas, dvectors, parts, dconstants, blocks)
-            self._finish(cross.cross_finish, columns, *sums, layers, units, columns, *flat)
+
+    def _cross_finish(
+        self, saved: Any, dvectors: Array, parts: int, n_rows: int, grads: tuple[Array, Array, Array]
+    ) -> None:
+        vectors, betas, _, _, layers, units = saved
+        blocks, columns = -(-n_rows // THREADS), len(grads[2])
+        dconstants = self.scratch.take("cross.dconstants", (blocks * units,), np.float64)
+        sums = (vectors, betas, dvectors, parts, dconstants, blocks)
+        flat = [array.reshape(-1) for array in grads]
+        self._finish(cross.cross_finish, columns, *sums, layers, units, columns, *flat)
 
     # --- factorisation machine ---------------------------------------------------------------------------------------
 
