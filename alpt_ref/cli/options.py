@@ -174,6 +174,11 @@ def next_line(what: str, command: str) -> str:
     return f"next, {what}: {command}"
 
 
+def hint(what: str, command: str) -> None:
+    """Print `next_line`, where somebody can read it."""
+    echo_unless(False)(next_line(what, command))
+
+
 def echo(text: str, *, err: bool = False) -> None:
     """Print for a person: control characters in names (of files, fields, datasets) come as escapes."""
     click.echo(printable(text), err=err)

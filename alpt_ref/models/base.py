@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._util.check import whole_number
 from alpt_ref.errors import InputError
-from alpt_ref.models.ops import Array, make_ops
+from alpt_ref.models.ops import Array, Ops, make_ops
 from alpt_ref.models.options import PlainOptions
 
 
@@ -73,7 +73,7 @@ class Model(ABC):
         cls.reads_activations = cls.__dict__.get("reads_activations", False)
         cls.kind = cls.kind or cls.__name__
 
-    def __init__(self, fields: int, dim: int, *, dtype: Any, device: str) -> None:
+    def __init__(self, fields: int, dim: int, *, dtype: Any, device: str | Ops) -> None:
         self.fields, self.dim = whole_number("fields", fields, 1), whole_number("dim", dim, 1)
         self.width = self.table_dim(self.dim)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
@@ -163,7 +163,7 @@ class Model(ABC):
 
     def _checked(self, emb: Array) -> Array:
         shapes = (emb.shape[1:] == (self.fields, self.width), emb.shape[1:] == (self.fields * self.width,))
-        if not any(shapes) or len(emb) < 1:
+        if not any(shapes) or len(emb) < self.ops.least_rows:
             raise InputError(
                 f"emb must have shape (b, {self.fields * self.width}) or (b, {self.fields}, {self.width}) with b >= 1, "
                 f"got {emb.shape}"
@@ -171,7 +171,7 @@ class Model(ABC):
         if emb.dtype not in (self.dtype, self.input_dtype) or not emb.flags.c_contiguous:
             layout = "C-contiguous" if emb.flags.c_contiguous else "strided"
             raise InputError(f"emb must be a C-contiguous {self.dtype} array, got a {layout} {emb.dtype} array")
-        return emb.reshape(len(emb), -1)
+        return emb.reshape(len(emb), self.fields * self.width)
 
     @property
     def parameter_count(self) -> int:

@@ -67,6 +67,8 @@ class Ops(ABC):
 
     dtype: np.dtype[Any]
     scratch: ScratchArrays
+    least_rows: int = 1
+    """Rows that a batch must have here."""
 
     @property
     def activation(self) -> np.dtype[Any]:
@@ -113,6 +115,10 @@ class Ops(ABC):
     @abstractmethod
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """``out = a @ b``; either factor may be a transposed view."""
+
+    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
+        """``out = x.T @ dz``: the gradient of a weight matrix, a sum over rows."""
+        self.matmul(x.T, dz, out)
 
     # --- hidden layers, z (rows, n) ----------------------------------------------------------------------------------
 

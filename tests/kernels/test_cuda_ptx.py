@@ -39,15 +39,20 @@ ROW, WORDS = F[::1], U[::1]
 
 @pytest.mark.parametrize("bits", [8, 4, 2])
 @pytest.mark.parametrize("stochastic", [True, False])
-def test_sixteen_weights_in_four_wide_loads_and_three_fused_operations_each(bits: int, stochastic: bool) -> None:
-    """Float64 and division only at the end, where a thread compares again what float32 left unsure."""
+@pytest.mark.parametrize("each", [False, True], ids=["one step", "a step a row"])
+def test_sixteen_weights_in_four_wide_loads_and_three_fused_operations_each(
+    bits: int, stochastic: bool, each: bool
+) -> None:
+    """Float64 and division only at the end, where a thread rounds again what float32 left unsure."""
     from alpt_ref.kernels.cuda.quantize_fast import fast
 
-    text = ptx_of(fast(bits, stochastic), ROW, WORDS, W[::1], F, F, F, F, F, F, U, U, U, L, U, U, U, U)
+    step = ROW if each else F
+    text = ptx_of(fast(bits, stochastic, each), ROW, WORDS, W[::1], step, F, F, F, F, F, U, U, U, L, U, U, U, U)
     loads = [match.start() for match in re.finditer(r"ld\.global\.v4\.f32", text)]
-    assert len(loads) == (5 if stochastic else 4)
-    road, again = (text[: loads[4]], text[loads[4] :]) if stochastic else (text, "")
-    assert (road.count("fma.rn.f32"), road.count("fma.rz.f32")) == (32, 16)  # the quotients by a known step, no other
+    assert len(loads) == (5 if stochastic or each else 4)
+    road, again = (text[: loads[4]], text[loads[4] :]) if stochastic or each else (text, "")
+    remainders = 4 if each else 0  # of the reciprocals
+    assert (road.count("fma.rn.f32"), road.count("fma.rz.f32")) == (32 + remainders, 16)  # the quotients, no other
     assert "div.rn.f32" not in road
     assert not re.search(r"^\s+(?!\.reg).*\.f64", road, re.MULTILINE)
     assert "fma" not in again
@@ -194,7 +199,7 @@ def test_step_gradients_and_values_of_moved_rows_are_exact_and_wide() -> None:
     kernels = [
         (learned.step_gradients(16, 8, False, units), step, RECORD + GRADIENT + 1),
         (learned.step_gradients(16, 8, True, units), step, RECORD + 2),
-        (learned.sum_units, (W32, I64, W32, ROW, I64, L, W32, I64, I64), 0),
+        (learned.sum_units, (W32, I64, W32, W, ROW, I64, L, W32, I64, I64), 0),
         (pending.sum_rows(16), (*PLAN, ROW), RECORD + GRADIENT + 1),
         (pending.pending(16, 8, layout_of(8, "adam", learns=True)), values, 2),
     ]

@@ -191,17 +191,23 @@ def test_figures_are_those_of_the_cpu(name: str, dataset: ClickDataset) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["fp32", "lpt", "alpt"])
-def test_divergence_names_the_step(name: str, dataset: ClickDataset) -> None:
+def test_divergence_names_the_step_and_is_seen_within_ten(
+    name: str, dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = config(name).replace("model", optimizer="sgd", lr=1e30)
-    engine = make_engine(settings, dataset, "cuda")
+    engine: Any = make_engine(settings, dataset, "cuda")
+    queued = []
+    run_step = engine._run_step
+    monkeypatch.setattr(engine, "_run_step", lambda rows: queued.append(rows) or run_step(rows))
     with pytest.raises(DivergedError, match=r"training diverged at step \d+ \(epoch 1\)") as caught:
         engine.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
     assert 1 <= caught.value.step <= 5
+    assert len(queued) - caught.value.step < 10
 
 
 @pytest.mark.gpu
 def test_training_stops_where_it_is_asked_to(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alpt_ref.training.engine_cuda.LOOK", 10)
+    monkeypatch.setattr("alpt_ref.training.watch_cuda.LOOK", 10)
     settings = config("lpt")
     engine = make_engine(settings, dataset, "cuda")
     _, done = engine.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: rows == 7000)

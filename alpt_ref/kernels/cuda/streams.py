@@ -64,6 +64,17 @@ def copy_ahead(target: Any, source: NDArray[Any], stream: Any) -> None:
         target.set(source, stream=stream)
 
 
+def copy_back(target: NDArray[Any], source: Any, stream: Any) -> None:
+    """Queue a copy from a device array to pinned host memory of its size on `stream`."""
+    if SIMULATED:
+        target[...] = source
+        return
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    runtime.memcpyAsync(target.ctypes.data, source.data.ptr, target.nbytes, runtime.memcpyDeviceToHost, stream.ptr)
+
+
 def pinned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """A host array that the device can read while the host goes on."""
     if SIMULATED:

@@ -40,7 +40,8 @@ class Layout:
     """Places of a table's fields. What one update touches lies together: memory answers by neighbourhood.
 
     `codes` counts in items of `code_dtype`; `step_size` and its optimiser's state belong to a row or, if not `per_row`,
-    to a unit of rows. `first` is the accumulator under Adagrad.
+    to a unit of rows. `first` is the accumulator under Adagrad. With `keyed`, of rows that are spread over ranks, the
+    second word of a row's record is its number in the whole table, which random words and units go by.
     """
 
     weights: Place = Place()
@@ -53,6 +54,7 @@ class Layout:
     step_size_first: Place = Place()
     step_size_second: Place = Place()
     step_size_count: Place = Place()
+    keyed: bool = False
 
 
 @dataclass(frozen=True)
