@@ -111,6 +111,7 @@ def main() -> None:
     studies: dict[str, Any] = {}
     if options.libfm:
         clicks = read_libfm(Path(options.libfm))
+        options.command = options.command.replace(options.libfm, Path(options.libfm).name)
         studies["libfm"] = {"rows": clicks.rows} | study(
             f"{Path(options.libfm).name}, {clicks.rows:,} rows", options.seeds, options.runs,
             lambda seed: clicks.encode(split=SHARES, seed=seed, min_count=1), share_rows=True,
