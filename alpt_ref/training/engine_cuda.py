@@ -56,7 +56,7 @@ class CudaEngine(CpuEngine):
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
         self.backend: Backend = get_backend("cuda")
-        self.stream, self._side = new_stream(), new_stream()
+        self.stream, self._side = new_stream(-1), new_stream()
         self._fork, self._join = new_event(), new_event()
         self._graphs: dict[int, Any] = {}
         self._ran: set[int] = set()
@@ -70,7 +70,7 @@ class CudaEngine(CpuEngine):
         self.table, self.model = table, model
         self._table = cast(Any, table)  # with its queue_ methods
         self._ops = cast(Any, model.ops)
-        self._ops.tf32 = config.model.precision == "tf32"
+        self._ops.precision, self._ops.side = config.model.precision, self._side
         self._is_two_pass = table.two_pass_capable and config.table.two_pass
         self.watch = Watch(self.backend)
         self.guard, self.counters, self.totals = self.watch.guard, self.watch.counters, self.watch.totals
@@ -78,13 +78,16 @@ class CudaEngine(CpuEngine):
         self._table.guard = self._ops.guard = self.guard
         self.dense: Any = CudaDense(
             config.model.optimizer, model, self.backend, weight_decay=config.model.weight_decay,
-            counters=self.counters, guard=self.guard, rates=self.rates,
+            counters=self.counters, guard=self.guard, rates=self.rates, half=config.model.precision == "bf16",
         )  # fmt: skip
+        if self.dense.half_params is not None:
+            self._ops.half_params = self.dense.params, self.dense.half_params
         self._rows = max(config.train.batch_size, config.train.eval_batch_size)
         self._ids = zeros(self._rows * dataset.fields, np.uint32)
         self._labels = zeros(self._rows, np.uint8)
-        self._emb = zeros((self._rows * dataset.fields, table.d), np.float32)
+        self._emb = zeros((self._rows * dataset.fields, table.d), model.input_dtype)
         positions = config.train.batch_size * dataset.fields
+        self._moved = zeros((positions if self._is_two_pass else 0, table.d), model.input_dtype)
         self._table.reserve(positions)
         if table.two_pass_capable and not self._is_two_pass:
             self._table.reserve_one_pass(positions)
@@ -113,14 +116,20 @@ class CudaEngine(CpuEngine):
         table.queue_lookup(ids, emb)
         grads = self._queue_pass(emb, labels, second=False)
         self.stream.wait_event(self._join)
-        if self._is_two_pass:
-            table.queue_begin(grads)
+        self._fork.record(self.stream)
+        self._side.wait_event(self._fork)
+        with self._side:
             self.dense.queue()
-            table.queue_pending(emb)
-            table.queue_finish(self._queue_pass(emb, labels, second=True), rows)
+            self._join.record(self._side)
+        if self._is_two_pass:
+            moved = self._moved[: len(emb)]  # the first pass may still read `emb`
+            table.queue_begin(grads)
+            table.queue_pending(moved)
+            self.stream.wait_event(self._join)
+            table.queue_finish(self._queue_pass(moved, labels, second=True), rows)
         else:
             table.queue_update(grads, rows)
-            self.dense.queue()
+            self.stream.wait_event(self._join)
         launch(kernels.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:
@@ -186,6 +195,7 @@ class CudaEngine(CpuEngine):
         assign(self.guard, np.zeros(2, np.int32))
         assign(self.totals, np.array([span.loss_sum, 0.0]))
         self._set_rates(span.rates)
+        self.dense.queue_copy()  # of parameters that were set
         self.watch.begin()
 
     def _set_rates(self, rates: dict[str, float]) -> None:
@@ -210,6 +220,7 @@ class CudaEngine(CpuEngine):
         with self.stream:
             everything = self.backend.zeros(len(rows), np.float32)
             nothing = self.backend.zeros(3, np.int64)
+            self.dense.queue_copy()
             for start in range(0, len(rows), size):
                 end = min(start + size, len(rows))
                 source = self.source.part(rows[start:end])
