@@ -65,7 +65,7 @@ OTHER: Look = _look("0.25", "h", (0, (4, 1, 1, 1)))
 BITS: Mapping[int, Look] = {
     16: _look("#3F0A2B", "D", "-."),
     8: _look("#7D1A55", "o", "-"),
-    4: _look("#B5488A", "s", "--"),
+    4: _look("#A83A7B", "s", "--"),
     2: _look("#CE6CA5", "^", ":"),
 }
 """More bits, darker; other widths take the look of the next larger one."""
@@ -149,7 +149,7 @@ def shades(color: str, count: int) -> list[str]:
         part = abs(share)
         return str(to_hex([(1 - part) * own + part * other for own, other in zip(base, target, strict=True)]))
 
-    return [mixed(-0.65 + 0.9 * place / (count - 1)) for place in range(count)]
+    return [mixed(-0.65 + 0.8 * place / (count - 1)) for place in range(count)]
 
 
 def family(color: str, names: Sequence[str]) -> dict[str, Look]:
