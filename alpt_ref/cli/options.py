@@ -108,12 +108,13 @@ def make_config(options: dict[str, Any], base: RunConfig | None = None) -> RunCo
         config = load_toml(file, config)
     if changes:
         config = config.replace("data", **changes)
-    config = apply_overrides(config, options.pop("overrides"))
+    device = options.pop("device", None)
+    on_device = () if device is None else (f"train.device={device}",)  # at once: what is set may need it
+    config = apply_overrides(config, (*options.pop("overrides"), *on_device))
     if options.get("threads") is not None:
         config = config.replace("train", threads=options["threads"])
     options.pop("threads", None)
-    device = options.pop("device", None)
-    return config if device is None else config.replace("train", device=device)
+    return config
 
 
 def comma_list(text: str, option: str, convert: Callable[[str], Any] = str) -> list[Any]:
