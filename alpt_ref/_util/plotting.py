@@ -84,7 +84,7 @@ def picture_bytes(figure: Any, kind: str, **options: Any) -> bytes:
         figure.savefig(stream, format="png", **{"dpi": DPI, **options})
     else:
         dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-        figure.savefig(stream, format=kind, metadata=dates, **{"dpi": 2 * DPI, **options})
+        figure.savefig(stream, format=kind, metadata=dates, **{"dpi": DPI, **options})
     return stream.getvalue()
 
 
