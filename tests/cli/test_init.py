@@ -33,7 +33,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             del sys.modules[name]
 
 
-def tests_of(folder: Path, tmp_path: Path) -> int:
+def run_the_tests_of(folder: Path, tmp_path: Path) -> int:
     """Run the template's tests as pytest would; how many there were."""
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
@@ -54,9 +54,9 @@ def test_a_template_works_as_it_is_written(kind: str, run: Caller, tmp_path: Pat
     written = re.findall(r"^wrote (.+)$", done.out, re.MULTILINE)
     assert sorted(written) == sorted(f"{file.relative_to(tmp_path)}" for file in (tmp_path / "my own").rglob("*.*"))
     assert not any(word in Path(file).read_text() for file in written for word in ("NAME", "CLASS", "PACKAGE"))
-    assert tests_of(tmp_path / "my own", tmp_path) > 0
+    assert run_the_tests_of(tmp_path / "my own", tmp_path) > 0
     words = shlex.split(done.err.strip().splitlines()[-1].partition(": ")[2])
-    assert words[0] == "alpt-ref" or words.pop(0) == "PYTHONPATH=my own"  # which `tests_of` has set
+    assert words[0] == "alpt-ref" or words.pop(0) == "PYTHONPATH=my own"  # which `run_the_tests_of` has set
     tried = run(*words[1:], *SHORT[kind])
     assert tried.status == 0, tried.err
 
@@ -65,7 +65,7 @@ def test_a_template_works_as_it_is_written(kind: str, run: Caller, tmp_path: Pat
 @pytest.mark.usefixtures("apart")
 def test_the_table_works_as_it_is_written(run: Caller, tmp_path: Path) -> None:
     done = run("init", "table", "mine")
-    assert tests_of(tmp_path / "mine", tmp_path) == 1
+    assert run_the_tests_of(tmp_path / "mine", tmp_path) == 1
     words = shlex.split(done.err.strip().splitlines()[-1].partition(": ")[2])
     tried = run(*words[1:], *SHORT["table"])
     assert tried.status == 0, tried.err
@@ -75,7 +75,7 @@ def test_the_table_works_as_it_is_written(run: Caller, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("apart")
 def test_the_table_has_runs_for_its_rows(run: Caller, tmp_path: Path) -> None:
     assert run("init", "table", "mine", "--quiet").err == ""
-    assert tests_of(tmp_path / "mine", tmp_path) == 1
+    assert run_the_tests_of(tmp_path / "mine", tmp_path) == 1
 
 
 def test_what_is_there_is_not_written_over(run: Caller, tmp_path: Path) -> None:

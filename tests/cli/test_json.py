@@ -27,8 +27,9 @@ def test_claims_and_figures_are_listed(run: Caller) -> None:
 
 
 def test_verdicts(run: Caller) -> None:
-    found = plain(run("verify", "--claim", "r1", "--json"))
-    assert [(one["id"], one["outcome"]) for one in found] == [("r1", "SUPPORTED")]
+    assert run("init", "claim", "own", "--quiet").status == 0
+    found = plain(run("verify", "--claims", "own/claims", "--jobs", "1", "--output", "verdicts", "--json"))
+    assert [(one["id"], one["outcome"]) for one in found] == [("mine", "SUPPORTED")]
     assert found[0]["controls"] == found[0]["controls_refuted"]
 
 
