@@ -147,7 +147,8 @@ def shades(color: str, count: int) -> list[str]:
         """Towards black for a negative share, towards white for a positive one."""
         target = (0.0, 0.0, 0.0) if share < 0 else (1.0, 1.0, 1.0)
         part = abs(share)
-        return str(to_hex([(1 - part) * own + part * other for own, other in zip(base, target, strict=True)]))
+        red, green, blue = ((1 - part) * own + part * other for own, other in zip(base, target, strict=True))
+        return str(to_hex((red, green, blue)))
 
     return [mixed(-0.65 + 0.8 * place / (count - 1)) for place in range(count)]
 
