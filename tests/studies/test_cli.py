@@ -63,7 +63,7 @@ def test_tables_figures_verdicts_and_report(tmp_path: Path, capsys: pytest.Captu
     assert produced == {"cells", "data", "figures", "report.html", "reproduce.json", "runs.json", "tables", "verify"}
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<table>") == 2
-    assert "data:image/svg+xml;base64," in page
+    assert "data:image/webp;base64," in page
     assert "http" not in page.replace("http-equiv", "")
     assert str(tmp_path) not in page
     before = {path.name: path.read_bytes() for path in (tmp_path / "out" / "tables").iterdir()}
