@@ -32,9 +32,9 @@ _MATHTEXT = (  # LaTeX that matplotlib's mathtext lacks, and what it has instead
 )
 STYLES = OUTCOMES
 """Marker and colour of each outcome of a point."""
-SIZE, DPI = (4.8, 2.9), 110
+SIZE, DPI = (4.8, 2.9), 100
 """Inches of a claim's picture, and dots an inch."""
-COLORS, GREYS = 32, 8
+COLORS, GREYS = 32, 4
 """Colours of a picture and of a formula."""
 EQUAL = 1e-9
 """An identity whose values are nearer than this, relatively, needs no picture."""

@@ -25,7 +25,7 @@ from alpt_ref.verification.themes import themes
 History = Mapping[str, Sequence[Entry]]
 """Verdicts of a ledger by claim."""
 NO_HISTORY: History = {}
-ROWS = 8
+ROWS = 6
 """Rows of a claim's table on the page, nearest to the bound first; all are in report.json."""
 SIGNS = {
     "SUPPORTED": "✓",

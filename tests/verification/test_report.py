@@ -200,6 +200,11 @@ def test_every_link_of_the_page_leads_to_a_section_of_it(page: str) -> None:
     assert {place[1:] for place in parser.found if place.startswith("#")} <= set(ids)
 
 
+def test_a_page_on_all_claims_stays_below_a_megabyte(page: str) -> None:
+    """It grows by the claim: every one may take its share of a megabyte for 80."""
+    assert len(page.encode()) / len(ALL) < 1_000_000 / 80
+
+
 def test_a_phone_and_a_printer_get_the_whole_page(page: str) -> None:
     assert '<meta name="viewport" content="width=device-width' in page
     assert page.count("<table>") == page.count('<div class="scroll"><table>')  # wide tables scroll by themselves
