@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 REQUIRED = (
     "numpy", "numba", "llvmlite", "scipy", "matplotlib", "click", "msgspec", "tqdm", "pyarrow", "safetensors", "jinja2",
-    "tabulate", "threadpoolctl",
+    "tabulate", "threadpoolctl", "pillow",
 )  # fmt: skip
 OPTIONAL = (
     "numba-cuda", "cupy-cuda13x", "cupy-cuda12x", "torch", "scikit-learn", "pandas", "polars", "onnx", "onnxruntime",
