@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))  # the pages describe this checkout, whatever vers
 from alpt_ref import __version__  # noqa: E402
 from analysis.docs_pages import write_pages  # noqa: E402
 from analysis.docs_pages.docstrings import plain_text_to_rst, with_rubrics  # noqa: E402
-from analysis.docs_pages.markdown import relink  # noqa: E402
+from analysis.docs_pages.markdown import relink, with_unlisted  # noqa: E402
 from analysis.docs_pages.stored import moved  # noqa: E402
 
 warnings.filterwarnings("ignore", message="Unknown section")  # numpydoc reads docstrings once before they are changed
@@ -60,8 +60,10 @@ suppress_warnings = ["myst.header"]  # pages of results begin below the first le
 
 
 def _relink(app: Any, name: str, source: list[str]) -> None:
-    """Links of a page to files outside ``docs``."""
+    """Links of a page to files outside ``docs``; pages that the index does not know yet."""
     path = f"docs/{name}.md"
+    if name == "index":
+        source[0] = with_unlisted(source[0], (page.stem for page in (ROOT / "docs").glob("*.md") if page.stem != name))
     if (ROOT / path).exists():
         source[0] = relink(source[0], path, path, MOVED, ROOT, BASE)
 
