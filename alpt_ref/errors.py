@@ -70,3 +70,7 @@ class AlptWarning(UserWarning):
 
 class CacheWarning(AlptWarning):
     """Compiled kernels cannot be kept on disk, or what is kept there is damaged; results do not depend on it."""
+
+
+class LostRankError(TrainingError):
+    """Another process of a run did not answer: it has ended, or its machine cannot be reached."""

@@ -221,16 +221,11 @@ def with_parts(parts: Mapping[str, str]) -> dict[str, str]:
     return pages
 
 
-def closing(output: str) -> str:
-    """The end of what ``alpt-ref reproduce`` prints, after its tables, as a code block."""
-    _, mark, found = output.partition("### What was found\n\n")
-    if not mark:
-        raise SystemExit("alpt-ref reproduce printed no part 'What was found'")
-    lines = []
-    for sentence in found.rstrip().splitlines():
-        indent = "  " if sentence.startswith("- ") else ""
-        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent=indent) or [""]
-    return "\n".join(["```text", mark.rstrip(), "", *lines, "```"])
+def screen(output: str) -> str:
+    """All that ``alpt-ref reproduce --quick`` prints on standard output, as a code block."""
+    if "(d)" not in output:
+        raise SystemExit("alpt-ref reproduce --quick printed no four answers")
+    return f"```text\n{output.rstrip()}\n```"
 
 
 def _output(*arguments: str) -> str:
@@ -243,7 +238,7 @@ def main() -> None:
     """Regenerate every part."""
     parts = stored()
     if "--stored" not in sys.argv[1:]:
-        parts["quick"] = closing(_output("reproduce", "--quick"))
+        parts["quick"] = screen(_output("reproduce", "--quick"))
         parts["verify"] = f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```"
         parts["table"] = console(_output("compare"))
         (ROOT / "figures").mkdir(exist_ok=True)

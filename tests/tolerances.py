@@ -78,6 +78,13 @@ TF32_VALUE = 1e-2
 TF32_GRADIENT = 0.15
 """Relative, in norm: as for GPU_GRADIENT, but a share of 1e-3 of the ReLUs differs, which is 3e-2 in norm a layer."""
 
+BF16_VALUE = 3e-2
+"""Relative, in norm: as for TF32_VALUE, with 8 bits, 2e-3 a rounding, and activations rounded too."""
+
+BF16_GRADIENT = 0.3
+"""Relative, in norm: as for TF32_GRADIENT; a share of 4e-3 of the ReLUs differs, which is 6e-2 in norm a layer, and so
+are the signs of the sums that batch norm takes of them."""
+
 GPU_METRIC = 2e-3
 """Absolute: AUC and logloss after two small epochs on a GPU and on the CPU, whose runs part by rounding."""
 

@@ -57,9 +57,10 @@ def new_figure(width: float, height: float) -> Any:
     """A figure (inches) with constrained layout that belongs to no window and no global state."""
     import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    from alpt_ref._util.house_figure import HouseFigure
+
+    figure = HouseFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -1,14 +1,16 @@
-"""Progress of work that takes longer than two seconds: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of work that takes over two seconds: a bar on a terminal or in a notebook, else a line now and then."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TextIO
 
+from alpt_ref._util.notebook import in_notebook
 from alpt_ref._util.text import printable
 
 DELAY_S = 2.0
@@ -23,6 +25,24 @@ def _duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"
+
+
+def _bar_class(notebook: bool) -> Any:
+    """tqdm's bar for a terminal, or the one for notebooks, which is text where ipywidgets is not installed."""
+    if not notebook:
+        from tqdm import tqdm
+
+        return tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that ipywidgets is missing
+        from tqdm.auto import tqdm as auto
+
+    return auto
+
+
+def shown(progress: Progress | None) -> Progress:
+    """The progress given, or one that is silent; in a notebook one that shows a bar after two seconds."""
+    return Progress(enabled=in_notebook()) if progress is None else progress
 
 
 class Progress:
@@ -57,10 +77,9 @@ class Progress:
         self._label, self._unit, self._total, self._done = printable(label), unit, total, 0
         self._started = self._last = self._clock()
         self._spoke = False
-        if self.enabled and self._stream is not None and self._stream.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(
+        notebook = in_notebook() and self._stream is sys.stderr
+        if self.enabled and self._stream is not None and (notebook or self._stream.isatty()):
+            self._bar = _bar_class(notebook)(
                 total=total, desc=self._label, unit=f" {unit}", file=self._stream, delay=DELAY_S, leave=False,
                 unit_scale=total >= 10_000, dynamic_ncols=True,
             )  # fmt: skip

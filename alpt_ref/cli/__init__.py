@@ -25,8 +25,10 @@ from alpt_ref.cli.check import check_command
 from alpt_ref.cli.compare import compare_command
 from alpt_ref.cli.completion import attach
 from alpt_ref.cli.data import data_group
+from alpt_ref.cli.doctor import doctor_command
 from alpt_ref.cli.export import export_command
 from alpt_ref.cli.figures import figures_command
+from alpt_ref.cli.init import init_command
 from alpt_ref.cli.options import Interrupted
 from alpt_ref.cli.pack import pack_command
 from alpt_ref.cli.predict import predict_command
@@ -42,15 +44,32 @@ _PIPE_CLOSED = 1
 """Status where the reader of our output left, for example ``alpt-ref ... | head``."""
 
 
-@click.group(name="alpt-ref", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+FIRST_LINES = f"""\
+alpt-ref {__version__}: train and serve embedding tables of click-through-rate models in 8, 4 or 2 bits
+  alpt-ref reproduce --quick    the paper's message, measured here in two minutes
+  alpt-ref data sample csv      a drawn click log to try things on; then: alpt-ref data schema clicks.csv
+  alpt-ref compare              methods side by side on drawn clicks; --input FILE --schema FILE for yours
+  alpt-ref verify list          the theorems; `alpt-ref verify` tries to refute them
+  alpt-ref --help               every verb; `alpt-ref doctor` says what works here"""
+"""What ``alpt-ref`` alone prints."""
+
+
+@click.group(
+    name="alpt-ref",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="alpt-ref", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Adaptive low-precision training (ALPT) of embedding tables for click-through-rate models.
 
-    `alpt-ref reproduce --quick` runs every experiment, table, figure and claim, scaled down to run in minutes.
+    `alpt-ref reproduce --quick` answers four questions of the paper with sizes and intervals in about two minutes.
     `alpt-ref compare` trains FP32, LPT and ALPT at 8, 4 and 2 bits on synthetic clicks and shows which method keeps how
     much accuracy at how many bytes.
     """
+    if context.invoked_subcommand is None:
+        click.echo(FIRST_LINES)
 
 
 cli.add_command(data_group)
@@ -65,6 +84,8 @@ cli.add_command(verify_command)
 cli.add_command(figures_command)
 cli.add_command(reproduce_command)
 cli.add_command(bench_command)
+cli.add_command(init_command)
+cli.add_command(doctor_command)
 attach(cli)
 
 

@@ -20,9 +20,28 @@ from alpt_ref.cli.options import Interrupted, echo, echo_unless
     metavar="FILE.json",
     help="Also write figures, machine, versions and date as JSON; - for standard output.",
 )
+@click.option(
+    "--compare",
+    metavar="OLD.json",
+    help="Say what is slower or faster than in an older report, by more than the noise of both; exit status 1 if "
+    "something is slower on the same machine.",
+)
+@click.option("--figures", metavar="NEW.json", help="With --compare: a report to take instead of measuring.")
 @click.option("--quiet", is_flag=True, help="Print the figures alone.")
-def bench_command(device: str, repeats: int, no_peers: bool, output: str | None, quiet: bool) -> None:
-    """Time copy, quantiser, lookup, table step, Monte Carlo and training; medians, and shares of a memory copy."""
+def bench_command(
+    device: str,
+    repeats: int,
+    no_peers: bool,
+    output: str | None,
+    compare: str | None,
+    figures: str | None,
+    quiet: bool,
+) -> None:
+    """Time copy, quantiser, lookup, table step, Monte Carlo and training; medians, and shares of a memory copy.
+
+    Beside an older report (--compare) the middle halves of the rounds of both must lie apart, and the medians by 3 %.
+    What else differs (machine, versions) is said; sizes or devices that differ are refused.
+    """
     import os
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of PyTorch must not spin beside ours
@@ -34,6 +53,12 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
         ours = ("benchmark", lambda file: shows(file, '"command": "alpt-ref bench'))
         check_output_file(output, endings=(".json",) if Path(output).suffix else (), ours=ours)
     suite: Any = importlib.import_module("alpt_ref.analysis.benchmarks")  # `old_paths` finds it in a checkout too
+    old = None if compare is None else suite.read_report(compare)
+    if figures is not None:
+        if compare is None or output is not None:
+            raise click.UsageError("--figures goes with --compare and without --output; nothing is measured")
+        _say_changes(suite, old, suite.read_report(figures), compare)
+        return
     try:
         report = suite.bench(device, repeats=repeats, with_peers=not no_peers, log=echo_unless(quiet))
     except KeyboardInterrupt:
@@ -44,3 +69,13 @@ def bench_command(device: str, repeats: int, no_peers: bool, output: str | None,
         with open_output(output) as stream:
             stream.write((json.dumps({"command": command, **report}, indent=2, allow_nan=False) + "\n").encode())
         echo_unless(quiet)(f"wrote {output}")
+    if old is not None:
+        _say_changes(suite, old, report, compare, err=output == STDOUT)
+
+
+def _say_changes(suite: Any, old: Any, new: Any, path: str | None, *, err: bool = False) -> None:
+    suite.require_comparable(old, new, path)
+    text, slower = suite.comparison(old, new)
+    echo(text, err=err)
+    if slower:
+        click.get_current_context().exit(1)

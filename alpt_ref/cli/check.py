@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, echo
+from alpt_ref.cli.options import Interrupted, echo, echo_unless, next_line
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def _check(
             echo(failed)
     elif output != "-":
         echo(str(report))
+        own = " ".join(f"--{key.replace('_', '-')} {lattice[key]}" for key in ("bits", "step_size") if lattice.get(key))
+        say = echo_unless(not own or rounding != "sr")
+        say(next_line("which theorems it keeps", f"alpt-ref verify --quantizer {name} {own}"))
     return not report.ok
 
 

@@ -18,7 +18,9 @@ from alpt_ref.cli.options import (
     describe,
     echo,
     echo_unless,
+    json_option,
     make_config,
+    next_line,
     run_options,
     seeds_of,
 )
@@ -58,6 +60,7 @@ from alpt_ref.errors import InputError
 )
 @cluster_options
 @click.option("--output", metavar="FOLDER", help="Where runs and results go.  [default: runs/compare-DATASET]")
+@json_option
 @run_options
 def compare_command(
     methods: str,
@@ -69,6 +72,7 @@ def compare_command(
     scheduler: str | None,
     join: bool,
     output: str | None,
+    as_json: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -80,6 +84,7 @@ def compare_command(
 
     Finished runs are kept, so a comparison that was stopped resumes.
     """
+    quiet = quiet or as_json
     if output is not None:
         check_results_folder(output)
     named = named_settings(options)
@@ -116,9 +121,13 @@ def compare_command(
         )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
+    if as_json:
+        echo((comparison.folder / "results.json").read_text(encoding="utf-8").rstrip("\n"))
+        return
     echo(as_text(comparison))
     echo("\n".join(conclusion(comparison, metric) for metric in ("auc", "logloss")))
     log(f"wrote results.csv, results.json, figure.png and figure.svg to {folder}")
+    log(next_line("all tables and figures of the paper", "alpt-ref reproduce"))
 
 
 def vary_of(text: str) -> tuple[str, list[Any]]:

@@ -1,8 +1,8 @@
 """What the shell completes: methods, presets, claims, figures, settings, files.
 
-``eval "$(_ALPT_REF_COMPLETE=bash_source alpt-ref)"`` turns it on (zsh_source, fish_source: docs/command-line.md). The key
-is pressed often, so nothing heavy is imported: names come from the catalogue, from the settings' structs and from the
-names of files. Click completes verbs, options and choices such as presets by itself.
+``eval "$(_ALPT_REF_COMPLETE=bash_source alpt-ref)"`` turns it on (zsh_source, fish_source: docs/command-line.md). The
+key is pressed often, so nothing heavy is imported: names come from the catalogue, from the settings' structs and from
+the names of files. Click completes verbs, options and choices such as presets by itself.
 """
 
 from __future__ import annotations

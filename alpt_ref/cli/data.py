@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, data_changes, echo, raw_options
+from alpt_ref.cli.options import Interrupted, data_changes, echo, hint, raw_options
 from alpt_ref.errors import InputError
 from alpt_ref.training.config import DataConfig
 
@@ -130,6 +130,42 @@ def generate(shape: str, rows: int, seed: int, day: int | None, output: str, qui
     if not quiet:
         size = f", {path.stat().st_size:,} bytes" if file else ""
         echo(f"wrote {path}: {rows:,} rows{size}", err=output == STDOUT)
+        if file:
+            command = f"alpt-ref data encode --{shape} {output} --output data/{shape}"
+            hint("make it a store", command)
+
+
+@data_group.command("sample", short_help="Write a small drawn log to try things on.")
+@click.argument("kind", type=click.Choice(["csv", "criteo", "avazu"]))
+@click.option("--rows", type=click.IntRange(min=10, max=10_000_000), default=5000, show_default=True, help="Rows.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws everything.")
+@click.option("--output", metavar="FILE", help="Text file to write.  [default: clicks.csv, criteo.txt or avazu.csv]")
+@click.option("--quiet", is_flag=True, help="Print nothing.")
+def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> None:
+    """Write a drawn log, so that every tutorial runs without a download.
+
+    csv: a log with a header as people have them (times, users, sites, prices with gaps). criteo and avazu: text in the
+    format of these sets, as `data generate` writes it.
+    """
+    from alpt_ref._util.outputs import check_output_file, open_output
+
+    path = check_output_file(output or {"csv": "clicks.csv", "criteo": "criteo.txt", "avazu": "avazu.csv"}[kind])
+    if os.path.lexists(path):
+        raise InputError(f"--output {path} exists; choose another name or delete it")
+    with open_output(path) as out:
+        if kind == "csv":
+            from alpt_ref.data.synthetic.sample import sample_log
+
+            out.write(sample_log(rows, seed=seed))
+        else:
+            from alpt_ref.data.synthetic.generate import write_raw_text
+
+            write_raw_text(out, kind, rows, seed=seed)
+    if not quiet:
+        echo(f"wrote {path}: {rows:,} rows, drawn", err=True)
+        schema = f"alpt-ref data schema {path} --output {path.with_suffix('.toml')}"
+        train = f"alpt-ref train --input {path} --schema {kind} --output runs/{kind}"
+        hint(*(("guess its schema", schema) if kind == "csv" else ("train on it", train)))
 
 
 @data_group.command("info", short_help="Describe a store.")
@@ -144,6 +180,8 @@ def info(folder: str, verify: bool, as_json: bool) -> None:
 
     dataset = load(Path(folder), verify=verify)
     echo(json.dumps(describe(dataset), indent=2) if as_json else describe_text(dataset))
+    if not as_json:
+        hint("train on it", f"alpt-ref train --data {folder} --output runs/first")
 
 
 def _write(config: DataConfig, output: str, quiet: bool) -> None:
@@ -166,3 +204,4 @@ def _write(config: DataConfig, output: str, quiet: bool) -> None:
     if not quiet:
         echo(describe_text(dataset))
         echo(f"wrote {output}")
+        hint("train on it", f"alpt-ref train --data {output} --output runs/first")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alpt_ref.cli.options import allow_option, echo
+from alpt_ref.cli.options import allow_option, echo, echo_json, hint, json_option
 
 
 @click.command("export", short_help="Write a trained model for PyTorch, FBGEMM or ONNX Runtime.")
@@ -19,8 +19,9 @@ from alpt_ref.cli.options import allow_option, echo
 @allow_option
 @click.option("--output", metavar="FOLDER", required=True, help="Receives the files and export.json.")
 @click.option("--wide", is_flag=True, help="fbgemm: 4- and 2-bit codes as 8-bit rows with float32 scales, exact.")
+@json_option
 @click.option("--quiet", is_flag=True, help="Print nothing.")
-def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -> None:
+def export_command(source: str, to: str, output: str, wide: bool, as_json: bool, quiet: bool) -> None:
     """Write table, backbone and vocabulary of a run for other runtimes.
 
     RUN_OR_CHECKPOINT is the output folder of `alpt-ref train` or `pack`, a checkpoint, or the folder of a table that
@@ -31,7 +32,9 @@ def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -
     from alpt_ref.serving.complete import sentence
 
     facts = export(source, to, output, wide=wide)
-    if quiet:
+    if as_json:
+        echo_json(facts)
+    if quiet or as_json:
         return
     width = f"{facts['bits']}-bit" if facts["bits"] < 32 else "float32"
     echo(f"table: {facts['n']:,} rows of {facts['d']}, {width}, {facts['table_bytes']:,} bytes")
@@ -41,3 +44,7 @@ def export_command(source: str, to: str, output: str, wide: bool, quiet: bool) -
     echo(sentence(facts["lacks"]))
     for name, entry in facts["files"].items():
         echo(f"wrote {output}/{name} ({entry['bytes']:,} bytes)")
+    if "vocabulary.json" in facts["files"]:
+        hint("score in this package without the run", f"alpt-ref pack {source} --output {output}-packed")
+    else:
+        hint("what it holds", f"cat {output}/export.json")

@@ -108,12 +108,13 @@ def make_config(options: dict[str, Any], base: RunConfig | None = None) -> RunCo
         config = load_toml(file, config)
     if changes:
         config = config.replace("data", **changes)
-    config = apply_overrides(config, options.pop("overrides"))
+    device = options.pop("device", None)
+    on_device = () if device is None else (f"train.device={device}",)  # at once: what is set may need it
+    config = apply_overrides(config, (*options.pop("overrides"), *on_device))
     if options.get("threads") is not None:
         config = config.replace("train", threads=options["threads"])
     options.pop("threads", None)
-    device = options.pop("device", None)
-    return config if device is None else config.replace("train", device=device)
+    return config
 
 
 def comma_list(text: str, option: str, convert: Callable[[str], Any] = str) -> list[Any]:
@@ -171,6 +172,11 @@ def echo_json(value: Any) -> None:
 def next_line(what: str, command: str) -> str:
     """``next, to score rows: alpt-ref predict RUN FILE``: the last line of a verb, on standard error."""
     return f"next, {what}: {command}"
+
+
+def hint(what: str, command: str) -> None:
+    """Print `next_line`, where somebody can read it."""
+    echo_unless(False)(next_line(what, command))
 
 
 def echo(text: str, *, err: bool = False) -> None:

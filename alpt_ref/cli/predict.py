@@ -7,8 +7,20 @@ from typing import Any
 import click
 
 from alpt_ref._util.outputs import STDOUT
-from alpt_ref.cli.options import RAW, Interrupted, allow_option, bad_row_options, echo, file_options
+from alpt_ref.cli.options import (
+    RAW,
+    Interrupted,
+    allow_option,
+    bad_row_options,
+    echo,
+    echo_json,
+    file_options,
+    hint,
+    json_option,
+)
 from alpt_ref.errors import InputError
+
+_SCORED = ("rows", "bad_rows", "unseen_share", "labelled", "auc", "logloss")
 
 
 @click.command("predict", short_help="Score clicks with a trained run.")
@@ -33,6 +45,7 @@ from alpt_ref.errors import InputError
     required=True,
     help="Receives row, ids, label and probability: CSV (.csv, .csv.gz) or Parquet (.parquet).",
 )
+@json_option
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
 def predict_command(
     run: str,
@@ -40,6 +53,7 @@ def predict_command(
     data: str | None,
     threads: int | None,
     output: str,
+    as_json: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -51,6 +65,9 @@ def predict_command(
     with far more of them than the run's test rows is named.
     Memory does not grow with the file, but for five bytes a labelled row.
     """
+    if as_json and output == STDOUT:
+        raise InputError("--json and --output - both print on stdout; leave out one of them")
+    quiet = quiet or as_json
     raw = {kind: names for kind in RAW if (names := options.pop(kind))}
     own = (*files, *options.pop("input"))
     options = {name: value for name, value in options.items() if value is not None}
@@ -70,6 +87,10 @@ def predict_command(
             scores = predict(run, output, store=data, kind=kind, file=file, progress=progress, **options)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written; run the same command to start again") from None
+    if as_json:
+        quality = None if scores.quality is None else scores.quality._asdict()
+        echo_json({**{name: getattr(scores, name) for name in _SCORED}, "quality": quality, "output": output})
+        return
     left_out = f", left out {scores.bad_rows:,} bad rows" if scores.bad_rows else ""
     line = f"{scores.rows:,} rows{left_out}, {100 * scores.unseen_share:.2f} % of ids out of vocabulary"
     if scores.logloss is None:
@@ -81,3 +102,4 @@ def predict_command(
     echo(line, err=output == STDOUT)
     if not quiet:
         echo(f"wrote {output}", err=output == STDOUT)
+        hint("train on with new rows", f"alpt-ref train --init-from {run} --input FILE --output NEW")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alpt_ref.cli.options import Interrupted, echo
+from alpt_ref.cli.options import Interrupted, echo, echo_json, hint, json_option
 
 
 @click.command("quantize", short_help="Quantise a float32 table (.npy, .safetensors).")
@@ -24,14 +24,24 @@ from alpt_ref.cli.options import Interrupted, echo
 @click.option("--seed", type=int, default=0, show_default=True, help="Of stochastic rounding.")
 @click.option("--tensor", metavar="NAME", help="Which tensor of a .safetensors file.  [default: its only one]")
 @click.option("--output", metavar="FOLDER", required=True, help="Receives table.safetensors and export.json.")
+@json_option
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def quantize_command(
-    file: str, bits: int, rounding: str, step_size: str, seed: int, tensor: str | None, output: str, quiet: bool
+    file: str,
+    bits: int,
+    rounding: str,
+    step_size: str,
+    seed: int,
+    tensor: str | None,
+    output: str,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Quantise a float32 table (n, d) and print what that costs; `alpt-ref export` takes the result further."""
     from alpt_ref._util.progress import Progress
     from alpt_ref.serving.import_table import quantize_file
 
+    quiet = quiet or as_json
     try:
         with Progress(enabled=not quiet) as progress:
             facts = quantize_file(
@@ -46,6 +56,8 @@ def quantize_command(
             )
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written; run the same command to start again") from None
+    if as_json:
+        echo_json(facts)
     if quiet:
         return
     sizes = f"{facts['step_size_min']:.6g}"
@@ -56,3 +68,4 @@ def quantize_command(
     ratio = facts["fp32_bytes"] / facts["table_bytes"]
     echo(f"bytes: {facts['table_bytes']:,} instead of {facts['fp32_bytes']:,} ({ratio:.2f}x smaller)")
     echo(f"wrote {output}/table.safetensors")
+    hint("for another runtime", f"alpt-ref export {output} --to torch --output {output}-torch")

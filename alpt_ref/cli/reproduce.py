@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alpt_ref._util.outputs import check_results_folder
+from alpt_ref._version import __version__
 from alpt_ref.cli.options import (
     Interrupted,
     cluster_options,
@@ -40,7 +41,8 @@ PRESETS = ("small", "criteo", "avazu")
     type=click.Choice(shipped_studies()),
     help="A study of a small real set that comes with the package: frappe (give --libfm FILE), criteo (--criteo FILE).",
 )
-@click.option("--quick", is_flag=True, help="The small study cut down to a few minutes, to see that all works.")
+@click.option("--quick", is_flag=True, help="Four questions, answered in two minutes with sizes and intervals.")
+@click.option("--full", is_flag=True, help="With --quick: all tables, figures and claims at its size, in minutes.")
 @click.option("--config", "config_file", metavar="FILE.toml", help="Settings that all runs share.")
 @click.option(
     "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Change one of them; may be repeated."
@@ -74,6 +76,9 @@ def reproduce_command(context: click.Context, /, **options: Any) -> None:
     and `--avazu FILE` split the rows at random, each seed in its own way, or with `--folds K` test on every row once;
     `--study frappe` and `--study criteo` bring the settings for two small real sets.
 
+    `--quick` trains what four questions need (sizes of the study fixed by power) and prints the answers; it verifies
+    the claims that `--claim` or `--claims` name.
+
     Finished runs are kept, so a study that was stopped resumes and ends in the same tables. Exit status 1
     if a claim is refuted.
     """
@@ -88,6 +93,7 @@ def _reproduce(
     claim_ids: tuple[str, ...],
     only: tuple[str, ...],
     no_verify: bool,
+    full: bool,
     redraw: bool,
     jobs: int | None,
     scheduler: str | None,
@@ -97,20 +103,28 @@ def _reproduce(
     **options: Any,
 ) -> bool:
     """Everything in turn; whether a claim is refuted."""
+    quick = options["quick"] and not full
+    log = echo_unless(quiet)
+    check_results_folder(output)
+    _check_quick(options["preset"], options["quick"], full, options["shipped"])
+    if quick and not redraw:
+        log(f"alpt-ref {__version__}: four questions, answered from short runs in about a minute; loading …")
+
     from alpt_ref._util.dispatch import Where
     from alpt_ref._util.progress import Progress
     from alpt_ref.studies.report import summary_text, write_report
-    from alpt_ref.studies.reproduce import Stored, choose, draw, open_folder, train_missing
+    from alpt_ref.studies.reproduce import Stored, answering, choose, draw, open_folder, train_missing
     from alpt_ref.studies.table import load_tables
     from alpt_ref.studies.verdicts import verify_study
     from alpt_ref.verification.figures import load_figures
     from alpt_ref.verification.results import failing
     from alpt_ref.verification.runner import load_claims
 
-    check_results_folder(output)
-    log = echo_unless(quiet)
     study, jobs = make_study(options, jobs)
-    chosen = choose(load_tables(add=tables_folder), load_figures(add=figures_folder), only)
+    tables_there = load_tables(add=tables_folder)
+    brief = quick and not only
+    chosen = choose(tables_there, load_figures(add=figures_folder), answering(tables_there) if brief else only)
+    no_verify = no_verify or (quick and not claim_ids and claims_folder is None)
     claims = {} if no_verify else load_claims(add=claims_folder, only=claim_ids)
     if redraw:
         Stored(output)  # an empty folder must not be claimed
@@ -128,11 +142,19 @@ def _reproduce(
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
-    echo(summary_text(tables, verdicts))
-    if study.name.startswith("quick"):
-        log("too small to rank methods: it shows that all works; without --quick the same command runs the full study")
-    log(f"open {folder / 'report.html'}: all tables, figures and verdicts on one page; as files in {folder}")
+    echo(summary_text(tables, verdicts, brief=brief))
+    log(f"Open {folder / 'report.html'}: the same with its picture, tables and verdicts; numbers in {folder}")
+    log(f"Next: {_next(study.name, full, folder)}")
     return failing([one.result for one in verdicts])
+
+
+def _next(study: str, full: bool, folder: Path) -> str:
+    """The command that goes on from here."""
+    if study.startswith("quick") and not full:
+        return "`alpt-ref verify` puts every claim to the test, `alpt-ref reproduce` runs the full study (20 minutes)"
+    if study.startswith("quick"):
+        return "`alpt-ref reproduce` runs the full study (20 minutes)"
+    return f"`alpt-ref verify --runs {folder} --budget full` tests every claim on the larger grid"
 
 
 def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
@@ -152,7 +174,8 @@ def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:
     name, quick, file = options.pop("preset"), options.pop("quick"), options.pop("config_file")
     shipped = options.pop("shipped", None)
     data = data_changes(options)
-    _check(name, quick, shipped, data)
+    _check_quick(name, quick, False, shipped)
+    _check(name, shipped, data)
     study = preset("quick" if quick else name or "small")
     base = RunConfig() if name is None and "source" in data and not quick else study.base
     if name is None and "source" in data:
@@ -200,18 +223,24 @@ def _with_registered(study: Study, seeds: tuple[int, ...] | None, few: int | Non
     return msgspec.structs.replace(study, registered=Registered(study.seeds, study.few))
 
 
-def _check(name: str | None, quick: bool, shipped: str | None, data: dict[str, Any]) -> None:
-    """InputError where the options contradict each other."""
+def _check_quick(name: str | None, quick: bool, full: bool, shipped: str | None) -> None:
+    """InputError where ``--quick`` and the options about it contradict each other; nothing is loaded for it."""
+    if full and not quick:
+        raise InputError("--full belongs to --quick; without --quick all tables, figures and claims are there already")
     if shipped is not None and (name is not None or quick):
         raise InputError(
             f"--study {shipped} and {'--quick' if quick else '--preset'} are two studies; give one of them"
         )
+    if quick and name not in (None, "small"):
+        raise InputError(f"--quick belongs to the small study, got --preset {name}")
+
+
+def _check(name: str | None, shipped: str | None, data: dict[str, Any]) -> None:
+    """InputError where the options contradict each other."""
     if shipped is not None and "source" not in data:
         raise InputError(
             f"--study {shipped} needs your copy of the data: --{'criteo' if shipped == 'criteo' else 'libfm'} FILE"
         )
-    if quick and name not in (None, "small"):
-        raise InputError(f"--quick belongs to the small study, got --preset {name}")
     if name == "small" and "source" in data and data["source"] not in ("synthetic", "movielens"):
         raise InputError("--preset small draws its own data; leave --preset out to use yours")
     if name in ("criteo", "avazu") and data.get("source") != "store":

@@ -19,8 +19,11 @@ from alpt_ref.cli.options import (
     data_options,
     describe,
     echo,
+    echo_json,
     echo_unless,
+    json_option,
     make_config,
+    next_line,
     run_options,
 )
 from alpt_ref.cli.recipe import fit_to, named_settings
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     metavar="STEPS",
     help="[default: one checkpoint after every epoch]",
 )
+@json_option
 @run_options
 def train_command(
     seed: int | None,
@@ -59,6 +63,7 @@ def train_command(
     evict_after: int | None,
     checkpoint_every: int | None,
     track: tuple[str, ...],
+    as_json: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -77,6 +82,7 @@ def train_command(
     hold as often as RUN's least count, or --min-count), and the schedule begins anew. `--set train.X` and learning
     rates may change. An unfinished run is resumed by the same command with --resume.
     """
+    quiet = quiet or as_json
     for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
         if given and output is None:
             raise click.UsageError(f"{name} needs an output folder; name it with --output")
@@ -93,6 +99,7 @@ def train_command(
     log = echo_unless(quiet)
     with Signals() as signals:
         from alpt_ref._util.progress import Progress
+        from alpt_ref.training.config import canonical
         from alpt_ref.training.init_from import InitFrom
         from alpt_ref.training.sources import load_dataset
         from alpt_ref.training.tracking import tracker
@@ -119,7 +126,11 @@ def train_command(
             raise Interrupted(str(error)) from None
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
+    if as_json:
+        echo_json({"config": canonical(config), **result.as_dict()})
+        return
     echo(_report(config, dataset, result, quiet))
+    log(_next(config, output))
 
 
 class Signals:
@@ -156,6 +167,16 @@ class Signals:
         if again or not self.gentle:
             raise interruption.Stopped
         os.write(2, b"\nstopping after this batch; a second signal stops at once\n")  # print is not allowed here
+
+
+def _next(config: RunConfig, output: str | None) -> str:
+    """The last line: what a run is good for."""
+    if output is None:
+        return next_line("compare methods on these data, or keep a run with --output", "alpt-ref compare")
+    if config.data.is_format or config.data.source == "store":
+        given = "--data STORE" if config.data.source == "store" else "FILE"
+        return next_line("score rows", f"alpt-ref predict {output} {given} --output scores.csv")
+    return next_line("strip the run for serving", f"alpt-ref pack {output} --output {output}-packed")
 
 
 def _how_to_continue(output: str | None) -> str:

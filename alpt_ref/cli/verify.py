@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alpt_ref._util.outputs import check_results_folder
-from alpt_ref.cli.options import Interrupted, cluster_options, echo, echo_unless
+from alpt_ref.cli.options import (
+    Interrupted,
+    cluster_options,
+    echo,
+    echo_json,
+    echo_unless,
+    hint,
+    json_option,
+    next_line,
+)
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +59,7 @@ _CLAIMS = click.option(
     metavar="DIR",
     help="Cells and report.  [default: runs/verify; with --quantizer runs/verify-MODULE-FUNCTION]",
 )
+@json_option
 @click.option("--quiet", is_flag=True, help="Print the verdicts alone.")
 @click.pass_context
 def verify_command(context: click.Context, /, **options: Any) -> None:
@@ -83,6 +93,7 @@ def _verify(
     device: str,
     seed: int,
     output: str | None,
+    as_json: bool,
     quiet: bool,
 ) -> bool:
     """Run and report; whether something failed."""
@@ -95,6 +106,7 @@ def _verify(
     if output is None:
         output = "runs/verify" if quantizer is None else f"runs/verify-{_as_file_name(quantizer)}"
     check_results_folder(output, within=["reproduce.json"])
+    quiet = quiet or as_json
     log = echo_unless(quiet)
     try:
         results = verify(
@@ -117,11 +129,24 @@ def _verify(
         )
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished cells are in {output}, the same command resumes from there") from None
-    echo(_table(results.values()))
-    if isinstance(results, QuantizerVerdicts):
-        echo(str(results))
+    if as_json:
+        echo_json(_plain(results))
+    else:
+        echo(_table(results.values()))
+        if isinstance(results, QuantizerVerdicts):
+            echo(str(results))
     log(f"wrote report.html, report.md and report.json to {output}")
+    log(next_line("figures of these results", f"alpt-ref figures --results {output}"))
     return failing(list(results.values()))
+
+
+def _plain(results: dict[str, ClaimResult]) -> Any:
+    """Verdicts for a script; with a quantiser what they say of it too."""
+    from alpt_ref.verification.substitution import QuantizerVerdicts
+    from alpt_ref.verification.verdicts import summary
+
+    found = [summary(one) for one in results.values()]
+    return {**results.as_dict(), "verdicts": found} if isinstance(results, QuantizerVerdicts) else found
 
 
 def _as_file_name(quantizer: str) -> str:
@@ -162,16 +187,21 @@ def _table(results: Collection[ClaimResult]) -> str:
 
 @verify_command.command("list", short_help="List the claims.")
 @_CLAIMS
+@json_option
 @click.pass_context
-def list_claims(context: click.Context, /, claims_folder: str | None) -> None:
+def list_claims(context: click.Context, /, claims_folder: str | None, as_json: bool) -> None:
     """Print id, kind, source and title of every claim."""
     from alpt_ref.verification.runner import load_claims
 
     claims = [loaded.claim for loaded in load_claims(add=_folder(context, claims_folder)).values()]
+    if as_json:
+        echo_json([{name: getattr(claim, name) for name in ("id", "kind", "source", "title")} for claim in claims])
+        return
     widths = [max(len(getattr(claim, name)) for claim in claims) for name in ("id", "kind")]
     for claim in claims:
         source = "" if claim.source == "ours" else f" [{claim.source}]"
         echo(f"{claim.id:{widths[0]}}  {claim.kind:{widths[1]}}  {claim.title}{source}")
+    hint("what one says", f"alpt-ref verify show {claims[0].id}")
 
 
 @verify_command.command("show", short_help="Show one claim.")
@@ -194,6 +224,7 @@ def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | No
     sizes = [f"{len(plan(loaded, budget, 0).own)} {budget}" for budget in ("quick", "full")]
     lines += [f"cells: {', '.join(sizes)}", f"file: {loaded.source if loaded.address else _shown(loaded.file)}"]
     echo("\n".join(lines))
+    hint("put it to the test", f"alpt-ref verify --claim {claim_id}")
 
 
 def _folder(context: click.Context, own: str | None) -> str | None:

@@ -111,14 +111,6 @@ class AdamRates(NamedTuple):
     eps: np.float32
 
 
-class MomentumRates(NamedTuple):
-    """Numbers of lazy momentum: what it keeps (b), what is left to the new gradient, and the learning rate."""
-
-    keep: np.float32
-    take: np.float32
-    lr: np.float32
-
-
 class FakeQuantizer(NamedTuple):
     """How quantisation-aware training reads a float32 table.
 

@@ -5,10 +5,14 @@ sources and of the versions of Python, NumPy, Numba and llvmlite. Numba unpickle
 user's own (mode 0700), one that others may write to is not used, and every file begins with the SHA-256 of the rest,
 which is compared before anything is unpickled. A file that is damaged, a folder that is full, read-only or somebody
 else's costs compilation time and one warning, never the run.
+
+Numba tells kernels that are made by a function apart by pickles of what they close over, which differ from process to
+process where that is another compiled function. Here they are told apart by a description of it (`identity`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -19,6 +23,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import llvmlite
@@ -111,6 +116,7 @@ class _Checked:
     _dump: Callable[[Any], bytes]
     _open_for_write: Callable[[str], Any]
     _data_path: Callable[[str], str]
+    _data_name: Callable[[int], str]
 
     def _read(self, path: str) -> bytes:
         content = Path(path).read_bytes()
@@ -134,6 +140,14 @@ class _Checked:
     def _save_index(self, overloads: dict[Any, str]) -> None:
         self._write(self._index_path, self._dump((self._version, self._source_stamp, overloads)))
 
+    def save(self, key: Any, data: Any) -> None:
+        """Numba's, but the file is named by the key: two processes at once never write different code to one."""
+        overloads = self._load_index()
+        if key not in overloads:
+            overloads[key] = self._data_name(int(_DIGEST(repr(key).encode()).hexdigest()[:12], 16))
+            self._save_index(overloads)
+        self._save_data(overloads[key], data)
+
     def _load_data(self, name: str) -> Any:
         return pickle.loads(self._read(self._data_path(name)))
 
@@ -146,12 +160,71 @@ def _checked(kind: type) -> type:
     return type(f"Checked{kind.__name__}", (_Checked, kind), {})
 
 
+def identity(value: Any) -> str | None:
+    """What a compiled function may close over, in words that are the same in every process; None for anything else.
+
+    A function is where it stands in its source, its code and what it closes over itself. What it names beside that is
+    in the sources by which the folder is keyed, as for any other kernel.
+
+    Examples
+    --------
+    >>> identity((16, np.float32(0.5))), identity(object())
+    ('(int 16, <f4 0000003f)', None)
+    """
+    function = getattr(value, "py_func", None) or getattr(value, "_defn", None) or value  # compiled, or an intrinsic
+    if isinstance(function, FunctionType):
+        code = function.__code__
+        inside = identity(tuple(cell.cell_contents for cell in function.__closure__ or ()))
+        place = f"{function.__module__}.{function.__qualname__}:{code.co_firstlineno}"
+        written = _DIGEST(code.co_code + repr(code.co_names).encode()).hexdigest()[:16]
+        return None if inside is None else f"{place} {written} {inside}"
+    if isinstance(value, tuple):
+        parts = [identity(part) for part in value]
+        return None if None in parts else f"({', '.join(map(str, parts))})"
+    if isinstance(value, np.generic):
+        return f"{value.dtype.str} {value.tobytes().hex()}"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if dataclasses.is_dataclass(value):
+        inside = identity(tuple(getattr(value, part.name) for part in dataclasses.fields(value)))
+        return None if inside is None else f"{type(value).__qualname__}{inside}"
+    return None
+
+
+@dataclasses.dataclass
+class _Cell:
+    cell_contents: str
+
+
+@dataclasses.dataclass
+class _Named:
+    """What Numba's key asks of a function: its code, and what it closes over as one description."""
+
+    __code__: Any
+    __closure__: tuple[_Cell, ...]
+
+
+def _tell_apart(cache: Any, file: Any, function: Callable[..., Any]) -> None:
+    """Let a kernel that closes over something have files and a key of its own, the same in every process."""
+    described = identity(function)
+    if described is None or not function.__closure__:
+        return
+    short = _DIGEST(described.encode()).hexdigest()[:16]
+    for name in ("_index_name", "_index_path", "_data_name_pattern"):  # the index of one kernel names no other's code
+        path = getattr(file, name)
+        setattr(file, name, path.replace(cache._impl.filename_base, f"{cache._impl.filename_base}.{short}"))
+    cache._py_func = _Named(function.__code__, (_Cell(described),))
+
+
 def protect(dispatcher: Any) -> Any:
     """A dispatcher with an on-disk cache, so that nothing that is wrong with the cache reaches its caller."""
     cache: Any = getattr(dispatcher, "_cache", None)
     file: Any = getattr(cache, "_cache_file", None)
     if file is None:  # NUMBA_DISABLE_JIT, or a folder that Numba itself would not take
         return dispatcher
+    _tell_apart(cache, file, dispatcher.py_func)
     file.__class__ = _checked(file.__class__)
     load, save = cache.load_overload, cache.save_overload
 

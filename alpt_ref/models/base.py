@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._util.check import whole_number
 from alpt_ref.errors import InputError
-from alpt_ref.models.ops import Array, make_ops
+from alpt_ref.models.ops import Array, Ops, make_ops
 from alpt_ref.models.options import PlainOptions
 
 
@@ -42,6 +42,9 @@ class Model(ABC):
         Name in messages; default the class's name.
     Options : type of msgspec.Struct
         The backbone's settings: a field for each, with default, rule and description (`alpt_ref._util.settings`).
+    reads_activations : bool
+        Whether embeddings go into nothing but operations of `Ops` that take the dtype of activations, so that they may
+        come in it (on a GPU, in bfloat16). Said by every class for itself, not inherited.
 
     Examples
     --------
@@ -62,13 +65,15 @@ class Model(ABC):
 
     kind: ClassVar[str] = ""
     Options: ClassVar[type[msgspec.Struct]] = PlainOptions
+    reads_activations: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """A backbone without a name has its class's."""
         super().__init_subclass__(**keywords)
+        cls.reads_activations = cls.__dict__.get("reads_activations", False)
         cls.kind = cls.kind or cls.__name__
 
-    def __init__(self, fields: int, dim: int, *, dtype: Any, device: str) -> None:
+    def __init__(self, fields: int, dim: int, *, dtype: Any, device: str | Ops) -> None:
         self.fields, self.dim = whole_number("fields", fields, 1), whole_number("dim", dim, 1)
         self.width = self.table_dim(self.dim)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
@@ -125,7 +130,7 @@ class Model(ABC):
         Returns
         -------
         array (b, fields, width)
-            Gradient of the embeddings, valid until the next call.
+            Gradient of the embeddings in their dtype, valid until the next call.
 
         Raises
         ------
@@ -138,7 +143,7 @@ class Model(ABC):
         if dlogits.shape != (len(x),) or dlogits.dtype != self.dtype:
             raise InputError(f"dlogits must be {self.dtype} {(len(x),)}, got {dlogits.dtype} {dlogits.shape}")
         self._input = None
-        demb = self.ops.scratch.take("demb", x.shape)
+        demb = self.ops.scratch.take("demb", x.shape, x.dtype)
         self._backward(x, self.ops.contiguous(dlogits), demb, params)
         shaped: Array = demb.reshape(len(x), self.fields, self.width)
         return shaped
@@ -151,17 +156,22 @@ class Model(ABC):
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
         """Write the gradient of x into `demb` and, with ``params``, the arrays of `grads`."""
 
+    @property
+    def input_dtype(self) -> np.dtype[Any]:
+        """dtype in which embeddings cost least; the model's own is taken as well."""
+        return self.ops.activation if self.reads_activations else self.dtype
+
     def _checked(self, emb: Array) -> Array:
         shapes = (emb.shape[1:] == (self.fields, self.width), emb.shape[1:] == (self.fields * self.width,))
-        if not any(shapes) or len(emb) < 1:
+        if not any(shapes) or len(emb) < self.ops.least_rows:
             raise InputError(
                 f"emb must have shape (b, {self.fields * self.width}) or (b, {self.fields}, {self.width}) with b >= 1, "
                 f"got {emb.shape}"
             )
-        if emb.dtype != self.dtype or not emb.flags.c_contiguous:
+        if emb.dtype not in (self.dtype, self.input_dtype) or not emb.flags.c_contiguous:
             layout = "C-contiguous" if emb.flags.c_contiguous else "strided"
             raise InputError(f"emb must be a C-contiguous {self.dtype} array, got a {layout} {emb.dtype} array")
-        return emb.reshape(len(emb), -1)
+        return emb.reshape(len(emb), self.fields * self.width)
 
     @property
     def parameter_count(self) -> int:

@@ -31,6 +31,7 @@ class Dcn(Dnn):
     """
 
     kind: ClassVar[str] = "dcn"
+    reads_activations: ClassVar[bool] = True
     Options = DcnOptions
 
     def __init__(

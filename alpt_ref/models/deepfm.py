@@ -29,7 +29,7 @@ class DeepFm(Dnn):
 
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
         take, rows = self.ops.scratch.take, len(x)
-        factors = take("fm.factors", (rows, self.fields * self.dim))
+        factors = take("fm.factors", (rows, self.fields * self.dim), self.ops.activation)
         self.ops.fm_factors(x, self.fields, factors)
         super()._forward(factors, logits, training, update_stats)
         self._factors, self._sums = factors, take("fm.sums", (rows, self.dim))

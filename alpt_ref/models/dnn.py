@@ -50,6 +50,7 @@ class Dnn(Model):
     """
 
     kind: ClassVar[str] = "dnn"
+    reads_activations: ClassVar[bool] = True
     Options: ClassVar[type[msgspec.Struct]] = DnnOptions
 
     def __init__(

@@ -73,8 +73,8 @@ class Hidden:
         )  # fmt: skip
 
     def _linear(self, x: Array) -> Array:
-        self.x = x
-        z = self.ops.scratch.take(f"{self.name}.z", (len(x), self.outputs))
+        self.x = x = self.ops.as_activation(x, f"{self.name}.x")
+        z = self.ops.scratch.take(f"{self.name}.z", (len(x), self.outputs), self.ops.activation)
         return self.ops.matmul(x, self._param("linear.weight"), z)
 
     def forward(self, x: Array, training: bool, update_stats: bool) -> Array:
@@ -84,7 +84,7 @@ class Hidden:
             self.ops.bias_relu(z, self._param("linear.bias"))
             self.y = z
             return z
-        y: Array = self.ops.scratch.take(f"{self.name}.y", z.shape) if training else z
+        y: Array = self.ops.scratch.take(f"{self.name}.y", z.shape, z.dtype) if training else z
         self.saved = self.ops.norm_relu(z, self._norm(), y, training=training, update_stats=update_stats)
         self.z = z
         return y
@@ -120,12 +120,12 @@ class Hidden:
 
     def _linear_backward(self, dz: Array, dx: Array, params: bool) -> None:
         if params:
-            self.ops.matmul(self.x.T, dz, self.grads[f"{self.name}.linear.weight"])
+            self.ops.weight_gradient(self.x, dz, self.grads[f"{self.name}.linear.weight"])
         self.ops.matmul(dz, self._param("linear.weight").T, dx)
 
 
 class Mlp:
-    """A chain of hidden layers; gradients between them use two buffers in turn."""
+    """A chain of hidden layers; gradients between them use two buffers in turn, or each its own."""
 
     def __init__(
         self, inputs: int, hidden: tuple[int, ...], batch_norm: bool, rng: np.random.Generator, ops: Ops,
@@ -145,7 +145,8 @@ class Mlp:
 
     def _gradient_buffer(self, index: int, rows: int) -> Array:
         """The buffer for the gradient of layer `index`'s output."""
-        buffer: Array = self.ops.scratch.take(f"mlp gradient {index % 2}", (rows, self.widths[index + 1]))
+        shape, number = (rows, self.widths[index + 1]), index % 2 if self.ops.gradients_in_turn else index
+        buffer: Array = self.ops.scratch.take(f"mlp gradient {number}", shape, self.ops.activation)
         return buffer
 
     def backward(self, dlogits: Array, output: Output, dx: Array, params: bool) -> None:

@@ -12,11 +12,12 @@ from alpt_ref._util.settings import checked, settings_of
 from alpt_ref.catalog import Entry
 from alpt_ref.errors import InputError
 from alpt_ref.models.base import Model
+from alpt_ref.models.ops_base import Ops
 
 
 def make_model(
     kind: str | type[Model], fields: int, dim: int, *,
-    seed: int = 0, dtype: Any = np.float32, device: str = "cpu", **options: Any,
+    seed: int = 0, dtype: Any = np.float32, device: str | Ops = "cpu", **options: Any,
 ) -> Model:  # fmt: skip
     """Build a click model.
 
@@ -31,8 +32,8 @@ def make_model(
         Of the initial weights, in [0, 2^64).
     dtype : float32 or float64
         float64 serves gradient checks.
-    device : "cpu" or "cuda"
-        On a GPU arrays are CuPy's, and float32 only.
+    device : "cpu", "cuda" or Ops
+        On a GPU arrays are CuPy's, and float32 only. Operations of one's own take the place of a device's.
     **options
         Settings of the backbone's `Options`: ``hidden`` and ``batch_norm`` (dnn, deepfm, dcn), ``cross_layers`` (dcn).
 

@@ -99,12 +99,17 @@ class CpuOps(Ops):
         if not training:
             return running_mean.astype(np.float64), running_var.astype(np.float64)
         mean, variance = self.column_moments(z)
+        rows = self.batch_rows(z)
         if update_stats:
             running_mean[...] = (1.0 - MOMENTUM) * running_mean + MOMENTUM * mean
-            if len(z) > 1:
-                unbiased = variance * (len(z) / (len(z) - 1))
+            if rows > 1:
+                unbiased = variance * (rows / (rows - 1))
                 running_var[...] = (1.0 - MOMENTUM) * running_var + MOMENTUM * unbiased
         return mean, variance
+
+    def batch_rows(self, z: Array) -> int:
+        """Rows of the batch that `z` belongs to."""
+        return len(z)
 
     def column_moments(self, z: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and biased variance of every column of `z` (rows, n): two float64 arrays (n,)."""
@@ -117,20 +122,25 @@ class CpuOps(Ops):
 
     def norm_relu_backward(self, dy: Array, z: Array, norm: Norm, saved: SavedNorm, *, params: bool) -> None:
         """See `Ops.norm_relu_backward`."""
-        rows, columns = z.shape
         how = kernels.NormColumns(saved.scale, saved.shift, saved.mean)
-        sums, products = self._parts("means", rows, columns), self._parts("squares", rows, columns)
-        run_rows(kernels.norm_relu_backward_sums, len(sums), dy, z, how, sums, products, grain=1)
-        dbias, dweight = np.empty_like(saved.mean), np.empty_like(saved.mean)
-        self._sum(sums, dbias)
-        self._sum(products, dweight)
+        dbias, dweight = self.norm_sums(dy, z, how)
         dweight *= saved.inverse_std
-        rows_ = self.dtype.type(rows)
+        rows_ = self.dtype.type(self.batch_rows(z))
         offset, slope = saved.scale * (dbias / rows_), saved.scale * saved.inverse_std * (dweight / rows_)
-        run_rows(kernels.norm_relu_backward, rows, dy, z, how, offset, slope)
+        run_rows(kernels.norm_relu_backward, len(z), dy, z, how, offset, slope)
         if params:
             norm.dweight[...] = dweight
             norm.dbias[...] = dbias
+
+    def norm_sums(self, dy: Array, z: Array, how: kernels.NormColumns) -> tuple[Array, Array]:
+        """Sums over rows of the gradient behind the ReLU, and of it times ``z - mean``: two new arrays (n,)."""
+        rows, columns = z.shape
+        sums, products = self._parts("means", rows, columns), self._parts("squares", rows, columns)
+        run_rows(kernels.norm_relu_backward_sums, len(sums), dy, z, how, sums, products, grain=1)
+        dbias, dweight = np.empty_like(how.mean), np.empty_like(how.mean)
+        self._sum(sums, dbias)
+        self._sum(products, dweight)
+        return dbias, dweight
 
     def norm_relu_output(
         self, z: Array, norm: Norm, weight: Array, bias: Array, logits: Array, *, training: bool, update_stats: bool
@@ -205,22 +215,33 @@ class CpuOps(Ops):
         self, x: Array, saved: SavedCross, dlogits: Array, dx: Array, grads: tuple[Array, Array, Array] | None
     ) -> None:
         """See `Ops.cross_backward`."""
-        vectors, betas, constants, dots = saved
+        dvector, dconstant = np.empty_like(saved.vectors), np.empty_like(saved.constants)
+        self.cross_sums(x, saved, dlogits, dx, None if grads is None else (dvector, dconstant))
+        if grads is not None:
+            self.cross_gradients(saved, dvector, dconstant, grads)
+
+    def cross_sums(
+        self, x: Array, saved: SavedCross, dlogits: Array, dx: Array, sums: tuple[Array, Array] | None
+    ) -> None:
+        """Add the gradient of x to `dx`; write into `sums`, if given, those of vectors and constants, over rows."""
+        vectors, _, constants, dots = saved
         rows, units = dots.shape
         dvectors, dconstants = self._parts("vectors", rows, *vectors.shape), self._parts("constants", rows, units)
         alphas, ddots = self._parts("alphas", rows, units), self._parts("ddots", rows, units)
         layers = cross_kernels.CrossLayers(x, vectors, constants, dots)
         into = cross_kernels.CrossGradients(dx, dvectors, dconstants, alphas, ddots)
-        run_rows(cross_kernels.cross_backward, len(dvectors), layers, dlogits, into, grads is not None, grain=1)
-        if grads is None:
-            return
+        run_rows(cross_kernels.cross_backward, len(dvectors), layers, dlogits, into, sums is not None, grain=1)
+        if sums is not None:
+            self._sum(dvectors, sums[0])
+            self._sum(dconstants, sums[1])
+
+    @staticmethod
+    def cross_gradients(saved: SavedCross, dvector: Array, dconstant: Array, grads: tuple[Array, Array, Array]) -> None:
+        """Write the gradients of weight, bias and output from the sums of `cross_sums`; `dvector` is overwritten."""
         dweight, dbias, doutput = grads
-        dvector, dconstant = np.empty_like(vectors), np.empty_like(constants)
-        self._sum(dvectors, dvector)
-        self._sum(dconstants, dconstant)
-        dvector += dconstant[:, None] * betas
+        dvector += dconstant[:, None] * saved.betas
         dweight[...], doutput[...] = dvector[:-1], dvector[-1]
-        dbetas = dconstant[:, None] * vectors
+        dbetas = dconstant[:, None] * saved.vectors
         # db_k sums dbeta_l over l > k: a running sum from the last layer down
         dbias[...] = np.cumsum(dbetas[:0:-1], axis=0)[::-1]
 
@@ -229,26 +250,30 @@ class CpuOps(Ops):
     def fm_forward(self, x: Array, fields: int, sums: Array, out: Array) -> None:
         """Add linear and pairwise term to `out` (rows,); leaves the sum of each row's factors in `sums` (rows, k)."""
         pairs = self.scratch.take("fm pairs", sums.shape)
-        run_rows(fm_kernels.fm_forward, len(x), x.reshape(len(x), fields, -1), sums, pairs, out)
+        run_rows(fm_kernels.fm_forward, len(x), x.reshape(len(x), fields, x.shape[1] // fields), sums, pairs, out)
 
     def fm_backward(self, x: Array, fields: int, sums: Array, dout: Array, dx: Array) -> None:
         """Write the gradient of x into `dx`, from that of the logits, `dout` (rows,), and `sums` of `fm_forward`."""
-        shape = (len(x), fields, -1)
+        shape = (len(x), fields, x.shape[1] // fields)
         run_rows(fm_kernels.fm_backward, len(x), x.reshape(shape), sums, dout, dx.reshape(shape))
 
     def fm_factors(self, x: Array, fields: int, out: Array) -> None:
         """Copy the factors of x, without the linear weights, into `out` (rows, fields * k)."""
-        shape = (len(x), fields, -1)
-        run_rows(fm_kernels.fm_factors, len(x), x.reshape(shape), out.reshape(shape))
+        shape = (len(x), fields, x.shape[1] // fields)
+        run_rows(fm_kernels.fm_factors, len(x), x.reshape(shape), out.reshape(len(x), fields, out.shape[1] // fields))
 
     def fm_add_factors(self, dfactors: Array, fields: int, dx: Array) -> None:
         """Add a gradient of the factors, `dfactors` (rows, fields * k), to `dx`."""
-        shape = (len(dx), fields, -1)
-        run_rows(fm_kernels.fm_add_factors, len(dx), dfactors.reshape(shape), dx.reshape(shape))
+        factors = dfactors.reshape(len(dx), fields, dfactors.shape[1] // fields)
+        run_rows(fm_kernels.fm_add_factors, len(dx), factors, dx.reshape(len(dx), fields, dx.shape[1] // fields))
 
 
-def make_ops(device: str, dtype: np.dtype[Any]) -> Ops:
+def make_ops(device: str | Ops, dtype: np.dtype[Any]) -> Ops:
     """The operations of a device; raises `InputError` for an unknown one or a dtype that it does not have."""
+    if isinstance(device, Ops):
+        if device.dtype != dtype:
+            raise InputError(f"dtype must be that of the operations, {device.dtype}, got {dtype}")
+        return device
     _check.choice("device", device, ("cpu", "cuda"))
     if dtype not in (np.float32, np.float64):
         raise InputError(f"dtype must be float32 or float64, got {dtype}")

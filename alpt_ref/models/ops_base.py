@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,24 @@ class Ops(ABC):
 
     dtype: np.dtype[Any]
     scratch: ScratchArrays
+    least_rows: int = 1
+    """Rows that a batch must have here."""
+
+    @property
+    def activation(self) -> np.dtype[Any]:
+        """dtype of the arrays between two matrix products; another than `dtype` on a GPU alone."""
+        return self.dtype
+
+    gradients_in_turn: ClassVar[bool] = True
+    """Whether a layer's gradient may be overwritten by the next but one: `weight_gradient` has read it then."""
+
+    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
+        """``out = x.T @ dz``, which no other operation reads: it may run beside them."""
+        self.matmul(x.T, dz, out)
+
+    def as_activation(self, x: Array, name: str) -> Array:
+        """`x` in the dtype of activations: itself, or a copy in the buffer `name`."""
+        return x
 
     @abstractmethod
     def zeros(self, shape: tuple[int, ...]) -> Array:
@@ -87,6 +105,10 @@ class Ops(ABC):
     @abstractmethod
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """``out = a @ b``; either factor may be a transposed view."""
+
+    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
+        """``out = x.T @ dz``: the gradient of a weight matrix, a sum over rows."""
+        self.matmul(x.T, dz, out)
 
     # --- hidden layers, z (rows, n) ----------------------------------------------------------------------------------
 

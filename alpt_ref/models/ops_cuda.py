@@ -1,4 +1,7 @@
-"""The dense operations of the models on the GPU: CuPy arrays, cuBLAS, kernels of `kernels.cuda`. float32 only.
+"""The dense operations of the models on the GPU: CuPy arrays, cuBLAS, kernels of `kernels.cuda`.
+
+Parameters, their gradients, logits and the embeddings' gradients are float32. With precision "bf16" activations and
+factors of matrix products are bfloat16 bits, the gradients between layers too; sums and statistics stay float32.
 
 Every method queues work on CuPy's current stream and returns at once; none allocates once its buffers exist, so a step
 that has run once can be recorded in a CUDA graph.
@@ -12,11 +15,14 @@ import numpy as np
 
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
-from alpt_ref.kernels.cuda import cross, dense, fm, rows, steps
+from alpt_ref.kernels.cuda import cross, dense, dense_backward, fm, rows, steps
+from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
+from alpt_ref.kernels.cuda.streams import current_stream, new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, Ops, ScratchArrays
+from alpt_ref.scalar.bfloat16 import BF16
 
 Array = Any  # of CuPy (of NumPy in Numba's simulator)
 
@@ -31,11 +37,17 @@ class CudaOps(Ops):
 
     Attributes
     ----------
-    tf32 : bool
-        Let matrix products round their factors to 10 bits of mantissa; off unless set.
+    precision : "float32", "tf32" or "bf16"
+        Of matrix products; with tf32 they round their factors to 10 bits of mantissa.
+    half_params : (float32 array, uint16 array), optional
+        Parameters that lie in one array, and their bfloat16 bits in the same places; others are converted when used.
+    side : stream, optional
+        Where the products run whose results no other operation reads (`weight_gradient`).
     guard : int32 array (2,)
         Set where a gradient of the embeddings is not finite (`alpt_ref.kernels.cuda.steps`).
     """
+
+    gradients_in_turn = False
 
     def __init__(self, dtype: np.dtype[Any], backend: Backend) -> None:
         if dtype != np.float32:
@@ -43,7 +55,9 @@ class CudaOps(Ops):
         self.dtype = dtype
         self.backend = backend
         self.scratch = ScratchArrays(dtype, backend.empty, keep=True)
-        self.tf32 = False
+        self.precision = "float32"
+        self.side: Any = None
+        self.half_params: tuple[Array, Array] | None = None
         self.guard: Array = backend.zeros(2, np.int32)
         self._checked: int | None = None  # address of a gradient that was checked while it was written
 
@@ -63,10 +77,51 @@ class CudaOps(Ops):
         """See `Ops.contiguous`."""
         return self.backend.xp.ascontiguousarray(array)
 
+    @property
+    def activation(self) -> np.dtype[Any]:
+        """See `Ops.activation`."""
+        return BF16 if self.precision == "bf16" else self.dtype
+
+    def as_activation(self, x: Array, name: str) -> Array:
+        """See `Ops.as_activation`."""
+        return x if x.dtype == self.activation else self._convert(x, name)
+
+    def _convert(self, x: Array, name: str) -> Array:
+        half = self.scratch.take(name, x.shape, BF16)
+        self._each(convert, -(-x.size // 4), x.reshape(-1), x.size, half.reshape(-1))
+        return half
+
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """See `Ops.matmul`."""
-        matmul(a, b, out, tf32=self.tf32)
+        if self.precision == "bf16":
+            a, b = self._half(a), self._half(b)
+        matmul(a, b, out, tf32=self.precision == "tf32")
         return out
+
+    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
+        """See `Ops.weight_gradient`: on `side`, where that is set."""
+        if self.side is None:
+            self.matmul(x.T, dz, out)
+            return
+        ready = new_event()
+        ready.record(current_stream())
+        self.side.wait_event(ready)
+        with self.side:
+            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=True)
+
+    def _half(self, factor: Array) -> Array:
+        """A factor of a matrix product as bfloat16 bits."""
+        if factor.dtype == BF16:
+            return factor
+        if not factor.flags.c_contiguous:
+            return self._half(factor.T).T
+        place = address(factor)
+        if self.half_params is not None:
+            params, half = self.half_params
+            first = (place - address(params)) // 4
+            if 0 <= first < params.size:
+                return half[first : first + factor.size].reshape(factor.shape)
+        return self._convert(factor, f"half {place}")
 
     @staticmethod
     def _whole(columns: int, *arrays: Array) -> bool:
@@ -84,9 +139,9 @@ class CudaOps(Ops):
         return parts
 
     @staticmethod
-    def _rows(function: Any, n_rows: int, *args: Any) -> None:
-        """Launch a kernel that gives a row to each warp."""
-        launch(function, blocks_for(n_rows * LANES, THREADS), THREADS, *args)
+    def _rows(function: Any, n_rows: int, *args: Any, each: int = 1) -> None:
+        """Launch a kernel that gives `each` rows to every warp."""
+        launch(function, blocks_for(-(-n_rows // each) * LANES, THREADS), THREADS, *args)
 
     @staticmethod
     def _finish(function: Any, columns: int, *args: Any) -> None:
@@ -123,15 +178,15 @@ class CudaOps(Ops):
         """See `Ops.norm_relu_backward`."""
         flat, whole = (dy.reshape(-1), z.reshape(-1)), self._whole(z.shape[1], dy, z)
         sums, products = self._parts("sums", z.shape), self._parts("products", z.shape)
-        parts = self._columns(dense.norm_backward_sums, z.shape, *flat, saved, ..., whole, sums, products)
+        parts = self._columns(dense_backward.norm_backward_sums, z.shape, *flat, saved, ..., whole, sums, products)
         self._finish_backward(sums, products, parts, z.shape, norm, saved, params)
-        self._columns(dense.norm_backward, z.shape, *flat, saved, ..., whole)
+        self._columns(dense_backward.norm_backward, z.shape, *flat, saved, ..., whole)
 
     def _finish_backward(
         self, sums: Array, products: Array, parts: int, shape: tuple[int, ...], norm: Norm, saved: Array, params: bool
     ) -> None:
         grads = (params, norm.dweight, norm.dbias)
-        self._finish(dense.finish_backward, shape[1], sums, products, parts, *shape, saved, *grads)
+        self._finish(dense_backward.finish_backward, shape[1], sums, products, parts, *shape, saved, *grads)
 
     def norm_relu_output(
         self, z: Array, norm: Norm, weight: Array, bias: Array, logits: Array, *, training: bool, update_stats: bool
@@ -139,7 +194,8 @@ class CudaOps(Ops):
         """See `Ops.norm_relu_output`."""
         saved = self._normalise(z, norm, training, update_stats)
         whole = self._whole(z.shape[1], z, weight)
-        self._rows(dense.norm_relu_output, len(z), z.reshape(-1), saved, weight, bias, *z.shape, whole, logits)
+        given = (z.reshape(-1), saved, weight, bias)
+        self._rows(dense.norm_relu_output, len(z), *given, *z.shape, whole, logits, each=2)
         return saved
 
     def norm_relu_output_backward(
@@ -148,11 +204,13 @@ class CudaOps(Ops):
         """See `Ops.norm_relu_output_backward`."""
         given, whole = (dlogits, z.reshape(-1), saved, weight), self._whole(z.shape[1], z, weight, dz)
         sums, products, dweights = (self._parts(name, z.shape) for name in ("sums", "products", "weights"))
-        parts = self._columns(dense.output_backward_sums, z.shape, *given, ..., whole, sums, products, dweights)
+        parts = self._columns(
+            dense_backward.output_backward_sums, z.shape, *given, ..., whole, sums, products, dweights
+        )
         self._finish_backward(sums, products, parts, z.shape, norm, saved, dweight is not None)
         if dweight is not None:
             self._finish(rows.finish_sums, z.shape[1], dweights, parts, z.shape[1], dweight)
-        self._columns(dense.output_backward, z.shape, *given, ..., whole, dz.reshape(-1))
+        self._columns(dense_backward.output_backward, z.shape, *given, ..., whole, dz.reshape(-1))
 
     # --- bias + ReLU, output unit, sums ------------------------------------------------------------------------------
 
@@ -211,7 +269,7 @@ class CudaOps(Ops):
         whole = self._whole(columns, x, vectors)
         for first in range(0, units, cross.UNITS):
             how = (*x.shape, whole, layers, units, first)
-            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, dots, logits)
+            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, dots, logits, each=2)
         return vectors, betas, constants, dots, layers, units
 
     def cross_backward(
@@ -227,10 +285,12 @@ class CudaOps(Ops):
         parts, whole = row_span(n_rows, columns)[1], self._whole(columns, x, vectors, dx)
         dvectors = take("cross.dvectors", (units * parts * columns,))
         for first in range(0, units, cross.UNITS):
-            how = (whole, units, first, params, parts)
-            given = (x.reshape(-1), vectors, ddots, ...)
-            target = (dx.reshape(-1), dvectors, self.guard, steps.BAD_GRADIENT)
-            self._columns(cross.cross_apply, x.shape, *given, *how, *target)
+            given, checks = (vectors, ddots, ..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
+            if params:
+                target = (parts, dx.reshape(-1), dvectors)
+                self._columns(cross.cross_apply, x.shape, x.reshape(-1), *given, *target, *checks)
+            else:
+                self._columns(cross.cross_add, x.shape, *given, dx.reshape(-1), *checks)
         self._checked = address(dx)
         if grads is not None:
             flat = [array.reshape(-1) for array in grads]

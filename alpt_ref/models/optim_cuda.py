@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import steps as kernels
+from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.target import blocks_for, launch
+from alpt_ref.scalar.bfloat16 import BF16
 
 if TYPE_CHECKING:
     from alpt_ref.models.base import Model
@@ -56,14 +58,18 @@ class CudaDense:
         Decoupled, as in `alpt_ref.models.optim`.
     counters, guard, rates : device arrays
         See `alpt_ref.kernels.cuda.steps`.
+    half : bool
+        Keep `half_params`, the parameters as bfloat16 bits in the same places, for the matrix products.
     """
 
     def __init__(
-        self, kind: str, model: Model, backend: Backend, *, weight_decay: float, counters: Any, guard: Any, rates: Any
-    ) -> None:
+        self, kind: str, model: Model, backend: Backend, *, weight_decay: float, counters: Any, guard: Any, rates: Any,
+        half: bool = False,
+    ) -> None:  # fmt: skip
         self.kind, self.backend, self.weight_decay = kind, backend, float(weight_decay)
         self.counters, self.guard, self.rates = counters, guard, rates
         self.params, self.grads, self.places = flatten(model, backend)
+        self.half_params = backend.zeros(self.params.size, BF16) if half else None
         moments = 2 if kind == "adam" else 0
         self.moments = [backend.zeros(self.params.size, np.float32) for _ in range(moments)]
         table = [(1.0, 1.0)]
@@ -74,14 +80,21 @@ class CudaDense:
         """Launch one step; ``counters[0]`` steps were made before it."""
         size = self.params.size
         blocks = blocks_for(size // 4, THREADS)
+        copy = self.params if self.half_params is None else self.half_params
         if self.kind == "sgd":
             given = (self.params, self.grads, size, self.rates, self.weight_decay, self.guard)
-            launch(kernels.sgd, blocks, THREADS, *given)
+            launch(kernels.sgd, blocks, THREADS, *given, copy)
             return
         beta1, beta2 = BETAS
         constants = [np.float32(value) for value in (beta1, beta2, 1.0 - beta1, 1.0 - beta2, EPS)]
         given = (self.params, self.grads, *self.moments, size, self._corrections, _LAST, self.rates, self.weight_decay)
-        launch(kernels.adam, blocks, THREADS, *given, *constants, self.counters, self.guard)
+        launch(kernels.adam, blocks, THREADS, *given, *constants, self.counters, self.guard, copy)
+
+    def queue_copy(self) -> None:
+        """Make `half_params` anew: after the parameters were set by something else than `queue`."""
+        if self.half_params is not None:
+            size = self.params.size
+            launch(convert, blocks_for(size // 4, THREADS), THREADS, self.params, size, self.half_params)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """As the state of the optimiser on the CPU: ``steps``, ``first/NAME`` and ``second/NAME``, host arrays."""

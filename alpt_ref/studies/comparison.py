@@ -15,6 +15,7 @@ from alpt_ref._util.files import claim_folder, path_of, read_json, write_json, w
 from alpt_ref._util.folders import alone_with
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
+from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
@@ -147,7 +148,7 @@ def compare(
     if folds and dataset.info.get("encoding", {}).get("folds") != folds:
         raise InputError(f"dataset must be a fold of data.folds={folds}; load it with these settings, or set folds=0")
     grid = plan_grid(config.replace("train", threads=max(1, cores // jobs)), methods, bits, seeds, vary)
-    folder, shown = _claim(path_of(output, "output"), config, dataset), progress or Progress(enabled=False)
+    folder, shown = _claim(path_of(output, "output"), config, dataset), progress_of(progress)
     stores = None
     if not folds:
         if store is None:

@@ -36,13 +36,19 @@ FILLS = ("full", "none", "left", "right", "top", "bottom")
 def draw(comparison: Comparison, folder: Path) -> None:
     """Write figure.png and figure.svg; the same rows give the same bytes."""
     with figure_style(HOUSE):
-        figure = new_figure(7.0, 4.2)
-        axes = figure.add_subplot()
-        _plot(axes, comparison)
+        figure = figure_of(comparison)
         settle(figure)
         for suffix in ("png", "svg"):
             with atomic(folder / f"figure.{suffix}") as stream:
                 stream.write(picture_bytes(figure, suffix))
+
+
+def figure_of(comparison: Comparison) -> Any:
+    """The matplotlib figure."""
+    with figure_style(HOUSE):
+        figure = new_figure(7.0, 4.2)
+        _plot(figure.add_subplot(), comparison)
+    return figure
 
 
 def _plot(axes: Any, comparison: Comparison) -> None:

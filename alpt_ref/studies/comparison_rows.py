@@ -131,6 +131,18 @@ class Comparison:
     metrics: tuple[str, ...] = ()
     weighted: bool = False
 
+    def _repr_html_(self) -> str:
+        """The table of ``alpt-ref compare``, for notebooks."""
+        from alpt_ref.studies.comparison_text import as_html
+
+        return as_html(self)
+
+    def plot(self) -> Any:
+        """The figure of ``alpt-ref compare``: test AUC over the bytes of the table."""
+        from alpt_ref.studies.comparison_figure import figure_of
+
+        return figure_of(self)
+
 
 def further_metrics(names: Sequence[str], config: RunConfig) -> tuple[str, ...]:
     """Checked names of further columns.

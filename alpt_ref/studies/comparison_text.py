@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from alpt_ref._util.notebook import html_table
 from alpt_ref._util.statistics import CONFIDENCE, LEVEL, Interval, multiplicity_note
 from alpt_ref._util.text import csv_lines
 from alpt_ref.studies.comparison_rows import METRICS, ComparisonRow
@@ -59,6 +60,14 @@ def _cells(row: ComparisonRow, varied: Sequence[str], further: Sequence[str] = (
         "n/a" if row.serving_ratio is None else f"{row.serving_ratio:.2f}x",
         _count(row.samples_per_s),
     )
+
+
+def as_html(comparison: Comparison) -> str:
+    """The same table for notebooks."""
+    shown = [f"test {TITLES[metric]}" for metric in comparison.metrics]
+    titles = (*HEADER[:2], *map(short_key, comparison.varied), *HEADER[2:5], *shown, *HEADER[5:])
+    rows = [_cells(row, comparison.varied, comparison.metrics) for row in comparison.rows]
+    return html_table(titles, rows, caption=comparison.dataset, notes=_notes(comparison))
 
 
 def as_text(comparison: Comparison) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.files import path_of
+from alpt_ref._util.notebook import html_table
 from alpt_ref._util.outputs import check_output_file
 from alpt_ref.errors import InputError
 from alpt_ref.studies import experiment_file
@@ -147,6 +148,15 @@ class ExperimentResult:
         points = len({entry.place for entry in self.entries})
         return f"ExperimentResult(methods={self.methods}, points={points}, seeds={len(self.seeds)}, runs={self.runs})"
 
+    def _repr_html_(self) -> str:
+        """The last checkpoint of every method and point, for notebooks."""
+        last: dict[tuple[str, str], dict[str, Any]] = {}
+        for entry in self.entries:
+            last[entry.method, entry.place] = rows_of(entry, self.sweep)[-1]
+        names = ("t", "value", "average_value", "bound", "bound_value")
+        texts = [(*key, *map(_shown, (row[name] for name in names))) for key, row in last.items()]
+        return html_table(("method", "point", *names), texts, caption=repr(self))
+
     @property
     def methods(self) -> list[str]:
         """Names in their order."""
@@ -267,3 +277,8 @@ class ExperimentResult:
 def metrics_of(result: ExperimentResult) -> list[str]:
     """Measures that every entry has."""
     return [name for name in MEASURED if all(name in entry.arrays for entry in result.entries)]
+
+
+def _shown(value: Any) -> str:
+    """A cell: four digits of a number, nothing for None."""
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util.files import write_text
+from alpt_ref.studies.answers import answers_text, write_answers
 from alpt_ref.studies.inference import Undecided
 from alpt_ref.studies.render import texts_of, titles_of
 from alpt_ref.studies.stored import Stored
@@ -28,10 +29,17 @@ BRIEF = 320
 """Letters of a conclusion that the command repeats after its tables; longer ones stay below their own."""
 
 
-def summary_text(tables: Sequence[FilledTable], verdicts: Sequence[Verdict]) -> str:
-    """What the command prints: each table, then what was found in sentences, and the count of verdicts."""
+def summary_text(tables: Sequence[FilledTable], verdicts: Sequence[Verdict], *, brief: bool = False) -> str:
+    """What the command prints: each table, then what was found in sentences, the answers, and the count of verdicts.
+
+    `brief` : answers and verdicts alone
+    """
     from alpt_ref.studies.render import as_markdown
 
+    answered = [answers_text(table.answers) + "\n" for table in tables if table.answers is not None]
+    told = f"{len(verdicts)} claims: {_counted(verdicts)}."
+    if brief:
+        return "\n".join([*answered, *([told] if verdicts else [])]).rstrip()
     parts = [as_markdown(table, legend=False) for table in tables if not table.suffix]
     legends = dict.fromkeys(note for table in tables for note in table.legend)
     parts.append("\n".join(legends) + "\n")
@@ -47,8 +55,9 @@ def summary_text(tables: Sequence[FilledTable], verdicts: Sequence[Verdict]) -> 
         )
     if lines:
         parts.append("\n".join(["### What was found", "", *lines]) + "\n")
+    parts += [f"### The four answers\n\n{one}" for one in answered]
     if verdicts:
-        parts.append(f"{len(verdicts)} claims: {_counted(verdicts)}.")
+        parts.append(told)
     return "\n".join(parts).rstrip()
 
 
@@ -78,6 +87,9 @@ def write_report(
         lstrip_blocks=True,
     )
     history = read_verdicts(folder / "verify")
+    answers = [one.answers for one in tables if one.answers is not None]
+    if answers:
+        write_answers(folder, answers)
     page = environment.get_template("report.html.jinja").render(
         study=_study(Stored(folder)),
         verdicts=[_verdict(one, history_text(history.get(one.result.id, ()))) for one in verdicts],

@@ -39,6 +39,7 @@ __all__ = [
     "Study",
     "Table",
     "Value",
+    "answering",
     "check_benchmark",
     "draw",
     "load_tables",
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 MARKER = "reproduce.json"
-OWN = ("cells", "data", "runs.json", "tables", "figures", "verify", "report.html")
+OWN = ("cells", "data", "runs.json", "tables", "figures", "verify", "report.html", "answers.json")
 Log = Callable[[str], None]
 
 
@@ -86,6 +87,11 @@ def choose(tables: Sequence[Table], figures: Sequence[Figure], only: Sequence[st
         tuple(one for one in tables if not only or one.id in only),
         tuple(one for one in ours if not only or one.id in only),
     )
+
+
+def answering(tables: Sequence[Table]) -> tuple[str, ...]:
+    """Ids of the tables that have answers, and of the figures that show these."""
+    return tuple(name for one in tables if one.answers is not None for name in (one.id, one.picture) if name)
 
 
 def open_folder(path: str | Path) -> Path:

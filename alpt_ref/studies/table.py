@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from alpt_ref._util.former_names import former_fields
 from alpt_ref._util.plugin import Kind, capture_error, load_plugins
 from alpt_ref._util.statistics import LEVEL
 from alpt_ref.errors import InputError
+from alpt_ref.studies.answers import Answers
 from alpt_ref.studies.columns import COLUMNS, Filled, Value, best, fill
 from alpt_ref.studies.folds import folds_in_words
 from alpt_ref.studies.row import Row
@@ -46,6 +47,8 @@ class Table:
     extra_rows : ``extra_rows(runs)`` -> rows with published numbers, put at the end
     note : what a reader must know beside the legend
     conclude : ``conclude(runs)`` -> sentences computed from the runs
+    answers : ``answers(runs)`` -> `Answers`, which the command prints and which open the report; None for most tables
+    picture : id of the figure that shows these answers
     """
 
     id: str
@@ -59,6 +62,8 @@ class Table:
     extra_rows: Callable[[Runs], Sequence[Row]] = lambda runs: ()
     note: str = ""
     conclude: Callable[[Runs], Sequence[str]] = lambda runs: ()
+    answers: Callable[[Runs], Answers] | None = None
+    picture: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not be written or filled."""
@@ -87,6 +92,8 @@ class FilledTable:
     """How to read the numbers."""
     remarks: tuple[str, ...]
     """The table's own note, and the sentences computed from its runs."""
+    answers: Answers | None = None
+    """What it answers, if it answers anything."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -127,10 +134,11 @@ def fill_table(table: Table, runs: Runs) -> list[FilledTable]:
                 raise InputError(f"table {table.id}: row {' '.join(row.labels)!r} names the unknown run {name!r}")
     with capture_error() as caught:
         sentences = tuple(table.conclude(runs))
+        answers = None if table.answers is None else table.answers(runs)
     if caught.message:
         raise InputError(f"table {table.id}: {caught.message}")
     remarks = (*((table.note,) if table.note else ()), *sentences)
-    parts = [_part(table, "", rows, table.columns, runs, legend_of(runs), remarks)]
+    parts = [replace(_part(table, "", rows, table.columns, runs, legend_of(runs), remarks), answers=answers)]
     if table.times:
         note = "Wall-clock times as each run measured them; runs shared the machine with others of the study."
         timed = tuple(row for row in rows if row.run)

@@ -28,6 +28,7 @@ from alpt_ref.studies.folds import require_different_folds
 from alpt_ref.studies.seed_data import dataset_store
 from alpt_ref.studies.stored import INDEX, Data, Index, Planned, Stored, variant_hash, write_index
 from alpt_ref.studies.study import Registered, Study
+from alpt_ref.studies.warm_up import warm_up
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.train import require_usable
 
@@ -168,6 +169,8 @@ def run(plan: TrainingPlan, where: Where, *, progress: Progress, log: Log) -> di
     if plan.replaced:
         log(plan.replaced)
     log(f"{len(plan.tasks) - len(todo)} runs finished before, {len(todo)} to go, {place}")
+    if where.jobs > 1 and not where.scheduler and not where.join:
+        warm_up(todo, max(data.parts[0] for data in plan.index.data.values()), log)
     failures: dict[str, str] = {}
     effort = {task.name: _samples(task, plan.index) for task in todo}
     with progress:

@@ -20,14 +20,17 @@ from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
+from alpt_ref.kernels.arguments import RowUpdates
 from alpt_ref.kernels.cpu import lowbit as kernels
+from alpt_ref.kernels.cpu import lowbit_step
 from alpt_ref.kernels.cpu.lowbit import PendingRows
+from alpt_ref.kernels.cpu.lowbit_step import StepSizeMove
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.scalar.update import LARGEST_LEARNED
 from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.lpt import LowPrecisionTable
-from alpt_ref.tables.optimizers import make_row_optimizer
+from alpt_ref.tables.optimizers import NOTHING, make_row_optimizer
 from alpt_ref.tables.options import AlptOptions
 from alpt_ref.tables.step_sizes import gradient_scale
 from alpt_ref.tables.unique_rows import UniqueRows
@@ -97,10 +100,14 @@ class AdaptiveTable(LowPrecisionTable):
 
     def _begin(self, unique: UniqueRows, updates: NDArray[np.float32], lr: float) -> PendingUpdate:
         """Turn summed gradients into updates, in place."""
-        if len(unique):
+        u = len(unique)
+        of = RowUpdates(unique.rows, updates, np.float32(lr * self._decay_rate))
+        codes, step_size = aligned_empty((u, self.d), np.int32), np.empty(u, np.float32)
+        pending = PendingRows(of, codes, step_size, self.quantizer.bits)
+        if u:
             self._catch_up(unique.rows)
-            self._optimizer.updates(unique.rows, updates, lr)
-        pending = self._pending(unique.rows, updates, lr)
+            arguments = (pending, self._optimizer.step(lr), self._codes, self._of_units)
+            run_rows(lowbit_step.begin_codes, u, *arguments, grain=GRAIN)
         return PendingUpdate(unique, pending, lr, len(unique.order), self._updates)
 
     def lookup_pending(self, pending: PendingUpdate) -> NDArray[np.float32]:
@@ -137,20 +144,43 @@ class AdaptiveTable(LowPrecisionTable):
         gradient = np.empty(len(pending.unique), np.float32)
         run_rows(kernels.pending_step_gradient, len(gradient), pending.rows, summed, gradient, grain=GRAIN)
         gradient *= np.float32(gradient_scale(self.spec.grad_scale, batch_size, self.d, self.quantizer.q_max))
-        self._move_step_sizes(pending.unique, gradient, pending.lr)
-        self._requantize(pending.rows, self._step_sizes_of(pending.unique.rows))
+        self._require_finite_step_gradient(gradient)
+        log_domain, rate = self.spec.step_domain == "log", self._step_size_rate(pending.lr)
+        if self._units >= 0:
+            self._move_shared(pending.unique, gradient, log_domain, rate)
+            optimizer = NOTHING
+        else:
+            if log_domain:
+                self._by_logarithm(gradient, pending.rows.step_size)
+            optimizer = self._step_size_optimizer.step(rate)
+        learn = self.step_lr > 0
+        move = StepSizeMove(self._units < 0, gradient.reshape(-1, 1), optimizer, learn, log_domain, self.min_step)
+        arguments = (pending.unique.keys, pending.rows, move, self._codes, self._of_units, self._rounding())
+        parts = run_rows(lowbit_step.finish_codes, len(gradient), *arguments, grain=GRAIN)
+        self._count(summed.size, [part[:3] for part in parts])
+        self._floor_hits += sum(part[3] for part in parts)
 
-    def _move_step_sizes(self, unique: UniqueRows, gradient: NDArray[np.float32], lr: float) -> None:
-        """Update the touched units' step sizes; the learning-rate schedule scales `step_lr` as it scales `lr`."""
+    def _step_size_rate(self, lr: float) -> float:
+        """The learning-rate schedule scales `step_lr` as it scales `lr`."""
+        return self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)
+
+    def _by_logarithm(self, gradient: NDArray[np.float32], step_sizes: NDArray[np.float32]) -> None:
+        """Turn the derivative by the step size into that by its logarithm, in place."""
+        with np.errstate(over="ignore"):  # seen in the next line
+            gradient *= step_sizes
         self._require_finite_step_gradient(gradient)
-        units, gradient = self._unit_gradient(unique, gradient)
-        log_domain = self.spec.step_domain == "log"
-        if log_domain:  # derivative by log(step size)
-            with np.errstate(over="ignore"):  # seen in the next line
-                gradient *= self._step_sizes[units]
-        self._require_finite_step_gradient(gradient)
-        updates = gradient.reshape(-1, 1)
-        rate = self.step_lr * (lr / self.lr if self.lr > 0 else 1.0)
+
+    def _move_shared(self, unique: UniqueRows, gradient: NDArray[np.float32], log_domain: bool, rate: float) -> None:
+        """Update the step sizes of the touched fields, or of the table."""
+        unit = np.searchsorted(self._offsets, unique.rows, side="right") - 1
+        sums = kernels.new_unit_sums(self._units)
+        kernels.sum_units(gradient, unit, sums)
+        units = np.flatnonzero(sums.counts)
+        total = sums.out[units]
+        self._require_finite_step_gradient(total)
+        if log_domain:
+            self._by_logarithm(total, self._step_sizes[units])
+        updates = total.reshape(-1, 1)
         self._step_size_optimizer.updates(units, updates, rate)
         if self.step_lr > 0:
             flat = updates.reshape(-1)
@@ -162,18 +192,6 @@ class AdaptiveTable(LowPrecisionTable):
                 f"the step-size gradient must be finite, it overflowed in table update {self._updates}; lower the "
                 "learning rate or scale the loss"
             )
-
-    def _unit_gradient(
-        self, unique: UniqueRows, gradient: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Touched step-size units in ascending order and the summed gradient of each."""
-        if self._units < 0:
-            return unique.rows, gradient
-        unit = np.searchsorted(self._offsets, unique.rows, side="right") - 1
-        sums = kernels.new_unit_sums(self._units)
-        kernels.sum_units(gradient, unit, sums)
-        touched = np.flatnonzero(sums.counts)
-        return touched, sums.out[touched]
 
     def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
         optimizer = {f"step_size_optimizer.{name}": array for name, array in self._step_size_optimizer.state().items()}

@@ -21,6 +21,7 @@ from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
 from alpt_ref.tables import checks
+from alpt_ref.tables.moments import TableMoment
 from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
 from alpt_ref.tables.options import NO_REPLAY, NoOptions
 from alpt_ref.tables.spec import MAX_INIT_STD as MAX_INIT_STD
@@ -237,6 +238,10 @@ class EmbeddingTable(ABC):
         """Copies of all arrays by name, and ``updates`` (int64 (1,)): what `load_state` needs to go on bit for bit."""
         arrays = {name: self.backend.to_host(array) for name, array in self._state_arrays().items()}
         return {**arrays, "updates": np.array([self._updates], np.int64)}
+
+    def moment(self, rows: NDArray[np.int64] | None = None, spare: TableMoment | None = None) -> TableMoment:
+        """What the table holds now, kept beside it: whole, or of the `rows` that alone will change (`TableMoment`)."""
+        return TableMoment(self, rows, spare)
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Take over a `state` of a table with the same configuration; checked whole before anything changes."""

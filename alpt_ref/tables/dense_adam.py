@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.arguments import AdamState
 from alpt_ref.kernels.backend import Backend
+from alpt_ref.kernels.cpu.optimizers import Optimizer
 from alpt_ref.kernels.cpu.replay import Replay, advance_rows, missed_moves, move_rules
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.tables.optimizers import GRAIN, LazyAdam
@@ -100,10 +101,10 @@ class DenseAdam(LazyAdam):
     def _state(self) -> AdamState:
         return AdamState(self.first, self.second, self.count, self.corrections)
 
-    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.updates`; the rows must be up to date (`advance`)."""
-        super().updates(rows, grads, lr)  # whose count of each row is the number of the step before
+    def step(self, lr: float) -> Optimizer:
+        """See `RowOptimizer.step`; the rows must be up to date (`advance`): a row's count is the step before's."""
         self._remember(np.float32(lr))
+        return super().step(lr)
 
     def _remember(self, rate: np.float32) -> None:
         if self._known == len(self._room[0]):

@@ -27,6 +27,7 @@ from alpt_ref.tables.base import GRAIN, TableSpec
 from alpt_ref.tables.lpt import LowPrecisionTable
 from alpt_ref.tables.optimizers import RowOptimizer, make_row_optimizer
 from alpt_ref.tables.options import EcoOptions, check_optimizer
+from alpt_ref.tables.unique_rows import UniqueRows
 
 
 class EcoTable(LowPrecisionTable):
@@ -60,13 +61,18 @@ class EcoTable(LowPrecisionTable):
     def _make_optimizer(self, rows: int, columns: int) -> RowOptimizer:
         return make_row_optimizer(self.spec.optimizer, self.backend, rows, columns, b1=float(self.spec.momentum))
 
-    def _pending(self, unique: NDArray[np.int64], updates: NDArray[np.float32], lr: float) -> PendingRows:
-        self._rate = lr
-        return super()._pending(unique, updates, lr)
+    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
+        self._optimizer.updates(unique.rows, grads, lr)
+        pending = self._pending(unique.rows, grads, lr)
+        before = pending.codes.copy()
+        arguments = (pending, pending.step_size, self._rounding())
+        parts = run_rows(lowbit.requantize_rows, len(before), unique.keys, *arguments, grain=GRAIN)
+        self._put(unique.rows, pending.codes)
+        self._count(grads.size, parts)
+        self._feed_back(pending, before, lr)
 
-    def _requantize(self, pending: PendingRows, new_step_size: NDArray[np.float32]) -> None:
-        """Round the pending rows on the new grid, then hand what was lost to the optimiser; overwrites the updates."""
-        before, (rows, errors, _) = pending.codes.copy(), pending.of
-        super()._requantize(pending, new_step_size)
-        run_rows(lowbit.rounding_errors, len(before), pending, before, new_step_size, grain=GRAIN)
-        self._optimizer.absorb(rows, errors, self._rate)
+    def _feed_back(self, pending: PendingRows, before: NDArray[np.int32], lr: float) -> None:
+        """Hand what was lost to the optimiser; `before` are the codes before. Overwrites the updates."""
+        rows, errors, _ = pending.of
+        run_rows(lowbit.rounding_errors, len(before), pending, before, pending.step_size, grain=GRAIN)
+        self._optimizer.absorb(rows, errors, lr)

@@ -28,6 +28,11 @@ class FullTable(ReplayingTable):
     def __init__(self, spec: TableSpec) -> None:
         super().__init__(spec)
         self._allocate()
+        self._fill()
+
+    def _fill(self) -> None:
+        """Put the initial weights in, block by block."""
+        spec = self.spec
         for first, block in initial_blocks(self.n, self.d, spec.init_std, spec.seed, spec.weights):
             self.backend.assign(self.weights[first : first + len(block)], block)
 
@@ -39,8 +44,8 @@ class FullTable(ReplayingTable):
 
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
         self._catch_up(unique.rows)
-        self._optimizer.updates(unique.rows, grads, lr)
-        self._update_weights(unique.rows, grads, lr)
+        of = RowUpdates(unique.rows, grads, np.float32(lr * self.spec.weight_decay))
+        run_rows(kernels.step_weights, len(unique), of, self._optimizer.step(lr), self.weights, grain=GRAIN)
 
     def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         values = np.asarray(self.weights[rows] - self._optimizer.missed(rows), np.float32)

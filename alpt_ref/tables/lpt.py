@@ -17,8 +17,8 @@ from alpt_ref._util import check as _check
 from alpt_ref._util.former_names import former_fields
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.arguments import PackedCodes, RandomStream, RowUpdates, UnitValues
-from alpt_ref.kernels.cpu import lowbit, packing, quantize, table
-from alpt_ref.kernels.cpu.lowbit import PendingRows
+from alpt_ref.kernels.cpu import lowbit, lowbit_step, packing, quantize, table
+from alpt_ref.kernels.cpu.lowbit import PendingRows, Rounding
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.kernels.types import Codes
@@ -130,15 +130,19 @@ class LowPrecisionTable(ReplayingTable):
 
     def _initial_codes(self) -> Iterator[tuple[int, NDArray[np.uint32]]]:
         """(first row, packed codes) of each block of the initial table."""
+        for first, block in initial_blocks(self.n, self.d, self.spec.init_std, self.spec.seed, self.spec.weights):
+            yield first, self._first_codes(first, block)
+
+    def _first_codes(self, first: int, block: NDArray[np.float32]) -> NDArray[np.uint32]:
+        """Packed codes of initial weights that are those of the rows from `first` on."""
         q, step_size = self.quantizer, np.array([self._first_step_size], np.float32)
         stream = RandomStream(0, PURPOSE_INITIAL, *self._key)
-        for first, block in initial_blocks(self.n, self.d, self.spec.init_std, self.spec.seed, self.spec.weights):
-            packed = np.empty((len(block), self.packed.shape[1]), np.uint32)
-            if q.rounding == "dr":
-                run_rows(quantize.quantize_dr_packed, len(block), block, step_size, q.bits, packed)
-            else:
-                run_rows(quantize.quantize_sr_packed, len(block), block, step_size, q.bits, stream, first, packed)
-            yield first, packed
+        packed = np.empty((len(block), self.packed.shape[1]), np.uint32)
+        if q.rounding == "dr":
+            run_rows(quantize.quantize_dr_packed, len(block), block, step_size, q.bits, packed)
+        else:
+            run_rows(quantize.quantize_sr_packed, len(block), block, step_size, q.bits, stream, first, packed)
+        return packed
 
     def _lookup(self, ids: NDArray[np.integer[Any]], out: NDArray[np.float32]) -> None:
         lookup = table.lookup_codes if self._whole_bytes else table.lookup_codes_ragged
@@ -147,8 +151,7 @@ class LowPrecisionTable(ReplayingTable):
     def _pending(self, unique: NDArray[np.int64], updates: NDArray[np.float32], lr: float) -> PendingRows:
         """The batch's unique rows with their codes, step sizes and updates; `updates` (u, d) is kept, not copied."""
         codes = aligned_empty((len(unique), self.d), np.int32)
-        unpack_at = packing.unpack_at if self._whole_bytes else packing.unpack_at_ragged
-        run_rows(unpack_at, len(unique), unique, self._codes, codes, grain=GRAIN)
+        run_rows(packing.unpack_at, len(unique), unique, self._codes, codes, grain=GRAIN)
         of = RowUpdates(unique, updates, np.float32(lr * self._decay_rate))
         return PendingRows(of, codes, self._step_sizes_of(unique), self.quantizer.bits)
 
@@ -159,16 +162,25 @@ class LowPrecisionTable(ReplayingTable):
 
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
         self._catch_up(unique.rows)
-        self._optimizer.updates(unique.rows, grads, lr)
-        pending = self._pending(unique.rows, grads, lr)
-        self._requantize(pending, pending.step_size)
+        of = RowUpdates(unique.rows, grads, np.float32(lr * self._decay_rate))
+        arguments = (unique.keys, of, self._optimizer.step(lr), self._codes, self._of_units, self._rounding())
+        self._count(grads.size, run_rows(lowbit_step.step_codes, len(unique), *arguments, grain=GRAIN))
+
+    def _rounding(self, purpose: int = PURPOSE_UPDATE) -> Rounding:
+        """How rows are rounded in the present update."""
+        q = self.quantizer
+        return Rounding(q.bits, q.rounding == "sr", RandomStream(self._updates, purpose, *self._key))
+
+    def _count(self, elements: int, parts: list[tuple[int, int, int]]) -> None:
+        self._counts[0] += elements
+        for part in parts:
+            self._counts[1:] += part
 
     def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         """Values and codes of `rows` less their missed moves, rounded once; the table keeps its codes."""
         pending = LowPrecisionTable._pending(self, rows, self._optimizer.missed(rows), 0.0)
-        stream = RandomStream(self._updates, PURPOSE_REPLAY, *self._key)
-        stochastic = self.quantizer.rounding == "sr"
-        run_rows(lowbit.requantize_rows, len(rows), pending, pending.step_size, stochastic, stream, grain=GRAIN)
+        arguments = (rows, pending, pending.step_size, self._rounding(PURPOSE_REPLAY))
+        run_rows(lowbit.requantize_rows, len(rows), *arguments, grain=GRAIN)
         values = np.asarray(pending.codes.astype(np.float32) * pending.step_size[:, None], np.float32)
         return values, pending.codes
 
@@ -176,19 +188,7 @@ class LowPrecisionTable(ReplayingTable):
         self._put(rows, current)
 
     def _put(self, rows: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
-        pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
-        run_rows(pack_at, len(rows), rows, codes, self._codes, grain=GRAIN)
-
-    def _requantize(self, pending: PendingRows, new_step_size: NDArray[np.float32]) -> None:
-        """Round the pending rows on the new grid and store them; their codes are overwritten."""
-        size, (unique, updates, _), codes = len(pending.codes), pending.of, pending.codes
-        stochastic = self.quantizer.rounding == "sr"
-        stream = RandomStream(self._updates, PURPOSE_UPDATE, *self._key)
-        parts = run_rows(lowbit.requantize_rows, size, pending, new_step_size, stochastic, stream, grain=GRAIN)
-        self._put(unique, codes)
-        self._counts[0] += updates.size
-        for part in parts:
-            self._counts[1:] += part
+        run_rows(packing.pack_at, len(rows), rows, codes, self._codes, grain=GRAIN)
 
     def codes(self) -> Codes:
         """Unpacked codes (n, d), int8 up to 8 bits, else int16; missed moves included (`settle`)."""

@@ -158,13 +158,23 @@ def make_table(
     given |= {name: value for name, value in (("bits", bits), ("rounding", rounding)) if value is not None}
     able = get_backend(device).name != "cuda" or entry.cuda
     cls: type[EmbeddingTable] = table_class(entry)
-    settings, given = _settings(entry, cls, given)
-    known = {name: given.pop(name) for name in _SPEC if name in given}
-    _refuse_unknown(given, settings)
-    spec = TableSpec(n, d, settings, **known)
+    spec = _spec(entry, cls, n, d, given)
     if not able:
         raise InputError(f"method {entry.name!r} runs on device 'cpu' only; on 'cuda' there are {on_cuda()}")
     return cls(spec) if not entry.built_in else entry.load(device)(spec)
+
+
+def make_spec(method: str, n: int, d: int, **given: Any) -> TableSpec:
+    """What `make_table` hands to the class of a method, from the same arguments."""
+    entry = find("table", _canonical_name(method), "method")
+    return _spec(entry, table_class(entry), n, d, given)
+
+
+def _spec(entry: Entry, cls: type[EmbeddingTable], n: int, d: int, given: dict[str, Any]) -> TableSpec:
+    settings, given = _settings(entry, cls, given)
+    known = {name: given.pop(name) for name in _SPEC if name in given}
+    _refuse_unknown(given, settings)
+    return TableSpec(n, d, settings, **known)
 
 
 def _canonical_name(method: Any) -> str:

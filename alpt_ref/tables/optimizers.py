@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.arguments import AdamRates, AdamState, MomentumRates
+from alpt_ref.kernels.arguments import AdamRates, AdamState
 from alpt_ref.kernels.backend import Backend
-from alpt_ref.kernels.cpu import table as kernels
+from alpt_ref.kernels.cpu import optimizers as kernels
+from alpt_ref.kernels.cpu.optimizers import Optimizer
 from alpt_ref.kernels.jit import run_rows
 
 GRAIN = 1024
@@ -46,9 +47,16 @@ class RowOptimizer(ABC):
         self.n = n
         self.d = d
 
-    @abstractmethod
     def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
         """Turn `grads` (u, d) of the unique `rows` into updates in place and advance the rows' state."""
+        run_rows(kernels.move_rows, len(rows), rows, grads, self.step(lr), grain=GRAIN)
+
+    @abstractmethod
+    def step(self, lr: float) -> Optimizer:
+        """What a kernel needs to make `updates` of the rows that it moves: asked for once a step.
+
+        For a table whose kernel does so itself, in the same pass in which it moves its rows.
+        """
 
     def absorb(self, rows: NDArray[np.int64], errors: NDArray[np.float32], lr: float) -> None:
         """Take what rounding took from the unique `rows`, float32 (u, d) in weight units, into the rows' momentum.
@@ -105,9 +113,9 @@ class SGD(RowOptimizer):
 
     kind = "sgd"
 
-    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.updates`."""
-        run_rows(kernels.sgd_rows, len(rows), grads, np.float32(lr), grain=GRAIN)
+    def step(self, lr: float) -> Optimizer:
+        """See `RowOptimizer.step`."""
+        return NOTHING._replace(kind=kernels.SGD, rates=AdamRates(*_ONES, np.float32(lr), _ONES[0]))
 
 
 class RowWiseAdagrad(RowOptimizer):
@@ -120,10 +128,10 @@ class RowWiseAdagrad(RowOptimizer):
         self.eps = np.float32(eps)
         self.accumulator = backend.zeros(n, np.float32)
 
-    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.updates`."""
-        rates = (np.float32(lr), self.eps)
-        run_rows(kernels.adagrad_rows, len(rows), rows, grads, self.accumulator, *rates, grain=GRAIN)
+    def step(self, lr: float) -> Optimizer:
+        """See `RowOptimizer.step`."""
+        rates = AdamRates(*_ONES, np.float32(lr), self.eps)
+        return NOTHING._replace(kind=kernels.ADAGRAD, accumulator=self.accumulator, rates=rates)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """See `RowOptimizer.state`."""
@@ -141,10 +149,11 @@ class LazyMomentum(RowOptimizer):
         self.factor = _back(b1)
         self.first = backend.zeros((n, d), np.float32)
 
-    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.updates`."""
-        rates = MomentumRates(*self.betas, np.float32(lr))
-        run_rows(kernels.momentum_rows, len(rows), rows, grads, self.first, rates, grain=GRAIN)
+    def step(self, lr: float) -> Optimizer:
+        """See `RowOptimizer.step`."""
+        keep, take = self.betas
+        rates = AdamRates(keep, keep, take, take, np.float32(lr), _ONES[0])
+        return NOTHING._replace(kind=kernels.MOMENTUM, state=NOTHING.state._replace(first=self.first), rates=rates)
 
     def absorb(self, rows: NDArray[np.int64], errors: NDArray[np.float32], lr: float) -> None:
         """See `RowOptimizer.absorb`: ``m + (1/lr) (1 - 1/b) error``."""
@@ -199,6 +208,17 @@ def adam_corrections(b1: float, b2: float) -> NDArray[np.float32]:
     return table
 
 
+_ONES = (np.float32(1.0),) * 4
+_EMPTY = np.zeros((0, 0), np.float32)
+NOTHING = Optimizer(
+    kernels.DONE,
+    AdamState(_EMPTY, _EMPTY, np.zeros(0, np.int32), adam_corrections(0.0, 0.0)),
+    np.zeros(0, np.float32),
+    AdamRates(*_ONES, _ONES[0], _ONES[0]),
+)
+"""No state: what the steps of the optimisers fill in, each its own part."""
+
+
 class LazyAdam(RowOptimizer):
     """Adam on touched rows only, bias correction by the row's own count; ``8 d + 4`` bytes a row."""
 
@@ -216,11 +236,11 @@ class LazyAdam(RowOptimizer):
         self.second = backend.zeros((n, d), np.float32)
         self.count = backend.zeros(n, np.int32)
 
-    def updates(self, rows: NDArray[np.int64], grads: NDArray[np.float32], lr: float) -> None:
-        """See `RowOptimizer.updates`."""
+    def step(self, lr: float) -> Optimizer:
+        """See `RowOptimizer.step`."""
         state = AdamState(self.first, self.second, self.count, self.corrections)
         rates = AdamRates(*self.betas, np.float32(lr), self.eps)
-        run_rows(kernels.adam_rows, len(rows), rows, grads, state, rates, grain=GRAIN)
+        return NOTHING._replace(kind=kernels.ADAM, state=state, rates=rates)
 
     def absorb(self, rows: NDArray[np.int64], errors: NDArray[np.float32], lr: float) -> None:
         """See `RowOptimizer.absorb`: ``m + (1/lr) (1 - 1/b1) error (sqrt(v / (1 - b2**t)) + eps) / S_t``.

@@ -102,21 +102,17 @@ class RowmaxTable(LowPrecisionTable):
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
         rows = unique.rows
         self._optimizer.updates(rows, grads, lr)
-        of = RowUpdates(rows, grads, np.float32(lr * self._decay_rate))
+        of = RowUpdates(unique.keys, grads, np.float32(lr * self._decay_rate))
         codes = aligned_empty((len(rows), self.d), np.int32)
-        unpack_at = packing.unpack_at if self._whole_bytes else packing.unpack_at_ragged
-        run_rows(unpack_at, len(rows), rows, self._codes, codes, grain=GRAIN)
+        run_rows(packing.unpack_at, len(rows), rows, self._codes, codes, grain=GRAIN)
         bias = self._bias[rows] if self._affine else np.zeros(len(rows), np.float32)
         grids = self._grids(self._step_sizes[rows], bias)
         parts = self._round(of, codes, grids, RandomStream(self._updates, PURPOSE_UPDATE, *self._key))
-        pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
-        run_rows(pack_at, len(rows), rows, codes, self._codes, grain=GRAIN)
+        self._put(rows, codes)
         self._step_sizes[rows] = grids.step_size
         if self._affine:
             self._bias[rows] = grids.bias
-        self._counts[0] += grads.size
-        for part in parts:
-            self._counts[1:] += part
+        self._count(grads.size, parts)
 
     def fresh_options(self, state: dict[str, NDArray[Any]], field: int) -> Any:
         """See `EmbeddingTable.fresh_options`: a fresh row defines its grid as any other."""

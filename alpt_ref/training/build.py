@@ -19,36 +19,46 @@ from alpt_ref.training.weights import counted_rows
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
+    from alpt_ref.models.ops_base import Ops
     from alpt_ref.tables.base import EmbeddingTable
     from alpt_ref.training.results import EpochRecord
 
 State = dict[str, NDArray[Any]]
 
 
-def build(config: RunConfig, dataset: ClickDataset, *, device: str = "cpu") -> tuple[EmbeddingTable, Model]:
+def build(
+    config: RunConfig, dataset: ClickDataset, *, device: str = "cpu", ops: Ops | None = None
+) -> tuple[EmbeddingTable, Model]:
     """Table and model at their initial values, on a device; their states fit each other's on any.
 
     Both are drawn from ``config.train.seed`` and not from the method, so that runs which differ only in the method
-    start from the same weights.
+    start from the same weights. `ops`: what the model computes with in place of the device's operations.
     """
-    settings, seed = config.table, config.train.seed
-    table = make_table(
-        settings.method,
-        dataset.n,
-        model_class(config.model.entry).table_dim(config.model.dim),
-        optimizer=settings.optimizer,
-        lr=settings.lr,
-        weight_decay=settings.weight_decay,
-        init_std=settings.init_std,
-        seed=seed,
-        field_offsets=dataset.field_offsets,
-        device=device,
-        epoch_updates=max(1, batch_count(len(counted_rows(dataset, "train")), config.train.batch_size)),
+    table = make_table(config.table.method, device=device, **table_arguments(config, dataset))
+    return table, build_model(config, dataset, device if ops is None else ops)
+
+
+def table_arguments(config: RunConfig, dataset: ClickDataset) -> dict[str, Any]:
+    """What `make_table` gets beside method and device."""
+    settings = config.table
+    return {
+        "n": dataset.n,
+        "d": model_class(config.model.entry).table_dim(config.model.dim),
+        "optimizer": settings.optimizer,
+        "lr": settings.lr,
+        "weight_decay": settings.weight_decay,
+        "init_std": settings.init_std,
+        "seed": config.train.seed,
+        "field_offsets": dataset.field_offsets,
+        "epoch_updates": max(1, batch_count(len(counted_rows(dataset, "train")), config.train.batch_size)),
         **settings.own(),
-    )
-    sizes = config.model.own()
-    model = make_model(config.model.kind, dataset.fields, config.model.dim, seed=seed, device=device, **sizes)
-    return table, model
+    }
+
+
+def build_model(config: RunConfig, dataset: ClickDataset, device: str | Ops) -> Model:
+    """The backbone at its initial values."""
+    own = config.model
+    return make_model(own.kind, dataset.fields, own.dim, seed=config.train.seed, device=device, **own.own())
 
 
 def rates(config: RunConfig, epoch: int, history: Sequence[EpochRecord] = ()) -> dict[str, float]:

@@ -19,39 +19,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders, sealed
 from alpt_ref._util.files import path_of
-from alpt_ref.errors import AlptError, InputError
+from alpt_ref.errors import InputError
+from alpt_ref.training import shards
+from alpt_ref.training.checkpoint_files import FILES as FILES
+from alpt_ref.training.checkpoint_files import (
+    FORMAT,
+    MANIFEST,
+    TIMING,
+    VERSION,
+    checked_meta,
+    file_of,
+    fill,
+    said_to_be_unwritable,
+)
+from alpt_ref.training.checkpoint_files import STATE as STATE
+from alpt_ref.training.checkpoint_files import CheckpointError as CheckpointError
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.config_io import from_file, require_own_names
 
 if TYPE_CHECKING:
     from alpt_ref.data.vocabulary import Vocabulary
 
-FORMAT = "alpt-ref checkpoint"
-VERSION = 1
-MANIFEST = "checkpoint.json"
-TIMING = "timing.json"
-STATE = "state.safetensors"
-OWN_FILE = ("best", "last_good", "vocabulary")
-"""First parts of array names that are kept in a file of their own, the others in `STATE`."""
-FILES = (STATE, *(f"{part}.safetensors" for part in OWN_FILE))
 PACKED = "packed.json"
 """Marks what ``alpt-ref pack`` wrote, which is no checkpoint."""
 CHECKPOINTS, FINAL = "checkpoints", "state"
 """Folders below a run's output folder: one folder per checkpoint; the tested state of a finished run."""
 
-_REQUIRED = {"step": int, "epoch": int, "n": int, "d": int, "fields": int, "dataset": str, "fingerprint": str}
 _NAME = re.compile(r"step-(\d{9,})")
-
-
-class CheckpointError(AlptError, RuntimeError):
-    """A checkpoint could not be written; those before it are whole."""
 
 
 @dataclass(repr=False)
@@ -132,41 +132,27 @@ def write_checkpoint(folder: Path, content: Checkpoint, *, keep: int = 2) -> Pat
         The disk is full or refuses; the checkpoints before are as they were.
     """
     keep = _check.whole_number("keep", keep, 1)
-    path = write_folder(Path(folder) / f"step-{_checked_meta(content.meta)['step']:09d}", content)
+    path = write_folder(checkpoint_path(folder, content.meta), content)
+    remove_older(path, keep)
+    return path
+
+
+def checkpoint_path(folder: Path, meta: Mapping[str, Any]) -> Path:
+    """Where the checkpoint with these facts lies in a run's `folder` of checkpoints."""
+    return Path(folder) / f"step-{checked_meta(meta)['step']:09d}"
+
+
+def remove_older(path: Path, keep: int = 2) -> None:
+    """Remove the checkpoints beside `path` but the `keep` latest, that one included."""
     for old in [one for one in list_checkpoints(path.parent) if one != path][keep - 1 :]:
         folders.remove(old)
-    return path
 
 
 def write_folder(path: Path, content: Checkpoint) -> Path:
     """Write one checkpoint as the folder `path`, in the place of an older one of that name; see `write_checkpoint`."""
-    _checked_meta(content.meta)
-    groups: dict[str, dict[str, NDArray[Any]]] = {}
-    for name, array in sorted(content.arrays.items()):
-        groups.setdefault(_file_of(name), {})[name] = sealed.storable(name, array)
-    try:
-        plain = sealed.plain_json({"config": msgspec.to_builtins(content.config), "meta": content.meta})
-        timing = sealed.plain_json(content.timing)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"meta and timing must hold plain JSON values only (no NaN, no arrays): {error}") from None
-    try:
-        with folders.new_folder(path) as scratch:
-            files = {file: sealed.write_arrays(scratch / file, arrays) for file, arrays in groups.items()}
-            sealed.write_json(scratch / TIMING, {"timing": timing})
-            sealed.write_json(scratch / MANIFEST, {"format": FORMAT, "version": VERSION, **plain, "files": files})
-    except (OSError, SafetensorError) as error:
-        reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
-        raise CheckpointError(
-            f"checkpoint {path} cannot be written ({reason}); earlier ones are whole: free disk space or repair the "
-            "folder, then continue with --resume"
-        ) from error
+    with said_to_be_unwritable(path), folders.new_folder(path) as scratch:
+        fill(scratch, content)
     return path
-
-
-def _file_of(name: str) -> str:
-    """The file that holds an array."""
-    part = name.partition("/")[0]
-    return f"{part}.safetensors" if part in OWN_FILE else STATE
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -233,27 +219,39 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     with _damaged(folder):
         sealed.verify_json(MANIFEST, manifest)
         for file, entry in manifest["files"].items():
-            if file not in FILES:  # also refuses "../x", absolute names and anything that is not safetensors
+            if file not in FILES and not shards.is_shard(
+                file
+            ):  # also refuses "../x", absolute names and anything that is not safetensors
                 raise ValueError(f"{MANIFEST} lists the unknown file {file!r}")
             if not isinstance(entry["bytes"], int) or not isinstance(entry["sha256"], str):
                 raise ValueError(f"{MANIFEST} has an entry of another form for {file}")
-        _checked_meta(manifest["meta"])
+        checked_meta(manifest["meta"])
     return manifest
 
 
-def read_folder(folder: Path) -> Checkpoint:
-    """The checkpoint that this very folder holds; see `read_checkpoint`."""
+def read_folder(folder: Path, *, table: bool = True) -> Checkpoint:
+    """The checkpoint that this very folder holds; see `read_checkpoint`.
+
+    Shards of several ranks are put together; without `table` they are left out.
+    """
     manifest = read_manifest(folder)
     require_own_names(manifest.get("config"), str(folder / MANIFEST))
     with _damaged(folder):
         config = from_file(manifest["config"], str(folder / MANIFEST))
         arrays: dict[str, NDArray[Any]] = {}
+        by_rank = shards.shard_files(manifest["files"])
         for file, entry in manifest["files"].items():
+            if file in by_rank:
+                continue
             own = sealed.read_arrays(folder, file, entry)
-            misplaced = [name for name in own if _file_of(name) != file]
+            misplaced = [name for name in own if file_of(name) != file]
             if misplaced:
                 raise ValueError(f"{file} holds {misplaced[0]!r}, which belongs elsewhere")
             arrays |= own
+        if table and by_rank:
+            meta = manifest["meta"]
+            each = (sealed.read_arrays(folder, file, manifest["files"][file]) for file in by_rank)
+            arrays |= shards.assembled(each, meta["n"], meta[shards.ROW_ARRAYS])
         timing = sealed.read_json(folder, TIMING)
         sealed.verify_json(TIMING, timing)
         return Checkpoint(config, arrays, manifest["meta"], dict(timing["timing"]))
@@ -273,12 +271,3 @@ def _damaged(folder: Path) -> Iterator[None]:
         raise InputError(f"checkpoint {folder} is damaged ({MANIFEST} or {TIMING} lacks a part)") from None
     except RecursionError:
         raise InputError(f"checkpoint {folder} is damaged (nested too deeply)") from None
-
-
-def _checked_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name, kind in _REQUIRED.items():
-        value = meta.get(name)
-        good = isinstance(value, kind) and not isinstance(value, bool)
-        if not good or (isinstance(value, int) and value < 0):
-            raise InputError(f"meta[{name!r}] must be {'a whole number' if kind is int else 'text'}, got {value!r}")
-    return meta

@@ -92,6 +92,16 @@ class TrainConfig(Settings, frozen=True):
         "Largest 2-norm of all gradients of a step, dense and embeddings', which are scaled down to it; none: any.",
     ] = None
     device: Annotated[str, choice("cpu", "cuda"), "Where to compute."] = "cpu"
+    sharded: Annotated[bool, "Train in slices, which several processes may share (`alpt_ref.distributed`)."] = False
+    slices: Annotated[
+        int, whole(1), "Slices of a batch where sharded: the bits depend on them, not on the number of processes."
+    ] = 8
+    reduce: Annotated[
+        str,
+        choice("ordered", "fast"),
+        "Sums over slices where sharded: in slice order, or with one slice a process, whose number the bits then "
+        "depend on.",
+    ] = "ordered"
 
 
 class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,6 +143,10 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ):
             if given and self.train.device == "cuda":
                 raise InputError(f"{name} runs on --device cpu only; leave it out on cuda")
+        if self.model.precision == "bf16" and self.train.device == "cpu":
+            raise InputError("model.precision = bf16 runs on --device cuda only; leave it out on cpu")
+        if self.train.sharded:
+            self._require_shardable()
         if self.train.batch_size == 1 and self.model.normalises:
             raise InputError(
                 "train.batch_size must be at least 2 with model.batch_norm, got 1: a row less its own mean is 0, from "
@@ -155,6 +169,30 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.data.source == "store" and not isinstance(self.data.path, str):
             raise InputError(f"data.path must be one folder for data.source 'store', got {list(self.data.path)}")
+
+    def _require_shardable(self) -> None:
+        """`InputError` for what does not train in slices."""
+        if self.train.device != "cpu":
+            raise InputError(
+                "train.sharded runs on --device cpu only, got 'cuda'; a table alone can be spread over GPUs with "
+                "alpt_ref.distributed.ShardedTable"
+            )
+        if self.table.method not in SHARDED_TABLES:
+            raise InputError(
+                f"train.sharded takes table.method {', '.join(SHARDED_TABLES)}, got {self.table.method!r}; leave it out"
+            )
+        if not self.model.entry.built_in:
+            raise InputError(
+                "train.sharded takes the built-in backbones, whose sums over rows can be cut into slices, got "
+                f"model.kind {self.model.kind!r}; leave it out"
+            )
+        if self.train.max_gradient_norm is not None:
+            raise InputError("train.max_gradient_norm needs the whole batch in one place; leave out train.sharded")
+        if self.train.batch_size < self.train.slices:
+            raise InputError(
+                f"train.batch_size must be at least train.slices {self.train.slices}, got {self.train.batch_size}; set "
+                "a larger batch or fewer slices"
+            )
 
     def __repr__(self) -> str:
         """The sections, and in them the settings, that differ from their defaults."""
@@ -201,6 +239,10 @@ def canonical(config: RunConfig) -> dict[str, dict[str, Any]]:
     return plain
 
 
+SHARDED_TABLES = ("fp32", "lpt", "alpt")
+"""Table methods that train in slices."""
+
+
 def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
     """Take out what the schedule does not read, and settings of later releases at the value that means "as before"."""
     before = {
@@ -210,6 +252,11 @@ def _drop_idle(plain: dict[str, Any], train: TrainConfig) -> None:
     for name, value in before.items():
         if plain[name] == value:
             plain.pop(name)
+    if not train.sharded:
+        for name in ("sharded", "slices", "reduce"):
+            plain.pop(name)
+    elif train.reduce == "fast":
+        plain.pop("slices")  # one a process
     read = {"milestones": {"milestones", "decay_factor"}, "plateau": {"plateau_patience", "decay_factor"}}
     for name in {"milestones", "decay_factor", "plateau_patience"} - read.get(train.schedule, set()):
         plain.pop(name)

@@ -15,6 +15,7 @@ that one on an accelerator may run many steps before it reads a loss back.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -29,18 +30,19 @@ from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
+from alpt_ref.tables.base import EmbeddingTable
 from alpt_ref.training import batches
-from alpt_ref.training.build import State, build, restore, snapshot, split_state
+from alpt_ref.training.build import State, build, restore, served, snapshot, split_state
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.evaluation import evaluate
 from alpt_ref.training.gradient_norm import limit_gradients
+from alpt_ref.training.moments import Moment, changing_rows, moment_of
 from alpt_ref.training.pooling import Positions, positions
 from alpt_ref.training.weights import ClassWeights
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.models.base import Model
-    from alpt_ref.tables.base import EmbeddingTable
     from alpt_ref.training.quality import Quality
     from alpt_ref.training.results import EpochRecord
 
@@ -158,9 +160,21 @@ class Engine(ABC):
     def restore(self, state: State) -> None:
         """Put a `snapshot` back, here and in `table` and `model`."""
 
+    def whole(self, state: State) -> State:
+        """A `snapshot` or `state` with all rows of the table, where this engine holds some of them."""
+        return state
+
     @abstractmethod
     def state(self) -> State:
         """`snapshot` and all else that training resumes from: ``optimizer/...``, ``statistics/counts``."""
+
+    def moment(self, spare: Moment | None = None) -> Moment:
+        """What table, model and dense optimiser hold now, for later; the memory of `spare` may be used for it."""
+        return Moment({name: array for name, array in self.state().items() if not name.startswith("statistics/")})
+
+    def back_to(self, moment: Moment) -> None:
+        """Put table and model back, here and in `table` and `model`."""
+        self.restore(served(moment.arrays()))
 
     @abstractmethod
     def load_state(self, state: State) -> None:
@@ -255,6 +269,21 @@ class CpuEngine(Engine):
         """See `Engine.state`."""
         optimizer = {f"optimizer/{name}": array for name, array in self.dense.state().items()}
         return self.snapshot() | optimizer | {"statistics/counts": self.table.counters()}
+
+    def moment(self, spare: Moment | None = None) -> Moment:
+        """See `Engine.moment`."""
+        if type(self.table).state is not EmbeddingTable.state:  # it knows better
+            return super().moment(spare)
+        return moment_of(self.table, self.model, self.dense, self._changing, spare)
+
+    @functools.cached_property
+    def _changing(self) -> NDArray[np.int64] | None:
+        return changing_rows(self.dataset, self.table)
+
+    def back_to(self, moment: Moment) -> None:
+        """See `Engine.back_to`."""
+        if not moment.put_back(self.model):
+            super().back_to(moment)
 
     def load_state(self, state: State) -> None:
         """See `Engine.load_state`."""

@@ -3,7 +3,7 @@
 One graph per batch size: gather the batch, look up, forward, loss, backward, table and dense update, and for two-pass
 ALPT the second forward and backward. Finding the batch's unique rows depends on the ids alone and runs on a branch of
 its own beside the forward pass. Whatever changes from step to step lives in device memory (`kernels.cuda.steps`), so
-nothing is recorded again; the host reads the guard and the loss every `LOOK` steps.
+nothing is recorded again; the host looks at guard and loss while the steps go on (`watch_cuda`).
 
 The first step of a batch size runs as it is, which allocates and compiles; the second is recorded.
 """
@@ -20,18 +20,18 @@ from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.streams import new_event, new_stream
 from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
 from alpt_ref.models.optim_cuda import CudaDense
+from alpt_ref.training import watch_cuda
 from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches
 from alpt_ref.training.evaluation import scored
+from alpt_ref.training.moments import Moment
+from alpt_ref.training.watch_cuda import Seen, Watch
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.training.quality import Quality
-
-LOOK = 100
-"""Steps between two looks at guard and loss."""
 
 REASONS = {
     kernels.BAD_LOSS: "the loss is NaN or infinite",
@@ -56,7 +56,7 @@ class CudaEngine(CpuEngine):
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
         self.backend: Backend = get_backend("cuda")
-        self.stream, self._side = new_stream(), new_stream()
+        self.stream, self._side = new_stream(-1), new_stream()
         self._fork, self._join = new_event(), new_event()
         self._graphs: dict[int, Any] = {}
         self._ran: set[int] = set()
@@ -70,20 +70,24 @@ class CudaEngine(CpuEngine):
         self.table, self.model = table, model
         self._table = cast(Any, table)  # with its queue_ methods
         self._ops = cast(Any, model.ops)
-        self._ops.tf32 = config.model.precision == "tf32"
+        self._ops.precision, self._ops.side = config.model.precision, self._side
         self._is_two_pass = table.two_pass_capable and config.table.two_pass
-        self.guard, self.counters = zeros(2, np.int32), zeros(3, np.int64)
-        self.totals, self.rates = zeros(2, np.float64), zeros(1, np.float64)
+        self.watch = Watch(self.backend)
+        self.guard, self.counters, self.totals = self.watch.guard, self.watch.counters, self.watch.totals
+        self.rates = zeros(1, np.float64)
         self._table.guard = self._ops.guard = self.guard
         self.dense: Any = CudaDense(
             config.model.optimizer, model, self.backend, weight_decay=config.model.weight_decay,
-            counters=self.counters, guard=self.guard, rates=self.rates,
+            counters=self.counters, guard=self.guard, rates=self.rates, half=config.model.precision == "bf16",
         )  # fmt: skip
+        if self.dense.half_params is not None:
+            self._ops.half_params = self.dense.params, self.dense.half_params
         self._rows = max(config.train.batch_size, config.train.eval_batch_size)
         self._ids = zeros(self._rows * dataset.fields, np.uint32)
         self._labels = zeros(self._rows, np.uint8)
-        self._emb = zeros((self._rows * dataset.fields, table.d), np.float32)
+        self._emb = zeros((self._rows * dataset.fields, table.d), model.input_dtype)
         positions = config.train.batch_size * dataset.fields
+        self._moved = zeros((positions if self._is_two_pass else 0, table.d), model.input_dtype)
         self._table.reserve(positions)
         if table.two_pass_capable and not self._is_two_pass:
             self._table.reserve_one_pass(positions)
@@ -112,14 +116,20 @@ class CudaEngine(CpuEngine):
         table.queue_lookup(ids, emb)
         grads = self._queue_pass(emb, labels, second=False)
         self.stream.wait_event(self._join)
-        if self._is_two_pass:
-            table.queue_begin(grads)
+        self._fork.record(self.stream)
+        self._side.wait_event(self._fork)
+        with self._side:
             self.dense.queue()
-            table.queue_pending(emb)
-            table.queue_finish(self._queue_pass(emb, labels, second=True), rows)
+            self._join.record(self._side)
+        if self._is_two_pass:
+            moved = self._moved[: len(emb)]  # the first pass may still read `emb`
+            table.queue_begin(grads)
+            table.queue_pending(moved)
+            self.stream.wait_event(self._join)
+            table.queue_finish(self._queue_pass(moved, labels, second=True), rows)
         else:
             table.queue_update(grads, rows)
-            self.dense.queue()
+            self.stream.wait_event(self._join)
         launch(kernels.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:
@@ -150,7 +160,7 @@ class CudaEngine(CpuEngine):
     # --- a range of batches ---------------------------------------------------------------------------------------
 
     def train(self, span: BatchRange, on_batches: OnBatches) -> tuple[float, int]:
-        """See `Engine.train`; `on_batches` is called every `LOOK` steps."""
+        """See `Engine.train`; `on_batches` is called every `LOOK` steps with a loss of a few steps ago."""
         size, rows = self.config.train.batch_size, len(span.rows)
         done = fresh = 0
         with self.stream:
@@ -163,14 +173,17 @@ class CudaEngine(CpuEngine):
                 self._run_step(b)
                 self.source.after(batch)
                 done, fresh = done + 1, fresh + b
-                if done % LOOK == 0 or batch + 1 == span.last:
-                    loss = self._look(span)
-                    if on_batches(fresh, loss):
-                        break
+                if done % watch_cuda.LOOK == 0 and batch + 1 < span.last:
+                    stop = on_batches(fresh, self._checked(span, self.watch.look()))
                     fresh = 0
-            total = float(self.backend.to_host(self.totals)[0])
+                    if stop:
+                        break
+            last = self.watch.last()
+            loss = self._checked(span, last)
+            if fresh:
+                on_batches(fresh, loss)
             self._table.advance(done)
-        return total, done
+        return last.total, done
 
     def _begin(self, span: BatchRange) -> None:
         """Put what the steps read into device memory."""
@@ -182,19 +195,21 @@ class CudaEngine(CpuEngine):
         assign(self.guard, np.zeros(2, np.int32))
         assign(self.totals, np.array([span.loss_sum, 0.0]))
         self._set_rates(span.rates)
+        self.dense.queue_copy()  # of parameters that were set
+        self.watch.begin()
 
     def _set_rates(self, rates: dict[str, float]) -> None:
         """Put the learning rates where the queued steps read them, in the stream's order."""
         self.backend.assign(self.rates, np.array([rates["dense"]]))
         self._table.set_rates(rates["table"])
 
-    def _look(self, span: BatchRange) -> float:
-        """Wait for the steps queued so far; the last loss, or `DivergedError`."""
-        reason = int(self.backend.to_host(self.guard)[0])
-        if reason:
-            step = int(self.backend.to_host(self.counters)[2]) + 1
-            raise DivergedError(REASONS.get(reason, "the table's update failed"), epoch=span.epoch, step=step)
-        return float(self.backend.to_host(self.totals)[1])
+    @staticmethod
+    def _checked(span: BatchRange, seen: Seen | None) -> float | None:
+        """The loss that was seen, if any was, or `DivergedError`."""
+        if seen is not None and seen.reason:
+            reason = REASONS.get(seen.reason, "the table's update failed")
+            raise DivergedError(reason, epoch=span.epoch, step=seen.steps + 1)
+        return None if seen is None else seen.loss
 
     # --- evaluation and state ----------------------------------------------------------------------------------------
 
@@ -205,6 +220,7 @@ class CudaEngine(CpuEngine):
         with self.stream:
             everything = self.backend.zeros(len(rows), np.float32)
             nothing = self.backend.zeros(3, np.int64)
+            self.dense.queue_copy()
             for start in range(0, len(rows), size):
                 end = min(start + size, len(rows))
                 source = self.source.part(rows[start:end])
@@ -223,6 +239,17 @@ class CudaEngine(CpuEngine):
         """See `Engine.snapshot`."""
         with self.stream:
             return super().snapshot()
+
+    def moment(self, spare: Moment | None = None) -> Moment:
+        """See `Engine.moment`."""
+        with self.stream:
+            return super().moment(spare)
+
+    def back_to(self, moment: Moment) -> None:
+        """See `Engine.back_to`."""
+        with self.stream:
+            super().back_to(moment)
+        self.stream.synchronize()
 
     def restore(self, state: State) -> None:
         """See `Engine.restore`."""

@@ -57,11 +57,11 @@ class Positions(NamedTuple):
         Added in float32 in the order of the slots, whatever the number of threads.
         """
         if self.values is None or self.bounds is None:
-            return embeddings.reshape(self.rows, -1)
+            return embeddings.reshape(self.rows, -1) if self.rows else embeddings
         np.multiply(embeddings, self.values[:, None], out=embeddings)
         out: F32 = aligned_empty((len(self.bounds) - 1, embeddings.shape[1]), np.float32)
         run_rows(pool_rows, len(out), embeddings, self.bounds, False, out, weight=self.bounds)
-        return out.reshape(self.rows, -1)
+        return out.reshape(self.rows, -1) if self.rows else out
 
     def spread(self, gradients: F32, d: int) -> F32:
         """Gradient by the embeddings of `ids`, float32 (k, d), from that by the fields."""

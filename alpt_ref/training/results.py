@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from alpt_ref._util.files import read_json, write_json, write_text
+from alpt_ref._util.looks import GUIDE, look
+from alpt_ref._util.notebook import html_table
+from alpt_ref._util.plotting import HOUSE, figure_style, new_figure
 from alpt_ref._util.sealed import digest_of
 from alpt_ref.errors import InputError
 from alpt_ref.training.quality import Quality
@@ -123,6 +126,35 @@ class RunResult:
             f"  table {self.training_bytes:,} bytes in training, {self.serving_bytes:,} in serving; "
             f"{self.samples_per_s:,.0f} samples/s)"
         )
+
+    def _repr_html_(self) -> str:
+        """Epochs and the test, for notebooks."""
+        rows = [
+            (one.epoch, f"{one.train_loss:.5f}", f"{one.valid_auc:.5f}", f"{one.valid_logloss:.5f}")
+            for one in self.history
+        ]
+        titles = ("epoch", "train loss", "valid AUC", "valid logloss")
+        run, *rest = repr(self).removeprefix("RunResult(").removesuffix(")").splitlines()
+        return html_table(titles, rows, caption=run, notes=[one.strip() for one in rest])
+
+    def plot(self) -> Any:
+        """A matplotlib figure of training and validation logloss, and validation AUC, by epoch."""
+        with figure_style(HOUSE):
+            figure = new_figure(7.0, 2.6)
+            left, right = figure.subplots(1, 2)
+            epochs = [one.epoch for one in self.history]
+            own = look(self.label)["color"]
+            left.plot(epochs, [one.train_loss for one in self.history], "--", color=own, label="training")
+            left.plot(epochs, [one.valid_logloss for one in self.history], "o-", color=own, label="validation")
+            right.plot(epochs, [one.valid_auc for one in self.history], "o-", color=own, label="validation")
+            left.set_ylabel("logloss")
+            right.set_ylabel("AUC")
+            left.legend()
+            for axes in (left, right):
+                axes.set_xlabel("epoch")
+                axes.axvline(self.tested_epoch, **GUIDE)
+                axes.xaxis.get_major_locator().set_params(integer=True)
+        return figure
 
     @property
     def quality(self) -> Quality:

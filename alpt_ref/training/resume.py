@@ -16,11 +16,14 @@ from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.ranks import Ranks
 
 
-def newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) -> Checkpoint | None:
-    """The newest whole checkpoint, to resume from; None where there is none yet."""
-    found = checkpoint.list_checkpoints(folder / CHECKPOINTS)
+def newest_checkpoint(
+    folder: Path, resume: bool, log: Callable[[str], None], ranks: Ranks, read: Callable[[Path], Checkpoint]
+) -> Checkpoint | None:
+    """The newest checkpoint that all ranks can `read`, to resume from; None where there is none yet."""
+    found = ranks.once(lambda: checkpoint.list_checkpoints(folder / CHECKPOINTS))
     if not found:
         if resume:
             log(f"{folder} holds no checkpoint: training starts at the beginning")
@@ -33,7 +36,7 @@ def newest_checkpoint(folder: Path, resume: bool, log: Callable[[str], None]) ->
     reasons: list[str] = []
     for path in found:
         try:
-            content = checkpoint.read_folder(path)
+            content = read(path)
         except InputError as error:
             reasons.append(str(error))
             log(f"{error}; trying the one before")

@@ -90,7 +90,8 @@ class _ModelSettings(PartSettings, frozen=True):
     """The dense part: backbone, its sizes and its optimiser. `hidden` and `cross_layers` matter where they exist.
 
     `dim` is the embedding dimension; for fm and deepfm the number of factors, the linear weight comes on top.
-    `precision` of matrix products on a GPU: with tf32 their factors keep 10 bits of mantissa.
+    `precision` on a GPU: with tf32 the factors of matrix products keep 10 bits of mantissa; with bf16 they and the
+    activations are bfloat16.
     """
 
     prefix: ClassVar[str] = "model."
@@ -104,7 +105,9 @@ class _ModelSettings(PartSettings, frozen=True):
     lr: Annotated[float, POSITIVE, "Learning rate of the dense parameters."] = 1e-3
     weight_decay: Annotated[float, NOT_NEGATIVE, "Decoupled weight decay of the dense parameters."] = 0.0
     precision: Annotated[
-        str, choice("float32", "tf32"), "Of matrix products on a GPU; tf32 keeps 10 bits of the factors' mantissa."
+        str,
+        choice("float32", "tf32", "bf16"),
+        "On a GPU. tf32: factors of products keep 10 bits of mantissa; bf16: these and activations are bfloat16.",
     ] = "float32"
 
     @property

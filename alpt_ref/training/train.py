@@ -15,26 +15,29 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
-from alpt_ref._util.files import claim_folder, path_of, read_json, remove_parts, write_text
-from alpt_ref._util.folders import folder_lock
+from alpt_ref._util.files import path_of, remove_parts, write_text
 from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.progress import Progress
+from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import batch_count, warn_of_single_row
-from alpt_ref.training.build import build, restore, served
+from alpt_ref.training.build import State, build, served, split_state
 from alpt_ref.training.callbacks import Callback, Listeners
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
-from alpt_ref.training.config import RunConfig, canonical, code_of, config_hash
-from alpt_ref.training.config_io import dump_toml, load_own_toml
+from alpt_ref.training.config import RunConfig
+from alpt_ref.training.config_io import dump_toml
 from alpt_ref.training.engine import DivergedError, Engine, make_engine
+from alpt_ref.training.engine_sliced import SlicedEngine
 from alpt_ref.training.init_from import InitFrom, Start, check_output, keep_record, start_from
-from alpt_ref.training.init_from import difference as difference_of_start
+from alpt_ref.training.output import FILES as FILES
+from alpt_ref.training.output import claim, is_finished, restored
 from alpt_ref.training.quality import groups_of
+from alpt_ref.training.ranks import Ranks, require_ranks
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
-from alpt_ref.training.resume import goes_on, more_epochs, newest_checkpoint, require_same
+from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
 from alpt_ref.training.trainer import StoppedError, Trainer
 from alpt_ref.training.usable import require_usable
@@ -47,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DivergedError", "StoppedError", "require_usable", "train"]
 
-FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
 LAST_GOOD = "last_good"
 
 
@@ -66,6 +68,7 @@ def train(
     stop: Callable[[], bool] | None = None,
     log: Callable[[str], None] | None = None,
     callbacks: Iterable[Callback] = (),
+    ranks: Ranks | None = None,
 ) -> RunResult:
     """Train one table and model, and test the state of the best (or last) epoch.
 
@@ -100,6 +103,9 @@ def train(
     callbacks : iterable of Callback
         Told when training begins, after every epoch and at the end; one that raises is warned about and left out from
         then on, the run goes on. A finished result that is read from `output` is told to nobody.
+    ranks : Ranks, optional
+        Processes that share a run with ``train.sharded``, each of which makes this call; default this one alone. See
+        `alpt_ref.distributed.train`.
 
     Returns
     -------
@@ -140,31 +146,50 @@ def train(
     warn_of_single_row(config, len(rows))
     groups_of(dataset, rows[:0], config.train.group)  # refuses a field that cannot group rows
     ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
-    tools: dict[str, Any] = {"every": checkpoint_every, "stop": stop or (lambda: False), "start": start}
-    listeners = tools["listeners"] = Listeners(callbacks)
-    progress, log = progress or Progress(enabled=False), log or (lambda text: None)
+    ranks = require_ranks(ranks, config, start)
+    if not ranks.first:
+        progress, log, callbacks = None, None, ()
+    listeners = Listeners(callbacks)
+    progress, log = progress_of(progress), log or (lambda text: None)
+    asked = stop or (lambda: False)
+
+    def begin(**tools: Any) -> Trainer:
+        """At its initial values, or with what another run has left."""
+        engine = ranks.each(lambda: _begun(config, dataset, start, log, ranks, asked))
+        ends = (lambda: engine.stopping) if isinstance(engine, SlicedEngine) else asked
+        return Trainer(
+            config, dataset, engine, progress, every=checkpoint_every, stop=ends, start=start, listeners=listeners,
+            **tools,
+        )  # fmt: skip
+
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
-            trainer = Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools)
-            return listeners.hear(trainer.run)
-        folder = _claim(path_of(output, "output"), config, dataset, start, resume)
-        with folder_lock(folder):
-            _claim(folder, config, dataset, start, resume)  # again: another process may have used it before the lock
-            if goes_on(folder, config, resume, log):
-                (folder / "result.json").unlink(missing_ok=True)
-            if (folder / "result.json").exists():
-                return _restored(folder, config, dataset)
-            resumed = newest_checkpoint(folder, resume, log)
-            require_same(resumed, config, dataset)
-            tools["save"] = partial(checkpoint.write_checkpoint, folder / CHECKPOINTS)
-            tools["history_file"] = folder / "history.jsonl"
-            trainer = Trainer(config, dataset, _begun(config, dataset, start, log), progress, **tools)
-            return listeners.hear(partial(_run, folder, trainer, resumed))
+            trainer = begin()
+            return listeners.hear(lambda: _whole(trainer, trainer.run(), ranks)[0])
+        folder = path_of(output, "output")
+        ranks.once(lambda: claim(folder, config, dataset, start, resume))
+        with ranks.alone_in(folder):
+            if ranks.once(lambda: is_finished(folder, config, dataset, start, resume, log)):
+                return restored(folder, config, dataset) if ranks.first else read_result(folder / "result.json")
+            trainer = begin(
+                save=partial(ranks.write_checkpoint, folder / CHECKPOINTS),
+                history_file=folder / "history.jsonl" if ranks.first else None,
+            )
+            read = partial(ranks.read_checkpoint, table=trainer.engine.table)
+            resumed = newest_checkpoint(folder, resume, log, ranks, read)
+            ranks.each(lambda: require_same(resumed, config, dataset))
+            return listeners.hear(partial(_run, folder, trainer, resumed, ranks))
 
 
-def _begun(config: RunConfig, dataset: ClickDataset, start: Start | None, log: Callable[[str], None]) -> Engine:
+def _begun(
+    config: RunConfig, dataset: ClickDataset, start: Start | None, log: Callable[[str], None], ranks: Ranks,
+    stop: Callable[[], bool],
+) -> Engine:  # fmt: skip
     """The engine at its initial values, or with what another run has left."""
-    engine = make_engine(config, dataset, config.train.device)
+    if config.train.sharded:
+        engine: Engine = SlicedEngine(config, dataset, ranks, stop)
+    else:
+        engine = make_engine(config, dataset, config.train.device)
     if start is not None:
         log(f"{start}")
         start.load_into(engine)
@@ -181,27 +206,51 @@ def _check_options(output: str | Path | None, resume: bool, checkpoint_every: in
         _check.whole_number("checkpoint_every", checkpoint_every, 1)
 
 
-def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None) -> RunResult:
+def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None, ranks: Ranks) -> RunResult:
     """Train to the end and write what is kept of a finished run, its result last."""
     if resumed is not None:
-        trainer.resume(resumed)
-        for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # damaged ones
-            folders.remove(later)
-        if trainer.history:
-            write_history(folder / "history.jsonl", trainer.history)
-    remove_parts(folder, folder / CHECKPOINTS)
-    keep_record(folder, trainer.start)
-    write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a refused setting claims no folder
+        ranks.each(lambda: trainer.resume(resumed))
+
+    def prepare() -> None:
+        if resumed is not None:
+            for later in checkpoint.list_checkpoints(folder / CHECKPOINTS, after=trainer.step):  # damaged ones
+                folders.remove(later)
+            if trainer.history:
+                write_history(folder / "history.jsonl", trainer.history)
+        remove_parts(folder, folder / CHECKPOINTS)
+        keep_record(folder, trainer.start)
+        write_text(folder / "config.toml", dump_toml(trainer.config))  # only now: a refused setting claims no folder
+
+    ranks.once(prepare)
     try:
         result = trainer.run()
     except DivergedError as error:
-        error.state, error.history = served(trainer.last_good), tuple(trainer.history)
+        error.history = tuple(trainer.history)
+        error.state = trainer.engine.whole(served(trainer.last_good.arrays()))
         kept = trainer.final(error.state, len(error.history), finished=False)
-        checkpoint.write_folder(folder / LAST_GOOD, kept)
+        ranks.once(lambda: checkpoint.write_folder(folder / LAST_GOOD, kept))
         raise
-    checkpoint.write_folder(folder / FINAL, trainer.final(trainer.best, result.tested_epoch, finished=True))
-    write_result(folder / "result.json", result)
+    result, state = _whole(trainer, result, ranks)
+
+    def keep() -> None:
+        checkpoint.write_folder(folder / FINAL, trainer.final(state, result.tested_epoch, finished=True))
+        write_result(folder / "result.json", result)
+
+    ranks.once(keep)
     return result
+
+
+def _whole(trainer: Trainer, result: RunResult, ranks: Ranks) -> tuple[RunResult, State]:
+    """The result with a table of all rows, and the tested state with all rows; on other ranks than 0 with their own."""
+    state = trainer.engine.whole(trainer.best.arrays())
+    if ranks.size == 1:
+        return result, state
+    table: Any = trainer.engine.table
+    if ranks.first:
+        table = build(trainer.config, trainer.dataset)[0]
+        table.load_state(split_state(served(state), ("table", "model"))["table"])
+    size = ranks.once(lambda: [int(table.nbytes(what)) for what in ("training", "serving")])
+    return replace(result, table=table, training_bytes=size[0], serving_bytes=size[1]), state
 
 
 @contextmanager
@@ -213,55 +262,3 @@ def _threads(threads: int | None) -> Iterator[None]:
         yield
     finally:
         _jit.set_num_threads(before)
-
-
-# --- the output folder -----------------------------------------------------------------------------------------------
-
-
-def _claim(folder: Path, config: RunConfig, dataset: ClickDataset, start: Start | None, resume: bool) -> Path:
-    """Take the output folder, or raise `InputError` if it belongs to another run."""
-
-    def difference(marker: Path) -> str | None:
-        there = load_own_toml(marker)
-        longer = more_epochs(there, config)
-        if config_hash(there) != config_hash(config) and not (longer and resume):
-            hint = ", which --resume goes on with" if longer else ""
-            changed = _changed(canonical(there), canonical(config))
-            return f"another configuration ({marker.name} differs: {changed}){hint}"
-        if other := difference_of_start(folder, start):
-            return other
-        stored = read_json(folder / "result.json")
-        if stored is not None and code_of(config) and stored.get("config_hash") != config_hash(there):
-            return f"a run of another version of {' and '.join(code_of(config))}"
-        found = [] if stored is None else [RunResult.from_dict(stored).fingerprint]
-        found += [fingerprint for one in checkpoint.list_checkpoints(folder / CHECKPOINTS) if (fingerprint := _of(one))]
-        return "the same configuration on other data" if found and found[0] != dataset.fingerprint else None
-
-    return claim_folder(folder, "config.toml", difference, FILES)
-
-
-def _of(one: Path) -> str | None:
-    """Fingerprint of a checkpoint's data; None if it is damaged, which is said where it is read."""
-    try:
-        return str(checkpoint.read_manifest(one)["meta"]["fingerprint"])
-    except InputError:
-        return None
-
-
-def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
-    """``table.bits is 8 there and 4 here, ...``"""
-    names = [(section, key) for section in here for key in {**there.get(section, {}), **here[section]}]
-    values = [(f"{s}.{k}", there.get(s, {}).get(k, "absent"), here[s].get(k, "absent")) for s, k in names]
-    return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
-
-
-def _restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:
-    """A finished run, read from its folder."""
-    result = read_result(folder / "result.json")
-    try:
-        content = checkpoint.read_folder(folder / FINAL)
-        table, model = build(config, dataset)
-        restore(served(content.arrays), table, model)
-    except InputError as error:
-        raise InputError(f"the stored state is damaged: {error}; delete {folder} to train again") from None
-    return replace(result, table=table, model=model)

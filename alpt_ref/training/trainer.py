@@ -19,13 +19,14 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.formats.unseen import test_shares
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training import batches
-from alpt_ref.training.build import State, served
+from alpt_ref.training.build import State
 from alpt_ref.training.build import rates as rates_of
 from alpt_ref.training.callbacks import Listeners
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
 from alpt_ref.training.engine import BatchRange, DivergedError, Engine
 from alpt_ref.training.facts import facts
+from alpt_ref.training.moments import Moment
 from alpt_ref.training.quality import FURTHER, Quality
 from alpt_ref.training.results import EpochRecord, RunResult, samples_per_second, write_history
 from alpt_ref.training.schedule import best_epoch, ramp_of
@@ -93,7 +94,7 @@ class Trainer:
         self.history: list[EpochRecord] = []
         self.step = 0  # of the run
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0  # of the epoch under way
-        self.last_good = self.best = self._moment()
+        self.last_good = self.best = engine.moment()
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class Trainer:
         while not self._finished():
             self._epoch(len(self.history) + 1)
         self.progress.close()
-        self.engine.restore(served(self.best))
+        self.engine.back_to(self.best)
         return self._result()
 
     def _finished(self) -> bool:
@@ -141,8 +142,12 @@ class Trainer:
         )
         self.history.append(record)
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0
-        self.last_good = self._moment()
-        if self.config.train.test_epoch == "last" or self._best_epoch() == epoch:
+        best = self.config.train.test_epoch == "last" or self._best_epoch() == epoch
+        spare = self.last_good if best or self.last_good is not self.best else None  # nobody will ask for it again
+        if best:
+            self.best = self.last_good
+        self.last_good = self.engine.moment(spare)
+        if best:
             self.best = self.last_good
         if self.history_file is not None:
             write_history(self.history_file, self.history)
@@ -180,10 +185,6 @@ class Trainer:
                 kept = self._keep()
                 if self.stop():
                     raise StoppedError(epoch, self.step, kept)
-
-    def _moment(self) -> State:
-        """Copies of table, model and dense optimiser: what is tested, and what another run may go on from."""
-        return {name: array for name, array in self.engine.state().items() if not name.startswith("statistics/")}
 
     def _evaluate(self, part: Any) -> Quality:
         result = Quality(*self.engine.evaluate(part))
@@ -230,9 +231,9 @@ class Trainer:
         """The run as it stands between two batches."""
         arrays = self.engine.state()
         if self.history and self.batch > 0:
-            arrays |= {f"last_good/{name}": array for name, array in self.last_good.items()}
+            arrays |= {f"last_good/{name}": array for name, array in self.last_good.arrays().items()}
         if self.history and self.best is not self.last_good:
-            arrays |= {f"best/{name}": array for name, array in self.best.items()}
+            arrays |= {f"best/{name}": array for name, array in self.best.arrays().items()}
         timing = {"epochs": [record.timing for record in self.history], "seconds": self.seconds}
         return self._content(arrays, len(self.history), self.step, timing)
 
@@ -284,7 +285,8 @@ class Trainer:
         self.history, self.step = history, int(meta["step"])
         self.batch, self.loss_sum, self.seconds = batch, loss_sum, seconds
         if history:
-            self.last_good = content.part("last_good") if batch > 0 else self._moment()
-            self.best = content.part("best") or self.last_good
+            self.last_good = Moment(content.part("last_good")) if batch > 0 else self.engine.moment()
+            best = content.part("best")
+            self.best = Moment(best) if best else self.last_good
         else:
             self.last_good = self.best = initial

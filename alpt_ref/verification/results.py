@@ -110,6 +110,26 @@ class ClaimResult:
     cells: tuple[CellResult, ...]
     controls: tuple[ControlResult, ...]
 
+    def _repr_html_(self) -> str:
+        """Verdict, statement and controls, for notebooks."""
+        from alpt_ref._util.notebook import html_table
+
+        rows = [("verdict", self.outcome), ("statement", self.text), ("largest p", self.p)]
+        rows += [("cells", f"{self.count('SUPPORTED')} of {len(self.cells)} supported")]
+        rows += [(f"control {one.name}", "refuted" if one.refuted else one.outcome) for one in self.controls]
+        return html_table((self.id, self.title), rows)
+
+    def plot(self) -> Any:
+        """A matplotlib figure of what was measured against what is claimed."""
+        from alpt_ref.verification.picture import measured_against_bound, new_figure, paper_style
+
+        if not self.points:
+            raise InputError(f"claim {self.id} has no measured points to draw ({self.outcome})")
+        with paper_style():
+            figure = new_figure()
+            measured_against_bound(figure.add_subplot(), self)
+        return figure
+
     @property
     def points(self) -> tuple[Point, ...]:
         """All points of all cells."""

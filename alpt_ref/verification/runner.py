@@ -17,6 +17,7 @@ from alpt_ref._util.former_names import former_keywords
 from alpt_ref._util.plugin import Source, capture_error, load_plugins, require_known
 from alpt_ref._util.processes import available_cores
 from alpt_ref._util.progress import Progress
+from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.errors import InputError
 from alpt_ref.verification.claim import BUDGETS, Cell, Claim, Control
 from alpt_ref.verification.code_hash import libraries
@@ -190,7 +191,7 @@ def verify(
     done_before = len(tasks) - len(missing)
     if missing:
         log(f"{len(plans)} claims, {len(tasks)} cells, controls included: {len(missing)} to measure")
-    with progress or Progress(enabled=False) as shown:
+    with progress_of(progress) as shown:
         shown.begin(len(missing), "verifying", unit="cells")
         claims_by_id = {one.loaded.claim.id: one.loaded.claim for one in plans}
         place = Where(jobs or available_cores(), scheduler, join)

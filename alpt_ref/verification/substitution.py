@@ -7,6 +7,7 @@ refuted; *kept* if it is supported. What no claim can see is left to `alpt_ref.t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from alpt_ref.verification.report import bound_text, cell_text, number
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.runner import Loaded
 from alpt_ref.verification.user_quantizer import UserQuantizer
+from alpt_ref.verification.verdicts import Verdicts
 
 SHOWN = 4
 """Points of a broken theorem that are named."""
 
 
-class QuantizerVerdicts(dict[str, ClaimResult]):
+class QuantizerVerdicts(Verdicts):
     """Verdicts by claim id, with what they say of the quantiser.
 
     Attributes
@@ -87,6 +89,11 @@ class QuantizerVerdicts(dict[str, ClaimResult]):
     def __str__(self) -> str:
         """Heading and `lines`."""
         return "\n".join([self.heading, *self.lines()])
+
+    def _repr_html_(self) -> str:
+        """The table of verdicts and `lines`, for notebooks."""
+        lines = "\n".join([self.heading, *self.lines()])
+        return f"{super()._repr_html_()}<pre>{escape(lines)}</pre>"
 
     def as_dict(self) -> dict[str, Any]:
         """For report.json."""

@@ -29,6 +29,7 @@ from alpt_ref.verification.substitution import (
 )
 from alpt_ref.verification.task import id_of_file
 from alpt_ref.verification.user_quantizer import UserQuantizer, user_quantizer
+from alpt_ref.verification.verdicts import Verdicts
 
 MARKER = "verify.json"
 OWN = ("cells", "claims", LEDGER, "report.html", "report.md", "report.json")
@@ -96,9 +97,9 @@ def verify(
     Returns
     -------
     dict
-        Id -> `ClaimResult`, whose ``outcome`` is ``SUPPORTED``, ``REFUTED``, ``INCONCLUSIVE``, ``NOT_APPLICABLE``,
-        ``CONTROL_FAILED`` or ``ERROR``, with every cell, bound and measured value behind it. With `quantizer` a
-        `QuantizerVerdicts`, which is such a dict with ``breaks``, ``keeps`` and ``left_out``.
+        A `Verdicts`, id -> `ClaimResult`, whose ``outcome`` is ``SUPPORTED``, ``REFUTED``, ``INCONCLUSIVE``,
+        ``NOT_APPLICABLE``, ``CONTROL_FAILED`` or ``ERROR``, with every cell, bound and measured value behind it. With
+        `quantizer` a `QuantizerVerdicts`, which is such a dict with ``breaks``, ``keeps`` and ``left_out``.
 
     Raises
     ------
@@ -166,7 +167,7 @@ def _by_id(
 ) -> dict[str, ClaimResult]:
     if quantizer is not None:
         return QuantizerVerdicts(results, quantizer, left_out)
-    return {result.id: result for result in results}
+    return Verdicts({result.id: result for result in results})
 
 
 def _absolute(folder: str | Path | None) -> Path | None:

@@ -4,11 +4,13 @@
 `timing`               clocks, interleaved rounds, the machine, JSON
 `cases`, `peers`       what is timed: ours, and the same in PyTorch, NumPy and JAX
 `ids`                  ids as click data have them
-`run`                  ``alpt-ref bench``: every subject at one size, on a processor or a GPU
+`run`, `compare`       ``alpt-ref bench``: every subject at one size, on a processor or a GPU; beside an older report
+`history`              the page of all stored figures
 `quantize`, `table`,   one subject with more cases: ``python -m analysis.benchmarks.quantize --device cuda``
 `montecarlo`,
 `train_step`,
-`train_cuda`
+`train_cuda`,          (its peers are `peers_graph`, the parts of its step `train_parts`)
+`startup`, `snapshots`  where a short run spends its time; what earlier states of a run take
 `ingest`,              encoding text; every container, by number of cores; training beyond memory; the largest table
 `containers`,          of a GPU; a GPU's bits
 `mapped`,
@@ -19,6 +21,7 @@
 
 from __future__ import annotations
 
+from .compare import comparison, read_report, require_comparable
 from .run import SIZES, Size, bench, table_of
 
-__all__ = ["SIZES", "Size", "bench", "table_of"]
+__all__ = ["SIZES", "Size", "bench", "comparison", "read_report", "require_comparable", "table_of"]

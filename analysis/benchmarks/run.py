@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,8 +49,15 @@ def measure(cases: Cases, backend: Backend, repeats: int, *, whole_calls: bool =
         return {}
     on_device = backend.name == "cuda" and not whole_calls
     clock = device_clock if on_device else wall_clock
-    seconds = medians(interleaved({name: case.run for name, case in cases.items()}, repeats, clock=clock))
-    return {name: figures(case, seconds[name]) for name, case in cases.items()}
+    rounds = interleaved({name: case.run for name, case in cases.items()}, repeats, clock=clock)
+    seconds = medians(rounds)
+    return {name: {**figures(case, seconds[name]), **spread(rounds[name])} for name, case in cases.items()}
+
+
+def spread(rounds: list[float]) -> dict[str, float | str]:
+    """Within what the middle half of the rounds lies."""
+    ends = statistics.quantiles(rounds, n=4, method="inclusive") if len(rounds) > 1 else rounds * 3
+    return {"low_seconds": ends[0], "high_seconds": ends[2]}
 
 
 def figures(case: Case, seconds: float) -> dict[str, float | str]:
@@ -120,8 +128,9 @@ def bench(
     Returns
     -------
     dict
-        ``device``, ``machine``, ``size``, ``cases`` (name -> seconds, per_second, unit, gigabytes_per_second,
-        share_of_copy), ``failed`` (subject -> reason: one that cannot run here does not end the others).
+        ``device``, ``machine``, ``size``, ``cases`` (name -> seconds; low_seconds and high_seconds, between which half
+        of the rounds lie; per_second, unit, gigabytes_per_second, share_of_copy), ``failed`` (subject -> reason: one
+        that cannot run here does not end the others).
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import math
 import os
 import platform
@@ -21,6 +22,8 @@ from alpt_ref._util.files import write_json
 PACKAGES = ("numpy", "numba", "numba-cuda", "cupy-cuda12x", "cupy-cuda13x", "torch", "triton", "scipy", "jax")
 
 
+RESULTS = Path(__file__).resolve().parent / "results"
+"""Stored figures, those that README and pages quote."""
 Clock = Callable[[Callable[[], Any]], float]
 """Runs something and says how many seconds it took."""
 
@@ -141,11 +144,27 @@ def _flag(name: str) -> str:
 
 
 def write(options: argparse.Namespace, figures: dict[str, Any]) -> None:
-    """Write figures, command and machine as JSON, if a path is given; a ratio to what was not measured is null."""
+    """Write figures, command and machine as JSON, if a path is given; a ratio to what was not measured is null.
+
+    Figures of an earlier day that the file holds go into the folder ``earlier`` beside it, if it is one of `RESULTS`.
+    """
     if options.output is None:
         return
+    if Path(options.output).resolve().parent == RESULTS:
+        keep_earlier(Path(options.output))
     write_json(options.output, {"command": options.command, "machine": machine(), **_without_nan(figures)})
     print(f"wrote {options.output}")
+
+
+def keep_earlier(path: Path) -> None:
+    """Copy a stored result to ``earlier/NAME_DATE.json``, unless it is of today."""
+    if path.exists():
+        stored = path.read_text(encoding="utf-8")
+        day = json.loads(stored).get("machine", {}).get("date", "unknown")
+        if day != date.today().isoformat():
+            folder = path.parent / "earlier"
+            folder.mkdir(exist_ok=True)
+            (folder / f"{path.stem}_{day}.json").write_text(stored, encoding="utf-8")
 
 
 def _without_nan(value: Any) -> Any:

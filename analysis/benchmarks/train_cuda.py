@@ -1,44 +1,49 @@
-"""Speed of whole training on a GPU beside PyTorch in one run, and where a step's time goes.
+"""Speed of whole training on a GPU beside PyTorch and beside the hardware's floor, and where a step's time goes.
 
     python -m analysis.benchmarks.train_cuda [--rows 34000000] [--fields 39] [--batches 10000,65536] [--repeats 5]
         [--no-peers] [--no-parts] [--output FILE.json]
 
-DCN with 3 cross layers and a 1024-512-256 network with batch norm on embeddings of dimension 16, TF32 matrix products,
-dense Adam. Ours: the training engine as `alpt-ref train --device cuda` runs it, data on the device, the order of rows
-drawn anew every epoch. PyTorch: fp32 ``nn.Embedding``, the dense part compiled (``torch.compile``), fused dense Adam,
-and for the table sparse SGD, SparseAdam or fused dense Adam. Ids are Zipf-distributed in each field, labels random.
-Figures: samples a second, medians of interleaved rounds. The parts of a step are recorded and replayed on their own;
-they run beside each other in the whole step, so their sum may exceed it.
+DCN with 3 cross layers and a 1024-512-256 network with batch norm on embeddings of dimension 16, dense Adam, matrix
+products in TF32 or bf16. Ours: the training engine as `alpt-ref train --device cuda` runs it, data on the device, the
+order of rows drawn anew every epoch. PyTorch: the strongest step that we know how to write (`peers_graph`: a plain
+tensor, ``index_add_`` SGD, the whole step one CUDA graph), in TF32 and under bf16 autocast; and the convenient one,
+``nn.Embedding(sparse=True)`` with its optimiser around the compiled dense part, TF32. Ids are Zipf-distributed in each
+field, labels random. Figures: samples a second, medians of interleaved rounds; the share of the floor, which is
+measured in the same run (`peers_graph.floor`). The parts of a step (`train_parts`) are recorded and replayed on their
+own; they run beside each other in the whole step, so their sum may exceed it.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import argparse
+import functools
 from typing import Any
 
 import numpy as np
 
 from alpt_ref.data.dataset import ClickDataset
+from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, make_engine
 
 from . import peers
 from .ids import in_fields
+from .peers_graph import GraphTraining, copied_bytes_per_ms, floor
 from .timing import arguments, interleaved, medians, wall_clock, write
+from .train_parts import flops, parts, report
 
 DIM, HIDDEN = 16, (1024, 512, 256)
 SAMPLES = 2_000_000  # rows of the dataset; an epoch is as many of them as whole batches fit
+LPT, ALPT = "8-bit LPT(SR), lazy Adam", "8-bit ALPT(SR), two passes, lazy Adam"
 METHODS = {
     "fp32, SGD": TableConfig(method="fp32", optimizer="sgd"),
-    "fp32, lazy Adam": TableConfig(method="fp32"),
-    "8-bit LPT(SR), lazy Adam": TableConfig(method="lpt", init_step=0.001),
-    "8-bit ALPT(SR), two passes, lazy Adam": TableConfig(method="alpt", init_step=0.001),
+    LPT: TableConfig(method="lpt", init_step=0.001),
+    ALPT: TableConfig(method="alpt", init_step=0.001),
 }
-PEERS = ("SGD", "SparseAdam", "dense Adam")
-MULTIPLY_ADDS = 39 * DIM * HIDDEN[0] + HIDDEN[0] * HIDDEN[1] + HIDDEN[1] * HIDDEN[2]
+PRECISIONS = {"TF32": "tf32", "bf16": "bf16"}
+STRONGEST = "PyTorch fp32 table, CUDA graph"
+CONVENIENT = ("SGD", "SparseAdam")
 
 
 def clicks(xp: Any, n: int, fields: int, samples: int) -> ClickDataset:
@@ -57,9 +62,10 @@ def clicks(xp: Any, n: int, fields: int, samples: int) -> ClickDataset:
 class Ours:
     """One of our methods: an engine, and an epoch of `steps` batches."""
 
-    def __init__(self, table: TableConfig, dataset: ClickDataset, batch: int, steps: int) -> None:
+    def __init__(self, table: TableConfig, precision: str, dataset: ClickDataset, batch: int, steps: int) -> None:
         train = TrainConfig(batch_size=batch, eval_batch_size=batch, device="cuda")
-        config = RunConfig(model=ModelConfig(hidden=HIDDEN, precision="tf32"), table=table, train=train)
+        model: Any = {"hidden": HIDDEN, "precision": precision}
+        config = RunConfig(model=ModelConfig(**model), table=table, train=train)
         self.engine: Any = make_engine(config, dataset, "cuda")
         self.rows, self.batch, self.steps, self.epoch = np.arange(batch * steps), batch, steps, 0
 
@@ -73,8 +79,8 @@ class Ours:
         )
 
 
-class Theirs:
-    """PyTorch with one optimiser of the table; the compiled dense part is shared by the optimisers."""
+class Convenient:
+    """PyTorch as one writes it first; the compiled dense part is shared by the optimisers of the table."""
 
     def __init__(self, torch: Any, kind: str, n: int, data: Any, batch: int, steps: int, model: Any) -> None:
         self.torch, self.data, self.batch, self.steps = torch, data, batch, steps
@@ -90,92 +96,104 @@ class Theirs:
         self.torch.cuda.synchronize()
 
 
-# --- where a step's time goes ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def only(matrix_products: bool) -> Iterator[None]:
-    """Inside, the models' operations queue their matrix products alone, or everything but these."""
-    from alpt_ref.models import ops_cuda
-
-    name = "launch" if matrix_products else "matmul"
-    kept = getattr(ops_cuda, name)
-    setattr(ops_cuda, name, lambda *args, **options: None)
-    try:
-        yield
-    finally:
-        setattr(ops_cuda, name, kept)
-
-
-def parts(ours: Ours, repeats: int = 20) -> dict[str, float]:
-    """Milliseconds of the parts of a step, each recorded as a graph of its own; they leave nonsense in the tables."""
-    import cupy
-
-    engine, b = ours.engine, ours.batch
-    table, stream, model = engine._table, engine.stream, engine.model
-    source = engine.source
-    engine.backend.assign(engine.counters, np.zeros(3, np.int64))  # an epoch has ended: back into its rows
-    with stream:
-        ids, labels, emb = engine._gather((source.ids, source.labels, source.order), engine.counters, b)
-        grads = engine._queue_pass(emb, labels, second=False)
-
-    def dense(matrix_products: bool) -> None:
-        with only(matrix_products):
-            engine._queue_pass(emb, labels, second=False)
-            if engine._is_two_pass:
-                engine._queue_pass(emb, labels, second=True)
-
-    def update() -> None:
-        if engine._is_two_pass:
-            table.queue_begin(grads)
-            table.queue_pending(emb)
-            table.queue_finish(grads, b)
-        else:
-            table.queue_update(grads, b)
-
-    pieces: dict[str, Callable[[], Any]] = {
-        "matrix products": lambda: dense(True),
-        "passes between them": lambda: dense(False),
-        "gather the batch": lambda: engine._gather((source.ids, source.labels, source.order), engine.counters, b),
-        "table: unique rows": lambda: table.queue_unique_rows(ids),
-        "table: lookup": lambda: table.queue_lookup(ids, emb),
-        "table: update": update,
-        "dense Adam": engine.dense.queue,
-    }
-    found: dict[str, float] = {}
-    with stream:
-        grads = grads.copy()  # the passes run alone leave nonsense in the model's own buffer
-        grads[...] = 1e-3
-        engine.backend.assign(engine.counters, np.zeros(3, np.int64))
-        for name, piece in pieces.items():
-            engine.guard[...] = 0
-            piece()
-            stream.begin_capture()
-            piece()
-            graph = stream.end_capture()
-            times = []
-            for _ in range(repeats):
-                engine.guard[...] = 0  # an update does nothing once it is set
-                begin, end = cupy.cuda.Event(), cupy.cuda.Event()
-                begin.record(stream)
-                graph.launch(stream)
-                end.record(stream)
-                end.synchronize()
-                times.append(cupy.cuda.get_elapsed_time(begin, end))
-            found[name] = statistics.median(times)
-        model._input = None
+def our_cases(dataset: ClickDataset, batch: int, steps: int) -> dict[str, Ours]:
+    """Every method at every precision that this version has."""
+    found: dict[str, Ours] = {}
+    for title, precision in PRECISIONS.items():
+        for name, table in METHODS.items():
+            try:
+                found[f"{name}, {title}"] = Ours(table, precision, dataset, batch, steps)
+            except InputError as error:
+                print(f"{name}, {title}: left out ({error})")
     return found
 
 
-def report(name: str, found: dict[str, float], seconds: float, batch: int, passes: int) -> dict[str, float]:
-    """Print the parts of a step of `seconds`; with the rate of the matrix products and what no part explains."""
-    flops = 2 * MULTIPLY_ADDS * batch * (3 if passes == 1 else 5)
-    total = sum(found.values())
-    rate = flops / (found["matrix products"] * 1e-3) / 1e12
-    print(f"{name}, batch {batch:,}: {seconds * 1e3:.3f} ms a step, its parts {total:.3f} ms")
-    for part, milliseconds in found.items():
-        print(f"    {part:22s} {milliseconds:7.3f} ms" + (f"  {rate:.0f} TFLOP/s" if part == "matrix products" else ""))
-    return {**found, "step": seconds * 1e3, "sum of parts": total, "matrix products TFLOP/s": rate}
+def their_cases(torch: Any, dataset: ClickDataset, rows: int, batch: int, steps: int) -> dict[str, tuple[Any, int]]:
+    """PyTorch's cases and the steps of a call; one that fails is said and left out."""
+    torch.set_float32_matmul_precision("high")
+    data = (torch.from_numpy(dataset.ids.astype(np.int32)).cuda(), torch.from_numpy(dataset.labels).cuda().float())
+    found: dict[str, tuple[Any, int]] = {}
+    for title in PRECISIONS:
+        module = peers.dcn(torch, dataset.fields * DIM, HIDDEN).cuda()
+        try:
+            graph = GraphTraining(torch, rows, DIM, module, data, batch, bf16=title == "bf16")
+        except RuntimeError as error:
+            print(f"{STRONGEST}, {title}: left out ({error})")
+            continue
+        found[f"{STRONGEST}, {title}"] = (functools.partial(graph.train, steps), steps)
+    model = torch.compile(peers.dcn(torch, dataset.fields * DIM, HIDDEN).cuda(), dynamic=False)
+    few = max(5, steps // 5)
+    for kind in CONVENIENT:
+        case = Convenient(torch, kind, rows, data, batch, few, model)
+        found[f"PyTorch, convenient (nn.Embedding, {kind})"] = (case, few)
+    return found
+
+
+def floors(torch: Any, cases: dict[str, Ours], batch: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of the floor by case (`peers_graph.floor`).
+
+    The table's bytes: the record of every unique row read and written, and for every id the id, and the codes and the
+    step size that a lookup reads. The rest of a lookup, and the gradients that an update reads, are passes over the
+    input.
+    """
+    speed = copied_bytes_per_ms(torch)
+    found: dict[str, dict[str, float]] = {}
+    for name, case in cases.items():
+        engine = case.engine
+        ids = np.asarray(engine.dataset.ids[:batch])
+        record = engine._table._store.array.nbytes / engine._table.n
+        served = engine._table.nbytes("serving") / engine._table.n
+        bytes_ = np.unique(ids).size * 2.0 * record + ids.size * (4.0 + served)
+        how = {"bf16": name.endswith("bf16"), "second": engine._is_two_pass}
+        found[name] = floor(torch, batch, (engine.dataset.fields * DIM, *HIDDEN), bytes_, speed, **how)
+    return found
+
+
+def comparisons(speed: dict[str, float], ms: dict[str, dict[str, float]], batch: int) -> dict[str, float]:
+    """Shares and ratios of one batch size, printed: of the floor, to the strongest PyTorch, ALPT to LPT."""
+    found: dict[str, float] = {}
+    for name, parts_ms in ms.items():
+        found[f"{name}: share of the floor"] = speed[name] / (batch / parts_ms["sum"] * 1e3)
+    for title in PRECISIONS:
+        ours, alpt = speed.get(f"{LPT}, {title}"), speed.get(f"{ALPT}, {title}")
+        peer = speed.get(f"{STRONGEST}, {title}")
+        if ours and peer:
+            found[f"{LPT} to {STRONGEST}, {title}"] = ours / peer
+        if ours and alpt:
+            found[f"ALPT to LPT, {title}"] = alpt / ours
+    for name, value in found.items():
+        print(f"    {name:75s} {value:6.3f}")
+    return found
+
+
+def one_batch(options: argparse.Namespace, torch: Any, dataset: ClickDataset, batch: int) -> dict[str, Any]:
+    """All cases of one batch size, interleaved, and their floors and parts."""
+    steps = min(100, SAMPLES // batch)
+    mine = our_cases(dataset, batch, steps)
+    cases: dict[str, Any] = dict(mine)
+    done = dict.fromkeys(cases, batch * steps)
+    if torch is not None:
+        for name, (case, few) in their_cases(torch, dataset, options.rows, batch, steps).items():
+            cases[name], done[name] = case, batch * few
+    seconds = medians(interleaved(cases, options.repeats, warmup=2, clock=wall_clock))
+    speed = {name: done[name] / value for name, value in seconds.items()}
+    result: dict[str, Any] = {"samples_per_s": speed}
+    ms = {} if torch is None else floors(torch, mine, batch)
+    result["floor_samples_per_s"] = {name: batch / found["sum"] * 1e3 for name, found in ms.items()}
+    result["floor_ms"] = ms
+    print(f"batch {batch:,}: million samples a second, and the floor's")
+    for name, value in speed.items():
+        limit = result["floor_samples_per_s"].get(name)
+        share = "" if limit is None else f" {limit / 1e6:7.2f}  {100 * value / limit:5.1f} %"
+        print(f"    {name:50s} {value / 1e6:7.2f}{share}", flush=True)
+    result["ratios"] = comparisons(speed, ms, batch)
+    if not options.no_parts:
+        result["parts_ms"] = {
+            name: report(name, parts(case.engine, batch), seconds[name] / steps, flops(case.engine, batch))
+            for name, case in mine.items()
+            if "fp32" not in name
+        }
+    return result
 
 
 def main() -> None:
@@ -187,37 +205,9 @@ def main() -> None:
     torch = None if options.no_peers else peers.torch_module(say=True)
     results: dict[str, Any] = {}
     for batch in [int(part) for part in options.batches.split(",")]:
-        steps = min(100, SAMPLES // batch)
-        cases: dict[str, Any] = {name: Ours(table, dataset, batch, steps) for name, table in METHODS.items()}
-        done = dict.fromkeys(cases, batch * steps)
-        if torch is not None:
-            torch.set_float32_matmul_precision("high")
-            data = (
-                torch.from_numpy(dataset.ids.astype(np.int32)).cuda(),
-                torch.from_numpy(dataset.labels).cuda().float(),
-            )
-            model = torch.compile(peers.dcn(torch, options.fields * DIM, HIDDEN).cuda(), dynamic=False)
-            for kind in PEERS:
-                few = max(5, steps // 5)
-                name = f"PyTorch fp32, {kind}"
-                cases[name] = Theirs(torch, kind, options.rows, data, batch, few, model)
-                done[name] = batch * few
-        seconds = medians(interleaved(cases, options.repeats, warmup=2, clock=wall_clock))
-        speed = {name: done[name] / value for name, value in seconds.items()}
-        print(f"batch {batch:,}: million samples a second")
-        for name, value in speed.items():
-            print(f"    {name:40s} {value / 1e6:7.2f}")
-        results[str(batch)] = {"samples_per_s": speed}
-        if not options.no_parts:
-            results[str(batch)]["parts_ms"] = {
-                name: report(name, parts(cases[name]), seconds[name] / steps, batch, 1 + case.engine._is_two_pass)
-                for name, case in cases.items()
-                if isinstance(case, Ours) and "fp32" not in name
-            }
-        cases.clear()
+        results[str(batch)] = one_batch(options, torch, dataset, batch)
         backend.xp.get_default_memory_pool().free_all_blocks()
         if torch is not None:
-            del model, data
             torch.cuda.empty_cache()
     write(options, {**backend.description(), "fields": options.fields, "dim": DIM, "batch": results})
 

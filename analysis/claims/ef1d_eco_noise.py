@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels.cpu.lowbit import PendingRows
-from alpt_ref.tables import LowPrecisionTable, make_table
+from alpt_ref.tables import make_table
 from alpt_ref.tables.eco import EcoTable
 from alpt_ref.theory import bounds
 from alpt_ref.theory.theorem import theorem
@@ -70,8 +70,8 @@ def of_terms(cell: Cell, constants: Constants, broken: Broken = WHOLE) -> list[f
 class Forgets(EcoTable):
     """ECO with the coefficient 0: lazy momentum with plain rounding."""
 
-    def _requantize(self, pending: PendingRows, new_step_size: Any) -> None:
-        LowPrecisionTable._requantize(self, pending, new_step_size)
+    def _feed_back(self, pending: PendingRows, before: Any, lr: float) -> None:
+        pass
 
 
 def farthest(cell: Cell, fed_back: bool) -> float:

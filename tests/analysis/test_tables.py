@@ -20,7 +20,7 @@ from tests.studies.fabricated import STUDY, fabricate
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "tables"
 TABLES = {table.id: table for table in load_tables(FOLDER)}
 EXPECTED = {"methods", "bits", "dimension", "step_size", "schedule", "optimizer", "backbones", "eta_over_delta"}
-EXPECTED |= {"where_nearest_wins"}
+EXPECTED |= {"where_nearest_wins", "answers"}
 
 
 def numbers(config: RunConfig) -> dict[str, float]:

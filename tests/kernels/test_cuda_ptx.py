@@ -39,15 +39,20 @@ ROW, WORDS = F[::1], U[::1]
 
 @pytest.mark.parametrize("bits", [8, 4, 2])
 @pytest.mark.parametrize("stochastic", [True, False])
-def test_sixteen_weights_in_four_wide_loads_and_three_fused_operations_each(bits: int, stochastic: bool) -> None:
-    """Float64 and division only at the end, where a thread compares again what float32 left unsure."""
+@pytest.mark.parametrize("each", [False, True], ids=["one step", "a step a row"])
+def test_sixteen_weights_in_four_wide_loads_and_three_fused_operations_each(
+    bits: int, stochastic: bool, each: bool
+) -> None:
+    """Float64 and division only at the end, where a thread rounds again what float32 left unsure."""
     from alpt_ref.kernels.cuda.quantize_fast import fast
 
-    text = ptx_of(fast(bits, stochastic), ROW, WORDS, W[::1], F, F, F, F, F, F, U, U, U, L, U, U, U, U)
+    step = ROW if each else F
+    text = ptx_of(fast(bits, stochastic, each), ROW, WORDS, W[::1], step, F, F, F, F, F, U, U, U, L, U, U, U, U)
     loads = [match.start() for match in re.finditer(r"ld\.global\.v4\.f32", text)]
-    assert len(loads) == (5 if stochastic else 4)
-    road, again = (text[: loads[4]], text[loads[4] :]) if stochastic else (text, "")
-    assert (road.count("fma.rn.f32"), road.count("fma.rz.f32")) == (32, 16)  # the quotients by a known step, no other
+    assert len(loads) == (5 if stochastic or each else 4)
+    road, again = (text[: loads[4]], text[loads[4] :]) if stochastic or each else (text, "")
+    remainders = 4 if each else 0  # of the reciprocals
+    assert (road.count("fma.rn.f32"), road.count("fma.rz.f32")) == (32 + remainders, 16)  # the quotients, no other
     assert "div.rn.f32" not in road
     assert not re.search(r"^\s+(?!\.reg).*\.f64", road, re.MULTILINE)
     assert "fma" not in again
@@ -194,7 +199,7 @@ def test_step_gradients_and_values_of_moved_rows_are_exact_and_wide() -> None:
     kernels = [
         (learned.step_gradients(16, 8, False, units), step, RECORD + GRADIENT + 1),
         (learned.step_gradients(16, 8, True, units), step, RECORD + 2),
-        (learned.sum_units, (W32, I64, W32, ROW, I64, L, W32, I64, I64), 0),
+        (learned.sum_units, (W32, I64, W32, W, ROW, I64, L, W32, I64, I64), 0),
         (pending.sum_rows(16), (*PLAN, ROW), RECORD + GRADIENT + 1),
         (pending.pending(16, 8, layout_of(8, "adam", learns=True)), values, 2),
     ]
@@ -241,11 +246,12 @@ def test_dense_parameters_are_updated_as_the_cpu_rounds() -> None:
     rates, counters, guard = types.float64[::1], I64, W32
     buffers = (ROW, ROW, ROW, ROW)
     numbers = (types.float64, F, F, F, F, F)  # decay, betas, what they leave, epsilon
-    adam = ptx_of(steps.adam, *buffers, L, types.float64[::1], L, rates, *numbers, counters, guard)
-    assert_exact(adam)
-    assert adam.count("sqrt.rn.f32") == 4
-    assert adam.count("div.rn.f32") == 8
-    assert_exact(ptx_of(steps.sgd, ROW, ROW, L, rates, types.float64, guard))
+    for copy in (ROW, types.uint16[::1]):  # parameters in bfloat16 beside them, or none
+        adam = ptx_of(steps.adam, *buffers, L, types.float64[::1], L, rates, *numbers, counters, guard, copy)
+        assert_exact(adam)
+        assert adam.count("sqrt.rn.f32") == 4
+        assert adam.count("div.rn.f32") == 8
+        assert_exact(ptx_of(steps.sgd, ROW, ROW, L, rates, types.float64, guard, copy))
 
 
 def test_the_loss_fuses_no_product_with_the_label() -> None:
@@ -253,3 +259,21 @@ def test_the_loss_fuses_no_product_with_the_label() -> None:
 
     text = ptx_of(steps.bce_with_logits, ROW, types.uint8[::1], L, types.float64[::1], ROW)
     assert "mul.rn.f64" in text
+
+
+def test_bfloat16_passes_load_and_store_pairs_of_words_and_convert_in_pairs() -> None:
+    from alpt_ref.kernels.cuda import dense, dense_backward
+
+    half = types.uint16[::1]
+    sums = (half, half, ROW, L, L, L, B, ROW, ROW)
+    kernels = [
+        (dense.scale_shift_relu, (half, ROW, L, L, L, B, half), 4, 4),
+        (dense_backward.norm_backward_sums, sums, 4, 0),
+        (dense_backward.norm_backward, (half, half, ROW, L, L, L, B), 4, 2),
+    ]
+    for kernel, arguments, loads, stores in kernels:
+        text = ptx_of(kernel, *arguments)
+        assert text.count("ld.global.v2.u32") >= loads
+        assert text.count("st.global.v2.u32") >= stores
+        assert text.count("cvt.rn.bf16x2.f32") >= 2 * stores
+        assert not re.search(r"\.local", text)

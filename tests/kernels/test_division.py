@@ -45,7 +45,8 @@ import sys, warnings
 from fractions import Fraction
 import numpy as np
 warnings.simplefilter("ignore")
-from alpt_ref.kernels.cuda.division import fma, fma_rz, known_step_size, quotient
+from alpt_ref.kernels.cuda import division
+from alpt_ref.kernels.cuda.division import fma, fma_rz, known_step_size, quotient, reciprocal
 
 def nearest(x):
     # float32 nearest to a Fraction, ties to even: float64 rounds first, so decide among the neighbours exactly
@@ -80,6 +81,11 @@ for w, step in zip(*hardest(3000, 2)):
     for power in (np.float32(1.0), np.float32(2.0**-20), np.float32(2.0**10)):
         found = quotient(np.float32(w * power), *known_step_size(np.float32(step * power))[:3])
         assert right(float(found), float(w), float(step)), (w, step)
+for units in (-2, 0, 2):  # a reciprocal that the device finds may be wrong by this much
+    division.one_over = lambda x: (np.float32(np.float32(1) / x).view(np.int32) + np.int32(units)).view(np.float32)
+    for w, step in [*zip(*hardest(1000, 3)), *((np.float32(k * float(s)), s) for s in steps for k in (1, 2, 32767))]:
+        high, low, far = reciprocal(step)
+        assert w <= far and right(float(quotient(w, step, high, low)), float(w), float(step)), (w, step, units)
 assert known_step_size(np.float32(2.0**-61)) is None and known_step_size(np.float32(2.0**61)) is None
 print("same")
 """

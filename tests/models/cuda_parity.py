@@ -12,9 +12,10 @@ import numpy as np
 
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.models import Model, bce_with_logits, make_model
+from alpt_ref.scalar.bfloat16 import rounded, widened
 from tests import simulator
 from tests.models.helpers import Array
-from tests.tolerances import FLOAT32
+from tests.tolerances import BF16_GRADIENT, BF16_VALUE, FLOAT32
 
 TINY: list[tuple[str, dict[str, Any], int]] = [
     ("dcn", {"fields": 3, "dim": 4, "hidden": (8, 5), "cross_layers": 3}, 5),  # rows on 16 bytes, and a layer not
@@ -102,8 +103,23 @@ def compare(kind: str, options: dict[str, Any], rows: int, tolerance: float = FL
     assert_close({"inference": logits}, {"inference": cpu.forward(emb, training=False)}, tolerance)
 
 
+def compare_bf16(kind: str, options: dict[str, Any], rows: int) -> None:
+    """Two passes in bfloat16 near the CPU's in float32, and the same for embeddings that are rounded beforehand."""
+    cpu, gpu = pair(kind, options)
+    cast(Any, gpu.ops).precision = "bf16"
+    emb, labels = batch(cpu, rows, mean=0.5)
+    for second in (False, True):
+        found = gpu_pass(gpu, emb, labels, second=second)
+        assert_near(found, cpu_pass(cpu, emb, labels, second=second), BF16_VALUE, BF16_GRADIENT)
+        if gpu.reads_activations and not second:
+            again = gpu_pass(gpu, rounded(emb), labels)
+            assert again["demb"].dtype == np.uint16
+            assert_near(again | {"demb": widened(again["demb"])}, found, BF16_VALUE, BF16_GRADIENT)
+
+
 if __name__ == "__main__":
     simulator.install()
     for given in TINY:
         compare(*given)
+        compare_bf16(*given)
     print("SAME")

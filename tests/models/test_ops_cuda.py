@@ -13,8 +13,8 @@ import pytest
 
 from alpt_ref.errors import InputError
 from alpt_ref.models import make_model
-from tests.models.cuda_parity import assert_near, batch, compare, cpu_pass, gpu_pass, pair
-from tests.tolerances import GPU_GRADIENT, GPU_SUMS, TF32_GRADIENT, TF32_VALUE
+from tests.models.cuda_parity import assert_near, batch, compare, compare_bf16, cpu_pass, gpu_pass, pair
+from tests.tolerances import BF16_GRADIENT, BF16_VALUE, GPU_GRADIENT, GPU_SUMS, TF32_GRADIENT, TF32_VALUE
 
 ROOT = Path(__file__).parents[2]
 WIDE: dict[str, Any] = {"fields": 39, "dim": 16, "hidden": (1024, 512, 256), "cross_layers": 3}
@@ -81,11 +81,36 @@ def test_tf32_is_off_until_asked_for() -> None:
     given = batch(cpu, 3000, mean=0.5)
     expected = cpu_pass(cpu, *given)
     assert_near(gpu_pass(gpu, *given), expected, GPU_SUMS, GPU_GRADIENT)
-    cast(Any, gpu.ops).tf32 = True
+    cast(Any, gpu.ops).precision = "tf32"
     rounded = gpu_pass(gpu, *given)
     assert_near(rounded, expected, TF32_VALUE, TF32_GRADIENT)
     with pytest.raises(AssertionError, match="logits"):
         assert_near(rounded, expected, GPU_SUMS, GPU_GRADIENT)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["dcn", "dnn", "deepfm"])
+def test_bfloat16_is_near_tf32_and_the_same_bits_twice(kind: str) -> None:
+    options = {name: value for name, value in WIDE.items() if name != "cross_layers" or kind == "dcn"}
+    cpu = pair(kind, options)[0]
+    given = batch(cpu, 3000, mean=0.5)
+    passes = []
+    for precision in ("tf32", "bf16", "bf16"):
+        gpu = pair(kind, options)[1]
+        cast(Any, gpu.ops).precision = precision
+        passes.append(gpu_pass(gpu, *given))
+    assert_near(passes[1], passes[0], BF16_VALUE, BF16_GRADIENT)
+    assert all(np.array_equal(passes[1][name], passes[2][name]) for name in passes[1])
+    with pytest.raises(AssertionError, match="logits"):
+        assert_near(passes[1], passes[0], GPU_SUMS, BF16_GRADIENT)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rows", [1, 33, 257])
+@pytest.mark.parametrize(("kind", "options"), MODELS, ids=[f"{kind}-{n}" for n, (kind, _) in enumerate(MODELS)])
+def test_odd_shapes_in_bfloat16_follow_the_cpu(kind: str, options: dict[str, Any], rows: int) -> None:
+    if rows > 1 or not options.get("batch_norm", kind in ("dcn", "dnn", "deepfm")):
+        compare_bf16(kind, options, rows)
 
 
 @pytest.mark.gpu

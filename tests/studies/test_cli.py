@@ -74,6 +74,22 @@ def test_tables_figures_verdicts_and_report(tmp_path: Path, capsys: pytest.Captu
     assert {path.name: path.read_bytes() for path in (tmp_path / "out" / "tables").iterdir()} == before
 
 
+def test_the_first_command_answers_and_verifies_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [one for one in command(tmp_path / "out") if one != "--quiet"]
+    status, out, err = run(capsys, *arguments)
+    assert status == 0
+    assert len(out.splitlines()) <= 20
+    assert [line[:3] for line in out.splitlines() if line.startswith("(")] == ["(a)", "(b)", "(c)", "(d)"]
+    assert "Not told by runs of this size" in out
+    lines = err.splitlines()
+    assert lines[0].startswith("alpt-ref ")
+    assert lines[-1].startswith("Next: `alpt-ref verify`")
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"answers.json", "report.html", "figures"} <= made
+    assert "verify" not in made
+    assert {path.stem for path in (tmp_path / "out" / "tables").iterdir()} == {"answers"}
+
+
 def test_a_refuted_claim_makes_the_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = command(tmp_path / "out", *claims(tmp_path / "claims", 2.5), "--only=schedule", "--seeds=1")
     status, out, _ = run(capsys, *arguments)
@@ -110,6 +126,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(moments: tuple[int, ...]
     ("arguments", "message"),
     [
         (["--quick", "--preset=criteo"], "--quick belongs to the small study, got --preset criteo"),
+        (["--full"], "--full belongs to --quick"),
         (["--preset=avazu"], "--preset avazu needs --data STORE, the encoded full set; `alpt-ref data encode --avazu"),
         (["--preset=small", "--libfm={here}/file"], "--preset small draws its own data"),
         (["--only=nothing"], "--only must be among "),

@@ -85,6 +85,8 @@ def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
     )  # fmt: skip
     host = table.backend.to_host
     found: Arrays = {}
+    if n == SMALL_ROWS:
+        check_moments(table, *batches(case, n, sizes)[0][:2])
     for ids, first, second in batches(case, n, sizes):
         if case.two_pass:
             pending = table.begin_update(ids, first)
@@ -103,6 +105,21 @@ def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
     found |= {"lookup": host(table.lookup(ids)), "mean": host(table.lookup_pooled(ids, bags, "mean"))}
     found["sum"] = host(table.lookup_pooled(ids, bags))
     return found | {f"statistics/{name}": np.array(value) for name, value in table.statistics().items()}
+
+
+def check_moments(table: Any, ids: NDArray[np.int64], grads: NDArray[np.float32]) -> None:
+    """Moments, of the whole table and of the rows that an update names, outlast it and lead back, bit for bit."""
+    spare, begin = None, table.state()
+    for rows in (None, np.unique(ids)):
+        for _ in range(2):  # the second in the memory of the first
+            kept = table.moment(rows, spare)
+            table.apply_gradients(ids, grads)
+            assert differences(begin, table.state()), "the update must change something"
+            assert differences(begin, kept.state()) == []
+            kept.restore()
+            assert differences(begin, table.state()) == []
+            spare = kept
+    assert spare.nbytes < table.moment().nbytes
 
 
 def differences(expected: Arrays, found: Arrays) -> list[str]:

@@ -42,6 +42,16 @@ def test_simulated_kernels_give_the_bits_of_the_cpu(case: Case, simulated: Array
     assert differences(train(case, "cpu", SMALL_ROWS, SMALL_SIZES), found) == []
 
 
+MOMENTS = [SMALL[0], SMALL[4], SMALL[5], SMALL[8]]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", MOMENTS, ids=lambda case: case.name)
+def test_moments_on_the_device_lead_back_bit_for_bit(case: Case) -> None:
+    expected = train(case, "cpu", SMALL_ROWS, SMALL_SIZES)
+    assert differences(expected, train(case, "cuda", SMALL_ROWS, SMALL_SIZES)) == []
+
+
 LARGE = [
     Case(method, d, bits, rounding, optimizer, two_pass, LEARNING if method == "alpt" else {})
     for method, two_pass in (("lpt", False), ("alpt", False), ("alpt", True))

@@ -1,4 +1,4 @@
-"""A few steps of the GPU's engine against the CPU's,, in the simulator: ``python -m tests.training.cuda_parity``."""
+"""A few steps of the GPU's engine against the CPU's, in the simulator: ``python -m tests.training.cuda_parity``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.training import batch_source_cuda
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.engine import BatchRange, DivergedError, make_engine
 from tests import simulator
 from tests.tolerances import FLOAT32
 
@@ -34,6 +34,24 @@ def run(config: RunConfig, device: str) -> tuple[Any, ...]:
     return second, engine.evaluate("valid")[:5], engine.state(), engine.statistics()
 
 
+def diverged() -> tuple[int, int]:
+    """The step at which a run of 16 diverged, and how many were queued before that was seen."""
+    train = TrainConfig(batch_size=1, eval_batch_size=4, device="cuda")
+    table = TableConfig(method="fp32", optimizer="sgd", lr=1e30)
+    config = RunConfig(model=ModelConfig(kind="fm", dim=3), train=train, table=table)
+    engine: Any = make_engine(config, clicks(), "cuda")
+    queued: list[int] = []
+    run_step = engine._run_step
+    engine._run_step = lambda rows: queued.append(rows) or run_step(rows)
+    try:
+        engine.train(
+            BatchRange(1, clicks().rows_of("train"), rates(config, 1), 0, 16, 0, 0.0), lambda rows, loss: False
+        )
+    except DivergedError as error:
+        return error.step, len(queued)
+    raise AssertionError("a learning rate of 1e30 must diverge")
+
+
 def main() -> None:
     """Compare a two-pass run with the data on the device and a one-pass run with the data on the host."""
     model, train = ModelConfig(kind="fm", dim=3), TrainConfig(batch_size=6, eval_batch_size=4)
@@ -51,6 +69,9 @@ def main() -> None:
             assert (gpu[2][name].dtype, gpu[2][name].shape) == (array.dtype, array.shape), name
             np.testing.assert_allclose(gpu[2][name], array, rtol=0, atol=FLOAT32, err_msg=name)
         assert gpu[3] == cpu[3]
+    step, queued = diverged()
+    assert step <= 5, step
+    assert queued - step < 10, (step, queued)
     print("SAME")
 
 

@@ -43,6 +43,27 @@ def test_a_device_and_precision_of_the_gpu_are_part_of_the_hash_and_those_of_the
     assert len({config_hash(one) for one in (cpu, gpu, gpu.replace("model", precision="tf32"))}) == 3
 
 
+def test_bfloat16_is_refused_on_the_cpu_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^model\.precision = bf16 runs on --device cuda only; leave it out on cpu$"):
+        RunConfig(model=ModelConfig(precision="bf16"))
+    output = tmp_path / "run"
+    command = [sys.executable, "-m", "alpt_ref", "train", "--set", "model.precision=bf16", "--output", str(output)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "model.precision = bf16 runs on --device cuda only" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not output.exists()
+
+
+def test_a_device_may_be_named_beside_a_precision() -> None:
+    from alpt_ref.cli.options import make_config
+
+    options: dict[str, Any] = dict.fromkeys(("config_file", "preset", "threads"))
+    options |= {"overrides": ("model.precision=bf16",), "device": "cuda"}
+    found = make_config(options)
+    assert (found.model.precision, found.train.device) == ("bf16", "cuda")
+
+
 def test_a_method_without_a_twin_says_where_it_runs() -> None:
     with pytest.raises(InputError, match=r"table\.method 'hashing' runs on --device cpu; on cuda there are fp32, lpt"):
         RunConfig(table=TableConfig(method="hashing"), train=TrainConfig(device="cuda"))
@@ -100,6 +121,35 @@ def test_recorded_steps_are_the_bits_of_queued_ones_and_of_another_run(name: str
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("kind", ["dcn", "deepfm"])
+def test_bfloat16_runs_are_the_same_bits_and_near_tf32(name: str, kind: str, dataset: ClickDataset) -> None:
+    settings = config(name).replace("model", kind=kind, precision="bf16")
+    recorded = trained(settings, dataset)
+    assert_same(recorded, trained(settings, dataset, record=False))
+    assert_same(recorded, trained(settings, dataset))
+    other, sums = trained(settings.replace("model", precision="tf32"), dataset)
+    rows = len(dataset.rows_of("train"))
+    np.testing.assert_allclose(recorded[1], sums, rtol=0, atol=GPU_METRIC * rows)
+    np.testing.assert_allclose(recorded[0].evaluate("valid")[:2], other.evaluate("valid")[:2], rtol=0, atol=GPU_METRIC)
+    assert recorded[1] != sums
+
+
+@pytest.mark.gpu
+def test_a_bfloat16_state_goes_on_with_the_same_bits_and_is_evaluated_alike(dataset: ClickDataset) -> None:
+    settings = config("alpt").replace("model", precision="bf16")
+    whole, _ = trained(settings, dataset)
+    first: Any = make_engine(settings, dataset, "cuda")
+    first.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
+    second: Any = make_engine(settings, dataset, "cuda")
+    second.load_state(first.state())
+    assert second.evaluate("valid")[:5] == first.evaluate("valid")[:5]
+    second.train(span(settings, dataset, 2, 0, 10**6, 0.0), lambda rows, loss: False)
+    a, b = whole.snapshot(), second.snapshot()
+    assert all(np.array_equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", ["lpt", "alpt"])
 def test_stretches_and_a_dataset_in_host_memory_change_no_bit(
     name: str, dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
@@ -141,17 +191,23 @@ def test_figures_are_those_of_the_cpu(name: str, dataset: ClickDataset) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["fp32", "lpt", "alpt"])
-def test_divergence_names_the_step(name: str, dataset: ClickDataset) -> None:
+def test_divergence_names_the_step_and_is_seen_within_ten(
+    name: str, dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = config(name).replace("model", optimizer="sgd", lr=1e30)
-    engine = make_engine(settings, dataset, "cuda")
+    engine: Any = make_engine(settings, dataset, "cuda")
+    queued = []
+    run_step = engine._run_step
+    monkeypatch.setattr(engine, "_run_step", lambda rows: queued.append(rows) or run_step(rows))
     with pytest.raises(DivergedError, match=r"training diverged at step \d+ \(epoch 1\)") as caught:
         engine.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
     assert 1 <= caught.value.step <= 5
+    assert len(queued) - caught.value.step < 10
 
 
 @pytest.mark.gpu
 def test_training_stops_where_it_is_asked_to(dataset: ClickDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alpt_ref.training.engine_cuda.LOOK", 10)
+    monkeypatch.setattr("alpt_ref.training.watch_cuda.LOOK", 10)
     settings = config("lpt")
     engine = make_engine(settings, dataset, "cuda")
     _, done = engine.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: rows == 7000)

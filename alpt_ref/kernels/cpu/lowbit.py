@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream, RowUpdates
 from alpt_ref.kernels.cpu.quantize import row_sum
-from alpt_ref.kernels.cpu.random import compact_rows, draw_chunk, new_chunk, set_counters
+from alpt_ref.kernels.cpu.random import Chunk, compact_rows, draw_chunk, new_chunk, set_counters
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
+from alpt_ref.scalar.jit import scalar
 from alpt_ref.scalar.quantizer import (
     decode,
     grid_shift,
@@ -75,55 +76,105 @@ def new_unit_sums(units: int) -> UnitSums:
     return UnitSums(np.zeros(units, np.int32), zeros, zeros.copy(), out)
 
 
+class Rounding(NamedTuple):
+    """How rows are rounded.
+
+    Attributes
+    ----------
+    bits : int
+    stochastic : bool
+    stream : RandomStream
+        Not read where rounding is to nearest.
+    """
+
+    bits: int
+    stochastic: bool
+    stream: RandomStream
+
+
+class Tile(NamedTuple):
+    """Room for the rows that are rounded together (`new_tile`); each array is flat, element after element.
+
+    Attributes
+    ----------
+    chunk : Chunk
+        Their random words, and as `spare` their new step sizes.
+    ratio : float32 array (chunk.rows * d,)
+        Old step size over new.
+    """
+
+    chunk: Chunk
+    ratio: NDArray[np.float32]
+
+
+@scalar
+def new_tile(d: Int) -> Tile:
+    """Room for tiles of rows with `d` columns."""
+    chunk = new_chunk(d)
+    return Tile(chunk, np.empty(chunk.rows * d, np.float32))
+
+
+@scalar
+def round_tile(
+    keys: NDArray[np.int64], start: Int, rows: Int, code: NDArray[np.int32], update: NDArray[np.float32],
+    decay: np.float32, rounding: Rounding, tile: Tile,
+) -> tuple[np.int32, np.int32, np.int32]:  # fmt: skip
+    """Round `rows` rows, codes and updates flat, on the grids that stand in `tile`; codes change in place.
+
+    ``keys[start:]`` are the row numbers that key the random words. Returns the counts of `requantize_rows`.
+    """
+    bits, stochastic, stream = rounding
+    chunk, ratio = tile
+    low, high = q_min(bits), q_max(bits)
+    random_bits, delta = chunk.random_bits, chunk.spare
+    if stochastic:
+        lanes = rows * chunk.blocks
+        set_counters(lanes, keys, start, chunk)
+        draw_chunk(lanes, stream, chunk)
+        compact_rows(random_bits, rows, code.size // rows, 4 * chunk.blocks)
+    nonzero = np.int32(0)
+    stalled = np.int32(0)
+    clipped = np.int32(0)
+    for t in range(code.size):
+        before = code[t]
+        shift = grid_shift(before, ratio[t], update[t], delta[t], decay)
+        moved = moved_code(before, ratio[t], shift, stochastic, random_bits[t])
+        after = min(max(moved, low), high)
+        code[t] = after
+        shifts = np.int32(1) if shift != _ZERO else np.int32(0)
+        nonzero += shifts
+        stalled += shifts if after == before else np.int32(0)
+        clipped += np.int32(1) if after != moved else np.int32(0)
+    return nonzero, stalled, clipped
+
+
 @kernel
 def requantize_rows(
-    lo: Int, hi: Int, pending: PendingRows, new_step_size: NDArray[np.float32], stochastic: bool, stream: RandomStream
-) -> tuple[int, int, int]:
+    lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, new_step_size: NDArray[np.float32],
+    rounding: Rounding,
+) -> tuple[int, int, int]:  # fmt: skip
     """Codes of the pending rows after their updates, rounded on the new grid, in place.
 
-    `new_step_size` (u,) belongs to the unique rows. Returns how many elements had an update other than zero, how many
-    of those kept their code, and how many codes were clipped.
+    `new_step_size` (u,) belongs to the unique rows, `keys` (u,) key their random words. Returns how many elements had
+    an update other than zero, how many of those kept their code, and how many codes were clipped.
     """
-    of, codes, old_step_size, bits = pending
-    rows, updates, decay = of
-    low = q_min(bits)
-    high = q_max(bits)
+    of, codes, old_step_size, _ = pending
+    _, updates, decay = of
     d = updates.shape[1]
-    chunk = new_chunk(d)
-    random_bits, delta = chunk.random_bits, chunk.spare
-    ratio = np.empty(chunk.rows * d, np.float32)
-    nonzero = 0
-    stalled = 0
-    clipped = 0
-    for start in range(lo, hi, chunk.rows):
-        end = min(start + chunk.rows, hi)
-        if stochastic:
-            lanes = (end - start) * chunk.blocks
-            set_counters(lanes, rows, start, chunk)
-            draw_chunk(lanes, stream, chunk)
-            compact_rows(random_bits, end - start, d, 4 * chunk.blocks)
+    tile = new_tile(d)
+    delta, ratio = tile.chunk.spare, tile.ratio
+    nonzero, stalled, clipped = 0, 0, 0
+    for start in range(lo, hi, tile.chunk.rows):
+        end = min(start + tile.chunk.rows, hi)
         for i in range(start, end):
             at = (i - start) * d
             delta[at : at + d] = new_step_size[i]
             ratio[at : at + d] = np.float32(old_step_size[i] / new_step_size[i])
-        code = codes[start:end].reshape(-1)
-        update = updates[start:end].reshape(-1)
-        chunk_nonzero = np.int32(0)
-        chunk_stalled = np.int32(0)
-        chunk_clipped = np.int32(0)
-        for t in range(code.size):
-            before = code[t]
-            shift = grid_shift(before, ratio[t], update[t], delta[t], decay)
-            moved = moved_code(before, ratio[t], shift, stochastic, random_bits[t])
-            after = min(max(moved, low), high)
-            code[t] = after
-            shifts = np.int32(1) if shift != _ZERO else np.int32(0)
-            chunk_nonzero += shifts
-            chunk_stalled += shifts if after == before else np.int32(0)
-            chunk_clipped += np.int32(1) if after != moved else np.int32(0)
-        nonzero += int(chunk_nonzero)
-        stalled += int(chunk_stalled)
-        clipped += int(chunk_clipped)
+        code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
+        counts = round_tile(keys, start, end - start, code, update, decay, rounding, tile)
+        nonzero += int(counts[0])
+        stalled += int(counts[1])
+        clipped += int(counts[2])
     return nonzero, stalled, clipped
 
 

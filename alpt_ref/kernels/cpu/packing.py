@@ -1,8 +1,7 @@
 """Codes in 32-bit words and back: whole matrices, and a batch's unique rows out of and into a table.
 
 For 8 and 16 bits the packed words are read as int8 and int16 (a little-endian view of the same memory); 4- and 2-bit
-codes are put together and sign-extended byte by byte. Rows whose codes do not fill whole bytes go through the slower
-``_ragged`` kernels: with both in one kernel the compiler vectorises neither.
+codes are put together and sign-extended byte by byte. Rows whose codes do not fill whole bytes go through slower loops.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import PackedCodes
+from alpt_ref.kernels.cpu.inline import outline
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
@@ -81,66 +81,68 @@ def read_2(row: Int, as8: NDArray[np.int8], d: Int, codes: Integers, at: Int) ->
         codes[at + 4 * j + 3] = np.int32(byte >> np.int32(6))
 
 
-@kernel
-def unpack_at(lo: Int, hi: Int, rows: NDArray[np.int64], table: PackedCodes, out: NDArray[np.int32]) -> None:
-    """Signed codes of the table rows ``rows[lo:hi]`` into `out` (u, d), where a row's codes fill whole bytes."""
+@outline
+def read_codes(
+    start: Int, end: Int, last: Int, rows: NDArray[np.int64], table: PackedCodes, d: Int, out: NDArray[np.int32]
+) -> None:
+    """Signed codes of the table rows ``rows[start:end]`` into the flat `out`; rows up to `last` are fetched ahead."""
     packed, as8, as16, bits = table
-    d = out.shape[1]
-    flat = out.reshape(-1)
-    for i in range(lo, hi):
-        if i + AHEAD < hi:
+    if d * bits % 8 != 0:
+        for i in range(start, end):
+            unpack_row(packed, rows[i], d, bits, out, (i - start) * d)
+        return
+    for i in range(start, end):
+        if i + AHEAD < last:
             prefetch(packed, rows[i + AHEAD] * packed.shape[1])
         row = rows[i]
-        at = i * d
+        at = (i - start) * d
         if bits == 8:
             for j in range(d):
-                flat[at + j] = as8[row, j]
+                out[at + j] = as8[row, j]
         elif bits == 16:
             for j in range(d):
-                flat[at + j] = as16[row, j]
+                out[at + j] = as16[row, j]
         elif bits == 4:
-            read_4(row, as8, d, flat, at)
+            read_4(row, as8, d, out, at)
         else:
-            read_2(row, as8, d, flat, at)
+            read_2(row, as8, d, out, at)
+
+
+@outline
+def write_codes(
+    start: Int, end: Int, rows: NDArray[np.int64], codes: NDArray[np.int32], d: Int, table: PackedCodes
+) -> None:
+    """Store the flat `codes` in the table rows ``rows[start:end]``."""
+    packed, as8, as16, bits = table
+    if d * bits % 8 != 0:
+        for i in range(start, end):
+            pack_row(codes, (i - start) * d, d, bits, packed, rows[i])
+        return
+    for i in range(start, end):
+        row, at = rows[i], (i - start) * d
+        if bits == 8:
+            for j in range(d):
+                as8[row, j] = np.int8(codes[at + j])
+        elif bits == 16:
+            for j in range(d):
+                as16[row, j] = np.int16(codes[at + j])
+        elif bits == 4:
+            for j in range(d // 2):
+                as8[row, j] = np.int8((codes[at + 2 * j] & 15) | (codes[at + 2 * j + 1] << 4))
+        else:
+            for j in range(d // 4):
+                k = at + 4 * j
+                low = (codes[k] & 3) | ((codes[k + 1] & 3) << 2)
+                as8[row, j] = np.int8(low | ((codes[k + 2] & 3) << 4) | (codes[k + 3] << 6))
 
 
 @kernel
-def unpack_at_ragged(lo: Int, hi: Int, rows: NDArray[np.int64], table: PackedCodes, out: NDArray[np.int32]) -> None:
-    """`unpack_at` for any row length."""
-    packed, _, _, bits = table
-    d = out.shape[1]
-    flat = out.reshape(-1)
-    for i in range(lo, hi):
-        unpack_row(packed, rows[i], d, bits, flat, i * d)
+def unpack_at(lo: Int, hi: Int, rows: NDArray[np.int64], table: PackedCodes, out: NDArray[np.int32]) -> None:
+    """Signed codes of the table rows ``rows[lo:hi]`` into `out` (u, d)."""
+    read_codes(lo, hi, hi, rows, table, out.shape[1], out[lo:].reshape(-1))
 
 
 @kernel
 def pack_at(lo: Int, hi: Int, rows: NDArray[np.int64], codes: NDArray[np.int32], table: PackedCodes) -> None:
-    """Store `codes` (u, d) in the table rows ``rows[lo:hi]``, where a row's codes fill whole bytes."""
-    _, as8, as16, bits = table
-    d = codes.shape[1]
-    for i in range(lo, hi):
-        row = rows[i]
-        if bits == 8:
-            for j in range(d):
-                as8[row, j] = np.int8(codes[i, j])
-        elif bits == 16:
-            for j in range(d):
-                as16[row, j] = np.int16(codes[i, j])
-        elif bits == 4:
-            for j in range(d // 2):
-                as8[row, j] = np.int8((codes[i, 2 * j] & 15) | (codes[i, 2 * j + 1] << 4))
-        else:
-            for j in range(d // 4):
-                low = (codes[i, 4 * j] & 3) | ((codes[i, 4 * j + 1] & 3) << 2)
-                as8[row, j] = np.int8(low | ((codes[i, 4 * j + 2] & 3) << 4) | (codes[i, 4 * j + 3] << 6))
-
-
-@kernel
-def pack_at_ragged(lo: Int, hi: Int, rows: NDArray[np.int64], codes: NDArray[np.int32], table: PackedCodes) -> None:
-    """`pack_at` for any row length."""
-    packed, _, _, bits = table
-    d = codes.shape[1]
-    flat = codes.reshape(-1)
-    for i in range(lo, hi):
-        pack_row(flat, i * d, d, bits, packed, rows[i])
+    """Store `codes` (u, d) in the table rows ``rows[lo:hi]``."""
+    write_codes(lo, hi, rows, codes[lo:].reshape(-1), codes.shape[1], table)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import not_finite, overflow_bit
 from alpt_ref.kernels.jit import kernel
@@ -20,6 +21,7 @@ from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.fixed_point import TOO_LARGE, fixed_scale, fixed_unit
 from alpt_ref.scalar.jit import scalar
 
+_MAGNITUDE = np.int32(0x7FFFFFFF)
 TOO_LARGE_CARRY = np.int32(2**31 - int(TOO_LARGE))
 """Added to a magnitude of `TOO_LARGE` or more, carries into the sign."""
 DIGIT_BITS = 11
@@ -102,6 +104,60 @@ def too_large_bit(bits: np.int32) -> np.int32:
     return np.int32(np.int32(bits & np.int32(0x7FFFFFFF)) + TOO_LARGE_CARRY)
 
 
+@inline
+def _find_peak(
+    first: Int, end: Int, last: Int, d: Int, grads: NDArray[np.float32], bits: NDArray[np.int32],
+    order: NDArray[np.int64], peak: NDArray[np.int32],
+) -> None:  # fmt: skip
+    """Largest magnitude of each column over the positions ``order[first:end]``, as bits.
+
+    Magnitudes of finite floats are ordered as their bits are, and integers can be compared in vectors. Four rows at a
+    time, or the loop waits for what it has just stored.
+    """
+    for j in range(d):
+        peak[j] = np.int32(0)
+    k = first
+    while k + 3 < end:
+        for ahead in range(min(k + AHEAD + 2, last), min(k + AHEAD + 6, last)):
+            prefetch(grads, order[ahead] * d)
+        p, q, r, s = order[k], order[k + 1], order[k + 2], order[k + 3]
+        for j in range(d):
+            a = max(np.int32(bits[p, j] & _MAGNITUDE), np.int32(bits[q, j] & _MAGNITUDE))
+            b = max(np.int32(bits[r, j] & _MAGNITUDE), np.int32(bits[s, j] & _MAGNITUDE))
+            peak[j] = max(peak[j], max(a, b))
+        k += 4
+    while k < end:
+        if k + AHEAD + 2 < last:
+            prefetch(grads, order[k + AHEAD + 2] * d)
+        p = order[k]
+        for j in range(d):
+            peak[j] = max(peak[j], np.int32(bits[p, j] & _MAGNITUDE))
+        k += 1
+
+
+@inline
+def _add_up(
+    first: Int, end: Int, d: Int, grads: NDArray[np.float32], order: NDArray[np.int64], scale: np.float64,
+    total: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Sum of each column over the positions ``order[first:end]`` in whole units of ``1 / scale``; four at a time."""
+    for j in range(d):
+        total[j] = 0
+    k = first
+    while k + 3 < end:
+        p, q, r, s = order[k], order[k + 1], order[k + 2], order[k + 3]
+        for j in range(d):
+            a = np.int64(np.float64(grads[p, j]) * scale) + np.int64(np.float64(grads[q, j]) * scale)
+            b = np.int64(np.float64(grads[r, j]) * scale) + np.int64(np.float64(grads[s, j]) * scale)
+            total[j] += a + b
+        k += 4
+    while k < end:
+        p = order[k]
+        for j in range(d):
+            total[j] += np.int64(np.float64(grads[p, j]) * scale)
+        k += 1
+
+
 @kernel
 def sum_duplicates(
     lo: Int,
@@ -124,45 +180,30 @@ def sum_duplicates(
     last = starts[hi]
     seen = np.int32(0)
     for i in range(lo, hi):
-        first = starts[i]
-        count = starts[i + 1] - first
-        if first + AHEAD < last:
-            prefetch(grads, order[first + AHEAD] * d)
+        first, end = starts[i], starts[i + 1]
+        count = end - first
+        for k in range(first + AHEAD, min(min(first + 2, end) + AHEAD, last)):
+            prefetch(grads, order[k] * d)
         if count == 1:
             p = order[first]
             for j in range(d):
                 out[i, j] = grads[p, j]
                 seen |= too_large_bit(bits[p, j])
         elif count == 2:
-            p = order[first]
-            q = order[first + 1]
+            p, q = order[first], order[first + 1]
             for j in range(d):
                 value = np.float32(grads[p, j] + grads[q, j])
                 out[i, j] = value
                 seen |= too_large_bit(value.view(np.int32))
         else:
-            # Magnitudes of finite floats are ordered as their bits are, and integers can be compared in vectors.
-            for j in range(d):
-                peak[j] = np.int32(0)
-            for k in range(first, first + count):
-                p = order[k]
-                if k + AHEAD < last:
-                    prefetch(grads, order[k + AHEAD] * d)
-                for j in range(d):
-                    peak[j] = max(peak[j], np.int32(bits[p, j] & np.int32(0x7FFFFFFF)))
+            _find_peak(first, end, last, d, grads, bits, order, peak)
             largest = np.int32(0)
             for j in range(d):
                 largest = max(largest, peak[j])
             seen |= overflow_bit(largest)
             if seen < np.int32(0):
                 return True
-            scale = fixed_scale(largest, count)
-            for j in range(d):
-                total[j] = 0
-            for k in range(first, first + count):
-                p = order[k]
-                for j in range(d):
-                    total[j] += np.int64(np.float64(grads[p, j]) * scale)
+            _add_up(first, end, d, grads, order, fixed_scale(largest, count), total)
             unit = fixed_unit(largest, count)
             for j in range(d):
                 value = np.float32(np.float64(total[j]) * unit)

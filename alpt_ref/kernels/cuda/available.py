@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import sys
 
 from alpt_ref._version import install_hint
 from alpt_ref.errors import InputError
@@ -30,3 +31,24 @@ def require_device() -> None:
         raise InputError("device 'cuda' needs an NVIDIA GPU, none was found; use --device cpu")
     if not cuda.is_available():
         raise InputError("device 'cuda': CuPy finds a GPU, Numba does not; check driver and numba-cuda versions")
+
+
+def use_device(index: int) -> None:
+    """Work on the GPU of this number from now on: CuPy, Numba and, where it has been imported, torch.
+
+    Raises
+    ------
+    InputError
+        There is no such GPU.
+    """
+    require_device()
+    if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1":
+        return
+    cupy, cuda, torch = importlib.import_module("cupy"), importlib.import_module("numba.cuda"), sys.modules.get("torch")
+    count = cupy.cuda.runtime.getDeviceCount()
+    if not 0 <= index < count:
+        raise InputError(f"the number of a GPU must be from 0 to {count - 1}, got {index}: start fewer processes")
+    cupy.cuda.Device(index).use()
+    cuda.select_device(index)
+    if torch is not None:
+        torch.cuda.set_device(index)

@@ -1,7 +1,8 @@
 """Matrix products by cuBLAS, called directly: with a workspace of our own, so that a CUDA graph can record them.
 
-CuPy's wrappers reset the workspace to one that cuBLAS allocates by itself, and read as unsupported during capture in
-some versions. In the simulator the product is NumPy's.
+float32 matrices, exact or with factors rounded to TF32, or bfloat16 factors (`bf16`) with a float32 or bfloat16 result;
+sums are float32. CuPy's wrappers reset the workspace to one that cuBLAS allocates by itself, and read as unsupported
+during capture in some versions. In the simulator the product is NumPy's.
 """
 
 from __future__ import annotations
@@ -14,11 +15,19 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels.cuda.target import SIMULATED
+from alpt_ref.scalar.bfloat16 import BF16, rounded, widened
 
 WORKSPACE = 32 << 20
 """Bytes of workspace; what cuBLAS's documentation recommends for compute capability 9."""
 
-_FLOAT32, _COMPUTE_FLOAT32, _COMPUTE_TF32, _DEFAULT_ALGORITHM = 0, 68, 77, -1  # library_types.h, cublas_api.h
+_FLOAT32, _BFLOAT16, _COMPUTE_FLOAT32, _COMPUTE_TF32, _DEFAULT_ALGORITHM = (
+    0,
+    14,
+    68,
+    77,
+    -1,
+)  # library_types.h, cublas_api.h
+_TYPES = {np.dtype(np.float32): _FLOAT32, BF16: _BFLOAT16}
 _AS_IT_IS, _TRANSPOSED = 0, 1
 
 
@@ -57,15 +66,16 @@ class Blas:
             self._stream = stream
 
     def matmul(self, a: Any, b: Any, out: Any, *, tf32: bool) -> None:
-        """``out = a @ b`` in float32: row-major means to cuBLAS ``out.T = b.T @ a.T``."""
+        """``out = a @ b``: row-major means to cuBLAS ``out.T = b.T @ a.T``."""
         self._follow_stream()
         (m, k), n = a.shape, b.shape[1]
         op_a, lead_a = _layout(a)
         op_b, lead_b = _layout(b)
+        factors, result = _TYPES[a.dtype], _TYPES[out.dtype]
         one, zero = ctypes.addressof(self._one), ctypes.addressof(self._zero)
         status = self._library.cublasGemmEx(
-            self._handle, op_b, op_a, n, m, k, one, b.data.ptr, _FLOAT32, lead_b, a.data.ptr, _FLOAT32, lead_a,
-            zero, out.data.ptr, _FLOAT32, n, _COMPUTE_TF32 if tf32 else _COMPUTE_FLOAT32, _DEFAULT_ALGORITHM,
+            self._handle, op_b, op_a, n, m, k, one, b.data.ptr, factors, lead_b, a.data.ptr, factors, lead_a,
+            zero, out.data.ptr, result, n, _COMPUTE_TF32 if tf32 else _COMPUTE_FLOAT32, _DEFAULT_ALGORITHM,
         )  # fmt: skip
         self._check("cublasGemmEx", status)
 
@@ -92,15 +102,24 @@ def _layout(array: Any) -> tuple[int, int]:
 
 
 @functools.cache
-def _blas() -> Blas:
+def _blas(beside: bool) -> Blas:
     return Blas()
 
 
-def matmul(a: Any, b: Any, out: Any, *, tf32: bool) -> None:
-    """``out = a @ b`` for float32 arrays; either factor may be a transposed view. Queued on the current stream."""
+def matmul(a: Any, b: Any, out: Any, *, tf32: bool, beside: bool = False) -> None:
+    """``out = a @ b``; either factor may be a transposed view. Queued on the current stream.
+
+    Factors are both float32 or both bfloat16 bits; `out` is float32, or in bfloat16 bits as the factors are.
+    What runs `beside` other products has a workspace of its own.
+    """
     if a.shape[1] != b.shape[0] or out.shape != (a.shape[0], b.shape[1]) or not out.flags.c_contiguous:
         raise ValueError(f"matmul needs (m, k), (k, n) and (m, n), got {a.shape}, {b.shape} and {out.shape}")
-    if SIMULATED:
-        np.matmul(a, b, out=out)
+    if a.dtype != b.dtype or out.dtype not in (a.dtype, np.float32):
+        raise ValueError(f"matmul needs factors of one dtype and a float32 sum, got {a.dtype}, {b.dtype}, {out.dtype}")
+    if not SIMULATED:
+        _blas(beside).matmul(a, b, out, tf32=tf32)
+    elif a.dtype == BF16:
+        product = widened(a) @ widened(b)
+        out[...] = rounded(product) if out.dtype == BF16 else product
     else:
-        _blas().matmul(a, b, out, tf32=tf32)
+        np.matmul(a, b, out=out)

@@ -13,9 +13,11 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.reduce import (
     LANES,
+    NONE4,
     ROW_LANES,
     THREADS,
     WIDTH,
+    add_times4,
     block_sum,
     fold,
     fold_parts,
@@ -52,41 +54,56 @@ def cross_prepare(weight, bias, output, layers, columns, vectors, betas, constan
 
 
 @device
-def dot4(a, b, c, d, vectors, place, left, whole):
+def dot4(x, v):
     """One lane's part of a dot product."""
-    v0, v1, v2, v3 = take4(vectors, place, left, whole)
-    return a * v0 + b * v1 + c * v2 + d * v3
+    return x[0] * v[0] + x[1] * v[1] + x[2] * v[2] + x[3] * v[3]
 
 
-@kernel
+@device
+def put_dots(p, i, layers, units, first, constants, dots, logits):
+    """Store a row's dot products with four units; with the last of them the row's sum into `logits`."""
+    place = i * units + first
+    dots[place] = p[0]
+    dots[place + 1] = p[1]
+    dots[place + 2] = p[2]
+    dots[place + 3] = p[3]
+    if first + UNITS == units:
+        alpha = np.float32(1)
+        for layer in range(layers):
+            alpha += alpha * dots[i * units + layer] + constants[layer]
+        logits[i] += alpha * dots[i * units + layers] + constants[layers]
+
+
+@kernel(registers=64)
 def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, first, dots, logits):
-    """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`."""
+    """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`.
+
+    A warp takes two rows, so that it reads the vectors half as often.
+    """
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
-    zero = np.float32(0)
     start = first * columns
-    for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):
-        i = base + warp
-        d0, d1, d2, d3 = zero, zero, zero, zero
+    for base in range(2 * ROW_LANES * cuda.blockIdx.x, rows, 2 * ROW_LANES * cuda.gridDim.x):
+        i, p, q = base + 2 * warp, NONE4, NONE4
         if i < rows:
+            below = columns if i + 1 < rows else 0  # the last of an odd number of rows is taken twice
             for column in range(4 * lane, columns, WIDTH):
-                left = columns - column
-                a, b, c, d = take4(x, i * columns + column, left, whole)
-                d0 += dot4(a, b, c, d, vectors, start + column, left, whole)
-                d1 += dot4(a, b, c, d, vectors, start + columns + column, left, whole)
-                d2 += dot4(a, b, c, d, vectors, start + 2 * columns + column, left, whole)
-                d3 += dot4(a, b, c, d, vectors, start + 3 * columns + column, left, whole)
-        d0, d1, d2, d3 = warp_sum(d0), warp_sum(d1), warp_sum(d2), warp_sum(d3)
+                left, place, at = columns - column, i * columns + column, start + column
+                a, b = take4(x, place, left, whole), take4(x, place + below, left, whole)
+                v, w = take4(vectors, at, left, whole), take4(vectors, at + columns, left, whole)
+                p = p[0] + dot4(a, v), p[1] + dot4(a, w), p[2], p[3]
+                q = q[0] + dot4(b, v), q[1] + dot4(b, w), q[2], q[3]
+                v, w = (
+                    take4(vectors, at + 2 * columns, left, whole),
+                    take4(vectors, at + 3 * columns, left, whole),
+                )
+                p = p[0], p[1], p[2] + dot4(a, v), p[3] + dot4(a, w)
+                q = q[0], q[1], q[2] + dot4(b, v), q[3] + dot4(b, w)
+        p = warp_sum(p[0]), warp_sum(p[1]), warp_sum(p[2]), warp_sum(p[3])
+        q = warp_sum(q[0]), warp_sum(q[1]), warp_sum(q[2]), warp_sum(q[3])
         if lane == 0 and i < rows:
-            place = i * units + first
-            dots[place] = d0
-            dots[place + 1] = d1
-            dots[place + 2] = d2
-            dots[place + 3] = d3
-            if first + UNITS == units:
-                alpha = np.float32(1)
-                for layer in range(layers):
-                    alpha += alpha * dots[i * units + layer] + constants[layer]
-                logits[i] += alpha * dots[i * units + layers] + constants[layers]
+            put_dots(p, i, layers, units, first, constants, dots, logits)
+            if i + 1 < rows:
+                put_dots(q, i + 1, layers, units, first, constants, dots, logits)
 
 
 @kernel
@@ -129,58 +146,70 @@ def not_finite(a, b, c, d):
     return not (a - a == zero and b - b == zero and c - c == zero and d - d == zero)
 
 
-@kernel
-def cross_apply(x, vectors, ddots, rows, columns, span, whole, units, first, params, parts, dx, dvectors, guard, code):
-    """Add ``sum_l ddots[i, l] vectors[l]`` over four units to `dx`; with `params` per row block the sums of dw_l.
+@device
+def add_units4(y, e, v0, v1, v2, v3):
+    """``y + e . (v0, v1, v2, v3)`` for four columns."""
+    return add_times4(add_times4(add_times4(add_times4(y, e[0], v0), e[1], v1), e[2], v2), e[3], v3)
+
+
+@kernel(registers=64)
+def cross_apply(x, vectors, ddots, rows, columns, span, whole, units, first, parts, dx, dvectors, guard, code):
+    """Add ``sum_l ddots[i, l] vectors[l]`` over four units to `dx`, and per row block the sums of dw_l.
 
     With the last units it also sets ``guard[0] = code`` if `dx` is not finite anywhere.
     """
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
     column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
-    zero, last = np.float32(0), first + UNITS == units
-    place = first * columns + column
-    a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
-    c0, c1, c2, c3, d0, d1, d2, d3 = zero, zero, zero, zero, zero, zero, zero, zero
+    left, place = columns - column, first * columns + column
+    bad = False
+    a, b, c, d = NONE4, NONE4, NONE4, NONE4
     if left > 0:
-        p0, p1, p2, p3 = take4(vectors, place, left, whole)
-        q0, q1, q2, q3 = take4(vectors, place + columns, left, whole)
-        r0, r1, r2, r3 = take4(vectors, place + 2 * columns, left, whole)
-        s0, s1, s2, s3 = take4(vectors, place + 3 * columns, left, whole)
+        v0, v1 = take4(vectors, place, left, whole), take4(vectors, place + columns, left, whole)
+        v2, v3 = take4(vectors, place + 2 * columns, left, whole), take4(vectors, place + 3 * columns, left, whole)
         for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            e, f, g, h = load4(ddots, i * units + first)
-            y0, y1, y2, y3 = take4(dx, i * columns + column, left, whole)
-            y0 += e * p0 + f * q0 + g * r0 + h * s0
-            y1 += e * p1 + f * q1 + g * r1 + h * s1
-            y2 += e * p2 + f * q2 + g * r2 + h * s2
-            y3 += e * p3 + f * q3 + g * r3 + h * s3
-            put4(dx, i * columns + column, left, whole, y0, y1, y2, y3)
-            if last and not_finite(y0, y1, y2, y3):
-                guard[0] = code
-            if params:
-                y0, y1, y2, y3 = take4(x, i * columns + column, left, whole)
-                a0 += e * y0
-                a1 += e * y1
-                a2 += e * y2
-                a3 += e * y3
-                b0 += f * y0
-                b1 += f * y1
-                b2 += f * y2
-                b3 += f * y3
-                c0 += g * y0
-                c1 += g * y1
-                c2 += g * y2
-                c3 += g * y3
-                d0 += h * y0
-                d1 += h * y1
-                d2 += h * y2
-                d3 += h * y3
-    if params:
-        fold(a0, a1, a2, a3, columns, group, dvectors, (first * parts + part) * columns)
-        fold(b0, b1, b2, b3, columns, group, dvectors, ((first + 1) * parts + part) * columns)
-        fold(c0, c1, c2, c3, columns, group, dvectors, ((first + 2) * parts + part) * columns)
-        fold(d0, d1, d2, d3, columns, group, dvectors, ((first + 3) * parts + part) * columns)
+            e, here = load4(ddots, i * units + first), i * columns + column
+            z, y = take4(x, here, left, whole), take4(dx, here, left, whole)
+            a, b, c, d = add_times4(a, e[0], z), add_times4(b, e[1], z), add_times4(c, e[2], z), add_times4(d, e[3], z)
+            y0, y1, y2, y3 = add_units4(y, e, v0, v1, v2, v3)
+            put4(dx, here, left, whole, y0, y1, y2, y3)
+            bad = bad or not_finite(y0, y1, y2, y3)
+    if bad and first + UNITS == units:
+        guard[0] = code
+    fold(a, columns, group, dvectors, (first * parts + part) * columns)
+    fold(b, columns, group, dvectors, ((first + 1) * parts + part) * columns)
+    fold(c, columns, group, dvectors, ((first + 2) * parts + part) * columns)
+    fold(d, columns, group, dvectors, ((first + 3) * parts + part) * columns)
+
+
+@kernel(registers=64)
+def cross_add(vectors, ddots, rows, columns, span, whole, units, first, dx, guard, code):
+    """`cross_apply` without the sums."""
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    left, place = columns - column, first * columns + column
+    bad = False
+    if left > 0:
+        v0, v1 = take4(vectors, place, left, whole), take4(vectors, place + columns, left, whole)
+        v2, v3 = take4(vectors, place + 2 * columns, left, whole), take4(vectors, place + 3 * columns, left, whole)
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        here, step = i * columns + column, ROW_LANES * columns
+        while whole and i + ROW_LANES < last:
+            e, f = load4(ddots, i * units + first), load4(ddots, (i + ROW_LANES) * units + first)
+            y, z = take4(dx, here, left, whole), take4(dx, here + step, left, whole)
+            y, z = add_units4(y, e, v0, v1, v2, v3), add_units4(z, f, v0, v1, v2, v3)
+            put4(dx, here, left, whole, y[0], y[1], y[2], y[3])
+            put4(dx, here + step, left, whole, z[0], z[1], z[2], z[3])
+            bad = bad or not_finite(y[0], y[1], y[2], y[3]) or not_finite(z[0], z[1], z[2], z[3])
+            i, here = i + 2 * ROW_LANES, here + 2 * step
+        while i < last:
+            y = add_units4(take4(dx, here, left, whole), load4(ddots, i * units + first), v0, v1, v2, v3)
+            put4(dx, here, left, whole, y[0], y[1], y[2], y[3])
+            bad = bad or not_finite(y[0], y[1], y[2], y[3])
+            i, here = i + ROW_LANES, here + step
+    if bad and first + UNITS == units:
+        guard[0] = code
 
 
 @kernel

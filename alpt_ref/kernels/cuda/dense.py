@@ -1,8 +1,9 @@
-"""Hidden layers and output unit on the GPU: batch norm, bias, ReLU and row dot products between two matrix products.
+"""Hidden layers and output unit on the GPU, forward: batch norm, ReLU and row dot products after a matrix product.
 
-Memory traffic decides: every pass reads its matrices once, in 128-bit accesses, and the last hidden layer's
-activations are never stored, because the output unit can be taken where they are formed. Matrices come flat; `whole`
-says that rows start on 16 bytes. How a matrix is split and summed: `alpt_ref.kernels.cuda.reduce`.
+Memory traffic decides: every pass reads its matrices once, four neighbouring elements a thread, and the last hidden
+layer's activations are never stored, because the output unit can be taken where they are formed. Matrices come flat,
+float32 or bfloat16 bits (`bf16`); statistics and sums are float32 and float64. `whole` says that rows start on 16
+bytes. How a matrix is split and summed: `alpt_ref.kernels.cuda.reduce`.
 
 `saved` holds six vectors of n floats, one after the other: scale, shift, mean, inverse standard deviation, and for the
 backward pass offset and slope.
@@ -16,38 +17,50 @@ import math
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.reduce import LANES, ROW_LANES, WIDTH, fold, fold_parts, put4, take4, warp_sum
+from alpt_ref.kernels.cuda.bf16 import number
+from alpt_ref.kernels.cuda.reduce import (
+    LANES,
+    NONE4,
+    ROW_LANES,
+    WIDTH,
+    add4,
+    add_products4,
+    fold,
+    fold_parts,
+    minus4,
+    put4,
+    take4,
+    warp_sum,
+)
 from alpt_ref.kernels.cuda.target import cuda, device, kernel
-from alpt_ref.scalar.arith import mul
-
-# --- batch norm forward -------------------------------------------------------------------------------------------
 
 
-@kernel
+@kernel(registers=64)
 def column_sums(z, rows, columns, span, whole, sums, squares):
     """Per row block: column sums of ``z - z[0]`` and of its square (less the first row, or a large mean cancels)."""
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
     column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
     left = columns - column
-    zero = np.float32(0)
-    s0, s1, s2, s3 = zero, zero, zero, zero
-    q0, q1, q2, q3 = zero, zero, zero, zero
+    s, q = NONE4, NONE4
     if left > 0:
-        k0, k1, k2, k3 = take4(z, column, left, whole)
-        for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            a, b, c, d = take4(z, i * columns + column, left, whole)
-            a, b, c, d = a - k0, b - k1, c - k2, d - k3
-            s0 += a
-            s1 += b
-            s2 += c
-            s3 += d
-            q0 += a * a
-            q1 += b * b
-            q2 += c * c
-            q3 += d * d
-    fold(s0, s1, s2, s3, columns, group, sums, part * columns)
-    fold(q0, q1, q2, q3, columns, group, squares, part * columns)
+        first = take4(z, column, left, whole)
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        place, step = i * columns + column, ROW_LANES * columns
+        while whole and i + 3 * ROW_LANES < last:
+            x0, x1 = take4(z, place, left, whole), take4(z, place + step, left, whole)
+            x2, x3 = take4(z, place + 2 * step, left, whole), take4(z, place + 3 * step, left, whole)
+            x0, x1, x2, x3 = minus4(x0, first), minus4(x1, first), minus4(x2, first), minus4(x3, first)
+            s = add4(add4(add4(add4(s, x0), x1), x2), x3)
+            q = add_products4(add_products4(q, x0, x0), x1, x1)
+            q = add_products4(add_products4(q, x2, x2), x3, x3)
+            i, place = i + 4 * ROW_LANES, place + 4 * step
+        while i < last:
+            x0 = minus4(take4(z, place, left, whole), first)
+            s, q = add4(s, x0), add_products4(q, x0, x0)
+            i, place = i + ROW_LANES, place + step
+    fold(s, columns, group, sums, part * columns)
+    fold(q, columns, group, squares, part * columns)
 
 
 @device
@@ -71,7 +84,7 @@ def finish_moments(
     square = fold_parts(squares, 0, parts, columns, column)
     if cuda.threadIdx.x < LANES and column < columns:
         delta = total / rows
-        mean = np.float64(z[column]) + delta
+        mean = np.float64(number(z[column])) + delta
         variance = max(square / rows - delta * delta, np.float64(0.0))
         set_scale(saved, columns, column, weight[column], bias[column], mean, variance, eps)
         if update:
@@ -98,7 +111,21 @@ def relu(value):
     return zero if value <= zero else value
 
 
-@kernel
+@device
+def normal4(x, scale, shift):
+    """``max(scale * x + shift, 0)`` of four."""
+    a, b = relu(x[0] * scale[0] + shift[0]), relu(x[1] * scale[1] + shift[1])
+    return a, b, relu(x[2] * scale[2] + shift[2]), relu(x[3] * scale[3] + shift[3])
+
+
+@device
+def put_normal4(y, place, left, whole, x, scale, shift):
+    """Store `normal4`."""
+    a, b, c, d = normal4(x, scale, shift)
+    put4(y, place, left, whole, a, b, c, d)
+
+
+@kernel(registers=64)
 def scale_shift_relu(z, saved, rows, columns, span, whole, y):
     """``y = max(scale * z + shift, 0)``."""
     groups = (columns + WIDTH - 1) // WIDTH
@@ -106,176 +133,41 @@ def scale_shift_relu(z, saved, rows, columns, span, whole, y):
     column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
     left = columns - column
     if left > 0:
-        s0, s1, s2, s3 = take4(saved, column, left, whole)
-        t0, t1, t2, t3 = take4(saved, columns + column, left, whole)
-        for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            place = i * columns + column
-            a, b, c, d = take4(z, place, left, whole)
-            put4(y, place, left, whole, relu(a * s0 + t0), relu(b * s1 + t1), relu(c * s2 + t2), relu(d * s3 + t3))
+        scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        place, step = i * columns + column, ROW_LANES * columns
+        while whole and i + 3 * ROW_LANES < last:
+            x0, x1 = take4(z, place, left, whole), take4(z, place + step, left, whole)
+            x2, x3 = take4(z, place + 2 * step, left, whole), take4(z, place + 3 * step, left, whole)
+            put_normal4(y, place, left, whole, x0, scale, shift)
+            put_normal4(y, place + step, left, whole, x1, scale, shift)
+            put_normal4(y, place + 2 * step, left, whole, x2, scale, shift)
+            put_normal4(y, place + 3 * step, left, whole, x3, scale, shift)
+            i, place = i + 4 * ROW_LANES, place + 4 * step
+        while i < last:
+            put_normal4(y, place, left, whole, take4(z, place, left, whole), scale, shift)
+            i, place = i + ROW_LANES, place + step
 
 
 @kernel
 def norm_relu_output(z, saved, weight, bias, rows, columns, whole, logits):
-    """``logits = bias + max(scale * z + shift, 0) . weight``, one row per warp."""
+    """``logits = bias + max(scale * z + shift, 0) . weight``, two rows per warp."""
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
-    for base in range(ROW_LANES * cuda.blockIdx.x, rows, ROW_LANES * cuda.gridDim.x):
-        i, total = base + warp, np.float32(0)
+    zero = np.float32(0)
+    for base in range(2 * ROW_LANES * cuda.blockIdx.x, rows, 2 * ROW_LANES * cuda.gridDim.x):
+        i, one, two = base + 2 * warp, zero, zero
         if i < rows:
+            below = columns if i + 1 < rows else 0  # the last of an odd number of rows is taken twice
             for column in range(4 * lane, columns, WIDTH):
-                left = columns - column
-                s0, s1, s2, s3 = take4(saved, column, left, whole)
-                t0, t1, t2, t3 = take4(saved, columns + column, left, whole)
-                w0, w1, w2, w3 = take4(weight, column, left, whole)
-                a, b, c, d = take4(z, i * columns + column, left, whole)
-                total += relu(a * s0 + t0) * w0 + relu(b * s1 + t1) * w1
-                total += relu(c * s2 + t2) * w2 + relu(d * s3 + t3) * w3
-        total = warp_sum(total)
+                left, place = columns - column, i * columns + column
+                x, y = take4(z, place, left, whole), take4(z, place + below, left, whole)
+                scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
+                w = take4(weight, column, left, whole)
+                x, y = normal4(x, scale, shift), normal4(y, scale, shift)
+                one += x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + x[3] * w[3]
+                two += y[0] * w[0] + y[1] * w[1] + y[2] * w[2] + y[3] * w[3]
+        one, two = warp_sum(one), warp_sum(two)
         if lane == 0 and i < rows:
-            logits[i] = bias[0] + total
-
-
-# --- batch norm backward ------------------------------------------------------------------------------------------
-
-
-@device
-def gate(g, z, scale, shift):
-    """The gradient `g` behind the ReLU of ``scale * z + shift``."""
-    zero = np.float32(0)
-    return g if z * scale + shift > zero else zero
-
-
-@kernel
-def norm_backward_sums(dy, z, saved, rows, columns, span, whole, sums, products):
-    """Per row block: column sums of g and of ``g * (z - mean)``, where g is `dy` behind the ReLU."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
-    zero = np.float32(0)
-    g0, g1, g2, g3 = zero, zero, zero, zero
-    p0, p1, p2, p3 = zero, zero, zero, zero
-    if left > 0:
-        s0, s1, s2, s3 = take4(saved, column, left, whole)
-        t0, t1, t2, t3 = take4(saved, columns + column, left, whole)
-        m0, m1, m2, m3 = take4(saved, 2 * columns + column, left, whole)
-        for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            place = i * columns + column
-            a, b, c, d = take4(z, place, left, whole)
-            e0, e1, e2, e3 = take4(dy, place, left, whole)
-            e0, e1, e2, e3 = gate(e0, a, s0, t0), gate(e1, b, s1, t1), gate(e2, c, s2, t2), gate(e3, d, s3, t3)
-            g0 += e0
-            g1 += e1
-            g2 += e2
-            g3 += e3
-            p0 += e0 * (a - m0)
-            p1 += e1 * (b - m1)
-            p2 += e2 * (c - m2)
-            p3 += e3 * (d - m3)
-    fold(g0, g1, g2, g3, columns, group, sums, part * columns)
-    fold(p0, p1, p2, p3, columns, group, products, part * columns)
-
-
-@kernel
-def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, sums, products, dweights):
-    """`norm_backward_sums` for ``dy[i] = dlogits[i] * weight``, and per row block the sums of ``dlogits[i] * y[i]``."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
-    zero = np.float32(0)
-    g0, g1, g2, g3 = zero, zero, zero, zero
-    p0, p1, p2, p3 = zero, zero, zero, zero
-    y0, y1, y2, y3 = zero, zero, zero, zero
-    if left > 0:
-        s0, s1, s2, s3 = take4(saved, column, left, whole)
-        t0, t1, t2, t3 = take4(saved, columns + column, left, whole)
-        m0, m1, m2, m3 = take4(saved, 2 * columns + column, left, whole)
-        w0, w1, w2, w3 = take4(weight, column, left, whole)
-        for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            a, b, c, d = take4(z, i * columns + column, left, whole)
-            g = dlogits[i]
-            y0 += g * relu(a * s0 + t0)
-            y1 += g * relu(b * s1 + t1)
-            y2 += g * relu(c * s2 + t2)
-            y3 += g * relu(d * s3 + t3)
-            e0, e1 = gate(g * w0, a, s0, t0), gate(g * w1, b, s1, t1)
-            e2, e3 = gate(g * w2, c, s2, t2), gate(g * w3, d, s3, t3)
-            g0 += e0
-            g1 += e1
-            g2 += e2
-            g3 += e3
-            p0 += e0 * (a - m0)
-            p1 += e1 * (b - m1)
-            p2 += e2 * (c - m2)
-            p3 += e3 * (d - m3)
-    fold(g0, g1, g2, g3, columns, group, sums, part * columns)
-    fold(p0, p1, p2, p3, columns, group, products, part * columns)
-    fold(y0, y1, y2, y3, columns, group, dweights, part * columns)
-
-
-@kernel
-def finish_backward(sums, products, parts, rows, columns, saved, params, dweight, dbias):
-    """Gradients of norm weight and bias (stored with `params`); offset and slope of the gradient of z in `saved`."""
-    column = LANES * cuda.blockIdx.x + cuda.threadIdx.x % LANES
-    total = fold_parts(sums, 0, parts, columns, column)
-    product = fold_parts(products, 0, parts, columns, column)
-    if cuda.threadIdx.x < LANES and column < columns:
-        inverse_std = np.float64(saved[3 * columns + column])
-        scale = np.float64(saved[column])
-        product *= inverse_std
-        saved[4 * columns + column] = np.float32(scale * (total / rows))
-        saved[5 * columns + column] = np.float32(scale * inverse_std * (product / rows))
-        if params:
-            dbias[column] = np.float32(total)
-            dweight[column] = np.float32(product)
-
-
-@kernel
-def norm_backward(dy, z, saved, rows, columns, span, whole):
-    """In place ``dy <- scale * g - offset - slope * (z - mean)``: the gradient before batch norm and ReLU.
-
-    The product is rounded on its own, so that the gradient of a batch of one row is exactly zero.
-    """
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
-    if left > 0:
-        s0, s1, s2, s3 = take4(saved, column, left, whole)
-        t0, t1, t2, t3 = take4(saved, columns + column, left, whole)
-        m0, m1, m2, m3 = take4(saved, 2 * columns + column, left, whole)
-        o0, o1, o2, o3 = take4(saved, 4 * columns + column, left, whole)
-        k0, k1, k2, k3 = take4(saved, 5 * columns + column, left, whole)
-        for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            place = i * columns + column
-            a, b, c, d = take4(z, place, left, whole)
-            e0, e1, e2, e3 = take4(dy, place, left, whole)
-            e0 = mul(s0, gate(e0, a, s0, t0)) - o0 - k0 * (a - m0)
-            e1 = mul(s1, gate(e1, b, s1, t1)) - o1 - k1 * (b - m1)
-            e2 = mul(s2, gate(e2, c, s2, t2)) - o2 - k2 * (c - m2)
-            e3 = mul(s3, gate(e3, d, s3, t3)) - o3 - k3 * (d - m3)
-            put4(dy, place, left, whole, e0, e1, e2, e3)
-
-
-@kernel
-def output_backward(dlogits, z, saved, weight, rows, columns, span, whole, dz):
-    """`norm_backward` for ``dy[i] = dlogits[i] * weight``, written to `dz`."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
-    if left > 0:
-        s0, s1, s2, s3 = take4(saved, column, left, whole)
-        t0, t1, t2, t3 = take4(saved, columns + column, left, whole)
-        m0, m1, m2, m3 = take4(saved, 2 * columns + column, left, whole)
-        o0, o1, o2, o3 = take4(saved, 4 * columns + column, left, whole)
-        k0, k1, k2, k3 = take4(saved, 5 * columns + column, left, whole)
-        w0, w1, w2, w3 = take4(weight, column, left, whole)
-        for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            place, g = i * columns + column, dlogits[i]
-            a, b, c, d = take4(z, place, left, whole)
-            e0 = mul(s0, gate(g * w0, a, s0, t0)) - o0 - k0 * (a - m0)
-            e1 = mul(s1, gate(g * w1, b, s1, t1)) - o1 - k1 * (b - m1)
-            e2 = mul(s2, gate(g * w2, c, s2, t2)) - o2 - k2 * (c - m2)
-            e3 = mul(s3, gate(g * w3, d, s3, t3)) - o3 - k3 * (d - m3)
-            put4(dz, place, left, whole, e0, e1, e2, e3)
+            logits[i] = bias[0] + one
+            if i + 1 < rows:
+                logits[i + 1] = bias[0] + two

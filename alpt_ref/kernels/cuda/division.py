@@ -14,6 +14,12 @@ least ``2**-25`` away from any; what is rounded is within ``2**-47 x < 2**-25`` 
 cross a whole number. Where ``w < delta / 2`` the whole part is zero, whatever the last bits are. This holds if nothing
 overflows or loses bits below 2**-149 on the way, which is certain for ``2**-60 <= delta <= 2**60`` and
 ``0 <= w <= 2**17 delta``; a number beyond has a code at the end of any range of up to 16 bits.
+
+The same holds with a reciprocal found on the device (`reciprocal`), where `high` is wrong by up to two units in the
+last place, 2**-22 of it: ``e = fma(-high, delta, 1)`` is at most 2**-21 and known to 2**-24 of itself, so that
+``high + low`` with ``low = e high`` misses 1/delta by less than 2**-42 of it, and q is still within one unit in the
+last place; ``fma_rz(r, high, q)`` adds r / delta but for 2**-22 of it, so that what is rounded is within
+``2**-45 x < 2**-25`` of x.
 """
 
 from __future__ import annotations
@@ -24,6 +30,9 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.target import SIMULATED, device
 from alpt_ref.scalar.arith import mul
+
+_ONE = np.float32(1.0)
+_FAR = np.float32(2.0**17)
 
 if SIMULATED:
 
@@ -52,11 +61,22 @@ if SIMULATED:
         """``a * b + c`` of float32 numbers, rounded once, towards zero."""
         return _fused(a, b, c, False)
 
+    @device
+    def one_over(x):  # type: ignore[no-untyped-def]
+        """``1 / x`` of a float32 number, wrong by at most two units in the last place."""
+        return np.float32(_ONE / x)
+
 else:
     from numba.cuda import libdevice
 
     fma: Any = libdevice.fmaf_rn  # type: ignore[no-redef]
     fma_rz: Any = libdevice.fmaf_rz  # type: ignore[no-redef]
+
+    @device
+    def one_over(x):  # type: ignore[no-untyped-def]
+        """``1 / x`` of a float32 number, wrong by at most two units in the last place."""
+        return libdevice.fast_fdividef(_ONE, x)
+
 
 SMALLEST, LARGEST = np.float32(2.0**-60), np.float32(2.0**60)
 """Step sizes that `quotient` may divide by."""
@@ -70,7 +90,14 @@ def known_step_size(delta: np.float32) -> tuple[np.float32, np.float32, np.float
     high = np.float32(1.0 / np.float64(delta))
     # 1 - high * delta is exact in float64 (48 bits); its quotient by delta is the rest of the reciprocal
     low = np.float32((1.0 - np.float64(high) * np.float64(delta)) / np.float64(delta))
-    return delta, high, low, np.float32(delta * np.float32(2.0**17))
+    return delta, high, low, np.float32(delta * _FAR)
+
+
+@device
+def reciprocal(delta):  # type: ignore[no-untyped-def]
+    """``high, low, far`` for `quotient` by a step size within `SMALLEST` and `LARGEST`."""
+    high = one_over(delta)
+    return high, np.float32(mul(fma(-high, delta, _ONE), high)), np.float32(mul(delta, _FAR))
 
 
 @device

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alpt_ref.kernels.cuda.bf16 import put_number
 from alpt_ref.kernels.cuda.reduce import LANES, ROW_LANES, warp_sum
 from alpt_ref.kernels.cuda.target import cuda, kernel
 
@@ -47,7 +48,7 @@ def fm_backward(x, size, fields, factors, sums, dout, dx):
 def fm_factors(x, size, factors, out):
     """Copy the factors, without the linear weights; `size` elements of `out`."""
     for place in range(cuda.grid(1), size, cuda.gridsize(1)):
-        out[place] = x[place + place // factors]
+        put_number(out, place, x[place + place // factors])
 
 
 @kernel

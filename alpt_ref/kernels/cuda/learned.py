@@ -119,6 +119,7 @@ def finish_rows(
     load, _ = float_access(d)
     state, move = step_size_update(optimizer, log_domain, layout)
     stride, offset = layout.step_size.stride, layout.step_size.offset
+    keyed = layout.keyed
 
     @kernel
     def run(guard, totals, records, order, peaks, sums, summed, grads, updates, items, step_size,
@@ -138,12 +139,13 @@ def finish_rows(
         for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
             u = tile + tid // size
             active = u < unique and lane < lanes
-            row, codes = np.uint32(0), NO_CODES
+            row, of, codes = np.uint32(0), np.uint32(0), NO_CODES
             old, m, v, t = _ONE, _ZERO, _ZERO, np.int32(0)
             m0, m1, m2, m3 = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
                 row, at, number, among = load4(records, 4 * u)
                 row = np.uint32(row)
+                of = np.uint32(at) if keyed else row
                 key = np.int64(row)
                 old = step_size[key * stride + offset]
                 m, v, t = state(key, first, second, count)
@@ -174,7 +176,7 @@ def finish_rows(
                         if held != 0:
                             cuda.atomic.add(stats, FLOOR_HITS, np.int64(1))
                     ratio = np.float32(old / new)
-                    more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, count_before, k0, k1)
+                    more = rounded(codes, row, of, lane, m0, m1, m2, m3, ratio, new, decay, items, count_before, k0, k1)
                     nonzero += more[0]
                     stalled += more[1]
                     clipped += more[2]
@@ -193,6 +195,7 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
     gradient, products, sum_row = row_gradient(d), step_size_products(d, bits), row_total(d)
     load_codes, _ = code_access(d, bits, layout.codes)
     load, _ = float_access(d)
+    keyed = layout.keyed
 
     @kernel
     def run(guard, totals, records, order, peaks, sums, summed, grads, updates, items, step_size,
@@ -217,7 +220,7 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
                     a, b, c, e = load(grads, np.int64(u) * d, column)
                 else:
                     a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
-                unit = np.int64(unit_of(np.int64(row), offsets, units))
+                unit = np.int64(unit_of(np.int64(np.uint32(at) if keyed else row), offsets, units))
                 codes, moved = load_codes(items, row, lane), load(updates, np.int64(u) * d, column)
                 p0, p1, p2, p3 = products(codes, moved, column, a, b, c, e, step_size[unit], decay)
                 spare[4 * tid] = p0
@@ -239,14 +242,18 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
 
 @kernel
 def sum_units(
-    guard: Any, totals: Any, records: Any, gradient: Any, offsets: Any, units: int, peak: Any, count: Any, total: Any
-) -> None:
-    """Add each row's step-size gradient to its unit as an integer, so that the order cannot matter."""
+    guard: Any, totals: Any, records: Any, number_at: int, gradient: Any, offsets: Any, units: int, peak: Any,
+    count: Any, total: Any,
+) -> None:  # fmt: skip
+    """Add each row's step-size gradient to its unit as an integer, so that the order cannot matter.
+
+    A row's number in the whole table is the word `number_at` of its record.
+    """
     if guard[0] != 0 or guard[1] != 0:
         return
     unique = unique_rows(totals)
     for u in range(cuda.grid(1), unique, cuda.gridsize(1)):
-        unit = np.int64(unit_of(np.int64(np.uint32(records[4 * u])), offsets, units))
+        unit = np.int64(unit_of(np.int64(np.uint32(records[4 * u + number_at])), offsets, units))
         cuda.atomic.add(total, unit, np.int64(np.float64(gradient[u]) * fixed_scale(peak[unit], count[unit])))
 
 

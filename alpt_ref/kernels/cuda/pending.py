@@ -144,6 +144,7 @@ def round_pending(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
     size, lanes = team.size, team.lanes
     rounded, (load_codes, _) = rounded_codes(d, bits, stochastic, layout), code_access(d, bits, layout.codes)
     load, _ = float_access(d)
+    number_at = 1 if layout.keyed else 0
 
     @kernel
     def run(
@@ -160,13 +161,13 @@ def round_pending(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
         nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
         if lane < lanes:
             for u in range(thread // size, unique, cuda.gridsize(1) // size):
-                row = np.uint32(records[4 * u])
-                unit = np.int64(unit_of(np.int64(row), offsets, units))
+                row, number = np.uint32(records[4 * u]), np.uint32(records[4 * u + number_at])
+                unit = np.int64(unit_of(np.int64(number), offsets, units))
                 new = step_size[unit]
                 ratio = np.float32(old_step_size[unit] / new)
                 m0, m1, m2, m3 = load(updates, np.int64(u) * d, 4 * lane)
                 codes = load_codes(items, row, lane)
-                more = rounded(codes, row, lane, m0, m1, m2, m3, ratio, new, decay, items, count_before, k0, k1)
+                more = rounded(codes, row, number, lane, m0, m1, m2, m3, ratio, new, decay, items, count_before, k0, k1)
                 nonzero += more[0]
                 stalled += more[1]
                 clipped += more[2]

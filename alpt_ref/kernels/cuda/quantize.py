@@ -1,8 +1,8 @@
 """Quantise on the GPU, codes in 32-bit words or one per element; dequantise, unpack, step-size gradient.
 
-Two kinds of kernels quantise. `quantize_fast` takes one step size for all, rows of whole Philox blocks and codes of up
-to 8 bits; the careful ones here take the rest, one word or up to four codes a thread, with IEEE division. Both give the
-bits of `kernels.cpu.quantize`, and set ``flags[0]`` where a weight is not finite.
+Two kinds of kernels quantise. `quantize_fast` takes rows of whole Philox blocks and codes of up to 8 bits; the careful
+ones here take the rest, one word or up to four codes a thread, with IEEE division. Both give the bits of
+`kernels.cpu.quantize`, and set ``flags[0]`` where a weight is not finite.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from alpt_ref.scalar.philox import counter_2, counter_3
 from alpt_ref.scalar.quantizer import decode, q_max, q_min, sign_extend, step_derivative
 
 _U0 = np.uint32(0)
+_F0 = np.float32(0.0)
 
 
 @kernel
@@ -202,7 +203,11 @@ def quantize(
     low, high = np.float32(q_min(bits)), np.float32(q_max(bits))
     random = (np.uint32(counter_2(counter)), np.uint32(counter_3(counter, purpose)), np.uint32(k0), np.uint32(k1))
     whole_rows = d % 4 == 0 and (not packed or d * bits % 32 == 0)
-    known = known_step_size(step_size[0]) if isinstance(step_size, np.ndarray) and step_size.shape == (1,) else None
+    known: tuple[Any, np.float32, np.float32, np.float32] | None = None
+    if step_size.shape[0] > 1:
+        known = _step_size_array(step_size), _F0, _F0, _F0
+    elif isinstance(step_size, np.ndarray):
+        known = known_step_size(step_size[0])
     if known is not None and whole_rows and _aligned(w, 16) and _aligned(out, 4):
         laid_out = _flat_words(out, bits, packed)
         if laid_out is not None:
@@ -225,7 +230,7 @@ def quantize(
 
 def _launch_fast(
     w: Any,
-    known: tuple[np.float32, np.float32, np.float32, np.float32],
+    known: tuple[Any, np.float32, np.float32, np.float32],
     laid_out: tuple[int, Any],
     stochastic: bool,
     low: np.float32,
@@ -239,13 +244,15 @@ def _launch_fast(
     multiplier, shift = divider(blocks)
     flat = w.reshape(-1)
     words_a_row = packed.shape[0] // w.shape[0]
-    function = fast(width, stochastic)
+    each = np.ndim(known[0]) == 1
+    function = fast(width, stochastic, each)
     for rows in row_chunks(w.shape[0], 2 * blocks):  # an index one tile beyond the end fits in 32 bits too
         part = packed[rows.start * words_a_row : rows.stop * words_a_row]
         grid = -(-part.shape[0] // (BLOCK * (width // 2)))
+        step = known[0][rows] if each else known[0]
         launch(
-            function, grid, BLOCK, flat[rows.start * 4 * blocks : rows.stop * 4 * blocks], part, flags, *known, low,
-            high, np.uint32(blocks), multiplier, shift, row_offset + rows.start, *random,
+            function, grid, BLOCK, flat[rows.start * 4 * blocks : rows.stop * 4 * blocks], part, flags, step,
+            *known[1:], low, high, np.uint32(blocks), multiplier, shift, row_offset + rows.start, *random,
         )  # fmt: skip
 
 

@@ -1,9 +1,12 @@
 """How the dense kernels split a matrix and add things up: always in an order that the shape alone fixes.
 
-*Column kernels*: a block takes 128 columns, four neighbouring ones a thread, and `span` consecutive rows,
-a warp every eighth of them. A column's sum is formed by every thread over its rows, over the block's warps in
-ascending order (`fold`), and over the blocks in float64 (`fold_parts`). *Row kernels*: a warp takes a row, and its
-lanes' sums meet in a fixed tree (`warp_sum`). No atomics, so results are bit-for-bit reproducible.
+*Column kernels*: a block takes 128 columns, four neighbouring ones a thread, and `span` consecutive rows, a warp every
+eighth of them; two or four of its rows are asked for before the first is used, since memory answers late. A column's
+sum is formed by every thread over its rows, over the block's warps in ascending order (`fold`), and over the blocks in
+float64 (`fold_parts`). *Row kernels*: a warp takes a row, and its lanes' sums meet in a fixed tree (`warp_sum`). No
+atomics, so results are bit-for-bit reproducible.
+
+Matrices are float32 or bfloat16 bits (`bf16`); what is summed is float32.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -12,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4, store4
+from alpt_ref.kernels.cuda.bf16 import load_numbers, number, put_number, store_numbers
+from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device
 
 THREADS = 64 if SIMULATED else 256
 """Threads of a block in these kernels (the simulator's are slow)."""
@@ -22,8 +26,10 @@ WIDTH = 4 * LANES
 """Columns of a block."""
 _FOLD = 4 * THREADS
 _HALF = THREADS // 2
-BLOCKS = 1024
-"""Blocks of a column kernel at most: they fill the device once, and partial sums stay few."""
+BLOCKS = 528
+"""Blocks of a column kernel at most: four for each multiprocessor of an H100, all at once; partial sums stay few."""
+NONE4 = (np.float32(0),) * 4
+"""Four sums before anything was added."""
 
 
 def row_span(rows: int, columns: int) -> tuple[int, int]:
@@ -36,14 +42,14 @@ def row_span(rows: int, columns: int) -> tuple[int, int]:
 
 @device
 def take4(array, index, left, whole):
-    """Four elements from `index`: one load if `whole`, else element by element, zeros beyond `left`."""
+    """Four numbers from `index` as float32: one load if `whole`, else element by element, zeros beyond `left`."""
     if whole:
-        return load4(array, index)
+        return load_numbers(array, index)
     zero = np.float32(0)
-    a = array[index]
-    b = array[index + 1] if left > 1 else zero
-    c = array[index + 2] if left > 2 else zero
-    d = array[index + 3] if left > 3 else zero
+    a = number(array[index])
+    b = number(array[index + 1]) if left > 1 else zero
+    c = number(array[index + 2]) if left > 2 else zero
+    d = number(array[index + 3]) if left > 3 else zero
     return a, b, c, d
 
 
@@ -51,27 +57,57 @@ def take4(array, index, left, whole):
 def put4(array, index, left, whole, a, b, c, d):
     """Store what `take4` would read."""
     if whole:
-        store4(array, index, a, b, c, d)
+        store_numbers(array, index, a, b, c, d)
         return
-    array[index] = a
+    put_number(array, index, a)
     if left > 1:
-        array[index + 1] = b
+        put_number(array, index + 1, b)
     if left > 2:
-        array[index + 2] = c
+        put_number(array, index + 2, c)
     if left > 3:
-        array[index + 3] = d
+        put_number(array, index + 3, d)
 
 
 @device
-def fold(a, b, c, d, columns, group, out, place):
+def add4(s, x):
+    """``s + x``, four numbers each."""
+    return s[0] + x[0], s[1] + x[1], s[2] + x[2], s[3] + x[3]
+
+
+@device
+def minus4(x, y):
+    """``x - y``, four numbers each."""
+    return x[0] - y[0], x[1] - y[1], x[2] - y[2], x[3] - y[3]
+
+
+@device
+def add_products4(s, x, y):
+    """``s + x * y``, four numbers each."""
+    return s[0] + x[0] * y[0], s[1] + x[1] * y[1], s[2] + x[2] * y[2], s[3] + x[3] * y[3]
+
+
+@device
+def add_times4(s, factor, x):
+    """``s + factor * x`` with one factor for all four."""
+    return s[0] + factor * x[0], s[1] + factor * x[1], s[2] + factor * x[2], s[3] + factor * x[3]
+
+
+@device
+def times4(factor, x):
+    """``factor * x`` with one factor for all four."""
+    return factor * x[0], factor * x[1], factor * x[2], factor * x[3]
+
+
+@device
+def fold(four, columns, group, out, place):
     """Add the row lanes' sums of the block's columns in ascending order; `out[place + column]` receives them."""
     shared = cuda.shared.array(_FOLD, np.float32)
     slot = 4 * cuda.threadIdx.x
     cuda.syncthreads()  # the fold before may still be reading
-    shared[slot] = a
-    shared[slot + 1] = b
-    shared[slot + 2] = c
-    shared[slot + 3] = d
+    shared[slot] = four[0]
+    shared[slot + 1] = four[1]
+    shared[slot + 2] = four[2]
+    shared[slot + 3] = four[3]
     cuda.syncthreads()
     for inside in range(cuda.threadIdx.x, WIDTH, THREADS):
         column = WIDTH * group + inside

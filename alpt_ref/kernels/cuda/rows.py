@@ -60,7 +60,7 @@ def bias_relu_backward(dy, y, rows, columns, span, whole, sums):
             g1 += e1
             g2 += e2
             g3 += e3
-    fold(g0, g1, g2, g3, columns, group, sums, part * columns)
+    fold((g0, g1, g2, g3), columns, group, sums, part * columns)
 
 
 @kernel
@@ -108,7 +108,7 @@ def output_backward(dlogits, x, weight, rows, columns, span, whole, dx, sums):
             g1 += g * b
             g2 += g * c
             g3 += g * d
-    fold(g0, g1, g2, g3, columns, group, sums, part * columns)
+    fold((g0, g1, g2, g3), columns, group, sums, part * columns)
 
 
 @kernel

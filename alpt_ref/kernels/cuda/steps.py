@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alpt_ref.kernels.cuda.bf16 import load_numbers, number, store_copy
 from alpt_ref.kernels.cuda.cross import not_finite
 from alpt_ref.kernels.cuda.reduce import THREADS, block_sum
 from alpt_ref.kernels.cuda.target import cuda, kernel, load4, store4
@@ -75,10 +76,10 @@ def check_finite(x, size, guard, code):
     bad = False
     whole = size // 4
     for k in range(cuda.grid(1), whole, cuda.gridsize(1)):
-        a, b, c, d = load4(x, 4 * k)
+        a, b, c, d = load_numbers(x, 4 * k)
         bad = bad or not_finite(a, b, c, d)
     if cuda.grid(1) < size - 4 * whole:
-        value = x[4 * whole + cuda.grid(1)]
+        value = number(x[4 * whole + cuda.grid(1)])
         bad = bad or not_finite(value, value, value, value)
     if bad:
         guard[0] = code
@@ -86,9 +87,12 @@ def check_finite(x, size, guard, code):
 
 @kernel
 def adam(
-    params, grads, firsts, seconds, size, corrections, last, rates, decay, b1, b2, rest1, rest2, eps, counters, guard
-):
+    params, grads, firsts, seconds, size, corrections, last, rates, decay, b1, b2, rest1, rest2, eps, counters, guard,
+    copy,
+):  # fmt: skip
     """One Adam step over a flat buffer whose size is a multiple of four; products as the CPU rounds them.
+
+    The new parameters go into `copy` too if that holds bfloat16 bits.
 
     ``corrections[t]`` = 1 - b1**t and sqrt(1 - b2**t), float64, to be taken at ``min(t, last)``.
     """
@@ -112,11 +116,12 @@ def adam(
         p0, p1 = adam_parameter(p0, m0, v0, numbers), adam_parameter(p1, m1, v1, numbers)
         p2, p3 = adam_parameter(p2, m2, v2, numbers), adam_parameter(p3, m3, v3, numbers)
         store4(params, 4 * k, p0, p1, p2, p3)
+        store_copy(copy, 4 * k, p0, p1, p2, p3)
 
 
 @kernel
-def sgd(params, grads, size, rates, decay, guard):
-    """One SGD step over a flat buffer whose size is a multiple of four."""
+def sgd(params, grads, size, rates, decay, guard, copy):
+    """One SGD step over a flat buffer whose size is a multiple of four; `copy` as in `adam`."""
     if guard[0] != 0:
         return
     lr = np.float32(rates[0])
@@ -127,6 +132,7 @@ def sgd(params, grads, size, rates, decay, guard):
         p0, p1 = sgd_parameter(p0, g0, keep, lr), sgd_parameter(p1, g1, keep, lr)
         p2, p3 = sgd_parameter(p2, g2, keep, lr), sgd_parameter(p3, g3, keep, lr)
         store4(params, 4 * k, p0, p1, p2, p3)
+        store_copy(copy, 4 * k, p0, p1, p2, p3)
 
 
 @kernel

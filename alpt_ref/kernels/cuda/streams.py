@@ -29,13 +29,13 @@ class _Nothing:
         pass
 
 
-def new_stream() -> Any:
-    """A stream that does not wait for the default one."""
+def new_stream(priority: int = 0) -> Any:
+    """A stream that does not wait for the default one; of two the blocks of the lower `priority` go first."""
     if SIMULATED:
         return _Nothing()
     import cupy
 
-    return cupy.cuda.Stream(non_blocking=True)
+    return cupy.cuda.Stream(non_blocking=True, priority=priority)
 
 
 def new_event() -> Any:
@@ -62,6 +62,17 @@ def copy_ahead(target: Any, source: NDArray[Any], stream: Any) -> None:
         target[...] = source
     else:
         target.set(source, stream=stream)
+
+
+def copy_back(target: NDArray[Any], source: Any, stream: Any) -> None:
+    """Queue a copy from a device array to pinned host memory of its size on `stream`."""
+    if SIMULATED:
+        target[...] = source
+        return
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    runtime.memcpyAsync(target.ctypes.data, source.data.ptr, target.nbytes, runtime.memcpyDeviceToHost, stream.ptr)
 
 
 def pinned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

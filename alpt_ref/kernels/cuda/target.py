@@ -22,7 +22,7 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
 
 from numba import cuda as _cuda  # noqa: E402
 
-from alpt_ref.kernels.cache import cache_directory, protect  # noqa: E402
+from alpt_ref.kernels.cache import cache_directory, identity, protect  # noqa: E402
 
 
 class _SimulatedCuda:
@@ -49,14 +49,13 @@ def kernel(function: Callable[..., None] | None = None, *, registers: int | None
 
     `registers` is the most that a thread may take, so that more of them run at once.
 
-    Not cached: a kernel made by a function that closes over anything but plain numbers, since Numba's key for such a
-    closure differs from process to process.
+    Not cached: a kernel that closes over something that `cache.identity` cannot describe.
     """
     if function is None:
         return functools.partial(kernel, registers=registers)
     options = {} if SIMULATED or registers is None else {"max_registers": registers}
     directory = None if SIMULATED else cache_directory()
-    if directory is None or not all(isinstance(cell.cell_contents, int) for cell in function.__closure__ or ()):
+    if directory is None or identity(function) is None:
         return cuda.jit(**options)(function)
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(directory)  # read once, while the decorator runs

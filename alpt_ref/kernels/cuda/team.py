@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, load4, store4
+from alpt_ref.kernels.cuda.bf16 import load_numbers, number, put_number, store_numbers
+from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device
 from alpt_ref.kernels.cuda.warp import sync_warp
 from alpt_ref.scalar.quantizer import sign_extend
 from alpt_ref.scalar.units import unit_of
@@ -39,7 +40,8 @@ class Layout:
     """Places of a table's fields. What one update touches lies together: memory answers by neighbourhood.
 
     `codes` counts in items of `code_dtype`; `step_size` and its optimiser's state belong to a row or, if not `per_row`,
-    to a unit of rows. `first` is the accumulator under Adagrad.
+    to a unit of rows. `first` is the accumulator under Adagrad. With `keyed`, of rows that are spread over ranks, the
+    second word of a row's record is its number in the whole table, which random words and units go by.
     """
 
     weights: Place = Place()
@@ -52,6 +54,7 @@ class Layout:
     step_size_first: Place = Place()
     step_size_second: Place = Place()
     step_size_count: Place = Place()
+    keyed: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,38 +96,41 @@ def team_of(d: int, block: int = 32 if SIMULATED else 256) -> Team:
 
 @functools.cache
 def float_access(d: int) -> tuple[Any, Any]:
-    """``load(array, base, column)`` and ``store(array, base, column, a, b, c, e)`` of four float32 of a flat array."""
+    """``load(array, base, column)`` and ``store(array, base, column, a, b, c, e)`` of four float32 of a flat array.
+
+    Both also take an array of bfloat16 bits (`bf16`): `load` widens them, `store` rounds.
+    """
     if d % 4 == 0:
 
         @device
         def load(array, base, column):
-            return load4(array, base + column)
+            return load_numbers(array, base + column)
 
         @device
         def store(array, base, column, a, b, c, e):
-            store4(array, base + column, a, b, c, e)
+            store_numbers(array, base + column, a, b, c, e)
 
     else:
 
         @device
         def load(array, base, column):
             at = base + column
-            a = array[at]
-            b = array[at + 1] if column + 1 < d else _ZERO
-            c = array[at + 2] if column + 2 < d else _ZERO
-            e = array[at + 3] if column + 3 < d else _ZERO
+            a = number(array[at])
+            b = number(array[at + 1]) if column + 1 < d else _ZERO
+            c = number(array[at + 2]) if column + 2 < d else _ZERO
+            e = number(array[at + 3]) if column + 3 < d else _ZERO
             return a, b, c, e
 
         @device
         def store(array, base, column, a, b, c, e):
             at = base + column
-            array[at] = a
+            put_number(array, at, a)
             if column + 1 < d:
-                array[at + 1] = b
+                put_number(array, at + 1, b)
             if column + 2 < d:
-                array[at + 2] = c
+                put_number(array, at + 2, c)
             if column + 3 < d:
-                array[at + 3] = e
+                put_number(array, at + 3, e)
 
     return load, store
 

@@ -42,7 +42,10 @@ _ONE = np.float32(1.0)
 
 @functools.cache
 def rounded_codes(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
-    """Moved codes of four columns on the new grid, stored; returns how many had an update, stalled and were clipped."""
+    """Moved codes of four columns on the new grid, stored; returns how many had an update, stalled and were clipped.
+
+    The random words are those of row `number`.
+    """
     _, store_codes = code_access(d, bits, layout.codes)
     low, high = (np.int32(code) for code in code_range(bits))
 
@@ -57,13 +60,13 @@ def rounded_codes(d: int, bits: int, stochastic: bool, layout: Layout) -> Any:
         return after, nonzero, stalled, clipped
 
     @device
-    def rounded(codes, row, lane, a, b, c, e, ratio, delta, decay, items, count_before, k0, k1):
+    def rounded(codes, row, number, lane, a, b, c, e, ratio, delta, decay, items, count_before, k0, k1):
         c0, c1, c2, c3 = codes
         w0, w1, w2, w3 = np.uint32(0), np.uint32(0), np.uint32(0), np.uint32(0)
         if stochastic:
-            wide = np.int64(row)
+            wide = np.int64(number)
             w0, w1, w2, w3 = philox4x32(
-                np.uint32(row),
+                np.uint32(number),
                 counter_1(wide, lane),
                 counter_2(count_before),
                 counter_3(count_before, PURPOSE_UPDATE),
@@ -106,6 +109,7 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
     gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
     updates_of, rounded = optimizer_updates(optimizer, d, layout), rounded_codes(d, bits, stochastic, layout)
     (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
+    keyed, per_row = layout.keyed, layout.per_row
 
     @kernel(registers=REGISTERS)
     def update(row_class, guard, totals, records, order, peaks, sums, summed, grads, items, step_size, offsets,
@@ -127,12 +131,13 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
             row, at, number, among = record_of(records, tile + tid // size, rows, row_class, medium)
             tile += cuda.gridDim.x * teams
             active = number > 0 and lane < lanes
+            of = np.uint32(at) if keyed else row
             delta, codes, old = _ONE, NO_CODES, NO_STATE
             a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
                 old = state(row, column, first, second, count)
                 codes = load_codes(items, row, lane)
-                delta = step_size[step_at(np.int64(row), offsets, units)]
+                delta = step_size[step_at(np.int64(row if per_row else of), offsets, units)]
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
             bad = too_large4(a, b, c, e)
             if bad:
@@ -141,7 +146,7 @@ def update_codes(d: int, bits: int, optimizer: str, stochastic: bool, layout: La
                 active, row, tid, lead, column, a, b, c, e, old, first, second, count, corrections, rates, spare
             )
             if active and not bad:
-                more = rounded(codes, row, lane, a, b, c, e, _ONE, delta, decay, items, count_before, k0, k1)
+                more = rounded(codes, row, of, lane, a, b, c, e, _ONE, delta, decay, items, count_before, k0, k1)
                 nonzero += more[0]
                 stalled += more[1]
                 clipped += more[2]

@@ -139,14 +139,23 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._launch_rows(
             learned.step_gradients(d, bits, one_pass, self._layout), self.guard, *found.arguments(), grads, *arguments
         )
-        gradient = (found.totals, found.records, self._row_gradient, *units, *sums, self._unit_total)
+        number_at = np.int32(self._layout.keyed)
+        gradient = (found.totals, found.records, number_at, self._row_gradient, *units, *sums, self._unit_total)
+        self._between_unit_sums()
         launch(learned.sum_units, blocks_for(self._uniquened), BLOCK, self.guard, *gradient)
+        self._after_unit_sums()
         state = (self._step_sizes, self._old_step_sizes, *self._step_size_arrays, self.rates, self._learns, self._stats)
         kernel = learned.move_units(self.optimizer, self._log_domain)
         launch(kernel, blocks_for(self._units), BLOCK, self.guard, units[1], *sums, self._unit_total, *state)
         where = (self._row_updates, self._items, self._step_sizes, self._old_step_sizes, *units, self.rates)
         kernel = moved.round_pending(d, bits, self._stochastic, self._layout)
         self._launch_rows(kernel, self.guard, found.totals, found.records, *where, *random)
+
+    def _between_unit_sums(self) -> None:
+        """Peaks and counts of the units are known; ranks that share a table make them known to each other here."""
+
+    def _after_unit_sums(self) -> None:
+        """The integer sums of the units are known."""
 
     # --- checked calls ------------------------------------------------------------------------------------------------
 
@@ -182,9 +191,9 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._count_update()
         self._queued = None
 
-    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """See `AdaptiveTable.load_state`."""
-        super().load_state(state)
+    def went_back(self, updates: int) -> None:
+        """See `CudaRows.went_back`."""
+        super().went_back(updates)
         self._queued = None
 
     def counters(self) -> NDArray[np.int64]:

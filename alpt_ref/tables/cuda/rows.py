@@ -22,8 +22,10 @@ from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, blocks_for, launch
 from alpt_ref.kernels.cuda.team import MAX_DIM, team_of
 from alpt_ref.tables import checks
 from alpt_ref.tables.base import EmbeddingTable, TableSpec
+from alpt_ref.tables.cuda.moment import CudaMoment
 from alpt_ref.tables.cuda.store import RecordStore
 from alpt_ref.tables.cuda.unique_rows import CudaUniqueRows
+from alpt_ref.tables.moments import TableMoment
 from alpt_ref.tables.optimizers import LazyAdam, LazyMomentum, RowOptimizer, RowWiseAdagrad, make_row_optimizer
 
 MAX_ROWS = (1 << 32) - 1
@@ -266,4 +268,13 @@ class CudaRows(EmbeddingTable):
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """See `EmbeddingTable.load_state`."""
         super().load_state(state)
-        self._control[...] = self._updates
+        self.went_back(self._updates)
+
+    def went_back(self, updates: int) -> None:
+        """The arrays are now those after so many updates."""
+        self._updates = updates
+        self._control[...] = updates
+
+    def moment(self, rows: NDArray[np.int64] | None = None, spare: TableMoment | None = None) -> TableMoment:
+        """See `EmbeddingTable.moment`: in the device's memory, where there is room."""
+        return CudaMoment(self, rows, spare)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from alpt_ref._util.notebook import html_table
 from alpt_ref.errors import InputError
 
 PROPERTIES = {
@@ -197,6 +198,12 @@ class Report:
             if outcome.detects:
                 lines.append(f"{'':32}sees {outcome.detects}")
         return "\n".join([*lines, self._summary()])
+
+    def _repr_html_(self) -> str:
+        """A line a property, for notebooks."""
+        rows = [(one.name, one.status, one.text, one.detects) for one in self]
+        titles = ("property", "", "what was seen", "sees")
+        return html_table(titles, rows, caption=self.quantizer, notes=[self._summary()])
 
     def to_markdown(self) -> str:
         """The report as a Markdown section with a table."""

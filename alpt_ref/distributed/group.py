@@ -1,0 +1,208 @@
+"""How ranks exchange bytes: a process group of torch.distributed, or one process alone, which needs no torch.
+
+Whatever is exchanged is an array whose bits arrive as they were sent; sums and maxima are of integers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref._version import install_hint
+from alpt_ref.errors import InputError, LostRankError
+
+
+class Group(ABC):
+    """Ranks that exchange arrays.
+
+    Attributes
+    ----------
+    rank, ranks : int
+    sent : int
+        Bytes that this rank has sent to others in `exchange` so far.
+    """
+
+    rank: int
+    ranks: int
+    sent: int = 0
+
+    @abstractmethod
+    def share(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """The rows of all ranks, (ranks, k): each gives a host array (k,) of the same type and length."""
+
+    @abstractmethod
+    def exchange(self, array: Any, counts_out: NDArray[np.int64], counts_in: NDArray[np.int64]) -> Any:
+        """Rows of `array` to the ranks in order, ``counts_out[r]`` to rank r; what came from them, in their order."""
+
+    @abstractmethod
+    def total(self, array: Any) -> None:
+        """Sum of an int64 array over the ranks, in place."""
+
+    @abstractmethod
+    def largest(self, array: Any) -> None:
+        """Element-wise maximum of an integer array over the ranks, in place."""
+
+
+class Alone(Group):
+    """A group of this process alone."""
+
+    rank, ranks = 0, 1
+
+    def share(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """See `Group.share`."""
+        return numbers[None].copy()
+
+    def exchange(self, array: Any, counts_out: NDArray[np.int64], counts_in: NDArray[np.int64]) -> Any:
+        """See `Group.exchange`."""
+        return array
+
+    def total(self, array: Any) -> None:
+        """See `Group.total`."""
+
+    def largest(self, array: Any) -> None:
+        """See `Group.largest`."""
+
+
+class TorchGroup(Group):
+    """A process group of torch.distributed: gloo for arrays of the host, NCCL for those of the GPU."""
+
+    def __init__(self, group: Any, device: str) -> None:
+        import torch
+        from torch import distributed
+
+        self._torch, self._dist = torch, distributed
+        self._group = distributed.group.WORLD if group is None else group
+        self.rank, self.ranks = distributed.get_rank(self._group), distributed.get_world_size(self._group)
+        if self.rank < 0:
+            raise InputError("group must be a process group that this process belongs to")
+        self._on_gpu, self._on_host = self._carries("cuda", "NCCL"), self._carries("cpu", "Gloo")
+        if device == "cpu" and not self._on_host:
+            raise InputError("group must have backend 'gloo' for a table on device 'cpu', it has 'nccl' only")
+
+    def _carries(self, device: str, backend: str) -> bool:
+        """Whether the group exchanges arrays of a device by the backend that does it well."""
+        try:
+            return backend in type(self._group._get_backend(self._torch.device(device))).__name__
+        except RuntimeError:  # no backend for it
+            return False
+
+    def _call(self, collective: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
+        try:
+            collective(*arguments, group=self._group, **keywords)
+        except Exception as error:  # torch's are RuntimeError or DistBackendError, by backend and version
+            raise lost_rank(error) from None
+
+    def _tensor(self, array: Any) -> Any:
+        """The array's memory as a tensor."""
+        if isinstance(array, np.ndarray):
+            return self._torch.from_numpy(array)
+        if not array.size:
+            return self._torch.empty(0, dtype=self._torch.uint8, device="cuda")
+        return self._torch.from_dlpack(array)
+
+    def _carried(self, array: Any) -> tuple[Any, Any]:
+        """A tensor that the backend takes, and the array to put back what it holds afterwards, if it is a copy."""
+        host = isinstance(array, np.ndarray)
+        if host and not self._on_host:
+            return self._torch.from_numpy(array).cuda(), array
+        if not host and not self._on_gpu:
+            return self._torch.from_numpy(array.get()), array
+        return self._tensor(array), None
+
+    def share(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """See `Group.share`."""
+        own = self._torch.from_numpy(np.ascontiguousarray(numbers))
+        own = own if self._on_host else own.cuda()
+        parts = [self._torch.empty_like(own) for _ in range(self.ranks)]
+        self._call(self._dist.all_gather, parts, own)
+        return np.stack([part.cpu().numpy() for part in parts])
+
+    def exchange(self, array: Any, counts_out: NDArray[np.int64], counts_in: NDArray[np.int64]) -> Any:
+        """See `Group.exchange`."""
+        row = int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+        self.sent += row * int(counts_out.sum() - counts_out[self.rank])
+        xp = np if isinstance(array, np.ndarray) else sys.modules["cupy"]
+        out = xp.empty((int(counts_in.sum()), *array.shape[1:]), array.dtype)
+        flat, held = self._carried(_bytes(xp.ascontiguousarray(array)))[0], self._carried(_bytes(out))
+        splits = [[int(count) * row for count in counts] for counts in (counts_in, counts_out)]
+        self._call(self._dist.all_to_all_single, held[0], flat, *splits)
+        self._put_back(*held)
+        return out
+
+    def _put_back(self, tensor: Any, array: Any) -> None:
+        if array is None:
+            return
+        if isinstance(array, np.ndarray):
+            array[...] = tensor.cpu().numpy()
+        else:
+            array.set(tensor.numpy())
+
+    def _reduce(self, array: Any, operation: Any) -> None:
+        tensor, back = self._carried(array)
+        self._call(self._dist.all_reduce, tensor, op=operation)
+        self._put_back(tensor, back)
+
+    def total(self, array: Any) -> None:
+        """See `Group.total`."""
+        self._reduce(array, self._dist.ReduceOp.SUM)
+
+    def largest(self, array: Any) -> None:
+        """See `Group.largest`."""
+        self._reduce(array, self._dist.ReduceOp.MAX)
+
+
+def _bytes(array: Any) -> Any:
+    return array.reshape(-1).view(np.uint8)
+
+
+def lost_rank(error: Exception) -> LostRankError:
+    """What to raise where a collective of torch has failed."""
+    first = " ".join(str(error).split())[:200]
+    return LostRankError(
+        f"another rank did not answer, so that the table cannot go on ({type(error).__name__}: {first}); "
+        "end all ranks and resume from the last checkpoint"
+    )
+
+
+def find_group(group: Any, device: str) -> Group:
+    """The group to work in: `group`, torch's default one, or this process alone.
+
+    Raises
+    ------
+    InputError
+        A launcher has started several processes and there is no process group; or torch is missing.
+    """
+    if group is None:
+        torch = sys.modules.get("torch")
+        ready = torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized()
+        if not ready:
+            world = os.environ.get("WORLD_SIZE", "1")
+            if world.isdigit() and int(world) > 1:
+                raise InputError(
+                    f"a process group must exist, since WORLD_SIZE={world} says that a launcher started {world} "
+                    f"processes: call torch.distributed.init_process_group first ({_installed()})"
+                )
+            return Alone()
+    elif isinstance(group, Group):
+        return group
+    try:
+        from torch.distributed import ProcessGroup
+    except ImportError:
+        raise InputError(f"a process group needs torch, which is not installed: {install_hint('dist-train')}") from None
+    if group is not None and not isinstance(group, ProcessGroup):
+        raise InputError(f"group must be a torch.distributed.ProcessGroup or None, got {type(group).__name__}")
+    return TorchGroup(group, device)
+
+
+def _installed() -> str:
+    import importlib.util
+
+    if importlib.util.find_spec("torch") is None:
+        return f"torch is not installed: {install_hint('dist-train')}"
+    return "torch is installed"

@@ -1,0 +1,161 @@
+"""The process group of a run: joined from the environment of a launcher, watched, and left together.
+
+``torchrun`` (or any launcher) sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. A process that dies closes its
+connections, and whoever waits for it is told at once; a machine that disappears closes nothing. For that every process
+counts up in the launcher's store every few seconds, in a thread of its own, and one whose count stands still for
+`LOST_S` is lost: all others end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from alpt_ref._version import install_hint
+from alpt_ref.errors import InputError
+from alpt_ref.kernels import jit
+
+BEAT_S = 3.0
+"""Between two signs of life."""
+LOST_S = 40.0
+"""Without a sign of life a process is lost."""
+BUSY_S = 1800.0
+"""The same while a process writes its part of a checkpoint, which may hold the interpreter."""
+LONGEST_S = 1800.0
+"""A collective may wait for a slow rank (rank 0 may be computing metrics), who is watched by his signs of life."""
+START_S = 60.0
+"""All processes must have come by then."""
+
+
+class Watch:
+    """This process's signs of life, and a look at those of the others.
+
+    Parameters
+    ----------
+    store : torch.distributed.TCPStore
+        A connection of its own: used by the thread alone.
+    rank, size : int
+    """
+
+    def __init__(self, store: Any, rank: int, size: int) -> None:
+        self._store, self._rank, self._size = store, rank, size
+        self._seen: dict[int, tuple[str, float]] = {}
+        self.busy = False
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="alpt_ref_watch", daemon=True)
+        self._thread.start()
+
+    def leave(self) -> None:
+        """The run is over: nobody is missed any more."""
+        self._end.set()
+
+    def may_speak(self) -> bool:
+        """Whether nobody has told the user yet how the run ended; true for the first who asks."""
+        with contextlib.suppress(Exception):  # torch's errors differ; without the store everybody speaks
+            return int(self._store.add("said", 1)) == 1
+        return True
+
+    def _watch(self) -> None:
+        count = 0
+        while not self._end.wait(BEAT_S):
+            count += 1
+            try:
+                lost = self._look(f"{count}{' busy' if self.busy else ''}")
+            except Exception:  # torch's errors differ from version to version
+                lost = "the process that holds the store of the run"
+            if lost and not self._end.is_set():
+                if self.may_speak():
+                    sys.stderr.write(f"Error: {sentence(lost)}\n")
+                    sys.stderr.flush()
+                os._exit(1)
+
+    def _look(self, sign: str) -> str | None:
+        """Show this process's sign of life; the one that is lost, in words."""
+        self._store.set(f"alive/{self._rank}", sign)
+        now = time.monotonic()
+        for rank in range(self._size):
+            key = f"alive/{rank}"
+            found = bytes(self._store.get(key)).decode() if self._store.check([key]) else ""
+            before = self._seen.get(rank)
+            if before is None or before[0] != found:
+                self._seen[rank] = (found, now)
+            elif now - before[1] > (BUSY_S if found.endswith("busy") else LOST_S):
+                return f"rank {rank}"
+        return None
+
+
+def sentence(lost: str) -> str:
+    """What a user is told where a process is lost."""
+    return (
+        f"{lost} did not answer: it has ended, or its machine cannot be reached; all ranks end, start them again with "
+        "--resume to continue from the newest checkpoint"
+    )
+
+
+def launched() -> int:
+    """Processes that a launcher says it has started; 1 without one."""
+    text = os.environ.get("WORLD_SIZE", "1")
+    return int(text) if text.isdigit() and int(text) > 0 else 1
+
+
+@contextlib.contextmanager
+def process_group() -> Iterator[Watch | None]:
+    """torch's default process group (gloo) inside the block, of the processes that a launcher has started.
+
+    None where the group is there already; its owner watches and ends it.
+
+    Raises
+    ------
+    InputError
+        torch is missing, a variable of the launcher is missing, or not all processes have come.
+    """
+    try:
+        import torch.distributed as dist
+    except ImportError:
+        raise InputError(
+            f"training on several processes needs torch, which is not installed: {install_hint('dist-train')}"
+        ) from None
+    if dist.is_initialized():
+        yield None
+        return
+    rank, size, host, port = _place()
+    threads = max(1, jit.num_threads() // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    before = jit.num_threads()
+    wait = timedelta(seconds=START_S)
+    ours = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    try:
+        store = dist.TCPStore(host, port, size, ours and rank == 0, timeout=wait, wait_for_workers=False)
+        prefix = f"alpt_ref/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+        dist.init_process_group(
+            "gloo", store=dist.PrefixStore(prefix, store), rank=rank, world_size=size,
+            timeout=timedelta(seconds=LONGEST_S),
+        )  # fmt: skip
+        second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=LOST_S), wait_for_workers=False)
+    except Exception as error:  # torch's errors differ from version to version
+        first = " ".join(str(error).split())[:200]
+        raise InputError(f"the {size} processes of the run could not be joined at {host}:{port} ({first})") from None
+    watch = Watch(dist.PrefixStore(f"{prefix}/watch", second), rank, size)
+    jit.set_num_threads(threads)
+    try:
+        yield watch
+        watch.leave()
+        dist.barrier()  # nobody takes the store away while others still look at it
+    finally:
+        watch.leave()
+        jit.set_num_threads(before)
+        with contextlib.suppress(Exception):  # a lost rank
+            dist.destroy_process_group()
+
+
+def _place() -> tuple[int, int, str, int]:
+    values = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
+    for name, value in values.items():
+        if not value or (name != "MASTER_ADDR" and not value.isdigit()):
+            raise InputError(f"the launcher's variable {name} must be set, got {value!r}; start the run with torchrun")
+    return int(values["RANK"]), int(values["WORLD_SIZE"]), values["MASTER_ADDR"], int(values["MASTER_PORT"])

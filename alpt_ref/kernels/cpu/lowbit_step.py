@@ -1,0 +1,154 @@
+"""Steps of low-precision tables in one pass over the batch's unique rows, a tile of rows at a time.
+
+The rows of a tile stay in the first-level cache while their optimiser moves, their codes are read out of the packed
+table, rounded and stored back; rows to come are fetched ahead. The formulas are those of the parts: `optimizers`,
+`packing`, `lowbit`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alpt_ref.kernels.arguments import PackedCodes, RowUpdates, UnitValues
+from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.lowbit import PendingRows, Rounding, new_tile, round_tile
+from alpt_ref.kernels.cpu.optimizers import Optimizer, advance
+from alpt_ref.kernels.cpu.packing import read_codes, write_codes
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.jit import kernel
+from alpt_ref.kernels.types import Int
+from alpt_ref.scalar.units import unit_of
+from alpt_ref.scalar.update import moved_step_size
+
+TILE = 64
+"""Rows that are worked on at a time where none are rounded."""
+
+
+@inline
+def _read_steps(
+    start: Int, end: Int, last: Int, rows: NDArray[np.int64], of: UnitValues, out: NDArray[np.float32], at: Int
+) -> None:
+    """Step sizes of ``rows[start:end]`` into ``out[at:]``."""
+    values, offsets, units = of
+    for i in range(start, end):
+        if units < 0 and i + AHEAD < last:
+            prefetch(values, rows[i + AHEAD])
+        out[at + i - start] = values[unit_of(rows[i], offsets, units)]
+
+
+@kernel
+def step_codes(
+    lo: Int, hi: Int, keys: NDArray[np.int64], of: RowUpdates, optimizer: Optimizer, table: PackedCodes,
+    step_size: UnitValues, rounding: Rounding,
+) -> tuple[int, int, int]:  # fmt: skip
+    """LPT's step: optimiser, and codes rounded on a grid that stays; the updates `of` are gradients, and overwritten.
+
+    `keys` (u,) key the random words of the rows. Returns the counts of `lowbit.requantize_rows`.
+    """
+    rows, grads, decay = of
+    d = grads.shape[1]
+    tile = new_tile(d)
+    delta, ratio, height = tile.chunk.spare, tile.ratio, tile.chunk.rows
+    ratio[:] = np.float32(1.0)
+    codes, steps, squares = np.empty(height * d, np.int32), np.empty(height, np.float32), np.empty(d, np.float32)
+    nonzero, stalled, clipped = 0, 0, 0
+    for start in range(lo, hi, height):
+        end = min(start + height, hi)
+        advance(start, end, hi, rows, grads, squares, optimizer)
+        read_codes(start, end, hi, rows, table, d, codes)
+        _read_steps(start, end, hi, rows, step_size, steps, 0)
+        for i in range(end - start):
+            for j in range(d):
+                delta[i * d + j] = steps[i]
+        counts = round_tile(
+            keys, start, end - start, codes[: (end - start) * d], grads[start:end].reshape(-1), decay, rounding, tile
+        )
+        write_codes(start, end, rows, codes, d, table)
+        nonzero += int(counts[0])
+        stalled += int(counts[1])
+        clipped += int(counts[2])
+    return nonzero, stalled, clipped
+
+
+@kernel
+def begin_codes(
+    lo: Int, hi: Int, pending: PendingRows, optimizer: Optimizer, table: PackedCodes, step_size: UnitValues
+) -> None:
+    """The first half of ALPT's step: the pending rows' gradients become updates; codes and step sizes are read."""
+    of, codes, steps, _ = pending
+    rows, grads, _ = of
+    d = grads.shape[1]
+    squares = np.empty(d, np.float32)
+    for start in range(lo, hi, TILE):
+        end = min(start + TILE, hi)
+        advance(start, end, hi, rows, grads, squares, optimizer)
+        read_codes(start, end, hi, rows, table, d, codes[start:].reshape(-1))
+        _read_steps(start, end, hi, rows, step_size, steps, start)
+
+
+class StepSizeMove(NamedTuple):
+    """How rows' own step sizes move, in the pass that rounds the rows.
+
+    Attributes
+    ----------
+    own : bool
+        Whether rows have their own; where they share them, they have moved before.
+    gradient : float32 array (u, 1)
+        Of the step sizes, or of their logarithms; overwritten.
+    optimizer : Optimizer
+    learn, log_domain : bool
+    floor : float32
+    """
+
+    own: bool
+    gradient: NDArray[np.float32]
+    optimizer: Optimizer
+    learn: bool
+    log_domain: bool
+    floor: np.float32
+
+
+@kernel
+def finish_codes(
+    lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, move: StepSizeMove, table: PackedCodes,
+    step_size: UnitValues, rounding: Rounding,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    """The second half: step sizes move, pending rows are rounded on the new grid and stored; overwrites their codes.
+
+    Returns the counts of `lowbit.requantize_rows` and how many step sizes were held at their floor.
+    """
+    of, codes, old, _ = pending
+    rows, updates, decay = of
+    own, gradient, optimizer, learn, log_domain, floor = move
+    values = step_size.values
+    d = updates.shape[1]
+    tile = new_tile(d)
+    delta, ratio, height = tile.chunk.spare, tile.ratio, tile.chunk.rows
+    steps, squares = np.empty(height, np.float32), np.empty(1, np.float32)
+    nonzero, stalled, clipped, hits = 0, 0, 0, 0
+    for start in range(lo, hi, height):
+        end = min(start + height, hi)
+        if own:
+            advance(start, end, hi, rows, gradient, squares, optimizer)
+            for i in range(start, end if learn else start):
+                if i + AHEAD < hi:
+                    prefetch(values, rows[i + AHEAD])
+                new, held = moved_step_size(old[i], gradient[i, 0], log_domain, floor)
+                values[rows[i]] = new
+                hits += int(held)
+        _read_steps(start, end, hi, rows, step_size, steps, 0)
+        for i in range(end - start):
+            quotient = np.float32(old[start + i] / steps[i])
+            for j in range(d):
+                delta[i * d + j] = steps[i]
+                ratio[i * d + j] = quotient
+        code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
+        counts = round_tile(keys, start, end - start, code, update, decay, rounding, tile)
+        write_codes(start, end, rows, code, d, table)
+        nonzero += int(counts[0])
+        stalled += int(counts[1])
+        clipped += int(counts[2])
+    return nonzero, stalled, clipped, hits

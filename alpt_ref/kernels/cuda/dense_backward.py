@@ -1,0 +1,183 @@
+"""Backward of hidden layers and output unit on the GPU: batch norm and ReLU, their sums over a batch.
+
+Arrays and `saved` as in `alpt_ref.kernels.cuda.dense`.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+
+from alpt_ref.kernels.cuda.dense import normal4
+from alpt_ref.kernels.cuda.reduce import (
+    LANES,
+    NONE4,
+    ROW_LANES,
+    WIDTH,
+    add4,
+    add_products4,
+    add_times4,
+    fold,
+    fold_parts,
+    minus4,
+    put4,
+    take4,
+    times4,
+)
+from alpt_ref.kernels.cuda.target import cuda, device, kernel
+from alpt_ref.scalar.arith import mul
+
+
+@device
+def gate(g, z, scale, shift):
+    """The gradient `g` behind the ReLU of ``scale * z + shift``."""
+    zero = np.float32(0)
+    return g if z * scale + shift > zero else zero
+
+
+@device
+def gate4(g, z, scale, shift):
+    """`gate` of four."""
+    a, b = gate(g[0], z[0], scale[0], shift[0]), gate(g[1], z[1], scale[1], shift[1])
+    return a, b, gate(g[2], z[2], scale[2], shift[2]), gate(g[3], z[3], scale[3], shift[3])
+
+
+@kernel(registers=64)
+def norm_backward_sums(dy, z, saved, rows, columns, span, whole, sums, products):
+    """Per row block: column sums of g and of ``g * (z - mean)``, where g is `dy` behind the ReLU."""
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    left = columns - column
+    s, p = NONE4, NONE4
+    if left > 0:
+        scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
+        mean = take4(saved, 2 * columns + column, left, whole)
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        place, step = i * columns + column, ROW_LANES * columns
+        while whole and i + ROW_LANES < last:
+            x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
+            y, h = take4(z, place + step, left, whole), take4(dy, place + step, left, whole)
+            g, h = gate4(g, x, scale, shift), gate4(h, y, scale, shift)
+            s = add4(add4(s, g), h)
+            p = add_products4(add_products4(p, g, minus4(x, mean)), h, minus4(y, mean))
+            i, place = i + 2 * ROW_LANES, place + 2 * step
+        while i < last:
+            x = take4(z, place, left, whole)
+            g = gate4(take4(dy, place, left, whole), x, scale, shift)
+            s, p = add4(s, g), add_products4(p, g, minus4(x, mean))
+            i, place = i + ROW_LANES, place + step
+    fold(s, columns, group, sums, part * columns)
+    fold(p, columns, group, products, part * columns)
+
+
+@kernel(registers=64)
+def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, sums, products, dweights):
+    """`norm_backward_sums` for ``dy[i] = dlogits[i] * weight``, and per row block the sums of ``dlogits[i] * y[i]``."""
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    left = columns - column
+    s, p, w = NONE4, NONE4, NONE4
+    if left > 0:
+        scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
+        mean, factor = take4(saved, 2 * columns + column, left, whole), take4(weight, column, left, whole)
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        place, step = i * columns + column, ROW_LANES * columns
+        while whole and i + ROW_LANES < last:
+            x, y = take4(z, place, left, whole), take4(z, place + step, left, whole)
+            one, two = dlogits[i], dlogits[i + ROW_LANES]
+            w = add_times4(add_times4(w, one, normal4(x, scale, shift)), two, normal4(y, scale, shift))
+            g, h = gate4(times4(one, factor), x, scale, shift), gate4(times4(two, factor), y, scale, shift)
+            s = add4(add4(s, g), h)
+            p = add_products4(add_products4(p, g, minus4(x, mean)), h, minus4(y, mean))
+            i, place = i + 2 * ROW_LANES, place + 2 * step
+        while i < last:
+            x, one = take4(z, place, left, whole), dlogits[i]
+            w = add_times4(w, one, normal4(x, scale, shift))
+            g = gate4(times4(one, factor), x, scale, shift)
+            s, p = add4(s, g), add_products4(p, g, minus4(x, mean))
+            i, place = i + ROW_LANES, place + step
+    fold(s, columns, group, sums, part * columns)
+    fold(p, columns, group, products, part * columns)
+    fold(w, columns, group, dweights, part * columns)
+
+
+@kernel
+def finish_backward(sums, products, parts, rows, columns, saved, params, dweight, dbias):
+    """Gradients of norm weight and bias (stored with `params`); offset and slope of the gradient of z in `saved`."""
+    column = LANES * cuda.blockIdx.x + cuda.threadIdx.x % LANES
+    total = fold_parts(sums, 0, parts, columns, column)
+    product = fold_parts(products, 0, parts, columns, column)
+    if cuda.threadIdx.x < LANES and column < columns:
+        inverse_std = np.float64(saved[3 * columns + column])
+        scale = np.float64(saved[column])
+        product *= inverse_std
+        saved[4 * columns + column] = np.float32(scale * (total / rows))
+        saved[5 * columns + column] = np.float32(scale * inverse_std * (product / rows))
+        if params:
+            dbias[column] = np.float32(total)
+            dweight[column] = np.float32(product)
+
+
+@device
+def put_backward4(dz, place, left, whole, g, z, scale, shift, mean, offset, slope):
+    """Store ``scale * g - offset - slope * (z - mean)`` with g behind the ReLU.
+
+    The product is rounded on its own, so that the gradient of a batch of one row is exactly zero.
+    """
+    g, x = gate4(g, z, scale, shift), minus4(z, mean)
+    a, b = mul(scale[0], g[0]) - offset[0] - slope[0] * x[0], mul(scale[1], g[1]) - offset[1] - slope[1] * x[1]
+    c, d = mul(scale[2], g[2]) - offset[2] - slope[2] * x[2], mul(scale[3], g[3]) - offset[3] - slope[3] * x[3]
+    put4(dz, place, left, whole, a, b, c, d)
+
+
+@kernel(registers=64)
+def norm_backward(dy, z, saved, rows, columns, span, whole):
+    """In place ``dy <- scale * g - offset - slope * (z - mean)``: the gradient before batch norm and ReLU."""
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    left = columns - column
+    if left > 0:
+        scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
+        mean, offset = take4(saved, 2 * columns + column, left, whole), take4(saved, 4 * columns + column, left, whole)
+        slope = take4(saved, 5 * columns + column, left, whole)
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        place, step = i * columns + column, ROW_LANES * columns
+        while whole and i + ROW_LANES < last:
+            x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
+            y, h = take4(z, place + step, left, whole), take4(dy, place + step, left, whole)
+            put_backward4(dy, place, left, whole, g, x, scale, shift, mean, offset, slope)
+            put_backward4(dy, place + step, left, whole, h, y, scale, shift, mean, offset, slope)
+            i, place = i + 2 * ROW_LANES, place + 2 * step
+        while i < last:
+            x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
+            put_backward4(dy, place, left, whole, g, x, scale, shift, mean, offset, slope)
+            i, place = i + ROW_LANES, place + step
+
+
+@kernel(registers=64)
+def output_backward(dlogits, z, saved, weight, rows, columns, span, whole, dz):
+    """`norm_backward` for ``dy[i] = dlogits[i] * weight``, written to `dz`."""
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    left = columns - column
+    if left > 0:
+        scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
+        mean, offset = take4(saved, 2 * columns + column, left, whole), take4(saved, 4 * columns + column, left, whole)
+        slope, factor = take4(saved, 5 * columns + column, left, whole), take4(weight, column, left, whole)
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        place, step = i * columns + column, ROW_LANES * columns
+        while whole and i + ROW_LANES < last:
+            x, y = take4(z, place, left, whole), take4(z, place + step, left, whole)
+            g, h = times4(dlogits[i], factor), times4(dlogits[i + ROW_LANES], factor)
+            put_backward4(dz, place, left, whole, g, x, scale, shift, mean, offset, slope)
+            put_backward4(dz, place + step, left, whole, h, y, scale, shift, mean, offset, slope)
+            i, place = i + 2 * ROW_LANES, place + 2 * step
+        while i < last:
+            x, g = take4(z, place, left, whole), times4(dlogits[i], factor)
+            put_backward4(dz, place, left, whole, g, x, scale, shift, mean, offset, slope)
+            i, place = i + ROW_LANES, place + step

@@ -1,0 +1,154 @@
+"""One table over the GPUs of a host: time and bytes of a step's exchanges, and a table larger than one GPU.
+
+    torchrun --nproc-per-node 2 -m analysis.benchmarks.sharded [--rows 34000000] [--samples 10000,65536]
+        [--fields 39] [--steps 20] [--big 0] [--profile] [--output FILE.json]
+
+Ids are Zipf-distributed in each field (`ids`), other ones on each rank. A step looks its ids up, then updates their
+rows by given gradients. Times are medians over steps, the slowest rank's; bytes are what a rank sends to others in a
+step. `big` is the number of rows of the second part (2,000,000,000 need two GPUs of 80 GB): 64 columns of
+8 bits, SGD, one float32 step size a row, all of them zero at first.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.distributed import ShardedTable
+from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.cuda.available import use_device
+from alpt_ref.tables import TableSpec
+from alpt_ref.tables.options import AlptOptions, FullOptions, LptOptions
+
+from .ids import zipf_ids
+from .timing import arguments, write
+
+METHODS: dict[str, tuple[Any, str]] = {
+    "fp32, SGD": (FullOptions(), "sgd"),
+    "8-bit LPT(SR), SGD": (LptOptions(init_step=0.001), "sgd"),
+    "8-bit LPT(SR), lazy Adam": (LptOptions(init_step=0.001), "adam"),
+    "8-bit ALPT(SR), two passes, lazy Adam": (AlptOptions(init_step=0.001), "adam"),
+}
+
+
+def timed(backend: Any, work: Callable[[], Any]) -> float:
+    """Milliseconds until the device is done."""
+    backend.synchronize()
+    start = time.perf_counter()
+    work()
+    backend.synchronize()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def measure(table: ShardedTable, ids: list[Any], grads: Any, steps: int) -> dict[str, Any]:
+    """Medians of a step's halves, and bytes."""
+    backend, found, sent = get_backend("cuda"), [], table.sent
+    for step in range(steps + 4):
+        held = table.checked_ids(ids[step % len(ids)])
+        look = timed(backend, lambda held=held: table.lookup(held))  # type: ignore[misc]
+        if table.two_pass_capable:
+
+            def update(held: Any = held) -> None:
+                pending = table.begin_update(held, grads)
+                table.lookup_pending(pending)
+                table.finish_update(pending, grads)
+        else:
+
+            def update(held: Any = held) -> None:
+                table.apply_gradients(held, grads)
+
+        found.append((look, timed(backend, update)))
+    looks, updates = zip(*found[4:], strict=True)
+    rows = int(np.mean([len(np.unique(backend.to_host(one))) for one in ids]))
+    return {
+        "lookup_ms": statistics.median(looks), "update_ms": statistics.median(updates),
+        "bytes_a_step": (table.sent - sent) / len(found), "unique_rows": rows,
+    }  # fmt: skip
+
+
+def big_table(rows: int, backend: Any) -> dict[str, Any]:
+    """A few steps of a table of `rows` rows and 64 columns."""
+    spec = TableSpec(rows, 64, LptOptions(init_step=0.001), optimizer="sgd", lr=0.1, init_std=0.0, device="cuda")
+    start = time.perf_counter()
+    table = ShardedTable(spec)
+    backend.synchronize()
+    made = time.perf_counter() - start
+    rng = np.random.default_rng(table.rank)
+    ids = [rng.integers(0, rows, 65536 * 39).astype(np.uint32) for _ in range(2)]
+    for one in ids:
+        one[:3] = 0, rows - 1, rows // 2
+    grads = backend.xp.ones((len(ids[0]), 64), np.float32)
+    figures = measure(table, [backend.from_host(one) for one in ids], grads, 4)
+    last = backend.to_host(table.lookup(ids[0][:3]))
+    free, total = backend.xp.cuda.runtime.memGetInfo()
+    return {
+        **figures, "rows": rows, "made_s": made, "table_bytes_a_gpu": table.nbytes(), "used_bytes_a_gpu": total - free,
+        "moved": bool((last != 0).all()),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Run."""
+    from torch import distributed
+
+    given = arguments(__doc__, rows=34_000_000, samples="10000,65536", fields=39, steps=20, big=0, profile=False)
+    use_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("cpu:gloo,cuda:nccl", timeout=timedelta(seconds=120))
+    rank, size, backend = distributed.get_rank(), distributed.get_world_size(), get_backend("cuda")
+    results: dict[str, Any] = {"ranks": size, "rows": given.rows, **backend.description()}
+    for samples in (int(one) for one in given.samples.split(",")):
+        made = [zipf_ids(given.rows, samples, given.fields, 4 * rank + k).reshape(-1) for k in range(4)]
+        ids = [backend.from_host(one) for one in made]
+        grads = backend.xp.random.default_rng(0).standard_normal((len(made[0]), 16), dtype=np.float32) * np.float32(
+            1e-3
+        )
+        for name, (options, optimizer) in METHODS.items():
+            spec = TableSpec(given.rows, 16, options, optimizer=optimizer, init_std=0.0, device="cuda")
+            table = ShardedTable(spec)
+            figures: list[Any] = [None] * size
+            distributed.all_gather_object(figures, measure(table, ids, grads, given.steps))
+            results[f"{name}, {samples}"] = {key: max(one[key] for one in figures) for key in figures[0]}
+            if rank == 0:
+                print(name, samples, results[f"{name}, {samples}"], flush=True)
+            if given.profile and rank == 0:
+                _profile(table, ids[0], grads)
+            elif given.profile:
+                _steps(table, ids[0], grads)
+            del table
+            backend.xp.get_default_memory_pool().free_all_blocks()
+    if given.big:
+        figures = [None] * size
+        distributed.all_gather_object(figures, big_table(given.big, backend))
+        results["big"] = figures
+        if rank == 0:
+            print("big", figures, flush=True)
+    if rank == 0 and given.output:
+        write(given, results)
+    distributed.destroy_process_group()
+
+
+def _steps(table: ShardedTable, ids: Any, grads: Any) -> None:
+    for _ in range(5):
+        held = table.checked_ids(ids)
+        table.lookup(held)
+        table.apply_gradients(held, grads)
+
+
+def _profile(table: ShardedTable, ids: Any, grads: Any) -> None:
+    """Where the host's time goes, function by function."""
+    import cProfile
+    import pstats
+
+    watch = cProfile.Profile()
+    watch.runcall(_steps, table, ids, grads)
+    pstats.Stats(watch).sort_stats("tottime").print_stats(22)
+
+
+if __name__ == "__main__":
+    main()

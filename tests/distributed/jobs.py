@@ -1,0 +1,121 @@
+"""What the tests let ranks do, besides `driver.spread`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from alpt_ref.distributed import ShardedTable
+from alpt_ref.errors import AlptError, InputError, TrainingError
+from alpt_ref.tables import TableSpec
+from alpt_ref.tables.options import LptOptions
+from tests.distributed.driver import Case, D, N, digest
+
+ONES = np.ones((2, D), np.float32)
+BASE = Case("alpt", "adam", 8)
+
+WRONG: dict[str, tuple[type[AlptError], str]] = {
+    "id": (InputError, f"ids must be in [0, {N}), got {N}"),
+    "shape": (InputError, "grads must have shape"),
+    "dtype": (InputError, "grads must be float32"),
+    "nan": (TrainingError, "grads must be finite, got NaN or infinity at position 1 of table update 1"),
+    "lr": (InputError, "lr must be the same on all ranks"),
+    "batch_size": (InputError, "batch_size must be the same on all ranks"),
+    "sum": (TrainingError, "sum of a row's gradients must be below 2**48"),
+    "lookup": (InputError, "ids must be in [0,"),
+    "spec": (InputError, "must be the same on all ranks"),
+    "method": (InputError, "only fp32, lpt and alpt can be spread"),
+}
+
+
+def _trained(group: Any, case: Case) -> ShardedTable:
+    table = ShardedTable(case.table().spec, group)
+    for step, (ids, grads, _, cuts) in enumerate(case.batches()):
+        mine = case.part(step, len(ids), cuts, table.rank, table.ranks)
+        table.apply_gradients(ids[mine], grads[mine])
+    return table
+
+
+def shards(group: Any, rank: int, size: int, case: Case) -> Any:
+    return _trained(group, case).state_shard()
+
+
+def loaded(group: Any, rank: int, size: int, case: Case, given: Any) -> str | None:
+    table = ShardedTable(case.table().spec, group)
+    table.load_shards(iter(given))
+    state = table.gather_state()
+    return None if state is None else digest(state)
+
+
+def refused(group: Any, rank: int, size: int, wrong: str, guilty: int) -> tuple[type[AlptError] | None, str, bool]:
+    """One rank is given something wrong: what is raised here, and whether the state is as before."""
+    table, bad = ShardedTable(BASE.table().spec, group), rank == guilty
+    table.apply_gradients([1, 2], ONES)
+    before = digest(table.state_shard())
+    nan, large = ONES.copy(), np.full((2, D), 2.0**48, np.float32)
+    nan[1, 2] = np.nan
+    calls: dict[str, Any] = {
+        "id": lambda: table.apply_gradients([1, N if bad else 2], ONES),
+        "shape": lambda: table.apply_gradients([1, 2], ONES[:1] if bad else ONES),
+        "dtype": lambda: table.apply_gradients([1, 2], ONES.astype(np.float64) if bad else ONES),
+        "nan": lambda: table.apply_gradients([1, 2], nan if bad else ONES),
+        "lr": lambda: table.apply_gradients([1, 2], ONES, lr=0.5 if bad else None),
+        "batch_size": lambda: table.apply_gradients([1, 2], ONES, batch_size=5 if bad else None),
+        "sum": lambda: table.apply_gradients([5, 6], large if bad else ONES),
+        "lookup": lambda: table.lookup([-1] if bad else []),
+        "spec": lambda: ShardedTable(replace(BASE.table().spec, lr=0.3 if bad else 0.2), group),
+        "method": lambda: ShardedTable(TableSpec(N, D) if bad else BASE.table().spec, group),
+    }
+    try:
+        calls[wrong]()
+    except AlptError as error:
+        found: tuple[Any, str] = type(error), str(error)
+    else:
+        found = (None, "")
+    return (*found, digest(table.state_shard()) == before)
+
+
+def counted(group: Any, rank: int, size: int, case: Case) -> bool:
+    table = _trained(group, case)
+    counts, figures = table.counters(), table.statistics()
+    empty = table.counters()
+    table.load_counters(counts)
+    again = table.statistics(reset=False)
+    return not empty.any() and bool(counts.any()) and figures == again and bool((table.counters() == counts).all())
+
+
+def traffic(group: Any, rank: int, size: int, rows: int, d: int) -> tuple[int, int, int]:
+    """Bytes held and sent, and unique rows that crossed: no row is on both ranks, each occurs once."""
+    table = ShardedTable(TableSpec(rows, d, LptOptions(bits=8)), group)
+    ids = table.checked_ids(np.arange(rank, rows, 2))
+    table.lookup(ids)
+    table.apply_gradients(ids, np.ones((len(ids.array), d), np.float32))
+    owners, _ = table.row_map.find(ids.array)
+    return table.nbytes(), table.sent, int((owners != rank).sum())
+
+
+def different_calls(group: Any, rank: int, size: int) -> str:
+    table = ShardedTable(BASE.table().spec, group)
+    try:
+        if rank == 0:
+            table.lookup([1])
+        else:
+            table.apply_gradients([1, 2], ONES)
+    except InputError as error:
+        return str(error)
+    return "nothing was raised"
+
+
+def large_sums(group: Any, rank: int, size: int) -> tuple[bool, bool]:
+    """2**48 on one rank and minus it on the other for one row; then twice 2**47."""
+    table = ShardedTable(replace(BASE.table().spec), group)
+    sign = np.float32(1 - 2 * rank)
+    table.apply_gradients([3], sign * np.full((1, D), 2.0**48, np.float32))
+    fine = table.updates == 1
+    try:
+        table.apply_gradients([3], np.full((1, D), 2.0**47, np.float32))
+    except TrainingError:
+        return fine, table.updates == 1
+    return fine, False

@@ -1,0 +1,75 @@
+"""GPUs under NCCL against one process on the CPU, bit by bit.
+
+``torchrun --nproc-per-node 2 -m tests.distributed.on_gpus``; with 1 process it is one GPU. Rank 0 prints a line a case;
+ends with 1 where bits differ.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+from alpt_ref.kernels.cuda.available import use_device
+from tests.distributed.driver import Case, alone, joined, spread
+
+CASES = [
+    Case("lpt", "sgd", 8, d=16),
+    Case("lpt", "adam", 8, d=16, split="empty"),
+    Case("fp32", "adam", d=16),
+    Case("alpt", "adam", 8, d=16, two_pass=True),
+    Case("alpt", "adam", 8, d=16, two_pass=True, split="one"),
+    Case("alpt", "sgd", 4, d=16),
+    Case("alpt", "adagrad", 4, "field", d=16, two_pass=True),
+    Case("alpt", "momentum", 2, "table", d=16, step_domain="log"),
+    Case("lpt", "adagrad", 16, "row", d=16, rounding="dr", weights=True),
+    Case("lpt", "momentum", 2, "field", d=7),
+    Case("fp32", "adagrad", d=6),
+    Case("fp32", "momentum", d=16),
+    Case("alpt", "adam", 16, d=5, two_pass=True, rounding="dr"),
+    *(
+        Case("alpt", optimizer, bits, d=16, two_pass=two_pass, steps=60)
+        for two_pass, bits, optimizer in itertools.product((True, False), (8, 2), ("sgd", "adam"))
+    ),
+]
+
+
+def main() -> int:
+    """Run all cases."""
+    import torch
+    from torch import distributed
+
+    use_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl", timeout=datetime.timedelta(seconds=60))
+    rank, size = distributed.get_rank(), distributed.get_world_size()
+    wrong = 0
+    for case in CASES:
+        begun, found, error = time.time(), None, ""
+        try:
+            found = spread(None, rank, size, case, "cuda")
+        except Exception:
+            error = traceback.format_exc()
+        answers: list[Any] = [None] * size
+        distributed.all_gather_object(answers, (found, error))
+        if rank == 0:
+            errors = [error for _, error in answers if error]
+            if errors:
+                print(f"{case}: {errors[0]}", flush=True)
+                wrong += 1
+                continue
+            same = [a == b for a, b in zip(alone(case), joined([found for found, _ in answers]), strict=True)]
+            wrong += not all(same)
+            print(f"{'same bits' if all(same) else same} {case} {time.time() - begun:.1f} s", flush=True)
+    if rank == 0:
+        name, right = torch.cuda.get_device_name(), len(CASES) - wrong
+        print(f"{size} GPUs ({name}): {right} of {len(CASES)} cases have the CPU's bits")
+    distributed.destroy_process_group()
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
