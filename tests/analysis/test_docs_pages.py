@@ -87,9 +87,7 @@ def test_pages_that_nothing_is_left_for_go(tmp_path: Path, monkeypatch: pytest.M
 
 def test_links_move_with_their_page() -> None:
     known = {"CONTRIBUTING.md": "docs/stored/contributing.md"}
-    text = (
-        "[a](../CONTRIBUTING.md#set-up) [b](../pyproject.toml) [c](start.md#x) [d](https://x.y) ![e](../figures/f.png)"
-    )
+    text = "[a](../CONTRIBUTING.md#set-up) [b](../pyproject.toml) [c](start.md#x) [d](https://x.y) ![e](../f.png)"
     assert relink(text, "docs/a.md", "docs/b/c.md", known, ROOT) == (
         "[a](../stored/contributing.md#set-up) [b](../../pyproject.toml) [c](../start.md#x) [d](https://x.y) "
         "![e](../../f.png)"
