@@ -30,6 +30,7 @@ RESULTS = ROOT / "analysis" / "benchmarks" / "results"
 WIDTH = 120
 PARTS = {
     "quick": "README.md",
+    "first": "docs/start.md",
     "headline": "README.md",
     "table": "docs/compare.md",
     "studies": "docs/studies.md",
@@ -204,6 +205,7 @@ def stored() -> dict[str, str]:
     cpu, gpu, found = _benchmarks(BENCHMARKS), _benchmarks(GPU_FILES, GPU_DEVICE), studies()
     parts = {name: BENCHMARKS[name](figures) for name, figures in cpu.items()}
     parts["studies"] = studies_part(found)
+    parts["first"] = part((ROOT / PARTS["quick"]).read_text(encoding="utf-8"), "quick").rstrip("\n")
     if len(gpu) == len(GPU_FILES):
         parts["gpu"] = gpu_part(gpu)
         if "small" in found and len(cpu) == len(BENCHMARKS):
@@ -238,7 +240,7 @@ def main() -> None:
     """Regenerate every part."""
     parts = stored()
     if "--stored" not in sys.argv[1:]:
-        parts["quick"] = screen(_output("reproduce", "--quick"))
+        parts["quick"] = parts["first"] = screen(_output("reproduce", "--quick"))
         parts["verify"] = f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```"
         parts["table"] = console(_output("compare"))
         (ROOT / "figures").mkdir(exist_ok=True)

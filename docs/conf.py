@@ -46,9 +46,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "default"
 
 default_role = "py:obj"  # `name` in a docstring: a link where the site has the name, code where it has not
 autodoc_member_order = "bysource"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alpt_ref.verification.claim import Claim, Control
+from alpt_ref.verification.claim import Assumption, Claim, Control
 from alpt_ref.verification.figures import Figure, load_figures
 from alpt_ref.verification.runner import Loaded, load_claims
 
@@ -155,11 +155,12 @@ def _proofs(doc: Mapping[str, str], functions: Sequence[Callable[..., Any]]) -> 
 def _assumptions(claim: Claim) -> list[str]:
     if not claim.assumptions:
         return []
-    lines = [
-        f"- {prose(one.name)}" + (" (along the run)" if one.along_run else "") + (" (proved)" if one.proved else "")
-        for one in claim.assumptions
-    ]
+    lines = [f"- {prose(one.name)}" + _when(one) + (" (proved)" if one.proved else "") for one in claim.assumptions]
     return ["## Assumptions", "Each is executed in every cell before its measurement counts.", "\n".join(lines)]
+
+
+def _when(one: Assumption) -> str:
+    return " (along the run)" if one.along_run and "along the run" not in one.name else ""
 
 
 def _terms(functions: Sequence[Callable[..., Any]]) -> list[str]:

@@ -50,7 +50,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def with_unlisted(index: str, pages: Iterable[str]) -> str:
     """The index with a table of contents of the pages that it leaves out, under "More"."""
-    listed = {line.strip() for block in _CONTENTS.findall(index) for line in block.splitlines()}
+    lines = [line.strip() for block in _CONTENTS.findall(index) for line in block.splitlines()]
+    listed = {line.rpartition("<")[2].removesuffix(">") for line in lines}
     names = sorted(set(pages) - listed)
     if not names:
         return index

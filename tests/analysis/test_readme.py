@@ -243,7 +243,7 @@ def test_comparison_table_and_figure_come_from_one_run() -> None:
 
 def test_parts_from_files_are_those_of_their_files() -> None:
     parts = readme.stored()
-    assert {"headline", "studies", "quantize", "train_step", "montecarlo", "gpu"} == set(parts)
+    assert {"headline", "first", "studies", "quantize", "train_step", "montecarlo", "gpu"} == set(parts)
     for path, text in readme.with_parts(parts).items():
         assert text == TEXT[path], f"{path}: run python -m analysis.readme --stored"
 
