@@ -82,10 +82,10 @@ def quantize_table(figures: Mapping[str, Any]) -> str:
 
 def train_step_table(figures: Mapping[str, Any]) -> str:
     """The training-step benchmark's JSON as Markdown."""
-    lines = ["| | ms a step | times PyTorch fp32 SparseAdam |", "|---|---|---|"]
+    lines = ["| | ms per step | times PyTorch fp32 SparseAdam |", "|---|---|---|"]
     for name, case in figures["cases"].items():
         lines.append(f"| {name} | {case['milliseconds']:,.1f} | {case['times_torch_sparse_adam']:.2f} |")
-    unique = f"{figures['unique_rows']:,} unique rows a batch. "
+    unique = f"{figures['unique_rows']:,} unique rows per batch. "
     return "\n".join([*lines, "", unique + _machine(figures)])
 
 
@@ -180,7 +180,7 @@ def _bounds(batches: Mapping[str, Any]) -> str:
         name, parts = next((name, parts) for name, parts in figures["parts_ms"].items() if "LPT" in name)
         table = sum(value for part, value in parts.items() if part.startswith("table"))
         sentences.append(
-            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms a step; "
+            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms per step; "
             f"matrix products {parts['matrix products']:.2f} ms ({parts['matrix products TFLOP/s']:.0f} TFLOP/s), "
             f"passes between them {parts['passes between them']:.2f} ms, table {table:.2f} ms."
         )
