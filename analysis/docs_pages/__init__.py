@@ -1,9 +1,9 @@
 """Pages of the documentation site that are made from the code and from stored results, each time the site is built.
 
 `write_pages` fills folders below ``docs`` that git ignores: ``theory`` (a page per claim), ``gallery`` (per figure),
-``methods`` (per table method), ``reference`` (verbs, the API, file formats), ``stored`` (copies of ``analysis/results``,
-CONTRIBUTING.md and CHANGELOG.md). ``docs/conf.py`` calls it; ``python -m analysis.docs_pages`` does so by hand. Nothing
-is measured here.
+``methods`` (per table method), ``reference`` (verbs, the API, file formats), ``stored`` (copies of what lies in
+``analysis/results``, CONTRIBUTING.md and CHANGELOG.md). ``docs/conf.py`` calls it; ``python -m analysis.docs_pages``
+does so by hand. Nothing is measured here.
 """
 
 from __future__ import annotations
