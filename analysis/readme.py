@@ -32,6 +32,7 @@ RESULTS = ROOT / "analysis" / "benchmarks" / "results"
 WIDTH = 120
 PARTS = {
     "quick": "README.md",
+    "first": "docs/start.md",
     "headline": "README.md",
     "table": "docs/compare.md",
     "studies": "docs/studies.md",
@@ -192,7 +193,7 @@ def _bounds(batches: Mapping[str, Any]) -> str:
         name, parts = next((name, parts) for name, parts in figures["parts_ms"].items() if "LPT" in name)
         table = sum(value for part, value in parts.items() if part.startswith("table"))
         sentences.append(
-            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms a step; "
+            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms per step; "
             f"matrix products {parts['matrix products']:.2f} ms ({parts['matrix products TFLOP/s']:.0f} TFLOP/s), "
             f"passes between them {parts['passes between them']:.2f} ms, table {table:.2f} ms."
         )
@@ -235,6 +236,7 @@ def stored() -> dict[str, str]:
         cpu["train_step"]["elsewhere"] = [json.loads(file.read_text(encoding="utf-8")) for file in others]
     parts = {name: BENCHMARKS[name](figures) for name, figures in cpu.items()}
     parts["studies"] = studies_part(found)
+    parts["first"] = part((ROOT / PARTS["quick"]).read_text(encoding="utf-8"), "quick").rstrip("\n")
     if len(gpu) == len(GPU_FILES):
         parts["gpu"] = gpu_part(gpu)
         if "small" in found and len(cpu) == len(BENCHMARKS):
@@ -269,7 +271,7 @@ def main() -> None:
     """Regenerate every part."""
     parts = stored()
     if "--stored" not in sys.argv[1:]:
-        parts["quick"] = screen(_output("reproduce", "--quick"))
+        parts["quick"] = parts["first"] = screen(_output("reproduce", "--quick"))
         parts["verify"] = f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```"
         parts["table"] = console(_output("compare"))
         (ROOT / "figures").mkdir(exist_ok=True)
