@@ -77,7 +77,7 @@ def rounded(x: Array, word: Array | None) -> Array:
     rest = size - whole
     if word is None:
         return np.asarray(np.where(x < 0, -(whole + (rest > F(0.5))), whole + (rest >= F(0.5))))
-    return np.copysign(whole + (word < np.floor(rest.astype(np.float64) * 2.0**32)), x)
+    return np.asarray(np.copysign(whole + (word < np.floor(rest.astype(np.float64) * 2.0**32)), x))
 
 
 def moved(codes: Array, update: Array, old: Array, new: Array, decay: float, word: Array | None, bits: int) -> Array:
