@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.catalog import TABLES
 from alpt_ref.distributed import ShardedTable
+from alpt_ref.distributed.shard import method_of
 from alpt_ref.distributed.static import StaticSteps, recorded
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cuda.available import use_device
@@ -112,12 +114,9 @@ def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int) -> di
 
 def on_one(name: str, rows: int, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
     """Milliseconds of the same step of an unsharded table on this GPU, as a CUDA graph."""
-    from alpt_ref.tables.make import make_table
-
     options, optimizer = METHODS[name]
-    method = {FullOptions: "fp32", LptOptions: "lpt", AlptOptions: "alpt"}[type(options)]
-    settings = {} if method == "fp32" else {"bits": 8, "init_step": 0.001}
-    table: Any = make_table(method, rows, 16, optimizer=optimizer, init_std=0.0, device="cuda", **settings)
+    spec = TableSpec(rows, 16, options, optimizer=optimizer, init_std=0.0, device="cuda")
+    table: Any = TABLES[method_of(spec)].load("cuda")(spec)
     backend, batch = table.backend, len(ids[0])
     table.reserve(batch)
     given, values = ids[0].copy(), backend.zeros(grads.shape, np.float32)
