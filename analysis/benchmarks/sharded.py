@@ -23,7 +23,6 @@ import numpy as np
 from alpt_ref.catalog import TABLES
 from alpt_ref.distributed import ShardedTable
 from alpt_ref.distributed.shard import method_of
-from alpt_ref.distributed.static import StaticSteps, recorded
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cuda.available import use_device
 from alpt_ref.tables import TableSpec
@@ -77,6 +76,8 @@ def measure(table: ShardedTable, ids: list[Any], grads: Any, steps: int) -> dict
 
 def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
     """Milliseconds of a step as CUDA graphs with room of a fixed size, and the bytes that it sends."""
+    from alpt_ref.distributed.static import StaticSteps  # loads CUDA
+
     backend, positions = get_backend("cuda"), len(ids[0])
     most = 0
     for one in ids:
@@ -114,6 +115,8 @@ def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int) -> di
 
 def on_one(name: str, rows: int, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
     """Milliseconds of the same step of an unsharded table on this GPU, as a CUDA graph."""
+    from alpt_ref.distributed.static import recorded  # loads CUDA
+
     options, optimizer = METHODS[name]
     spec = TableSpec(rows, 16, options, optimizer=optimizer, init_std=0.0, device="cuda")
     table: Any = TABLES[method_of(spec)].load("cuda")(spec)

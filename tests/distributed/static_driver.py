@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.distributed import ShardedTable
-from alpt_ref.distributed.static import StaticSteps
 from tests.distributed.driver import Case, digest
 
 POSITIONS = 40
@@ -44,6 +43,8 @@ def alone(case: Case, size: int) -> tuple[str, str, list[int]]:
 
 def spread(group: Any, rank: int, size: int, case: Case, recorded: bool = False) -> Any:
     """The same over ranks; `recorded` replays CUDA graphs."""
+    from alpt_ref.distributed.static import StaticSteps  # loads CUDA
+
     table = ShardedTable(replace(case.table().spec, device="cuda"), group)
     steps = StaticSteps(table, POSITIONS, POSITIONS)
     host, assign = table.own.backend.to_host, table.own.backend.assign
