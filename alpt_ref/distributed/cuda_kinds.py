@@ -46,6 +46,7 @@ class CudaKinds:
     """Arrays of the device."""
 
     xp: Any = array_module()
+    ascending = False
     row_map = CudaRowMap
     batch = CudaBatch
     parts = CudaParts
