@@ -92,6 +92,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._queue_begin(flat, keep_sums, unique.DIRECT)
         join()
         self._queue_begin(flat, keep_sums, unique.SUMMED)
+        with beside():
+            self._unique.queue_clear()  # joined by `queue_finish`
 
     def _queue_begin(self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY) -> None:
         assert self._unique is not None
@@ -112,6 +114,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         assert self._unique is not None
         flat = grads.reshape(-1)
         if self._units >= 0:  # several launches need all sums
+            join()
             self._unique.queue_sums(flat)
             self._queue_finish(flat, batch_size, one_pass=False)
         else:
