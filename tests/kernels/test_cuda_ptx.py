@@ -153,7 +153,7 @@ def test_moves_that_wait_are_exact_and_wide(optimizer: str) -> None:
     from alpt_ref.kernels.cuda.pending import begin
 
     kernel = begin(16, optimizer, True, layout_of(8, optimizer, learns=True))
-    assert_exact_and_wide(ptx_of(kernel, *PLAN, *STATE, ROW, ROW), RECORD + GRADIENT + MOMENTS[optimizer] + 2)
+    assert_exact_and_wide(ptx_of(kernel, W, *PLAN, *STATE, ROW, ROW), RECORD + GRADIENT + MOMENTS[optimizer] + 2)
 
 
 @pytest.mark.parametrize(  # every two of these choices meet in every way
@@ -168,7 +168,7 @@ def test_rows_with_learned_steps_are_finished_exactly(
     from alpt_ref.kernels.cuda.learned import finish_rows
 
     kernel = finish_rows(16, 8, optimizer, stochastic, log_domain, one_pass, layout_of(8, optimizer, learns=True))
-    text = ptx_of(kernel, *PLAN, ROW, WORDS, ROW, *STATE, W, F, *RANDOM)
+    text = ptx_of(kernel, W, *PLAN, ROW, WORDS, ROW, *STATE, W, F, *RANDOM)
     assert_exact_and_wide(text, RECORD + 1 + (1 if one_pass else GRADIENT))
 
 
