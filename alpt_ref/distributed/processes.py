@@ -25,6 +25,8 @@ BEAT_S = 3.0
 """Between two signs of life."""
 LOST_S = 40.0
 """Without a sign of life a process is lost."""
+STORE_S = 30.0
+"""The same of the process that holds the store."""
 BUSY_S = 1800.0
 """The same while a process writes its part of a checkpoint, which may hold the interpreter."""
 LONGEST_S = 1800.0
@@ -67,10 +69,11 @@ class Watch:
             count += 1
             try:
                 lost = self._look(f"{count}{' busy' if self.busy else ''}")
+                speak = lost is not None and self.may_speak()
             except Exception:  # torch's errors differ from version to version
-                lost = "the process that holds the store of the run"
+                lost, speak = "the process that holds the store of the run", True  # who speaks is agreed on there
             if lost and not self._end.is_set():
-                if self.may_speak():
+                if speak:
                     sys.stderr.write(f"Error: {sentence(lost)}\n")
                     sys.stderr.flush()
                 os._exit(1)
@@ -136,7 +139,7 @@ def process_group() -> Iterator[Watch | None]:
             "gloo", store=dist.PrefixStore(prefix, store), rank=rank, world_size=size,
             timeout=timedelta(seconds=LONGEST_S),
         )  # fmt: skip
-        second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=LOST_S), wait_for_workers=False)
+        second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=STORE_S), wait_for_workers=False)
     except Exception as error:  # torch's errors differ from version to version
         first = " ".join(str(error).split())[:200]
         raise InputError(f"the {size} processes of the run could not be joined at {host}:{port} ({first})") from None
