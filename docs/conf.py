@@ -32,6 +32,7 @@ project = "alpt_ref"
 author = "The alpt_ref authors"
 version = release = __version__
 language = "en"
+smartquotes = False  # two hyphens begin an option
 extensions = [
     "myst_parser",
     "numpydoc",
