@@ -56,7 +56,6 @@ autodoc_typehints = "none"  # numpydoc's sections say dtype, shape and unit
 numpydoc_show_class_members = False
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header"]  # pages of results begin below the first level
 
 
 def _relink(app: Any, name: str, source: list[str]) -> None:
