@@ -8,16 +8,16 @@ number that is less by at most ``2**-22`` of it,
 is the whole part K of the real product ``w r``: from 2**23 on float32 numbers are whole. For ``w <= 2**15 delta``, with
 ``v_k = fl(k delta)`` and the k of ``v_k <= w < v_{k+1}`` (`scalar.lattice`), K is k or k - 1:
 
-* ``v_K <= w``: ``w >= K / r >= K delta``, and a float32 number that is at least ``K delta`` is at least ``fl(K delta)``;
+* ``v_K <= w``: ``w >= K / r >= K delta``, and a float32 number from ``K delta`` on is no less than ``fl(K delta)``;
 * ``w r > k - 1``: ``w >= v_k >= k delta (1 - 2**-24)``, so that ``w r >= k (1 - 2**-24) (1 - 2**-22) > k - 1``.
 
 Where K is k - 1, ``w > v_{K+1}`` shows it, or w is the value of k, which has the same code in either cell.
 
 The reciprocal of one step size is found on the host, that of a row's on the device: ``r = fma_rz(h, e, h)`` with h an
 approximation of 1/delta that is wrong by at most two units in the last place and ``e = fma(-h, delta, 1)``, at most
-2**-21. ``h (1 + e)`` is ``(1 - e**2)/delta`` but for the rounding of e, 2**-45 of it: rounded towards zero it is at most
-one unit in the last place below 1/delta, and above it at most by 2**-45 of it. That does no harm: where w is less than
-``K delta`` it is by at least 2**-39 of it, since both are multiples of 2**-39 of it.
+2**-21. ``h (1 + e)`` is ``(1 - e**2)/delta`` but for the rounding of e, 2**-45 of it. Rounded towards zero it is at
+most one unit in the last place and 2**-42 of it below 1/delta, and above it by at most 2**-45 of it. That does no
+harm: where w is less than ``K delta``, it is so by at least 2**-39 of it, since both are multiples of that.
 
 All this holds if nothing overflows or loses bits below 2**-149 on the way, which is certain for
 ``2**-60 <= delta <= 2**60``.

@@ -1,4 +1,4 @@
-"""Where the GPU's quantisers do otherwise than the CPU's, with the same bits: what float32 leaves open, rounded again."""
+"""Where the GPU's quantisers do otherwise than the CPU's, with the same bits: float64 where float32 is not sure."""
 
 from __future__ import annotations
 
