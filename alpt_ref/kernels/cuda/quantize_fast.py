@@ -87,28 +87,35 @@ def _joined(bits, p, q, r, s):  # type: ignore[no-untyped-def]
 
 
 @functools.cache
-def _numbers(each: bool) -> Any:
-    """Step size of a row, its reciprocal, and whether `division` takes it."""
+def _of_row(each: bool) -> tuple[Any, Any]:
+    """A row's step size; of a step size the number for `division.cell`, and whether `division` does not take it."""
     if each:
 
         @device
-        def numbers(step_size, below, row):  # type: ignore[no-untyped-def]
-            step = step_size[row]
-            return step, reciprocal(step), (step < SMALLEST) | (step > LARGEST)
+        def step_of(step_size, row):  # type: ignore[no-untyped-def]
+            return step_size[row]
+
+        @device
+        def below_of(step, below):  # type: ignore[no-untyped-def]
+            return reciprocal(step), (step < SMALLEST) | (step > LARGEST)
 
     else:
 
         @device
-        def numbers(step_size, below, row):  # type: ignore[no-untyped-def]
-            return step_size, below, False
+        def step_of(step_size, row):  # type: ignore[no-untyped-def]
+            return step_size
 
-    return numbers
+        @device
+        def below_of(step, below):  # type: ignore[no-untyped-def]
+            return below, False
+
+    return step_of, below_of
 
 
 @functools.cache
 def _field(bits: int, stochastic: bool, each: bool) -> Any:
     """Codes of a group's four weights as one number, and whether one of them is not sure."""
-    numbers = _numbers(each)
+    step_of, below_of = _of_row(each)
 
     @device
     def field(  # type: ignore[no-untyped-def]
@@ -116,7 +123,8 @@ def _field(bits: int, stochastic: bool, each: bool) -> Any:
     ):
         a, b, c, e = weights
         row, block = split(group, blocks, multiplier, shift)
-        step, one_by_step, unsure = numbers(step_size, below, row)
+        step = step_of(step_size, row)
+        one_by_step, unsure = below_of(step, below)
         top = np.float32(mul(step, -low))
         if stochastic:
             near = np.float32(mul(step, _NEAR))
@@ -137,11 +145,11 @@ def _field(bits: int, stochastic: bool, each: bool) -> Any:
 @functools.cache
 def _again(bits: int, stochastic: bool, each: bool) -> Any:
     """The words of a thread by the scalar rule, written over; rare, and apart so that it costs no registers."""
-    groups, numbers = 8 // bits, _numbers(each)
+    groups, step_of = 8 // bits, _of_row(each)[0]
 
     @device
     def again(  # type: ignore[no-untyped-def]
-        w, packed, base, last, step_size, below, low, high, blocks, multiplier, shift, offset, c2, c3, keys
+        w, packed, base, last, step_size, low, high, blocks, multiplier, shift, offset, c2, c3, keys
     ):
         for k in range(bits // 2):
             place = np.int32(base + np.int32(k * BLOCK))
@@ -150,7 +158,7 @@ def _again(bits: int, stochastic: bool, each: bool) -> Any:
                 for g in range(groups):
                     group = np.int32(place * groups + g)
                     row, block = split(group, blocks, multiplier, shift)
-                    step, _, _ = numbers(step_size, below, row)
+                    step = step_of(step_size, row)
                     a, b, c, e = load4(w, 4 * group)
                     if stochastic:
                         number = np.int64(offset + np.int64(row))
@@ -210,7 +218,7 @@ def fast(bits: int, stochastic: bool, each: bool = False) -> Any:
                 | np.uint32(np.uint32(z << np.uint32(16)) | np.uint32(u << np.uint32(24)))
             )
         if unsure_x | unsure_y | unsure_z | unsure_u:
-            again(w, packed, base, last, step_size, below, low, high, blocks, multiplier, shift, offset, c2, c3, keys)
+            again(w, packed, base, last, step_size, low, high, blocks, multiplier, shift, offset, c2, c3, keys)
 
     return quantize_fast
 
