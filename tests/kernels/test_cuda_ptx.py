@@ -50,7 +50,8 @@ def test_sixteen_weights_in_four_wide_loads_and_one_fused_operation_each(
     arguments = (ROW, WORDS, W[::1], step, F, F, F, U, U, U, L, U, U, types.UniTuple(U, 20))
     text = ptx_of(fast(bits, stochastic, each), *arguments)
     loads = [match.start() for match in re.finditer(r"ld\.global\.v4\.f32", text)]
-    assert len(loads) == (5 if stochastic or each else 4)
+    assert len(loads) >= 4
+    assert (len(loads) > 4) == (stochastic or each)  # where something may be rounded again
     road, again = (text[: loads[4]], text[loads[4] :]) if stochastic or each else (text, "")
     rows = 4 if each else 0  # a reciprocal for each group of four takes one of both
     compared = 16 if stochastic else 0
