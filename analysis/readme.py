@@ -24,6 +24,7 @@ from typing import Any
 
 from .benchmarks import history
 from .headline import headline
+from .step_table import machine_line, train_step_table
 from .study_sentences import studies, studies_part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,7 @@ RESULTS = ROOT / "analysis" / "benchmarks" / "results"
 WIDTH = 120
 PARTS = {
     "quick": "README.md",
+    "first": "docs/start.md",
     "headline": "README.md",
     "table": "docs/compare.md",
     "studies": "docs/studies.md",
@@ -65,28 +67,12 @@ def console(output: str) -> str:
     return "\n".join(["```text", *table.splitlines(), "", *wrapped, "```"])
 
 
-def _machine(figures: Mapping[str, Any]) -> str:
-    machine = figures["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    where = f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {versions}"
-    return f"`{figures['command']}` on {where}; {machine['date']}."
-
-
 def quantize_table(figures: Mapping[str, Any]) -> str:
     """The quantisation benchmark's JSON as Markdown."""
     lines = ["| | M elements/s | times naive NumPy |", "|---|---|---|"]
     for name, rate in figures["million_elements_per_second"].items():
         lines.append(f"| {name} | {rate:,.0f} | {figures['times_naive_numpy'][name]:.1f} |")
-    return "\n".join([*lines, "", _machine(figures)])
-
-
-def train_step_table(figures: Mapping[str, Any]) -> str:
-    """The training-step benchmark's JSON as Markdown."""
-    lines = ["| | ms a step | times PyTorch fp32 SparseAdam |", "|---|---|---|"]
-    for name, case in figures["cases"].items():
-        lines.append(f"| {name} | {case['milliseconds']:,.1f} | {case['times_torch_sparse_adam']:.2f} |")
-    unique = f"{figures['unique_rows']:,} unique rows a batch. "
-    return "\n".join([*lines, "", unique + _machine(figures)])
+    return "\n".join([*lines, "", machine_line(figures)])
 
 
 def montecarlo_table(figures: Mapping[str, Any]) -> str:
@@ -98,7 +84,7 @@ def montecarlo_table(figures: Mapping[str, Any]) -> str:
         for name, rate in cases[key].items():
             ratio = cases["times_faster_than"].get(name)
             lines.append(f"| {noise} | {name} | {rate:,.0f} | {'' if ratio is None else f'{ratio:.1f}'} |")
-    return "\n".join([*lines, "", _machine(figures)])
+    return "\n".join([*lines, "", machine_line(figures)])
 
 
 GPU_FILES = ("quantize", "table", "train", "montecarlo", "parity", "capacity", "verify")
@@ -207,7 +193,7 @@ def _bounds(batches: Mapping[str, Any]) -> str:
         name, parts = next((name, parts) for name, parts in figures["parts_ms"].items() if "LPT" in name)
         table = sum(value for part, value in parts.items() if part.startswith("table"))
         sentences.append(
-            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms a step; "
+            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms per step; "
             f"matrix products {parts['matrix products']:.2f} ms ({parts['matrix products TFLOP/s']:.0f} TFLOP/s), "
             f"passes between them {parts['passes between them']:.2f} ms, table {table:.2f} ms."
         )
@@ -245,8 +231,12 @@ def _gpu_benchmarks() -> dict[str, dict[str, Any]]:
 def stored() -> dict[str, str]:
     """Every part that is read from files, by name."""
     cpu, gpu, found = _benchmarks(BENCHMARKS), _gpu_benchmarks(), studies()
+    if "train_step" in cpu:
+        others = sorted(RESULTS.glob("train_step_*.json"))
+        cpu["train_step"]["elsewhere"] = [json.loads(file.read_text(encoding="utf-8")) for file in others]
     parts = {name: BENCHMARKS[name](figures) for name, figures in cpu.items()}
     parts["studies"] = studies_part(found)
+    parts["first"] = part((ROOT / PARTS["quick"]).read_text(encoding="utf-8"), "quick").rstrip("\n")
     if len(gpu) == len(GPU_FILES):
         parts["gpu"] = gpu_part(gpu)
         if "small" in found and len(cpu) == len(BENCHMARKS):
@@ -281,7 +271,7 @@ def main() -> None:
     """Regenerate every part."""
     parts = stored()
     if "--stored" not in sys.argv[1:]:
-        parts["quick"] = screen(_output("reproduce", "--quick"))
+        parts["quick"] = parts["first"] = screen(_output("reproduce", "--quick"))
         parts["verify"] = f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```"
         parts["table"] = console(_output("compare"))
         (ROOT / "figures").mkdir(exist_ok=True)

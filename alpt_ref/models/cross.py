@@ -44,6 +44,10 @@ class CrossNetwork:
         weight, bias = self.params["cross.weight"], self.params["cross.bias"]
         self.saved = self.ops.cross_forward(x, weight, bias, output_weight, logits)
 
+    def begin_backward(self, dlogits: Array, first: Array, params: bool) -> None:
+        """Before the backward pass of the MLP on the same x, whose first layer has the weights `first`."""
+        self.ops.cross_begin(self.saved, dlogits, first, params=params)
+
     def backward(self, x: Array, dlogits: Array, dx: Array, doutput: Array | None) -> None:
         """Add the gradient of x to `dx`; with `doutput` (n,) given, write it and the layers' gradients."""
         grads = None if doutput is None else (self.grads["cross.weight"], self.grads["cross.bias"], doutput)

@@ -61,6 +61,11 @@ class Hidden:
             params[f"{self.name}.{key}"] = value
             grads[f"{self.name}.{key}"] = ops.zeros(value.shape)
 
+    @property
+    def weight(self) -> Array:
+        """Of the linear map, (in, out)."""
+        return self._param("linear.weight")
+
     def _param(self, key: str) -> Array:
         return self.params[f"{self.name}.{key}"]
 
@@ -75,7 +80,7 @@ class Hidden:
     def _linear(self, x: Array) -> Array:
         self.x = x = self.ops.as_activation(x, f"{self.name}.x")
         z = self.ops.scratch.take(f"{self.name}.z", (len(x), self.outputs), self.ops.activation)
-        return self.ops.matmul(x, self._param("linear.weight"), z)
+        return self.ops.matmul(x, self.weight, z)
 
     def forward(self, x: Array, training: bool, update_stats: bool) -> Array:
         """Activations (b, out), kept for `backward`."""
@@ -121,7 +126,7 @@ class Hidden:
     def _linear_backward(self, dz: Array, dx: Array, params: bool) -> None:
         if params:
             self.ops.weight_gradient(self.x, dz, self.grads[f"{self.name}.linear.weight"])
-        self.ops.matmul(dz, self._param("linear.weight").T, dx)
+        self.ops.input_gradient(dz, self.weight, dx)
 
 
 class Mlp:
@@ -145,9 +150,7 @@ class Mlp:
 
     def _gradient_buffer(self, index: int, rows: int) -> Array:
         """The buffer for the gradient of layer `index`'s output."""
-        shape, number = (rows, self.widths[index + 1]), index % 2 if self.ops.gradients_in_turn else index
-        buffer: Array = self.ops.scratch.take(f"mlp gradient {number}", shape, self.ops.activation)
-        return buffer
+        return self.ops.gradient_buffer(index, (rows, self.widths[index + 1]))
 
     def backward(self, dlogits: Array, output: Output, dx: Array, params: bool) -> None:
         """Write the gradient of the input into `dx`; with `params` also those of the layers and ``output.dweight``."""

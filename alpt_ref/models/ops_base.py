@@ -82,6 +82,16 @@ class Ops(ABC):
         """``out = x.T @ dz``, which no other operation reads: it may run beside them."""
         self.matmul(x.T, dz, out)
 
+    def gradient_buffer(self, index: int, shape: tuple[int, int]) -> Array:
+        """Scratch for the gradient of hidden layer `index`'s output."""
+        number = index % 2 if self.gradients_in_turn else index
+        buffer: Array = self.scratch.take(f"mlp gradient {number}", shape, self.activation)
+        return buffer
+
+    def input_gradient(self, dz: Array, weight: Array, dx: Array) -> None:
+        """``dx = dz @ weight.T``."""
+        self.matmul(dz, weight.T, dx)
+
     def as_activation(self, x: Array, name: str) -> Array:
         """`x` in the dtype of activations: itself, or a copy in the buffer `name`."""
         return x
@@ -105,10 +115,6 @@ class Ops(ABC):
     @abstractmethod
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """``out = a @ b``; either factor may be a transposed view."""
-
-    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
-        """``out = x.T @ dz``: the gradient of a weight matrix, a sum over rows."""
-        self.matmul(x.T, dz, out)
 
     # --- hidden layers, z (rows, n) ----------------------------------------------------------------------------------
 
@@ -170,6 +176,13 @@ class Ops(ABC):
     @abstractmethod
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
         """Add to `logits` the cross layers, weight and bias (L, n), and their part `output` (n,) of the output unit."""
+
+    def cross_begin(self, saved: Any, dlogits: Array, weight: Array, *, params: bool) -> bool:
+        """Begin `cross_backward`, before the backward pass of the MLP whose first layer has this `weight`.
+
+        Whether `input_gradient` of that layer will add the cross layers' part, which `cross_backward` then does not.
+        """
+        return False
 
     @abstractmethod
     def cross_backward(

@@ -15,24 +15,17 @@ import numpy as np
 
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
-from alpt_ref.kernels.cuda import cross, dense, dense_backward, fm, rows, steps
+from alpt_ref.kernels.cuda import dense, dense_backward, rows, steps
 from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
-from alpt_ref.kernels.cuda.streams import current_stream, new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
-from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, Ops, ScratchArrays
+from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, ScratchArrays
+from alpt_ref.models.ops_cuda_cross import Array, CudaCrossOps, address
 from alpt_ref.scalar.bfloat16 import BF16
 
-Array = Any  # of CuPy (of NumPy in Numba's simulator)
 
-
-def address(array: Array) -> int:
-    """Where an array begins."""
-    return int(array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr)
-
-
-class CudaOps(Ops):
+class CudaOps(CudaCrossOps):
     """See `Ops`.
 
     Attributes
@@ -42,7 +35,7 @@ class CudaOps(Ops):
     half_params : (float32 array, uint16 array), optional
         Parameters that lie in one array, and their bfloat16 bits in the same places; others are converted when used.
     side : stream, optional
-        Where the products run whose results no other operation reads (`weight_gradient`).
+        Where everything runs that the dense optimiser alone waits for: gradients of parameters.
     guard : int32 array (2,)
         Set where a gradient of the embeddings is not finite (`alpt_ref.kernels.cuda.steps`).
     """
@@ -60,6 +53,8 @@ class CudaOps(Ops):
         self.half_params: tuple[Array, Array] | None = None
         self.guard: Array = backend.zeros(2, np.int32)
         self._checked: int | None = None  # address of a gradient that was checked while it was written
+        self._saw_layers = False  # whether the layers' gradients were
+        self._joined, self._joined_ready = None, None
 
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """See `Ops.zeros`."""
@@ -100,14 +95,8 @@ class CudaOps(Ops):
 
     def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
         """See `Ops.weight_gradient`: on `side`, where that is set."""
-        if self.side is None:
-            self.matmul(x.T, dz, out)
-            return
-        ready = new_event()
-        ready.record(current_stream())
-        self.side.wait_event(ready)
-        with self.side:
-            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=True)
+        with self._aside():
+            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=self.side is not None)
 
     def _half(self, factor: Array) -> Array:
         """A factor of a matrix product as bfloat16 bits."""
@@ -148,6 +137,16 @@ class CudaOps(Ops):
         """Launch a kernel that combines partial sums, 32 columns a block."""
         launch(function, -(-columns // LANES), THREADS, *args)
 
+    @staticmethod
+    def _each(function: Any, size: int, *args: Any) -> None:
+        """Launch a grid-stride kernel over `size` elements."""
+        launch(function, blocks_for(size, THREADS), THREADS, *args)
+
+    @staticmethod
+    def _launch(function: Any, blocks: int, *args: Any) -> None:
+        """Launch a kernel that says itself how many blocks it takes."""
+        launch(function, blocks, THREADS, *args)
+
     def _parts(self, name: str, shape: tuple[int, ...]) -> Array:
         return self.scratch.take(f"parts {name}", (row_span(*shape)[1] * shape[1],))
 
@@ -176,11 +175,11 @@ class CudaOps(Ops):
 
     def norm_relu_backward(self, dy: Array, z: Array, norm: Norm, saved: Array, *, params: bool) -> None:
         """See `Ops.norm_relu_backward`."""
-        flat, whole = (dy.reshape(-1), z.reshape(-1)), self._whole(z.shape[1], dy, z)
+        flat, whole = (*self._flat(dy), z.reshape(-1)), self._whole(z.shape[1], dy, z)
         sums, products = self._parts("sums", z.shape), self._parts("products", z.shape)
         parts = self._columns(dense_backward.norm_backward_sums, z.shape, *flat, saved, ..., whole, sums, products)
         self._finish_backward(sums, products, parts, z.shape, norm, saved, params)
-        self._columns(dense_backward.norm_backward, z.shape, *flat, saved, ..., whole)
+        self._columns(dense_backward.norm_backward, z.shape, *flat, saved, ..., whole, *self._checks())
 
     def _finish_backward(
         self, sums: Array, products: Array, parts: int, shape: tuple[int, ...], norm: Norm, saved: Array, params: bool
@@ -209,8 +208,14 @@ class CudaOps(Ops):
         )
         self._finish_backward(sums, products, parts, z.shape, norm, saved, dweight is not None)
         if dweight is not None:
-            self._finish(rows.finish_sums, z.shape[1], dweights, parts, z.shape[1], dweight)
-        self._columns(dense_backward.output_backward, z.shape, *given, ..., whole, dz.reshape(-1))
+            with self._aside():
+                self._finish(rows.finish_sums, z.shape[1], dweights, parts, z.shape[1], dweight)
+        self._columns(dense_backward.output_backward, z.shape, *given, ..., whole, *self._flat(dz), *self._checks())
+
+    def _checks(self) -> tuple[Array, int]:
+        """What a kernel needs that sets the guard where a layer's gradient is not finite."""
+        self._saw_layers = True
+        return self.guard, steps.BAD_GRADIENT
 
     # --- bias + ReLU, output unit, sums ------------------------------------------------------------------------------
 
@@ -221,7 +226,7 @@ class CudaOps(Ops):
     def bias_relu_backward(self, dy: Array, y: Array, dbias: Array | None) -> None:
         """See `Ops.bias_relu_backward`."""
         sums, whole = self._parts("sums", y.shape), self._whole(y.shape[1], dy, y)
-        parts = self._columns(rows.bias_relu_backward, y.shape, dy.reshape(-1), y.reshape(-1), ..., whole, sums)
+        parts = self._columns(rows.bias_relu_backward, y.shape, *self._flat(dy), y.reshape(-1), ..., whole, sums)
         if dbias is not None:
             self._finish(rows.finish_sums, y.shape[1], sums, parts, y.shape[1], dbias)
 
@@ -234,13 +239,14 @@ class CudaOps(Ops):
         """See `Ops.output_backward`."""
         sums, whole = self._parts("sums", x.shape), self._whole(x.shape[1], x, weight, dx)
         given = (dlogits, x.reshape(-1), weight)
-        parts = self._columns(rows.output_backward, x.shape, *given, ..., whole, dx.reshape(-1), sums)
+        parts = self._columns(rows.output_backward, x.shape, *given, ..., whole, *self._flat(dx), sums)
         if dweight is not None:
             self._finish(rows.finish_sums, x.shape[1], sums, parts, x.shape[1], dweight)
 
     def sum(self, x: Array, out: Array) -> None:
         """See `Ops.sum`."""
-        launch(rows.total_sum, 1, THREADS, x.reshape(-1), x.size, out)
+        with self._aside():
+            launch(rows.total_sum, 1, THREADS, x.reshape(-1), x.size, out)
 
     def row_sums(self, x: Array, bias: Array, out: Array) -> None:
         """See `Ops.row_sums`."""
@@ -249,74 +255,6 @@ class CudaOps(Ops):
     def spread(self, dout: Array, dx: Array) -> None:
         """See `Ops.spread`."""
         self._each(rows.spread, dx.size, dout, dx.size, dx.shape[1], dx.reshape(-1))
-
-    @staticmethod
-    def _each(function: Any, size: int, *args: Any) -> None:
-        """Launch a grid-stride kernel over `size` elements."""
-        launch(function, blocks_for(size, THREADS), THREADS, *args)
-
-    # --- cross layers ------------------------------------------------------------------------------------------------
-
-    def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
-        """See `Ops.cross_forward`."""
-        take, (layers, columns) = self.scratch.take, weight.shape
-        units = cross.UNITS * -(-(layers + 1) // cross.UNITS)
-        vectors, constants = take("cross.vectors", (units * columns,)), take("cross.constants", (units,))
-        betas = take("cross.betas", (units * columns,), np.float64)
-        flat = (weight.reshape(-1), bias.reshape(-1), output)
-        launch(cross.cross_prepare, units, THREADS, *flat, layers, columns, vectors, betas, constants)
-        dots = take("cross.dots", (len(x) * units,))
-        whole = self._whole(columns, x, vectors)
-        for first in range(0, units, cross.UNITS):
-            how = (*x.shape, whole, layers, units, first)
-            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, dots, logits, each=2)
-        return vectors, betas, constants, dots, layers, units
-
-    def cross_backward(
-        self, x: Array, saved: Any, dlogits: Array, dx: Array, grads: tuple[Array, Array, Array] | None
-    ) -> None:
-        """See `Ops.cross_backward`. It also checks that `dx` is finite, for `check_finite`."""
-        vectors, betas, constants, dots, layers, units = saved
-        (n_rows, columns), params, take = x.shape, grads is not None, self.scratch.take
-        ddots, blocks = take("cross.ddots", (n_rows * units,)), -(-n_rows // THREADS)
-        dconstants = take("cross.dconstants", (blocks * units,), np.float64)
-        shape = (n_rows, layers, units, params)
-        launch(cross.cross_scalars, blocks, THREADS, dots, constants, dlogits, *shape, ddots, dconstants)
-        parts, whole = row_span(n_rows, columns)[1], self._whole(columns, x, vectors, dx)
-        dvectors = take("cross.dvectors", (units * parts * columns,))
-        for first in range(0, units, cross.UNITS):
-            given, checks = (vectors, ddots, ..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
-            if params:
-                target = (parts, dx.reshape(-1), dvectors)
-                self._columns(cross.cross_apply, x.shape, x.reshape(-1), *given, *target, *checks)
-            else:
-                self._columns(cross.cross_add, x.shape, *given, dx.reshape(-1), *checks)
-        self._checked = address(dx)
-        if grads is not None:
-            flat = [array.reshape(-1) for array in grads]
-            sums = (vectors, betas, dvectors, parts, dconstants, blocks)
-            self._finish(cross.cross_finish, columns, *sums, layers, units, columns, *flat)
-
-    # --- factorisation machine ---------------------------------------------------------------------------------------
-
-    def fm_forward(self, x: Array, fields: int, sums: Array, out: Array) -> None:
-        """See `Ops.fm_forward`."""
-        shape = (len(x), fields, sums.shape[1])
-        self._rows(fm.fm_forward, len(x), x.reshape(-1), *shape, sums.reshape(-1), out)
-
-    def fm_backward(self, x: Array, fields: int, sums: Array, dout: Array, dx: Array) -> None:
-        """See `Ops.fm_backward`."""
-        shape = (x.size, fields, sums.shape[1])
-        self._each(fm.fm_backward, x.size, x.reshape(-1), *shape, sums.reshape(-1), dout, dx.reshape(-1))
-
-    def fm_factors(self, x: Array, fields: int, out: Array) -> None:
-        """See `Ops.fm_factors`."""
-        self._each(fm.fm_factors, out.size, x.reshape(-1), out.size, out.shape[1] // fields, out.reshape(-1))
-
-    def fm_add_factors(self, dfactors: Array, fields: int, dx: Array) -> None:
-        """See `Ops.fm_add_factors`."""
-        size = dfactors.size
-        self._each(fm.fm_add_factors, size, dfactors.reshape(-1), size, dfactors.shape[1] // fields, dx.reshape(-1))
 
     # --- loss and checks of a training step --------------------------------------------------------------------------
 

@@ -48,10 +48,13 @@ class CudaEngine(CpuEngine):
     ----------
     record : bool
         Replay recorded steps; without it every step is queued anew (for tests and for taking a step apart).
+    beside : bool
+        Queue the gradients of parameters beside the rest of the backward pass; the bits are the same without it.
     """
 
     device = "cuda"
     record = not SIMULATED
+    beside = True
 
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
@@ -70,7 +73,7 @@ class CudaEngine(CpuEngine):
         self.table, self.model = table, model
         self._table = cast(Any, table)  # with its queue_ methods
         self._ops = cast(Any, model.ops)
-        self._ops.precision, self._ops.side = config.model.precision, self._side
+        self._ops.precision = config.model.precision
         self._is_two_pass = table.two_pass_capable and config.table.two_pass
         self.watch = Watch(self.backend)
         self.guard, self.counters, self.totals = self.watch.guard, self.watch.counters, self.watch.totals
@@ -114,6 +117,7 @@ class CudaEngine(CpuEngine):
             table.queue_unique_rows(ids)
             self._join.record(self._side)
         table.queue_lookup(ids, emb)
+        self._ops.side = self._side if self.beside else None  # whoever queues a pass alone has nothing to join
         grads = self._queue_pass(emb, labels, second=False)
         self.stream.wait_event(self._join)
         self._fork.record(self.stream)
@@ -130,6 +134,7 @@ class CudaEngine(CpuEngine):
         else:
             table.queue_update(grads, rows)
             self.stream.wait_event(self._join)
+        self._ops.side = None
         launch(kernels.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:

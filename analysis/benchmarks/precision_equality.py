@@ -80,6 +80,7 @@ def study(name: str, seeds: int, runs: int, make: Callable[[int], ClickDataset],
         found = aucs(data, [seed + 100 * run for run in range(runs)])
         values.append(found)
         differences.append(float(np.mean(found["bf16"]) - np.mean(found["tf32"])))
+        print(f"{name}, seed {seed}: {differences[-1]:+.6f}, {time.perf_counter() - begin:.0f} s", flush=True)
     widen = new_rows_factor(seeds, SHARES[2] / SHARES[0]) if share_rows else 1.0
     result: dict[str, Any] = {"seeds": seeds, "runs": runs, "pairs": values, "judged": judged(differences, widen)}
     if share_rows:
@@ -110,6 +111,7 @@ def main() -> None:
     studies: dict[str, Any] = {}
     if options.libfm:
         clicks = read_libfm(Path(options.libfm))
+        options.command = options.command.replace(options.libfm, Path(options.libfm).name)
         studies["libfm"] = {"rows": clicks.rows} | study(
             f"{Path(options.libfm).name}, {clicks.rows:,} rows", options.seeds, options.runs,
             lambda seed: clicks.encode(split=SHARES, seed=seed, min_count=1), share_rows=True,

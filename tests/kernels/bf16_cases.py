@@ -57,7 +57,8 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
     z, dy, x, saved = rounded(drawn(*shape)), rounded(drawn(*shape)), rounded(drawn(*shape)), drawn(6 * columns)
     scale, shift, mean, _, offset, slope = saved.reshape(6, columns)
     weight, dlogits, zw, dyw, xw = drawn(columns), drawn(n_rows), widened(z), widened(dy), widened(x)
-    y, dz = np.zeros_like(z), np.zeros_like(z)
+    y, guard, lead = np.zeros_like(z), np.zeros(2, np.int32), columns + cross.TAIL
+    wide = np.zeros((n_rows, lead), np.uint16)
     flat = z.reshape(-1)
     _columns(dense.scale_shift_relu, shape, flat, saved, ..., whole, y.reshape(-1))
     np.testing.assert_array_equal(y, rounded(np.maximum(zw * scale + shift, F(0))))
@@ -77,8 +78,8 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
     def through(g: Floats) -> Floats:
         return (scale * behind(g) - offset - slope * (zw - mean)).astype(np.float32)
 
-    _columns(dense_backward.norm_backward_sums, shape, dy.reshape(-1), flat, saved, ..., whole, sums.reshape(-1),
-             other.reshape(-1))  # fmt: skip
+    two = (sums.reshape(-1), other.reshape(-1))
+    _columns(dense_backward.norm_backward_sums, shape, dy.reshape(-1), columns, flat, saved, ..., whole, *two)
     np.testing.assert_allclose(sums.sum(axis=0), behind(dyw).sum(axis=0), rtol=0, atol=n_rows * FLOAT32)
     products = (behind(dyw) * (zw - mean)).sum(axis=0)
     np.testing.assert_allclose(other.sum(axis=0), products, rtol=0, atol=n_rows * FLOAT32)
@@ -88,24 +89,40 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
     np.testing.assert_allclose(sums.sum(axis=0), behind(given).sum(axis=0), rtol=0, atol=n_rows * FLOAT32)
     active = np.maximum(zw * scale + shift, 0)
     np.testing.assert_allclose(third.sum(axis=0), dlogits @ active, rtol=0, atol=n_rows * FLOAT32)
-    _columns(dense_backward.output_backward, shape, dlogits, flat, saved, weight, ..., whole, dz.reshape(-1))
+    _columns(
+        dense_backward.output_backward,
+        shape,
+        dlogits,
+        flat,
+        saved,
+        weight,
+        ...,
+        whole,
+        wide.reshape(-1),
+        lead,
+        guard,
+        1,
+    )
+    dz = wide[:, :columns]
+    assert not wide[:, columns:].any()
     np.testing.assert_array_equal(dz, rounded(through(given)))
-    dz = dy.copy()
-    _columns(dense_backward.norm_backward, shape, dz.reshape(-1), flat, saved, ..., whole)
+    wide[:, :columns] = dy
+    _columns(dense_backward.norm_backward, shape, wide.reshape(-1), lead, flat, saved, ..., whole, guard, 1)
+    assert not guard.any()
     np.testing.assert_array_equal(dz, rounded(through(dyw)))
 
     y = z.copy()
     _columns(rows.bias_relu, shape, y.reshape(-1), weight, ..., whole)
     np.testing.assert_array_equal(y, rounded(np.maximum(zw + weight, F(0))))
     dz = dy.copy()
-    _columns(rows.bias_relu_backward, shape, dz.reshape(-1), y.reshape(-1), ..., whole, sums.reshape(-1))
+    _columns(rows.bias_relu_backward, shape, dz.reshape(-1), columns, y.reshape(-1), ..., whole, sums.reshape(-1))
     np.testing.assert_array_equal(dz, np.where(widened(y) > 0, dy, np.uint16(0)))
     launch(rows.output, 1, THREADS, flat, weight, np.ones(1, F), *shape, whole, logits)
     np.testing.assert_allclose(logits, 1 + zw @ weight, rtol=0, atol=columns * FLOAT32)
-    _columns(rows.output_backward, shape, dlogits, flat, weight, ..., whole, dz.reshape(-1), sums.reshape(-1))
+    _columns(rows.output_backward, shape, dlogits, flat, weight, ..., whole, dz.reshape(-1), columns, sums.reshape(-1))
     np.testing.assert_array_equal(dz, rounded(given))
 
-    vectors, ddots, guard = drawn(4, columns), drawn(n_rows, 4), np.zeros(2, np.int32)
+    vectors, ddots = drawn(4, columns), drawn(n_rows, 4)
     dots, sums = np.zeros((n_rows, 4), np.float32), np.zeros((4 * row_span(*shape)[1], columns), np.float32)
     launch(cross.cross_forward, 1, THREADS, x.reshape(-1), vectors.reshape(-1), np.zeros(4, F), *shape, whole, 3, 4, 0,
            dots.reshape(-1), logits)  # fmt: skip
@@ -115,22 +132,43 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
         added = added + ddots[:, k : k + 1] * vectors[k]
     for with_sums in (False, True):
         dz, parts = dy.copy(), row_span(*shape)[1]
-        given = (vectors.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0)
+        units = (vectors.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0)
         if with_sums:
             end = (parts, dz.reshape(-1), sums.reshape(-1), guard, 2)
-            _columns(cross.cross_apply, shape, x.reshape(-1), *given, *end)
+            _columns(cross.cross_apply, shape, x.reshape(-1), *units, *end)
             found = sums.reshape(4, parts, columns).sum(axis=1)
             np.testing.assert_allclose(found, ddots.T @ xw, rtol=0, atol=n_rows * FLOAT32)
         else:
-            _columns(cross.cross_add, shape, *given, dz.reshape(-1), guard, 2)
+            _columns(cross.cross_add, shape, *units, dz.reshape(-1), guard, 2)
         np.testing.assert_array_equal(dz, rounded(added))
         assert not guard.any()
+    _columns(cross.cross_sums, shape, x.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0, parts, sums.reshape(-1))
+    found = sums.reshape(4, parts, columns).sum(axis=1)
+    np.testing.assert_allclose(found, ddots.T @ xw, rtol=0, atol=n_rows * FLOAT32)
     dz[1, 1] = 0x7F80
-    _columns(cross.cross_add, shape, *given, dz.reshape(-1), guard, 2)
+    _columns(cross.cross_add, shape, *units, dz.reshape(-1), guard, 2)
     assert guard.tolist() == [2, 0]
     guard[:] = 0
     launch(steps.check_finite, 1, THREADS, dz.reshape(-1), dz.size, guard, 2)
     assert guard.tolist() == [2, 0]
+
+
+def check_joined() -> None:
+    """The copy of the weights with the vectors beside them, and the tail of the gradient."""
+    rng = np.random.default_rng(3)
+    weight, vectors = rng.standard_normal((3, 8)).astype(np.float32), rng.standard_normal((4, 3)).astype(np.float32)
+    joined = np.ones((3, 8 + cross.TAIL), np.uint16)
+    launch(cross.join_weight, 1, THREADS, weight.reshape(-1), vectors.reshape(-1), 3, 8, 4, joined.reshape(-1))
+    expected = np.concatenate([weight, vectors.T, np.zeros((3, cross.TAIL - 4), np.float32)], axis=1)
+    np.testing.assert_array_equal(joined, rounded(expected))
+    dots, dlogits = rng.standard_normal((2, 4)).astype(np.float32), rng.standard_normal(2).astype(np.float32)
+    constants, ddots, tail = np.ones(4, F), np.zeros((2, 4), np.float32), np.ones((2, 8 + cross.TAIL), np.uint16)
+    launch(cross.cross_scalars, 1, THREADS, dots.reshape(-1), constants, dlogits, 2, 3, 4, False, ddots.reshape(-1),
+           np.zeros(4), True, tail.reshape(-1), 8 + cross.TAIL, 8)  # fmt: skip
+    assert ddots.all()
+    np.testing.assert_array_equal(tail[:, 8:12], rounded(ddots))
+    assert (tail[:, :8] == 1).all()
+    assert not tail[:, 12:].any()
 
 
 def check_factors() -> None:
@@ -181,6 +219,7 @@ if __name__ == "__main__":
     check_rounding(every=16)
     check_dense()
     check_dense(n_rows=9, columns=7)
+    check_joined()
     check_factors()
     check_tables()
     check_tables(d=3)

@@ -19,6 +19,9 @@ from tests.tolerances import BF16_GRADIENT, BF16_VALUE, FLOAT32
 
 TINY: list[tuple[str, dict[str, Any], int]] = [
     ("dcn", {"fields": 3, "dim": 4, "hidden": (8, 5), "cross_layers": 3}, 5),  # rows on 16 bytes, and a layer not
+    ("dcn", {"fields": 2, "dim": 4, "hidden": (8, 5), "cross_layers": 3}, 5),  # one product for both parts of dx
+    ("dcn", {"fields": 2, "dim": 4, "hidden": (8,), "cross_layers": 4}, 3),
+    ("dcn", {"fields": 2, "dim": 4, "hidden": (8,), "cross_layers": 1, "batch_norm": False}, 3),
     ("dcn", {"fields": 2, "dim": 3, "hidden": (3,), "cross_layers": 4, "batch_norm": False}, 3),  # two passes of units
     ("deepfm", {"fields": 2, "dim": 3, "hidden": (4,)}, 3),
     ("logistic", {"fields": 5, "dim": 1}, 2),

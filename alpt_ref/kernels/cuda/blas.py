@@ -71,11 +71,11 @@ class Blas:
         (m, k), n = a.shape, b.shape[1]
         op_a, lead_a = _layout(a)
         op_b, lead_b = _layout(b)
-        factors, result = _TYPES[a.dtype], _TYPES[out.dtype]
+        factors, result, lead = _TYPES[a.dtype], _TYPES[out.dtype], _layout(out)[1]
         one, zero = ctypes.addressof(self._one), ctypes.addressof(self._zero)
         status = self._library.cublasGemmEx(
             self._handle, op_b, op_a, n, m, k, one, b.data.ptr, factors, lead_b, a.data.ptr, factors, lead_a,
-            zero, out.data.ptr, result, n, _COMPUTE_TF32 if tf32 else _COMPUTE_FLOAT32, _DEFAULT_ALGORITHM,
+            zero, out.data.ptr, result, lead, _COMPUTE_TF32 if tf32 else _COMPUTE_FLOAT32, _DEFAULT_ALGORITHM,
         )  # fmt: skip
         self._check("cublasGemmEx", status)
 
@@ -93,12 +93,17 @@ def _library(major: int) -> Any:
 
 
 def _layout(array: Any) -> tuple[int, int]:
-    """(operation, leading dimension) of a row-major array or of the transpose of one."""
+    """(operation, leading dimension) of a row-major array, or columns of one, or of the transpose of these."""
     if array.flags.c_contiguous:
         return _AS_IT_IS, array.shape[1]
     if array.flags.f_contiguous:
         return _TRANSPOSED, array.shape[0]
-    raise ValueError("a matrix product on the GPU takes contiguous matrices and transposes of them")
+    (down, across), one = array.strides, array.itemsize
+    if across == one:
+        return _AS_IT_IS, down // one
+    if down == one:
+        return _TRANSPOSED, across // one
+    raise ValueError("a matrix product on the GPU takes row-major matrices and transposes of them")
 
 
 @functools.cache
@@ -112,7 +117,7 @@ def matmul(a: Any, b: Any, out: Any, *, tf32: bool, beside: bool = False) -> Non
     Factors are both float32 or both bfloat16 bits; `out` is float32, or in bfloat16 bits as the factors are.
     What runs `beside` other products has a workspace of its own.
     """
-    if a.shape[1] != b.shape[0] or out.shape != (a.shape[0], b.shape[1]) or not out.flags.c_contiguous:
+    if a.shape[1] != b.shape[0] or out.shape != (a.shape[0], b.shape[1]) or out.strides[1] != out.itemsize:
         raise ValueError(f"matmul needs (m, k), (k, n) and (m, n), got {a.shape}, {b.shape} and {out.shape}")
     if a.dtype != b.dtype or out.dtype not in (a.dtype, np.float32):
         raise ValueError(f"matmul needs factors of one dtype and a float32 sum, got {a.dtype}, {b.dtype}, {out.dtype}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alpt_ref.kernels.cuda.bf16 import put_number, store_numbers
 from alpt_ref.kernels.cuda.reduce import (
     LANES,
     NONE4,
@@ -21,6 +22,7 @@ from alpt_ref.kernels.cuda.reduce import (
     block_sum,
     fold,
     fold_parts,
+    not_finite,
     put4,
     take4,
     warp_sum,
@@ -29,6 +31,9 @@ from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 
 UNITS = 4
 """Units of one pass."""
+TAIL = 8
+"""Columns that hold the units where their part of the gradient of x is made by the matrix product of the first layer:
+as many as keep rows of bfloat16 on 16 bytes."""
 
 
 @kernel
@@ -107,10 +112,13 @@ def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, fi
 
 
 @kernel
-def cross_scalars(dots, constants, dlogits, rows, layers, units, params, ddots, dconstants):
+def cross_scalars(
+    dots, constants, dlogits, rows, layers, units, params, ddots, dconstants, joins, tail, lead, first
+):  # fmt: skip
     """Of every row ``ddots[i, l]``, the gradient of its dot products; with `params` per block the sums of dc_l.
 
-    A thread takes a row; `ddots` first holds alpha_l.
+    A thread takes a row; `ddots` first holds alpha_l. With `joins` they go into `TAIL` columns from `first` on of
+    `tail`, rows of `lead` columns, too.
     """
     i = cuda.grid(1)
     place, inside = i * units, i < rows
@@ -137,13 +145,53 @@ def cross_scalars(dots, constants, dlogits, rows, layers, units, params, ddots, 
             else:
                 ddots[place + layer] = dalpha * ddots[place + layer]
                 dalpha += dalpha * dots[place + layer]
+    if inside and joins:
+        for unit in range(TAIL):
+            put_number(tail, i * lead + first + unit, ddots[place + unit] if unit < units else np.float32(0))
 
 
-@device
-def not_finite(a, b, c, d):
-    """Whether one of four numbers is NaN or infinite."""
-    zero = np.float32(0)
-    return not (a - a == zero and b - b == zero and c - c == zero and d - d == zero)
+@kernel
+def join_weight(weight, vectors, inputs, columns, units, joined):
+    """``joined`` (inputs, columns + TAIL) = `weight` (inputs, columns) and beside it the units' vectors, then zeros."""
+    lead = columns + TAIL
+    for place in range(4 * cuda.grid(1), inputs * lead, 4 * cuda.gridsize(1)):
+        j, c = place // lead, place % lead
+        if c < columns:
+            a, b, d, e = load4(weight, j * columns + c)
+        else:
+            a, b, d, e = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            if c - columns < units:  # a multiple of four, as c is
+                at = (c - columns) * inputs + j
+                a, b = vectors[at], vectors[at + inputs]
+                d, e = vectors[at + 2 * inputs], vectors[at + 3 * inputs]
+        store_numbers(joined, place, a, b, d, e)
+
+
+@kernel(registers=64)
+def cross_sums(x, ddots, rows, columns, span, whole, units, first, parts, dvectors):
+    """Per row block the sums of dw_l alone, of four units: where `dx` comes from elsewhere (`join_weight`)."""
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    left = columns - column
+    a, b, c, d = NONE4, NONE4, NONE4, NONE4
+    if left > 0:
+        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
+        here, step = i * columns + column, ROW_LANES * columns
+        while whole and i + ROW_LANES < last:
+            y, z = take4(x, here, left, whole), take4(x, here + step, left, whole)
+            e, f = load4(ddots, i * units + first), load4(ddots, (i + ROW_LANES) * units + first)
+            a, b = add_times4(add_times4(a, e[0], y), f[0], z), add_times4(add_times4(b, e[1], y), f[1], z)
+            c, d = add_times4(add_times4(c, e[2], y), f[2], z), add_times4(add_times4(d, e[3], y), f[3], z)
+            i, here = i + 2 * ROW_LANES, here + 2 * step
+        while i < last:
+            y, e = take4(x, here, left, whole), load4(ddots, i * units + first)
+            a, b, c, d = add_times4(a, e[0], y), add_times4(b, e[1], y), add_times4(c, e[2], y), add_times4(d, e[3], y)
+            i, here = i + ROW_LANES, here + step
+    fold(a, columns, group, dvectors, (first * parts + part) * columns)
+    fold(b, columns, group, dvectors, ((first + 1) * parts + part) * columns)
+    fold(c, columns, group, dvectors, ((first + 2) * parts + part) * columns)
+    fold(d, columns, group, dvectors, ((first + 3) * parts + part) * columns)
 
 
 @device

@@ -1,6 +1,7 @@
 """Backward of hidden layers and output unit on the GPU: batch norm and ReLU, their sums over a batch.
 
-Arrays and `saved` as in `alpt_ref.kernels.cuda.dense`.
+Arrays and `saved` as in `alpt_ref.kernels.cuda.dense`. Rows of gradients `dy` and `dz` begin every `lead` elements: a
+layer's gradient may have more columns, which belong to something else.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -21,6 +22,7 @@ from alpt_ref.kernels.cuda.reduce import (
     fold,
     fold_parts,
     minus4,
+    not_finite,
     put4,
     take4,
     times4,
@@ -44,7 +46,7 @@ def gate4(g, z, scale, shift):
 
 
 @kernel(registers=64)
-def norm_backward_sums(dy, z, saved, rows, columns, span, whole, sums, products):
+def norm_backward_sums(dy, lead, z, saved, rows, columns, span, whole, sums, products):
     """Per row block: column sums of g and of ``g * (z - mean)``, where g is `dy` behind the ReLU."""
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
@@ -56,18 +58,19 @@ def norm_backward_sums(dy, z, saved, rows, columns, span, whole, sums, products)
         mean = take4(saved, 2 * columns + column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
+        there, stride = i * lead + column, ROW_LANES * lead
         while whole and i + ROW_LANES < last:
-            x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
-            y, h = take4(z, place + step, left, whole), take4(dy, place + step, left, whole)
+            x, g = take4(z, place, left, whole), take4(dy, there, left, whole)
+            y, h = take4(z, place + step, left, whole), take4(dy, there + stride, left, whole)
             g, h = gate4(g, x, scale, shift), gate4(h, y, scale, shift)
             s = add4(add4(s, g), h)
             p = add_products4(add_products4(p, g, minus4(x, mean)), h, minus4(y, mean))
-            i, place = i + 2 * ROW_LANES, place + 2 * step
+            i, place, there = i + 2 * ROW_LANES, place + 2 * step, there + 2 * stride
         while i < last:
             x = take4(z, place, left, whole)
-            g = gate4(take4(dy, place, left, whole), x, scale, shift)
+            g = gate4(take4(dy, there, left, whole), x, scale, shift)
             s, p = add4(s, g), add_products4(p, g, minus4(x, mean))
-            i, place = i + ROW_LANES, place + step
+            i, place, there = i + ROW_LANES, place + step, there + stride
     fold(s, columns, group, sums, part * columns)
     fold(p, columns, group, products, part * columns)
 
@@ -123,7 +126,7 @@ def finish_backward(sums, products, parts, rows, columns, saved, params, dweight
 
 @device
 def put_backward4(dz, place, left, whole, g, z, scale, shift, mean, offset, slope):
-    """Store ``scale * g - offset - slope * (z - mean)`` with g behind the ReLU.
+    """Store ``scale * g - offset - slope * (z - mean)`` with g behind the ReLU; is one of the four not finite?
 
     The product is rounded on its own, so that the gradient of a batch of one row is exactly zero.
     """
@@ -131,53 +134,65 @@ def put_backward4(dz, place, left, whole, g, z, scale, shift, mean, offset, slop
     a, b = mul(scale[0], g[0]) - offset[0] - slope[0] * x[0], mul(scale[1], g[1]) - offset[1] - slope[1] * x[1]
     c, d = mul(scale[2], g[2]) - offset[2] - slope[2] * x[2], mul(scale[3], g[3]) - offset[3] - slope[3] * x[3]
     put4(dz, place, left, whole, a, b, c, d)
+    return not_finite(a, b, c, d)
 
 
 @kernel(registers=64)
-def norm_backward(dy, z, saved, rows, columns, span, whole):
-    """In place ``dy <- scale * g - offset - slope * (z - mean)``: the gradient before batch norm and ReLU."""
+def norm_backward(dy, lead, z, saved, rows, columns, span, whole, guard, code):
+    """In place ``dy <- scale * g - offset - slope * (z - mean)``: the gradient before batch norm and ReLU.
+
+    Sets ``guard[0] = code`` if it is not finite anywhere.
+    """
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
     column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
     left = columns - column
+    bad = False
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
         mean, offset = take4(saved, 2 * columns + column, left, whole), take4(saved, 4 * columns + column, left, whole)
         slope = take4(saved, 5 * columns + column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
+        there, stride = i * lead + column, ROW_LANES * lead
         while whole and i + ROW_LANES < last:
-            x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
-            y, h = take4(z, place + step, left, whole), take4(dy, place + step, left, whole)
-            put_backward4(dy, place, left, whole, g, x, scale, shift, mean, offset, slope)
-            put_backward4(dy, place + step, left, whole, h, y, scale, shift, mean, offset, slope)
-            i, place = i + 2 * ROW_LANES, place + 2 * step
+            x, g = take4(z, place, left, whole), take4(dy, there, left, whole)
+            y, h = take4(z, place + step, left, whole), take4(dy, there + stride, left, whole)
+            bad = put_backward4(dy, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
+            bad = put_backward4(dy, there + stride, left, whole, h, y, scale, shift, mean, offset, slope) or bad
+            i, place, there = i + 2 * ROW_LANES, place + 2 * step, there + 2 * stride
         while i < last:
-            x, g = take4(z, place, left, whole), take4(dy, place, left, whole)
-            put_backward4(dy, place, left, whole, g, x, scale, shift, mean, offset, slope)
-            i, place = i + ROW_LANES, place + step
+            x, g = take4(z, place, left, whole), take4(dy, there, left, whole)
+            bad = put_backward4(dy, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
+            i, place, there = i + ROW_LANES, place + step, there + stride
+    if bad:
+        guard[0] = code
 
 
 @kernel(registers=64)
-def output_backward(dlogits, z, saved, weight, rows, columns, span, whole, dz):
+def output_backward(dlogits, z, saved, weight, rows, columns, span, whole, dz, lead, guard, code):
     """`norm_backward` for ``dy[i] = dlogits[i] * weight``, written to `dz`."""
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
     column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
     left = columns - column
+    bad = False
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
         mean, offset = take4(saved, 2 * columns + column, left, whole), take4(saved, 4 * columns + column, left, whole)
         slope, factor = take4(saved, 5 * columns + column, left, whole), take4(weight, column, left, whole)
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
         place, step = i * columns + column, ROW_LANES * columns
+        there, stride = i * lead + column, ROW_LANES * lead
         while whole and i + ROW_LANES < last:
             x, y = take4(z, place, left, whole), take4(z, place + step, left, whole)
             g, h = times4(dlogits[i], factor), times4(dlogits[i + ROW_LANES], factor)
-            put_backward4(dz, place, left, whole, g, x, scale, shift, mean, offset, slope)
-            put_backward4(dz, place + step, left, whole, h, y, scale, shift, mean, offset, slope)
-            i, place = i + 2 * ROW_LANES, place + 2 * step
+            bad = put_backward4(dz, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
+            bad = put_backward4(dz, there + stride, left, whole, h, y, scale, shift, mean, offset, slope) or bad
+            i, place, there = i + 2 * ROW_LANES, place + 2 * step, there + 2 * stride
         while i < last:
             x, g = take4(z, place, left, whole), times4(dlogits[i], factor)
-            put_backward4(dz, place, left, whole, g, x, scale, shift, mean, offset, slope)
-            i, place = i + ROW_LANES, place + step
+            bad = put_backward4(dz, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
+            i, place, there = i + ROW_LANES, place + step, there + stride
+    if bad:
+        guard[0] = code

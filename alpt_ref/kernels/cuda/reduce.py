@@ -99,6 +99,13 @@ def times4(factor, x):
 
 
 @device
+def not_finite(a, b, c, d):
+    """Whether one of four numbers is NaN or infinite."""
+    zero = np.float32(0)
+    return not (a - a == zero and b - b == zero and c - c == zero and d - d == zero)
+
+
+@device
 def fold(four, columns, group, out, place):
     """Add the row lanes' sums of the block's columns in ascending order; `out[place + column]` receives them."""
     shared = cuda.shared.array(_FOLD, np.float32)

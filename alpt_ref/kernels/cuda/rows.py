@@ -38,7 +38,7 @@ def bias_relu(z, bias, rows, columns, span, whole):
 
 
 @kernel
-def bias_relu_backward(dy, y, rows, columns, span, whole, sums):
+def bias_relu_backward(dy, lead, y, rows, columns, span, whole, sums):
     """In place ``dy <- dy where y > 0 else 0``, and per row block its column sums."""
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
@@ -48,14 +48,14 @@ def bias_relu_backward(dy, y, rows, columns, span, whole, sums):
     g0, g1, g2, g3 = zero, zero, zero, zero
     if left > 0:
         for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
-            place = i * columns + column
+            place, there = i * columns + column, i * lead + column
             a, b, c, d = take4(y, place, left, whole)
-            e0, e1, e2, e3 = take4(dy, place, left, whole)
+            e0, e1, e2, e3 = take4(dy, there, left, whole)
             e0 = e0 if a > zero else zero
             e1 = e1 if b > zero else zero
             e2 = e2 if c > zero else zero
             e3 = e3 if d > zero else zero
-            put4(dy, place, left, whole, e0, e1, e2, e3)
+            put4(dy, there, left, whole, e0, e1, e2, e3)
             g0 += e0
             g1 += e1
             g2 += e2
@@ -90,7 +90,7 @@ def output(x, weight, bias, rows, columns, whole, logits):
 
 
 @kernel
-def output_backward(dlogits, x, weight, rows, columns, span, whole, dx, sums):
+def output_backward(dlogits, x, weight, rows, columns, span, whole, dx, lead, sums):
     """``dx[i] = dlogits[i] * weight``, and per row block the column sums of ``dlogits[i] * x[i]``."""
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
@@ -103,7 +103,7 @@ def output_backward(dlogits, x, weight, rows, columns, span, whole, dx, sums):
         for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
             place, g = i * columns + column, dlogits[i]
             a, b, c, d = take4(x, place, left, whole)
-            put4(dx, place, left, whole, g * w0, g * w1, g * w2, g * w3)
+            put4(dx, i * lead + column, left, whole, g * w0, g * w1, g * w2, g * w3)
             g0 += g * a
             g1 += g * b
             g2 += g * c

@@ -17,8 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from alpt_ref.kernels.cuda.bf16 import load_numbers, number, store_copy
-from alpt_ref.kernels.cuda.cross import not_finite
-from alpt_ref.kernels.cuda.reduce import THREADS, block_sum
+from alpt_ref.kernels.cuda.reduce import THREADS, block_sum, not_finite
 from alpt_ref.kernels.cuda.target import cuda, kernel, load4, store4
 from alpt_ref.scalar.dense_update import AdamStep, adam_moments, adam_parameter, sgd_parameter
 from alpt_ref.scalar.loss import logloss
