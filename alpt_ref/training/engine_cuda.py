@@ -60,7 +60,7 @@ class CudaEngine(CpuEngine):
         self.config, self.dataset = config, dataset
         self.backend: Backend = get_backend("cuda")
         self.stream, self._side = new_stream(-1), new_stream()
-        self._fork, self._join = new_event(), new_event()
+        self._fork, self._join, self._weighed = new_event(), new_event(), new_event()
         self._graphs: dict[int, Any] = {}
         self._ran: set[int] = set()
         with self.stream:
@@ -83,6 +83,8 @@ class CudaEngine(CpuEngine):
             config.model.optimizer, model, self.backend, weight_decay=config.model.weight_decay,
             counters=self.counters, guard=self.guard, rates=self.rates, half=config.model.precision == "bf16",
         )  # fmt: skip
+        matrices = [array for name, array in model.params.items() if name.endswith("linear.weight")]
+        self._weights = matrices if config.model.precision == "tf32" else []  # whose transposes serve the forward pass
         if self.dense.half_params is not None:
             self._ops.half_params = self.dense.params, self.dense.half_params
         self._rows = max(config.train.batch_size, config.train.eval_batch_size)
@@ -114,9 +116,13 @@ class CudaEngine(CpuEngine):
         self._fork.record(self.stream)
         self._side.wait_event(self._fork)
         with self._side:
+            across = self._ops.queue_across(self._weights)
+            self._weighed.record(self._side)
             table.queue_unique_rows(ids)
             self._join.record(self._side)
         table.queue_lookup(ids, emb)
+        self.stream.wait_event(self._weighed)
+        self._ops.across = across
         self._ops.side = self._side if self.beside else None  # whoever queues a pass alone has nothing to join
         grads = self._queue_pass(emb, labels, second=False)
         self.stream.wait_event(self._join)
@@ -124,6 +130,8 @@ class CudaEngine(CpuEngine):
         self._side.wait_event(self._fork)
         with self._side:
             self.dense.queue()
+            if self._is_two_pass:
+                self._ops.queue_across(self._weights)
             self._join.record(self._side)
         if self._is_two_pass:
             moved = self._moved[: len(emb)]  # the first pass may still read `emb`
@@ -134,7 +142,7 @@ class CudaEngine(CpuEngine):
         else:
             table.queue_update(grads, rows)
             self.stream.wait_event(self._join)
-        self._ops.side = None
+        self._ops.side, self._ops.across = None, {}
         launch(kernels.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:
