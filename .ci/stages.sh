@@ -68,8 +68,12 @@ unchanged() { # the commands left nothing in a clone that git would see
     [ -z "$seen" ] || { printf 'git sees changes:\n%s\n' "$seen"; return 1; }
 }
 
-readme_command() { # the one line of README.md between <!-- command:NAME --> and <!-- /command -->
-    sed -n "/<!-- command:$1 -->/,/<!-- \/command -->/p" "$root/README.md" | sed '/^<!--/d; /^```/d'
+marked_command() { # marked_command FILE NAME: the one line of FILE between <!-- command:NAME --> and <!-- /command -->
+    sed -n "/<!-- command:$2 -->/,/<!-- \/command -->/p" "$root/$1" | sed '/^<!--/d; /^```/d'
+}
+
+readme_command() { # readme_command NAME
+    marked_command README.md "$1"
 }
 
 said() { # said COMMAND...: print it, then run it

@@ -6,8 +6,8 @@
 Runs ``alpt-ref reproduce --quick``, ``alpt-ref verify --runs runs/reproduce`` and ``alpt-ref compare`` (about six
 minutes; seconds if ``runs`` holds their results), copies the comparison's figure and CSV to ``figures/``, and reads the
 studies collected in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of a page
-stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->`` in the file that `PARTS` names; nothing else is
-touched.
+stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->`` in the file that `PARTS` names; of other files only
+the page of all benchmarks (`benchmarks.history`) is written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .benchmarks import history
 from .headline import headline
+from .step_table import machine_line, train_step_table
 from .study_sentences import studies, studies_part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +32,7 @@ RESULTS = ROOT / "analysis" / "benchmarks" / "results"
 WIDTH = 120
 PARTS = {
     "quick": "README.md",
+    "first": "docs/start.md",
     "headline": "README.md",
     "table": "docs/compare.md",
     "studies": "docs/studies.md",
@@ -64,28 +67,12 @@ def console(output: str) -> str:
     return "\n".join(["```text", *table.splitlines(), "", *wrapped, "```"])
 
 
-def _machine(figures: Mapping[str, Any]) -> str:
-    machine = figures["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    where = f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {versions}"
-    return f"`{figures['command']}` on {where}; {machine['date']}."
-
-
 def quantize_table(figures: Mapping[str, Any]) -> str:
     """The quantisation benchmark's JSON as Markdown."""
     lines = ["| | M elements/s | times naive NumPy |", "|---|---|---|"]
     for name, rate in figures["million_elements_per_second"].items():
         lines.append(f"| {name} | {rate:,.0f} | {figures['times_naive_numpy'][name]:.1f} |")
-    return "\n".join([*lines, "", _machine(figures)])
-
-
-def train_step_table(figures: Mapping[str, Any]) -> str:
-    """The training-step benchmark's JSON as Markdown."""
-    lines = ["| | ms a step | times PyTorch fp32 SparseAdam |", "|---|---|---|"]
-    for name, case in figures["cases"].items():
-        lines.append(f"| {name} | {case['milliseconds']:,.1f} | {case['times_torch_sparse_adam']:.2f} |")
-    unique = f"{figures['unique_rows']:,} unique rows a batch. "
-    return "\n".join([*lines, "", unique + _machine(figures)])
+    return "\n".join([*lines, "", machine_line(figures)])
 
 
 def montecarlo_table(figures: Mapping[str, Any]) -> str:
@@ -97,23 +84,19 @@ def montecarlo_table(figures: Mapping[str, Any]) -> str:
         for name, rate in cases[key].items():
             ratio = cases["times_faster_than"].get(name)
             lines.append(f"| {noise} | {name} | {rate:,.0f} | {'' if ratio is None else f'{ratio:.1f}'} |")
-    return "\n".join([*lines, "", _machine(figures)])
+    return "\n".join([*lines, "", machine_line(figures)])
 
 
 GPU_FILES = ("quantize", "table", "train", "montecarlo", "parity", "capacity", "verify")
-GPU_DEVICE = "nvidia_h100"
 
 
 def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The JSON files of the benchmarks on a GPU, by name, as Markdown."""
-    heads = ("training, DCN, 34 million rows", "batch 10,000, M samples/s", "batch 65,536, M samples/s")
-    lines = [f"| {' | '.join(heads)} |", "|---|---|---|"]
     batches = found["train"]["batch"]
-    for name in batches["10000"]["samples_per_s"]:
-        rates = [batches[batch]["samples_per_s"][name] / 1e6 for batch in ("10000", "65536")]
-        lines.append(f"| {name} | {rates[0]:.2f} | {rates[1]:.2f} |")
+    lines = _training_lines(found["train"])
     lines += ["", *_table_lines(found["table"]["laws"])]
-    lines += ["", "| quantisation | G elements/s | share of the copy's bandwidth |", "|---|---|---|"]
+    title = f"quantisation, {_gpu_name(found['quantize'])}"
+    lines += ["", f"| {title} | G elements/s | share of the copy's bandwidth |", "|---|---|---|"]
     for name, case in found["quantize"]["cases"].items():
         lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} | {100 * case['share_of_copy']:.0f} % |")
     lines += ["", "| Monte Carlo | G coordinate-updates/s |", "|---|---|"]
@@ -135,11 +118,42 @@ def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
         f" The {claims['claims']} claims in full ({claims['cells']:,} cells): {claims['seconds']:.0f} s, compilation "
         f"included; {verdicts}."
     )
-    train = found["train"]
-    torch = train["machine"]["versions"].get("torch", "not installed")
-    commands = "; ".join(f"`{figures['command']}`" for figures in found.values())
-    lines += ["", f"{train['device']}, PyTorch {torch}, {train['machine']['date']}: {commands}."]
+    for run in dict.fromkeys(_gpu_run(figures) for figures in found.values()):
+        commands = "; ".join(f"`{figures['command']}`" for figures in found.values() if _gpu_run(figures) == run)
+        lines += ["", f"{run}: {commands}."]
     return "\n".join(lines)
+
+
+def _gpu_name(figures: Mapping[str, Any]) -> str:
+    """``H100`` of ``NVIDIA H100 80GB HBM3``."""
+    return str(figures["device"]).removeprefix("NVIDIA ").split(" ")[0]
+
+
+def _gpu_run(figures: Mapping[str, Any]) -> str:
+    """Device, PyTorch and day of a benchmark."""
+    machine = figures["machine"]
+    torch = machine["versions"].get("torch")
+    return ", ".join([figures["device"], *([f"PyTorch {torch}"] if torch else []), machine["date"]])
+
+
+def _training_lines(figures: Mapping[str, Any]) -> list[str]:
+    """Samples a second of training, and the share of the floor where that was measured."""
+    batches, sizes = figures["batch"], ("10000", "65536")
+    heads = [f"training, DCN, 34 million rows, {_gpu_name(figures)}"]
+    heads += [f"batch {int(size):,}, M samples/s" for size in sizes]
+    floors = [batches[size].get("floor_samples_per_s", {}) for size in sizes]
+    if all(floors):
+        heads.append("share of the floor")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name in batches[sizes[0]]["samples_per_s"]:
+        rates = [batches[size]["samples_per_s"][name] for size in sizes]
+        cells = [name, *(f"{rate / 1e6:.2f}" for rate in rates)]
+        if all(floors):
+            pairs = zip(rates, floors, strict=True)
+            shares = [f"{100 * rate / floor[name]:.0f}" for rate, floor in pairs if name in floor]
+            cells.append(" and ".join(shares) + " %" if shares else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 LAWS = {
@@ -179,7 +193,7 @@ def _bounds(batches: Mapping[str, Any]) -> str:
         name, parts = next((name, parts) for name, parts in figures["parts_ms"].items() if "LPT" in name)
         table = sum(value for part, value in parts.items() if part.startswith("table"))
         sentences.append(
-            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms a step; "
+            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms per step; "
             f"matrix products {parts['matrix products']:.2f} ms ({parts['matrix products TFLOP/s']:.0f} TFLOP/s), "
             f"passes between them {parts['passes between them']:.2f} ms, table {table:.2f} ms."
         )
@@ -193,17 +207,36 @@ BENCHMARKS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def _benchmarks(names: Iterable[str], device: str = "") -> dict[str, dict[str, Any]]:
-    """Stored benchmarks by name, of the CPU or of a GPU; those that are not stored are left out."""
-    files = {name: RESULTS / f"{name}{f'_cuda_{device}' if device else ''}.json" for name in names}
-    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _benchmarks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Stored benchmarks of the CPU by name; those that are not stored are left out."""
+    files = {name: RESULTS / f"{name}.json" for name in names}
+    return {name: _read(file) for name, file in files.items() if file.exists()}
+
+
+def _gpu_benchmarks() -> dict[str, dict[str, Any]]:
+    """The newest stored benchmark of each name on a GPU, whichever GPU that was."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in GPU_FILES:
+        runs = [_read(file) for file in sorted(RESULTS.glob(f"{name}_cuda_*.json"))]
+        if runs:
+            found[name] = max(runs, key=lambda one: str(one["machine"]["date"]))
+    return found
 
 
 def stored() -> dict[str, str]:
     """Every part that is read from files, by name."""
-    cpu, gpu, found = _benchmarks(BENCHMARKS), _benchmarks(GPU_FILES, GPU_DEVICE), studies()
+    cpu, gpu, found = _benchmarks(BENCHMARKS), _gpu_benchmarks(), studies()
+    if "train_step" in cpu:
+        others = sorted(RESULTS.glob("train_step_*.json"))
+        cpu["train_step"]["elsewhere"] = [json.loads(file.read_text(encoding="utf-8")) for file in others]
     parts = {name: BENCHMARKS[name](figures) for name, figures in cpu.items()}
     parts["studies"] = studies_part(found)
+    parts["first"] = part((ROOT / PARTS["quick"]).read_text(encoding="utf-8"), "quick").rstrip("\n")
     if len(gpu) == len(GPU_FILES):
         parts["gpu"] = gpu_part(gpu)
         if "small" in found and len(cpu) == len(BENCHMARKS):
@@ -238,14 +271,14 @@ def main() -> None:
     """Regenerate every part."""
     parts = stored()
     if "--stored" not in sys.argv[1:]:
-        parts["quick"] = screen(_output("reproduce", "--quick"))
+        parts["quick"] = parts["first"] = screen(_output("reproduce", "--quick"))
         parts["verify"] = f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```"
         parts["table"] = console(_output("compare"))
         (ROOT / "figures").mkdir(exist_ok=True)
         for name in ("figure.png", "figure.svg", "results.csv"):
             target = ROOT / "figures" / f"compare{Path(name).suffix}"
             shutil.copyfile(ROOT / "runs" / "compare-synthetic" / name, target)
-    pages = with_parts(parts)
+    pages = {**with_parts(parts), "docs/benchmark-history.md": history.page()}
     for path, text in pages.items():
         (ROOT / path).write_text(text, encoding="utf-8")
     print(f"wrote {', '.join(pages)}")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))  # the pages describe this checkout, whatever vers
 from alpt_ref import __version__  # noqa: E402
 from analysis.docs_pages import write_pages  # noqa: E402
 from analysis.docs_pages.docstrings import plain_text_to_rst, with_rubrics  # noqa: E402
-from analysis.docs_pages.markdown import relink  # noqa: E402
+from analysis.docs_pages.markdown import relink, with_unlisted  # noqa: E402
 from analysis.docs_pages.stored import moved  # noqa: E402
 
 warnings.filterwarnings("ignore", message="Unknown section")  # numpydoc reads docstrings once before they are changed
@@ -46,9 +46,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "default"
 
 default_role = "py:obj"  # `name` in a docstring: a link where the site has the name, code where it has not
 autodoc_member_order = "bysource"
@@ -60,8 +59,10 @@ suppress_warnings = ["myst.header"]  # pages of results begin below the first le
 
 
 def _relink(app: Any, name: str, source: list[str]) -> None:
-    """Links of a page to files outside ``docs``."""
+    """Links of a page to files outside ``docs``; pages that the index does not know yet."""
     path = f"docs/{name}.md"
+    if name == "index":
+        source[0] = with_unlisted(source[0], (page.stem for page in (ROOT / "docs").glob("*.md") if page.stem != name))
     if (ROOT / path).exists():
         source[0] = relink(source[0], path, path, MOVED, ROOT, BASE)
 

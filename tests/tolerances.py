@@ -97,3 +97,6 @@ against float64; measured 1.2e-7."""
 
 REPLAYED_MOVES = 3e-6
 """Relative: a sum of up to 250 moves, by two nodes (7e-8) or step by step in float32, against float64."""
+
+SLICED_LOSS = 1e-5
+"""Relative: the mean loss of an epoch of float32 training, its sums over rows cut into slices or not."""

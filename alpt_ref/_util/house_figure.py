@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 
-class HouseFigure(Figure):  # type: ignore[misc]
+class HouseFigure(Figure):
     """A figure of this package."""
 
     def _repr_png_(self) -> bytes:

@@ -65,7 +65,7 @@ OTHER: Look = _look("0.25", "h", (0, (4, 1, 1, 1)))
 BITS: Mapping[int, Look] = {
     16: _look("#3F0A2B", "D", "-."),
     8: _look("#7D1A55", "o", "-"),
-    4: _look("#B5488A", "s", "--"),
+    4: _look("#A83A7B", "s", "--"),
     2: _look("#CE6CA5", "^", ":"),
 }
 """More bits, darker; other widths take the look of the next larger one."""
@@ -147,9 +147,10 @@ def shades(color: str, count: int) -> list[str]:
         """Towards black for a negative share, towards white for a positive one."""
         target = (0.0, 0.0, 0.0) if share < 0 else (1.0, 1.0, 1.0)
         part = abs(share)
-        return str(to_hex([(1 - part) * own + part * other for own, other in zip(base, target, strict=True)]))
+        red, green, blue = ((1 - part) * own + part * other for own, other in zip(base, target, strict=True))
+        return str(to_hex((red, green, blue)))
 
-    return [mixed(-0.65 + 0.9 * place / (count - 1)) for place in range(count)]
+    return [mixed(-0.65 + 0.8 * place / (count - 1)) for place in range(count)]
 
 
 def family(color: str, names: Sequence[str]) -> dict[str, Look]:

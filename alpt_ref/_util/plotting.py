@@ -84,7 +84,7 @@ def picture_bytes(figure: Any, kind: str, **options: Any) -> bytes:
         figure.savefig(stream, format="png", **{"dpi": DPI, **options})
     else:
         dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-        figure.savefig(stream, format=kind, metadata=dates, **{"dpi": 2 * DPI, **options})
+        figure.savefig(stream, format=kind, metadata=dates, **{"dpi": DPI, **options})
     return stream.getvalue()
 
 
@@ -97,7 +97,7 @@ def _pgf(figure: Any) -> bytes:
         one.set_rasterized(False)
     measure = figure.canvas.get_renderer()
 
-    class Renderer(backend_pgf.RendererPgf):  # type: ignore[misc]
+    class Renderer(backend_pgf.RendererPgf):
         """Matplotlib's, which would start TeX to measure letters."""
 
         def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
@@ -108,8 +108,8 @@ def _pgf(figure: Any) -> bytes:
     own = backend_pgf.RendererPgf
     stream = io.StringIO()
     try:
-        backend_pgf.RendererPgf = Renderer
+        backend_pgf.RendererPgf = Renderer  # type: ignore[misc]
         figure.savefig(stream, format="pgf", backend="pgf")
     finally:
-        backend_pgf.RendererPgf = own
+        backend_pgf.RendererPgf = own  # type: ignore[misc]
     return stream.getvalue().encode()

@@ -29,7 +29,7 @@ from alpt_ref.cli.doctor import doctor_command
 from alpt_ref.cli.export import export_command
 from alpt_ref.cli.figures import figures_command
 from alpt_ref.cli.init import init_command
-from alpt_ref.cli.options import Interrupted
+from alpt_ref.cli.options import Interrupted, echo
 from alpt_ref.cli.pack import pack_command
 from alpt_ref.cli.predict import predict_command
 from alpt_ref.cli.quantize import quantize_command
@@ -69,7 +69,7 @@ def cli(context: click.Context) -> None:
     much accuracy at how many bytes.
     """
     if context.invoked_subcommand is None:
-        click.echo(FIRST_LINES)
+        echo(FIRST_LINES)
 
 
 cli.add_command(data_group)

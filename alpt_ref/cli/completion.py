@@ -10,17 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    ParamType: TypeAlias = click.ParamType[Any]
+else:  # generic in newer releases alone
+    ParamType = click.ParamType
 
 Names = Callable[[], Iterable[str]]
 _PATH = re.compile(r"FILE|FOLDER|DIR|STORE|RUN")
 """Metavars of options and arguments that are paths."""
 
 
-class Named(click.ParamType):
+class Named(ParamType):
     """Text, of which the shell completes some names; with `commas` the last of a list. Nothing is refused here."""
 
     name = "text"
@@ -40,7 +45,7 @@ class Named(click.ParamType):
         return [CompletionItem(f"{before}{comma}{name}") for name in known]
 
 
-class SomePath(click.ParamType):
+class SomePath(ParamType):
     """Text, which the shell completes as a path."""
 
     name = "text"
@@ -95,12 +100,12 @@ def tables_and_figures() -> list[str]:
     return sorted({*(one[1] for one in found if one is not None), *figures()})
 
 
-_BY_NAME: dict[str, click.ParamType] = {
+_BY_NAME: dict[str, ParamType] = {
     "overrides": Named(settings), "vary": Named(settings), "methods": Named(methods, commas=True),
     "bits": Named(lambda: ("16", "8", "4", "2"), commas=True), "ids": Named(claims), "claim_ids": Named(claims),
     "claim_id": Named(claims), "formats": Named(lambda: ("png", "svg", "pdf", "pgf"), commas=True),
 }  # fmt: skip
-_ONLY: dict[str, click.ParamType] = {"figures": Named(figures), "reproduce": Named(tables_and_figures)}
+_ONLY: dict[str, ParamType] = {"figures": Named(figures), "reproduce": Named(tables_and_figures)}
 
 
 def attach(command: click.Command) -> None:

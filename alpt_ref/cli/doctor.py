@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 REQUIRED = (
     "numpy", "numba", "llvmlite", "scipy", "matplotlib", "click", "msgspec", "tqdm", "pyarrow", "safetensors", "jinja2",
-    "tabulate", "threadpoolctl",
+    "tabulate", "threadpoolctl", "pillow",
 )  # fmt: skip
 OPTIONAL = (
     "numba-cuda", "cupy-cuda13x", "cupy-cuda12x", "torch", "scikit-learn", "pandas", "polars", "onnx", "onnxruntime",
     "distributed", "fsspec",
 )  # fmt: skip
-TESTED = "Linux on x86-64, CPython 3.11 to 3.13; Windows and macOS are untested"
+TESTED = "Linux on x86-64, CPython 3.11 to 3.14; Windows and macOS are untested"
 
 
 @click.command("doctor", short_help="Say what is installed and what works here.")

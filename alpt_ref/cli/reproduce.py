@@ -16,6 +16,7 @@ from alpt_ref.cli.options import (
     data_options,
     echo,
     echo_unless,
+    next_line,
     run_options,
     seeds_of,
 )
@@ -24,6 +25,7 @@ from alpt_ref.studies.shipped import read_study, require_current_path, shipped_s
 
 if TYPE_CHECKING:
     from alpt_ref.studies.reproduce import Study
+    from alpt_ref.verification.runner import Loaded
 
 PRESETS = ("small", "criteo", "avazu")
 
@@ -118,14 +120,12 @@ def _reproduce(
     from alpt_ref.studies.verdicts import verify_study
     from alpt_ref.verification.figures import load_figures
     from alpt_ref.verification.results import failing
-    from alpt_ref.verification.runner import load_claims
 
     study, jobs = make_study(options, jobs)
     tables_there = load_tables(add=tables_folder)
     brief = quick and not only
     chosen = choose(tables_there, load_figures(add=figures_folder), answering(tables_there) if brief else only)
-    no_verify = no_verify or (quick and not claim_ids and claims_folder is None)
-    claims = {} if no_verify else load_claims(add=claims_folder, only=claim_ids)
+    claims = {} if no_verify else _claims(quick, claims_folder, claim_ids)
     if redraw:
         Stored(output)  # an empty folder must not be claimed
     folder = open_folder(output)
@@ -138,23 +138,32 @@ def _reproduce(
                 log(f"{len(failures)} runs diverged and are missing from the tables")
         tables = draw(folder, chosen, log)
         shown = Progress(enabled=not quiet)
-        verdicts = [] if no_verify else verify_study(folder, claims, Where(jobs, scheduler, join), redraw, shown, log)
+        verdicts = [] if not claims else verify_study(folder, claims, Where(jobs, scheduler, join), redraw, shown, log)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
     echo(summary_text(tables, verdicts, brief=brief))
     log(f"Open {folder / 'report.html'}: the same with its picture, tables and verdicts; numbers in {folder}")
-    log(f"Next: {_next(study.name, full, folder)}")
+    log(next_line(*_next(study.name, full, folder)))
     return failing([one.result for one in verdicts])
 
 
-def _next(study: str, full: bool, folder: Path) -> str:
-    """The command that goes on from here."""
+def _claims(quick: bool, folder: str | None, ids: tuple[str, ...]) -> dict[str, Loaded]:
+    """The claims to verify: all, or those named; in the first command those alone that the user names."""
+    from alpt_ref.verification.runner import load_claims
+
+    if quick and not ids:
+        return {} if folder is None else load_claims(folder)
+    return load_claims(add=folder, only=ids)
+
+
+def _next(study: str, full: bool, folder: Path) -> tuple[str, str]:
+    """What goes on from here, and its command."""
     if study.startswith("quick") and not full:
-        return "`alpt-ref verify` puts every claim to the test, `alpt-ref reproduce` runs the full study (20 minutes)"
+        return "every claim put to the test", "alpt-ref verify"
     if study.startswith("quick"):
-        return "`alpt-ref reproduce` runs the full study (20 minutes)"
-    return f"`alpt-ref verify --runs {folder} --budget full` tests every claim on the larger grid"
+        return "the full study, 20 minutes", "alpt-ref reproduce --output runs/small"
+    return "every claim on the larger grid", f"alpt-ref verify --runs {folder} --budget full"
 
 
 def make_study(options: dict[str, Any], jobs: int | None) -> tuple[Study, int]:

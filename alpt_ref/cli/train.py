@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from functools import partial
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +29,7 @@ from alpt_ref.cli.options import (
     run_options,
 )
 from alpt_ref.cli.recipe import fit_to, named_settings
+from alpt_ref.cli.sharded import one_voice, sharded_options, take_sharding, with_sharding
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @run_options
+@sharded_options
 def train_command(
     seed: int | None,
     output: str | None,
@@ -82,50 +86,60 @@ def train_command(
     hold as often as RUN's least count, or --min-count), and the schedule begins anew. `--set train.X` and learning
     rates may change. An unfinished run is resumed by the same command with --resume.
     """
-    quiet = quiet or as_json
-    for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
-        if given and output is None:
-            raise click.UsageError(f"{name} needs an output folder; name it with --output")
-    if output is not None:
-        check_results_folder(output)
-    if evict_after is not None and init_from is None:
-        raise click.UsageError("--evict-after needs a run to go on from; name it with --init-from")
-    named = named_settings(options) if init_from is None else None
-    config = make_config(options) if init_from is None else continued_config(init_from, output, options)
-    if seed is not None:
-        config = config.replace("train", seed=seed)
-    if config.data.folds:
-        config = config.replace("data", seed=config.train.seed)
-    log = echo_unless(quiet)
-    with Signals() as signals:
-        from alpt_ref._util.progress import Progress
-        from alpt_ref.training.config import canonical
-        from alpt_ref.training.init_from import InitFrom
-        from alpt_ref.training.sources import load_dataset
-        from alpt_ref.training.tracking import tracker
-        from alpt_ref.training.train import StoppedError, train
+    with one_voice() as voice:
+        quiet = quiet or as_json or not voice.first
+        for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
+            if given and output is None:
+                raise click.UsageError(f"{name} needs an output folder; name it with --output")
+        if output is not None and voice.first:
+            check_results_folder(output)
+        if evict_after is not None and init_from is None:
+            raise click.UsageError("--evict-after needs a run to go on from; name it with --init-from")
+        named = named_settings(options) if init_from is None else None
+        sharding = take_sharding(options)
+        config = make_config(options) if init_from is None else continued_config(init_from, output, options)
+        config = with_sharding(config, **sharding)
+        if seed is not None:
+            config = config.replace("train", seed=seed)
+        if config.data.folds:
+            config = config.replace("data", seed=config.train.seed)
+        log = echo_unless(quiet)
+        with Signals() as signals, voice.joined(config) as ranks:
+            from alpt_ref._util.progress import Progress
+            from alpt_ref.training.config import canonical
+            from alpt_ref.training.init_from import InitFrom
+            from alpt_ref.training.sources import load_dataset
+            from alpt_ref.training.tracking import tracker
+            from alpt_ref.training.train import StoppedError
 
-        try:
-            trackers = [tracker(text) for text in track]  # refused before data are read
-            with Progress(enabled=not quiet) as progress:
+            signals.shared, signals.silent = ranks.size > 1, not voice.first
+
+            def load(progress: Progress) -> ClickDataset:
                 if init_from is None:
-                    dataset = load_dataset(config.data, progress=progress)
-                else:
-                    dataset = load_rows(config, init_from, progress=progress)
-            init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
-            log(describe(dataset))
-            config = fit_to(config, dataset, named, log, alone=True)
-            log(advice(config, dataset))
-            signals.gentle = output is not None
-            with Progress(enabled=not quiet) as progress:
-                result = train(
-                    config, dataset, output=output, resume=resume, init_from=init, checkpoint_every=checkpoint_every,
-                    progress=progress, stop=signals, log=log, callbacks=trackers,
-                )  # fmt: skip
-        except StoppedError as error:
-            raise Interrupted(str(error)) from None
-        except KeyboardInterrupt:
-            raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
+                    return load_dataset(config.data, progress=progress)
+                return load_rows(config, init_from, progress=progress)
+
+            try:
+                trackers = [tracker(text) for text in track]  # refused before data are read
+                with Progress(enabled=not quiet) as progress:
+                    dataset = ranks.each(partial(load, progress))
+                init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
+                log(describe(dataset))
+                config = fit_to(config, dataset, named, log, alone=True)
+                log(advice(config, dataset))
+                signals.gentle = output is not None
+                with Progress(enabled=not quiet) as progress:
+                    result = voice.train(
+                        config, dataset, output=output, resume=resume, init_from=init,
+                        checkpoint_every=checkpoint_every, progress=progress, stop=signals, log=log,
+                        callbacks=trackers,
+                    )  # fmt: skip
+            except StoppedError as error:
+                raise Interrupted(str(error)) from None
+            except KeyboardInterrupt:
+                raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
+    if not voice.first:
+        return
     if as_json:
         echo_json({"config": canonical(config), **result.as_dict()})
         return
@@ -136,13 +150,15 @@ def train_command(
 class Signals:
     """SIGINT and SIGTERM inside the block: asked gently, training ends after the batch; a second one ends it at once.
 
-    Calling the object tells whether a signal has come.
+    Calling the object tells whether a signal has come. Where a launcher has started the process, `shared`, Ctrl-C in a
+    terminal comes twice, from the terminal and from the launcher: a second signal within `GRACE_S` is the first.
     """
 
-    gentle = False
+    GRACE_S = 15.0
+    gentle = shared = silent = False
 
     def __init__(self) -> None:
-        self.number = 0
+        self.number, self._when = 0, 0.0
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
@@ -164,8 +180,13 @@ class Signals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         again, self.number = self.number != 0, number
         interruption.note(number)
+        if again and self.shared and self.gentle and time.monotonic() - self._when < self.GRACE_S:
+            return
+        self._when = time.monotonic()
         if again or not self.gentle:
             raise interruption.Stopped
+        if self.silent:
+            return
         os.write(2, b"\nstopping after this batch; a second signal stops at once\n")  # print is not allowed here
 
 

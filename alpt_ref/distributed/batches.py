@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -109,33 +110,43 @@ class CpuParts:
     ----------
     places : int64 array (m,)
         As the ranks asked, one rank after another.
-    unique : int64 array (u,)
-        Unique places, ascending.
-    times : int32 array (u,)
-        How often the whole batch names each.
-    times_asked : int32 array (m,)
-        The same for each that was asked.
+    times_in : int32 array (m,)
+        How often the rank that asked has each.
     """
 
     def __init__(self, places: NDArray[np.int64], times: NDArray[np.int32], n: int) -> None:
-        self.places = places
-        self._found = unique_rows(places, n)
-        self.unique = self._found.rows
-        self._index = np.empty(len(places), np.int64)
-        self._index[self._found.order] = np.repeat(np.arange(len(self.unique)), np.diff(self._found.starts))
-        self.times = np.zeros(len(self.unique), np.int32)
-        np.add.at(self.times, self._index, times)
-        self.times_asked = self.times[self._index]
+        self.places, self.times_in, self._n = places, times, n
+
+    @cached_property
+    def _found(self) -> UniqueRows:
+        return unique_rows(self.places, self._n)
 
     @property
+    def unique(self) -> NDArray[np.int64]:
+        """Unique places, ascending, (u,)."""
+        return self._found.rows
+
+    @cached_property
     def index(self) -> NDArray[np.int64]:
-        """For each place that was asked for, its number among the unique ones."""
-        return self._index
+        """For each place that was asked for its number among the unique ones."""
+        return places(self._found)
+
+    @cached_property
+    def times(self) -> NDArray[np.int32]:
+        """How often the whole batch names each unique place, int32 (u,)."""
+        found = np.zeros(len(self.unique), np.int32)
+        np.add.at(found, self.index, self.times_in)
+        return found
+
+    @property
+    def times_asked(self) -> NDArray[np.int32]:
+        """The same for each place that was asked for, (m,)."""
+        return self.times[self.index]
 
     def largest(self, peaks: NDArray[np.int32], asked: NDArray[np.int64]) -> NDArray[np.int32]:
         """Per unique place the largest of the `peaks` that ranks found for the places `asked` (numbers below m)."""
         out = np.zeros(len(self.unique), np.int32)
-        np.maximum.at(out, self._index[asked], peaks)
+        np.maximum.at(out, self.index[asked], peaks)
         return out
 
     def joined(

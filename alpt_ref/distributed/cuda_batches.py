@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -127,40 +128,69 @@ def cuda_decoded(parts: tuple[Any, ...], spread: Any, d: int, bits: int | None) 
 
 
 class CudaParts:
-    """See `CpuParts`."""
+    """See `CpuParts`; unique places in no particular order."""
 
     def __init__(self, places: Any, times: Any, n: int) -> None:
         self.backend = get_backend("cuda")
-        xp = self.backend.xp
-        self.places, size = places, len(places)
-        self._order = xp.argsort(places)
-        ordered = places[self._order]
-        first = xp.ones(size, bool)
-        first[1:] = ordered[1:] != ordered[:-1]
-        begins = xp.flatnonzero(first)
-        self.unique = ordered[begins]
-        self._starts = xp.concatenate([begins, xp.full(1, size, begins.dtype)])
-        self.index = xp.empty(size, np.int64)
-        self.index[self._order] = xp.cumsum(first) - 1
-        self.times = xp.zeros(len(self.unique), np.int32)
-        xp.add.at(self.times, self.index, times)
-        self.times_asked = self.times[self.index]
+        self.places, self.times_in = places, times
+
+    @cached_property
+    def _found(self) -> CudaUniqueRows:
+        size = len(self.places)
+        found = CudaUniqueRows(self.backend, max(size, 1), 1, inverts=True)
+        if size:
+            found.queue(self.places.astype(np.uint32))
+        return found
+
+    @cached_property
+    def unique(self) -> Any:
+        """See `CpuParts.unique`."""
+        count = self._found.unique() if len(self.places) else 0
+        return self._found.records[: 4 * count : 4].view(np.uint32).astype(np.int64)
+
+    @property
+    def index(self) -> Any:
+        """See `CpuParts.index`."""
+        return self._found.inverse[: len(self.places)]
+
+    @cached_property
+    def times(self) -> Any:
+        """See `CpuParts.times`."""
+        found = self.backend.zeros(len(self.unique), np.int32)
+        self._per_place(shard.add_times, self.times_in, self.index, found)
+        return found
+
+    @property
+    def times_asked(self) -> Any:
+        """See `CpuParts.times_asked`."""
+        return self.times[self.index]
+
+    @staticmethod
+    def _per_place(kernel: Any, values: Any, index: Any, out: Any) -> None:
+        if len(values):
+            launch(kernel, blocks_for(len(values)), BLOCK, values, np.int64(len(values)), index, out)
 
     def largest(self, peaks: Any, asked: Any) -> Any:
         """See `CpuParts.largest`."""
         out = self.backend.zeros(len(self.unique), np.int32)
-        self.backend.xp.maximum.at(out, self.index[asked], peaks)
+        self._per_place(shard.take_largest, peaks, self.index[asked], out)
         return out
 
     def joined(self, whole: Any, floats: Any, totals: Any, peaks: Any) -> Any:
         """See `CpuParts.joined`."""
-        xp, d = self.backend.xp, floats.shape[1]
-        place = xp.where(whole, xp.cumsum(whole), xp.cumsum(~whole)) - 1
-        out = self.backend.empty((len(self.unique), d), np.float32)
-        if out.size:
-            found = (self._order, self._starts, np.int64(out.size), np.int64(d), whole.view(np.uint8), place)
-            parts = (floats.reshape(-1), totals.reshape(-1), peaks, self.times, out.reshape(-1))
-            launch(shard.join_parts, blocks_for(out.size), BLOCK, *found, *parts)
+        xp, size, d = self.backend.xp, np.int64(len(self.places)), np.int64(floats.shape[1])
+        unique = len(self.unique)
+        out = self.backend.empty((unique, floats.shape[1]), np.float32)
+        if unique:
+            place = xp.where(whole, xp.cumsum(whole), xp.cumsum(~whole)) - 1
+            found, pair = self.backend.zeros(unique, np.int32), self.backend.zeros(2 * unique, np.int64)
+            added = self.backend.zeros(unique * int(d), np.int64)
+            which = (self.index, whole.view(np.uint8), place)
+            launch(shard.list_floats, blocks_for(int(size)), BLOCK, size, *which, found, pair)
+            blocks = blocks_for(int(size * d))
+            launch(shard.add_totals, blocks, BLOCK, np.int64(size * d), d, *which, totals.reshape(-1), added)
+            how = (found, pair, floats.reshape(-1), added, peaks, self.times, out.reshape(-1))
+            launch(shard.finish_sums, blocks_for(out.size), BLOCK, np.int64(out.size), d, *how)
         return out
 
     @staticmethod

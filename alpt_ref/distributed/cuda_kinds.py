@@ -55,13 +55,44 @@ class CudaKinds:
         return get_backend("cuda").to_host(array)
 
     @staticmethod
-    def by_owner(owners: Any) -> Any:
-        """Order of the rows by owner."""
-        return array_module().argsort(owners)
+    def by_owner(owners: Any, ranks: int) -> tuple[Any, NDArray[np.int64]]:
+        """See `CpuKinds.by_owner`; the rows of an owner in no particular order."""
+        xp, size = array_module(), len(owners)
+        if ranks == 1 or not size:
+            counts = np.zeros(ranks, np.int64)
+            counts[0] = size
+            return xp.arange(size), counts
+        if ranks > shard.MAX_OWNERS:
+            return xp.argsort(owners), CudaKinds.host(xp.bincount(owners, minlength=ranks)).astype(np.int64)
+        numbers, found = (np.int64(size), np.int64(ranks)), xp.zeros(ranks, np.int64)
+        launch(shard.count_owners, blocks_for(size), BLOCK, owners, *numbers, found)
+        counts = CudaKinds.host(found)
+        order, cursor = xp.empty(size, np.int64), xp.asarray(np.cumsum(counts) - counts)
+        launch(shard.place_by_owner, blocks_for(size), BLOCK, owners, *numbers, cursor, order)
+        return order, counts
 
     @staticmethod
-    def owner_counts(owners: Any, ranks: int) -> NDArray[np.int64]:
-        """How many of each owner, a host array."""
-        if not len(owners):
-            return np.zeros(ranks, np.int64)
-        return get_backend("cuda").to_host(array_module().bincount(owners, minlength=ranks)).astype(np.int64)
+    def paired(batch: Any, order: Any, dtype: Any) -> Any:
+        """See `CpuKinds.paired`; uint32."""
+        pairs = array_module().empty((len(order), 2), np.uint32)
+        if len(order):
+            rows = (batch.rows, batch.times, order, np.int64(len(order)))
+            launch(shard.pair_rows, blocks_for(len(order)), BLOCK, *rows, pairs.reshape(-1))
+        return pairs
+
+    @staticmethod
+    def unpaired(pairs: Any) -> tuple[Any, Any]:
+        """See `CpuKinds.unpaired`."""
+        size = len(pairs)
+        rows, times = array_module().empty(size, np.uint32), array_module().empty(size, np.int32)
+        if size:
+            launch(shard.unpair_rows, blocks_for(size), BLOCK, pairs.reshape(-1), np.int64(size), rows, times)
+        return rows, times
+
+    @staticmethod
+    def halves(whole: Any, counts: NDArray[np.int64]) -> tuple[Any, Any, NDArray[np.int64]]:
+        """See `CpuKinds.halves`."""
+        xp = array_module()
+        others = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(~whole)])
+        ends = CudaKinds.host(others[xp.asarray(np.concatenate([[0], np.cumsum(counts)]))])
+        return xp.flatnonzero(whole), xp.flatnonzero(~whole), np.diff(ends).astype(np.int64)

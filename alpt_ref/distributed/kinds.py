@@ -27,14 +27,29 @@ class CpuKinds:
         return np.asarray(array)
 
     @staticmethod
-    def by_owner(owners: Any) -> Any:
-        """Order of the rows by owner, equal ones in their order."""
-        return np.argsort(owners, kind="stable")
+    def by_owner(owners: Any, ranks: int) -> tuple[Any, NDArray[np.int64]]:
+        """Order of the rows by owner, equal ones in their order, and how many each has, a host array."""
+        if ranks == 1:
+            return np.arange(len(owners)), np.array([len(owners)], np.int64)
+        return np.argsort(owners, kind="stable"), np.bincount(owners, minlength=ranks).astype(np.int64)
 
     @staticmethod
-    def owner_counts(owners: Any, ranks: int) -> NDArray[np.int64]:
-        """How many of each owner, a host array."""
-        return np.bincount(owners, minlength=ranks).astype(np.int64)
+    def paired(batch: CpuBatch, order: Any, dtype: Any) -> Any:
+        """Rows of the batch in this order and how often each occurs, (u, 2), to travel together."""
+        pairs = np.empty((len(order), 2), dtype)
+        pairs[:, 0], pairs[:, 1] = batch.rows[order], batch.times[order]
+        return pairs
+
+    @staticmethod
+    def unpaired(pairs: Any) -> tuple[Any, Any]:
+        """Rows, and how often each occurs, int32."""
+        return np.ascontiguousarray(pairs[:, 0]), pairs[:, 1].astype(np.int32)
+
+    @staticmethod
+    def halves(whole: Any, counts: NDArray[np.int64]) -> tuple[Any, Any, NDArray[np.int64]]:
+        """Numbers of the whole ones, of the others, and how many others there are among `counts` (ranks,) each."""
+        others = np.concatenate([[0], np.cumsum(~whole)])[np.concatenate([[0], np.cumsum(counts)])]
+        return np.flatnonzero(whole), np.flatnonzero(~whole), np.diff(others).astype(np.int64)
 
 
 def kinds_of(device: str) -> Any:

@@ -6,6 +6,7 @@ so that a row moves as it would in one process.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class OwnedFull(OwnedRows, FullTable):
 class OwnedLowPrecision(OwnedRows, LowPrecisionTable):
     """A rank's rows of an LPT table.
 
-    `PendingRows` hold the rows of the whole table, from which random words are drawn; `_put` takes these too.
+    The `PendingRows` of `_current` hold the rows of the whole table, from which random words are drawn.
     """
 
     replays = True
@@ -112,16 +113,12 @@ class OwnedLowPrecision(OwnedRows, LowPrecisionTable):
 
     def _unpacked(self, places: NDArray[np.int64]) -> NDArray[np.int32]:
         codes: NDArray[np.int32] = aligned_empty((len(places), self.d), np.int32)
-        unpack_at = packing.unpack_at if self._whole_bytes else packing.unpack_at_ragged
-        run_rows(unpack_at, len(places), places, self._codes, codes, grain=GRAIN)
+        run_rows(packing.unpack_at, len(places), places, self._codes, codes, grain=GRAIN)
         return codes
 
     def _pending(self, unique: NDArray[np.int64], updates: NDArray[np.float32], lr: float) -> PendingRows:
         of = RowUpdates(self.whole_rows(unique), updates, np.float32(lr * self._decay_rate))
         return PendingRows(of, self._unpacked(unique), self._step_sizes_of(unique), self.quantizer.bits)
-
-    def _put(self, rows: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
-        super()._put(self.shard.rows.find(rows)[1], codes)
 
     def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         pending = OwnedLowPrecision._pending(self, rows, self._optimizer.missed(rows), 0.0)
@@ -131,20 +128,17 @@ class OwnedLowPrecision(OwnedRows, LowPrecisionTable):
         values = np.asarray(pending.codes.astype(np.float32) * pending.step_size[:, None], np.float32)
         return values, pending.codes
 
-    def _take(self, rows: NDArray[np.int64], current: Any) -> None:
-        super()._put(rows, current)
+    def _named(self, unique: UniqueRows) -> UniqueRows:
+        """The same with the rows' numbers in the whole table, which key their random words."""
+        return replace(unique, numbers=self.whole_rows(unique.rows))
 
     def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        self._catch_up(unique.rows)
-        self._optimizer.updates(unique.rows, grads, lr)
-        pending = self._pending(unique.rows, grads, lr)
-        self._requantize(pending, pending.step_size)
+        super()._update(self._named(unique), grads, lr, batch_size)
 
     def _packed_rows(self, codes: NDArray[np.int32]) -> NDArray[np.uint32]:
         packed = np.zeros((len(codes), self.packed.shape[1]), np.uint32)
-        pack_at = packing.pack_at if self._whole_bytes else packing.pack_at_ragged
         own = PackedCodes(packed, packed.view(np.int8), packed.view(np.int16), self.quantizer.bits)
-        run_rows(pack_at, len(codes), np.arange(len(codes), dtype=np.int64), codes, own, grain=GRAIN)
+        run_rows(packing.pack_at, len(codes), np.arange(len(codes), dtype=np.int64), codes, own, grain=GRAIN)
         return packed
 
     def answer(self, places: NDArray[np.int64]) -> Parts:
@@ -163,7 +157,7 @@ class OwnedAdaptive(OwnedLowPrecision, AdaptiveTable):
 
     def begin(self, places: NDArray[np.int64], sums: NDArray[np.float32], lr: float) -> PendingUpdate:
         """First half of a step by the sums of the unique `places`."""
-        return self._begin(_rows_only(places), sums, lr)
+        return self._begin(self._named(_rows_only(places)), sums, lr)
 
     def answer_pending(self, pending: PendingUpdate, which: NDArray[np.int64]) -> Parts:
         """As `answer`, of the moved rows ``unique.rows[which]``, rounded to nearest."""
@@ -176,13 +170,11 @@ class OwnedAdaptive(OwnedLowPrecision, AdaptiveTable):
         """Second half."""
         self._finish(pending, sums, batch_size)
 
-    def _update(self, unique: UniqueRows, grads: NDArray[np.float32], lr: float, batch_size: int) -> None:
-        self._finish(self._begin(unique, grads.copy(), lr), grads, batch_size)
-
     def _begin(self, unique: UniqueRows, updates: NDArray[np.float32], lr: float) -> PendingUpdate:
-        self._catch_up(unique.rows)  # dense Adam counts the step on every rank
-        self._optimizer.updates(unique.rows, updates, lr)
-        return PendingUpdate(unique, self._pending(unique.rows, updates, lr), lr, 0, self._updates)
+        if not len(unique):  # dense Adam counts the step on every rank
+            self._catch_up(unique.rows)
+            self._optimizer.step(lr)
+        return super()._begin(unique, updates, lr)
 
     def _require_finite_step_gradient(self, gradient: NDArray[np.float32]) -> None:
         problem: TrainingError | None = None

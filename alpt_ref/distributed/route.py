@@ -8,7 +8,7 @@ all, as integers whose scale follows from its largest gradient on all ranks, whi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,24 +31,19 @@ class Route:
     """
 
     def __init__(self, group: Group, rows: RowMap, batch: Any, kinds: Any) -> None:
-        self._group, self.batch, self._kinds = group, batch, kinds
+        self._group, self._map, self.batch, self._kinds = group, rows, batch, kinds
         owners, _ = rows.find(batch.rows)
-        self.order = kinds.by_owner(owners)
-        self.counts_out: NDArray[np.int64] = kinds.owner_counts(owners, group.ranks)
-        self._owners = owners
-        self._map = rows
-        self._times_known = False
+        self.order, self.counts_out = kinds.by_owner(owners, group.ranks)
+        self._spread: Any = None
+        self._halves: _Halves | None = None
 
     def connect(self, counts_in: NDArray[np.int64]) -> None:
         """Send the ids to their owners; `counts_in` says how many come from each rank."""
         self.counts_in = np.ascontiguousarray(counts_in)
         dtype = np.uint32 if self._map.n <= 1 << 32 else np.int64
-        asked = self._there(self.batch.rows[self.order].astype(dtype))
-        times = self._there(self.batch.times[self.order])
-        _, places = self._map.find(asked)
+        rows, times = self._kinds.unpaired(self._there(self._kinds.paired(self.batch, self.order, dtype)))
+        _, places = self._map.find(rows)
         self.asked = self._kinds.parts(places, times, self._map.count(self._group.rank))
-        self._times_in = times
-        self._spread: Any = None
 
     def _there(self, array: Any) -> Any:
         return self._group.exchange(array, self.counts_out, self.counts_in)
@@ -63,33 +58,58 @@ class Route:
             self._spread = self.batch.spread(self.order)
         return self._kinds.decoded(received, self._spread, d, bits)
 
-    def _learn_times(self) -> None:
-        """How often each row of this rank occurs on all ranks, once."""
-        if self._times_known:
-            return
-        times = self._back(self.asked.times_asked)
-        own = self.batch.times[self.order]
-        self._times, self._whole = times, (times == own) | (times == 2)
-        self._whole_asked = (self.asked.times_asked == self._times_in) | (self.asked.times_asked == 2)
-        owners = self._owners[self.order]
-        self._split_out = self._kinds.owner_counts(owners[~self._whole], self._group.ranks)
-        xp = self._kinds.xp
-        splits = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(~self._whole_asked)])  # before each asked row
-        ends = xp.asarray(np.concatenate([[0], np.cumsum(self.counts_in)]))
-        self._split_in = np.diff(self._kinds.host(splits[ends])).astype(np.int64)
-        self._times_known = True
+    def _learn_times(self) -> _Halves:
+        """How often each row of this rank occurs on all ranks, once, and which way its gradients take."""
+        if self._halves is None:
+            times = self._back(self.asked.times_asked)
+            whole = _is_whole(times, self.batch.times[self.order])
+            whole_asked = _is_whole(self.asked.times_asked, self.asked.times_in)
+            here = self._kinds.halves(whole, self.counts_out)
+            asked = self._kinds.halves(whole_asked, self.counts_in)
+            self._halves = _Halves(times, whole_asked, *here, *asked[1:])
+        return self._halves
 
     def sums(self, grads: Any) -> Any:
         """Sums of the gradients of ``asked.unique`` over all ranks, float32 (u, d), on their owner."""
-        self._learn_times()
-        xp, group, batch = self._kinds.xp, self._group, self.batch
-        whole_rows, split_rows = self.order[self._whole], self.order[~self._whole]
-        split_asked = xp.flatnonzero(~self._whole_asked)
-        floats_out, floats_in = self.counts_out - self._split_out, self.counts_in - self._split_in
-        floats = group.exchange(batch.floats(grads, whole_rows), floats_out, floats_in)
-        peaks_in = group.exchange(batch.peaks(grads, split_rows), self._split_out, self._split_in)
-        peaks = self.asked.largest(peaks_in, split_asked)
-        known = group.exchange(peaks[self.asked.index[split_asked]], self._split_in, self._split_out)
-        totals = batch.totals(grads, split_rows, known, self._times[~self._whole])
-        totals_in = group.exchange(totals, self._split_out, self._split_in)
-        return self.asked.joined(self._whole_asked, floats, totals_in, peaks)
+        half, group, batch = self._learn_times(), self._group, self.batch
+        there = (half.split_out, half.split_in)
+        rows = self.order[half.split]
+        floats_out, floats_in = self.counts_out - half.split_out, self.counts_in - half.split_in
+        floats = group.exchange(batch.floats(grads, self.order[half.whole]), floats_out, floats_in)
+        peaks = self.asked.largest(group.exchange(batch.peaks(grads, rows), *there), half.split_asked)
+        known = group.exchange(peaks[self.asked.index[half.split_asked]], half.split_in, half.split_out)
+        totals = batch.totals(grads, rows, known, half.times[half.split])
+        return self.asked.joined(half.whole_asked, floats, group.exchange(totals, *there), peaks)
+
+
+class _Halves(NamedTuple):
+    """Which gradients travel whole, as float32 sums, and which split, as integers.
+
+    Attributes
+    ----------
+    times : int32 array (u,)
+        How often each row of this rank, by owner, occurs on all ranks.
+    whole_asked : bool array (m,)
+        Of what this rank was asked for, which gradients come whole.
+    whole, split : int arrays
+        Numbers, below u, of the rows that travel either way.
+    split_out : int64 array (ranks,)
+        How many split ones go to each rank.
+    split_asked : int array
+        Numbers, below m, of those that come split.
+    split_in : int64 array (ranks,)
+        How many of them come from each rank.
+    """
+
+    times: Any
+    whole_asked: Any
+    whole: Any
+    split: Any
+    split_out: NDArray[np.int64]
+    split_asked: Any
+    split_in: NDArray[np.int64]
+
+
+def _is_whole(times: Any, here: Any) -> Any:
+    """Rows that occur on one rank only, or twice in all."""
+    return (times == here) | (times == 2)

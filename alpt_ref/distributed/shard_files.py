@@ -20,7 +20,7 @@ from alpt_ref._util import folders, sealed
 from alpt_ref.errors import InputError
 from alpt_ref.training import checkpoint
 from alpt_ref.training.checkpoint import Checkpoint
-from alpt_ref.training.checkpoint_files import fill, said_to_be_unwritable
+from alpt_ref.training.checkpoint_files import contents, said_to_be_unwritable
 from alpt_ref.training.shards import PLACES, ROW_ARRAYS, is_shard, shard_name, shard_part, table_arrays
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def write(ranks: TorchRanks, folder: Path, content: Checkpoint, row_arrays: Iter
     own, rest = table_arrays(content.arrays)
     path = checkpoint.checkpoint_path(folder, content.meta)
     meta = {**content.meta, ROW_ARRAYS: sorted(row_arrays)}
+    files = contents(Checkpoint(content.config, rest, meta, content.timing))
     with contextlib.ExitStack() as stack:
 
         def begin() -> Path:
@@ -47,7 +48,7 @@ def write(ranks: TorchRanks, folder: Path, content: Checkpoint, row_arrays: Iter
 
         def finish(scratch: Path, shards: dict[str, Any]) -> None:
             with said_to_be_unwritable(path):
-                fill(scratch, Checkpoint(content.config, rest, meta, content.timing), shards)
+                files.write(scratch, shards)
                 stack.close()  # it gets its name
             checkpoint.remove_older(path)
 

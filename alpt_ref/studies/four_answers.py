@@ -66,7 +66,7 @@ def learned_name(label: str, bits: int) -> str:
 def runs(study: Study) -> Mapping[str, RunConfig]:
     """Every run of (b), (c) and (d) by name."""
     constant = study.base.replace("train", milestones=())
-    swept = {}
+    swept: dict[str, RunConfig] = {}
     for bits, ratio in SWEEP:
         swept |= make_sweep(constant, "lpt", (bits,), (ratio,))
     del swept["fp32"]  # at a constant learning rate; nothing is compared with it

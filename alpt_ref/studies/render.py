@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alpt_ref._util.files import write_text
-from alpt_ref._util.latex import latex_text
+from alpt_ref._util.latex import latex_text as latex_text
 from alpt_ref._util.text import csv_lines
 from alpt_ref.studies.columns import COLUMNS, Form, Value
 from alpt_ref.studies.row import Row

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpt_ref._util.files import write_text
+from alpt_ref._util.files import read_json, write_text
 from alpt_ref.studies.answers import answers_text, write_answers
 from alpt_ref.studies.inference import Undecided
 from alpt_ref.studies.render import texts_of, titles_of
@@ -18,6 +18,7 @@ from alpt_ref.verification.code_hash import versions
 from alpt_ref.verification.ledger import history_text, read_verdicts
 from alpt_ref.verification.picture import claim_picture, data_uri, formula
 from alpt_ref.verification.report import SIGNS, counts_text, number
+from alpt_ref.verification.themes import themes
 
 if TYPE_CHECKING:
     from alpt_ref.studies.study import Study
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["summary_text", "write_report"]
 
+FIGURE_COLORS = 64
+"""Colours of a figure on the page; its file beside the page has all."""
 BRIEF = 320
 """Letters of a conclusion that the command repeats after its tables; longer ones stay below their own."""
 
@@ -87,17 +90,39 @@ def write_report(
         lstrip_blocks=True,
     )
     history = read_verdicts(folder / "verify")
-    answers = [one.answers for one in tables if one.answers is not None]
-    if answers:
-        write_answers(folder, answers)
+    answered = [one for one in tables if one.answers is not None]
+    if answered:
+        write_answers(folder, [one.answers for one in answered if one.answers is not None])
+    drawn = _figures(figures, folder / "figures")
+    shown = {one.table.picture for one in answered}
+    report = folder / "verify" / "report.html"
+    reported = report.read_text(encoding="utf-8") if report.exists() else ""
     page = environment.get_template("report.html.jinja").render(
         study=_study(Stored(folder)),
+        answers=[_answers(one, drawn) for one in answered],
         verdicts=[_verdict(one, history_text(history.get(one.result.id, ()))) for one in verdicts],
+        themes=themes([one.result for one in verdicts], history),
+        has_report=bool(reported),
+        in_report=lambda name: f'<section id="{name}">' in reported,
         tables=[_table(one) for one in tables],
-        figures=[_figure(one, folder / "figures") for one in figures],
+        figures=[one for name, one in drawn.items() if name not in shown],
         signs=SIGNS,
     )
     write_text(folder / "report.html", page)
+
+
+def _answers(table: FilledTable, drawn: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """What opens the page: the table's answers, and the picture that shows them."""
+    answers = table.answers
+    if answers is None:
+        raise LookupError(f"table {table.id} has no answers")
+    return {
+        "id": f"answers-{table.id}",
+        "about": answers.about,
+        "answers": answers.answers,
+        "untold": answers.untold,
+        "picture": drawn.get(table.table.picture),
+    }
 
 
 def _study(stored: Stored) -> dict[str, Any]:
@@ -151,10 +176,24 @@ def _changes(groups: Sequence[str]) -> list[bool]:
     return [place > 0 and group != groups[place - 1] for place, group in enumerate(groups)]
 
 
-def _figure(figure: Figure, folder: Path) -> dict[str, Any]:
-    file = folder / f"{figure.id}.svg"
-    source = data_uri(file.read_bytes()) if file.exists() else ""
-    return {"id": figure.id, "title": figure.title, "source": source}
+def _figures(figures: Sequence[Figure], folder: Path) -> dict[str, dict[str, Any]]:
+    """Figures by id: question, answer and picture, as `draw_figures` left them in the folder."""
+    told = {one["id"]: one for one in read_json(folder / "figures.json") or []}
+    found = {}
+    for figure in figures:
+        about, file = told.get(figure.id, {}), folder / f"{figure.id}.png"
+        source = data_uri(file.read_bytes(), FIGURE_COLORS) if file.exists() else ""
+        found[figure.id] = {
+            "id": figure.id,
+            "title": figure.title,
+            "alt": figure.alt or figure.title,
+            "caption": about.get("caption", ""),
+            "notes": figure.notes,
+            "files": about.get("files", []) if source else [],
+            "not_drawn": about.get("not_drawn", "its runs are missing"),
+            "source": source,
+        }
+    return found
 
 
 def _verdict(verdict: Verdict, history: str) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class AdaptiveTable(LowPrecisionTable):
     Options = AlptOptions
     replays = True
     two_pass_capable = True
+    _steps_stay = False
 
     def __init__(self, spec: TableSpec) -> None:
         super().__init__(spec)
@@ -106,7 +107,7 @@ class AdaptiveTable(LowPrecisionTable):
         pending = PendingRows(of, codes, step_size, self.quantizer.bits)
         if u:
             self._catch_up(unique.rows)
-            arguments = (pending, self._optimizer.step(lr), self._codes, self._of_units)
+            arguments = (unique.keys, pending, self._optimizer.step(lr), self._codes, self._of_units)
             run_rows(lowbit_step.begin_codes, u, *arguments, grain=GRAIN)
         return PendingUpdate(unique, pending, lr, len(unique.order), self._updates)
 
@@ -172,11 +173,7 @@ class AdaptiveTable(LowPrecisionTable):
 
     def _move_shared(self, unique: UniqueRows, gradient: NDArray[np.float32], log_domain: bool, rate: float) -> None:
         """Update the step sizes of the touched fields, or of the table."""
-        unit = np.searchsorted(self._offsets, unique.rows, side="right") - 1
-        sums = kernels.new_unit_sums(self._units)
-        kernels.sum_units(gradient, unit, sums)
-        units = np.flatnonzero(sums.counts)
-        total = sums.out[units]
+        units, total = self._unit_gradient(unique, gradient)
         self._require_finite_step_gradient(total)
         if log_domain:
             self._by_logarithm(total, self._step_sizes[units])
@@ -192,6 +189,16 @@ class AdaptiveTable(LowPrecisionTable):
                 f"the step-size gradient must be finite, it overflowed in table update {self._updates}; lower the "
                 "learning rate or scale the loss"
             )
+
+    def _unit_gradient(
+        self, unique: UniqueRows, gradient: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Touched fields (or the table) in ascending order and the summed gradient of each."""
+        unit = np.searchsorted(self._offsets, unique.keys, side="right") - 1
+        sums = kernels.new_unit_sums(self._units)
+        kernels.sum_units(gradient, unit, sums)
+        touched = np.flatnonzero(sums.counts)
+        return touched, sums.out[touched]
 
     def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
         optimizer = {f"step_size_optimizer.{name}": array for name, array in self._step_size_optimizer.state().items()}

@@ -71,6 +71,7 @@ class LowPrecisionTable(ReplayingTable):
     method = "lpt"
     replays = True
     Options: ClassVar[type[msgspec.Struct]] = LptOptions
+    _steps_stay: ClassVar[bool] = True
 
     def __init__(self, spec: TableSpec) -> None:
         self.quantizer = QuantSpec(spec.bits, spec.rounding)
@@ -84,6 +85,7 @@ class LowPrecisionTable(ReplayingTable):
         check_grid("init_step", self._first_step_size.reshape(1), spec.bits, numbered=False)
         self._allocate()
         self._step_sizes[...] = self._first_step_size
+        self._find_units()
         if spec.weights is not None or spec.init_std > 0:  # else all codes are zero
             self._fill()
 
@@ -94,8 +96,16 @@ class LowPrecisionTable(ReplayingTable):
         self._step_sizes = self.backend.zeros(self.n if self._units < 0 else self._units, np.float32)
         self._whole_bytes = self.d * bits % 8 == 0
         self._codes = PackedCodes(self.packed, self.packed.view(np.int8), self.packed.view(np.int16), bits)
-        self._of_units = UnitValues(self._step_sizes, self._offsets, self._units)
         self._counts = np.zeros(4, np.int64)  # elements, with an update, stalled, clipped
+
+    def _find_units(self) -> None:
+        """Where step sizes are read: one of them, which stays in the cache, where they stay and all rows have the same.
+
+        A row's own lies on a cache line of its own, which costs as much as its codes.
+        """
+        own = self._step_sizes
+        same = self._steps_stay and self._units < 0 and isinstance(own, np.ndarray) and bool((own == own[:1]).all())
+        self._of_units = UnitValues(own[:1] if same else own, self._offsets, 1 if same else self._units)
 
     def _units_of(self, spec: TableSpec) -> tuple[NDArray[np.int64], int]:
         """Field offsets and number of step sizes; see `_field_layout`."""
@@ -179,8 +189,8 @@ class LowPrecisionTable(ReplayingTable):
     def _current(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         """Values and codes of `rows` less their missed moves, rounded once; the table keeps its codes."""
         pending = LowPrecisionTable._pending(self, rows, self._optimizer.missed(rows), 0.0)
-        arguments = (rows, pending, pending.step_size, self._rounding(PURPOSE_REPLAY))
-        run_rows(lowbit.requantize_rows, len(rows), *arguments, grain=GRAIN)
+        _, stochastic, stream = self._rounding(PURPOSE_REPLAY)
+        run_rows(lowbit.requantize_rows, len(rows), pending, pending.step_size, stochastic, stream, grain=GRAIN)
         values = np.asarray(pending.codes.astype(np.float32) * pending.step_size[:, None], np.float32)
         return values, pending.codes
 
@@ -213,6 +223,7 @@ class LowPrecisionTable(ReplayingTable):
             checked = _check.step_sizes(state["step_size"], len(self._step_sizes))
             check_grid("step_size", checked, self.quantizer.bits)
         super().load_state(state)
+        self._find_units()
 
     def row_arrays(self) -> frozenset[str]:
         """See `EmbeddingTable.row_arrays`."""

@@ -52,6 +52,7 @@ class RowmaxTable(LowPrecisionTable):
 
     method = "rowmax"
     Options: ClassVar[type[msgspec.Struct]] = RowmaxOptions
+    _steps_stay = False
 
     def __init__(self, spec: TableSpec) -> None:
         self._affine = spec.grid == "affine"

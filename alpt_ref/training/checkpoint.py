@@ -34,8 +34,8 @@ from alpt_ref.training.checkpoint_files import (
     TIMING,
     VERSION,
     checked_meta,
+    contents,
     file_of,
-    fill,
     said_to_be_unwritable,
 )
 from alpt_ref.training.checkpoint_files import STATE as STATE
@@ -150,8 +150,9 @@ def remove_older(path: Path, keep: int = 2) -> None:
 
 def write_folder(path: Path, content: Checkpoint) -> Path:
     """Write one checkpoint as the folder `path`, in the place of an older one of that name; see `write_checkpoint`."""
+    files = contents(content)
     with said_to_be_unwritable(path), folders.new_folder(path) as scratch:
-        fill(scratch, content)
+        files.write(scratch)
     return path
 
 

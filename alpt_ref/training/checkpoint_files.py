@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from numpy.typing import NDArray
@@ -32,8 +32,22 @@ class CheckpointError(AlptError, RuntimeError):
     """A checkpoint could not be written; those before it are whole."""
 
 
-def fill(scratch: Path, content: Checkpoint, more: Mapping[str, Any] | None = None) -> None:
-    """Write a checkpoint's files into a folder, which has the files `more` already (with their manifest entries)."""
+class Contents(NamedTuple):
+    """What goes into a checkpoint's files, checked: arrays by file, manifest, times."""
+
+    arrays: dict[str, dict[str, NDArray[Any]]]
+    manifest: dict[str, Any]
+    timing: dict[str, Any]
+
+    def write(self, scratch: Path, more: Mapping[str, Any] | None = None) -> None:
+        """Write the files into a folder that has the files `more` already (with their manifest entries)."""
+        files = {file: sealed.write_arrays(scratch / file, arrays) for file, arrays in self.arrays.items()}
+        sealed.write_json(scratch / TIMING, {"timing": self.timing})
+        sealed.write_json(scratch / MANIFEST, {**self.manifest, "files": files | dict(more or {})})
+
+
+def contents(content: Checkpoint) -> Contents:
+    """The files of a checkpoint; `InputError` where an array or a value of `meta` cannot be stored."""
     checked_meta(content.meta)
     groups: dict[str, dict[str, NDArray[Any]]] = {}
     for name, array in sorted(content.arrays.items()):
@@ -43,10 +57,7 @@ def fill(scratch: Path, content: Checkpoint, more: Mapping[str, Any] | None = No
         timing = sealed.plain_json(content.timing)
     except (TypeError, ValueError) as error:
         raise InputError(f"meta and timing must hold plain JSON values only (no NaN, no arrays): {error}") from None
-    files = {file: sealed.write_arrays(scratch / file, arrays) for file, arrays in groups.items()}
-    sealed.write_json(scratch / TIMING, {"timing": timing})
-    files |= more or {}
-    sealed.write_json(scratch / MANIFEST, {"format": FORMAT, "version": VERSION, **plain, "files": files})
+    return Contents(groups, {"format": FORMAT, "version": VERSION, **plain}, timing)
 
 
 @contextmanager

@@ -132,7 +132,7 @@ class SlicedEngine(CpuEngine):
         with np.errstate(over="ignore", invalid="ignore"):
             pooled = at.pooled(emb).reshape(at.rows, self.dataset.fields * width)
             logits = self.model.forward(pooled, training=True, update_stats=not second)
-            loss, dlogits = self._loss(logits, batch, cut, weight)
+            loss, dlogits = self._loss(logits, batch, cut, weight, ask=not second)
             require_finite("loss", loss)
             grads = at.spread(self.model.backward(dlogits, params=not second), width)
             if not second:
@@ -140,7 +140,7 @@ class SlicedEngine(CpuEngine):
         return loss, grads
 
     def _loss(
-        self, logits: NDArray[Any], batch: OwnBatch, cut: Cut, weight: float
+        self, logits: NDArray[Any], batch: OwnBatch, cut: Cut, weight: float, *, ask: bool
     ) -> tuple[float, NDArray[np.float32]]:
         """Mean logloss of the whole batch and its gradient at the own logits (`models.loss`, slice by slice)."""
         labels, weights = batch.own.labels, batch.own.weights
@@ -160,7 +160,7 @@ class SlicedEngine(CpuEngine):
                     losses, dlogits[one], grain=8,
                 )  # fmt: skip
             parts[i, 0] = losses.sum()
-        parts[:, 1] = self._asked()
+        parts[:, 1] = ask and self._asked()
         total, stop = self.sums.total(parts)
         self.stopping = self.stopping or stop > 0
         return float(total / weight), dlogits

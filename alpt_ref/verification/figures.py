@@ -136,9 +136,10 @@ def draw_figures(
     check_formats(formats)
     if style is not None:
         page_style(style)
-    entries, drawn = [], []
+    entries: list[dict[str, Any]] = []
+    drawn = []
     for figure in figures:
-        entry = {"id": figure.id, "title": figure.title, "alt": figure.alt, "notes": figure.notes}
+        entry: dict[str, Any] = {"id": figure.id, "title": figure.title, "alt": figure.alt, "notes": figure.notes}
         reason, caption = _draw(figure, results, output, runs, formats, style)
         if reason:
             log(f"figure {figure.id} was not drawn: {reason}")

@@ -20,11 +20,12 @@ from alpt_ref.verification.ledger import Entry, history_text, read_verdicts
 from alpt_ref.verification.picture import claim_picture, formula
 from alpt_ref.verification.results import OUTCOMES, CellResult, ClaimResult, ControlResult, Point, failing, plain_result
 from alpt_ref.verification.runner import Loaded
+from alpt_ref.verification.themes import themes
 
 History = Mapping[str, Sequence[Entry]]
 """Verdicts of a ledger by claim."""
 NO_HISTORY: History = {}
-ROWS = 12
+ROWS = 6
 """Rows of a claim's table on the page, nearest to the bound first; all are in report.json."""
 SIGNS = {
     "SUPPORTED": "✓",
@@ -236,7 +237,7 @@ def html(
     ]
     return environment.get_template("report.html.jinja").render(
         claims=views, failing=failing(list(results)), meaning=MEANING, signs=SIGNS, setting=_setting(results),
-        about=about,
+        about=about, themes=themes(results, history),
     )  # fmt: skip
 
 

@@ -89,7 +89,10 @@ def numpy_quantizers(w: NDArray[np.float32], step: np.float32) -> dict[str, Call
 def embedding(torch: Any, kind: str, rows: int, d: int, device: str = "cpu") -> tuple[Any, Any]:
     """``nn.Embedding`` and its optimiser: SGD and SparseAdam take sparse gradients, "dense Adam" whole ones."""
     table = torch.nn.Embedding(rows, d, sparse=kind != "dense Adam", device=device)
-    makers = {"SGD": torch.optim.SGD, "SparseAdam": torch.optim.SparseAdam, "dense Adam": torch.optim.Adam}
+    makers = {
+        "SGD": torch.optim.SGD, "SparseAdam": torch.optim.SparseAdam, "Adagrad": torch.optim.Adagrad,
+        "dense Adam": torch.optim.Adam,
+    }  # fmt: skip
     options = {"fused": True} if kind == "dense Adam" else {}
     return table, makers[kind](list(table.parameters()), lr=1e-3, **options)
 

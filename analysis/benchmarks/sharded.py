@@ -80,7 +80,7 @@ def big_table(rows: int, backend: Any) -> dict[str, Any]:
     backend.synchronize()
     made = time.perf_counter() - start
     rng = np.random.default_rng(table.rank)
-    ids = [rng.integers(0, rows, 65536 * 39).astype(np.uint32) for _ in range(2)]
+    ids = [rng.integers(0, rows, 16384 * 39).astype(np.uint32) for _ in range(2)]
     for one in ids:
         one[:3] = 0, rows - 1, rows // 2
     grads = backend.xp.ones((len(ids[0]), 64), np.float32)

@@ -89,13 +89,14 @@ def child(device: str, precision: str, started: float, profile: bool) -> None:
     from alpt_ref.cli import train as verb
     from alpt_ref.training import checkpoint, sources, trainer
     from alpt_ref.training import train as training
+    from alpt_ref.training.engine import CpuEngine
 
     phases.watch(sources, "load_dataset", "draw the data")
     phases.watch(training, "make_engine", "build table, model and engine")
     phases.watch(checkpoint, "write_checkpoint", "save checkpoints")
     phases.watch(checkpoint, "write_folder", "save the final state")
     phases.watch(trainer.Trainer, "_evaluate", "evaluate")
-    phases.watch(trainer.Trainer, "_moment", "snapshots")
+    phases.watch(CpuEngine, "moment", "snapshots")
     phases.watch(trainer.Trainer, "_train", "train")
     profiler: Any = None
     if profile:

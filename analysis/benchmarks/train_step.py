@@ -1,17 +1,21 @@
-"""Speed of a training step, ours and PyTorch's in one process: the table's part, and a whole DCN step.
+"""Speed of a training step, ours and others' in one process: the table's part, and a whole DCN step.
 
     python -m analysis.benchmarks.train_step [--rows 1000000] [--batch 10000] [--fields 24] [--repeats 7]
-        [--ids zipf|uniform] [--output FILE.json]
+        [--ids zipf|uniform] [--parts both|table] [--output FILE.json]
 
 Table part: lookup, sum of duplicate ids, optimiser, and for low precision stochastic re-rounding. PyTorch:
-``nn.Embedding(sparse=True)`` with SparseAdam or SGD, gradients given. Whole step: DCN with 3 cross layers and a
-1024-512-256 network with batch norm; PyTorch's dense part is optimised by fused Adam. Ids are Zipf-distributed in each
-field ("zipf") or uniform ("uniform", the hardest case for the memory). Cases run in turn; figures are medians.
+``nn.Embedding(sparse=True)`` with SGD, Adagrad or SparseAdam, gradients given, and ``index_add_`` on a plain tensor;
+FBGEMM's batched tables where they are installed (`peers_cpu`). Beside them the floor: what the step's bytes take here
+(`floor`). Whole step: DCN with 3 cross layers and a 1024-512-256 network with batch norm; PyTorch's dense part is
+optimised by fused Adam. Beside it the step's matrix products alone: nine, and six more for two-pass ALPT. Ids are
+Zipf-distributed in each field ("zipf") or uniform ("uniform", the hardest case for the memory). Cases run in turn;
+figures are medians.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -23,13 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref import make_model, make_table, num_threads
-from alpt_ref.kernels.linalg import single_threaded_blas
+from alpt_ref.kernels.linalg import matmul, single_threaded_blas
 from alpt_ref.kernels.memory import aligned_empty
 from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
 from alpt_ref.tables import AdaptiveTable, EmbeddingTable
 
-from . import peers
+from . import peers, peers_cpu
+from .floor import Floor
 from .ids import zipf_ids
 from .timing import arguments, interleaved, medians, paired_ratio, write
 
@@ -55,17 +60,17 @@ def our_cases(table: EmbeddingTable, fields: int, grads: NDArray[np.float32]) ->
     dense = make_dense_optimizer("adam", lr=1e-3)
 
     def part(batch: Batch) -> None:
-        flat = batch[0].reshape(-1)
-        table.lookup(flat)
-        table.apply_gradients(flat, grads)
+        ids = table.checked_ids(batch[0].reshape(-1))  # as the training engine does
+        table.lookup(ids)
+        table.apply_gradients(ids, grads)
 
     def whole(batch: Batch) -> None:
         """Lookup, forward, backward, table and dense update; twice forward and backward for ALPT."""
         time.sleep(REST)
         ids, labels = batch
-        flat = ids.reshape(-1)
+        flat = table.checked_ids(ids.reshape(-1))
         _, dlogits = bce_with_logits(model.forward(table.lookup(flat).reshape(len(ids), -1), training=True), labels)
-        found = model.backward(dlogits).reshape(len(flat), -1)
+        found = model.backward(dlogits).reshape(ids.size, -1)
         if not isinstance(table, AdaptiveTable):
             table.apply_gradients(flat, found)
             dense.step(model.params, model.grads)
@@ -74,7 +79,7 @@ def our_cases(table: EmbeddingTable, fields: int, grads: NDArray[np.float32]) ->
         dense.step(model.params, model.grads)
         values = table.lookup_pending(pending).reshape(len(ids), -1)
         _, dlogits = bce_with_logits(model.forward(values, training=True, update_stats=False), labels)
-        table.finish_update(pending, model.backward(dlogits, params=False).reshape(len(flat), -1), batch_size=len(ids))
+        table.finish_update(pending, model.backward(dlogits, params=False).reshape(ids.size, -1), batch_size=len(ids))
 
     return part, whole
 
@@ -97,8 +102,88 @@ def their_cases(torch: Any, kind: str, rows: int, fields: int, grads: NDArray[np
     return part, whole
 
 
+def product_cases(batch: int, fields: int) -> dict[str, Callable[[], None]]:
+    """The matrix products of the network's step alone: forward, data gradients, weight gradients; and a second pass."""
+    rng, sizes = np.random.default_rng(1), (fields * DIM, *HIDDEN)
+    x = [rng.standard_normal((batch, size), dtype=np.float32) for size in sizes]
+    w = [rng.standard_normal(shape, dtype=np.float32) for shape in itertools.pairwise(sizes)]
+    out = [np.empty_like(one) for one in x]
+    dw = [np.empty_like(one) for one in w]
+
+    def forward_and_data() -> None:
+        for k, one in enumerate(w):
+            matmul(x[k], one, out[k + 1])
+        for k, one in reversed(list(enumerate(w))):
+            matmul(x[k + 1], one.T, out[k])
+
+    def nine() -> None:
+        forward_and_data()
+        for k, one in enumerate(dw):
+            matmul(x[k].T, x[k + 1], one)
+
+    def fifteen() -> None:
+        nine()
+        forward_and_data()
+
+    return {"products of a step": nine, "products of a two-pass step": fifteen}
+
+
+def timed(cases: dict[str, Case], batches: list[Batch], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each case, the batches in turn, the first two rounds left out."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for round_ in range(repeats + 2):
+        turn = {name: functools.partial(run, batches[round_ % len(batches)]) for name, run in cases.items()}
+        for name, values in interleaved(turn, 1, warmup=0).items():
+            seconds[name] += values if round_ >= 2 else []
+    return seconds
+
+
+def drop_batch(run: Callable[[], None]) -> Case:
+    """A case that is the same for every batch."""
+    return lambda batch: run()
+
+
+def floor_cases(floor: Floor, batches: list[Batch]) -> dict[str, Case]:
+    """The parts of the floor, of the unique rows of each batch."""
+    unique = {id(ids): np.unique(ids) for ids, _ in batches}
+    return {
+        "in order": drop_batch(floor.in_order),
+        "at random": lambda batch: floor.at_random(unique[id(batch[0])]),
+        "codes at random": lambda batch: floor.codes_at_random(unique[id(batch[0])]),
+    }
+
+
+def summary(seconds: dict[str, list[float]], floor: dict[str, Any]) -> dict[str, float]:
+    """The ratios that the package is judged by, medians over the rounds; NaN where a peer is missing."""
+
+    def ratio(slow: str, fast: str) -> float:
+        return paired_ratio(seconds, slow, fast) if slow in seconds and fast in seconds else float("nan")
+
+    ours, whole = "table: ours 8-bit LPT(SR) lazy Adam", "whole: ours 8-bit LPT(SR) lazy Adam"
+    middle = medians(seconds)
+    found = {
+        "table part of LPT over its floor": middle[ours] * 1e3 / floor["milliseconds"]["8-bit LPT lazy Adam"],
+        "PyTorch SGD over LPT, table part": ratio("table: PyTorch fp32 SGD", ours),
+        "PyTorch SparseAdam over LPT, table part": ratio("table: PyTorch fp32 SparseAdam", ours),
+    }
+    if whole in seconds:
+        products = middle["whole: products of a step"] / middle[whole]
+        second = middle["whole: products of a two-pass step"] / middle["whole: ours 8-bit ALPT(SR) lazy Adam"]
+        found |= {
+            "two-pass ALPT over LPT, whole step": ratio("whole: ours 8-bit ALPT(SR) lazy Adam", whole),
+            "products of a two-pass step over those of a step": ratio(
+                "whole: products of a two-pass step", "whole: products of a step"
+            ),
+            "share of matrix products in a step of LPT": products,
+            "share of matrix products in a step of two-pass ALPT": second,
+        }
+    return found
+
+
 def main() -> None:
-    options = arguments(__doc__, rows=1_000_000, batch=10_000, fields=24, repeats=7, ids=("zipf", "uniform"))
+    options = arguments(
+        __doc__, rows=1_000_000, batch=10_000, fields=24, repeats=7, ids=("zipf", "uniform"), parts=("both", "table")
+    )
     rows, fields = options.rows, options.fields
     rng = np.random.default_rng(0)
     exponent = 1.1 if options.ids == "zipf" else 0.0
@@ -115,29 +200,47 @@ def main() -> None:
     print(f"{rows:,} rows x {DIM}, batch {options.batch:,} x {fields} {options.ids} ids, {unique:,} unique")
 
     pairs = {name: our_cases(make_table(n=rows, d=DIM, **settings), fields, grads) for name, settings in TABLES.items()}
+    floor = Floor(rows, DIM, len(grads))
+    floors = {f"floor: {name}": run for name, run in floor_cases(floor, batches).items()}
+    parts = {name: pair[0] for name, pair in pairs.items()}
+    wholes = {name: pair[1] for name, pair in pairs.items()}
+    wholes |= {name: drop_batch(run) for name, run in product_cases(options.batch, fields).items()}
     torch = peers.torch_module(say=True)
     if torch is not None:
-        pairs |= {
-            f"PyTorch fp32 {kind}": their_cases(torch, kind, rows, fields, grads) for kind in ("SparseAdam", "SGD")
+        theirs = {kind: their_cases(torch, kind, rows, fields, grads) for kind in ("SparseAdam", "SGD", "Adagrad")}
+        parts |= {f"PyTorch fp32 {kind}": pair[0] for kind, pair in theirs.items()}
+        parts["PyTorch fp32 SGD, index_add_"] = peers_cpu.index_add_case(torch, rows, DIM, grads)
+        parts |= {
+            f"FBGEMM fp32 {kind}": case
+            for kind, case in peers_cpu.fbgemm_cases(torch, rows, fields, DIM, grads).items()
         }
-    results: dict[str, dict[str, float]] = {}
+        wholes |= {f"PyTorch fp32 {kind}": theirs[kind][1] for kind in ("SparseAdam", "SGD")}
     with single_threaded_blas():
-        for which, what in enumerate(("table", "whole")):
-            cases = {f"{what}: {name}": pair[which] for name, pair in pairs.items()}
-            seconds: dict[str, list[float]] = {name: [] for name in cases}
-            for round_ in range(options.repeats + 2):
-                batch = batches[round_ % len(batches)]
-                turn = {name: functools.partial(run, batch) for name, run in cases.items()}
-                for name, values in interleaved(turn, 1, warmup=0).items():
-                    seconds[name] += values if round_ >= 2 else []
-            if what == "whole":
-                seconds = {name: [s - REST * ("ours" in name) for s in values] for name, values in seconds.items()}
-            reference = f"{what}: PyTorch fp32 SparseAdam"
-            for name, middle in medians(seconds).items():
-                ratio = paired_ratio(seconds, reference, name) if reference in seconds else float("nan")
-                results[name] = {"milliseconds": middle * 1e3, "times_torch_sparse_adam": ratio}
-                print(f"{name:44s} {middle * 1e3:8.2f} ms   {ratio:6.2f} x PyTorch fp32 SparseAdam")
-    write(options, {"unique_rows": unique, "cases": results})
+        tables = {f"table: {name}": run for name, run in parts.items()}
+        found = timed(floors | tables, batches, options.repeats)
+        if options.parts == "both":
+            found |= timed({f"whole: {name}": run for name, run in wholes.items()}, batches, options.repeats)
+    seconds = {name: [s - REST * ("whole: ours" in name) for s in values] for name, values in found.items()}
+    middle = medians(seconds)
+    limits = floor.figures({name.removeprefix("floor: "): middle[name] for name in floors}, unique)
+    results: dict[str, dict[str, float]] = {}
+    for name in seconds:
+        what = name.split(":")[0]
+        if name in floors:
+            continue
+        results[name] = {"milliseconds": middle[name] * 1e3}
+        for key, kind in (("times_torch_sparse_adam", "SparseAdam"), ("times_torch_sgd", "SGD")):
+            reference = f"{what}: PyTorch fp32 {kind}"
+            results[name][key] = paired_ratio(seconds, reference, name) if reference in seconds else float("nan")
+        adam, sgd = results[name]["times_torch_sparse_adam"], results[name]["times_torch_sgd"]
+        print(f"{name:44s} {middle[name] * 1e3:8.2f} ms   {adam:6.2f} x SparseAdam   {sgd:6.2f} x SGD")
+    ratios = summary(seconds, limits)
+    for name, value in limits["milliseconds"].items():
+        print(f"floor, {name}: {value:.2f} ms")
+    for name, value in ratios.items():
+        print(f"{name}: {value:.3f}")
+    threads = {"ours": num_threads(), "pytorch": num_threads()}
+    write(options, {"unique_rows": unique, "threads": threads, "floor": limits, "ratios": ratios, "cases": results})
 
 
 if __name__ == "__main__":

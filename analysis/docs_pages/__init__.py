@@ -1,7 +1,7 @@
 """Pages of the documentation site that are made from the code and from stored results, each time the site is built.
 
-`write_pages` fills folders below ``docs`` that git ignores: ``theory`` (one page a claim), ``gallery`` (one a figure),
-``methods`` (one a table method), ``reference`` (verbs, the API, file formats), ``stored`` (copies of
+`write_pages` fills folders below ``docs`` that git ignores: ``theory`` (a page per claim), ``gallery`` (per figure),
+``methods`` (per table method), ``reference`` (verbs, the API, file formats), ``stored`` (copies of what lies in
 ``analysis/results``, CONTRIBUTING.md and CHANGELOG.md). ``docs/conf.py`` calls it; ``python -m analysis.docs_pages``
 does so by hand. Nothing is measured here.
 """

@@ -1,4 +1,4 @@
-"""One page a claim: statement, proof, assumptions, how tight it is, its controls, the stored verdict, and its code."""
+"""One page per claim: statement, proof, assumptions, tightness, controls, the stored verdict, and its code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alpt_ref.verification.claim import Claim, Control
+from alpt_ref.verification.claim import Assumption, Claim, Control
 from alpt_ref.verification.figures import Figure, load_figures
 from alpt_ref.verification.runner import Loaded, load_claims
 
@@ -84,7 +84,7 @@ def group(name: str) -> str:
 
 def _index(loaded: Mapping[str, Loaded], stored: Mapping[str, Sequence[str]]) -> str:
     lines = [
-        "# Theory: one page a claim",
+        "# Theory: one page per claim",
         "",
         f"The {len(loaded)} claims of the package. [Claims and how they are verified](../claims.md) says what is",
         "proved, cited and only observed; [How a verdict comes about](../verdicts.md) what a verdict means. The",
@@ -155,11 +155,12 @@ def _proofs(doc: Mapping[str, str], functions: Sequence[Callable[..., Any]]) -> 
 def _assumptions(claim: Claim) -> list[str]:
     if not claim.assumptions:
         return []
-    lines = [
-        f"- {prose(one.name)}" + (" (along the run)" if one.along_run else "") + (" (proved)" if one.proved else "")
-        for one in claim.assumptions
-    ]
+    lines = [f"- {prose(one.name)}" + _when(one) + (" (proved)" if one.proved else "") for one in claim.assumptions]
     return ["## Assumptions", "Each is executed in every cell before its measurement counts.", "\n".join(lines)]
+
+
+def _when(one: Assumption) -> str:
+    return " (along the run)" if one.along_run and "along the run" not in one.name else ""
 
 
 def _terms(functions: Sequence[Callable[..., Any]]) -> list[str]:
@@ -201,7 +202,7 @@ def _controls(controls: Sequence[Control], needed: Mapping[str, str]) -> list[st
         for one in controls
     ]
     said = (
-        "Variants that are wrong on purpose; the same test must refute each of them. Where one leaves out or halves "
+        "Negative controls: the same test must refute each of them. Where one leaves out or halves "
         "a term of the bound, the term is needed; p is the largest over its cells."
     )
     return [said, table(["control", "what is wrong", "shows the need for", "p"], rows)]

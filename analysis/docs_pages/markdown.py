@@ -9,6 +9,7 @@ from pathlib import Path
 
 _SECTION = re.compile(r"^(\S[^\n]*)\n-{3,}\n", re.MULTILINE)
 _CODE = re.compile(r"(``.+?``|`[^`\n]+`|\$[^$]+\$)", re.DOTALL)
+_CONTENTS = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 _BAR = re.compile(r"(?<!\\)\|")
 _BAR = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
@@ -45,6 +46,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; bars inside cells are escaped."""
     lines = [[_BAR.sub(r"\|", cell) for cell in line] for line in (head, ["---"] * len(head), *rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def with_unlisted(index: str, pages: Iterable[str]) -> str:
+    """The index with a table of contents of the pages that it leaves out, under "More"."""
+    lines = [line.strip() for block in _CONTENTS.findall(index) for line in block.splitlines()]
+    listed = {line.rpartition("<")[2].removesuffix(">") for line in lines}
+    names = sorted(set(pages) - listed)
+    if not names:
+        return index
+    return "\n".join([index.rstrip(), "", "```{toctree}", ":caption: More", ":hidden:", "", *names, "```", ""])
 
 
 def relink(text: str, source: str, page: str, moved: Mapping[str, str], root: Path, base: str = "") -> str:

@@ -135,5 +135,6 @@ def point(rows: Sequence[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]
 
 def size(one: Mapping[str, Any], digits: int = 4) -> str:
     """``−0.0012 ± 0.0003`` of a row behind a figure: its value with the half width of its interval, if it has one."""
-    text = f"{one['value']:+.{digits}f}".replace("-", "−")
+    value = round(float(one["value"]), digits) + 0.0  # no "−0.0000"
+    text = f"{value:+.{digits}f}".replace("-", "−")
     return text if one["runs"] < 2 else f"{text} ± {one['half_width']:.{digits}f}"

@@ -93,7 +93,7 @@ def scale_bytes(axes: Any, smallest: float, largest: float) -> None:
 def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     """Which methods no other beats."""
     best = [str(one["series"]) for one in rows if one["panel"] == "a" and one["front"]]
-    return f"When serving, no method has both fewer bytes and more AUC than {', '.join(best)}." if best else ""
+    return f"On the front of the means, when serving: {', '.join(best)}." if best else ""
 
 
 FIGURE = Figure(

@@ -79,7 +79,7 @@ FIGURE = Figure(
     ("a3", "a3b"),
     draw,
     caption="With 1/√(dq) a step size moves, relatively, about as much as the weights do, whatever dimension, bits and "
-    "number of samples; without a scale it moves up to a hundred times as much.",
+    "number of samples; without a scale it moves over a hundred times as much.",
     alt="Relative update of the step size over that of the weights. Left, over the dimension: without a scale it rises "
     "up to a hundred, with one over the root of d q it stays in the grey claimed range about one, with b as well it is "
     "lower. Right, over the samples of a row: flat, but for the scale with b, which falls with slope minus one half.",

@@ -65,8 +65,8 @@ def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     """Shares of unmoved rows after the last checkpoint."""
     last = max((one["x"] for one in rows if one["panel"] == "a"), default=0)
     known = [one for one in rows if one["panel"] == "a" and one["x"] == last]
-    parts = [f"{100 * one['value']:.0f} % of the rows of {one['series'].upper()}" for one in known]
-    return f"Between the last two checkpoints no code changed in {', '.join(parts)}." if parts else ""
+    parts = [f"{one['series'].upper()} {100 * one['value']:.0f} ± {100 * one['half_width']:.0f} %" for one in known]
+    return f"Rows of which no code changed between the last two checkpoints: {', '.join(parts)}." if parts else ""
 
 
 FIGURE = Figure(

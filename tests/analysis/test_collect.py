@@ -30,8 +30,8 @@ from tests.studies.fabricated import STUDY, fabricate
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 TINY = (
-    "--quick --libfm FILE --set model.dim=4 --set 'model.hidden=[4]' --set train.batch_size=100 --set train.epochs=2 "
-    "--set 'train.milestones=[1]' --seeds 5 --few 5"
+    "--quick --libfm FILE --set model.dim=4 --set 'model.hidden=[4]' --set train.batch_size=100 --set train.epochs=3 "
+    "--set 'train.milestones=[2]' --seeds 5 --few 5"
 )
 
 CLAIM = """

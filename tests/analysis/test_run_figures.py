@@ -60,7 +60,7 @@ def test_files_and_index_are_written(stored: Stored, tmp_path: Path) -> None:
 def test_without_runs_a_figure_is_left_as_it_was(tmp_path: Path) -> None:
     said: list[str] = []
     assert draw_figures(list(FIGURES.values()), {}, tmp_path, said.append) == []
-    assert {path.name for path in tmp_path.iterdir()} == {"INDEX.md"}
+    assert {path.name for path in tmp_path.iterdir()} == {"INDEX.md", "figures.json"}
     assert all("no stored runs, run 'alpt-ref reproduce'" in one for one in said)
 
 

@@ -14,7 +14,7 @@ from tests.cli.calls import SMALL, TINY, Caller
 
 VERBS = (
     "data", "train", "compare", "verify", "figures", "reproduce", "export", "pack", "predict", "quantize", "check",
-    "bench",
+    "bench", "init", "doctor",
 )  # fmt: skip
 
 

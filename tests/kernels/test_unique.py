@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpt_ref import set_num_threads
+from alpt_ref.tables import unique_rows as module
 from alpt_ref.tables.unique_rows import sum_gradients, unique_rows
 
 IDS = st.lists(st.integers(0, 40), min_size=1, max_size=60)
@@ -25,6 +26,20 @@ def test_unique_rows_equal_those_of_numpy(ids: list[int]) -> None:
     for index in range(len(rows)):
         positions = unique.order[unique.starts[index] : unique.starts[index + 1]]
         assert np.array_equal(positions, np.flatnonzero(inverse == index))
+
+
+@given(st.integers(1, 200), st.integers(1, 120), st.sampled_from([1, 7, 64]), st.integers(0, 2**32 - 1))
+def test_the_bitmap_finds_what_sorting_finds_whatever_the_parts(n: int, size: int, part: int, seed: int) -> None:
+    ids = np.random.default_rng(seed).integers(0, n, size).astype([np.int64, np.uint32][seed % 2])
+    order = np.argsort(ids, kind="stable")
+    rows, starts = np.unique(ids[order], return_index=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PART", part)
+        patch.setattr(module, "num_threads", lambda: 3)
+        found = unique_rows(ids, n)
+    assert found.rows.tolist() == rows.tolist()
+    assert found.starts.tolist() == [*starts, size]
+    assert found.order.tolist() == order.tolist()
 
 
 @given(IDS, st.randoms(use_true_random=False), st.integers(0, 2**32 - 1))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from alpt_ref.studies.inference import Undecided
-from alpt_ref.studies.report import BRIEF, summary_text
+from alpt_ref.studies.report import BRIEF, summary_text, write_report
 from alpt_ref.studies.reproduce import FilledTable
 from alpt_ref.studies.table import fill_table
 from alpt_ref.studies.verdicts import Verdict
+from alpt_ref.verification.figures import load_figures
 from alpt_ref.verification.results import ClaimResult
 from tests.studies.fabricated import fabricate
+from tests.studies.test_answers import TABLE as ANSWERS
+from tests.studies.test_answers import as_in_the_paper
 from tests.studies.test_tables import numbers, table
 
 SHORT, LONG = "A is better than B.", "C is better than D" + " and E" * BRIEF
@@ -56,3 +60,33 @@ def test_verdicts_are_counted_and_all_but_the_supported_named() -> None:
     names = {"c0": "SUPPORTED", "c1": "REFUTED", "c2": "SUPPORTED", "c3": "REFUTED"}
     verdicts = [Verdict(replace(result, id=name, outcome=outcome), None) for name, outcome in names.items()]
     assert summary_text([], verdicts).strip() == "4 claims: 2 SUPPORTED, 2 REFUTED (c1, c3)."
+
+
+def page_of(folder: Path) -> str:
+    """The report of a study with a table of answers and another one, no figure drawn, no claim verified."""
+    tables = [ANSWERS, table()]
+    stored = fabricate(folder, tables, as_in_the_paper)
+    made = [part for one in tables for part in fill_table(one, stored.plan(one.id))]
+    write_report(folder, made, [one for one in load_figures() if one.id == ANSWERS.picture], [])
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_opens_with_the_answers_then_verdicts_then_tables(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    places = [page.index(f'id="{name}"') for name in ("answers", "claims", "tables", "study")]
+    assert places == sorted(places)
+    assert page.count("<h3>(") == 4
+    assert "Not drawn: its runs are missing." in page
+    assert "No claim was put to the test here." in page
+    assert str(tmp_path) not in page
+    assert len(page.encode()) < 1_000_000
+
+
+def test_links_of_the_page_lead_somewhere(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "figures").mkdir()
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(set(ids)) == len(ids)
+    for place in re.findall(r'href="([^"]*)"', page):
+        assert place[1:] in ids if place.startswith("#") else (tmp_path / place).exists(), place

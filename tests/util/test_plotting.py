@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
 
-from alpt_ref._util.plotting import figure_style, new_figure
+from alpt_ref._util.plotting import FORMATS, figure_style, new_figure, picture_bytes, settle
 
 
 def svg() -> bytes:
@@ -54,3 +55,45 @@ def svg():
         figure.savefig(stream, format="svg")
     return stream.getvalue()
 """
+
+
+def picture() -> Any:
+    with figure_style({"font.size": 9}):
+        figure = new_figure(2, 1.5)
+        axes = figure.add_subplot()
+        axes.plot([1, 2], [3, 5], label=r"$\eta$ of SR")
+        axes.pcolormesh([1, 2], [3, 5], [[1, 2], [3, 4]], shading="nearest", rasterized=True)
+        axes.set_xlabel("learning rate")
+        axes.legend()
+        settle(figure)
+    return figure
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_settled_figure_gives_the_same_bytes_each_time(kind: str) -> None:
+    with figure_style({"font.size": 9}):
+        first, again = picture_bytes(picture(), kind), picture_bytes(picture(), kind)
+    assert first == again
+    assert b"CreationDate" not in first
+    assert b"dc:date" not in first
+
+
+def test_text_of_an_svg_is_text_and_of_a_pdf_truetype() -> None:
+    with figure_style({}):
+        svg_, pdf = (picture_bytes(picture(), kind) for kind in ("svg", "pdf"))
+    assert b"learning rate</text>" in svg_
+    assert b"/FontFile2" in pdf  # TrueType; Type 3 has none, and publishers refuse it
+    assert b"/Type3" not in pdf
+
+
+def test_pgf_needs_no_tex_and_no_second_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with figure_style({}):
+        text = picture_bytes(picture(), "pgf").decode()
+    assert text.count(r"\begin{pgfpicture}") == text.count(r"\end{pgfpicture}") == 1
+    assert "learning rate" in text
+    assert r"\includegraphics" not in text
+
+
+def test_a_notebook_shows_a_figure() -> None:
+    assert picture()._repr_png_().startswith(b"\x89PNG")

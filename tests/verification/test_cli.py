@@ -101,7 +101,7 @@ def test_bad_input_is_one_sentence_and_status_2(toys: Toys, tmp_path: Path, caps
 
 def test_list_and_show(toys: Toys) -> None:
     folder = toys("good_mean", "na_domain")
-    listed = invoke("verify", "list", "--claims", folder).output.splitlines()
+    listed = invoke("verify", "list", "--claims", folder).stdout.splitlines()
     assert [" ".join(line.split()) for line in listed[-2:]] == ["good upper A mean", "na upper Never applies"]
     assert listed[0].split()[0] == "a1"  # the package's own come first
     shown = invoke("verify", "--claims", folder, "show", "good").output

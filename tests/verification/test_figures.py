@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,3 +105,31 @@ def test_missing_results_are_one_sentence(tmp_path: Path, stored: Path) -> None:
     (stored / "claims" / "good.json").write_text('{"id": "good"}')
     with pytest.raises(InputError, match="was not written by this version"):
         Results(stored)["good"]
+
+
+def test_all_formats_with_caption_and_alt_text(stored: Path) -> None:
+    said = GOOD.replace(
+        '("good",), draw)',
+        '("good",), draw, caption=lambda rows: f"{len(rows)} means, 5 % of all.", alt="Points.", notes="Bars: none.")',
+    )
+    folder, output = figures(stored / "figs", means=said), stored / "figures"
+    output.mkdir()
+    kinds = ["png", "svg", "pdf", "pgf"]
+    assert draw_figures(load_figures(folder), Results(stored), output, formats=kinds, style="aaai") == ["means"]
+    assert {file.suffix for file in output.glob("means.*")} == {".png", ".svg", ".pdf", ".pgf", ".csv", ".tex"}
+    assert r"\caption{3 means, 5\% of all.}".replace("5", "5 ") in (output / "means.tex").read_text()
+    entry = json.loads((output / "figures.json").read_text())[0]
+    assert (entry["caption"], entry["alt"], entry["notes"]) == ("3 means, 5 % of all.", "Points.", "Bars: none.")
+    assert entry["files"] == ["means.png", "means.svg", "means.pdf", "means.pgf", "means.csv"]
+    assert "![Points.](means.png)" in (output / "INDEX.md").read_text()
+
+
+@pytest.mark.parametrize(("formats", "style"), [(["gif"], None), ([], None), (["png"], "acl")])
+def test_unknown_formats_and_styles_are_refused_before_anything_is_written(
+    stored: Path, formats: list[str], style: str | None
+) -> None:
+    output = stored / "figures"
+    output.mkdir()
+    with pytest.raises(InputError, match=r"formats must be some of png, svg, pdf, pgf|style must be"):
+        draw_figures([], Results(stored), output, formats=formats, style=style)
+    assert not list(output.iterdir())

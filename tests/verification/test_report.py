@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from alpt_ref.verification.ledger import read_verdicts
-from alpt_ref.verification.picture import formula
+from alpt_ref.verification.picture import claim_picture, formula
 from alpt_ref.verification.report import html, markdown, write_report
 from alpt_ref.verification.results import ClaimResult
 from alpt_ref.verification.runner import Loaded, choose, load_claims, verify
@@ -56,7 +56,7 @@ def test_the_page_is_self_contained(page: str) -> None:
     parser = Resources()
     parser.feed(page)
     assert parser.found
-    assert all(place.startswith(("data:image/svg+xml;base64,", "#")) for place in parser.found)
+    assert all(place.startswith(("data:image/webp;base64,", "#")) for place in parser.found)
     assert not {"script", "link", "iframe", "object"} & set(parser.tags)
     assert "http" not in re.sub(r'base64,[^"]*', "", page)
     assert "url(" not in page
@@ -83,7 +83,7 @@ def test_the_page_says_what_a_reviewer_asks(page: str) -> None:
 
 
 def test_every_outcome_is_shown_in_words(page: str) -> None:
-    rows = dict(re.findall(r'<a href="#(\w+)">.*?class="verdict (\w+)"', page, flags=re.DOTALL))
+    rows = dict(re.findall(r'<tr><td><a href="#(\w+)">.*?class="verdict (\w+)"', page, flags=re.DOTALL))
     assert rows == {
         "bad": "ERROR", "blunt": "CONTROL_FAILED", "good": "SUPPORTED", "na": "NOT_APPLICABLE",
         "open": "INCONCLUSIVE", "wrong": "REFUTED",
@@ -150,7 +150,66 @@ def test_a_picture_of_points_without_limits_is_drawn(toys: Toys, tmp_path: Path,
     ],
 )
 def test_formulas_become_pictures(statement: str) -> None:
-    assert formula(statement).startswith("data:image/svg+xml;base64,")
+    assert formula(statement).startswith("data:image/webp;base64,")
+
+
+IDENTITY = """
+from alpt_ref.verification import Claim, Control, exact
+CLAIM = Claim("same", "t", "s", "identity", lambda b: [{{}}], lambda c, k: [2.0, 300.0],
+              lambda cell, seed, broken=None: exact([2.0, 300.0 + ({off} if broken is None else 1.0)]),
+              Control("more", "one more"))
+"""
+
+
+@pytest.mark.parametrize(("off", "drawn"), [(0.0, False), (3.0, True)])
+def test_an_identity_is_a_table_or_its_residuals(toys: Toys, tmp_path: Path, off: float, drawn: bool) -> None:
+    """What equals the claim needs no picture; what does not is drawn as its distance to it, on no diagonal."""
+    (result,) = verify(choose(load_claims(toys(same_as=IDENTITY.format(off=off))), []), tmp_path, jobs=1)
+    uri, problem = claim_picture(result, None)
+    assert bool(uri) == drawn
+    assert problem == ("" if drawn else "all 2 measured values are those that are claimed, to 1e-09 of their size")
+    axes = result.plot().axes[0]
+    heights = [float(y) for line in axes.lines for y in line.get_ydata() if line.get_marker() not in ("None", "_", "")]
+    assert axes.get_ylabel() == "(measured − claimed) / claimed"
+    assert max(heights) == pytest.approx(off / 300)
+
+
+def test_a_bound_is_a_level_line_and_no_diagonal(verdicts: Verdicts) -> None:
+    """Measured over bound, whose line is at 1 for every bound."""
+    good = next(one for one in verdicts[1] if one.id == "good")
+    axes = good.plot().axes[0]
+    assert axes.get_ylabel() == "measured / bound"
+    (line,) = (one for one in axes.lines if one.get_label() == "bound (at most)")
+    assert set(line.get_ydata()) == {1.0}
+
+
+def test_verdicts_are_told_by_theme_before_the_table(verdicts: Verdicts, page: str) -> None:
+    text = " ".join(re.sub(r"<[^>]*>", " ", page[page.index('id="themes"') : page.index('id="all"')]).split())
+    assert "1 of 6 claims supported, all of them sampled." in text
+    assert "wrong (REFUTED" in text
+    assert "na (NOT_APPLICABLE: does not hold: lr &lt; 1" in text
+    assert re.search(r"Controls \d+ of \d+ controls, which are broken on purpose, are refuted", text)
+    assert "blunt" in text.partition("Controls")[2]
+
+
+def test_every_link_of_the_page_leads_to_a_section_of_it(page: str) -> None:
+    parser = Resources()
+    parser.feed(page)
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(set(ids)) == len(ids)
+    assert {place[1:] for place in parser.found if place.startswith("#")} <= set(ids)
+
+
+def test_a_page_on_all_claims_stays_below_a_megabyte(page: str) -> None:
+    """It grows by the claim: every one may take its share of a megabyte for 80."""
+    assert len(page.encode()) / len(ALL) < 1_000_000 / 80
+
+
+def test_a_phone_and_a_printer_get_the_whole_page(page: str) -> None:
+    assert '<meta name="viewport" content="width=device-width' in page
+    assert page.count("<table>") == page.count('<div class="scroll"><table>')  # wide tables scroll by themselves
+    assert "@media (max-width: 40rem)" in page
+    assert re.search(r"@media print {[^@]*\.scroll { overflow: visible; }", page)
 
 
 def test_latex_beyond_the_subset_leaves_the_text_alone() -> None:

@@ -5,13 +5,13 @@ For tutorials and first trials, so that none needs a download. The log depends o
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from alpt_ref._util import check as _check
+from alpt_ref._util.text import csv_lines
 from alpt_ref.data.splits import check_seed, keyed_generator
 
 HEADER = ("shown_at", "user", "site", "category", "device", "price", "click")
@@ -60,13 +60,11 @@ def sample_log(rows: int, *, seed: int = 0) -> bytes:
     logit = -1.8 + taste["user"][user] + taste["site"][site] + pair[site, category] - 0.3 * (np.log(price) - 2.5)
     click = rng.random(rows) < 1.0 / (1.0 + np.exp(-logit))
     seconds = np.cumsum(rng.exponential(60.0, rows))
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(HEADER)
+    texts: list[Sequence[object]] = [HEADER]
     for i in range(rows):
         at = (START + timedelta(seconds=int(seconds[i]))).isoformat(sep=" ")
         cost = "" if empty[i] else f"{price[i]:.2f}"
-        writer.writerow(
+        texts.append(
             (at, f"u{user[i]:04d}", SITES[site[i]], CATEGORIES[category[i]], DEVICES[device[i]], cost, int(click[i]))
         )
-    return stream.getvalue().encode()
+    return csv_lines(texts).encode()

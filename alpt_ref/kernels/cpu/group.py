@@ -20,7 +20,7 @@ _LOW = np.uint64(63)
 
 @kernel
 def mark_ids(lo: Int, hi: Int, bounds: NDArray[np.int64], ids: Integers, marks: NDArray[np.uint64]) -> None:
-    """Set bit ``ids[i]`` of ``marks[part]`` for the positions of each part, ``bounds[part]`` to ``bounds[part + 1]``."""
+    """Set bit ``ids[i]`` of ``marks[part]`` for the positions of each part, up from ``bounds[part]``."""
     for part in range(lo, hi):
         for i in range(bounds[part], bounds[part + 1]):
             row = np.uint64(ids[i])

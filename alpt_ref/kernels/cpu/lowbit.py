@@ -150,16 +150,16 @@ def round_tile(
 
 @kernel
 def requantize_rows(
-    lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, new_step_size: NDArray[np.float32],
-    rounding: Rounding,
-) -> tuple[int, int, int]:  # fmt: skip
+    lo: Int, hi: Int, pending: PendingRows, new_step_size: NDArray[np.float32], stochastic: bool, stream: RandomStream
+) -> tuple[int, int, int]:
     """Codes of the pending rows after their updates, rounded on the new grid, in place.
 
-    `new_step_size` (u,) belongs to the unique rows, `keys` (u,) key their random words. Returns how many elements had
-    an update other than zero, how many of those kept their code, and how many codes were clipped.
+    `new_step_size` (u,) belongs to the unique rows. Returns how many elements had an update other than zero, how many
+    of those kept their code, and how many codes were clipped.
     """
-    of, codes, old_step_size, _ = pending
-    _, updates, decay = of
+    of, codes, old_step_size, bits = pending
+    rows, updates, decay = of
+    rounding = Rounding(bits, stochastic, stream)
     d = updates.shape[1]
     tile = new_tile(d)
     delta, ratio = tile.chunk.spare, tile.ratio
@@ -171,7 +171,7 @@ def requantize_rows(
             delta[at : at + d] = new_step_size[i]
             ratio[at : at + d] = np.float32(old_step_size[i] / new_step_size[i])
         code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
-        counts = round_tile(keys, start, end - start, code, update, decay, rounding, tile)
+        counts = round_tile(rows, start, end - start, code, update, decay, rounding, tile)
         nonzero += int(counts[0])
         stalled += int(counts[1])
         clipped += int(counts[2])

@@ -29,14 +29,18 @@ TILE = 64
 
 @inline
 def _read_steps(
-    start: Int, end: Int, last: Int, rows: NDArray[np.int64], of: UnitValues, out: NDArray[np.float32], at: Int
-) -> None:
-    """Step sizes of ``rows[start:end]`` into ``out[at:]``."""
+    start: Int, end: Int, last: Int, rows: NDArray[np.int64], keys: NDArray[np.int64], of: UnitValues,
+    out: NDArray[np.float32], at: Int,
+) -> None:  # fmt: skip
+    """Step sizes of ``rows[start:end]`` into ``out[at:]``; which unit a row belongs to, its key says."""
     values, offsets, units = of
     for i in range(start, end):
-        if units < 0 and i + AHEAD < last:
-            prefetch(values, rows[i + AHEAD])
-        out[at + i - start] = values[unit_of(rows[i], offsets, units)]
+        if units < 0:
+            if i + AHEAD < last:
+                prefetch(values, rows[i + AHEAD])
+            out[at + i - start] = values[rows[i]]
+        else:
+            out[at + i - start] = values[unit_of(keys[i], offsets, units)]
 
 
 @kernel
@@ -46,7 +50,8 @@ def step_codes(
 ) -> tuple[int, int, int]:  # fmt: skip
     """LPT's step: optimiser, and codes rounded on a grid that stays; the updates `of` are gradients, and overwritten.
 
-    `keys` (u,) key the random words of the rows. Returns the counts of `lowbit.requantize_rows`.
+    `keys` (u,) are the rows' numbers in the whole table, which key their random words, where `of` has their places in
+    a part of it. Returns the counts of `lowbit.requantize_rows`.
     """
     rows, grads, decay = of
     d = grads.shape[1]
@@ -59,7 +64,7 @@ def step_codes(
         end = min(start + height, hi)
         advance(start, end, hi, rows, grads, squares, optimizer)
         read_codes(start, end, hi, rows, table, d, codes)
-        _read_steps(start, end, hi, rows, step_size, steps, 0)
+        _read_steps(start, end, hi, rows, keys, step_size, steps, 0)
         for i in range(end - start):
             for j in range(d):
                 delta[i * d + j] = steps[i]
@@ -75,8 +80,9 @@ def step_codes(
 
 @kernel
 def begin_codes(
-    lo: Int, hi: Int, pending: PendingRows, optimizer: Optimizer, table: PackedCodes, step_size: UnitValues
-) -> None:
+    lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, optimizer: Optimizer, table: PackedCodes,
+    step_size: UnitValues,
+) -> None:  # fmt: skip
     """The first half of ALPT's step: the pending rows' gradients become updates; codes and step sizes are read."""
     of, codes, steps, _ = pending
     rows, grads, _ = of
@@ -86,7 +92,7 @@ def begin_codes(
         end = min(start + TILE, hi)
         advance(start, end, hi, rows, grads, squares, optimizer)
         read_codes(start, end, hi, rows, table, d, codes[start:].reshape(-1))
-        _read_steps(start, end, hi, rows, step_size, steps, start)
+        _read_steps(start, end, hi, rows, keys, step_size, steps, start)
 
 
 class StepSizeMove(NamedTuple):
@@ -139,7 +145,7 @@ def finish_codes(
                 new, held = moved_step_size(old[i], gradient[i, 0], log_domain, floor)
                 values[rows[i]] = new
                 hits += int(held)
-        _read_steps(start, end, hi, rows, step_size, steps, 0)
+        _read_steps(start, end, hi, rows, keys, step_size, steps, 0)
         for i in range(end - start):
             quotient = np.float32(old[start + i] / steps[i])
             for j in range(d):

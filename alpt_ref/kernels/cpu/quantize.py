@@ -102,8 +102,9 @@ def quantize_chunk(
     if step_size.shape[0] > 1:
         for i in range(rows):
             delta = step_size[first + i]
-            deltas[i * d : (i + 1) * d] = delta
             unsure |= np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED)
+            for j in range(d):
+                deltas[i * d + j] = delta
         for t in range(flat.size):
             code, doubt = tried_code(flat[t], deltas[t], low, high, random_bits[t])
             codes[t] = code

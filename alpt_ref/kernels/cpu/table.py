@@ -12,7 +12,7 @@ from alpt_ref.kernels.arguments import PackedCodes, RowUpdates, UnitValues
 from alpt_ref.kernels.cpu.inline import outline
 from alpt_ref.kernels.cpu.optimizers import Optimizer, advance
 from alpt_ref.kernels.cpu.packing import read_2, read_4, unpack_row
-from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch, prefetch_read
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.quantizer import decode
@@ -29,7 +29,7 @@ def lookup_fp32(lo: Int, hi: Int, ids: Integers, table: NDArray[np.float32], out
     d = table.shape[1]
     for i in range(lo, hi):
         if i + AHEAD < hi:
-            prefetch(table, np.int64(ids[i + AHEAD]) * d)
+            prefetch_read(table, np.int64(ids[i + AHEAD]) * d)
         row = np.int64(ids[i])
         for j in range(d):
             out[i, j] = table[row, j]
@@ -47,9 +47,9 @@ def lookup_codes(
     for i in range(lo, hi):
         if i + AHEAD < hi:
             ahead = np.int64(ids[i + AHEAD])
-            prefetch(packed, ahead * packed.shape[1])
+            prefetch_read(packed, ahead * packed.shape[1])
             if units < 0:
-                prefetch(values, ahead)
+                prefetch_read(values, ahead)
         row = np.int64(ids[i])
         delta = values[unit_of(row, offsets, units)]
         if bits == 8:
@@ -90,7 +90,7 @@ def gather_units(lo: Int, hi: Int, rows: NDArray[np.int64], of: UnitValues, out:
     values, offsets, units = of
     for i in range(lo, hi):
         if units < 0 and i + AHEAD < hi:
-            prefetch(values, rows[i + AHEAD])
+            prefetch_read(values, rows[i + AHEAD])
         out[i] = values[unit_of(rows[i], offsets, units)]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.inline import inline
-from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch_read
 from alpt_ref.kernels.cpu.quantize import not_finite, overflow_bit
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
@@ -119,7 +119,7 @@ def _find_peak(
     k = first
     while k + 3 < end:
         for ahead in range(min(k + AHEAD + 2, last), min(k + AHEAD + 6, last)):
-            prefetch(grads, order[ahead] * d)
+            prefetch_read(grads, order[ahead] * d)
         p, q, r, s = order[k], order[k + 1], order[k + 2], order[k + 3]
         for j in range(d):
             a = max(np.int32(bits[p, j] & _MAGNITUDE), np.int32(bits[q, j] & _MAGNITUDE))
@@ -128,7 +128,7 @@ def _find_peak(
         k += 4
     while k < end:
         if k + AHEAD + 2 < last:
-            prefetch(grads, order[k + AHEAD + 2] * d)
+            prefetch_read(grads, order[k + AHEAD + 2] * d)
         p = order[k]
         for j in range(d):
             peak[j] = max(peak[j], np.int32(bits[p, j] & _MAGNITUDE))
@@ -183,7 +183,7 @@ def sum_duplicates(
         first, end = starts[i], starts[i + 1]
         count = end - first
         for k in range(first + AHEAD, min(min(first + 2, end) + AHEAD, last)):
-            prefetch(grads, order[k] * d)
+            prefetch_read(grads, order[k] * d)
         if count == 1:
             p = order[first]
             for j in range(d):

@@ -14,13 +14,15 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.optimizers import DECAY
 from alpt_ref.kernels.cuda.sums import magnitude
-from alpt_ref.kernels.cuda.target import cuda, kernel
+from alpt_ref.kernels.cuda.target import BLOCK, cuda, kernel
 from alpt_ref.kernels.cuda.team import Layout, Place, code_access, code_dtype, float_access, step_size_index, team_of
 from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
 from alpt_ref.scalar.quantizer import grid_shift, moved_code
 from alpt_ref.scalar.row_hash import hashed_row, row_of_hash
 
+MAX_OWNERS = 512
+"""Most ranks whose rows are counted in shared memory."""
 _ONE = np.float32(1.0)
 _NO_WORD = np.uint32(0)
 
@@ -88,26 +90,112 @@ def row_totals(grads: Any, d: int, size: int, inverse: Any, slot: Any, peaks: An
 
 
 @kernel
-def join_parts(
-    order: Any, starts: Any, size: int, d: int, whole: Any, place: Any, floats: Any, totals: Any, peaks: Any,
-    times: Any, out: Any,
-) -> None:  # fmt: skip
-    """See `kernels.cpu.shard_sums.join_parts`; `size` = unique rows * d."""
-    for at in range(cuda.grid(1), size, cuda.gridsize(1)):
-        i = np.int64(at // d)
-        j = np.int64(at - i * d)
-        first, last = starts[i], starts[i + 1]
-        e = order[first]
+def add_times(times: Any, size: int, index: Any, out: Any) -> None:
+    """``out[index[e]] += times[e]``."""
+    for e in range(cuda.grid(1), size, cuda.gridsize(1)):
+        cuda.atomic.add(out, index[e], times[e])
+
+
+@kernel
+def take_largest(peaks: Any, size: int, index: Any, out: Any) -> None:
+    """``out[index[e]] = max(out[index[e]], peaks[e])``."""
+    for e in range(cuda.grid(1), size, cuda.gridsize(1)):
+        cuda.atomic.max(out, index[e], peaks[e])
+
+
+@kernel
+def list_floats(size: int, index: Any, whole: Any, place: Any, found: Any, pair: Any) -> None:
+    """The one or two places of each unique row's float parts, in ``pair[2 u]`` and on, and in ``found[u]`` how many."""
+    for e in range(cuda.grid(1), size, cuda.gridsize(1)):
         if whole[e] != 0:
-            value = np.float32(floats[place[e] * d + j])
-            if last - first > 1:
-                value = np.float32(value + np.float32(floats[place[order[first + 1]] * d + j]))
-            out[at] = value
+            u = np.int64(index[e])
+            pair[2 * u + np.int64(cuda.atomic.add(found, u, np.int32(1)))] = place[e]
+
+
+@kernel
+def add_totals(size: int, d: int, index: Any, whole: Any, place: Any, totals: Any, added: Any) -> None:
+    """Integer parts of each unique row added up; `size` = parts * d."""
+    for at in range(cuda.grid(1), size, cuda.gridsize(1)):
+        e = np.int64(at // d)
+        if whole[e] == 0:
+            j = np.int64(at - e * d)
+            cuda.atomic.add(added, np.int64(index[e]) * d + j, totals[place[e] * d + j])
+
+
+@kernel
+def finish_sums(
+    size: int, d: int, found: Any, pair: Any, floats: Any, added: Any, peaks: Any, times: Any, out: Any
+) -> None:
+    """Sums of the unique rows, as `kernels.cpu.shard_sums.join_parts` makes them; `size` = unique rows * d.
+
+    Two floats are added here, since an atomic addition takes subnormal numbers for zero.
+    """
+    for at in range(cuda.grid(1), size, cuda.gridsize(1)):
+        u = np.int64(at // d)
+        j = np.int64(at - u * d)
+        if found[u] == 0:
+            out[at] = np.float32(np.float64(added[at]) * fixed_unit(peaks[u], times[u]))
+        elif found[u] == 1:
+            out[at] = floats[pair[2 * u] * d + j]
         else:
-            total = np.int64(0)
-            for k in range(first, last):
-                total += totals[place[order[k]] * d + j]
-            out[at] = np.float32(np.float64(total) * fixed_unit(peaks[i], times[i]))
+            out[at] = np.float32(floats[pair[2 * u] * d + j] + floats[pair[2 * u + 1] * d + j])
+
+
+@kernel
+def count_owners(owners: Any, size: int, ranks: int, counts: Any) -> None:
+    """``counts[r]`` += rows of owner r, at most `MAX_OWNERS`; `BLOCK` threads a block."""
+    room = cuda.shared.array(MAX_OWNERS, np.int32)
+    tid = cuda.threadIdx.x
+    for r in range(tid, ranks, BLOCK):
+        room[r] = np.int32(0)
+    cuda.syncthreads()
+    for i in range(cuda.grid(1), size, cuda.gridsize(1)):
+        cuda.atomic.add(room, owners[i], np.int32(1))
+    cuda.syncthreads()
+    for r in range(tid, ranks, BLOCK):
+        cuda.atomic.add(counts, r, np.int64(room[r]))
+
+
+@kernel
+def place_by_owner(owners: Any, size: int, ranks: int, cursor: Any, order: Any) -> None:
+    """Numbers of the rows by owner; ``cursor[r]`` (int64) begins as the first place of owner r."""
+    room = cuda.shared.array(MAX_OWNERS, np.int32)
+    base = cuda.shared.array(MAX_OWNERS, np.int64)
+    tid = np.int64(cuda.threadIdx.x)
+    tile, stride = np.int64(cuda.blockIdx.x) * BLOCK, np.int64(cuda.gridDim.x) * BLOCK
+    while tile < size:
+        for r in range(tid, ranks, BLOCK):
+            room[r] = np.int32(0)
+        cuda.syncthreads()
+        i, owner, before = tile + tid, np.int64(0), np.int32(0)
+        if i < size:
+            owner = np.int64(owners[i])
+            before = cuda.atomic.add(room, owner, np.int32(1))
+        cuda.syncthreads()
+        for r in range(tid, ranks, BLOCK):
+            base[r] = cuda.atomic.add(cursor, r, np.int64(room[r]))
+        cuda.syncthreads()
+        if i < size:
+            order[base[owner] + np.int64(before)] = i
+        cuda.syncthreads()
+        tile += stride
+
+
+@kernel
+def pair_rows(rows: Any, times: Any, order: Any, size: int, out: Any) -> None:
+    """``out[2 i], out[2 i + 1]`` = row ``order[i]`` and how often it occurs."""
+    for i in range(cuda.grid(1), size, cuda.gridsize(1)):
+        u = order[i]
+        out[2 * i] = np.uint32(rows[u])
+        out[2 * i + 1] = np.uint32(times[u])
+
+
+@kernel
+def unpair_rows(pairs: Any, size: int, rows: Any, times: Any) -> None:
+    """Inverse of `pair_rows`."""
+    for i in range(cuda.grid(1), size, cuda.gridsize(1)):
+        rows[i] = pairs[2 * i]
+        times[i] = np.int32(pairs[2 * i + 1])
 
 
 def wire_layout(d: int, bits: int | None) -> Layout:

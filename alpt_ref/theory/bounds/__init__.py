@@ -10,18 +10,18 @@ points and holds a minimiser w*; **w_1 is on the grid**; ``E[g_t | w_t]`` is a (
 
 Notation of the arguments, the same in every function:
 
-=============  ==============================================================================================
-``T``, ``t``   number of iterates averaged over; an iterate (1 is the start): whole numbers of at least 1
-``eta``, ``c`` constant learning rate; scale of ``eta_t = c/sqrt(t)``: above 0
-``step_size``  distance of two grid points (Delta), in the units of the weights
-``D1``, ``D``  at least ``|w_1 - w*|_2``; at least ``|w_t - w*|_2`` for every iterate (the box gives it)
-``G``, ``G1``  ``E|g_t|_2^2 <= G^2``, noise included; ``E|g_t|_1 <= G1``. Left out, ``sqrt(d) G`` stands for G1:
-               the sparse form of a bound is the one with G1
-``g_max``      at least every ``|g_{t,i}|``
-``mu``, ``L``  strong convexity and smoothness of f on the box
-``gap``        at least ``f(w_1) - inf f``
-``dim``        number of coordinates d
-=============  ==============================================================================================
+==============  ==============================================================================================
+``T``, ``t``    number of iterates averaged over; an iterate (1 is the start): whole numbers of at least 1
+``eta``, ``c``  constant learning rate; scale of ``eta_t = c/sqrt(t)``: above 0
+``step_size``   distance of two grid points (Delta), in the units of the weights
+``D1``, ``D``   at least ``|w_1 - w*|_2``; at least ``|w_t - w*|_2`` for every iterate (the box gives it)
+``G``, ``G1``   ``E|g_t|_2^2 <= G^2``, noise included; ``E|g_t|_1 <= G1``. Left out, ``sqrt(d) G`` stands for G1:
+                the sparse form of a bound is the one with G1
+``g_max``       at least every ``|g_{t,i}|``
+``mu``, ``L``   strong convexity and smoothness of f on the box
+``gap``         at least ``f(w_1) - inf f``
+``dim``         number of coordinates d
+==============  ==============================================================================================
 
 Every function returns a float, in the units of its metric, and raises `InputError` where an argument breaks a rule.
 """

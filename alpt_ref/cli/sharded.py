@@ -1,0 +1,144 @@
+"""``alpt-ref train --sharded``: a command that a launcher has started several times, and that speaks once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alpt_ref._util import signals
+from alpt_ref.cli.data_options import stack
+from alpt_ref.cli.options import Interrupted
+from alpt_ref.errors import AlptError, InputError, LostRankError
+
+if TYPE_CHECKING:
+    from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.config import RunConfig
+    from alpt_ref.training.ranks import Ranks
+    from alpt_ref.training.results import RunResult
+
+HESITATION_S = 0.3
+"""Rank 0 speaks first where all of them have the same to say."""
+
+sharded_options = stack(
+    click.option(
+        "--sharded",
+        is_flag=True,
+        help="Train in slices, which the processes of torchrun share (extra `dist-train`); alone, with the same bits.",
+    ),
+    click.option(
+        "--reduce",
+        type=click.Choice(["ordered", "fast"]),
+        help="Sums over the processes: the same bits for any number of them, or for the same number.  [default: "
+        "ordered]",
+    ),
+)
+
+
+def take_sharding(options: dict[str, Any]) -> dict[str, Any]:
+    """The values of `sharded_options`, taken out of `options`."""
+    return {name: options.pop(name) for name in ("sharded", "reduce")}
+
+
+def with_sharding(config: RunConfig, sharded: bool, reduce: str | None) -> RunConfig:
+    """The configuration with what `sharded_options` say."""
+    changes: dict[str, Any] = {"sharded": True} if sharded else {}
+    if reduce is not None:
+        if not (sharded or config.train.sharded):
+            raise click.UsageError("--reduce is about runs with --sharded; leave it out")
+        changes["reduce"] = reduce
+    return config.replace("train", **changes) if changes else config
+
+
+class Voice:
+    """Who of the processes of a launcher tells the user something.
+
+    Attributes
+    ----------
+    first : bool
+        Whether this process reports progress and results.
+    ranks : Ranks or None
+        Once they are joined.
+    """
+
+    def __init__(self) -> None:
+        self.first = os.environ.get("RANK", "0") == "0" or _launched() == 1
+        self.ranks: Ranks | None = None
+
+    def may_speak(self) -> bool:
+        """Whether an error of this process is for it to say; true on one of them."""
+        watch = getattr(self.ranks, "watch", None)
+        if watch is None:  # what is wrong before they are joined is wrong on all of them
+            return self.first
+        if not self.first:
+            time.sleep(HESITATION_S)
+        return bool(watch.may_speak())
+
+    @contextlib.contextmanager
+    def joined(self, config: RunConfig) -> Iterator[Ranks]:
+        """The ranks of the run inside the block."""
+        if not config.train.sharded:
+            if _launched() > 1:
+                raise InputError(
+                    f"a launcher has started {_launched()} processes, which would all train the same run; give "
+                    "--sharded, or start one"
+                )
+            from alpt_ref.training.ranks import Alone
+
+            self.ranks = Alone()
+            yield self.ranks
+            return
+        from alpt_ref.distributed import joined
+
+        with joined() as self.ranks:
+            yield self.ranks
+
+    def train(self, config: RunConfig, dataset: ClickDataset, **options: Any) -> RunResult:
+        """Train on the joined ranks."""
+        if config.train.sharded:
+            from alpt_ref.distributed import train as shared
+
+            return shared(config, dataset, ranks=self.ranks, **options)
+        from alpt_ref.training.train import train
+
+        return train(config, dataset, **options)
+
+
+def _launched() -> int:
+    """Processes that a launcher has started."""
+    text = os.environ.get("WORLD_SIZE", "1")
+    return int(text) if text.isdigit() else 1
+
+
+@contextlib.contextmanager
+def one_voice() -> Iterator[Voice]:
+    """An error inside the block is said by one process; the others end with the same status and say nothing."""
+    voice = Voice()
+    try:
+        yield voice
+    except LostRankError:
+        if voice.may_speak():
+            from alpt_ref.distributed.processes import sentence
+
+            sys.stderr.write(f"Error: {sentence('another rank')}\n")
+        sys.stderr.flush()
+        sys.stdout.flush()
+        os._exit(1)  # torch may wait for the lost one as it is taken down
+    except (AlptError, click.ClickException) as error:
+        if voice.may_speak():
+            raise
+        raise SystemExit(_status(error)) from None
+
+
+def _status(error: Exception) -> int:
+    """Exit status, as `alpt_ref.cli` has it."""
+    if isinstance(error, Interrupted):
+        return signals.interrupted_status()
+    if isinstance(error, click.ClickException):
+        return error.exit_code
+    return 2 if isinstance(error, InputError) else 1

@@ -1,0 +1,55 @@
+"""The table of the training-step benchmark: the machine at hand and others side by side, with floors and ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+COLUMNS = (
+    ("milliseconds", "ms a step", ",.1f"),
+    ("times_torch_sparse_adam", "times PyTorch fp32 SparseAdam", ".2f"),
+    ("times_torch_sgd", "times PyTorch fp32 SGD", ".2f"),
+)
+"""Key of a case, heading, format; a column that no case has is left out."""
+
+
+def machine_line(figures: Mapping[str, Any]) -> str:
+    """Command, machine, versions and date of a benchmark."""
+    machine = figures["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    where = f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {versions}"
+    return f"`{figures['command']}` on {where}; {machine['date']}."
+
+
+def train_step_table(figures: Mapping[str, Any]) -> str:
+    """The benchmark's JSON as Markdown; ``figures["elsewhere"]`` holds those of other machines, if there are any."""
+    runs: list[Mapping[str, Any]] = [figures, *figures.get("elsewhere", ())]
+    names = list(dict.fromkeys(name for run in runs for name in run["cases"]))
+    shown = [column for column in COLUMNS if any(column[0] in case for run in runs for case in run["cases"].values())]
+    where = [f", {run['machine']['processor']}" if len(runs) > 1 else "" for run in runs]
+    head = ["", *(f"{heading}{place}" for place in where for _, heading, _ in shown)]
+    lines = [_row(head), "|" + "---|" * len(head)]
+    for name in names:
+        cases = [run["cases"].get(name, {}) for run in runs]
+        lines.append(_row([name, *(_number(case.get(key), form) for case in cases for key, _, form in shown)]))
+    ratios = list(dict.fromkeys(name for run in runs for name in run.get("ratios", {})))
+    if ratios:
+        lines += ["", _row(["", *(run["machine"]["processor"] for run in runs)]), "|" + "---|" * (len(runs) + 1)]
+        floors = [run.get("floor", {}) for run in runs]
+        for name in dict.fromkeys(name for floor in floors for name in floor.get("milliseconds", {})):
+            cells = [_number(floor.get("milliseconds", {}).get(name), ".1f") for floor in floors]
+            lines.append(_row([f"floor of the table's bytes, {name}, ms", *cells]))
+        for key, heading in (("in_order", "in order"), ("at_random", "at random")):
+            cells = [_number(floor.get(f"gigabytes_per_second_{key}"), ".1f") for floor in floors]
+            lines.append(_row([f"GB/s {heading}", *cells]))
+        lines += [_row([name, *(_number(run.get("ratios", {}).get(name), ".2f") for run in runs)]) for name in ratios]
+    counted = [f"{run['unique_rows']:,} unique rows a batch. {machine_line(run)}" for run in runs]
+    return "\n".join([*lines, "", *counted])
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |", 1)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

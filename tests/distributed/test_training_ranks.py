@@ -1,0 +1,192 @@
+"""Runs that processes of a gloo group share end in the bits of one process, also where one of them is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from alpt_ref import InputError, train
+from alpt_ref.distributed import train as train_shared
+from alpt_ref.errors import AlptError
+from alpt_ref.training.checkpoint import list_checkpoints
+from tests.distributed.ranks import Ranks
+from tests.distributed.runs import bits_of, clicks, command, config, ended, launch
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+LOST_SECONDS = 60.0
+LOST = (
+    "did not answer: it has ended, or its machine cannot be reached; all ranks end, start them again with --resume to "
+    "continue from the newest checkpoint"
+)
+RUNS: dict[str, dict[str, Any]] = {
+    "alpt-dcn": {},
+    "lpt-fm": {"model": {"kind": "fm"}, "table": {"method": "lpt", "bits": 4}, "train": {"class_weight": "balanced"}},
+    "fp32-deepfm": {"model": {"kind": "deepfm"}, "table": {"method": "fp32", "optimizer": "dense_adam"}},
+    "alpt-logistic": {"model": {"kind": "logistic", "dim": 1}, "table": {"two_pass": False, "optimizer": "adagrad"}},
+    "alpt-dnn": {"model": {"kind": "dnn", "batch_norm": False}, "train": {"batch_size": 62}},
+}
+"""The last batch of a run with batches of 62 rows has 2: of 4 slices two are empty, and of 4 ranks."""
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
+    with Ranks(2, tmp_path_factory.mktemp("group")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
+    with Ranks(4, tmp_path_factory.mktemp("group")) as found:
+        yield found
+
+
+def _train(group: Any, rank: int, size: int, output: str, more: dict[str, Any], stop: int = -1) -> Any:
+    """One rank's call; what it raises, in words. With `stop` the last rank asks to stop at that step."""
+    asked = iter(range(10**9))
+    try:
+        result = train_shared(
+            config(**more), clicks(), output=output, resume=True, checkpoint_every=5,
+            stop=lambda: rank == size - 1 and next(asked) == stop,
+        )  # fmt: skip
+    except AlptError as error:
+        return f"{type(error).__name__}: {error}"
+    return result.test_auc
+
+
+def _together(ranks: Ranks, folder: Path, more: dict[str, Any]) -> dict[str, str]:
+    found = ranks.run(_train, str(folder), more)
+    assert len(set(found)) == 1
+    return bits_of(folder)
+
+
+@pytest.mark.parametrize("name", ["alpt-dcn", pytest.param("lpt-fm", marks=pytest.mark.slow)])
+def test_two_ranks_end_in_the_bits_of_one_process(ranks: Ranks, name: str, tmp_path: Path) -> None:
+    train(config(**RUNS[name]), clicks(), output=tmp_path / "alone")
+    assert _together(ranks, tmp_path / "two", RUNS[name]) == bits_of(tmp_path / "alone")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", RUNS)
+def test_four_ranks_and_two_end_in_the_bits_of_one_process(
+    four: Ranks, ranks: Ranks, name: str, tmp_path: Path
+) -> None:
+    train(config(**RUNS[name]), clicks(), output=tmp_path / "alone")
+    alone = bits_of(tmp_path / "alone")
+    assert _together(ranks, tmp_path / "two", RUNS[name]) == alone
+    assert _together(four, tmp_path / "four", RUNS[name]) == alone
+
+
+def test_a_checkpoint_of_two_ranks_is_resumed_by_one_and_by_two(ranks: Ranks, tmp_path: Path) -> None:
+    train(config(), clicks(), output=tmp_path / "whole")
+    stopped = ranks.run(_train, str(tmp_path / "run"), {}, 12)
+    assert all(one.startswith("StoppedError: stopped after step 13 (epoch 2)") for one in stopped)
+    (newest, *_) = list_checkpoints(tmp_path / "run" / "checkpoints")
+    assert sorted(one.name for one in newest.glob("shard-*")) == [f"shard-0000{k}-of-00002.safetensors" for k in (0, 1)]
+    asked = iter(range(99))
+    with pytest.raises(AlptError, match="stopped after step 15"):
+        train(config(), clicks(), output=tmp_path / "run", resume=True, stop=lambda: next(asked) >= 1)
+    assert _together(ranks, tmp_path / "run", {}) == bits_of(tmp_path / "whole")
+
+
+def test_what_is_wrong_is_refused_by_all_ranks(ranks: Ranks, tmp_path: Path) -> None:
+    said = ranks.run(_train, str(tmp_path / "run"), {"train": {"slices": 3}})
+    rule = "InputError: train.slices must be a multiple of the number of ranks, got 3 slices for 2 ranks; "
+    assert said == [rule + "start another number of ranks, or set train.slices=4, which is another run"] * 2
+    (tmp_path / "file").touch()
+    said = ranks.run(_train, str(tmp_path / "file"), {})
+    assert said == [f"InputError: output folder {tmp_path / 'file'} is a file; choose another with --output"] * 2
+    said = ranks.run(_of_another_seed, str(tmp_path / "run"))
+    assert all(
+        re.match("InputError: all ranks must have the same configuration, rank 1 has .* and rank 0", one)
+        for one in said
+    )
+
+
+def _of_another_seed(group: Any, rank: int, size: int, output: str) -> Any:
+    return _train(group, rank, size, output, {"train": {"seed": rank}})
+
+
+def _lose_one(folder: Path, victim: int, wait: float, number: int = signal.SIGKILL) -> list[tuple[int, str, str]]:
+    """Two ranks, of which one gets a signal; what both ended with, those that were stopped after they are killed."""
+    many = ["--set", "train.epochs=40", "--checkpoint-every", "3", "--sharded", "--output", str(folder), "--resume"]
+    processes = launch(2, *many)
+    try:
+        deadline = time.monotonic() + 120
+        while not list_checkpoints(folder / "checkpoints"):
+            assert time.monotonic() < deadline
+            assert processes[0].poll() is None, processes[0].communicate()
+            time.sleep(0.02)
+        time.sleep(wait)
+        processes[victim].send_signal(number)
+        (other,) = ended([processes[1 - victim]], LOST_SECONDS)
+        processes[victim].kill()
+        (lost,) = ended([processes[victim]], LOST_SECONDS)
+        return [lost, other]
+    finally:
+        for one in processes:
+            one.kill()
+
+
+@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.nightly)])
+def test_a_rank_that_is_killed_ends_all_and_the_run_is_resumed(victim: int, tmp_path: Path) -> None:
+    lost, (status, _, said) = _lose_one(tmp_path / "run", victim, random.random())
+    assert lost[0] == -signal.SIGKILL
+    assert status == 1
+    assert [line for line in said.splitlines() if line.startswith("Error:")] == [f"Error: another rank {LOST}"]
+    assert "Traceback" not in said
+    many = config(train={"epochs": 40}, data={})
+    train(many, clicks(), output=tmp_path / "run", resume=True)
+    train(many, clicks(), output=tmp_path / "whole")
+    assert bits_of(tmp_path / "run") == bits_of(tmp_path / "whole")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_without_signs_of_life_is_lost(victim: int, tmp_path: Path) -> None:
+    _, (status, _, said) = _lose_one(tmp_path / "run", victim, 0.0, signal.SIGSTOP)  # its connections stay open
+    assert status == 1
+    assert [line for line in said.splitlines() if line.startswith("Error:")] in (
+        [f"Error: rank {victim} {LOST}"],
+        [f"Error: the process that holds the store of the run {LOST}"],
+    )
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_torchrun_is_asked_to_end_and_the_run_goes_on(number: int, tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    run = [*torchrun, *command("--sharded", "--output", str(tmp_path / "run"), "--resume")[1:]]
+    many = [*run, "--set", "train.epochs=4000"]
+    with subprocess.Popen(many, stderr=subprocess.PIPE, text=True) as process:
+        while not list_checkpoints(tmp_path / "run" / "checkpoints"):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=LOST_SECONDS)
+    assert process.returncode != 0
+    assert len(re.findall(r"stopped after step \d+ .* run the same command with --resume to continue", said)) == 1, said
+
+
+def test_one_of_several_processes_without_sharding_is_refused() -> None:
+    found = ended(launch(2, "--set", "train.sharded=false"), 60)
+    assert [one[0] for one in found] == [2, 2]
+    said = [line for _, _, err in found for line in err.splitlines() if line.startswith("Error:")]
+    assert said == ["Error: a launcher has started 2 processes, which would all train the same run; give --sharded, or "
+                    "start one"]  # fmt: skip
+
+
+def test_without_ranks_of_its_own_a_class_is_refused() -> None:
+    with pytest.raises(InputError, match="fp32, lpt, alpt"):
+        train_shared(config(table={"method": "hashing"}), clicks())
