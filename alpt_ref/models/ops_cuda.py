@@ -35,8 +35,8 @@ class CudaOps(CudaCrossOps):
         Of matrix products; with tf32 they round their factors to 10 bits of mantissa.
     half_params : (float32 array, uint16 array), optional
         Parameters that lie in one array, and their bfloat16 bits in the same places; others are converted when used.
-    side : stream, optional
-        Where everything runs that the dense optimiser alone waits for: gradients of parameters.
+    sides : (stream, stream), optional
+        Where everything runs that the dense optimiser alone waits for, gradients of parameters: products, and the rest.
     across : dict
         Address of a float32 matrix -> its transpose, which stands for it as second factor while it is there.
     guard : int32 array (2,)
@@ -52,7 +52,7 @@ class CudaOps(CudaCrossOps):
         self.backend = backend
         self.scratch = ScratchArrays(dtype, backend.empty, keep=True)
         self.precision = "float32"
-        self.side: Any = None
+        self.sides: tuple[Any, Any] | None = None
         self.across: dict[int, Array] = {}
         self.half_params: tuple[Array, Array] | None = None
         self.guard: Array = backend.zeros(2, np.int32)
@@ -109,8 +109,8 @@ class CudaOps(CudaCrossOps):
 
     def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
         """See `Ops.weight_gradient`: on `side`, where that is set."""
-        with self._aside():
-            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=self.side is not None)
+        with self._aside(products=True):
+            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=self.sides is not None)
 
     def _half(self, factor: Array) -> Array:
         """A factor of a matrix product as bfloat16 bits."""

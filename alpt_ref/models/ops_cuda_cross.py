@@ -29,7 +29,7 @@ def address(array: Array) -> int:
 class CudaCrossOps(Ops):
     """See `alpt_ref.models.ops_cuda.CudaOps`, which launches the kernels."""
 
-    side: Any
+    sides: tuple[Any, Any] | None
     guard: Array
     gradients_in_turn = False
     _checked: int | None
@@ -91,7 +91,7 @@ class CudaCrossOps(Ops):
         return joins
 
     def _join_weight(self, *given: Any) -> None:
-        """Make the copy of the weights, on `side` where that is set: the last product of the backward pass needs it."""
+        """Make the copy of the weights, aside where that is: the last product of the backward pass needs it."""
         assert self._joined is not None
         joined, self._joined_ready = self._joined[1].reshape(-1), new_event()
         with self._aside():
@@ -99,18 +99,18 @@ class CudaCrossOps(Ops):
             self._joined_ready.record(current_stream())
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
-        """Queue what is inside on `side`, where that is set, after what is queued so far.
+    def _aside(self, *, products: bool = False) -> Iterator[None]:
+        """Queue what is inside on one of `sides`, where they are set, after what is queued so far.
 
         For what the dense optimiser alone waits for (or waits for an event): it runs beside the rest of the pass.
         """
-        if self.side is None:
+        if self.sides is None:
             yield
             return
-        ready = new_event()
+        ready, side = new_event(), self.sides[0 if products else 1]
         ready.record(current_stream())
-        self.side.wait_event(ready)
-        with self.side:
+        side.wait_event(ready)
+        with side:
             yield
 
     def gradient_buffer(self, index: int, shape: tuple[int, int]) -> Array:

@@ -59,7 +59,7 @@ class CudaEngine(CpuEngine):
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
         self.backend: Backend = get_backend("cuda")
-        self.stream, self._side = new_stream(-1), new_stream()
+        self.stream, self._side, self._sums = new_stream(-1), new_stream(), new_stream()
         self._fork, self._join, self._weighed = new_event(), new_event(), new_event()
         self._graphs: dict[int, Any] = {}
         self._ran: set[int] = set()
@@ -115,6 +115,7 @@ class CudaEngine(CpuEngine):
         ids, labels, emb = self._gather((source.ids, source.labels, source.order), self.counters, rows)
         self._fork.record(self.stream)
         self._side.wait_event(self._fork)
+        self._sums.wait_event(self._fork)
         with self._side:
             across = self._ops.queue_across(self._weights)
             self._weighed.record(self._side)
@@ -123,11 +124,12 @@ class CudaEngine(CpuEngine):
         table.queue_lookup(ids, emb)
         self.stream.wait_event(self._weighed)
         self._ops.across = across
-        self._ops.side = self._side if self.beside else None  # whoever queues a pass alone has nothing to join
+        self._ops.sides = (self._side, self._sums) if self.beside else None
         grads = self._queue_pass(emb, labels, second=False)
         self.stream.wait_event(self._join)
-        self._fork.record(self.stream)
-        self._side.wait_event(self._fork)
+        for stream in (self._sums, self.stream):
+            self._fork.record(stream)
+            self._side.wait_event(self._fork)
         with self._side:
             self.dense.queue()
             if self._is_two_pass:
@@ -142,7 +144,7 @@ class CudaEngine(CpuEngine):
         else:
             table.queue_update(grads, rows)
             self.stream.wait_event(self._join)
-        self._ops.side, self._ops.across = None, {}
+        self._ops.sides, self._ops.across = None, {}  # whoever queues a pass alone has nothing to join
         launch(kernels.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.bf16 import put_number, store_numbers
+from alpt_ref.kernels.cuda.bf16 import load_numbers, put_number, store_numbers
 from alpt_ref.kernels.cuda.reduce import (
     FOLD,
     LANES,
@@ -34,7 +34,7 @@ UNITS = 4
 """Units of one pass."""
 EIGHT = 8
 """Lanes that take a row in the forward pass."""
-ROWS = THREADS // EIGHT
+ROWS, STRIDE = THREADS // EIGHT, 4 * EIGHT
 TAIL = 8
 """Columns that hold the units where their part of the gradient of x is made by the matrix product of the first layer:
 as many as keep rows of bfloat16 on 16 bytes."""
@@ -69,6 +69,14 @@ def dot4(x, v):
 
 
 @device
+def add_dots4(p, a, vectors, at, columns):
+    """Add one lane's part of the dot products with four vectors, whose rows start on 16 bytes."""
+    v, w = load4(vectors, at), load4(vectors, at + columns)
+    y, z = load4(vectors, at + 2 * columns), load4(vectors, at + 3 * columns)
+    return p[0] + dot4(a, v), p[1] + dot4(a, w), p[2] + dot4(a, y), p[3] + dot4(a, z)
+
+
+@device
 def put_dots(p, i, layers, units, first, constants, dots, logits):
     """Store a row's dot products with four units; with the last of them the row's sum into `logits`."""
     place = i * units + first
@@ -95,20 +103,30 @@ def put_dots(p, i, layers, units, first, constants, dots, logits):
 def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, first, dots, logits):
     """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`.
 
-    Eight lanes take a row, so that the four rows of a warp share what it reads of the vectors.
+    Eight lanes take a row, so that the four rows of a warp share what it reads of the vectors; a lane asks for four
+    pieces of it at a time.
     """
-    lane, row = cuda.threadIdx.x % EIGHT, cuda.threadIdx.x // EIGHT
-    start = first * columns
+    lane, start = cuda.threadIdx.x % EIGHT, first * columns
     for base in range(ROWS * cuda.blockIdx.x, rows, ROWS * cuda.gridDim.x):
-        i, p = base + row, NONE4
+        i, p = base + cuda.threadIdx.x // EIGHT, NONE4
         if i < rows:
-            for column in range(4 * lane, columns, 4 * EIGHT):
+            column, row = 4 * lane, i * columns
+            while whole and column + 3 * STRIDE < columns:
+                a, b = load_numbers(x, row + column), load_numbers(x, row + column + STRIDE)
+                c, d = load_numbers(x, row + column + 2 * STRIDE), load_numbers(x, row + column + 3 * STRIDE)
+                p = add_dots4(p, a, vectors, start + column, columns)
+                p = add_dots4(p, b, vectors, start + column + STRIDE, columns)
+                p = add_dots4(p, c, vectors, start + column + 2 * STRIDE, columns)
+                p = add_dots4(p, d, vectors, start + column + 3 * STRIDE, columns)
+                column += 4 * STRIDE
+            while column < columns:
                 left, at = columns - column, start + column
-                a = take4(x, i * columns + column, left, whole)
+                a = take4(x, row + column, left, whole)
                 v, w = take4(vectors, at, left, whole), take4(vectors, at + columns, left, whole)
                 at += 2 * columns
                 y, z = take4(vectors, at, left, whole), take4(vectors, at + columns, left, whole)
                 p = p[0] + dot4(a, v), p[1] + dot4(a, w), p[2] + dot4(a, y), p[3] + dot4(a, z)
+                column += STRIDE
         p = eight_sum(p[0]), eight_sum(p[1]), eight_sum(p[2]), eight_sum(p[3])
         if lane == 0 and i < rows:
             put_dots(p, i, layers, units, first, constants, dots, logits)
