@@ -73,7 +73,9 @@ def judged(differences: Sequence[float], widen: float) -> dict[str, Any]:
     }
 
 
-def study(name: str, seeds: int, runs: int, make: Callable[[int], ClickDataset], *, share_rows: bool) -> dict[str, Any]:
+def study(
+    name: str, seeds: int, runs: range, make: Callable[[int], ClickDataset], *, share_rows: bool
+) -> dict[str, Any]:
     """All pairs on one source of data, printed and as a dict."""
     begin, values, differences = time.perf_counter(), [], []
     for seed in range(seeds):
