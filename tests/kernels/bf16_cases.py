@@ -164,13 +164,10 @@ def check_joined() -> None:
     expected = np.concatenate([weight, vectors.T, np.zeros((3, cross_backward.TAIL - 4), np.float32)], axis=1)
     np.testing.assert_array_equal(joined, rounded(expected))
     dots, dlogits = rng.standard_normal((2, 4)).astype(np.float32), rng.standard_normal(2).astype(np.float32)
-    constants, ddots, tail = (
-        np.ones(4, F),
-        np.zeros((2, 4), np.float32),
-        np.ones((2, 8 + cross_backward.TAIL), np.uint16),
-    )
-    launch(cross_backward.cross_scalars, 1, THREADS, dots.reshape(-1), constants, dlogits, 2, 3, 4, False, ddots.reshape(-1),
-           np.zeros(4), True, tail.reshape(-1), 8 + cross_backward.TAIL, 8)  # fmt: skip
+    constants, ddots, lead = np.ones(4, F), np.zeros((2, 4), np.float32), 8 + cross_backward.TAIL
+    tail = np.ones((2, lead), np.uint16)
+    given = (dots.reshape(-1), constants, dlogits, 2, 3, 4, False, ddots.reshape(-1), np.zeros(4))
+    launch(cross_backward.cross_scalars, 1, THREADS, *given, True, tail.reshape(-1), lead, 8)
     assert ddots.all()
     np.testing.assert_array_equal(tail[:, 8:12], rounded(ddots))
     assert (tail[:, :8] == 1).all()
