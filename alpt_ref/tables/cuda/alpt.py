@@ -110,7 +110,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._launch_rows(kernel, *given, *arguments)
 
     def queue_pending(self, out: Any) -> None:
-        """``out`` (len, d), float32 or bfloat16 bits = nearest-rounded values of the moved rows, for the batch's ids."""
+        """``out`` (len, d), float32 or bfloat16 bits: the moved rows rounded to the nearest, for the batch's ids."""
         assert self._unique is not None
         if self._has_values:
             found = (np.int64(self._uniquened), self._unique.inverse, self._row_values, out.reshape(-1))
