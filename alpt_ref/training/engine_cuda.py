@@ -16,6 +16,7 @@ import numpy as np
 
 from alpt_ref.kernels.backend import Backend, get_backend
 from alpt_ref.kernels.cuda import steps as kernels
+from alpt_ref.kernels.cuda.bf16 import require_bfloat16
 from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.streams import new_event, new_stream
 from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
@@ -69,6 +70,8 @@ class CudaEngine(CpuEngine):
 
     def _build(self) -> None:
         config, dataset, zeros = self.config, self.dataset, self.backend.zeros
+        if config.model.precision == "bf16":
+            require_bfloat16()
         table, model = build(config, dataset, device="cuda")
         self.table, self.model = table, model
         self._table = cast(Any, table)  # with its queue_ methods
