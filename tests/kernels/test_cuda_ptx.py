@@ -157,8 +157,10 @@ def test_codes_are_updated_exactly_in_wide_accesses(optimizer: str, stochastic: 
 def test_moves_that_wait_are_exact_and_wide(optimizer: str) -> None:
     from alpt_ref.kernels.cuda.pending import begin
 
-    kernel = begin(16, optimizer, True, layout_of(8, optimizer, learns=True))
-    assert_exact_and_wide(ptx_of(kernel, W, *PLAN, *STATE, ROW, ROW), RECORD + GRADIENT + MOMENTS[optimizer] + 2)
+    for keep_values in (False, True):
+        kernel = begin(16, 8, optimizer, True, keep_values, layout_of(8, optimizer, learns=True))
+        text = ptx_of(kernel, W, *PLAN, *CODES, *STATE, ROW, ROW, ROW)
+        assert_exact_and_wide(text, RECORD + GRADIENT + MOMENTS[optimizer] + 2 + keep_values)
 
 
 @pytest.mark.parametrize(  # every two of these choices meet in every way

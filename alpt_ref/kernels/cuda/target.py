@@ -222,7 +222,7 @@ def launch(function: Any, blocks: int, block: int, *args: Any) -> None:
 def _side() -> Any:
     import cupy
 
-    return cupy.cuda.Stream(non_blocking=True, priority=-1)
+    return cupy.cuda.Stream(non_blocking=True, priority=-2)  # before a training step's own stream too
 
 
 @contextmanager
