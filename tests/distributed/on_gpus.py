@@ -1,8 +1,8 @@
 """GPUs under NCCL against one process on the CPU, bit by bit.
 
 ``torchrun --nproc-per-node 2 -m tests.distributed.on_gpus [calls] [static]``; with 1 process it is one GPU. ``calls``
-are those of `ShardedTable`, ``static`` steps of a fixed size as launches and as CUDA graphs; default both. Rank 0 prints
-a line a case; ends with 1 where bits differ.
+are those of `ShardedTable`, ``static`` steps of a fixed size as launches and as CUDA graphs; default both. Rank 0
+prints a line a case; ends with 1 where bits differ.
 """
 
 from __future__ import annotations
