@@ -66,7 +66,7 @@ class Ranks:
             process.kill()
 
     def run(self, function: Callable[..., Any], *arguments: Any, size: int | None = None, heard: int = 0) -> list[Any]:
-        """``function(group, rank, size, *arguments)`` on the first `size` ranks; what all, or the first `heard`, gave."""
+        """``function(group, rank, size, *arguments)`` on the first `size` ranks; what all, or some, returned."""
         pipes = self._pipes[:size]
         for pipe in pipes:
             pipe.send((function, len(pipes), arguments))
