@@ -120,7 +120,7 @@ def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int, *, pr
 
 def on_one(name: str, rows: int, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
     """Milliseconds of the same step of an unsharded table on this GPU, as a CUDA graph."""
-    from alpt_ref.distributed.static import recorded  # loads CUDA
+    from alpt_ref.distributed.graphs import recorded  # loads CUDA
 
     options, optimizer = METHODS[name]
     spec = TableSpec(rows, 16, options, optimizer=optimizer, init_std=0.0, device="cuda")
