@@ -90,6 +90,12 @@ def test_four_ranks_and_two_end_in_the_bits_of_one_process(
     assert _together(four, tmp_path / "four", RUNS[name]) == alone
 
 
+@pytest.mark.nightly
+def test_fast_sums_have_the_same_bits_on_as_many_ranks(ranks: Ranks, tmp_path: Path) -> None:
+    fast = {"train": {"reduce": "fast"}}
+    assert _together(ranks, tmp_path / "one", fast) == _together(ranks, tmp_path / "other", fast)
+
+
 def test_a_checkpoint_of_two_ranks_is_resumed_by_one_and_by_two(ranks: Ranks, tmp_path: Path) -> None:
     train(config(), clicks(), output=tmp_path / "whole")
     stopped = ranks.run(_train, str(tmp_path / "run"), {}, 12)
