@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-
 ONE_THOUSANDTH = 0x3A83
 """0.001 as bits of a bfloat16."""
 
