@@ -21,7 +21,7 @@ from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.streams import new_event, new_stream
 from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
 from alpt_ref.models.optim_cuda import CudaDense
-from alpt_ref.training import watch_cuda
+from alpt_ref.training import compile_ahead, watch_cuda
 from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
@@ -162,6 +162,8 @@ class CudaEngine(CpuEngine):
     def _run_step(self, rows: int) -> None:
         """Run a step: as it is the first time, recorded the second, replayed from then on."""
         graph = self._graphs.get(rows)
+        if not self._ran:
+            compile_ahead.wait()
         if graph is None and (rows not in self._ran or not self.record):
             self._queue_step(rows)
             self._ran.add(rows)

@@ -45,10 +45,11 @@ def test_sixteen_weights_in_four_wide_loads_and_one_fused_operation_each(
 ) -> None:
     """Float64 and division only at the end, where a thread rounds again what float32 left unsure."""
     from alpt_ref.kernels.cuda.quantize_fast import fast
+    from alpt_ref.kernels.cuda.random import splitter
 
-    step = ROW if each else F
+    step, split = ROW if each else F, splitter(4 if each else 5)[0]
     arguments = (ROW, WORDS, W[::1], step, F, F, F, U, U, U, L, U, U, types.UniTuple(U, 20))
-    text = ptx_of(fast(bits, stochastic, each), *arguments)
+    text = ptx_of(fast(bits, stochastic, each, split), *arguments)
     loads = [match.start() for match in re.finditer(r"ld\.global\.v4\.f32", text)]
     assert len(loads) >= 4
     assert (len(loads) > 4) == (stochastic or each)  # where something may be rounded again
