@@ -278,6 +278,9 @@ def main() -> None:
         for name in ("figure.png", "figure.svg", "results.csv"):
             target = ROOT / "figures" / f"compare{Path(name).suffix}"
             shutil.copyfile(ROOT / "runs" / "compare-synthetic" / name, target)
+        for ending in ("png", "svg", "csv"):
+            name = f"four_answers.{ending}"
+            shutil.copyfile(ROOT / "runs" / "reproduce" / "figures" / name, ROOT / "figures" / name)
     pages = {**with_parts(parts), "docs/benchmark-history.md": history.page()}
     for path, text in pages.items():
         (ROOT / path).write_text(text, encoding="utf-8")

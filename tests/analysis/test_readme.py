@@ -264,6 +264,17 @@ def test_main_command_is_shown_with_what_it_prints() -> None:
         readme.screen("### A table\n")
 
 
+def test_the_picture_of_the_four_answers_shows_the_numbers_that_are_printed() -> None:
+    with (ROOT / "figures" / "four_answers.csv").open(encoding="utf-8", newline="") as file:
+        shown = [row for row in csv.DictReader(file) if row["panel"] in ("b", "c", "d")]
+    printed = readme.part(README, "quick")
+    assert [row["panel"] for row in shown] == ["b", "b", "b", "c", "c", "d"]
+    for row in shown:
+        half = float(row["high"]) - float(row["value"])
+        text = f"{float(row['value']):+.4f} ± {half:.4f}".replace("-", "−")
+        assert text in " ".join(printed.split()), f"run python -m analysis.readme: {text} is not printed"
+
+
 STUDY: dict[str, Any] = {
     "data": ["clicks"],
     "rows": [800, 100, 100],
