@@ -112,7 +112,7 @@ def _pgf(figure: Any) -> bytes:
             side = mtext.get_verticalalignment() if mtext is not None else ""
             if side == "center_baseline":  # else numbers beside an axis would be set from their left end, into it
                 mtext.set_verticalalignment("center")
-            super().draw_text(gc, x, y, _tex_text(s), prop, angle, ismath, mtext)
+            super().draw_text(gc, x, y, _tex_text(s), prop, angle, ismath, mtext)  # type: ignore[no-untyped-call]
             if side == "center_baseline":
                 mtext.set_verticalalignment(side)
 
