@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 COLUMNS = (
-    ("milliseconds", "ms a step", ",.1f"),
+    ("milliseconds", "ms per step", ",.1f"),
     ("times_torch_sparse_adam", "times PyTorch fp32 SparseAdam", ".2f"),
     ("times_torch_sgd", "times PyTorch fp32 SGD", ".2f"),
 )
@@ -43,7 +43,7 @@ def train_step_table(figures: Mapping[str, Any]) -> str:
             cells = [_number(floor.get(f"gigabytes_per_second_{key}"), ".1f") for floor in floors]
             lines.append(_row([f"GB/s {heading}", *cells]))
         lines += [_row([name, *(_number(run.get("ratios", {}).get(name), ".2f") for run in runs)]) for name in ratios]
-    counted = [f"{run['unique_rows']:,} unique rows a batch. {machine_line(run)}" for run in runs]
+    counted = [f"{run['unique_rows']:,} unique rows per batch. {machine_line(run)}" for run in runs]
     return "\n".join([*lines, "", *counted])
 
 

@@ -32,6 +32,7 @@ project = "alpt_ref"
 author = "The alpt_ref authors"
 version = release = __version__
 language = "en"
+smartquotes = False  # two hyphens begin an option
 extensions = [
     "myst_parser",
     "numpydoc",
@@ -55,7 +56,6 @@ autodoc_typehints = "none"  # numpydoc's sections say dtype, shape and unit
 numpydoc_show_class_members = False
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header"]  # pages of results begin below the first level
 
 
 def _relink(app: Any, name: str, source: list[str]) -> None:

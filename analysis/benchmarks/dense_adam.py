@@ -47,7 +47,7 @@ def main() -> None:
     unique = int(np.mean([len(np.unique(one)) for one in ids]))
     print(f"{options.rows:,} rows x {DIM}, {ids[0].size:,} ids a batch, {unique:,} unique")
     for name, value in found.items():
-        print(f"{name:40s} {value:9.3f} ms a step, {paired_ratio(seconds, name, LAZY):6.2f} x lazy Adam's")
+        print(f"{name:40s} {value:9.3f} ms per step, {paired_ratio(seconds, name, LAZY):6.2f} x lazy Adam's")
     ratios = {f"{name} against lazy Adam": paired_ratio(seconds, name, LAZY) for name in found}
     write(options, {"unique_rows": unique, "milliseconds_a_step": found, "times": ratios})
 

@@ -93,7 +93,7 @@ def report(name: str, found: dict[str, float], seconds: float, operations: float
     """Print the parts of a step of `seconds`; with the rate of the matrix products and what no part explains."""
     total = sum(found.values())
     rate = operations / (found["matrix products"] * 1e-3) / 1e12
-    print(f"{name}: {seconds * 1e3:.3f} ms a step, its parts {total:.3f} ms")
+    print(f"{name}: {seconds * 1e3:.3f} ms per step, its parts {total:.3f} ms")
     for part, milliseconds in found.items():
         print(f"    {part:22s} {milliseconds:7.3f} ms" + (f"  {rate:.0f} TFLOP/s" if part == "matrix products" else ""))
     return {**found, "step": seconds * 1e3, "sum of parts": total, "matrix products TFLOP/s": rate}

@@ -15,6 +15,7 @@ PACKAGES = {
     "alpt_ref.models": "Backbones",
     "alpt_ref.data": "Click data",
     "alpt_ref.training.train": "Training",
+    "alpt_ref.distributed": "One table over many processes",
     "alpt_ref.serving": "Export and serving",
     "alpt_ref.studies.experiment": "Experiments on problems",
     "alpt_ref.theory": "Theory",

@@ -10,6 +10,7 @@ from alpt_ref.verification.figures import load_figures
 from .markdown import prose, relink
 
 _ANCHOR = re.compile(r'^(#+ )<a id="([\w-]+)"></a>', re.MULTILINE)
+_TITLE = re.compile(r"\A#+ (.+)$", re.MULTILINE)
 _PICTURE = re.compile(r"!\[\]\(([^)\s]*?([\w-]+)\.png)\)")
 DOCUMENTS = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "figures/INDEX.md")
 """Documents outside docs that become pages as they are."""
@@ -28,6 +29,14 @@ def _page_name(name: str) -> str:
     return f"results/{name.replace('README.md', 'index.md')}"
 
 
+def _titled(text: str, source: str) -> str:
+    """A table or page of a study says in its title of which study it is."""
+    parts = Path(source).parts
+    if parts[:2] != ("analysis", "results") or len(parts) < 4 or parts[-1] == "README.md":
+        return text
+    return _TITLE.sub(lambda found: f"# {found[1]}: study {parts[2]}", text, count=1)
+
+
 def pages(root: Path) -> dict[str, str]:
     """Copies of these documents with their links moved, and a list of the results."""
     known = moved(root)
@@ -38,7 +47,7 @@ def pages(root: Path) -> dict[str, str]:
             text = (root / source).read_text(encoding="utf-8")
             text = _ANCHOR.sub(r"(\2)=\n\1", relink(text, source, page, known, root))
             text = _PICTURE.sub(lambda found: f"![{seen.get(found[2], found[2])}]({found[1]})", text)
-            made[page.removeprefix("docs/stored/")] = text
+            made[page.removeprefix("docs/stored/")] = _titled(text, source)
     listed = sorted(
         name.removesuffix(".md") for name in made if name.startswith("results/") and name != "results/index.md"
     )

@@ -14,7 +14,7 @@ from alpt_ref.cli import cli
 from analysis.docs_pages import ROOMS, api, check, claims, commands, methods, write_pages
 from analysis.docs_pages.docstrings import plain_text_to_rst, with_rubrics
 from analysis.docs_pages.markdown import formulas, prose, relink, sections, table, with_unlisted
-from analysis.docs_pages.stored import moved
+from analysis.docs_pages.stored import _titled, moved
 
 ROOT = Path(alpt_ref.__file__).parent.parent
 
@@ -96,6 +96,11 @@ def test_links_move_with_their_page() -> None:
         text, "docs/a.md", "docs/a.md", known, ROOT, "https://host/blob/main"
     )
     assert moved(ROOT)["analysis/results/small/README.md"] == "docs/stored/results/small/index.md"
+
+
+def test_tables_of_studies_say_whose_they_are() -> None:
+    assert _titled("### Bits\n\n| a |", "analysis/results/small/tables/bits.md") == "# Bits: study small\n\n| a |"
+    assert _titled("# Small\n", "analysis/results/small/README.md") == "# Small\n"
 
 
 def test_text_of_docstrings_keeps_its_signs() -> None:
