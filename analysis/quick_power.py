@@ -10,6 +10,7 @@ by the root of the ratio. Nothing of the quick study's own runs is used.
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import NamedTuple
 
@@ -20,17 +21,19 @@ from alpt_ref.studies import four_answers
 from alpt_ref.studies.answers import Estimate, stored_difference
 from alpt_ref.studies.study import Study, preset
 
-LEVEL = 0.05 / 6
-"""Bonferroni over the differences shown: three of (b), two of (c), one of (d)."""
+LEVEL, FAMILY = 0.05, 6
+"""Of a test, and how many there are: three differences of (b), two of (c), one of (d)."""
 
 
 class Power(NamedTuple):
-    """A difference of the full study, and what the quick one would see of it."""
+    """A difference of the full study, and what the quick one would see of it: power by itself, and with Bonferroni."""
 
     what: str
     difference: float
     deviation: float
-    power: float
+    seeds: int
+    alone: float
+    of_all: float
 
 
 def stored() -> dict[str, Estimate]:
@@ -57,31 +60,35 @@ def stored() -> dict[str, Estimate]:
 
 
 def power(one: Estimate, study: Study, full: Study) -> Power:
-    """Of a two-sided paired t-test at `LEVEL` on the seeds of `study`, for the difference that `full` found."""
+    """Of two-sided paired t-tests on the seeds of `study`, for the difference that `full` found."""
     if one.high is None:
         raise ValueError(f"{one.what} has no interval")
     deviation = (one.high - one.estimate) * one.n**0.5 / float(stats.t.ppf(0.975, one.n - 1))
     here = deviation * (full.base.data.rows / study.base.data.rows) ** 0.5
-    n = len(study.seeds)
-    shift, least = abs(one.estimate) * n**0.5 / here, float(stats.t.ppf(1 - LEVEL / 2, n - 1))
-    if shift > 2 * least + 10:  # SciPy's noncentral t gives nan far out
-        return Power(one.what, one.estimate, here, 1.0)
-    return Power(
-        one.what, one.estimate, here, float(stats.nct.sf(least, n - 1, shift) + stats.nct.cdf(-least, n - 1, shift))
-    )
+    n = len(study.few_seeds if one.what.startswith("LPT") else study.seeds)
+    shift = abs(one.estimate) * n**0.5 / here
+    return Power(one.what, one.estimate, here, n, _of_t_test(shift, n, LEVEL), _of_t_test(shift, n, LEVEL / FAMILY))
+
+
+def _of_t_test(shift: float, n: int, level: float) -> float:
+    """Probability that a two-sided t-test on `n` values finds a mean of `shift` standard errors."""
+    least = float(stats.t.ppf(1 - level / 2, n - 1))
+    right, left = float(stats.nct.sf(least, n - 1, shift)), float(stats.nct.cdf(-least, n - 1, shift))
+    if math.isnan(right):  # SciPy's noncentral t far out: where all of it, or next to nothing, lies
+        right = 1.0
+    return right + (0.0 if math.isnan(left) else left)
 
 
 def main() -> None:
     """Print the table."""
     study, full = preset("quick"), preset("small")
     found = [power(one, study, full) for one in stored().values()]
-    rows = [(one.what, f"{one.difference:+.4f}", f"{one.deviation:.4f}", f"{one.power:.3f}") for one in found]
-    heads = (
-        "difference in AUC",
-        "full study",
-        f"deviation at {study.base.data.rows:,} rows",
-        f"power, {len(study.seeds)} seeds",
-    )
+    rows = [
+        (one.what, f"{one.difference:+.4f}", f"{one.deviation:.4f}", one.seeds, f"{one.alone:.3f}", f"{one.of_all:.3f}")
+        for one in found
+    ]
+    deviation = f"deviation at {study.base.data.rows:,} rows"
+    heads = ("difference in AUC", "full study", deviation, "seeds", f"power at {LEVEL:g}", f"at {LEVEL:g}/{FAMILY}")
     sys.stdout.write(tabulate(rows, heads, disable_numparse=True) + "\n")
 
 

@@ -78,6 +78,11 @@ def runs(study: Study) -> Mapping[str, RunConfig]:
     return {**swept, **learned, "fp32": study.run("fp32"), "alpt-sr 8-bit": study.run("alpt-sr", 8)}
 
 
+def few(study: Study) -> list[str]:
+    """The runs of (b), whose differences are so large that few seeds show them."""
+    return [name_of("lpt", SweepPoint(bits, rounding, ratio)) for bits, ratio in SWEEP for rounding in ("sr", "dr")]
+
+
 def rows() -> list[Row]:
     """The comparisons, in the order of the questions."""
     found = []
@@ -129,8 +134,8 @@ def answers(found: Runs) -> Answers:
     kind = "synthetic clicks" if study.base.data.source == "synthetic" else "rows"
     return Answers(
         about=(
-            f"{rows_:,} {kind} a run, {len(found.seeds)} seeds; ± is a 95 % t-interval over seeds, differences are "
-            "paired by seed; (a) is exact."
+            f"{rows_:,} {kind} a run; {len(found.seeds)} seeds, {len(study.few_seeds)} in (b); ± is a 95 % t-interval "
+            "of differences paired by seed; (a) is exact."
         ),
         answers=(_chain(), _rounding(found), _learning(found), _precision(found, equal)),
         untold=_untold(found, equal) if study.name.startswith("quick") else "",
@@ -157,7 +162,7 @@ def _rounding(found: Runs) -> Answer:
         side: mean_of(
             f"LPT({side.upper()}), 8 bits, η/Δ = {STALLS:g}",
             [run.result.test_auc for run in found[name_of("lpt", SweepPoint(8, side, STALLS))].values()],
-            widen=found.widen(len(found.seeds)),
+            widen=found.widen(len(found.study.few_seeds)),
         )
         for side in ("dr", "sr")
     }

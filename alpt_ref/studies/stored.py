@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,18 @@ class Data(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What one table or figure needs: its runs by name, each known by `variant_hash`, and their seeds."""
+    """What one table or figure needs: its runs by name, each known by `variant_hash`, and their seeds.
+
+    The runs named in `few` have the few seeds of the study alone.
+    """
 
     runs: dict[str, str]
     seeds: tuple[int, ...]
+    few: tuple[str, ...] = ()
+
+    def seeds_of(self, name: str, study: Study) -> tuple[int, ...]:
+        """The seeds that a run should have."""
+        return study.few_seeds if name in self.few else self.seeds
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -92,8 +100,16 @@ class Runs(Mapping[str, Mapping[int, StoredRun]]):
     data : seed -> `Data`
     """
 
-    def __init__(self, study: Study, seeds: Sequence[int], data: Mapping[int, Data], runs: Mapping[str, Any]) -> None:
-        """`runs` maps names to runs by seed."""
+    def __init__(
+        self,
+        study: Study,
+        seeds: Sequence[int],
+        data: Mapping[int, Data],
+        runs: Mapping[str, Any],
+        few: Collection[str] = (),
+    ) -> None:
+        """`runs` maps names to runs by seed; those in `few` should have the study's few seeds alone."""
+        self._few = frozenset(few)
         self.study, self.seeds, self.data = study, tuple(seeds), data
         self._runs: Mapping[str, Mapping[int, StoredRun]] = runs
 
@@ -139,7 +155,8 @@ class Runs(Mapping[str, Mapping[int, StoredRun]]):
     @property
     def missing(self) -> int:
         """Runs that should be there and are not."""
-        return sum(len(self.seeds) - len(of_seed) for of_seed in self._runs.values())
+        few = len(self.study.few_seeds)
+        return sum((few if name in self._few else len(self.seeds)) - len(self._runs[name]) for name in self._runs)
 
 
 def variant_hash(config: RunConfig) -> str:
@@ -187,9 +204,9 @@ class Stored:
         planned = self.index.plans[name]
         runs = {}
         for variant, key in planned.runs.items():
-            found = {seed: self._cell(key, seed) for seed in planned.seeds}
+            found = {seed: self._cell(key, seed) for seed in planned.seeds_of(variant, self.index.study)}
             runs[variant] = {seed: run for seed, run in found.items() if run is not None}
-        return Runs(self.index.study, planned.seeds, self.index.data, runs)
+        return Runs(self.index.study, planned.seeds, self.index.data, runs, planned.few)
 
     def _cell(self, variant: str, seed: int) -> StoredRun | None:
         name = self.index.cells[variant][seed]
@@ -203,7 +220,11 @@ class Stored:
     def digest(self, plan: str) -> str:
         """Sixteen digits that change with anything that the plan's runs depend on or with their number."""
         planned = self.index.plans[plan]
-        names = [self.index.cells[key][seed] for key in planned.runs.values() for seed in planned.seeds]
+        names = [
+            self.index.cells[key][seed]
+            for name, key in planned.runs.items()
+            for seed in planned.seeds_of(name, self.index.study)
+        ]
         there = [name for name in names if (self.folder / "cells" / f"{name}.json").exists()]
         return hashlib.sha256(" ".join([self.index.study.name, *there]).encode()).hexdigest()[:16]
 

@@ -8,7 +8,7 @@ best value of a group is marked only where it differs significantly from every o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -44,6 +44,7 @@ class Table:
     times : names of columns that hold wall-clock times: they go to a table of their own, because two runs of the same
         study agree in everything else
     seeds : all seeds of the study, or few
+    few : ``few(study)`` -> names of runs that have the few seeds where the others have all
     extra_rows : ``extra_rows(runs)`` -> rows with published numbers, put at the end
     note : what a reader must know beside the legend
     conclude : ``conclude(runs)`` -> sentences computed from the runs
@@ -59,6 +60,7 @@ class Table:
     columns: tuple[str, ...] = ("auc", "logloss", "auc_difference", "logloss_difference")
     times: tuple[str, ...] = ()
     seeds: Literal["all", "few"] = "few"
+    few: Callable[[Study], Collection[str]] = lambda study: ()
     extra_rows: Callable[[Runs], Sequence[Row]] = lambda runs: ()
     note: str = ""
     conclude: Callable[[Runs], Sequence[str]] = lambda runs: ()

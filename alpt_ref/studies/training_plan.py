@@ -6,7 +6,7 @@ to a cluster, in any order; what they leave depends on none of that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,11 @@ class HasRuns(Protocol):
         """``all`` or ``few``."""
         ...
 
+    @property
+    def few(self) -> Callable[[Study], Collection[str]]:
+        """Which runs have the few seeds where the others have all."""
+        ...
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -89,6 +94,7 @@ def prepare(
     """
     study = _registered(study, folder)
     plans = {one.id: _plan(one, study) for one in needs}
+    few = {one.id: tuple(one.few(study)) for one in needs}
     require_different_folds(study.base.data.folds, study.seeds)
     cells_folder = writable_folder(folder / "cells")
     _clean(folder)
@@ -103,6 +109,8 @@ def prepare(
     for seed in seeds:  # seed by seed, so that a study that was stopped has complete pairs
         for one in needs:
             for name, config in plans[one.id].items() if seed in _seeds(one, study) else ():
+                if name in few[one.id] and seed not in study.few_seeds:
+                    continue
                 variant, own = variant_hash(config), config.replace("train", seed=seed)
                 key = cell_key(own, data[seed].fingerprint)
                 configs.setdefault(variant, config)
@@ -110,7 +118,9 @@ def prepare(
                 file = cells_folder / f"{key}.json"
                 tasks.setdefault(key, TrainingTask(task_name(one.id, name, seed), own, stores[seed], file))
     planned = {
-        one.id: Planned({name: variant_hash(config) for name, config in plans[one.id].items()}, _seeds(one, study))
+        one.id: Planned(
+            {name: variant_hash(config) for name, config in plans[one.id].items()}, _seeds(one, study), few[one.id]
+        )
         for one in needs
     }
     index = Index(study, data, planned, configs, cells)

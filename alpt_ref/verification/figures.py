@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -46,6 +46,7 @@ class Figure:
         the numbers that are drawn
     runs : ``runs(study)`` -> configurations by name, in place of claims
     seeds : how many of the study's seeds the runs need
+    few : ``few(study)`` -> names of runs that have the few seeds where the others have all
     caption : one sentence that answers the title's question; of measured numbers ``caption(rows)``, so that it says
         what these rows show
     alt : what is to be seen, for those who cannot see it
@@ -61,6 +62,7 @@ class Figure:
     caption: str | Callable[[Rows], str] = ""
     alt: str = ""
     notes: str = ""
+    few: Callable[[Any], Collection[str]] = lambda study: ()
 
     def __post_init__(self) -> None:
         """Refuse what could not be written or found."""

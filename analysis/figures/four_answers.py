@@ -37,7 +37,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
         one.set_title(question, loc="left", fontsize=FONT, fontweight="bold")
         one.tick_params(which="both", labelsize=FONT - 1)
     rows = [*chain(axes[0]), *rounding(axes[1], found), *learning(axes[2], found), *precision(axes[3], found)]
-    legend(figure, axes, 6, intervals(found, "whiskers"))
+    legend(figure, axes, 6, f"{intervals(found, 'whiskers')}, in (b) over {len(found.study.few_seeds)}")
     return figure, rows
 
 
@@ -132,6 +132,7 @@ FIGURE = Figure(
     draw,
     runs,
     seeds="all",
+    few=four_answers.few,
     caption=caption,
     alt="Four panels: the gap of |w| over the updates with SR and DR; bars of test AUC, SR less DR, at two values of "
     "η/Δ; bars of test AUC, ALPT less LPT, at 4 and 2 bits; 8-bit ALPT and FP32 by bytes and test AUC.",

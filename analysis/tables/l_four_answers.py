@@ -30,6 +30,7 @@ TABLE = Table(
     rows=rows,
     columns=("auc", "logloss", "auc_difference", "logloss_difference", "code_kept", "serving_ratio", "training_ratio"),
     seeds="all",
+    few=four_answers.few,
     note="Reference: in (b) DR at the same bits and η/Δ, in (c) LPT at the same bits, in (d) FP32.",
     answers=four_answers.answers,
     picture="four_answers",

@@ -148,7 +148,7 @@ def test_looking_after_every_seed_supports_falsely_no_more_often_than_once() -> 
         ([], 12, Registered(tuple(range(12)), 5)),
         (["--seeds", "20"], 20, Registered(tuple(range(12)), 5)),
         (["--few", "3"], 12, Registered(tuple(range(12)), 5)),
-        (["--quick"], 12, Registered(tuple(range(12)), 3)),
+        (["--quick"], 10, Registered(tuple(range(10)), 5)),
         (["--libfm", "FILE"], 10, Registered(tuple(range(10)), 5)),
         (["--libfm", "FILE", "--study", "frappe"], 10, Registered(tuple(range(10)), 5)),
         (["--libfm", "FILE", "--study", "frappe", "--seeds", "12"], 12, Registered(tuple(range(10)), 5)),

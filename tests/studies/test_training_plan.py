@@ -69,11 +69,29 @@ def test_a_run_that_two_tables_name_is_trained_once(tmp_path: Path, count: list[
     assert sorted(count) == sorted(f"{label} {seed}" for label in LABELS for seed in (0, 1, 2))
     assert "2 tables and figures need 9 runs" in said
     before = contents(tmp_path / "out")
-    assert set(before) == {f"{name}.{suffix}" for name in ("one", "two") for suffix in ("md", "csv", "tex", "notes.tex")}
+    assert set(before) == {
+        f"{name}.{suffix}" for name in ("one", "two") for suffix in ("md", "csv", "tex", "notes.tex")
+    }
     reproduce(tmp_path / "out", log=said.append)
     assert len(count) == 9
     assert "9 runs finished before, 0 to go, 1 at a time" in said
     assert contents(tmp_path / "out") == before
+
+
+def test_runs_that_few_seeds_decide_have_few_of_them(tmp_path: Path) -> None:
+    mixed = table("mixed", seeds="all", few=lambda study: ("lpt-sr",))
+    plan = prepare(STUDY, [mixed], tmp_path, Progress(enabled=False))
+    trained = sorted((one.config.table.label, one.config.train.seed) for one in plan.tasks)
+    assert trained == [
+        (label, seed) for label in sorted(LABELS) for seed in ((0, 1) if label == "lpt-sr" else (0, 1, 2))
+    ]
+    found = fabricate(tmp_path, [mixed]).plan("mixed")
+    assert {name: list(found[name]) for name in LABELS} == {
+        "fp32": [0, 1, 2], "lpt-sr": [0, 1], "alpt-sr": [0, 1, 2],
+    }  # fmt: skip
+    assert found.missing == 0
+    assert fabricate(tmp_path / "part", [mixed], skip=3).plan("mixed").missing == 3
+    assert len(Stored(tmp_path).digest("mixed")) == 16
 
 
 def test_an_interrupted_study_ends_in_the_same_tables(
