@@ -241,6 +241,16 @@ def test_comparison_table_and_figure_come_from_one_run() -> None:
         assert row[8] == f"{int(values['serving_bytes']):,}"
 
 
+def test_the_picture_of_the_first_command_shows_the_numbers_of_the_page() -> None:
+    assert "](figures/four_answers.png)" in README
+    with (ROOT / "figures" / "four_answers.csv").open(encoding="utf-8", newline="") as file:
+        bars = [row for row in csv.DictReader(file) if row["panel"] in ("b", "c")]
+    printed = readme.part(README, "quick").replace("−", "-")
+    assert len(bars) == 5
+    for bar in bars:
+        assert f"{float(bar['value']):+.4f} ±" in printed, f"{bar}: not what the page says"
+
+
 def test_parts_from_files_are_those_of_their_files() -> None:
     parts = readme.stored()
     assert {"headline", "first", "studies", "quantize", "train_step", "montecarlo", "gpu"} == set(parts)
