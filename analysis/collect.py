@@ -43,7 +43,7 @@ def contents(found: Found, name: str) -> Files:
     """Every file by its path below the results of `name`."""
     files: Files = {}
     for part in found.tables:
-        for form in FORMATS:
+        for form in (*FORMATS, "notes.tex"):
             files[f"tables/{part.id}.{form}"] = (found.folder / "tables" / f"{part.id}.{form}").read_bytes()
     for figure in found.figures:
         for form in ("png", "csv"):

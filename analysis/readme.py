@@ -4,7 +4,7 @@
     python -m analysis.readme --stored   # only what is read from files, in a second
 
 Runs ``alpt-ref reproduce --quick``, ``alpt-ref verify --runs runs/reproduce`` and ``alpt-ref compare`` (about six
-minutes; seconds if ``runs`` holds their results), copies the figures and CSVs of both to ``figures/``, and reads the
+minutes; seconds if ``runs`` holds their results), copies the comparison's figure and CSV to ``figures/``, and reads the
 studies collected in ``analysis/results`` and the figures in ``analysis/benchmarks/results/*.json``. A part of a page
 stands between ``<!-- name:begin ... -->`` and ``<!-- name:end -->`` in the file that `PARTS` names; of other files only
 the page of all benchmarks (`benchmarks.history`) is written.
@@ -278,9 +278,9 @@ def main() -> None:
         for name in ("figure.png", "figure.svg", "results.csv"):
             target = ROOT / "figures" / f"compare{Path(name).suffix}"
             shutil.copyfile(ROOT / "runs" / "compare-synthetic" / name, target)
-        for suffix in ("png", "svg", "csv"):
-            source = ROOT / "runs" / "reproduce" / "figures" / f"four_answers.{suffix}"
-            shutil.copyfile(source, ROOT / "figures" / source.name)
+        for ending in ("png", "svg", "csv"):
+            name = f"four_answers.{ending}"
+            shutil.copyfile(ROOT / "runs" / "reproduce" / "figures" / name, ROOT / "figures" / name)
     pages = {**with_parts(parts), "docs/benchmark-history.md": history.page()}
     for path, text in pages.items():
         (ROOT / path).write_text(text, encoding="utf-8")

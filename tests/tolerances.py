@@ -85,6 +85,9 @@ BF16_GRADIENT = 0.3
 """Relative, in norm: as for TF32_GRADIENT; a share of 4e-3 of the ReLUs differs, which is 6e-2 in norm a layer, and so
 are the signs of the sums that batch norm takes of them."""
 
+BF16_METRIC = 1e-2
+"""Absolute: AUC and logloss after two small epochs in bfloat16 and in TF32, whose runs part by rounding at once."""
+
 GPU_METRIC = 2e-3
 """Absolute: AUC and logloss after two small epochs on a GPU and on the CPU, whose runs part by rounding."""
 

@@ -64,8 +64,12 @@ class CpuBatch:
         several, times = which[~once], self.times[which[~once]]
         starts = np.concatenate([[0], np.cumsum(times)]).astype(np.int64)
         positions = np.arange(starts[-1]) + np.repeat(first[~once] - starts[:-1], times)
-        out[~once] = sum_gradients(UniqueRows(self.rows[several], starts, order[positions]), grads)[0]
+        out[~once] = _sums(UniqueRows(self.rows[several], starts, order[positions]), grads)
         return out
+
+    def all_floats(self, grads: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`floats` of all unique rows."""
+        return _sums(self.unique, grads)
 
     def peaks(self, grads: NDArray[np.float32], which: NDArray[np.int64]) -> NDArray[np.int32]:
         """Magnitude bits of the largest gradient of each of the unique rows `which`."""
@@ -88,6 +92,16 @@ class CpuBatch:
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         return back[places(self.unique)]
+
+
+def _sums(unique: UniqueRows, grads: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`sum_gradients` of finite gradients, each row's right where another's is too large."""
+    sums, fine = sum_gradients(unique, grads)
+    for i in range(0 if fine else len(unique)):
+        positions = unique.order[unique.starts[i] : unique.starts[i + 1]]
+        one = UniqueRows(unique.rows[i : i + 1], np.array([0, len(positions)], np.int64), positions)
+        sums[i] = sum_gradients(one, grads)[0]
+    return sums
 
 
 def decoded(parts: tuple[Any, ...], spread: NDArray[np.int64], d: int, bits: int | None) -> NDArray[np.float32]:

@@ -26,7 +26,9 @@ class CudaRowMap(RowMap):
             return xp.zeros(len(rows), np.int64), rows.astype(np.int64)
         owners, places = xp.empty(len(rows), np.int64), xp.empty(len(rows), np.int64)
         if len(rows):
-            launch(shard.find_rows, blocks_for(len(rows)), BLOCK, rows, np.int64(len(rows)), *self._of, owners, places)
+            launch(
+                shard.find_rows, blocks_for(len(rows)), BLOCK, rows, np.int64(len(rows)), *self.hash_of, owners, places
+            )
         return owners, places
 
     def rows(self, rank: int, places: Any) -> Any:
@@ -35,7 +37,7 @@ class CudaRowMap(RowMap):
             return super().rows(rank, places)
         out = array_module().empty(len(places), np.int64)
         if len(places):
-            numbers = (np.int64(len(places)), np.uint64(rank), *self._of)
+            numbers = (np.int64(len(places)), np.uint64(rank), *self.hash_of)
             launch(shard.rows_at, blocks_for(len(places)), BLOCK, places, *numbers, out)
         return out
 
@@ -44,6 +46,7 @@ class CudaKinds:
     """Arrays of the device."""
 
     xp: Any = array_module()
+    ascending = False
     row_map = CudaRowMap
     batch = CudaBatch
     parts = CudaParts

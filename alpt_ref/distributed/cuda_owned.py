@@ -171,7 +171,8 @@ class CudaOwnedAdaptive(CudaOwnedLowPrecision, CudaAdaptiveTable):
         sizes = self.backend.empty(len(which), np.float32)
         if len(which):
             assert self._unique is not None
-            kernel = kernels.moved_codes(self.d, self.quantizer.bits, self._layout)
+            wire = kernels.wire_layout(self.d, self.quantizer.bits)
+            kernel = kernels.moved_codes(self.d, self.quantizer.bits, self._layout, wire)
             items = out.reshape(-1).view(code_dtype(self.quantizer.bits))
             found = (which, np.int64(len(which)), self._unique.records, self._row_updates)
             self._launch_positions(kernel, len(which), *found, *self._where, self.rates, items, sizes)

@@ -16,6 +16,8 @@ class CpuKinds:
     """NumPy arrays and the kernels of the CPU."""
 
     xp: Any = np
+    ascending = True
+    """Whether unique rows and places are in ascending order."""
     row_map = RowMap
     batch = CpuBatch
     parts = CpuParts

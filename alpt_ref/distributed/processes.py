@@ -12,7 +12,6 @@ import contextlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -29,6 +28,7 @@ BUSY_S = 1800.0
 """The same while a process writes its part of a checkpoint, which may hold the interpreter."""
 LONGEST_S = 1800.0
 """A collective may wait for a slow rank (rank 0 may be computing metrics), who is watched by his signs of life."""
+STORE = "the process that holds the store of the run"
 START_S = 60.0
 """All processes must have come by then."""
 
@@ -45,11 +45,12 @@ class Watch:
 
     def __init__(self, store: Any, rank: int, size: int) -> None:
         self._store, self._rank, self._size = store, rank, size
-        self._seen: dict[int, tuple[str, float]] = {}
+        self._seen: dict[int, tuple[str, int]] = {}
         self.busy = False
+        self._rounds = 0
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="alpt_ref_watch", daemon=True)
-        self._thread.start()
+        for work in (self._watch, self._guard):
+            threading.Thread(target=work, name="alpt_ref_watch", daemon=True).start()
 
     def leave(self) -> None:
         """The run is over: nobody is missed any more."""
@@ -62,30 +63,47 @@ class Watch:
         return True
 
     def _watch(self) -> None:
-        count = 0
+        """Show signs of life and look at those of others."""
         while not self._end.wait(BEAT_S):
-            count += 1
             try:
-                lost = self._look(f"{count}{' busy' if self.busy else ''}")
+                lost = self._look(f"{self._rounds}{' busy' if self.busy else ''}")
+                speak = lost is not None and self.may_speak()
             except Exception:  # torch's errors differ from version to version
-                lost = "the process that holds the store of the run"
-            if lost and not self._end.is_set():
-                if self.may_speak():
-                    sys.stderr.write(f"Error: {sentence(lost)}\n")
-                    sys.stderr.flush()
-                os._exit(1)
+                lost, speak = STORE, True  # who speaks is agreed on there
+            if lost is not None:
+                self._give_up(lost, speak)
+            self._rounds += 1
+
+    def _guard(self) -> None:
+        """Look at the other thread, which waits without end for a store that does not answer.
+
+        Here and in `_look` turns are counted, not seconds: a process that was suspended itself misses nobody.
+        """
+        seen, turns = -1, 0
+        while not self._end.wait(BEAT_S):
+            turns = turns + 1 if seen == self._rounds else 0
+            seen = self._rounds
+            if turns * BEAT_S > LOST_S:
+                self._give_up(STORE, True)
+
+    def _give_up(self, lost: str, speak: bool) -> None:
+        if self._end.is_set():
+            return
+        if speak:
+            sys.stderr.write(f"Error: {sentence(lost)}\n")
+            sys.stderr.flush()
+        os._exit(1)
 
     def _look(self, sign: str) -> str | None:
         """Show this process's sign of life; the one that is lost, in words."""
         self._store.set(f"alive/{self._rank}", sign)
-        now = time.monotonic()
         for rank in range(self._size):
             key = f"alive/{rank}"
             found = bytes(self._store.get(key)).decode() if self._store.check([key]) else ""
-            before = self._seen.get(rank)
-            if before is None or before[0] != found:
-                self._seen[rank] = (found, now)
-            elif now - before[1] > (BUSY_S if found.endswith("busy") else LOST_S):
+            before, turns = self._seen.get(rank, (found, 0))
+            turns = turns + 1 if before == found else 0
+            self._seen[rank] = (found, turns)
+            if turns * BEAT_S > (BUSY_S if found.endswith("busy") else LOST_S):
                 return f"rank {rank}"
         return None
 

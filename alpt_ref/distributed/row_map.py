@@ -36,7 +36,7 @@ class RowMap:
         self.n, self.ranks = int(n), int(ranks)
         bits = max(1, (self.n - 1).bit_length())
         numbers = (self.n, (1 << bits) - 1, (bits + 1) // 2, self.ranks)
-        self._of = HashOf(*(np.uint64(number) for number in numbers))
+        self.hash_of = HashOf(*(np.uint64(number) for number in numbers))
 
     def count(self, rank: int) -> int:
         """Rows that a rank owns."""
@@ -47,7 +47,7 @@ class RowMap:
         if self.ranks == 1:
             return np.zeros(len(rows), np.int64), rows.astype(np.int64)
         owners, places = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
-        run_rows(find_rows, len(rows), rows, self._of, owners, places, grain=GRAIN)
+        run_rows(find_rows, len(rows), rows, self.hash_of, owners, places, grain=GRAIN)
         return owners, places
 
     def rows(self, rank: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -55,5 +55,5 @@ class RowMap:
         if self.ranks == 1:
             return places
         out = np.empty(len(places), np.int64)
-        run_rows(rows_at, len(out), places, rank, self._of, out, grain=GRAIN)
+        run_rows(rows_at, len(out), places, rank, self.hash_of, out, grain=GRAIN)
         return out

@@ -44,11 +44,13 @@ class CrossNetwork:
         weight, bias = self.params["cross.weight"], self.params["cross.bias"]
         self.saved = self.ops.cross_forward(x, weight, bias, output_weight, logits)
 
-    def begin_backward(self, dlogits: Array, first: Array, params: bool) -> None:
+    def begin_backward(self, x: Array, dlogits: Array, first: Array, doutput: Array | None) -> None:
         """Before the backward pass of the MLP on the same x, whose first layer has the weights `first`."""
-        self.ops.cross_begin(self.saved, dlogits, first, params=params)
+        self.ops.cross_begin(x, self.saved, dlogits, first, self._grads(doutput))
 
     def backward(self, x: Array, dlogits: Array, dx: Array, doutput: Array | None) -> None:
         """Add the gradient of x to `dx`; with `doutput` (n,) given, write it and the layers' gradients."""
-        grads = None if doutput is None else (self.grads["cross.weight"], self.grads["cross.bias"], doutput)
-        self.ops.cross_backward(x, self.saved, dlogits, dx, grads)
+        self.ops.cross_backward(x, self.saved, dlogits, dx, self._grads(doutput))
+
+    def _grads(self, doutput: Array | None) -> tuple[Array, Array, Array] | None:
+        return None if doutput is None else (self.grads["cross.weight"], self.grads["cross.bias"], doutput)

@@ -50,6 +50,7 @@ class Dcn(Dnn):
         self.cross.forward(x, self.params["output.weight"][: x.shape[1]], logits)
 
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
-        self.cross.begin_backward(dlogits, self.mlp.layers[0].weight, params)
+        doutput = self.grads["output.weight"][: x.shape[1]] if params else None
+        self.cross.begin_backward(x, dlogits, self.mlp.layers[0].weight, doutput)
         super()._backward(x, dlogits, demb, params)
-        self.cross.backward(x, dlogits, demb, self.grads["output.weight"][: x.shape[1]] if params else None)
+        self.cross.backward(x, dlogits, demb, doutput)

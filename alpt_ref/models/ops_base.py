@@ -78,10 +78,6 @@ class Ops(ABC):
     gradients_in_turn: ClassVar[bool] = True
     """Whether a layer's gradient may be overwritten by the next but one: `weight_gradient` has read it then."""
 
-    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
-        """``out = x.T @ dz``, which no other operation reads: it may run beside them."""
-        self.matmul(x.T, dz, out)
-
     def gradient_buffer(self, index: int, shape: tuple[int, int]) -> Array:
         """Scratch for the gradient of hidden layer `index`'s output."""
         number = index % 2 if self.gradients_in_turn else index
@@ -115,6 +111,10 @@ class Ops(ABC):
     @abstractmethod
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """``out = a @ b``; either factor may be a transposed view."""
+
+    def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
+        """``out = x.T @ dz``: the gradient of a weight matrix, a sum over rows; no other operation reads it."""
+        self.matmul(x.T, dz, out)
 
     # --- hidden layers, z (rows, n) ----------------------------------------------------------------------------------
 
@@ -177,10 +177,13 @@ class Ops(ABC):
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
         """Add to `logits` the cross layers, weight and bias (L, n), and their part `output` (n,) of the output unit."""
 
-    def cross_begin(self, saved: Any, dlogits: Array, weight: Array, *, params: bool) -> bool:
-        """Begin `cross_backward`, before the backward pass of the MLP whose first layer has this `weight`.
+    def cross_begin(
+        self, x: Array, saved: Any, dlogits: Array, weight: Array, grads: tuple[Array, Array, Array] | None
+    ) -> bool:
+        """Begin `cross_backward`, before the backward pass of the MLP on x whose first layer has this `weight`.
 
-        Whether `input_gradient` of that layer will add the cross layers' part, which `cross_backward` then does not.
+        Whether `input_gradient` of that layer will add the cross layers' part: then nothing is left to
+        `cross_backward`.
         """
         return False
 

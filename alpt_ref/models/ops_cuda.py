@@ -18,7 +18,7 @@ from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import dense, dense_backward, rows, steps
 from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.blas import matmul
-from alpt_ref.kernels.cuda.reduce import LANES, THREADS, row_span
+from alpt_ref.kernels.cuda.reduce import FOLD, LANES, THREADS, row_span
 from alpt_ref.kernels.cuda.target import blocks_for, launch
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, ScratchArrays
 from alpt_ref.models.ops_cuda_cross import Array, CudaCrossOps, address
@@ -134,8 +134,8 @@ class CudaOps(CudaCrossOps):
 
     @staticmethod
     def _finish(function: Any, columns: int, *args: Any) -> None:
-        """Launch a kernel that combines partial sums, 32 columns a block."""
-        launch(function, -(-columns // LANES), THREADS, *args)
+        """Launch a kernel that combines partial sums, `FOLD` columns a block."""
+        launch(function, -(-columns // FOLD), THREADS, *args)
 
     @staticmethod
     def _each(function: Any, size: int, *args: Any) -> None:

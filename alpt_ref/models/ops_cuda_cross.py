@@ -59,10 +59,12 @@ class CudaCrossOps(Ops):
         whole = self._whole(columns, x, vectors)
         for first in range(0, units, cross.UNITS):
             how = (*x.shape, whole, layers, units, first)
-            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, dots, logits, each=2)
+            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, dots, logits, each=4)
         return vectors, betas, constants, dots, layers, units
 
-    def cross_begin(self, saved: Any, dlogits: Array, weight: Array, *, params: bool) -> bool:
+    def cross_begin(
+        self, x: Array, saved: Any, dlogits: Array, weight: Array, grads: tuple[Array, Array, Array] | None
+    ) -> bool:
         """See `Ops.cross_begin`."""
         vectors, _, constants, dots, layers, units = saved
         (inputs, columns), n_rows, take = weight.shape, len(dlogits), self.scratch.take
@@ -75,8 +77,17 @@ class CudaCrossOps(Ops):
             tail = take("joined gradient", (n_rows, lead), self.activation)
             self._joined = tail, take("joined weight", (inputs, lead), self.activation)
             self._join_weight(weight.reshape(-1), vectors, inputs, columns, units)
+        params = grads is not None
         given = (n_rows, layers, units, params, ddots, dconstants, joins, tail.reshape(-1), lead, columns)
         self._launch(cross.cross_scalars, blocks, dots, constants, dlogits, *given)
+        if joins and grads is not None:
+            parts, whole = row_span(*x.shape)[1], self._whole(inputs, x)
+            dvectors = take("cross.dvectors", (units * parts * inputs,))
+            with self._aside():
+                for first in range(0, units, cross.UNITS):
+                    how = (..., whole, units, first, parts, dvectors)
+                    self._columns(cross.cross_sums, x.shape, x.reshape(-1), ddots, *how)
+                self._cross_finish(saved, dvectors, parts, n_rows, grads)
         return joins
 
     def _join_weight(self, *given: Any) -> None:
@@ -131,19 +142,15 @@ class CudaCrossOps(Ops):
         parts, whole = row_span(n_rows, columns)[1], self._whole(columns, x, vectors, dx)
         ddots = self.scratch.take("cross.ddots", (n_rows * units,))
         dvectors = self.scratch.take("cross.dvectors", (units * parts * columns,))
-        if self._joined is None:
-            for first in range(0, units, cross.UNITS):
-                how, checks = (..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
-                if grads is None:
-                    self._columns(cross.cross_add, x.shape, vectors, ddots, *how, dx.reshape(-1), *checks)
-                else:
-                    end = (parts, dx.reshape(-1), dvectors, *checks)
-                    self._columns(cross.cross_apply, x.shape, x.reshape(-1), vectors, ddots, *how, *end)
-        if grads is not None:
+        for first in range(0, units if self._joined is None else 0, cross.UNITS):
+            how, checks = (..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
+            if grads is None:
+                self._columns(cross.cross_add, x.shape, vectors, ddots, *how, dx.reshape(-1), *checks)
+            else:
+                end = (parts, dx.reshape(-1), dvectors, *checks)
+                self._columns(cross.cross_apply, x.shape, x.reshape(-1), vectors, ddots, *how, *end)
+        if self._joined is None and grads is not None:
             with self._aside():
-                for first in range(0, units if self._joined is not None else 0, cross.UNITS):
-                    how = (..., whole, units, first)
-                    self._columns(cross.cross_sums, x.shape, x.reshape(-1), ddots, *how, parts, dvectors)
                 self._cross_finish(saved, dvectors, parts, n_rows, grads)
         if self._joined is None or self._saw_layers:  # finite factors; should the product overflow, the table sees it
             self._checked = address(dx)

@@ -8,7 +8,10 @@ machine code in the cache. Numbers do not depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +25,10 @@ from alpt_ref.training.train import train
 
 MOST_ROWS = 200_000
 """Training rows of a dataset on which an epoch is a matter of a second."""
+
+
+SILENCE_S = 15.0
+"""Seconds between two lines while kernels are compiled."""
 
 
 class Part(NamedTuple):
@@ -62,10 +69,29 @@ def warm_up(tasks: Sequence[TrainingTask], rows: int, log: Callable[[str], None]
         if len(shared) < 2:
             return
         log("compiling kernels, once for this installation: 10 to 20 s")
-        for _ in run_in_processes(_train, shared, jobs=2):
-            pass
+        with _still_at_it(log):
+            for _ in run_in_processes(_train, shared, jobs=2):
+                pass
     except AlptError as error:
         log(f"kernels are compiled by the runs: {error}")
+
+
+@contextmanager
+def _still_at_it(log: Callable[[str], None]) -> Iterator[None]:
+    """Say every `SILENCE_S` seconds that the work goes on: a slow machine takes a minute."""
+    done, start = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not done.wait(SILENCE_S):
+            log(f"compiling kernels, {time.monotonic() - start:.0f} s")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 def _train(part: Part) -> None:

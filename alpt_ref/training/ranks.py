@@ -6,6 +6,7 @@ every rank in the same order; what only one may do (files, locks) goes through `
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -150,6 +151,12 @@ def require_ranks(ranks: Ranks | None, config: RunConfig, start: object | None) 
     """The ranks of a run; `InputError` where it cannot be shared by them."""
     if ranks is None:
         ranks = Alone()
+        launched = os.environ.get("WORLD_SIZE", "1")
+        if config.train.sharded and launched.isdigit() and int(launched) > 1:
+            raise InputError(
+                f"a launcher has started {launched} processes, each of which would train the whole run; call "
+                "alpt_ref.distributed.train, which shares it"
+            )
     if ranks.size > 1 and not config.train.sharded:
         raise InputError(f"a run on {ranks.size} ranks must have train.sharded; give --sharded")
     if ranks.size > 1 and start is not None:

@@ -69,7 +69,8 @@ def quantize_cases(backend: Backend, elements: int, d: int = 16, step: float = 0
     for bits, rounding, each in _QUANTIZERS:
         name = f"quantise {rounding.upper()} {bits} bits" + (", step a row" if each else "")
         run = _quantize_run(backend, w, steps if each else np.full(1, step, np.float32), QuantSpec(bits, rounding))
-        cases[name] = Case(run, w.size, "elements", w.size * (4.0 + bits / 8.0))
+        moved = w.size * (4.0 + bits / 8.0) + (steps.size * 4.0 if each else 0.0)
+        cases[name] = Case(run, w.size, "elements", moved)
     return cases
 
 

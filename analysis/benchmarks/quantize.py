@@ -5,7 +5,7 @@
 
 On a processor fp32 to 8 bits, rates and ratios to naive NumPy; "convert only" is the same memory traffic without
 rounding: the limit. On a GPU every width beside a copy of the same memory, whose share is the figure (a case moves
-``4 + bits / 8`` bytes an element), and PyTorch eager and compiled; times of the device.
+``4 + bits / 8`` bytes an element, and the step sizes of rows), and PyTorch eager and compiled; times of the device.
 """
 
 from __future__ import annotations

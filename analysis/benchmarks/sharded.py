@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.catalog import TABLES
 from alpt_ref.distributed import ShardedTable
+from alpt_ref.distributed.shard import method_of
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cuda.available import use_device
 from alpt_ref.tables import TableSpec
@@ -72,6 +74,77 @@ def measure(table: ShardedTable, ids: list[Any], grads: Any, steps: int) -> dict
     }  # fmt: skip
 
 
+def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
+    """Milliseconds of a step as CUDA graphs with room of a fixed size, and the bytes that it sends."""
+    from alpt_ref.distributed.static import StaticSteps  # loads CUDA
+
+    backend, positions = get_backend("cuda"), len(ids[0])
+    most = 0
+    for one in ids:
+        owners, _ = table.row_map.find(np.unique(backend.to_host(one)))
+        most = max(most, int(np.bincount(owners).max()))
+    shared = np.array([most], np.int64)
+    table.group.largest(shared)
+    steps = StaticSteps(table, positions, int(shared[0]) + 64)
+    steps.grads[...] = grads
+    batch = positions * table.ranks
+    halves = [steps.recorded(steps.queue_lookup)]
+    if table.two_pass_capable:
+        halves += [steps.recorded(steps.queue_begin), steps.recorded(steps.queue_pending)]
+        halves += [steps.recorded(lambda: steps.queue_finish(batch))]
+    else:
+        halves += [steps.recorded(lambda: steps.queue_update(batch))]
+    times = []
+    for k in range(rounds + 2):
+        steps.ids[...] = ids[k % len(ids)]
+        times.append([timed(backend, half) for half in halves])
+    steps.check(rounds + 2)
+
+    def many() -> None:
+        for k in range(rounds):
+            steps.ids[...] = ids[k % len(ids)]
+            for half in halves:
+                half()
+
+    table.group.share(np.zeros(1, np.int64))
+    step = timed(backend, many) / rounds
+    steps.check(rounds)
+    parts = [statistics.median(one) for one in zip(*times[2:], strict=True)]
+    return {"graph_ms": step, "graph_lookup_ms": parts[0], "graph_update_ms": sum(parts[1:]), "graph_bytes": steps.sent}
+
+
+def on_one(name: str, rows: int, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
+    """Milliseconds of the same step of an unsharded table on this GPU, as a CUDA graph."""
+    from alpt_ref.distributed.static import recorded  # loads CUDA
+
+    options, optimizer = METHODS[name]
+    spec = TableSpec(rows, 16, options, optimizer=optimizer, init_std=0.0, device="cuda")
+    table: Any = TABLES[method_of(spec)].load("cuda")(spec)
+    backend, batch = table.backend, len(ids[0])
+    table.reserve(batch)
+    given, values = ids[0].copy(), backend.zeros(grads.shape, np.float32)
+
+    def step() -> None:
+        table.queue_unique_rows(given)
+        table.queue_lookup(given, values)
+        if table.two_pass_capable:
+            table.queue_begin(grads)
+            table.queue_pending(values)
+            table.queue_finish(grads, batch)
+        else:
+            table.queue_update(grads, batch)
+
+    replay = recorded(step, table.guard)
+
+    def many() -> None:
+        for k in range(rounds):
+            given[...] = ids[k % len(ids)]
+            replay()
+
+    timed(backend, many)
+    return {"one_gpu_graph_ms": timed(backend, many) / rounds}
+
+
 def big_table(rows: int, backend: Any) -> dict[str, Any]:
     """A few steps of a table of `rows` rows and 64 columns."""
     spec = TableSpec(rows, 64, LptOptions(init_step=0.001), optimizer="sgd", lr=0.1, init_std=0.0, device="cuda")
@@ -112,7 +185,11 @@ def main() -> None:
             spec = TableSpec(given.rows, 16, options, optimizer=optimizer, init_std=0.0, device="cuda")
             table = ShardedTable(spec)
             figures: list[Any] = [None] * size
-            distributed.all_gather_object(figures, measure(table, ids, grads, given.steps))
+            found = measure(table, ids, grads, given.steps)
+            if size > 1:
+                found |= replayed(table, ids, grads, given.steps)
+            found |= on_one(name, given.rows, ids, grads, given.steps)
+            distributed.all_gather_object(figures, found)
             results[f"{name}, {samples}"] = {key: max(one[key] for one in figures) for key in figures[0]}
             if rank == 0:
                 print(name, samples, results[f"{name}, {samples}"], flush=True)

@@ -24,6 +24,7 @@ WRONG: dict[str, tuple[type[AlptError], str]] = {
     "lr": (InputError, "lr must be the same on all ranks"),
     "batch_size": (InputError, "batch_size must be the same on all ranks"),
     "sum": (TrainingError, "sum of a row's gradients must be below 2**48"),
+    "one of many": (TrainingError, "got 5.63e+14 for row 6 in table update 1"),
     "lookup": (InputError, "ids must be in [0,"),
     "spec": (InputError, "must be the same on all ranks"),
     "method": (InputError, "only fp32, lpt and alpt can be spread"),
@@ -56,6 +57,8 @@ def refused(group: Any, rank: int, size: int, wrong: str, guilty: int) -> tuple[
     before = digest(table.state_shard())
     nan, large = ONES.copy(), np.full((2, D), 2.0**48, np.float32)
     nan[1, 2] = np.nan
+    nine = np.ones((9, D), np.float32)
+    many = np.concatenate([large, nine[:7]])
     calls: dict[str, Any] = {
         "id": lambda: table.apply_gradients([1, N if bad else 2], ONES),
         "shape": lambda: table.apply_gradients([1, 2], ONES[:1] if bad else ONES),
@@ -64,6 +67,9 @@ def refused(group: Any, rank: int, size: int, wrong: str, guilty: int) -> tuple[
         "lr": lambda: table.apply_gradients([1, 2], ONES, lr=0.5 if bad else None),
         "batch_size": lambda: table.apply_gradients([1, 2], ONES, batch_size=5 if bad else None),
         "sum": lambda: table.apply_gradients([5, 6], large if bad else ONES),
+        "one of many": lambda: table.apply_gradients(
+            [6, 6] * 3 + [7, 7, 7], many if bad else np.ones((9, D), np.float32)
+        ),
         "lookup": lambda: table.lookup([-1] if bad else []),
         "spec": lambda: ShardedTable(replace(BASE.table().spec, lr=0.3 if bad else 0.2), group),
         "method": lambda: ShardedTable(TableSpec(N, D) if bad else BASE.table().spec, group),

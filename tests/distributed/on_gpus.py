@@ -15,6 +15,7 @@ import traceback
 from typing import Any
 
 from alpt_ref.kernels.cuda.available import use_device
+from tests.distributed import static_driver
 from tests.distributed.driver import Case, alone, joined, spread
 
 CASES = [
@@ -38,6 +39,16 @@ CASES = [
 ]
 
 
+STATIC = [
+    Case("lpt", "sgd", 8, d=16),
+    Case("fp32", "adam", d=16),
+    Case("alpt", "adam", 8, d=16, two_pass=True, steps=30),
+    Case("alpt", "adagrad", 4, d=16),
+    Case("lpt", "momentum", 2, d=7),
+]
+"""By steps of a fixed size, launched and as replayed CUDA graphs."""
+
+
 def main() -> int:
     """Run all cases."""
     import torch
@@ -47,10 +58,25 @@ def main() -> int:
     distributed.init_process_group("nccl", timeout=datetime.timedelta(seconds=60))
     rank, size = distributed.get_rank(), distributed.get_world_size()
     wrong = 0
-    for case in CASES:
+    jobs: list[tuple[Any, Any, Any, Any, str]] = [
+        (case, lambda case=case: spread(None, rank, size, case, "cuda"), lambda case=case: alone(case), joined, "")
+        for case in CASES
+    ]
+    if size > 1:
+        jobs += [
+            (
+                case,
+                lambda case=case, graph=graph: static_driver.spread(None, rank, size, case, graph),
+                lambda case=case: static_driver.alone(case, size),
+                static_driver.joined,
+                "graphs " if graph else "launches ",
+            )
+            for case, graph in itertools.product(STATIC, (False, True))
+        ]
+    for case, run, reference, join, kind in jobs:
         begun, found, error = time.time(), None, ""
         try:
-            found = spread(None, rank, size, case, "cuda")
+            found = run()
         except Exception:
             error = traceback.format_exc()
         answers: list[Any] = [None] * size
@@ -58,15 +84,15 @@ def main() -> int:
         if rank == 0:
             errors = [error for _, error in answers if error]
             if errors:
-                print(f"{case}: {errors[0]}", flush=True)
+                print(f"{kind}{case}: {errors[0]}", flush=True)
                 wrong += 1
                 continue
-            same = [a == b for a, b in zip(alone(case), joined([found for found, _ in answers]), strict=True)]
+            same = [a == b for a, b in zip(reference(), join([found for found, _ in answers]), strict=True)]
             wrong += not all(same)
-            print(f"{'same bits' if all(same) else same} {case} {time.time() - begun:.1f} s", flush=True)
+            print(f"{'same bits' if all(same) else same} {kind}{case} {time.time() - begun:.1f} s", flush=True)
     if rank == 0:
-        name, right = torch.cuda.get_device_name(), len(CASES) - wrong
-        print(f"{size} GPUs ({name}): {right} of {len(CASES)} cases have the CPU's bits")
+        name, right = torch.cuda.get_device_name(), len(jobs) - wrong
+        print(f"{size} GPUs ({name}): {right} of {len(jobs)} cases have the CPU's bits")
     distributed.destroy_process_group()
     return int(wrong > 0)
 

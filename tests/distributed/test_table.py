@@ -21,6 +21,7 @@ from alpt_ref.tables.options import EcoOptions, LptOptions
 from tests.distributed import jobs
 from tests.distributed.driver import Case, D, N, alone, digest, joined, spread
 from tests.distributed.ranks import Ranks
+from tests.distributed.threads import run_threads
 
 OPTIMIZERS = ("sgd", "adagrad", "momentum", "adam", "dense_adam")
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
@@ -72,6 +73,12 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
 @pytest.mark.parametrize("case", DAILY, ids=str)
 def test_one_process_has_the_bits_of_an_unsharded_table(case: Case) -> None:
     assert joined([spread(None, 0, 1, case)]) == alone(case)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("case", DAILY, ids=str)
+def test_ranks_as_threads_have_the_bits_of_one_process(case: Case, size: int) -> None:
+    assert joined(run_threads(spread, size, case)) == alone(case)
 
 
 @pytest.mark.parametrize("case", DAILY, ids=str)
@@ -130,6 +137,14 @@ def test_shards_that_do_not_fit_are_refused_and_change_nothing(spoil: Any, words
     with pytest.raises(InputError, match=words):
         table.load_shards(spoil(a, b))
     assert digest(table.gather_state() or {}) == before
+
+
+@pytest.mark.parametrize("wrong", jobs.WRONG)
+def test_what_is_wrong_on_one_of_three_is_refused_by_all(wrong: str) -> None:
+    answers = run_threads(jobs.refused, 3, wrong, 1)
+    assert all(same for _, _, same in answers)
+    assert {kind for kind, _, _ in answers} == {jobs.WRONG[wrong][0]}
+    assert all(jobs.WRONG[wrong][1] in text for _, text, _ in answers), answers
 
 
 @pytest.mark.parametrize("wrong", jobs.WRONG)

@@ -69,7 +69,11 @@ def test_what_does_not_train_in_slices_is_refused(section: str, changes: dict[st
         config().replace(section, **changes)
 
 
-def test_ranks_that_cannot_share_a_run_are_refused() -> None:
+def test_ranks_that_cannot_share_a_run_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as launched, pytest.raises(InputError, match=r"call alpt_ref\.distributed\.train"):
+        launched.setenv("WORLD_SIZE", "2")
+        require_ranks(None, config(), None)
+
     class Three(Alone):
         size = 3
 

@@ -123,7 +123,7 @@ def _lose_one(folder: Path, victim: int, wait: float, number: int = signal.SIGKI
     many = ["--set", "train.epochs=40", "--checkpoint-every", "3", "--sharded", "--output", str(folder), "--resume"]
     processes = launch(2, *many)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not list_checkpoints(folder / "checkpoints"):
             assert time.monotonic() < deadline
             assert processes[0].poll() is None, processes[0].communicate()

@@ -1,4 +1,4 @@
-"""The whole part of a quotient by a known step size, without a division: for random and for the hardest quotients."""
+"""The cell of a weight without a division, or the one below it: for random and for the hardest quotients."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ def hardest(count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.floa
     return np.array(weights, np.float32), np.array(steps, np.float32)
 
 
-def right(quotient: float, w: float, step: float) -> bool:
-    """The whole part is that of ``w / step``, or one less where that is whole."""
-    from fractions import Fraction
+def right(cell: float, w: float, step: float) -> bool:
+    """The k of ``fl(k step) <= w < fl((k + 1) step)``, or one less."""
 
-    exact = Fraction(w) / Fraction(step)
-    return int(quotient) in ({int(exact), int(exact) - 1} if exact.denominator == 1 else {int(exact)})
+    def value(k: int) -> float:
+        return float(np.float32(np.float32(k) * np.float32(step)))
+
+    k = int(cell)
+    return value(k) <= w < value(k + 2)
 
 
 SCRIPT = """
@@ -46,7 +48,7 @@ from fractions import Fraction
 import numpy as np
 warnings.simplefilter("ignore")
 from alpt_ref.kernels.cuda import division
-from alpt_ref.kernels.cuda.division import fma, fma_rz, known_step_size, quotient, reciprocal
+from alpt_ref.kernels.cuda.division import cell, fma, fma_rz, known_step_size, reciprocal
 
 def nearest(x):
     # float32 nearest to a Fraction, ties to even: float64 rounds first, so decide among the neighbours exactly
@@ -70,22 +72,23 @@ from tests.kernels.test_division import hardest, right
 steps = [np.float32(s) for s in (1.0, 3.0, 1.9999999, 1.0000001, 0.01, 7e-9, 2.0**-60, 2.0**60)]
 steps += [np.float32(2.0**e) for e in generator.uniform(-60, 60, 200)]
 for step in steps:
-    known = known_step_size(step)
-    weights = (generator.uniform(0, 1, 60) * 2.0 ** generator.uniform(-90, 17, 60) * float(step)).astype(np.float32)
+    given, below = known_step_size(step)
+    assert given == step and Fraction(float(below)) * Fraction(float(step)) <= 1
+    after = np.nextafter(below, np.float32(np.inf), dtype=np.float32)
+    assert Fraction(float(after)) * Fraction(float(step)) > 1
+    weights = (generator.uniform(0, 1, 60) * 2.0 ** generator.uniform(-90, 15, 60) * float(step)).astype(np.float32)
     grid = (np.arange(0, 32768) * float(step)).astype(np.float32)  # quotients at and beside whole numbers
     for w in (*weights, *grid[generator.integers(0, len(grid), 40)]):
         for near in (w, *(np.nextafter(w, np.float32(end), dtype=np.float32) for end in (0, np.inf))):
-            if near <= known[3]:
-                assert right(float(quotient(near, *known[:3])), float(near), float(step)), (near, step)
-for w, step in zip(*hardest(3000, 2)):
-    for power in (np.float32(1.0), np.float32(2.0**-20), np.float32(2.0**10)):
-        found = quotient(np.float32(w * power), *known_step_size(np.float32(step * power))[:3])
-        assert right(float(found), float(w), float(step)), (w, step)
-for units in (-2, 0, 2):  # a reciprocal that the device finds may be wrong by this much
+            assert right(float(cell(near, below)), float(near), float(step)), (near, step)
+            assert float(cell(w, below)) <= 2.0**15
+for units in (-2, -1, 0, 1, 2):  # a reciprocal that the device finds may be wrong by this much
     division.one_over = lambda x: (np.float32(np.float32(1) / x).view(np.int32) + np.int32(units)).view(np.float32)
     for w, step in [*zip(*hardest(1000, 3)), *((np.float32(k * float(s)), s) for s in steps for k in (1, 2, 32767))]:
-        high, low, far = reciprocal(step)
-        assert w <= far and right(float(quotient(w, step, high, low)), float(w), float(step)), (w, step, units)
+        for power in (np.float32(1.0), np.float32(2.0**-20)):
+            below = reciprocal(np.float32(step * power)) if step * power >= 2.0**-60 else reciprocal(step)
+            scaled, size = (step * power, w * power) if step * power >= 2.0**-60 else (step, w)
+            assert right(float(cell(np.float32(size), below)), float(size), float(scaled)), (w, step, units)
 assert known_step_size(np.float32(2.0**-61)) is None and known_step_size(np.float32(2.0**61)) is None
 print("same")
 """

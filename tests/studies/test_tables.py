@@ -17,7 +17,7 @@ import pytest
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.errors import InputError
 from alpt_ref.studies.inference import PairedEstimate, Undecided, decided, equivalence, estimates, undecided
-from alpt_ref.studies.render import as_csv, as_latex, as_markdown, latex_text
+from alpt_ref.studies.render import as_csv, as_latex, as_markdown, latex_text, write_table
 from alpt_ref.studies.reproduce import FilledTable, Row, Study, Table, load_tables
 from alpt_ref.studies.table import fill_table
 from alpt_ref.training.config import DataConfig, RunConfig
@@ -180,7 +180,17 @@ def test_the_three_formats(tmp_path: Path) -> None:
     assert rows[0]["auc_difference_p_holm"] == ""
     for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lrrrr}", r"\textbf{0.7300 $\pm$"):
         assert rule in latex
-    assert r"SR \& DR: 50 \% of\_it" in latex
+
+
+def test_the_caption_of_latex_is_short_and_the_notes_have_a_file(tmp_path: Path) -> None:
+    part = laid_out(tmp_path, table(note="SR & DR: 50 % of_it"))[0]
+    write_table(part, tmp_path)
+    latex, notes = ((tmp_path / f"{part.id}.{ending}").read_text() for ending in ("tex", "notes.tex"))
+    (caption,) = re.findall(r"\\caption\{(.*)\}$", latex, re.MULTILINE)
+    assert caption == f"{latex_text(part.table.title)}."
+    assert r"SR \& DR: 50 \% of\_it" in notes
+    assert "SR" not in caption
+    assert all(latex_text(note) in notes for note in part.notes)
 
 
 def test_latex_has_minus_signs_for_numbers_and_hyphens_for_names(tmp_path: Path) -> None:

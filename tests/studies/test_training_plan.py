@@ -69,7 +69,9 @@ def test_a_run_that_two_tables_name_is_trained_once(tmp_path: Path, count: list[
     assert sorted(count) == sorted(f"{label} {seed}" for label in LABELS for seed in (0, 1, 2))
     assert "2 tables and figures need 9 runs" in said
     before = contents(tmp_path / "out")
-    assert set(before) == {f"{name}.{suffix}" for name in ("one", "two") for suffix in ("md", "csv", "tex")}
+    assert set(before) == {
+        f"{name}.{suffix}" for name in ("one", "two") for suffix in ("md", "csv", "tex", "notes.tex")
+    }
     reproduce(tmp_path / "out", log=said.append)
     assert len(count) == 9
     assert "9 runs finished before, 0 to go, 1 at a time" in said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,25 @@ def test_there_is_nothing_to_warm_up_without_a_cache(started: list[Any], monkeyp
     monkeypatch.setattr(warm_up, "cache_directory", lambda: None)
     warm_up.warm_up(tasks("fp32", "lpt-sr"), 1000, print)
     assert started == []
+
+
+def test_a_long_compilation_is_not_silent(started: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    spoke = threading.Event()
+
+    def log(text: str) -> None:
+        said.append(text)
+        if len(said) == 3:
+            spoke.set()
+
+    def work(function: Any, given: Any, jobs: int) -> Iterator[None]:
+        assert spoke.wait(60)
+        yield
+
+    monkeypatch.setattr(warm_up, "SILENCE_S", 0.01)
+    monkeypatch.setattr(warm_up, "run_in_processes", work)
+    warm_up.warm_up(tasks("fp32", "lpt-sr"), 1000, log)
+    assert [text.partition(",")[0] for text in said[:3]] == ["compiling kernels"] * 3
 
 
 def test_a_run_that_fails_leaves_the_rest_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

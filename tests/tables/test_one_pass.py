@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -76,8 +76,8 @@ def rounded(x: Array, word: Array | None) -> Array:
     whole = np.floor(size)
     rest = size - whole
     if word is None:
-        return np.where(x < 0, -(whole + (rest > F(0.5))), whole + (rest >= F(0.5)))
-    return np.copysign(whole + (word < np.floor(rest.astype(np.float64) * 2.0**32)), x)
+        return np.asarray(np.where(x < 0, -(whole + (rest > F(0.5))), whole + (rest >= F(0.5))))
+    return np.asarray(np.copysign(whole + (word < np.floor(rest.astype(np.float64) * 2.0**32)), x))
 
 
 def moved(codes: Array, update: Array, old: Array, new: Array, decay: float, word: Array | None, bits: int) -> Array:
@@ -86,7 +86,7 @@ def moved(codes: Array, update: Array, old: Array, new: Array, decay: float, wor
     shift = update / new[:, None] + F(decay) * base
     whole = np.floor(base) + (base - np.floor(base) >= F(0.5))
     after = whole + rounded(np.clip((base - whole) - shift, F(-(2**22)), F(2**22)), word)
-    return np.clip(after, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1).astype(np.int32)
+    return np.asarray(np.clip(after, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1), np.int32)
 
 
 CASES = st.fixed_dictionaries({
@@ -122,7 +122,15 @@ def sums_of(table: EmbeddingTable, ids: Array, grads: Array) -> tuple[Array, Arr
     return unique.rows, table._finite_sums(unique, grads)
 
 
+LARGE = {  # many tiles on each thread, and a last one that is not full
+    "n": 3000, "d": 7, "size": 4500, "bits": 8, "rounding": "sr", "optimizer": "adam", "decay": 0.3, "seed": 0,
+    "threads": 2,
+}  # fmt: skip
+
+
 @given(CASES)
+@example(LARGE)
+@example({**LARGE, "d": 16, "optimizer": "adagrad", "bits": 4})
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it puts the number back
 @pytest.mark.parametrize("method", ["fp32", "lpt", "alpt"])
 def test_one_pass_has_the_bits_of_separate_ones(threads: None, method: str, case: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from alpt_ref.kernels.cpu.bits import count_ones, lowest_one
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 
+# Indices are unsigned, or each is asked whether it is below zero and counts from the end.
 _ONE = np.uint64(1)
 _LOW = np.uint64(63)
 
@@ -24,7 +25,7 @@ def mark_ids(lo: Int, hi: Int, bounds: NDArray[np.int64], ids: Integers, marks: 
     for part in range(lo, hi):
         for i in range(bounds[part], bounds[part + 1]):
             row = np.uint64(ids[i])
-            word = np.int64(row >> np.uint64(6))
+            word = row >> np.uint64(6)
             marks[part, word] = marks[part, word] | (_ONE << (row & _LOW))
 
 
@@ -58,10 +59,10 @@ def count_ranks(
     for part in range(lo, hi):
         for i in range(bounds[part], bounds[part + 1]):
             row = np.uint64(ids[i])
-            word = np.int64(row >> np.uint64(6))
+            word = row >> np.uint64(6)
             lower = marks[0, word] & ((_ONE << (row & _LOW)) - _ONE)
-            rank = np.int32(before[word] + count_ones(lower))
-            ranks[i] = rank
+            rank = np.uint64(before[word] + count_ones(lower))
+            ranks[i] = np.int32(rank)
             counts[part, rank] += np.int32(1)
 
 
@@ -86,7 +87,7 @@ def order_ranks(
     """Positions of each rank, ascending, into `order`; `places` are the results of `begin_ranks`."""
     for part in range(lo, hi):
         for i in range(bounds[part], bounds[part + 1]):
-            rank = ranks[i]
+            rank = np.uint64(ranks[i])
             to = places[part, rank]
             places[part, rank] = np.int32(to + np.int32(1))
-            order[to] = i
+            order[np.uint64(to)] = i

@@ -16,15 +16,12 @@ from alpt_ref.kernels.arguments import PackedCodes, RowUpdates, UnitValues
 from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.lowbit import PendingRows, Rounding, new_tile, round_tile
 from alpt_ref.kernels.cpu.optimizers import Optimizer, advance
-from alpt_ref.kernels.cpu.packing import read_codes, write_codes
+from alpt_ref.kernels.cpu.packing import TILE, new_room, read_codes, write_codes
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.units import unit_of
 from alpt_ref.scalar.update import moved_step_size
-
-TILE = 64
-"""Rows that are worked on at a time where none are rounded."""
 
 
 @inline
@@ -58,20 +55,24 @@ def step_codes(
     tile = new_tile(d)
     delta, ratio, height = tile.chunk.spare, tile.ratio, tile.chunk.rows
     ratio[:] = np.float32(1.0)
+    room, one = new_room(height, table), step_size.units == 1
+    if one:
+        delta[:] = step_size.values[0]
     codes, steps, squares = np.empty(height * d, np.int32), np.empty(height, np.float32), np.empty(d, np.float32)
     nonzero, stalled, clipped = 0, 0, 0
     for start in range(lo, hi, height):
         end = min(start + height, hi)
         advance(start, end, hi, rows, grads, squares, optimizer)
-        read_codes(start, end, hi, rows, table, d, codes)
-        _read_steps(start, end, hi, rows, keys, step_size, steps, 0)
-        for i in range(end - start):
-            for j in range(d):
-                delta[i * d + j] = steps[i]
+        read_codes(start, end, hi, rows, table, d, room, codes)
+        if not one:
+            _read_steps(start, end, hi, rows, keys, step_size, steps, 0)
+            for i in range(end - start):
+                for j in range(d):
+                    delta[i * d + j] = steps[i]
         counts = round_tile(
             keys, start, end - start, codes[: (end - start) * d], grads[start:end].reshape(-1), decay, rounding, tile
         )
-        write_codes(start, end, rows, codes, d, table)
+        write_codes(start, end, rows, codes, d, room, table)
         nonzero += int(counts[0])
         stalled += int(counts[1])
         clipped += int(counts[2])
@@ -87,11 +88,11 @@ def begin_codes(
     of, codes, steps, _ = pending
     rows, grads, _ = of
     d = grads.shape[1]
-    squares = np.empty(d, np.float32)
+    squares, room = np.empty(d, np.float32), new_room(TILE, table)
     for start in range(lo, hi, TILE):
         end = min(start + TILE, hi)
         advance(start, end, hi, rows, grads, squares, optimizer)
-        read_codes(start, end, hi, rows, table, d, codes[start:].reshape(-1))
+        read_codes(start, end, hi, rows, table, d, room, codes[start:end].reshape(-1))
         _read_steps(start, end, hi, rows, keys, step_size, steps, start)
 
 
@@ -133,7 +134,7 @@ def finish_codes(
     d = updates.shape[1]
     tile = new_tile(d)
     delta, ratio, height = tile.chunk.spare, tile.ratio, tile.chunk.rows
-    steps, squares = np.empty(height, np.float32), np.empty(1, np.float32)
+    steps, squares, room = np.empty(height, np.float32), np.empty(1, np.float32), new_room(height, table)
     nonzero, stalled, clipped, hits = 0, 0, 0, 0
     for start in range(lo, hi, height):
         end = min(start + height, hi)
@@ -153,7 +154,7 @@ def finish_codes(
                 ratio[i * d + j] = quotient
         code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
         counts = round_tile(keys, start, end - start, code, update, decay, rounding, tile)
-        write_codes(start, end, rows, code, d, table)
+        write_codes(start, end, rows, code, d, room, table)
         nonzero += int(counts[0])
         stalled += int(counts[1])
         clipped += int(counts[2])

@@ -13,6 +13,7 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.bf16 import put_number, store_numbers
 from alpt_ref.kernels.cuda.reduce import (
+    FOLD,
     LANES,
     NONE4,
     ROW_LANES,
@@ -20,17 +21,20 @@ from alpt_ref.kernels.cuda.reduce import (
     WIDTH,
     add_times4,
     block_sum,
+    eight_sum,
     fold,
     fold_parts,
     not_finite,
     put4,
     take4,
-    warp_sum,
 )
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 
 UNITS = 4
 """Units of one pass."""
+EIGHT = 8
+"""Lanes that take a row in the forward pass."""
+ROWS = THREADS // EIGHT
 TAIL = 8
 """Columns that hold the units where their part of the gradient of x is made by the matrix product of the first layer:
 as many as keep rows of bfloat16 on 16 bytes."""
@@ -73,42 +77,41 @@ def put_dots(p, i, layers, units, first, constants, dots, logits):
     dots[place + 2] = p[2]
     dots[place + 3] = p[3]
     if first + UNITS == units:
-        alpha = np.float32(1)
-        for layer in range(layers):
+        alpha, below = np.float32(1), min(first, layers)
+        for layer in range(below):
             alpha += alpha * dots[i * units + layer] + constants[layer]
-        logits[i] += alpha * dots[i * units + layers] + constants[layers]
+        if first < layers:
+            alpha += alpha * p[0] + constants[first]
+        if first + 1 < layers:
+            alpha += alpha * p[1] + constants[first + 1]
+        if first + 2 < layers:
+            alpha += alpha * p[2] + constants[first + 2]
+        last = layers - first
+        dot = p[0] if last == 0 else p[1] if last == 1 else p[2] if last == 2 else p[3]
+        logits[i] += alpha * dot + constants[layers]
 
 
 @kernel(registers=64)
 def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, first, dots, logits):
     """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`.
 
-    A warp takes two rows, so that it reads the vectors half as often.
+    Eight lanes take a row, so that the four rows of a warp share what it reads of the vectors.
     """
-    lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
+    lane, row = cuda.threadIdx.x % EIGHT, cuda.threadIdx.x // EIGHT
     start = first * columns
-    for base in range(2 * ROW_LANES * cuda.blockIdx.x, rows, 2 * ROW_LANES * cuda.gridDim.x):
-        i, p, q = base + 2 * warp, NONE4, NONE4
+    for base in range(ROWS * cuda.blockIdx.x, rows, ROWS * cuda.gridDim.x):
+        i, p = base + row, NONE4
         if i < rows:
-            below = columns if i + 1 < rows else 0  # the last of an odd number of rows is taken twice
-            for column in range(4 * lane, columns, WIDTH):
-                left, place, at = columns - column, i * columns + column, start + column
-                a, b = take4(x, place, left, whole), take4(x, place + below, left, whole)
+            for column in range(4 * lane, columns, 4 * EIGHT):
+                left, at = columns - column, start + column
+                a = take4(x, i * columns + column, left, whole)
                 v, w = take4(vectors, at, left, whole), take4(vectors, at + columns, left, whole)
-                p = p[0] + dot4(a, v), p[1] + dot4(a, w), p[2], p[3]
-                q = q[0] + dot4(b, v), q[1] + dot4(b, w), q[2], q[3]
-                v, w = (
-                    take4(vectors, at + 2 * columns, left, whole),
-                    take4(vectors, at + 3 * columns, left, whole),
-                )
-                p = p[0], p[1], p[2] + dot4(a, v), p[3] + dot4(a, w)
-                q = q[0], q[1], q[2] + dot4(b, v), q[3] + dot4(b, w)
-        p = warp_sum(p[0]), warp_sum(p[1]), warp_sum(p[2]), warp_sum(p[3])
-        q = warp_sum(q[0]), warp_sum(q[1]), warp_sum(q[2]), warp_sum(q[3])
+                at += 2 * columns
+                y, z = take4(vectors, at, left, whole), take4(vectors, at + columns, left, whole)
+                p = p[0] + dot4(a, v), p[1] + dot4(a, w), p[2] + dot4(a, y), p[3] + dot4(a, z)
+        p = eight_sum(p[0]), eight_sum(p[1]), eight_sum(p[2]), eight_sum(p[3])
         if lane == 0 and i < rows:
             put_dots(p, i, layers, units, first, constants, dots, logits)
-            if i + 1 < rows:
-                put_dots(q, i + 1, layers, units, first, constants, dots, logits)
 
 
 @kernel
@@ -265,7 +268,7 @@ def cross_finish(
     vectors, betas, dvectors, parts, dconstants, blocks, layers, units, columns, dweight, dbias, doutput
 ):  # fmt: skip
     """Gradients of weights, biases and output weights from the partial sums; db_k sums dc_l vector_l over l > k."""
-    column = LANES * cuda.blockIdx.x + cuda.threadIdx.x % LANES
+    column = FOLD * cuda.blockIdx.x + cuda.threadIdx.x % FOLD
     below = np.float64(0.0)
     for k in range(layers + 1):
         unit = layers - k
@@ -274,7 +277,7 @@ def cross_finish(
             dconstant += dconstants[block * units + unit]
         dconstant = block_sum(dconstant)
         total = fold_parts(dvectors, unit * parts * columns, parts, columns, column)
-        if cuda.threadIdx.x < LANES and column < columns:
+        if cuda.threadIdx.x < FOLD and column < columns:
             gradient = np.float32(total + dconstant * betas[unit * columns + column])
             if unit == layers:
                 doutput[column] = gradient

@@ -19,6 +19,7 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.bf16 import number
 from alpt_ref.kernels.cuda.reduce import (
+    FOLD,
     LANES,
     NONE4,
     ROW_LANES,
@@ -79,10 +80,10 @@ def finish_moments(
     sums, squares, parts, rows, columns, z, weight, bias, running_mean, running_var, momentum, eps, update, saved
 ):
     """Moments of the batch from `column_sums`, and what follows from them; with `update` the running ones move."""
-    column = LANES * cuda.blockIdx.x + cuda.threadIdx.x % LANES
+    column = FOLD * cuda.blockIdx.x + cuda.threadIdx.x % FOLD
     total = fold_parts(sums, 0, parts, columns, column)
     square = fold_parts(squares, 0, parts, columns, column)
-    if cuda.threadIdx.x < LANES and column < columns:
+    if cuda.threadIdx.x < FOLD and column < columns:
         delta = total / rows
         mean = np.float64(number(z[column])) + delta
         variance = max(square / rows - delta * delta, np.float64(0.0))

@@ -12,6 +12,7 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.dense import normal4
 from alpt_ref.kernels.cuda.reduce import (
+    FOLD,
     LANES,
     NONE4,
     ROW_LANES,
@@ -110,10 +111,10 @@ def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, 
 @kernel
 def finish_backward(sums, products, parts, rows, columns, saved, params, dweight, dbias):
     """Gradients of norm weight and bias (stored with `params`); offset and slope of the gradient of z in `saved`."""
-    column = LANES * cuda.blockIdx.x + cuda.threadIdx.x % LANES
+    column = FOLD * cuda.blockIdx.x + cuda.threadIdx.x % FOLD
     total = fold_parts(sums, 0, parts, columns, column)
     product = fold_parts(products, 0, parts, columns, column)
-    if cuda.threadIdx.x < LANES and column < columns:
+    if cuda.threadIdx.x < FOLD and column < columns:
         inverse_std = np.float64(saved[3 * columns + column])
         scale = np.float64(saved[column])
         product *= inverse_std

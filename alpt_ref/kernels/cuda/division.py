@@ -1,25 +1,26 @@
-"""Whole part of a quotient by one number many times: a multiplication and three fused operations, no division.
+"""The cell of a weight among the values of codes in one fused operation, without a division.
 
-A GPU has no division instruction: IEEE division is a dozen instructions and a branch. With the reciprocal of the step
-size known to twice float32's precision, ``1/delta = high + low``,
+A GPU has no division instruction: IEEE division is a dozen instructions and a branch. With ``r <= 1/delta``, a float32
+number that is less by at most ``2**-22`` of it,
 
-    q = fma(w, high, w * low)          within one unit in the last place of w / delta
-    r = fma(-q, delta, w)               the remainder, exact
-    fma_rz(r, high, q)                  q + r / delta but for 2**-24 of r / delta, rounded towards zero
+    fma_rz(w, r, 2**23) - 2**23
 
-(the last step as in Markstein, "Computation of elementary functions on the IBM RISC System/6000 processor", 1990). Its
-whole part is that of the real quotient x, or one less where x is a whole number: w and ``k delta``, k >= 1 whole, are
-multiples of ``ulp(delta) / 2`` where they are within ``delta / 2`` of each other, so that x is a whole number or at
-least ``2**-25`` away from any; what is rounded is within ``2**-47 x < 2**-25`` of x, and rounding towards zero does not
-cross a whole number. Where ``w < delta / 2`` the whole part is zero, whatever the last bits are. This holds if nothing
-overflows or loses bits below 2**-149 on the way, which is certain for ``2**-60 <= delta <= 2**60`` and
-``0 <= w <= 2**17 delta``; a number beyond has a code at the end of any range of up to 16 bits.
+is the whole part K of the real product ``w r``: from 2**23 on float32 numbers are whole. For ``w <= 2**15 delta``, with
+``v_k = fl(k delta)`` and the k of ``v_k <= w < v_{k+1}`` (`scalar.lattice`), K is k or k - 1:
 
-The same holds with a reciprocal found on the device (`reciprocal`), where `high` is wrong by up to two units in the
-last place, 2**-22 of it: ``e = fma(-high, delta, 1)`` is at most 2**-21 and known to 2**-24 of itself, so that
-``high + low`` with ``low = e high`` misses 1/delta by less than 2**-42 of it, and q is still within one unit in the
-last place; ``fma_rz(r, high, q)`` adds r / delta but for 2**-22 of it, so that what is rounded is within
-``2**-45 x < 2**-25`` of x.
+* ``v_K <= w``: ``w >= K / r >= K delta``, and a float32 number from ``K delta`` on is no less than ``fl(K delta)``;
+* ``w r > k - 1``: ``w >= v_k >= k delta (1 - 2**-24)``, so that ``w r >= k (1 - 2**-24) (1 - 2**-22) > k - 1``.
+
+Where K is k - 1, ``w > v_{K+1}`` shows it, or w is the value of k, which has the same code in either cell.
+
+The reciprocal of one step size is found on the host, that of a row's on the device: ``r = fma_rz(h, e, h)`` with h an
+approximation of 1/delta that is wrong by at most two units in the last place and ``e = fma(-h, delta, 1)``, at most
+2**-21. ``h (1 + e)`` is ``(1 - e**2)/delta`` but for the rounding of e, 2**-45 of it. Rounded towards zero it is at
+most one unit in the last place and 2**-42 of it below 1/delta, and above it by at most 2**-45 of it. That does no
+harm: where w is less than ``K delta``, it is so by at least 2**-39 of it, since both are multiples of that.
+
+All this holds if nothing overflows or loses bits below 2**-149 on the way, which is certain for
+``2**-60 <= delta <= 2**60``.
 """
 
 from __future__ import annotations
@@ -28,11 +29,10 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.target import SIMULATED, device
-from alpt_ref.scalar.arith import mul
+from alpt_ref.kernels.cuda.target import SIMULATED, device, one_over
 
 _ONE = np.float32(1.0)
-_FAR = np.float32(2.0**17)
+_TWO_23 = np.float32(8388608.0)
 
 if SIMULATED:
 
@@ -61,47 +61,35 @@ if SIMULATED:
         """``a * b + c`` of float32 numbers, rounded once, towards zero."""
         return _fused(a, b, c, False)
 
-    @device
-    def one_over(x):  # type: ignore[no-untyped-def]
-        """``1 / x`` of a float32 number, wrong by at most two units in the last place."""
-        return np.float32(_ONE / x)
-
 else:
     from numba.cuda import libdevice
 
     fma: Any = libdevice.fmaf_rn  # type: ignore[no-redef]
     fma_rz: Any = libdevice.fmaf_rz  # type: ignore[no-redef]
 
-    @device
-    def one_over(x):  # type: ignore[no-untyped-def]
-        """``1 / x`` of a float32 number, wrong by at most two units in the last place."""
-        return libdevice.fast_fdividef(_ONE, x)
-
-
 SMALLEST, LARGEST = np.float32(2.0**-60), np.float32(2.0**60)
-"""Step sizes that `quotient` may divide by."""
+"""Step sizes that `cell` may be asked for."""
 
 
-def known_step_size(delta: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32] | None:
-    """``(delta, high, low, far)`` for `quotient`, with ``w <= far``; None if the step size is out of its range."""
+def known_step_size(delta: np.float32) -> tuple[np.float32, np.float32] | None:
+    """``delta`` and the largest float32 number that is at most its reciprocal; None if `cell` does not take it."""
     delta = np.float32(delta)
     if not SMALLEST <= delta <= LARGEST:
         return None
-    high = np.float32(1.0 / np.float64(delta))
-    # 1 - high * delta is exact in float64 (48 bits); its quotient by delta is the rest of the reciprocal
-    low = np.float32((1.0 - np.float64(high) * np.float64(delta)) / np.float64(delta))
-    return delta, high, low, np.float32(delta * _FAR)
+    below = np.float32(1.0 / np.float64(delta))
+    if np.float64(below) * np.float64(delta) > 1.0:  # exact: 48 bits
+        below = np.nextafter(below, np.float32(0.0), dtype=np.float32)
+    return delta, below
 
 
 @device
 def reciprocal(delta):  # type: ignore[no-untyped-def]
-    """``high, low, far`` for `quotient` by a step size within `SMALLEST` and `LARGEST`."""
-    high = one_over(delta)
-    return high, np.float32(mul(fma(-high, delta, _ONE), high)), np.float32(mul(delta, _FAR))
+    """A number for `cell` that is hardly less than ``1 / delta``."""
+    near = one_over(delta)
+    return fma_rz(near, fma(-near, delta, _ONE), near)
 
 
 @device
-def quotient(w, delta, high, low):  # type: ignore[no-untyped-def]
-    """A number with the whole part of ``w / delta``, or below by one where that is whole; ``0 <= w <= far``."""
-    q = fma(w, high, mul(w, low))
-    return fma_rz(fma(-q, delta, w), high, q)
+def cell(w, below):  # type: ignore[no-untyped-def]
+    """Whole part of ``w * below``, float32; ``0 <= w``, and the product at most 2**22."""
+    return np.float32(fma_rz(w, below, _TWO_23) - _TWO_23)

@@ -17,7 +17,7 @@ from alpt_ref.kernels.cuda.optimizers import BETA1, BETA2, DECAY, EPS, FLOOR, LA
 from alpt_ref.kernels.cuda.sums import EXPONENT, magnitude, row_gradient
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, row_total, team_of
-from alpt_ref.kernels.cuda.unique import unique_rows
+from alpt_ref.kernels.cuda.unique import SUMMED, is_of, unique_rows
 from alpt_ref.kernels.cuda.update import FLOOR_HITS, NO_CODES, UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.code_range import code_range
@@ -110,7 +110,10 @@ def step_size_update(optimizer: str, log_domain: bool, layout: Layout) -> Any:
 def finish_rows(
     d: int, bits: int, optimizer: str, stochastic: bool, log_domain: bool, one_pass: bool, layout: Layout
 ) -> Any:
-    """Kernel: gradient and update of the step sizes and rounding of the pending rows, where each row has its own."""
+    """Kernel: gradient and update of the step sizes and rounding of the pending rows, where each row has its own.
+
+    Of one kind of rows, as in `pending.begin`.
+    """
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
@@ -122,7 +125,7 @@ def finish_rows(
     keyed = layout.keyed
 
     @kernel
-    def run(guard, totals, records, order, peaks, sums, summed, grads, updates, items, step_size,
+    def run(row_class, guard, totals, records, order, peaks, sums, summed, grads, updates, items, step_size,
             first, second, count, corrections, rates, learns, scale, control, k0, k1, stats):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         tally = cuda.shared.array(3, np.int32)
@@ -140,11 +143,13 @@ def finish_rows(
             u = tile + tid // size
             active = u < unique and lane < lanes
             row, of, codes = np.uint32(0), np.uint32(0), NO_CODES
+            at, number, among = np.int32(0), np.int32(0), np.int32(0)
             old, m, v, t = _ONE, _ZERO, _ZERO, np.int32(0)
             m0, m1, m2, m3 = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
-                row, at, number, among = load4(records, 4 * u)
-                row = np.uint32(row)
+                word, at, number, among = load4(records, 4 * u)
+                row, active = np.uint32(word), is_of(row_class, number)
+            if active:
                 of = np.uint32(at) if keyed else row
                 key = np.int64(row)
                 old = step_size[key * stride + offset]
@@ -181,7 +186,8 @@ def finish_rows(
                     stalled += more[1]
                     clipped += more[2]
             sync()
-        add_stats(stats, tally, tid, unique, d, nonzero, stalled, clipped)
+        counted = 0 if row_class == SUMMED else unique  # the launch for the other rows has counted these
+        add_stats(stats, tally, tid, counted, d, nonzero, stalled, clipped)
 
     return run
 

@@ -18,7 +18,7 @@ from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_state, o
 from alpt_ref.kernels.cuda.sums import row_gradient, too_large4
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
-from alpt_ref.kernels.cuda.unique import unique_rows
+from alpt_ref.kernels.cuda.unique import is_of, unique_rows
 from alpt_ref.kernels.cuda.update import UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code
@@ -31,7 +31,10 @@ _NO_WORD = np.uint32(0)
 
 @functools.cache
 def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
-    """Kernel: gradients of the unique rows into `updates` (and `kept`), the optimiser's state advances."""
+    """Kernel: gradients of the unique rows into `updates` (and `kept`), the optimiser's state advances.
+
+    Of one kind of rows (`unique.is_of`): those that need no sums can go first.
+    """
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
@@ -40,7 +43,7 @@ def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
     _, store = float_access(d)
 
     @kernel
-    def run(guard, totals, records, order, peaks, sums, summed, grads,
+    def run(row_class, guard, totals, records, order, peaks, sums, summed, grads,
             first, second, count, corrections, rates, updates, kept):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
@@ -53,11 +56,12 @@ def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
         for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
             u = tile + tid // size
             active = u < unique and lane < lanes
-            row, old = np.uint32(0), NO_STATE
+            row, at, number, among, old = np.uint32(0), np.int32(0), np.int32(0), np.int32(0), NO_STATE
             a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
-                row, at, number, among = load4(records, 4 * u)
-                row = np.uint32(row)
+                word, at, number, among = load4(records, 4 * u)
+                row, active = np.uint32(word), is_of(row_class, number)
+            if active:
                 old = state(row, column, first, second, count)
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
                 if too_large4(a, b, c, e):

@@ -15,7 +15,7 @@ import numpy as np
 from alpt_ref.kernels.cuda.division import known_step_size
 from alpt_ref.kernels.cuda.lattice import random_code
 from alpt_ref.kernels.cuda.quantize_fast import INFINITY, fast
-from alpt_ref.kernels.cuda.random import MAX_INDEX, block_words, divider, split
+from alpt_ref.kernels.cuda.random import MAX_INDEX, block_words, divider, round_keys, split
 from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, array_module, blocks_for, cuda, device, kernel, launch
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.lattice import nearest_code
@@ -23,7 +23,6 @@ from alpt_ref.scalar.philox import counter_2, counter_3
 from alpt_ref.scalar.quantizer import decode, q_max, q_min, sign_extend, step_derivative
 
 _U0 = np.uint32(0)
-_F0 = np.float32(0.0)
 
 
 @kernel
@@ -203,9 +202,9 @@ def quantize(
     low, high = np.float32(q_min(bits)), np.float32(q_max(bits))
     random = (np.uint32(counter_2(counter)), np.uint32(counter_3(counter, purpose)), np.uint32(k0), np.uint32(k1))
     whole_rows = d % 4 == 0 and (not packed or d * bits % 32 == 0)
-    known: tuple[Any, np.float32, np.float32, np.float32] | None = None
+    known: tuple[Any, np.float32] | None = None
     if step_size.shape[0] > 1:
-        known = _step_size_array(step_size), _F0, _F0, _F0
+        known = _step_size_array(step_size), np.float32(0.0)
     elif isinstance(step_size, np.ndarray):
         known = known_step_size(step_size[0])
     if known is not None and whole_rows and _aligned(w, 16) and _aligned(out, 4):
@@ -230,7 +229,7 @@ def quantize(
 
 def _launch_fast(
     w: Any,
-    known: tuple[Any, np.float32, np.float32, np.float32],
+    known: tuple[Any, np.float32],
     laid_out: tuple[int, Any],
     stochastic: bool,
     low: np.float32,
@@ -245,14 +244,14 @@ def _launch_fast(
     flat = w.reshape(-1)
     words_a_row = packed.shape[0] // w.shape[0]
     each = np.ndim(known[0]) == 1
-    function = fast(width, stochastic, each)
+    function, keys = fast(width, stochastic, each), round_keys(*random[2:])
     for rows in row_chunks(w.shape[0], 2 * blocks):  # an index one tile beyond the end fits in 32 bits too
         part = packed[rows.start * words_a_row : rows.stop * words_a_row]
         grid = -(-part.shape[0] // (BLOCK * (width // 2)))
         step = known[0][rows] if each else known[0]
         launch(
-            function, grid, BLOCK, flat[rows.start * 4 * blocks : rows.stop * 4 * blocks], part, flags, step,
-            *known[1:], low, high, np.uint32(blocks), multiplier, shift, row_offset + rows.start, *random,
+            function, grid, BLOCK, flat[rows.start * 4 * blocks : rows.stop * 4 * blocks], part, flags, step, known[1],
+            low, high, np.uint32(blocks), multiplier, shift, row_offset + rows.start, *random[:2], keys,
         )  # fmt: skip
 
 

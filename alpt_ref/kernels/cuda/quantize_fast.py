@@ -1,52 +1,71 @@
 """The GPU's fast quantiser, with one step size or one a row: 16 elements per thread, codes straight into 32-bit words.
 
 For rows of whole Philox blocks whose codes lie in memory as 32-bit words without gaps, which int8 codes do too. A
-thread has four 128-bit loads in flight together, finds the cells by `division.quotient`, compares in float32
-(`scalar.lattice.tried`; again in float64 where that is not sure) and otherwise rounds with the scalar functions of the
-package; neighbouring threads write neighbouring words. The reciprocal of a row's step size is found where its weights
-are rounded; a row whose step size `division` does not take is rounded again with the few that are not sure.
+thread has four 128-bit loads in flight together and counts instructions, which are its limit:
+
+* the cell below a magnitude comes of one fused operation (`division.cell`), at times one too low;
+* ``off = word / 2**32 * gap - rest``, rounded once, is right to ``2**-23`` of the step size, and its sign decides as
+  `scalar.lattice.goes_away` does where it is larger than twice that;
+* magnitudes are cut to the value of ``-low``, so that no cell lies beyond the range, and codes to `high` in the end;
+* codes are whole float32 numbers, of which the low bits are taken (`target.low_bits`).
+
+Where a sign is not sure, or the cell too low, a thread rounds its elements again by the scalar rule, with a row whose
+step size `division` does not take. To nearest no cell is too low: a weight that the next cell holds is nearer to that
+cell's lower end, which it gets. Neighbouring threads write neighbouring words.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.division import LARGEST, SMALLEST, reciprocal
-from alpt_ref.kernels.cuda.lattice import known_cell
-from alpt_ref.kernels.cuda.random import block_words, split
-from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4
-from alpt_ref.scalar.lattice import nearest_code, nearest_in_cell, random_code, rest_and_gap, signed_code, tried
+from alpt_ref.kernels.cuda.division import LARGEST, SMALLEST, cell, fma, reciprocal
+from alpt_ref.kernels.cuda.lattice import random_code
+from alpt_ref.kernels.cuda.random import block_words, keyed_words, split
+from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4, low_bits
+from alpt_ref.scalar.arith import mul
+from alpt_ref.scalar.lattice import nearest_code
 
 INFINITY = np.float32(np.inf)
-REGISTERS = {False: 32, True: 40}
-"""Of a thread, by whether rows have step sizes of their own: all threads at once, or three quarters; none spill."""
-_ZERO = np.float32(0.0)
+REGISTERS = {False: 40, True: 40}
+"""Of a thread, by whether rows have step sizes of their own: enough for the loads to go out together."""
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_WORD = np.float32(2.0**-32)
+_NEAR = np.float32(2.0**-22)
+"""Of a step size: `off` is sure beyond."""
 
 
 @device
-def _cell(w, low, high, step_size, inverse, rest, far):  # type: ignore[no-untyped-def]
-    """Sign, magnitude and cell of a weight."""
-    negative, size = w < _ZERO, np.float32(min(far, abs(w)))
-    whole, count = known_cell(size, negative, low, high, step_size, inverse, rest)
-    return negative, size, whole, count
+def _signed(code, w, high):  # type: ignore[no-untyped-def]
+    """The code of a magnitude with the sign of the weight, at most `high`; float32."""
+    return np.float32(min(high, np.float32(math.copysign(code, w))))
 
 
 @device
-def _nearest(w, low, high, step_size, inverse, rest, far):  # type: ignore[no-untyped-def]
-    negative, size, whole, count = _cell(w, low, high, step_size, inverse, rest, far)
-    return nearest_in_cell(negative, size, whole, count, step_size)
+def _nearest(w, step, below, top, high):  # type: ignore[no-untyped-def]
+    size = np.float32(min(top, abs(w)))
+    whole = cell(size, below)
+    up = np.float32(whole + _ONE)
+    rest = np.float32(size - np.float32(mul(whole, step)))
+    left = np.float32(np.float32(mul(up, step)) - size)
+    away = rest > left if w < _ZERO else rest >= left
+    return _signed(up if away else whole, w, high)
 
 
 @device
-def _tried(w, word, low, high, step_size, inverse, rest, far):  # type: ignore[no-untyped-def]
+def _random(w, word, step, below, top, near, high):  # type: ignore[no-untyped-def]
     """Code by the word, and whether that is not sure."""
-    negative, size, whole, count = _cell(w, low, high, step_size, inverse, rest, far)
-    above, gap = rest_and_gap(size, whole, step_size)
-    away, unsure = tried(word, above, gap)
-    return signed_code(negative, count, away), unsure
+    size = np.float32(min(top, abs(w)))
+    whole = cell(size, below)
+    up = np.float32(whole + _ONE)
+    lower = np.float32(mul(whole, step))
+    rest = np.float32(size - lower)
+    gap = np.float32(np.float32(mul(up, step)) - lower)
+    off = fma(np.float32(mul(np.float32(word), _WORD)), gap, -rest)
+    return _signed(up if off < _ZERO else whole, w, high), (abs(off) <= near) | (rest > gap)
 
 
 @device
@@ -57,7 +76,7 @@ def _slot(base, slot, per, last):  # type: ignore[no-untyped-def]
 
 @device
 def _joined(bits, p, q, r, s):  # type: ignore[no-untyped-def]
-    """Four codes as one number, low bits first."""
+    """The low bits of four numbers as one number, the first's lowest."""
     mask = np.uint32((1 << bits) - 1)
     return np.uint32(
         np.uint32(np.uint32(p) & mask)
@@ -68,48 +87,57 @@ def _joined(bits, p, q, r, s):  # type: ignore[no-untyped-def]
 
 
 @functools.cache
-def _numbers(each: bool) -> Any:
-    """``step size, reciprocal, its rest, limit, whether these do not hold`` of a row."""
+def _of_row(each: bool) -> tuple[Any, Any]:
+    """A row's step size; of a step size the number for `division.cell`, and whether `division` does not take it."""
     if each:
 
         @device
-        def numbers(step_size, inverse, rest, far, row):  # type: ignore[no-untyped-def]
-            step = step_size[row]
-            high, low, limit = reciprocal(step)
-            return step, high, low, limit, (step < SMALLEST) | (step > LARGEST)
+        def step_of(step_size, row):  # type: ignore[no-untyped-def]
+            return step_size[row]
+
+        @device
+        def below_of(step, below):  # type: ignore[no-untyped-def]
+            return reciprocal(step), (step < SMALLEST) | (step > LARGEST)
 
     else:
 
         @device
-        def numbers(step_size, inverse, rest, far, row):  # type: ignore[no-untyped-def]
-            return step_size, inverse, rest, far, False
+        def step_of(step_size, row):  # type: ignore[no-untyped-def]
+            return step_size
 
-    return numbers
+        @device
+        def below_of(step, below):  # type: ignore[no-untyped-def]
+            return below, False
+
+    return step_of, below_of
 
 
 @functools.cache
 def _field(bits: int, stochastic: bool, each: bool) -> Any:
     """Codes of a group's four weights as one number, and whether one of them is not sure."""
-    numbers = _numbers(each)
+    step_of, below_of = _of_row(each)
 
     @device
     def field(  # type: ignore[no-untyped-def]
-        weights, low, high, known, group, blocks, multiplier, shift, offset, c2, c3, k0, k1
+        weights, step_size, below, low, high, group, blocks, multiplier, shift, offset, c2, c3, keys
     ):
         a, b, c, e = weights
         row, block = split(group, blocks, multiplier, shift)
-        step, inverse, rest, far, unsure = numbers(known[0], known[1], known[2], known[3], row)
+        step = step_of(step_size, row)
+        one_by_step, unsure = below_of(step, below)
+        top = np.float32(mul(step, -low))
         if stochastic:
-            r0, r1, r2, r3 = block_words(np.int64(offset + np.int64(row)), block, c2, c3, k0, k1)
-            p, unsure_p = _tried(a, r0, low, high, step, inverse, rest, far)
-            q, unsure_q = _tried(b, r1, low, high, step, inverse, rest, far)
-            r, unsure_r = _tried(c, r2, low, high, step, inverse, rest, far)
-            s, unsure_s = _tried(e, r3, low, high, step, inverse, rest, far)
+            near = np.float32(mul(step, _NEAR))
+            r0, r1, r2, r3 = keyed_words(np.int64(offset + np.int64(row)), block, c2, c3, keys)
+            p, unsure_p = _random(a, r0, step, one_by_step, top, near, high)
+            q, unsure_q = _random(b, r1, step, one_by_step, top, near, high)
+            r, unsure_r = _random(c, r2, step, one_by_step, top, near, high)
+            s, unsure_s = _random(e, r3, step, one_by_step, top, near, high)
             unsure = unsure | unsure_p | unsure_q | unsure_r | unsure_s
         else:
-            p, q = _nearest(a, low, high, step, inverse, rest, far), _nearest(b, low, high, step, inverse, rest, far)
-            r, s = _nearest(c, low, high, step, inverse, rest, far), _nearest(e, low, high, step, inverse, rest, far)
-        return _joined(bits, p, q, r, s), unsure
+            p, q = _nearest(a, step, one_by_step, top, high), _nearest(b, step, one_by_step, top, high)
+            r, s = _nearest(c, step, one_by_step, top, high), _nearest(e, step, one_by_step, top, high)
+        return _joined(bits, low_bits(p), low_bits(q), low_bits(r), low_bits(s)), unsure
 
     return field
 
@@ -117,11 +145,11 @@ def _field(bits: int, stochastic: bool, each: bool) -> Any:
 @functools.cache
 def _again(bits: int, stochastic: bool, each: bool) -> Any:
     """The words of a thread by the scalar rule, written over; rare, and apart so that it costs no registers."""
-    groups, numbers = 8 // bits, _numbers(each)
+    groups, step_of = 8 // bits, _of_row(each)[0]
 
     @device
     def again(  # type: ignore[no-untyped-def]
-        w, packed, base, last, low, high, known, blocks, multiplier, shift, offset, c2, c3, k0, k1
+        w, packed, base, last, step_size, low, high, blocks, multiplier, shift, offset, c2, c3, keys
     ):
         for k in range(bits // 2):
             place = np.int32(base + np.int32(k * BLOCK))
@@ -130,10 +158,11 @@ def _again(bits: int, stochastic: bool, each: bool) -> Any:
                 for g in range(groups):
                     group = np.int32(place * groups + g)
                     row, block = split(group, blocks, multiplier, shift)
-                    step, _, _, _, _ = numbers(known[0], known[1], known[2], known[3], row)
+                    step = step_of(step_size, row)
                     a, b, c, e = load4(w, 4 * group)
                     if stochastic:
-                        r0, r1, r2, r3 = block_words(np.int64(offset + np.int64(row)), block, c2, c3, k0, k1)
+                        number = np.int64(offset + np.int64(row))
+                        r0, r1, r2, r3 = block_words(number, block, c2, c3, keys[0], keys[1])
                         p, q = random_code(a, step, low, high, r0), random_code(b, step, low, high, r1)
                         r, s = random_code(c, step, low, high, r2), random_code(e, step, low, high, r3)
                     else:
@@ -149,17 +178,15 @@ def _again(bits: int, stochastic: bool, each: bool) -> Any:
 def fast(bits: int, stochastic: bool, each: bool = False) -> Any:
     """Kernel for fields of `bits` bits (8, 4 or 2), ``bits // 2`` words per thread.
 
-    With `each` it takes an array of step sizes, one a row, for the first of the step size's numbers and does not read
-    the others.
+    With `each` `step_size` is an array, one a row, and `below` is not read.
     """
     per = 8 // bits
     field, again = _field(bits, stochastic, each), _again(bits, stochastic, each)
 
     @kernel(registers=REGISTERS[each])
     def quantize_fast(  # type: ignore[no-untyped-def]
-        w, packed, flags, step_size, inverse, rest, far, low, high, blocks, multiplier, shift, offset, c2, c3, k0, k1
+        w, packed, flags, step_size, below, low, high, blocks, multiplier, shift, offset, c2, c3, keys
     ):
-        known = step_size, inverse, rest, far
         last = np.int32(packed.shape[0] - 1)
         base = np.int32(np.int32(cuda.blockIdx.x * np.int32(BLOCK * (bits // 2))) + np.int32(cuda.threadIdx.x))
         i, j = _slot(base, 0, per, last), _slot(base, 1, per, last)
@@ -167,10 +194,10 @@ def fast(bits: int, stochastic: bool, each: bool = False) -> Any:
         a, b, c, e = load4(w, 4 * i), load4(w, 4 * j), load4(w, 4 * m), load4(w, 4 * n)
         if not (_finite(a) & _finite(b) & (_finite(c) & _finite(e))):
             flags[0] = 1
-        x, unsure_x = field(a, low, high, known, i, blocks, multiplier, shift, offset, c2, c3, k0, k1)
-        y, unsure_y = field(b, low, high, known, j, blocks, multiplier, shift, offset, c2, c3, k0, k1)
-        z, unsure_z = field(c, low, high, known, m, blocks, multiplier, shift, offset, c2, c3, k0, k1)
-        u, unsure_u = field(e, low, high, known, n, blocks, multiplier, shift, offset, c2, c3, k0, k1)
+        x, unsure_x = field(a, step_size, below, low, high, i, blocks, multiplier, shift, offset, c2, c3, keys)
+        y, unsure_y = field(b, step_size, below, low, high, j, blocks, multiplier, shift, offset, c2, c3, keys)
+        z, unsure_z = field(c, step_size, below, low, high, m, blocks, multiplier, shift, offset, c2, c3, keys)
+        u, unsure_u = field(e, step_size, below, low, high, n, blocks, multiplier, shift, offset, c2, c3, keys)
         if per == 1:
             if base <= last:
                 packed[base] = x
@@ -191,7 +218,7 @@ def fast(bits: int, stochastic: bool, each: bool = False) -> Any:
                 | np.uint32(np.uint32(z << np.uint32(16)) | np.uint32(u << np.uint32(24)))
             )
         if unsure_x | unsure_y | unsure_z | unsure_u:
-            again(w, packed, base, last, low, high, known, blocks, multiplier, shift, offset, c2, c3, k0, k1)
+            again(w, packed, base, last, step_size, low, high, blocks, multiplier, shift, offset, c2, c3, keys)
 
     return quantize_fast
 

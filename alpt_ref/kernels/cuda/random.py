@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, cuda, device, kernel, launch
-from alpt_ref.scalar.philox import counter_1, philox4x32
+from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, cuda, device, kernel, launch, wide_product
+from alpt_ref.scalar.philox import MULTIPLIER_0, MULTIPLIER_1, W0, W1, counter_1, philox4x32
 
+_SHIFT, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+_MULTIPLIER_0, _MULTIPLIER_1 = np.uint32(MULTIPLIER_0), np.uint32(MULTIPLIER_1)
 MAX_INDEX = 1 << 31
 """Work items that `split` can take apart."""
 
@@ -35,6 +37,37 @@ def block_words(row, block, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """The four words of columns ``4 * block .. 4 * block + 3`` of `row` (int64)."""
     c0 = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
     return philox4x32(c0, counter_1(row, block), c2, c3, k0, k1)
+
+
+def round_keys(k0: Any, k1: Any) -> tuple[np.uint32, ...]:
+    """Both keys of every round of Philox, in turn: as arguments of a kernel they cost no instruction."""
+    first, second = int(k0), int(k1)
+    keys = [(first + int(a), second + int(b)) for a, b in zip(W0, W1, strict=True)]
+    return tuple(np.uint32(key % 2**32) for pair in keys for key in pair)
+
+
+@device
+def keyed_words(row, block, c2, c3, keys):  # type: ignore[no-untyped-def]
+    """`block_words` by the `round_keys`."""
+    c0 = np.uint32(np.uint64(row) & _LOW)
+    c1 = counter_1(row, block)
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[0], keys[1])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[2], keys[3])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[4], keys[5])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[6], keys[7])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[8], keys[9])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[10], keys[11])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[12], keys[13])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[14], keys[15])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[16], keys[17])
+    return _round(c0, c1, c2, c3, keys[18], keys[19])
+
+
+@device
+def _round(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    first, second = wide_product(c0, _MULTIPLIER_0), wide_product(c2, _MULTIPLIER_1)
+    high_0, high_1 = np.uint32(first >> _SHIFT), np.uint32(second >> _SHIFT)
+    return np.uint32(high_1 ^ c1 ^ k0), np.uint32(second & _LOW), np.uint32(high_0 ^ c3 ^ k1), np.uint32(first & _LOW)
 
 
 @kernel

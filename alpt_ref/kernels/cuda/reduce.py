@@ -24,8 +24,11 @@ LANES = 32
 ROW_LANES = THREADS // LANES
 WIDTH = 4 * LANES
 """Columns of a block."""
-_FOLD = 4 * THREADS
+_FOUR = 4 * THREADS
 _HALF = THREADS // 2
+FOLD = 8
+"""Columns of a block that combines partial sums, one sector of memory."""
+TURNS = THREADS // FOLD
 BLOCKS = 528
 """Blocks of a column kernel at most: four for each multiprocessor of an H100, all at once; partial sums stay few."""
 NONE4 = (np.float32(0),) * 4
@@ -108,7 +111,7 @@ def not_finite(a, b, c, d):
 @device
 def fold(four, columns, group, out, place):
     """Add the row lanes' sums of the block's columns in ascending order; `out[place + column]` receives them."""
-    shared = cuda.shared.array(_FOLD, np.float32)
+    shared = cuda.shared.array(_FOUR, np.float32)
     slot = 4 * cuda.threadIdx.x
     cuda.syncthreads()  # the fold before may still be reading
     shared[slot] = four[0]
@@ -127,23 +130,33 @@ def fold(four, columns, group, out, place):
 
 @device
 def fold_parts(parts, first, count, columns, column):
-    """Sum over ``parts[first + p * columns + column]`` for p < count, in float64; for row lane 0 of a block of columns.
+    """Sum over ``parts[first + p * columns + column]`` for p < count, in float64; for a block's first `FOLD` threads.
 
-    A block takes 32 columns here, one a lane, and its row lanes take the parts in turn.
+    A block takes `FOLD` columns here, and its other threads the parts in turn, four of them asked for at a time.
     """
     shared = cuda.shared.array(THREADS, np.float64)
     thread = cuda.threadIdx.x
     total = np.float64(0.0)
     if column < columns:
-        for p in range(thread // LANES, count, ROW_LANES):
-            total += np.float64(parts[first + p * columns + column])
+        p, place, step = thread // FOLD, first + thread // FOLD * columns + column, TURNS * columns
+        while p + 3 * TURNS < count:
+            a, b = parts[place], parts[place + step]
+            c, d = parts[place + 2 * step], parts[place + 3 * step]
+            total = total + np.float64(a) + np.float64(b) + np.float64(c) + np.float64(d)
+            p, place = p + 4 * TURNS, place + 4 * step
+        while p < count:
+            total += np.float64(parts[place])
+            p, place = p + TURNS, place + step
     cuda.syncthreads()
     shared[thread] = total
     cuda.syncthreads()
-    if thread < LANES:
-        for k in range(1, ROW_LANES):
-            total += shared[LANES * k + thread]
-    return total
+    half = _HALF
+    while half >= FOLD:
+        if thread < half:
+            shared[thread] += shared[thread + half]
+        cuda.syncthreads()
+        half //= 2
+    return shared[thread]
 
 
 @device
@@ -177,7 +190,27 @@ if SIMULATED:
             value = value + shared[thread ^ distance]
         return value
 
+    @device
+    def eight_sum(value):
+        """`warp_sum` over groups of eight lanes."""
+        shared = cuda.shared.array(THREADS, np.float32)
+        thread = cuda.threadIdx.x
+        for distance in (4, 2, 1):
+            cuda.syncthreads()
+            shared[thread] = value
+            cuda.syncthreads()
+            value = value + shared[thread ^ distance]
+        return value
+
 else:
+
+    @device
+    def eight_sum(value):
+        """`warp_sum` over groups of eight lanes."""
+        value += cuda.shfl_xor_sync(0xFFFFFFFF, value, 4)
+        value += cuda.shfl_xor_sync(0xFFFFFFFF, value, 2)
+        value += cuda.shfl_xor_sync(0xFFFFFFFF, value, 1)
+        return value
 
     @device
     def warp_sum(value):

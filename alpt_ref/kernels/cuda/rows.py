@@ -8,6 +8,7 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.dense import relu
 from alpt_ref.kernels.cuda.reduce import (
+    FOLD,
     LANES,
     ROW_LANES,
     THREADS,
@@ -66,9 +67,9 @@ def bias_relu_backward(dy, lead, y, rows, columns, span, whole, sums):
 @kernel
 def finish_sums(parts_array, parts, columns, out):
     """``out[j]`` = sum over the row blocks of their column sums."""
-    column = LANES * cuda.blockIdx.x + cuda.threadIdx.x % LANES
+    column = FOLD * cuda.blockIdx.x + cuda.threadIdx.x % FOLD
     total = fold_parts(parts_array, 0, parts, columns, column)
-    if cuda.threadIdx.x < LANES and column < columns:
+    if cuda.threadIdx.x < FOLD and column < columns:
         out[column] = np.float32(total)
 
 
@@ -135,9 +136,14 @@ def spread(dout, size, columns, dx):
 @kernel
 def total_sum(x, size, out):
     """``out[0]`` = sum of all elements, in float64, by one block."""
-    total = np.float64(0.0)
-    for i in range(cuda.threadIdx.x, size, THREADS):
+    total, i = np.float64(0.0), cuda.threadIdx.x
+    while i + 3 * THREADS < size:
+        a, b, c, d = x[i], x[i + THREADS], x[i + 2 * THREADS], x[i + 3 * THREADS]
+        total = total + np.float64(a) + np.float64(b) + np.float64(c) + np.float64(d)
+        i += 4 * THREADS
+    while i < size:
         total += np.float64(x[i])
+        i += THREADS
     total = block_sum(total)
     if cuda.threadIdx.x == 0:
         out[0] = np.float32(total)

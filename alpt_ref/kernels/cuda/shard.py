@@ -198,21 +198,27 @@ def unpair_rows(pairs: Any, size: int, rows: Any, times: Any) -> None:
         times[i] = np.int32(pairs[2 * i + 1])
 
 
-def wire_layout(d: int, bits: int | None) -> Layout:
-    """Where rows on their way lie: codes in whole words, or weights; step sizes have an array of their own."""
+def wire_layout(d: int, bits: int | None, *, together: bool = False) -> Layout:
+    """Where rows on their way lie: whole words of codes, or weights; step sizes apart or, `together`, behind them."""
     if bits is None:
         return Layout(weights=Place(d, 0))
-    per_word = 4 // np.dtype(code_dtype(bits)).itemsize
-    return Layout(codes=Place(-(-d * bits // 32) * per_word, 0))
+    per_word, words = 4 // np.dtype(code_dtype(bits)).itemsize, -(-d * bits // 32)
+    if together:
+        return Layout(codes=Place((words + 1) * per_word, 0), step_size=Place(words + 1, words))
+    return Layout(codes=Place(words * per_word, 0))
 
 
 @functools.cache
-def moved_codes(d: int, bits: int, layout: Layout) -> Any:
-    """Kernel: ``out[i]`` = packed nearest-rounded codes of pending row ``which[i]``, and its step size."""
+def moved_codes(d: int, bits: int, layout: Layout, wire: Layout) -> Any:
+    """Kernel: ``out[i]`` = packed nearest-rounded codes of pending row ``which[i]``, and its step size.
+
+    `wire` says where in `out` and `sizes`; a row below zero is left out.
+    """
     team = team_of(d)
     size, lanes = team.size, team.lanes
     (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
-    _, store_codes = code_access(d, bits, wire_layout(d, bits).codes)
+    _, store_codes = code_access(d, bits, wire.codes)
+    size_stride, size_offset = wire.step_size.stride, wire.step_size.offset
     load, _ = float_access(d)
     low, high = (np.int32(code) for code in code_range(bits))
     per_row = layout.per_row
@@ -226,6 +232,8 @@ def moved_codes(d: int, bits: int, layout: Layout) -> Any:
         decay = rates[DECAY]
         for i in range(thread // size, count, cuda.gridsize(1) // size):
             u = np.int64(which[i])
+            if u < 0:
+                continue
             row, number = np.uint32(records[4 * u]), np.uint32(records[4 * u + 1])
             delta = step_size[step_at(np.int64(row if per_row else number), offsets, units)]
             a, b, c, e = load_codes(items, row, lane)
@@ -238,6 +246,6 @@ def moved_codes(d: int, bits: int, layout: Layout) -> Any:
             c, e = np.int32(min(max(c, low), high)), np.int32(min(max(e, low), high))
             store_codes(out, i, lane, a, b, c, e)
             if lane == 0:
-                sizes[i] = delta
+                sizes[np.int64(i) * size_stride + size_offset] = delta
 
     return run

@@ -86,9 +86,19 @@ if SIMULATED:
         array[index + 3] = d
 
     @device
-    def whole_part(x):  # type: ignore[no-untyped-def]
-        """Whole part of a float32 from 0 to 2**22, as float32 and as int32."""
-        return np.float32(np.trunc(x)), np.int32(x)
+    def low_bits(x):  # type: ignore[no-untyped-def]
+        """A whole float32 number between -2**21 and 2**21 as uint32, in its low bits those of the integer."""
+        return np.uint32(np.int64(x) & 0xFFFFFFFF)
+
+    @device
+    def one_over(x):  # type: ignore[no-untyped-def]
+        """``1 / x`` of a float32 number, wrong by at most a unit in the last place."""
+        return np.float32(np.float32(1.0) / x)
+
+    @device
+    def wide_product(a, b):  # type: ignore[no-untyped-def]
+        """The 64 bits of a product of two uint32."""
+        return np.uint64(np.uint64(a) * np.uint64(b))
 
 else:
     from llvmlite import ir
@@ -149,17 +159,32 @@ else:
 
         return types.void(array, types.intp, one, one, one, one), generate
 
-    _TWO_23 = np.float32(8388608.0)
-    _TWO_23_BITS = np.int32(0x4B000000)
+    @intrinsic
+    def one_over(typing_context: Any, x: Any) -> tuple[Any, Callable[..., Any]]:
+        """``1 / x`` of a float32 number, wrong by at most a unit in the last place, in one instruction."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = ir.FunctionType(ir.FloatType(), [ir.FloatType()])
+            return builder.call(ir.InlineAsm(kind, "rcp.approx.ftz.f32 $0, $1;", "=f,f"), args)
+
+        return types.float32(types.float32), generate
+
+    @intrinsic
+    def wide_product(typing_context: Any, a: Any, b: Any) -> tuple[Any, Callable[..., Any]]:
+        """The 64 bits of a product of two uint32 in one instruction, which the compiler would take apart into two."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = ir.FunctionType(ir.IntType(64), [ir.IntType(32), ir.IntType(32)])
+            return builder.call(ir.InlineAsm(kind, "mul.wide.u32 $0, $1, $2;", "=l,r,r"), args)
+
+        return types.uint64(types.uint32, types.uint32), generate
+
+    _MIDDLE = np.float32(12582912.0)  # 1.5 * 2**23: the numbers about it are whole and end with their bits
 
     @device
-    def whole_part(x):  # type: ignore[no-untyped-def]
-        """Whole part of a float32 from 0 to 2**22, as float32 and as int32.
-
-        Added to 2**23 and rounded towards zero, a number leaves its whole part in the low bits of the mantissa.
-        """
-        sum_ = libdevice.fadd_rz(x, _TWO_23)
-        return np.float32(sum_ - _TWO_23), np.int32(np.float32(sum_).view(np.int32) - _TWO_23_BITS)
+    def low_bits(x):  # type: ignore[no-untyped-def]
+        """A whole float32 number between -2**21 and 2**21 as uint32, in its low bits those of the integer."""
+        return np.float32(x + _MIDDLE).view(np.uint32)
 
 
 @functools.cache

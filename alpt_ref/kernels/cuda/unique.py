@@ -82,6 +82,12 @@ def rows_of(totals, row_class):
 
 
 @device
+def is_of(row_class, count):
+    """Whether a row with `count` positions is of that kind."""
+    return row_class == EVERY or (count > 2) == (row_class == SUMMED)
+
+
+@device
 def record_of(records, u, rows, row_class, medium):
     """Record of the row at place `u` of `rows` of its kind; no positions where there is none or it is of another kind.
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
-from alpt_ref.kernels.cuda import learned, optimizers, update
+from alpt_ref.kernels.cuda import learned, optimizers, unique, update
 from alpt_ref.kernels.cuda import pending as moved
-from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
+from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
 from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.tables.base import TableSpec
 from alpt_ref.tables.cuda.rows import CudaRows
@@ -87,14 +87,19 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         """Advance the optimiser of the batch's rows and hold their updates; codes and step sizes stay."""
         assert self._unique is not None
         flat = grads.reshape(-1)
-        self._unique.queue_sums(flat)
-        self._queue_begin(flat, keep_sums)
+        with beside():
+            self._unique.queue_sums(flat)
+        self._queue_begin(flat, keep_sums, unique.DIRECT)
+        join()
+        self._queue_begin(flat, keep_sums, unique.SUMMED)
+        with beside():
+            self._unique.queue_clear()  # joined by `queue_finish`
 
-    def _queue_begin(self, grads: Any, keep_sums: bool) -> None:
+    def _queue_begin(self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY) -> None:
         assert self._unique is not None
         kernel = moved.begin(self.d, self.optimizer, keep_sums, self._layout)
         arguments = (*self._optimizer_arrays, self.rates, self._row_updates, self._kept)
-        self._launch_rows(kernel, self.guard, *self._unique.arguments(), grads, *arguments)
+        self._launch_rows(kernel, np.int32(row_class), self.guard, *self._unique.arguments(), grads, *arguments)
 
     def queue_pending(self, out: Any) -> None:
         """``out`` float32 (len, d) = nearest-rounded values of the moved rows, for the batch's ids."""
@@ -108,8 +113,16 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         """Move the step sizes by the second gradient (len, d) and round the moved rows; counts itself."""
         assert self._unique is not None
         flat = grads.reshape(-1)
-        self._unique.queue_sums(flat)
-        self._queue_finish(flat, batch_size, one_pass=False)
+        if self._units >= 0:  # several launches need all sums
+            join()
+            self._unique.queue_sums(flat)
+            self._queue_finish(flat, batch_size, one_pass=False)
+        else:
+            with beside():
+                self._unique.queue_sums(flat)
+            self._queue_finish(flat, batch_size, one_pass=False, row_class=unique.DIRECT)
+            join()
+            self._queue_finish(flat, batch_size, one_pass=False, row_class=unique.SUMMED)
         launch(update.advance, 1, 1, self.guard, self._control)
 
     def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
@@ -122,7 +135,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._queue_begin(grads, True)
         self._queue_finish(self._kept, batch_size, one_pass=True)
 
-    def _queue_finish(self, grads: Any, batch_size: int, *, one_pass: bool) -> None:
+    def _queue_finish(self, grads: Any, batch_size: int, *, one_pass: bool, row_class: int = unique.EVERY) -> None:
         assert self._unique is not None
         d, bits, found = self.d, self.quantizer.bits, self._unique
         scale = np.float32(gradient_scale(self.spec.grad_scale, batch_size, d, self.quantizer.q_max))
@@ -131,7 +144,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
             how = (self.optimizer, self._stochastic, self._log_domain, one_pass, self._layout)
             kernel = learned.finish_rows(d, bits, *how)
             arguments = (self._row_updates, *self._where[:2], *self._step_size_arrays, self.rates, self._learns, scale)
-            self._launch_rows(kernel, self.guard, *found.arguments(), grads, *arguments, *random)
+            given = (np.int32(row_class), self.guard, *found.arguments(), grads)
+            self._launch_rows(kernel, *given, *arguments, *random)
             return
         units = (self._device_offsets, np.int64(self._units))
         sums = (self._unit_peak, self._unit_count)

@@ -47,6 +47,7 @@ class CudaUniqueRows:
         self.peaks, self.sums = zeros(many, i32), zeros(many * d, np.int64)
         self.chunks = zeros(4 * self._chunks, i32)
         self.totals, self.claimed = zeros(2, np.int64), zeros(1, np.int32)
+        self._cleared = False
         self._medium, self._inverts, self._team = medium, np.int32(inverts), team_of(d)
 
     def queue(self, ids: Any) -> None:
@@ -59,6 +60,13 @@ class CudaUniqueRows:
         launch(kernels.complete_records, positions, BLOCK, self.claimed, self.slots, *places)
         placing = (self.slots, self.order, self.inverse, self._inverts, self.claimed)
         launch(kernels.scatter_positions, positions, BLOCK, size, self.slot_of, self.rank_of, *placing)
+        self.queue_clear()
+
+    def queue_clear(self) -> None:
+        """Zero the integer sums ahead of the next `queue_sums`, which otherwise does so when it begins."""
+        blocks = blocks_for(self._chunks, BLOCK, 2)
+        launch(heavy.clear_heavy, blocks, BLOCK, self.totals, np.int64(self.d), self.peaks, self.sums)
+        self._cleared = True
 
     def queue_sums(self, grads: Any) -> None:
         """Add up the gradients, float32 (len * d), of the rows with more than two positions."""
@@ -66,8 +74,9 @@ class CudaUniqueRows:
         with beside():  # the two groups of rows have nothing to do with each other
             groups = blocks_for(self._medium * 32, block)
             launch(sums.sum_medium(self.d), groups, block, self.totals, self.sum_records, *found, self.summed)
-        d, blocks = np.int64(self.d), blocks_for(self._chunks * block, block)
-        launch(heavy.clear_heavy, blocks_for(self._chunks, BLOCK, 2), BLOCK, self.totals, d, self.peaks, self.sums)
+        if not self._cleared:
+            self.queue_clear()
+        self._cleared, blocks = False, blocks_for(self._chunks * block, block)
         chunked = (self.totals, self.chunks, *found, self.peaks, self.sums)
         launch(heavy.heavy_first(self.d), blocks, block, *chunked)
         launch(heavy.heavy_rest(self.d), blocks, block, *chunked)
