@@ -15,7 +15,7 @@ from alpt_ref.data.schema_fields import KINDS, FieldSpec, TextLayout
 _SECTIONS = {
     "categorical": "values are categories",
     "numeric": "values are numbers",
-    "multi": "several values a row",
+    "multi": "several values per row",
     "calendar": "hour, weekday or weekend of a time",
 }
 

@@ -167,6 +167,10 @@ def headings(path: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", re.sub(r"\]\([^)]*\)", "", title).lower()).replace(" ", "-") for title in titles}
 
 
+MADE = ("theory", "gallery", "methods", "reference", "stored")
+"""Folders of pages that the site's build makes; it refuses a link to one that it did not make (`sphinx-build -W`)."""
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_to_files_and_headings(document: str) -> None:
     text = re.sub(r"^```.*?^```$", "", TEXT[document], flags=re.DOTALL | re.MULTILINE)
@@ -175,6 +179,8 @@ def test_links_lead_to_files_and_headings(document: str) -> None:
             continue
         name, _, heading = target.partition("#")
         path = (ROOT / document).parent / name if name else ROOT / document
+        if document == "docs/index.md" and name.partition("/")[0] in MADE:
+            continue
         assert path.exists(), f"{document}: {target} does not exist"
         if heading and path.suffix == ".md":
             known = heading in headings(path) or f'id="{heading}"' in path.read_text(encoding="utf-8")
