@@ -26,8 +26,10 @@ def train_step_table(figures: Mapping[str, Any]) -> str:
     runs: list[Mapping[str, Any]] = [figures, *figures.get("elsewhere", ())]
     names = list(dict.fromkeys(name for run in runs for name in run["cases"]))
     shown = [column for column in COLUMNS if any(column[0] in case for run in runs for case in run["cases"].values())]
-    where = [f", {run['machine']['processor']}" if len(runs) > 1 else "" for run in runs]
-    head = ["", *(f"{heading}{place}" for place in where for _, heading, _ in shown)]
+    head = [""]
+    for run in runs:
+        first, *others = (heading for _, heading, _ in shown)
+        head += [f"{first}, {run['machine']['processor']}" if len(runs) > 1 else first, *others]
     lines = [_row(head), "|" + "---|" * len(head)]
     for name in names:
         cases = [run["cases"].get(name, {}) for run in runs]
@@ -43,12 +45,16 @@ def train_step_table(figures: Mapping[str, Any]) -> str:
             cells = [_number(floor.get(f"gigabytes_per_second_{key}"), ".1f") for floor in floors]
             lines.append(_row([f"GB/s {heading}", *cells]))
         lines += [_row([name, *(_number(run.get("ratios", {}).get(name), ".2f") for run in runs)]) for name in ratios]
-    counted = [f"{run['unique_rows']:,} unique rows per batch. {machine_line(run)}" for run in runs]
-    return "\n".join([*lines, "", *counted])
+    return "\n\n".join(["\n".join(lines), *map(_where, runs)])
+
+
+def _where(run: Mapping[str, Any]) -> str:
+    note = f" {run['note']}" if "note" in run else ""
+    return f"{run['unique_rows']:,} unique rows per batch. {machine_line(run)}{note}"
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |".replace("|  |", "| |", 1)
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
 
 
 def _number(value: float | None, form: str) -> str:

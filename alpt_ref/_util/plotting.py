@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,8 +103,18 @@ def _pgf(figure: Any) -> bytes:
 
         def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
             width, height, descent = measure.get_text_width_height_descent(s, prop, ismath)
-            to_points = 72.0 / figure.dpi
-            return width * to_points, height * to_points, descent * to_points
+            scale = figure.dpi / measure.dpi
+            return width * scale, height * scale, descent * scale
+
+        def draw_text(
+            self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, ismath: Any = False, mtext: Any = None
+        ) -> None:
+            side = mtext.get_verticalalignment() if mtext is not None else ""
+            if side == "center_baseline":  # else numbers beside an axis would be set from their left end, into it
+                mtext.set_verticalalignment("center")
+            super().draw_text(gc, x, y, _tex_text(s), prop, angle, ismath, mtext)  # type: ignore[no-untyped-call]
+            if side == "center_baseline":
+                mtext.set_verticalalignment(side)
 
     own = backend_pgf.RendererPgf
     stream = io.StringIO()
@@ -112,4 +123,12 @@ def _pgf(figure: Any) -> bytes:
         figure.savefig(stream, format="pgf", backend="pgf")
     finally:
         backend_pgf.RendererPgf = own  # type: ignore[misc]
-    return stream.getvalue().encode()
+    begin = "\\begingroup%\n"
+    own_command = "\\providecommand{\\mathdefault}[1]{#1}%\n"  # matplotlib expects it in the document's preamble
+    return stream.getvalue().replace(begin, begin + own_command, 1).encode()
+
+
+def _tex_text(text: str) -> str:
+    """What TeX would take for markup escaped outside of formulas; matplotlib takes care of ``%``, ``^`` and minus."""
+    parts = re.split(r"((?<!\\)\$.*?(?<!\\)\$)", text)
+    return "".join(part if place % 2 else re.sub(r"([_&#])", r"\\\1", part) for place, part in enumerate(parts))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, echo, echo_unless
+from alpt_ref.cli.options import Interrupted, echo, echo_json, echo_unless, json_option, next_line
 
 
 @click.command("bench", short_help="Measure the speed here.")
@@ -27,6 +27,7 @@ from alpt_ref.cli.options import Interrupted, echo, echo_unless
     "something is slower on the same machine.",
 )
 @click.option("--figures", metavar="NEW.json", help="With --compare: a report to take instead of measuring.")
+@json_option
 @click.option("--quiet", is_flag=True, help="Print the figures alone.")
 def bench_command(
     device: str,
@@ -35,6 +36,7 @@ def bench_command(
     output: str | None,
     compare: str | None,
     figures: str | None,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Time copy, quantiser, lookup, table step, Monte Carlo and training; medians, and shares of a memory copy.
@@ -49,6 +51,9 @@ def bench_command(
 
     from alpt_ref._util.outputs import STDOUT, check_output_file, open_output, shows
 
+    if as_json and (compare is not None or output == STDOUT):
+        raise click.UsageError("--json prints the report alone; leave --compare and --output - out")
+    quiet = quiet or as_json
     if output is not None:
         ours = ("benchmark", lambda file: shows(file, '"command": "alpt-ref bench'))
         check_output_file(output, endings=(".json",) if Path(output).suffix else (), ours=ours)
@@ -63,7 +68,10 @@ def bench_command(
         report = suite.bench(device, repeats=repeats, with_peers=not no_peers, log=echo_unless(quiet))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written, the same command starts again") from None
-    echo(suite.table_of(report), err=output == STDOUT)
+    if as_json:
+        echo_json(report)
+    else:
+        echo(suite.table_of(report), err=output == STDOUT)
     if output is not None:
         command = f"alpt-ref bench --device {device} --repeats {repeats}" + (" --no-peers" if no_peers else "")
         with open_output(output) as stream:
@@ -71,6 +79,8 @@ def bench_command(
         echo_unless(quiet)(f"wrote {output}")
     if old is not None:
         _say_changes(suite, old, report, compare, err=output == STDOUT)
+    kept = f"--compare {output}" if output not in (None, STDOUT) else "--output bench.json"
+    echo_unless(quiet)(next_line("see what changes" if "compare" in kept else "keep it", f"alpt-ref bench {kept}"))
 
 
 def _say_changes(suite: Any, old: Any, new: Any, path: str | None, *, err: bool = False) -> None:

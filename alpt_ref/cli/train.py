@@ -104,6 +104,10 @@ def train_command(
         if config.data.folds:
             config = config.replace("data", seed=config.train.seed)
         log = echo_unless(quiet)
+        if config.train.device == "cuda" and not config.train.sharded:
+            from alpt_ref.training import compile_ahead
+
+            compile_ahead.start(config)
         with Signals() as signals, voice.joined(config) as ranks:
             from alpt_ref._util.progress import Progress
             from alpt_ref.training.config import canonical

@@ -40,13 +40,17 @@ class Group(ABC):
     def exchange(self, array: Any, counts_out: NDArray[np.int64], counts_in: NDArray[np.int64]) -> Any:
         """Rows of `array` to the ranks in order, ``counts_out[r]`` to rank r; what came from them, in their order."""
 
+    def kept(self, array: Any) -> Any:
+        """What `swap` and `raised` take for an array that stays where it is; made before a CUDA graph is recorded."""
+        return array
+
     @abstractmethod
     def swap(self, array: Any, into: Any) -> None:
-        """Equal parts of `array` to the ranks in order; what came from them into `into`, of the same size."""
+        """Equal parts of a `kept` array to the ranks in order; what came from them into another of the same size."""
 
     @abstractmethod
     def raised(self, flags: Any) -> None:
-        """Flags, bytes of 0 or 1 in an array that stays where it is, that are up on any rank, in place."""
+        """Flags of a `kept` array, numbers of 0 or 1, that are up on any rank, in place."""
 
     @abstractmethod
     def total(self, array: Any) -> None:
@@ -92,7 +96,6 @@ class TorchGroup(Group):
         from torch import distributed
 
         self._torch, self._dist = torch, distributed
-        self._views: dict[int, tuple[Any, Any]] = {}
         self._group = distributed.group.WORLD if group is None else group
         self.rank, self.ranks = distributed.get_rank(self._group), distributed.get_world_size(self._group)
         if self.rank < 0:
@@ -151,20 +154,17 @@ class TorchGroup(Group):
         self._put_back(*held)
         return out
 
+    def kept(self, array: Any) -> Any:
+        """See `Group.kept`: a tensor of the same memory."""
+        return self._tensor(_bytes(array))
+
     def swap(self, array: Any, into: Any) -> None:
         """See `Group.swap`; the backend must take the arrays themselves, not copies."""
-        self._call(self._dist.all_to_all_single, self._kept(into), self._kept(array))
-
-    def _kept(self, array: Any) -> Any:
-        """The tensor of an array that stays where it is, made once: one made during a capture would wait."""
-        held = self._views.get(id(array))
-        if held is None:
-            held = self._views[id(array)] = (array, self._tensor(_bytes(array)))
-        return held[1]
+        self._call(self._dist.all_to_all_single, into, array)
 
     def raised(self, flags: Any) -> None:
         """See `Group.raised`."""
-        self._call(self._dist.all_reduce, self._kept(flags), op=self._dist.ReduceOp.MAX)
+        self._call(self._dist.all_reduce, flags, op=self._dist.ReduceOp.MAX)
 
     def _put_back(self, tensor: Any, array: Any) -> None:
         if array is None:

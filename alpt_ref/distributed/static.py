@@ -8,17 +8,17 @@ on the device, which all ranks share before they update: from then on none updat
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from alpt_ref.distributed.graphs import recorded
 from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.cuda import lookup, pending, shard, update
 from alpt_ref.kernels.cuda import shard_static as kernels
-from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, blocks_for, launch
+from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
 from alpt_ref.kernels.cuda.team import code_dtype, team_of
 from alpt_ref.tables.cuda.unique_rows import CudaUniqueRows
 
@@ -94,6 +94,7 @@ class StaticSteps:
         self._sums_here, self._sums = zeros(positions * d, np.float32), zeros(slots * d, np.float32)
         self._counter, self._record_at, self._which = zeros(1, i32), zeros(slots, i32), zeros(slots, i32)
         self._zero_guard = zeros(2, i32)
+        self._handles: dict[int, Any] = {}
         of = table.row_map.hash_of
         self._hash = (of.n, of.mask, of.shift, of.ranks)
         self._nowhere = np.uint32(own.n)
@@ -107,7 +108,12 @@ class StaticSteps:
         launch(kernel, blocks_for(size), BLOCK, *arguments)
 
     def _move(self, array: Any, into: Any) -> None:
-        self.table.group.swap(array, into)
+        self.table.group.swap(self._kept(array), self._kept(into))
+
+    def _kept(self, array: Any) -> Any:
+        if id(array) not in self._handles:  # in the first run, before anything is recorded
+            self._handles[id(array)] = self.table.group.kept(array)
+        return self._handles[id(array)]
 
     # --- lookup -------------------------------------------------------------------------------------------------------
 
@@ -193,7 +199,7 @@ class StaticSteps:
         self._launch(kernels.add_parts, total, np.int64(total), d, *index, self._parts_in, self._added)
         parts = (self._found, self._two, self._parts_in, self._added, self._peaks_of, self._times_of)
         self._launch(kernels.finish_parts, total, asked.totals, d, *parts, self._sums, self.flags)
-        self.table.group.raised(self.flags)
+        self.table.group.raised(self._kept(self.flags))
         own, records = self._own, self._records
         own._unique, own._uniquened = records, self._slots
         launch(kernels.open_update, 1, 1, self._counter, records.totals, self.flags, own.guard)
@@ -261,38 +267,3 @@ class StaticSteps:
                 f"gradients must be finite and their sums below 2**48, they are not in table update "
                 f"{self.table.updates}; the table has not changed since: lower the learning rate"
             )
-
-
-def recorded(work: Callable[[], None], *flags: Any) -> Callable[[], None]:
-    """`work`, which only launches, as a CUDA graph: what is returned replays it on CuPy's current stream.
-
-    It runs twice before, so that kernels are compiled and NCCL is connected, with `flags` (arrays of the device) up, so
-    that nothing is updated; they are down afterwards.
-    """
-    if SIMULATED:
-        return work
-    cupy, torch = sys.modules["cupy"], sys.modules["torch"]
-    stream = cupy.cuda.Stream(non_blocking=True)
-    cupy.cuda.get_current_stream().synchronize()
-    with stream, torch.cuda.stream(torch.cuda.ExternalStream(stream.ptr)):
-        for _ in range(2):
-            for flag in flags:
-                flag.fill(1)
-            work()
-        for flag in flags:
-            flag.fill(0)
-        stream.synchronize()
-        stream.begin_capture(cupy.cuda.runtime.streamCaptureModeThreadLocal)
-        work()
-        graph = stream.end_capture()
-    before, after = (cupy.cuda.Event(disable_timing=True) for _ in range(2))
-
-    def replay() -> None:
-        current = cupy.cuda.get_current_stream()
-        before.record(current)
-        stream.wait_event(before)
-        graph.launch(stream)
-        after.record(stream)
-        current.wait_event(after)
-
-    return replay

@@ -20,6 +20,7 @@ from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import FOLD, LANES, THREADS, row_span
 from alpt_ref.kernels.cuda.target import blocks_for, launch
+from alpt_ref.kernels.cuda.transpose import tiles, transpose
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, ScratchArrays
 from alpt_ref.models.ops_cuda_cross import Array, CudaCrossOps, address
 from alpt_ref.scalar.bfloat16 import BF16
@@ -34,8 +35,10 @@ class CudaOps(CudaCrossOps):
         Of matrix products; with tf32 they round their factors to 10 bits of mantissa.
     half_params : (float32 array, uint16 array), optional
         Parameters that lie in one array, and their bfloat16 bits in the same places; others are converted when used.
-    side : stream, optional
-        Where everything runs that the dense optimiser alone waits for: gradients of parameters.
+    sides : (stream, stream), optional
+        Where everything runs that the dense optimiser alone waits for, gradients of parameters: products, and the rest.
+    across : dict
+        Address of a float32 matrix -> its transpose, which stands for it as second factor while it is there.
     guard : int32 array (2,)
         Set where a gradient of the embeddings is not finite (`alpt_ref.kernels.cuda.steps`).
     """
@@ -49,7 +52,8 @@ class CudaOps(CudaCrossOps):
         self.backend = backend
         self.scratch = ScratchArrays(dtype, backend.empty, keep=True)
         self.precision = "float32"
-        self.side: Any = None
+        self.sides: tuple[Any, Any] | None = None
+        self.across: dict[int, Array] = {}
         self.half_params: tuple[Array, Array] | None = None
         self.guard: Array = backend.zeros(2, np.int32)
         self._checked: int | None = None  # address of a gradient that was checked while it was written
@@ -90,13 +94,23 @@ class CudaOps(CudaCrossOps):
         """See `Ops.matmul`."""
         if self.precision == "bf16":
             a, b = self._half(a), self._half(b)
+        elif self.across and b.flags.c_contiguous and address(b) in self.across:
+            b = self.across[address(b)].T
         matmul(a, b, out, tf32=self.precision == "tf32")
         return out
 
+    def queue_across(self, weights: list[Array]) -> dict[int, Array]:
+        """Transposed copies of these matrices, what `across` takes."""
+        copies = {address(one): self.scratch.take(f"across {address(one)}", one.T.shape) for one in weights}
+        for one in weights:
+            end = (one.reshape(-1), *one.shape, copies[address(one)].reshape(-1))
+            launch(transpose, tiles(*one.shape), THREADS, *end)
+        return copies
+
     def weight_gradient(self, x: Array, dz: Array, out: Array) -> None:
         """See `Ops.weight_gradient`: on `side`, where that is set."""
-        with self._aside():
-            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=self.side is not None)
+        with self._aside(products=True):
+            matmul(x.T, dz, out, tf32=self.precision == "tf32", beside=self.sides is not None)
 
     def _half(self, factor: Array) -> Array:
         """A factor of a matrix product as bfloat16 bits."""

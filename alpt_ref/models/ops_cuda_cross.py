@@ -2,7 +2,7 @@
 
 The cross layers' part of the gradient of x is ``sum_l ddots[i, l] vectors[l]``, a product with an inner dimension of
 L + 1 beside the MLP's, ``dz @ weight.T``, with hundreds. Where shapes allow, one product makes both: `ddots` lie in
-`cross.TAIL` columns beside `dz`, the vectors in as many beside a copy of the weights, and no pass over x is needed.
+`TAIL` columns beside `dz`, the vectors in as many beside a copy of the weights, and no pass over x is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda import cross, fm, steps
+from alpt_ref.kernels.cuda import cross, cross_backward, fm, steps
 from alpt_ref.kernels.cuda.reduce import THREADS, row_span
 from alpt_ref.kernels.cuda.streams import current_stream, new_event
 from alpt_ref.models.ops_base import Ops
@@ -29,7 +29,7 @@ def address(array: Array) -> int:
 class CudaCrossOps(Ops):
     """See `alpt_ref.models.ops_cuda.CudaOps`, which launches the kernels."""
 
-    side: Any
+    sides: tuple[Any, Any] | None
     guard: Array
     gradients_in_turn = False
     _checked: int | None
@@ -71,46 +71,46 @@ class CudaCrossOps(Ops):
         blocks, self._joined, self._saw_layers = -(-n_rows // THREADS), None, False
         ddots = take("cross.ddots", (n_rows * units,))
         dconstants = take("cross.dconstants", (blocks * units,), np.float64)
-        joins = columns % 8 == inputs % 8 == 0 and units <= cross.TAIL and address(weight) % 16 == 0
-        tail, lead = ddots, columns + cross.TAIL
+        joins = columns % 8 == inputs % 8 == 0 and units <= cross_backward.TAIL and address(weight) % 16 == 0
+        tail, lead = ddots, columns + cross_backward.TAIL
         if joins:
             tail = take("joined gradient", (n_rows, lead), self.activation)
             self._joined = tail, take("joined weight", (inputs, lead), self.activation)
             self._join_weight(weight.reshape(-1), vectors, inputs, columns, units)
         params = grads is not None
         given = (n_rows, layers, units, params, ddots, dconstants, joins, tail.reshape(-1), lead, columns)
-        self._launch(cross.cross_scalars, blocks, dots, constants, dlogits, *given)
+        self._launch(cross_backward.cross_scalars, blocks, dots, constants, dlogits, *given)
         if joins and grads is not None:
             parts, whole = row_span(*x.shape)[1], self._whole(inputs, x)
             dvectors = take("cross.dvectors", (units * parts * inputs,))
             with self._aside():
                 for first in range(0, units, cross.UNITS):
                     how = (..., whole, units, first, parts, dvectors)
-                    self._columns(cross.cross_sums, x.shape, x.reshape(-1), ddots, *how)
+                    self._columns(cross_backward.cross_sums, x.shape, x.reshape(-1), ddots, *how)
                 self._cross_finish(saved, dvectors, parts, n_rows, grads)
         return joins
 
     def _join_weight(self, *given: Any) -> None:
-        """Make the copy of the weights, on `side` where that is set: the last product of the backward pass needs it."""
+        """Make the copy of the weights, aside where that is: the last product of the backward pass needs it."""
         assert self._joined is not None
         joined, self._joined_ready = self._joined[1].reshape(-1), new_event()
         with self._aside():
-            self._each(cross.join_weight, joined.size // 4, *given, joined)
+            self._each(cross_backward.join_weight, joined.size // 4, *given, joined)
             self._joined_ready.record(current_stream())
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
-        """Queue what is inside on `side`, where that is set, after what is queued so far.
+    def _aside(self, *, products: bool = False) -> Iterator[None]:
+        """Queue what is inside on one of `sides`, where they are set, after what is queued so far.
 
         For what the dense optimiser alone waits for (or waits for an event): it runs beside the rest of the pass.
         """
-        if self.side is None:
+        if self.sides is None:
             yield
             return
-        ready = new_event()
+        ready, side = new_event(), self.sides[0 if products else 1]
         ready.record(current_stream())
-        self.side.wait_event(ready)
-        with self.side:
+        side.wait_event(ready)
+        with side:
             yield
 
     def gradient_buffer(self, index: int, shape: tuple[int, int]) -> Array:
@@ -145,10 +145,10 @@ class CudaCrossOps(Ops):
         for first in range(0, units if self._joined is None else 0, cross.UNITS):
             how, checks = (..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
             if grads is None:
-                self._columns(cross.cross_add, x.shape, vectors, ddots, *how, dx.reshape(-1), *checks)
+                self._columns(cross_backward.cross_add, x.shape, vectors, ddots, *how, dx.reshape(-1), *checks)
             else:
                 end = (parts, dx.reshape(-1), dvectors, *checks)
-                self._columns(cross.cross_apply, x.shape, x.reshape(-1), vectors, ddots, *how, *end)
+                self._columns(cross_backward.cross_apply, x.shape, x.reshape(-1), vectors, ddots, *how, *end)
         if self._joined is None and grads is not None:
             with self._aside():
                 self._cross_finish(saved, dvectors, parts, n_rows, grads)
@@ -164,7 +164,7 @@ class CudaCrossOps(Ops):
         dconstants = self.scratch.take("cross.dconstants", (blocks * units,), np.float64)
         sums = (vectors, betas, dvectors, parts, dconstants, blocks)
         flat = [array.reshape(-1) for array in grads]
-        self._finish(cross.cross_finish, columns, *sums, layers, units, columns, *flat)
+        self._finish(cross_backward.cross_finish, columns, *sums, layers, units, columns, *flat)
 
     # --- factorisation machine ---------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """An experiment's figure: curves over the iterates, or the end of them over what was swept; bounds dashed.
 
-Methods are told apart by marker and colour (Okabe and Ito), so that the figure survives a greyscale print.
+Methods are told apart by marker and colour (`alpt_ref._util.looks`), so that the figure survives a greyscale print.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alpt_ref._util.plotting import figure_style, new_figure
+from alpt_ref._util import looks
+from alpt_ref._util.plotting import HOUSE, figure_style, new_figure
 from alpt_ref.errors import InputError
 from alpt_ref.studies.experiment_rows import mean_and_half_width
 
 if TYPE_CHECKING:
     from alpt_ref.studies.experiment_result import Entry, ExperimentResult
 
-COLOURS = ("#0072B2", "#D55E00", "black", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
-MARKERS = "os^DvPX<"
 LABELS = {
     "value": "f(w_t) - f*",
     "average_value": "mean of f(w_1 .. w_t) - f*",
@@ -45,13 +44,17 @@ def draw(result: ExperimentResult, kind: str | None, metric: str | None) -> Any:
     what = kind or ("final" if len(places) > MOST_PANELS else "curves")
     if what not in ("curves", "final") or (what == "final" and not result.sweep):
         raise InputError(f"kind must be curves, or final where something was swept, got {what!r}")
-    with figure_style({"font.size": 9}):
+    with figure_style(HOUSE):
         return _curves(result, places, chosen) if what == "curves" else _final(result, chosen)
 
 
 def _style(result: ExperimentResult, method: str) -> dict[str, Any]:
-    number = result.methods.index(method)
-    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], "markersize": 3.5}
+    """A rounding in its colour, error feedback in its own; other methods in grey. Markers tell all apart."""
+    number, (update, _, rounding) = result.methods.index(method), method.rpartition("+")
+    known = {"sr": looks.SR, "dr": looks.DR, "full": looks.FULL}
+    feedback = {"sr": looks.FEEDBACK_DARK, "dr": looks.FEEDBACK}
+    own = (feedback if update == "eco" else known if not update else {}).get(rounding, ("0.35", "0.55")[number % 2])
+    return {"color": own, "marker": looks.MARKERS[number % len(looks.MARKERS)], "markersize": 3.5}
 
 
 def _curves(result: ExperimentResult, places: list[str], metric: str) -> Any:

@@ -16,11 +16,12 @@ import numpy as np
 
 from alpt_ref.kernels.backend import Backend, get_backend
 from alpt_ref.kernels.cuda import steps as kernels
+from alpt_ref.kernels.cuda.bf16 import require_bfloat16
 from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.streams import new_event, new_stream
 from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
 from alpt_ref.models.optim_cuda import CudaDense
-from alpt_ref.training import watch_cuda
+from alpt_ref.training import compile_ahead, watch_cuda
 from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
@@ -59,8 +60,8 @@ class CudaEngine(CpuEngine):
     def __init__(self, config: RunConfig, dataset: ClickDataset) -> None:
         self.config, self.dataset = config, dataset
         self.backend: Backend = get_backend("cuda")
-        self.stream, self._side = new_stream(-1), new_stream()
-        self._fork, self._join = new_event(), new_event()
+        self.stream, self._side, self._sums = new_stream(-1), new_stream(), new_stream()
+        self._fork, self._join, self._weighed = new_event(), new_event(), new_event()
         self._graphs: dict[int, Any] = {}
         self._ran: set[int] = set()
         with self.stream:
@@ -69,6 +70,8 @@ class CudaEngine(CpuEngine):
 
     def _build(self) -> None:
         config, dataset, zeros = self.config, self.dataset, self.backend.zeros
+        if config.model.precision == "bf16":
+            require_bfloat16()
         table, model = build(config, dataset, device="cuda")
         self.table, self.model = table, model
         self._table = cast(Any, table)  # with its queue_ methods
@@ -83,6 +86,8 @@ class CudaEngine(CpuEngine):
             config.model.optimizer, model, self.backend, weight_decay=config.model.weight_decay,
             counters=self.counters, guard=self.guard, rates=self.rates, half=config.model.precision == "bf16",
         )  # fmt: skip
+        matrices = [array for name, array in model.params.items() if name.endswith("linear.weight")]
+        self._weights = matrices if config.model.precision == "tf32" else []  # whose transposes serve the forward pass
         if self.dense.half_params is not None:
             self._ops.half_params = self.dense.params, self.dense.half_params
         self._rows = max(config.train.batch_size, config.train.eval_batch_size)
@@ -113,17 +118,25 @@ class CudaEngine(CpuEngine):
         ids, labels, emb = self._gather((source.ids, source.labels, source.order), self.counters, rows)
         self._fork.record(self.stream)
         self._side.wait_event(self._fork)
+        self._sums.wait_event(self._fork)
         with self._side:
+            across = self._ops.queue_across(self._weights)
+            self._weighed.record(self._side)
             table.queue_unique_rows(ids)
             self._join.record(self._side)
         table.queue_lookup(ids, emb)
-        self._ops.side = self._side if self.beside else None  # whoever queues a pass alone has nothing to join
+        self.stream.wait_event(self._weighed)
+        self._ops.across = across
+        self._ops.sides = (self._side, self._sums) if self.beside else None
         grads = self._queue_pass(emb, labels, second=False)
         self.stream.wait_event(self._join)
-        self._fork.record(self.stream)
-        self._side.wait_event(self._fork)
+        for stream in (self._sums, self.stream):
+            self._fork.record(stream)
+            self._side.wait_event(self._fork)
         with self._side:
             self.dense.queue()
+            if self._is_two_pass:
+                self._ops.queue_across(self._weights)
             self._join.record(self._side)
         if self._is_two_pass:
             moved = self._moved[: len(emb)]  # the first pass may still read `emb`
@@ -134,7 +147,7 @@ class CudaEngine(CpuEngine):
         else:
             table.queue_update(grads, rows)
             self.stream.wait_event(self._join)
-        self._ops.side = None
+        self._ops.sides, self._ops.across = None, {}  # whoever queues a pass alone has nothing to join
         launch(kernels.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _queue_pass(self, emb: Any, labels: Any, *, second: bool) -> Any:
@@ -149,6 +162,8 @@ class CudaEngine(CpuEngine):
     def _run_step(self, rows: int) -> None:
         """Run a step: as it is the first time, recorded the second, replayed from then on."""
         graph = self._graphs.get(rows)
+        if not self._ran:
+            compile_ahead.wait()
         if graph is None and (rows not in self._ran or not self.record):
             self._queue_step(rows)
             self._ran.add(rows)

@@ -147,7 +147,7 @@ class Alone(Ranks):
         return checkpoint.read_folder(path)
 
 
-def require_ranks(ranks: Ranks | None, config: RunConfig, start: object | None) -> Ranks:
+def require_ranks(ranks: Ranks | None, config: RunConfig) -> Ranks:
     """The ranks of a run; `InputError` where it cannot be shared by them."""
     if ranks is None:
         ranks = Alone()
@@ -159,11 +159,15 @@ def require_ranks(ranks: Ranks | None, config: RunConfig, start: object | None) 
             )
     if ranks.size > 1 and not config.train.sharded:
         raise InputError(f"a run on {ranks.size} ranks must have train.sharded; give --sharded")
-    if ranks.size > 1 and start is not None:
+    if config.train.sharded and config.train.reduce == "ordered":
+        ranks.sums(config.train.slices)  # refuses a number of slices that the ranks cannot share
+    return ranks
+
+
+def require_beginning(ranks: Ranks, start: object | None, resumed: Checkpoint | None) -> None:
+    """`InputError` where several ranks would begin with what another run has left."""
+    if ranks.size > 1 and start is not None and resumed is None:
         raise InputError(
             f"a run that goes on from another (--init-from) is begun by one process, got {ranks.size}; start it "
             "without torchrun, then resume it with as many as you like"
         )
-    if config.train.sharded and config.train.reduce == "ordered":
-        ranks.sums(config.train.slices)  # refuses a number of slices that the ranks cannot share
-    return ranks

@@ -35,7 +35,7 @@ from alpt_ref.training.init_from import InitFrom, Start, check_output, keep_reco
 from alpt_ref.training.output import FILES as FILES
 from alpt_ref.training.output import claim, is_finished, restored
 from alpt_ref.training.quality import groups_of
-from alpt_ref.training.ranks import Ranks, require_ranks
+from alpt_ref.training.ranks import Ranks, require_beginning, require_ranks
 from alpt_ref.training.results import RunResult, read_result, write_history, write_result
 from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
@@ -146,7 +146,7 @@ def train(
     warn_of_single_row(config, len(rows))
     groups_of(dataset, rows[:0], config.train.group)  # refuses a field that cannot group rows
     ramp_of(config.train, batch_count(len(rows), config.train.batch_size))  # refuses a warm-up that never ends
-    ranks = require_ranks(ranks, config, start)
+    ranks = require_ranks(ranks, config)
     if not ranks.first:
         progress, log, callbacks = None, None, ()
     listeners = Listeners(callbacks)
@@ -164,6 +164,7 @@ def train(
 
     with _threads(config.train.threads), single_threaded_blas():
         if output is None:
+            require_beginning(ranks, start, None)
             trainer = begin()
             return listeners.hear(lambda: _whole(trainer, trainer.run(), ranks)[0])
         folder = path_of(output, "output")
@@ -177,6 +178,7 @@ def train(
             )
             read = partial(ranks.read_checkpoint, table=trainer.engine.table)
             resumed = newest_checkpoint(folder, resume, log, ranks, read)
+            require_beginning(ranks, start, resumed)
             ranks.each(lambda: require_same(resumed, config, dataset))
             return listeners.hear(partial(_run, folder, trainer, resumed, ranks))
 
@@ -190,7 +192,7 @@ def _begun(
         engine: Engine = SlicedEngine(config, dataset, ranks, stop)
     else:
         engine = make_engine(config, dataset, config.train.device)
-    if start is not None:
+    if start is not None and ranks.size == 1:  # several ranks only resume such a run
         log(f"{start}")
         start.load_into(engine)
         if not start.keeps_optimizer:

@@ -74,7 +74,7 @@ def measure(table: ShardedTable, ids: list[Any], grads: Any, steps: int) -> dict
     }  # fmt: skip
 
 
-def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
+def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int, *, profiled: bool) -> dict[str, Any]:
     """Milliseconds of a step as CUDA graphs with room of a fixed size, and the bytes that it sends."""
     from alpt_ref.distributed.static import StaticSteps  # loads CUDA
 
@@ -109,13 +109,18 @@ def replayed(table: ShardedTable, ids: list[Any], grads: Any, rounds: int) -> di
     table.group.share(np.zeros(1, np.int64))
     step = timed(backend, many) / rounds
     steps.check(rounds)
+    if profiled:
+        found = kernels_of(lambda: [half() for half in halves])
+        steps.check(3)
+        if table.rank == 0:
+            print(found, flush=True)
     parts = [statistics.median(one) for one in zip(*times[2:], strict=True)]
     return {"graph_ms": step, "graph_lookup_ms": parts[0], "graph_update_ms": sum(parts[1:]), "graph_bytes": steps.sent}
 
 
 def on_one(name: str, rows: int, ids: list[Any], grads: Any, rounds: int) -> dict[str, Any]:
     """Milliseconds of the same step of an unsharded table on this GPU, as a CUDA graph."""
-    from alpt_ref.distributed.static import recorded  # loads CUDA
+    from alpt_ref.distributed.graphs import recorded  # loads CUDA
 
     options, optimizer = METHODS[name]
     spec = TableSpec(rows, 16, options, optimizer=optimizer, init_std=0.0, device="cuda")
@@ -187,16 +192,12 @@ def main() -> None:
             figures: list[Any] = [None] * size
             found = measure(table, ids, grads, given.steps)
             if size > 1:
-                found |= replayed(table, ids, grads, given.steps)
+                found |= replayed(table, ids, grads, given.steps, profiled=given.profile)
             found |= on_one(name, given.rows, ids, grads, given.steps)
             distributed.all_gather_object(figures, found)
             results[f"{name}, {samples}"] = {key: max(one[key] for one in figures) for key in figures[0]}
             if rank == 0:
                 print(name, samples, results[f"{name}, {samples}"], flush=True)
-            if given.profile and rank == 0:
-                _profile(table, ids[0], grads)
-            elif given.profile:
-                _steps(table, ids[0], grads)
             del table
             backend.xp.get_default_memory_pool().free_all_blocks()
     if given.big:
@@ -210,21 +211,15 @@ def main() -> None:
     distributed.destroy_process_group()
 
 
-def _steps(table: ShardedTable, ids: Any, grads: Any) -> None:
-    for _ in range(5):
-        held = table.checked_ids(ids)
-        table.lookup(held)
-        table.apply_gradients(held, grads)
+def kernels_of(work: Callable[[], Any]) -> str:
+    """Kernels of three runs of `work` by their time on the device."""
+    from torch.profiler import ProfilerActivity, profile
 
-
-def _profile(table: ShardedTable, ids: Any, grads: Any) -> None:
-    """Where the host's time goes, function by function."""
-    import cProfile
-    import pstats
-
-    watch = cProfile.Profile()
-    watch.runcall(_steps, table, ids, grads)
-    pstats.Stats(watch).sort_stats("tottime").print_stats(22)
+    with profile(activities=[ProfilerActivity.CUDA]) as watch:
+        for _ in range(3):
+            work()
+        get_backend("cuda").xp.cuda.Device().synchronize()
+    return str(watch.key_averages().table(sort_by="self_cuda_time_total", row_limit=34, max_name_column_width=60))
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ def main() -> None:
         backend.xp.get_default_memory_pool().free_all_blocks()
         if torch is not None:
             torch.cuda.empty_cache()
-    write(options, {**backend.description(), "fields": options.fields, "dim": DIM, "batch": results})
+        write(options, {**backend.description(), "fields": options.fields, "dim": DIM, "batch": results})
 
 
 if __name__ == "__main__":

@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref._util.looks import ROUNDINGS
 from alpt_ref.verification.results import ClaimResult
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000")
+COLOURS = ("0.0", "0.5", "0.3", "0.6", "0.15", "0.4")
+"""Of what has neither rounding nor method, as in `alpt_ref._util.looks`: cells of a claim."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def colour_of(name: str, place: int) -> str:
+    """That of a rounding, or of its bound (S1 of SR, D1 of DR); else a grey."""
+    rounding = {"S": "SR", "D": "DR"}.get(name[:1], "") if name.endswith("bound") else name
+    return str(ROUNDINGS[rounding]["color"]) if rounding in ROUNDINGS else COLOURS[place % len(COLOURS)]
 
 
 def slopes(name: str, xlabel: str, ylabel: str) -> Callable[[Any, ClaimResult], None]:
@@ -47,7 +55,7 @@ def over_time(cell: int, *names: str) -> Callable[[Any, ClaimResult], None]:
         for place, name in enumerate(names):
             values = np.atleast_2d(np.asarray(extra[name])).mean(axis=0)
             line = "--" if "bound" in name else "-"
-            axes.plot(extra["T"], values, line, color=COLOURS[place % len(COLOURS)], label=name)
+            axes.plot(extra["T"], values, line, color=colour_of(name, place), label=name)
         title = ", ".join(f"{key} {value}" for key, value in chosen.cell.items())
         axes.set(xscale="log", yscale="log", xlabel="$T$", ylabel="average gap")
         axes.set_title(title, fontsize=8)

@@ -34,7 +34,7 @@ from alpt_ref.verification.inputs import Inputs
 
 from ._clicks import FloatArray, best_point, clicks, named_store, rows_used
 from ._left_out import CHAIN
-from ._pictures import COLOURS
+from ._pictures import colour_of
 from ._rounding import generator_of
 
 BETA = 1.0
@@ -171,7 +171,8 @@ def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
 def figure(axes: Any, result: Any) -> None:
     """``X_t`` at 4 bits and c = 0.3: runs of SR below 0 on average, the controls above."""
     shown = [("SR", result.cells), *((control.name, control.cells) for control in result.controls)]
-    for colour, (name, measured) in zip(COLOURS, shown, strict=False):
+    for place, (name, measured) in enumerate(shown):
+        colour = colour_of({"nearest rounding": "DR"}.get(name, name), place)
         chosen = [one for one in measured if one.points and (one.cell["bits"], one.cell["c"]) == (4, 0.3)][:1]
         for cell in chosen:
             kept = cell.measurement.extra

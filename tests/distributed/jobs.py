@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -125,3 +126,16 @@ def large_sums(group: Any, rank: int, size: int) -> tuple[bool, bool]:
     except TrainingError:
         return fine, table.updates == 1
     return fine, False
+
+
+def lost(group: Any, rank: int, size: int) -> str:
+    """Rank 1 ends in the middle; what the other is told."""
+    table = ShardedTable(BASE.table().spec, group)
+    table.apply_gradients([1, 2], ONES)
+    if rank == 1:
+        os._exit(3)
+    try:
+        table.apply_gradients([1, 2], ONES)
+    except TrainingError as error:
+        return str(error)
+    return "nothing was raised"

@@ -1,7 +1,8 @@
 """GPUs under NCCL against one process on the CPU, bit by bit.
 
-``torchrun --nproc-per-node 2 -m tests.distributed.on_gpus``; with 1 process it is one GPU. Rank 0 prints a line a case;
-ends with 1 where bits differ.
+``torchrun --nproc-per-node 2 -m tests.distributed.on_gpus [calls] [static]``; with 1 process it is one GPU. ``calls``
+are those of `ShardedTable`, ``static`` steps of a fixed size as launches and as CUDA graphs; default both. Rank 0
+prints a line a case; ends with 1 where bits differ.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ def main() -> int:
     use_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl", timeout=datetime.timedelta(seconds=60))
     rank, size = distributed.get_rank(), distributed.get_world_size()
-    wrong = 0
+    wrong, wanted = 0, sys.argv[1:] or ["calls", "static"]
     jobs: list[tuple[Any, Any, Any, Any, str]] = [
         (case, lambda case=case: spread(None, rank, size, case, "cuda"), lambda case=case: alone(case), joined, "")
         for case in CASES
+        if "calls" in wanted
     ]
-    if size > 1:
+    if size > 1 and "static" in wanted:
         jobs += [
             (
                 case,

@@ -172,6 +172,15 @@ def test_every_rank_holds_its_share_and_bytes_are_as_computed_by_hand(ranks: Ran
     assert sum(sent) == sum(asked) * (8 + 4 * words + 4 + 4 + 4 * d)
 
 
+@pytest.mark.nightly
+def test_a_lost_rank_ends_the_others_with_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    with Ranks(2, tmp_path) as group:
+        (text,) = group.run(jobs.lost, size=2, heard=1)
+    assert text.startswith("another rank did not answer")
+    assert "\n" not in text
+
+
 def test_ranks_that_make_different_calls_are_told_so(ranks: Ranks) -> None:
     texts = ranks.run(jobs.different_calls, size=2)
     assert all("all ranks must make the same call, got rank 0 lookup, rank 1 apply_gradients" in text for text in texts)

@@ -16,7 +16,7 @@ from alpt_ref.training.batches import training_batches
 from alpt_ref.training.batches_sliced import sliced_batches
 from alpt_ref.training.checkpoint import read_folder
 from alpt_ref.training.config import canonical, config_hash
-from alpt_ref.training.ranks import Alone, require_ranks
+from alpt_ref.training.ranks import Alone, require_beginning, require_ranks
 from alpt_ref.training.shards import assembled
 from alpt_ref.training.train import StoppedError
 from tests.distributed.runs import SLICES, bits_of, clicks, config
@@ -70,9 +70,9 @@ def test_what_does_not_train_in_slices_is_refused(section: str, changes: dict[st
 
 
 def test_ranks_that_cannot_share_a_run_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as launched, pytest.raises(InputError, match=r"call alpt_ref\.distributed\.train"):
-        launched.setenv("WORLD_SIZE", "2")
-        require_ranks(None, config(), None)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match=r"call alpt_ref\.distributed\.train"):
+        require_ranks(None, config())
 
     class Three(Alone):
         size = 3
@@ -81,11 +81,11 @@ def test_ranks_that_cannot_share_a_run_are_refused(monkeypatch: pytest.MonkeyPat
             return ThreadSums(slices, 0, [None] * 3, None)  # type: ignore[arg-type]
 
     with pytest.raises(InputError, match=r"multiple of the number of ranks, got 4 slices for 3 ranks"):
-        require_ranks(Three(), config(), None)
+        require_ranks(Three(), config())
     with pytest.raises(InputError, match=r"on 3 ranks must have train\.sharded"):
-        require_ranks(Three(), RunConfig(), None)
+        require_ranks(Three(), RunConfig())
     with pytest.raises(InputError, match=r"is begun by one process, got 3"):
-        require_ranks(Three(), config(), object())
+        require_beginning(Three(), object(), None)
 
 
 @pytest.mark.parametrize("mapped", [False, True])

@@ -31,13 +31,14 @@ LOST = (
     "continue from the newest checkpoint"
 )
 RUNS: dict[str, dict[str, Any]] = {
-    "alpt-dcn": {},
+    "alpt-dcn": {"model": {"hidden": (640, 16)}},
     "lpt-fm": {"model": {"kind": "fm"}, "table": {"method": "lpt", "bits": 4}, "train": {"class_weight": "balanced"}},
     "fp32-deepfm": {"model": {"kind": "deepfm"}, "table": {"method": "fp32", "optimizer": "dense_adam"}},
     "alpt-logistic": {"model": {"kind": "logistic", "dim": 1}, "table": {"two_pass": False, "optimizer": "adagrad"}},
     "alpt-dnn": {"model": {"kind": "dnn", "batch_norm": False}, "train": {"batch_size": 62}},
 }
-"""The last batch of a run with batches of 62 rows has 2: of 4 slices two are empty, and of 4 ranks."""
+"""The gradients of the wide one are so many that each rank adds a part of them. The last batch of a run with batches of
+62 rows has 2: of 4 slices two are empty, and of 4 ranks."""
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +53,14 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
         yield found
 
 
-def _train(group: Any, rank: int, size: int, output: str, more: dict[str, Any], stop: int = -1) -> Any:
+def _train(
+    group: Any, rank: int, size: int, output: str, more: dict[str, Any], stop: int = -1, before: str | None = None
+) -> Any:
     """One rank's call; what it raises, in words. With `stop` the last rank asks to stop at that step."""
     asked = iter(range(10**9))
     try:
         result = train_shared(
-            config(**more), clicks(), output=output, resume=True, checkpoint_every=5,
+            config(**more), clicks(), output=output, resume=True, checkpoint_every=5, init_from=before,
             stop=lambda: rank == size - 1 and next(asked) == stop,
         )  # fmt: skip
     except AlptError as error:
@@ -88,6 +91,12 @@ def test_four_ranks_and_two_end_in_the_bits_of_one_process(
     assert _together(four, tmp_path / "four", RUNS[name]) == alone
 
 
+@pytest.mark.nightly
+def test_fast_sums_have_the_same_bits_on_as_many_ranks(ranks: Ranks, tmp_path: Path) -> None:
+    fast = {"train": {"reduce": "fast"}}
+    assert _together(ranks, tmp_path / "one", fast) == _together(ranks, tmp_path / "other", fast)
+
+
 def test_a_checkpoint_of_two_ranks_is_resumed_by_one_and_by_two(ranks: Ranks, tmp_path: Path) -> None:
     train(config(), clicks(), output=tmp_path / "whole")
     stopped = ranks.run(_train, str(tmp_path / "run"), {}, 12)
@@ -98,6 +107,19 @@ def test_a_checkpoint_of_two_ranks_is_resumed_by_one_and_by_two(ranks: Ranks, tm
     with pytest.raises(AlptError, match="stopped after step 15"):
         train(config(), clicks(), output=tmp_path / "run", resume=True, stop=lambda: next(asked) >= 1)
     assert _together(ranks, tmp_path / "run", {}) == bits_of(tmp_path / "whole")
+
+
+def test_a_run_that_goes_on_from_another_is_begun_by_one_rank_and_resumed_by_two(ranks: Ranks, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    train(config(), clicks(), output=before)
+    said = ranks.run(_train, str(tmp_path / "run"), {}, -1, str(before))
+    assert all("is begun by one process, got 2" in one for one in said)
+    asked = iter(range(99))
+    with pytest.raises(AlptError, match="stopped after step 3"):
+        train(config(), clicks(), output=tmp_path / "run", init_from=before, stop=lambda: next(asked) >= 2)
+    ranks.run(_train, str(tmp_path / "run"), {}, -1, str(before))
+    train(config(), clicks(), output=tmp_path / "whole", init_from=before)
+    assert bits_of(tmp_path / "run") == bits_of(tmp_path / "whole")
 
 
 def test_what_is_wrong_is_refused_by_all_ranks(ranks: Ranks, tmp_path: Path) -> None:

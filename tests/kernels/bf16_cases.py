@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.backend import get_backend
-from alpt_ref.kernels.cuda import cross, dense, dense_backward, fm, rows, steps
+from alpt_ref.kernels.cuda import cross, cross_backward, dense, dense_backward, fm, rows, steps
 from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.reduce import THREADS, row_span
 from alpt_ref.kernels.cuda.target import launch
@@ -57,7 +57,7 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
     z, dy, x, saved = rounded(drawn(*shape)), rounded(drawn(*shape)), rounded(drawn(*shape)), drawn(6 * columns)
     scale, shift, mean, _, offset, slope = saved.reshape(6, columns)
     weight, dlogits, zw, dyw, xw = drawn(columns), drawn(n_rows), widened(z), widened(dy), widened(x)
-    y, guard, lead = np.zeros_like(z), np.zeros(2, np.int32), columns + cross.TAIL
+    y, guard, lead = np.zeros_like(z), np.zeros(2, np.int32), columns + cross_backward.TAIL
     wide = np.zeros((n_rows, lead), np.uint16)
     flat = z.reshape(-1)
     _columns(dense.scale_shift_relu, shape, flat, saved, ..., whole, y.reshape(-1))
@@ -135,18 +135,20 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
         units = (vectors.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0)
         if with_sums:
             end = (parts, dz.reshape(-1), sums.reshape(-1), guard, 2)
-            _columns(cross.cross_apply, shape, x.reshape(-1), *units, *end)
+            _columns(cross_backward.cross_apply, shape, x.reshape(-1), *units, *end)
             found = sums.reshape(4, parts, columns).sum(axis=1)
             np.testing.assert_allclose(found, ddots.T @ xw, rtol=0, atol=n_rows * FLOAT32)
         else:
-            _columns(cross.cross_add, shape, *units, dz.reshape(-1), guard, 2)
+            _columns(cross_backward.cross_add, shape, *units, dz.reshape(-1), guard, 2)
         np.testing.assert_array_equal(dz, rounded(added))
         assert not guard.any()
-    _columns(cross.cross_sums, shape, x.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0, parts, sums.reshape(-1))
+    _columns(
+        cross_backward.cross_sums, shape, x.reshape(-1), ddots.reshape(-1), ..., whole, 4, 0, parts, sums.reshape(-1)
+    )
     found = sums.reshape(4, parts, columns).sum(axis=1)
     np.testing.assert_allclose(found, ddots.T @ xw, rtol=0, atol=n_rows * FLOAT32)
     dz[1, 1] = 0x7F80
-    _columns(cross.cross_add, shape, *units, dz.reshape(-1), guard, 2)
+    _columns(cross_backward.cross_add, shape, *units, dz.reshape(-1), guard, 2)
     assert guard.tolist() == [2, 0]
     guard[:] = 0
     launch(steps.check_finite, 1, THREADS, dz.reshape(-1), dz.size, guard, 2)
@@ -157,14 +159,15 @@ def check_joined() -> None:
     """The copy of the weights with the vectors beside them, and the tail of the gradient."""
     rng = np.random.default_rng(3)
     weight, vectors = rng.standard_normal((3, 8)).astype(np.float32), rng.standard_normal((4, 3)).astype(np.float32)
-    joined = np.ones((3, 8 + cross.TAIL), np.uint16)
-    launch(cross.join_weight, 1, THREADS, weight.reshape(-1), vectors.reshape(-1), 3, 8, 4, joined.reshape(-1))
-    expected = np.concatenate([weight, vectors.T, np.zeros((3, cross.TAIL - 4), np.float32)], axis=1)
+    joined = np.ones((3, 8 + cross_backward.TAIL), np.uint16)
+    launch(cross_backward.join_weight, 1, THREADS, weight.reshape(-1), vectors.reshape(-1), 3, 8, 4, joined.reshape(-1))
+    expected = np.concatenate([weight, vectors.T, np.zeros((3, cross_backward.TAIL - 4), np.float32)], axis=1)
     np.testing.assert_array_equal(joined, rounded(expected))
     dots, dlogits = rng.standard_normal((2, 4)).astype(np.float32), rng.standard_normal(2).astype(np.float32)
-    constants, ddots, tail = np.ones(4, F), np.zeros((2, 4), np.float32), np.ones((2, 8 + cross.TAIL), np.uint16)
-    launch(cross.cross_scalars, 1, THREADS, dots.reshape(-1), constants, dlogits, 2, 3, 4, False, ddots.reshape(-1),
-           np.zeros(4), True, tail.reshape(-1), 8 + cross.TAIL, 8)  # fmt: skip
+    constants, ddots, lead = np.ones(4, F), np.zeros((2, 4), np.float32), 8 + cross_backward.TAIL
+    tail = np.ones((2, lead), np.uint16)
+    given = (dots.reshape(-1), constants, dlogits, 2, 3, 4, False, ddots.reshape(-1), np.zeros(4))
+    launch(cross_backward.cross_scalars, 1, THREADS, *given, True, tail.reshape(-1), lead, 8)
     assert ddots.all()
     np.testing.assert_array_equal(tail[:, 8:12], rounded(ddots))
     assert (tail[:, :8] == 1).all()

@@ -45,10 +45,11 @@ def test_sixteen_weights_in_four_wide_loads_and_one_fused_operation_each(
 ) -> None:
     """Float64 and division only at the end, where a thread rounds again what float32 left unsure."""
     from alpt_ref.kernels.cuda.quantize_fast import fast
+    from alpt_ref.kernels.cuda.random import splitter
 
-    step = ROW if each else F
+    step, split = ROW if each else F, splitter(4 if each else 5)[0]
     arguments = (ROW, WORDS, W[::1], step, F, F, F, U, U, U, L, U, U, types.UniTuple(U, 20))
-    text = ptx_of(fast(bits, stochastic, each), *arguments)
+    text = ptx_of(fast(bits, stochastic, each, split), *arguments)
     loads = [match.start() for match in re.finditer(r"ld\.global\.v4\.f32", text)]
     assert len(loads) >= 4
     assert (len(loads) > 4) == (stochastic or each)  # where something may be rounded again
@@ -157,8 +158,10 @@ def test_codes_are_updated_exactly_in_wide_accesses(optimizer: str, stochastic: 
 def test_moves_that_wait_are_exact_and_wide(optimizer: str) -> None:
     from alpt_ref.kernels.cuda.pending import begin
 
-    kernel = begin(16, optimizer, True, layout_of(8, optimizer, learns=True))
-    assert_exact_and_wide(ptx_of(kernel, W, *PLAN, *STATE, ROW, ROW), RECORD + GRADIENT + MOMENTS[optimizer] + 2)
+    for keep_values in (False, True):
+        kernel = begin(16, 8, optimizer, True, keep_values, layout_of(8, optimizer, learns=True))
+        text = ptx_of(kernel, W, *PLAN, *CODES, *STATE, ROW, ROW, ROW)
+        assert_exact_and_wide(text, RECORD + GRADIENT + MOMENTS[optimizer] + 2 + keep_values)
 
 
 @pytest.mark.parametrize(  # every two of these choices meet in every way

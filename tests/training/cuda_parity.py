@@ -53,10 +53,12 @@ def diverged() -> tuple[int, int]:
 
 
 def main() -> None:
-    """Compare a two-pass run with the data on the device and a one-pass run with the data on the host."""
+    """Compare two-pass runs with the data on the device and a one-pass run with the data on the host."""
     model, train = ModelConfig(kind="fm", dim=3), TrainConfig(batch_size=6, eval_batch_size=4)
+    dcn = ModelConfig(kind="dcn", dim=4, hidden=(8, 5), precision="tf32")  # which the simulator does not round
     cases = [
         (0.5, RunConfig(model=model, train=train, table=TableConfig(lr=0.05))),
+        (0.5, RunConfig(model=dcn, train=train, table=TableConfig(lr=0.05))),
         (0.0, RunConfig(model=model, train=train, table=TableConfig(method="lpt", optimizer="sgd", lr=0.05))),
     ]
     for share, config in cases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,7 @@ def picture() -> Any:
         axes.plot([1, 2], [3, 5], label=r"$\eta$ of SR")
         axes.pcolormesh([1, 2], [3, 5], [[1, 2], [3, 4]], shading="nearest", rasterized=True)
         axes.set_xlabel("learning rate")
+        axes.set_ylabel(r"a_b & $c_d$")
         axes.legend()
         settle(figure)
     return figure
@@ -92,7 +94,24 @@ def test_pgf_needs_no_tex_and_no_second_file(monkeypatch: pytest.MonkeyPatch) ->
         text = picture_bytes(picture(), "pgf").decode()
     assert text.count(r"\begin{pgfpicture}") == text.count(r"\end{pgfpicture}") == 1
     assert "learning rate" in text
+    assert r"a\_b \& $c_d$" in text
+    assert r"\providecommand{\mathdefault}" in text
     assert r"\includegraphics" not in text
+
+
+def test_pgf_has_its_letters_where_the_other_formats_have_them() -> None:
+    """A legend is laid out anew by the widths of its letters: measured in another unit they would lie on each other."""
+    with figure_style({"font.size": 9}):
+        figure = new_figure(4, 2)
+        axes = figure.add_subplot()
+        for label in ("first of the series", "second of the series"):
+            axes.plot([1, 2], [3, 5], label=label)
+        legend = axes.legend(ncols=2)
+        settle(figure)
+        places = [text.get_window_extent().x0 / figure.dpi for text in legend.get_texts()]
+        drawn = picture_bytes(figure, "pgf").decode()
+    found = [float(x) for x in re.findall(r"pgftext\[x=([\d.]+)in[^\n]*of the series", drawn)]
+    assert found == pytest.approx(places, abs=0.02)
 
 
 def test_a_notebook_shows_a_figure() -> None:

@@ -23,7 +23,6 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlog1py, xlogy
-from scipy.stats import rankdata
 
 from alpt_ref._util import check as _check
 from alpt_ref.data.dataset import ClickDataset, manifest_head
@@ -142,10 +141,17 @@ def _rounded(figure: float) -> float:
     return float(f"{figure:.10g}")
 
 
+def _average_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Ranks from 1, equal values sharing the mean of theirs (``scipy.stats`` takes more than a second to import)."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    means: NDArray[np.float64] = np.cumsum(counts) - (counts - 1) / 2
+    return means[place.reshape(values.shape)]
+
+
 def _auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float:
     """Mann-Whitney statistic over midranks; data may not import the package's metrics."""
     positives = int(labels.sum())
-    ranks = rankdata(scores)[labels == 1].sum()
+    ranks = _average_ranks(scores)[labels == 1].sum()
     return float((ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives)))
 
 

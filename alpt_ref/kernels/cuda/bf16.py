@@ -14,8 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.errors import InputError
 from alpt_ref.kernels.cuda.target import SIMULATED, cuda, device, kernel
 from alpt_ref.scalar.bfloat16 import BF16, rounded
+
+
+def require_bfloat16() -> None:
+    """Raise `InputError` where the current device has no instruction that rounds to bfloat16."""
+    found = (9, 0) if SIMULATED else tuple(cuda.get_current_device().compute_capability)
+    if found < (8, 0):
+        raise InputError(
+            f"model.precision = bf16 needs a device of compute capability 8.0 or later, this one has {found[0]}."
+            f"{found[1]}; set model.precision=float32"
+        )
+
 
 if SIMULATED:
 

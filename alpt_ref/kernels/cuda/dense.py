@@ -27,7 +27,7 @@ from alpt_ref.kernels.cuda.reduce import (
     add4,
     add_products4,
     fold,
-    fold_parts,
+    fold_two,
     minus4,
     put4,
     take4,
@@ -81,13 +81,14 @@ def finish_moments(
 ):
     """Moments of the batch from `column_sums`, and what follows from them; with `update` the running ones move."""
     column = FOLD * cuda.blockIdx.x + cuda.threadIdx.x % FOLD
-    total = fold_parts(sums, 0, parts, columns, column)
-    square = fold_parts(squares, 0, parts, columns, column)
+    at = min(column, columns - 1)
+    first, factor, shift = number(z[at]), weight[at], bias[at]  # asked for before the sums are waited for
+    total, square = fold_two(sums, squares, parts, columns, column)
     if cuda.threadIdx.x < FOLD and column < columns:
         delta = total / rows
-        mean = np.float64(number(z[column])) + delta
+        mean = np.float64(first) + delta
         variance = max(square / rows - delta * delta, np.float64(0.0))
-        set_scale(saved, columns, column, weight[column], bias[column], mean, variance, eps)
+        set_scale(saved, columns, column, factor, shift, mean, variance, eps)
         if update:
             keep = np.float64(1.0) - momentum
             running_mean[column] = np.float32(keep * np.float64(running_mean[column]) + momentum * mean)

@@ -21,7 +21,7 @@ from alpt_ref.kernels.cuda.reduce import (
     add_products4,
     add_times4,
     fold,
-    fold_parts,
+    fold_two,
     minus4,
     not_finite,
     put4,
@@ -112,11 +112,10 @@ def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, 
 def finish_backward(sums, products, parts, rows, columns, saved, params, dweight, dbias):
     """Gradients of norm weight and bias (stored with `params`); offset and slope of the gradient of z in `saved`."""
     column = FOLD * cuda.blockIdx.x + cuda.threadIdx.x % FOLD
-    total = fold_parts(sums, 0, parts, columns, column)
-    product = fold_parts(products, 0, parts, columns, column)
+    at = min(column, columns - 1)
+    inverse_std, scale = np.float64(saved[3 * columns + at]), np.float64(saved[at])
+    total, product = fold_two(sums, products, parts, columns, column)
     if cuda.threadIdx.x < FOLD and column < columns:
-        inverse_std = np.float64(saved[3 * columns + column])
-        scale = np.float64(saved[column])
         product *= inverse_std
         saved[4 * columns + column] = np.float32(scale * (total / rows))
         saved[5 * columns + column] = np.float32(scale * inverse_std * (product / rows))

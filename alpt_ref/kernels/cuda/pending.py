@@ -1,7 +1,8 @@
 """ALPT on the GPU between its two gradients: rows that have moved but are not rounded yet.
 
-`begin` advances the optimiser and leaves the updates (unique rows, d) in memory; `pending` looks up the nearest-rounded
-values of the moved rows for every position; `round_pending` rounds the rows on the grids that `learned` has made of the
+`begin` advances the optimiser and leaves the updates (unique rows, d) in memory, on request with the nearest-rounded
+values of the moved rows, which `spread` hands to every position; `pending` does the same from the updates alone;
+`round_pending` rounds the rows on the grids that `learned` has made of the
 second gradient.
 """
 
@@ -19,7 +20,7 @@ from alpt_ref.kernels.cuda.sums import row_gradient, too_large4
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
 from alpt_ref.kernels.cuda.unique import is_of, unique_rows
-from alpt_ref.kernels.cuda.update import UPDATE_COUNT, add_stats, rounded_codes
+from alpt_ref.kernels.cuda.update import NO_CODES, UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code
 from alpt_ref.scalar.units import unit_of
@@ -30,21 +31,36 @@ _NO_WORD = np.uint32(0)
 
 
 @functools.cache
-def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
+def _value(bits: int) -> Any:
+    """Device function: a code moved by its update and rounded to the nearest, as a number."""
+    low, high = (np.int32(code) for code in code_range(bits))
+
+    @device
+    def value(code, update, delta, decay):
+        moved = moved_code(code, _ONE, grid_shift(code, _ONE, update, delta, decay), False, _NO_WORD)
+        return decode(np.int32(min(max(moved, low), high)), delta)
+
+    return value
+
+
+@functools.cache
+def begin(d: int, bits: int, optimizer: str, keep_sums: bool, keep_values: bool, layout: Layout) -> Any:
     """Kernel: gradients of the unique rows into `updates` (and `kept`), the optimiser's state advances.
 
-    Of one kind of rows (`unique.is_of`): those that need no sums can go first.
+    Of one kind of rows (`unique.is_of`): those that need no sums can go first. With `keep_values` what `pending` would
+    look up of a row goes into `values`.
     """
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
     teams, wide = block // size, 4 * block
     gradient, state = row_gradient(d), optimizer_state(optimizer, d, layout)
-    advance = optimizer_updates(optimizer, d, layout)
+    advance, value = optimizer_updates(optimizer, d, layout), _value(bits)
+    (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
     _, store = float_access(d)
 
     @kernel
-    def run(row_class, guard, totals, records, order, peaks, sums, summed, grads,
-            first, second, count, corrections, rates, updates, kept):  # fmt: skip
+    def run(row_class, guard, totals, records, order, peaks, sums, summed, grads, items, step_size, offsets, units,
+            first, second, count, corrections, rates, updates, kept, values):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
             return
@@ -53,16 +69,21 @@ def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
         lead = tid - lane
         column = 4 * lane
         unique = unique_rows(totals)
+        decay = rates[DECAY]
         for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
             u = tile + tid // size
             active = u < unique and lane < lanes
             row, at, number, among, old = np.uint32(0), np.int32(0), np.int32(0), np.int32(0), NO_STATE
+            codes, delta = NO_CODES, _ONE
             a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
                 word, at, number, among = load4(records, 4 * u)
                 row, active = np.uint32(word), is_of(row_class, number)
             if active:
                 old = state(row, column, first, second, count)
+                if keep_values:
+                    codes = load_codes(items, row, lane)
+                    delta = step_size[step_at(np.int64(row), offsets, units)]
                 a, b, c, e = gradient(column, at, number, among, order, peaks, sums, summed, grads)
                 if too_large4(a, b, c, e):
                     guard[1] = 1
@@ -73,7 +94,31 @@ def begin(d: int, optimizer: str, keep_sums: bool, layout: Layout) -> Any:
             )
             if active:
                 store(updates, np.int64(u) * d, column, a, b, c, e)
+                if keep_values:
+                    a, b = value(codes[0], a, delta, decay), value(codes[1], b, delta, decay)
+                    c, e = value(codes[2], c, delta, decay), value(codes[3], e, delta, decay)
+                    store(values, np.int64(u) * d, column, a, b, c, e)
             sync()
+
+    return run
+
+
+@functools.cache
+def spread(d: int) -> Any:
+    """Kernel: ``out[i]`` = the values of the row of position ``i``, as `begin` has left them."""
+    team = team_of(d)
+    size, lanes = team.size, team.lanes
+    load, store = float_access(d)
+
+    @kernel
+    def run(guard, count, inverse, values, out):
+        thread = cuda.grid(1)
+        lane = thread % size
+        if guard[0] != 0 or lane >= lanes:
+            return
+        for i in range(thread // size, count, cuda.gridsize(1) // size):
+            a, b, c, e = load(values, np.int64(inverse[i]) * d, 4 * lane)
+            store(out, np.int64(i) * d, 4 * lane, a, b, c, e)
 
     return run
 
@@ -108,12 +153,7 @@ def pending(d: int, bits: int, layout: Layout) -> Any:
     size, lanes = team.size, team.lanes
     (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
     load, store = float_access(d)
-    low, high = (np.int32(code) for code in code_range(bits))
-
-    @device
-    def value(code, update, delta, decay):
-        moved = moved_code(code, _ONE, grid_shift(code, _ONE, update, delta, decay), False, _NO_WORD)
-        return decode(np.int32(min(max(moved, low), high)), delta)
+    value = _value(bits)
 
     @kernel
     def run(guard, count, inverse, records, updates, items, step_size, offsets, units, rates, out):

@@ -15,7 +15,7 @@ import numpy as np
 from alpt_ref.kernels.cuda.division import known_step_size
 from alpt_ref.kernels.cuda.lattice import random_code
 from alpt_ref.kernels.cuda.quantize_fast import INFINITY, fast
-from alpt_ref.kernels.cuda.random import MAX_INDEX, block_words, divider, round_keys, split
+from alpt_ref.kernels.cuda.random import MAX_INDEX, block_words, divider, round_keys, split, splitter
 from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, array_module, blocks_for, cuda, device, kernel, launch
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.lattice import nearest_code
@@ -240,11 +240,11 @@ def _launch_fast(
 ) -> None:
     width, packed = laid_out
     blocks = w.shape[1] // 4
-    multiplier, shift = divider(blocks)
+    split_by, multiplier, shift = splitter(blocks)
     flat = w.reshape(-1)
     words_a_row = packed.shape[0] // w.shape[0]
     each = np.ndim(known[0]) == 1
-    function, keys = fast(width, stochastic, each), round_keys(*random[2:])
+    function, keys = fast(width, stochastic, each, split_by), round_keys(*random[2:])
     for rows in row_chunks(w.shape[0], 2 * blocks):  # an index one tile beyond the end fits in 32 bits too
         part = packed[rows.start * words_a_row : rows.stop * words_a_row]
         grid = -(-part.shape[0] // (BLOCK * (width // 2)))

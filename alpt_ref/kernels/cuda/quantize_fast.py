@@ -22,16 +22,17 @@ from typing import Any
 
 import numpy as np
 
+from alpt_ref.kernels.cuda import random
 from alpt_ref.kernels.cuda.division import LARGEST, SMALLEST, cell, fma, reciprocal
 from alpt_ref.kernels.cuda.lattice import random_code
-from alpt_ref.kernels.cuda.random import block_words, keyed_words, split
+from alpt_ref.kernels.cuda.random import block_words, keyed_words
 from alpt_ref.kernels.cuda.target import BLOCK, cuda, device, kernel, load4, low_bits
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.lattice import nearest_code
 
 INFINITY = np.float32(np.inf)
 REGISTERS = {False: 40, True: 40}
-"""Of a thread, by whether rows have step sizes of their own: enough for the loads to go out together."""
+"""Of a thread, by whether rows have step sizes of their own: with fewer the loads do not go out together."""
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _WORD = np.float32(2.0**-32)
 _NEAR = np.float32(2.0**-22)
@@ -113,7 +114,7 @@ def _of_row(each: bool) -> tuple[Any, Any]:
 
 
 @functools.cache
-def _field(bits: int, stochastic: bool, each: bool) -> Any:
+def _field(bits: int, stochastic: bool, each: bool, split: Any) -> Any:
     """Codes of a group's four weights as one number, and whether one of them is not sure."""
     step_of, below_of = _of_row(each)
 
@@ -143,7 +144,7 @@ def _field(bits: int, stochastic: bool, each: bool) -> Any:
 
 
 @functools.cache
-def _again(bits: int, stochastic: bool, each: bool) -> Any:
+def _again(bits: int, stochastic: bool, each: bool, split: Any) -> Any:
     """The words of a thread by the scalar rule, written over; rare, and apart so that it costs no registers."""
     groups, step_of = 8 // bits, _of_row(each)[0]
 
@@ -175,13 +176,14 @@ def _again(bits: int, stochastic: bool, each: bool) -> Any:
 
 
 @functools.cache
-def fast(bits: int, stochastic: bool, each: bool = False) -> Any:
+def fast(bits: int, stochastic: bool, each: bool = False, split: Any = random.split) -> Any:
     """Kernel for fields of `bits` bits (8, 4 or 2), ``bits // 2`` words per thread.
 
-    With `each` `step_size` is an array, one a row, and `below` is not read.
+    With `each` `step_size` is an array, one a row, and `below` is not read. `split` takes a group's number apart into
+    row and block.
     """
     per = 8 // bits
-    field, again = _field(bits, stochastic, each), _again(bits, stochastic, each)
+    field, again = _field(bits, stochastic, each, split), _again(bits, stochastic, each, split)
 
     @kernel(registers=REGISTERS[each])
     def quantize_fast(  # type: ignore[no-untyped-def]

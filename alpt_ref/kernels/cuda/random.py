@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,20 @@ def split(index, divisor, multiplier, shift):  # type: ignore[no-untyped-def]
     """Quotient and remainder of ``index / divisor``, uint32 both, without a division."""
     quotient = np.uint32(np.uint64(np.uint64(np.uint32(index)) * np.uint64(multiplier)) >> np.uint64(shift))
     return quotient, np.uint32(np.uint32(index) - np.uint32(quotient * np.uint32(divisor)))
+
+
+@functools.cache
+def splitter(divisor: int) -> tuple[Any, np.uint32, np.uint32]:
+    """`split` and its multiplier and shift for a divisor; one that is a power of two takes a mask and a shift."""
+    if divisor & (divisor - 1) == 0:
+        return shifted, np.uint32(divisor - 1), np.uint32(divisor.bit_length() - 1)
+    return split, *divider(divisor)
+
+
+@device
+def shifted(index, divisor, multiplier, shift):  # type: ignore[no-untyped-def]
+    """`split` by a power of two: `multiplier` is the divisor less one, `shift` its logarithm."""
+    return np.uint32(np.uint32(index) >> np.uint32(shift)), np.uint32(np.uint32(index) & np.uint32(multiplier))
 
 
 @device

@@ -24,7 +24,7 @@ LANES = 32
 ROW_LANES = THREADS // LANES
 WIDTH = 4 * LANES
 """Columns of a block."""
-_FOUR = 4 * THREADS
+_FOUR, _TWO = 4 * THREADS, 2 * THREADS
 _HALF = THREADS // 2
 FOLD = 8
 """Columns of a block that combines partial sums, one sector of memory."""
@@ -129,24 +129,35 @@ def fold(four, columns, group, out, place):
 
 
 @device
+def part4(parts, p, count, place, step):
+    """Four partial sums, ``place + k * step``, asked for at once; zero from part `count` on."""
+    zero = np.float32(0)
+    a = parts[place] if p < count else zero
+    b = parts[place + step] if p + TURNS < count else zero
+    c = parts[place + 2 * step] if p + 2 * TURNS < count else zero
+    d = parts[place + 3 * step] if p + 3 * TURNS < count else zero
+    return a, b, c, d
+
+
+@device
+def add_wide4(total, x):
+    """``total`` plus four float32, in float64."""
+    return total + np.float64(x[0]) + np.float64(x[1]) + np.float64(x[2]) + np.float64(x[3])
+
+
+@device
 def fold_parts(parts, first, count, columns, column):
     """Sum over ``parts[first + p * columns + column]`` for p < count, in float64; for a block's first `FOLD` threads.
 
-    A block takes `FOLD` columns here, and its other threads the parts in turn, four of them asked for at a time.
+    A block takes `FOLD` columns here, and its other threads the parts in turn.
     """
     shared = cuda.shared.array(THREADS, np.float64)
-    thread = cuda.threadIdx.x
-    total = np.float64(0.0)
-    if column < columns:
-        p, place, step = thread // FOLD, first + thread // FOLD * columns + column, TURNS * columns
-        while p + 3 * TURNS < count:
-            a, b = parts[place], parts[place + step]
-            c, d = parts[place + 2 * step], parts[place + 3 * step]
-            total = total + np.float64(a) + np.float64(b) + np.float64(c) + np.float64(d)
-            p, place = p + 4 * TURNS, place + 4 * step
-        while p < count:
-            total += np.float64(parts[place])
-            p, place = p + TURNS, place + step
+    thread, total = cuda.threadIdx.x, np.float64(0.0)
+    p = thread // FOLD if column < columns else count
+    place, step = first + p * columns + column, TURNS * columns
+    while p < count:
+        total = add_wide4(total, part4(parts, p, count, place, step))
+        p, place = p + 4 * TURNS, place + 4 * step
     cuda.syncthreads()
     shared[thread] = total
     cuda.syncthreads()
@@ -157,6 +168,31 @@ def fold_parts(parts, first, count, columns, column):
         cuda.syncthreads()
         half //= 2
     return shared[thread]
+
+
+@device
+def fold_two(parts, others, count, columns, column):
+    """`fold_parts` of two arrays at once, from their beginnings."""
+    shared = cuda.shared.array(_TWO, np.float64)
+    thread, total, other = cuda.threadIdx.x, np.float64(0.0), np.float64(0.0)
+    p = thread // FOLD if column < columns else count
+    place, step = p * columns + column, TURNS * columns
+    while p < count:
+        x, y = part4(parts, p, count, place, step), part4(others, p, count, place, step)
+        total, other = add_wide4(total, x), add_wide4(other, y)
+        p, place = p + 4 * TURNS, place + 4 * step
+    cuda.syncthreads()
+    shared[thread] = total
+    shared[THREADS + thread] = other
+    cuda.syncthreads()
+    half = _HALF
+    while half >= FOLD:
+        if thread < half:
+            shared[thread] += shared[thread + half]
+            shared[THREADS + thread] += shared[THREADS + thread + half]
+        cuda.syncthreads()
+        half //= 2
+    return shared[thread], shared[THREADS + thread]
 
 
 @device

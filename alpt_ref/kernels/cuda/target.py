@@ -204,8 +204,15 @@ def blocks_for(threads: int, block: int = BLOCK, per_multiprocessor: int = 16) -
     return max(1, min(needed, multiprocessors() * per_multiprocessor))
 
 
+instead: Callable[[Any, tuple[Any, ...]], None] | None = None
+"""What is done with a kernel and its arguments in a process that does not launch (`training.compile_ahead`)."""
+
+
 def launch(function: Any, blocks: int, block: int, *args: Any) -> None:
     """Run a kernel with this grid on CuPy's current stream; returns at once."""
+    if instead is not None:
+        instead(function, args)
+        return
     if SIMULATED:
         from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
@@ -222,7 +229,7 @@ def launch(function: Any, blocks: int, block: int, *args: Any) -> None:
 def _side() -> Any:
     import cupy
 
-    return cupy.cuda.Stream(non_blocking=True, priority=-1)
+    return cupy.cuda.Stream(non_blocking=True, priority=-2)  # before a training step's own stream too
 
 
 @contextmanager

@@ -47,6 +47,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._learns = np.int32(self.step_lr > 0)
         self._log_domain = spec.step_domain == "log"
         self._queued: CudaPending | None = None
+        self._has_values = False
 
     def _unit_views(self) -> tuple[Any, ...]:
         """State of the step sizes' optimiser where they belong to units: arrays of its own."""
@@ -68,6 +69,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
     def _reserve(self, positions: int) -> None:
         self._row_updates = self.backend.zeros(positions * self.d, np.float32)
         self._kept = self.backend.zeros(1, np.float32)  # grows when a one-pass update needs it
+        self._row_values = self.backend.zeros(1, np.float32)  # grows when a queued update needs it
         self._row_gradient = self.backend.zeros(positions if self._units > 0 else 1, np.float32)
 
     def _rates(self, lr: float) -> NDArray[np.float32]:
@@ -89,21 +91,31 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         flat = grads.reshape(-1)
         with beside():
             self._unique.queue_sums(flat)
-        self._queue_begin(flat, keep_sums, unique.DIRECT)
+        self._queue_begin(flat, keep_sums, unique.DIRECT, keep_values=True)
         join()
-        self._queue_begin(flat, keep_sums, unique.SUMMED)
+        self._queue_begin(flat, keep_sums, unique.SUMMED, keep_values=True)
         with beside():
             self._unique.queue_clear()  # joined by `queue_finish`
 
-    def _queue_begin(self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY) -> None:
+    def _queue_begin(
+        self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY, *, keep_values: bool = False
+    ) -> None:
         assert self._unique is not None
-        kernel = moved.begin(self.d, self.optimizer, keep_sums, self._layout)
-        arguments = (*self._optimizer_arrays, self.rates, self._row_updates, self._kept)
-        self._launch_rows(kernel, np.int32(row_class), self.guard, *self._unique.arguments(), grads, *arguments)
+        self._has_values = keep_values
+        if keep_values and self._row_values.size < self._row_updates.size:
+            self._row_values = self.backend.zeros(self._row_updates.size, np.float32)
+        kernel = moved.begin(self.d, self.quantizer.bits, self.optimizer, keep_sums, keep_values, self._layout)
+        arguments = (*self._optimizer_arrays, self.rates, self._row_updates, self._kept, self._row_values)
+        given = (np.int32(row_class), self.guard, *self._unique.arguments(), grads, *self._where)
+        self._launch_rows(kernel, *given, *arguments)
 
     def queue_pending(self, out: Any) -> None:
-        """``out`` float32 (len, d) = nearest-rounded values of the moved rows, for the batch's ids."""
+        """``out`` (len, d), float32 or bfloat16 bits: the moved rows rounded to the nearest, for the batch's ids."""
         assert self._unique is not None
+        if self._has_values:
+            found = (np.int64(self._uniquened), self._unique.inverse, self._row_values, out.reshape(-1))
+            self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *found)
+            return
         kernel = moved.pending(self.d, self.quantizer.bits, self._layout)
         found = (self._unique.inverse, self._unique.records, self._row_updates)
         arguments = (np.int64(self._uniquened), *found, *self._where, self.rates, out.reshape(-1))
