@@ -82,6 +82,31 @@ def test_sentences_say_what_the_numbers_show_and_no_more(tmp_path: Path) -> None
     assert "not shown to be equal" in flat.answers[3].sentence
 
 
+@pytest.mark.parametrize(("left", "gone"), [(0.0, True), (0.1, False)])
+def test_bits_are_ruled_out_only_where_the_difference_goes(tmp_path: Path, left: float, gone: bool) -> None:
+    """At the large η/Δ a third of the difference at the small one is no reason to say that η/Δ alone decides."""
+
+    def numbers(config: RunConfig) -> dict[str, Any]:
+        table, made = config.table, as_in_the_paper(config)
+        large = isinstance(table.init_step, float) and table.lr / table.init_step > 1
+        return {"auc": made["auc"] - left * (table.method == "lpt" and large and table.rounding == "dr")}
+
+    assert ("η/Δ decides" in four_answers.answers(runs(tmp_path, numbers)).answers[1].sentence) == gone
+
+
+@pytest.mark.parametrize(("shift", "equal"), [(2e-4, True), (9e-4, False)])
+def test_equality_asks_for_an_interval_within_the_margin(tmp_path: Path, shift: float, equal: bool) -> None:
+    """Differences of `shift` ± 0.0001: the half width is 0.00025, so that 0.0009 is within and its interval is not."""
+
+    def numbers(config: RunConfig) -> dict[str, Any]:
+        learned = config.table.method == "alpt" and config.table.bits == 8
+        return {"auc": 0.79 + learned * (shift + 1e-4 * (config.train.seed % 3 - 1))}
+
+    sentence = four_answers.answers(runs(tmp_path, numbers)).answers[3].sentence
+    assert sentence.endswith("equal within 0.001." if equal else "not shown to be equal within 0.001.")
+    assert ("not shown" in sentence) == (not equal)
+
+
 def test_one_line_says_what_is_not_told_with_the_stored_answer(tmp_path: Path) -> None:
     import msgspec
 
