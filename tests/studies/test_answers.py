@@ -13,6 +13,7 @@ import pytest
 from alpt_ref.studies import four_answers
 from alpt_ref.studies.answers import Answers, Estimate, answers_text, mean_of, stored_difference, write_answers
 from alpt_ref.studies.reproduce import Runs, Table, answering, load_tables
+from alpt_ref.studies.table import fill_table
 from alpt_ref.training.config import RunConfig
 from tests.studies.fabricated import STUDY, fabricate
 from tests.tolerances import CLOSED_FORM
@@ -142,6 +143,12 @@ def test_a_diverged_run_leaves_fewer_pairs(tmp_path: Path) -> None:
     stored = fabricate(tmp_path, [TABLE], as_in_the_paper, skip=4)
     found = stored.plan(TABLE.id)
     assert four_answers.rounding_gain(found, 8, 0.1).n == len(STUDY.few_seeds) - 1
+
+
+def test_the_sentences_of_the_table_are_its_answers(tmp_path: Path) -> None:
+    (filled,) = fill_table(TABLE, runs(tmp_path))
+    told = four_answers.answers(runs(tmp_path / "again")).answers
+    assert filled.sentences == tuple(f"{one.question} {one.sentence}" for one in told)
 
 
 def test_tables_with_answers_are_chosen_with_their_pictures() -> None:
