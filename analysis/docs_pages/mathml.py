@@ -15,7 +15,7 @@ def mathml(latex: str, display: str = "inline") -> str:
 
     for pattern, replacement in _SUBSET:
         latex = re.sub(pattern, replacement, latex)
-    made = convert(" ".join(latex.split()), display=display)
+    made: str = convert(" ".join(latex.split()), display=display)
     return made.replace("<math ", f'<math alttext="{escape(latex, quote=True)}" ', 1)
 
 

@@ -20,7 +20,7 @@ from alpt_ref.cli import cli, main
 from alpt_ref.studies.comparison_text import HEADER
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.config_io import apply_overrides, update
-from analysis import readme, study_sentences
+from analysis import headline, readme, study_sentences
 
 ROOT = Path(alpt_ref.__file__).parent.parent
 DOCUMENTS = (
@@ -352,6 +352,16 @@ def test_benchmark_table(name: str, rows: list[str]) -> None:
     text = readme.BENCHMARKS[name]({"command": "python -m x", "machine": MACHINE, **FIGURES[name]})
     assert text.splitlines()[2:-2] == rows
     assert text.endswith("`python -m x` on P, 2 cores, Python 3.11, numpy 2.4; 2026-01-02.")
+
+
+def test_headline_compares_both_sides_at_their_best() -> None:
+    rates = {headline.LPT: 2e6, "PyTorch fp32, SGD": 1e6}
+    run = {"device": "D", "machine": {"date": "today"}, "batch": {"10000": {"samples_per_s": rates}}}
+    said = "2.0 M samples/s at batches of 10,000, 2.0 times the fastest PyTorch"
+    assert headline._gpu(run) == (said, "D, today")
+    rates |= {f"{headline.LPT}, bf16": 6e6, "PyTorch fp32 table, CUDA graph, bf16": 4e6}
+    said = "6.0 M samples/s (dense part bf16) at batches of 10,000, 1.5 times the fastest PyTorch"
+    assert headline._gpu(run) == (said, "D, today")
 
 
 def test_parts_are_replaced_and_nothing_else() -> None:
