@@ -17,7 +17,7 @@ import msgspec
 
 from alpt_ref.cli.reproduce import make_study, reproduce_command
 from alpt_ref.errors import InputError
-from alpt_ref.studies.reproduce import Stored, Study, load_tables, preset
+from alpt_ref.studies.reproduce import Stored, Study, Table, answering, load_tables, preset
 from alpt_ref.studies.shipped import shipped_studies
 from alpt_ref.studies.stored import Index
 from alpt_ref.training.config import RunConfig
@@ -42,8 +42,16 @@ def command_of(folder: Path) -> str:
             f"no options of this version's `alpt-ref reproduce` give the study {index.study.name!r} in {folder}; "
             "run it again with this version"
         )
-    rest = [*_chosen(index), *([] if (folder / "verify" / "claims").exists() else ["--no-verify"])]
-    return shlex.join(["alpt-ref", "reproduce", *words, *rest])
+    return shlex.join(["alpt-ref", "reproduce", *words, *_extent(index, (folder / "verify" / "claims").exists())])
+
+
+def _extent(index: Index, verified: bool) -> list[str]:
+    """Options for the tables and figures that the study has, and for claims or none."""
+    chosen = _chosen(index)
+    if index.study.name in QUICK and not verified and set(index.plans) == set(answering(_tables())):
+        return []
+    full = ["--full"] if index.study.name in QUICK and (verified or not chosen) else []
+    return [*full, *chosen, *([] if verified else ["--no-verify"])]
 
 
 def options_of(study: Study, folder: Path) -> list[str] | None:
@@ -121,9 +129,13 @@ def portable(study: Study) -> Study:
     return msgspec.structs.replace(study, base=base, registered=None)
 
 
+def _tables() -> list[Table]:
+    return load_tables(ROOT / "analysis" / "tables")
+
+
 def _chosen(index: Index) -> list[str]:
     """``--only`` for each table and figure, unless the study has them all."""
-    tables, figures = load_tables(ROOT / "analysis" / "tables"), load_figures(ROOT / "analysis" / "figures")
+    tables, figures = _tables(), load_figures(ROOT / "analysis" / "figures")
     every = [*(one.id for one in tables), *(one.id for one in figures if one.runs is not None)]
     if set(every) <= set(index.plans):
         return []

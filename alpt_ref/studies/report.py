@@ -46,7 +46,8 @@ def summary_text(tables: Sequence[FilledTable], verdicts: Sequence[Verdict], *, 
     parts = [as_markdown(table, legend=False) for table in tables if not table.suffix]
     legends = dict.fromkeys(note for table in tables for note in table.legend)
     parts.append("\n".join(legends) + "\n")
-    found = [(table.table.title, [f"- {one}" for one in _brief(table)]) for table in tables]
+    others = [table for table in tables if table.answers is None]
+    found = [(table.table.title, [f"- {one}" for one in _brief(table)]) for table in others]
     lines = [line for title, sentences in found if sentences for line in (f"{title}:", *sentences)]
     undecided = [one for table in tables for one in table.sentences if isinstance(one, Undecided)]
     if undecided:

@@ -99,8 +99,12 @@ class FilledTable:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was computed from its runs, without the table's own note."""
-        return tuple(remark for remark in self.remarks if remark != self.table.note) if not self.suffix else ()
+        """What was computed from its runs, answers included, without the table's own note."""
+        if self.suffix:
+            return ()
+        told = () if self.answers is None else self.answers.answers
+        answers = tuple(f"{one.question} {one.sentence}" for one in told)
+        return (*answers, *(remark for remark in self.remarks if remark != self.table.note))
 
     @property
     def notes(self) -> tuple[str, ...]:

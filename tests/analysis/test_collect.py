@@ -31,7 +31,7 @@ from tests.studies.fabricated import STUDY, fabricate
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 TINY = (
     "--quick --libfm FILE --set model.dim=4 --set 'model.hidden=[4]' --set train.batch_size=100 --set train.epochs=3 "
-    "--set 'train.milestones=[2]' --seeds 5 --few 5"
+    "--set 'train.milestones=[2]' --seeds 5"
 )
 
 CLAIM = """
@@ -97,7 +97,9 @@ def test_tables_and_figures_are_copied_byte_for_byte(finished: Path, collected: 
 
 def test_page_repeats_every_sentence_and_links_to_every_file(finished: Path, collected: Path) -> None:
     page = (collected / "README.md").read_text()
-    assert f"alpt-ref reproduce {TINY} --only methods --only eta_over_delta --only rows_that_stay --output" in page
+    assert (
+        f"alpt-ref reproduce {TINY} --full --only methods --only eta_over_delta --only rows_that_stay --output" in page
+    )
     stored = Stored(finished)
     for table in (one for one in load_tables(ANALYSIS / "tables") if one.id in stored):
         sentences = fill_table(table, stored.plan(table.id))[0].sentences
@@ -188,6 +190,14 @@ def test_tables_and_verdicts_must_be_of_these_runs(finished: Path, tmp_path: Pat
     draw(folder, needs("eta_over_delta"))
     with pytest.raises(InputError, match="verdict on m1 is about other runs"):
         collect(folder, "x", tmp_path)
+
+
+def test_the_first_command_is_told_from_the_one_with_everything(tmp_path: Path) -> None:
+    study = study_of(["--quick", "--seeds=2"])
+    fabricate(tmp_path / "first", needs("answers", "four_answers").needs, study=study)
+    assert command_of(tmp_path / "first") == "alpt-ref reproduce --quick --seeds 2"
+    fabricate(tmp_path / "all", needs().needs, study=study)
+    assert command_of(tmp_path / "all") == "alpt-ref reproduce --quick --seeds 2 --full --no-verify"
 
 
 @pytest.mark.parametrize(

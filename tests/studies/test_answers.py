@@ -13,6 +13,7 @@ import pytest
 from alpt_ref.studies import four_answers
 from alpt_ref.studies.answers import Answers, Estimate, answers_text, mean_of, stored_difference, write_answers
 from alpt_ref.studies.reproduce import Runs, Table, answering, load_tables
+from alpt_ref.studies.table import fill_table
 from alpt_ref.training.config import RunConfig
 from tests.studies.fabricated import STUDY, fabricate
 from tests.tolerances import CLOSED_FORM
@@ -82,6 +83,31 @@ def test_sentences_say_what_the_numbers_show_and_no_more(tmp_path: Path) -> None
     assert "not shown to be equal" in flat.answers[3].sentence
 
 
+@pytest.mark.parametrize(("left", "gone"), [(0.0, True), (0.1, False)])
+def test_bits_are_ruled_out_only_where_the_difference_goes(tmp_path: Path, left: float, gone: bool) -> None:
+    """At the large η/Δ a third of the difference at the small one is no reason to say that η/Δ alone decides."""
+
+    def numbers(config: RunConfig) -> dict[str, Any]:
+        table, made = config.table, as_in_the_paper(config)
+        large = isinstance(table.init_step, float) and table.lr / table.init_step > 1
+        return {"auc": made["auc"] - left * (table.method == "lpt" and large and table.rounding == "dr")}
+
+    assert ("η/Δ decides" in four_answers.answers(runs(tmp_path, numbers)).answers[1].sentence) == gone
+
+
+@pytest.mark.parametrize(("shift", "equal"), [(2e-4, True), (9e-4, False)])
+def test_equality_asks_for_an_interval_within_the_margin(tmp_path: Path, shift: float, equal: bool) -> None:
+    """Differences of `shift` ± 0.0001: the half width is 0.00025, so that 0.0009 is within and its interval is not."""
+
+    def numbers(config: RunConfig) -> dict[str, Any]:
+        learned = config.table.method == "alpt" and config.table.bits == 8
+        return {"auc": 0.79 + learned * (shift + 1e-4 * (config.train.seed % 3 - 1))}
+
+    sentence = four_answers.answers(runs(tmp_path, numbers)).answers[3].sentence
+    assert sentence.endswith("equal within 0.001." if equal else "not shown to be equal within 0.001.")
+    assert ("not shown" in sentence) == (not equal)
+
+
 def test_one_line_says_what_is_not_told_with_the_stored_answer(tmp_path: Path) -> None:
     import msgspec
 
@@ -117,6 +143,12 @@ def test_a_diverged_run_leaves_fewer_pairs(tmp_path: Path) -> None:
     stored = fabricate(tmp_path, [TABLE], as_in_the_paper, skip=4)
     found = stored.plan(TABLE.id)
     assert four_answers.rounding_gain(found, 8, 0.1).n == len(STUDY.few_seeds) - 1
+
+
+def test_the_sentences_of_the_table_are_its_answers(tmp_path: Path) -> None:
+    (filled,) = fill_table(TABLE, runs(tmp_path))
+    told = four_answers.answers(runs(tmp_path / "again")).answers
+    assert filled.sentences == tuple(f"{one.question} {one.sentence}" for one in told)
 
 
 def test_tables_with_answers_are_chosen_with_their_pictures() -> None:

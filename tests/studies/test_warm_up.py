@@ -25,7 +25,12 @@ def tasks(*labels: str, store: Path = Path("a")) -> list[TrainingTask]:
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """What would be given to processes; the cache of kernels is an empty folder."""
     given: list[Any] = []
-    monkeypatch.setattr(warm_up, "run_in_processes", lambda function, work, jobs: given.extend(work) or iter(()))
+
+    def run(function: Any, work: list[Any], jobs: int) -> Iterator[None]:
+        given.extend(work)
+        return iter(())
+
+    monkeypatch.setattr(warm_up, "run_in_processes", run)
     monkeypatch.setattr(warm_up, "cache_directory", lambda: tmp_path)
     return given
 
