@@ -149,6 +149,8 @@ def test_check_finds_dead_links_missing_texts_and_what_is_loaded_from_elsewhere(
 
 def test_a_page_that_the_index_leaves_out_is_listed_at_its_end() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = [line for block in re.findall(r":hidden:\n\n(.*?)```", index, re.DOTALL) for line in block.splitlines()]
+    assert len(listed) == len(set(listed)) > 40, "a page is listed twice"
     assert with_unlisted(index, ["start", "faults"]) == index
     made = with_unlisted(index, ["start", "zzz", "aaa"])
     assert made.endswith("```{toctree}\n:caption: More\n:hidden:\n\naaa\nzzz\n```\n")
