@@ -7,7 +7,7 @@ DCN (3 cross layers, 256-128-64 with batch norm, d = 16) with 8-bit LPT(SR) and 
 epochs, rates divided by ten after 6 and 9), best epoch by validation AUC; both precisions in one process with the same
 seeds, hence the same splits, initial weights, order of rows and random words. The margin, the numbers of seeds and runs
 and the settings were fixed before the first run. On Frappe's rows four runs a seed turned out too few to resolve the
-margin; `--first 4` begins a second study with training seeds that the first has not seen.
+margin, so a second study has 20 others (`--runs 20 --first 4`); both are reported.
 
 * libfm: the rows of FILE, for instance Frappe's, split 8:1:1 anew by each seed; a seed's difference is the mean over
   `runs` training seeds. The splits share rows, so the interval that decides is the wider one for new rows of the same
