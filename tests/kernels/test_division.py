@@ -118,22 +118,9 @@ def test_every_tie_and_every_neighbour_of_a_tie_on_the_gpu(step: float) -> None:
 
 @pytest.mark.gpu
 def test_the_hardest_quotients_on_the_gpu() -> None:
-    import cupy
-
-    from alpt_ref.kernels.cuda import division
-    from alpt_ref.kernels.cuda.target import cuda, kernel, launch
-
-    quotient = division.quotient
-
-    @kernel
-    def divide(w, known, out):  # type: ignore[no-untyped-def]
-        i = cuda.grid(1)
-        if i < out.size:
-            out[i] = quotient(w[i], known[i, 0], known[i, 1], known[i, 2])
+    from alpt_ref import QuantSpec, quantize
 
     w, step = hardest(20_000, 3)
-    known = np.array([division.known_step_size(one) for one in step], np.float32)
-    out = cupy.zeros(len(w), np.float32)
-    launch(divide, -(-len(w) // 256), 256, cupy.asarray(w), cupy.asarray(known), out)
-    found = cupy.asnumpy(out)
-    assert all(right(float(q), float(a), float(b)) for q, a, b in zip(found, w, step, strict=True))
+    for rounding in ("dr", "sr"):
+        spec = QuantSpec(16, rounding)  # type: ignore[arg-type]
+        assert np.array_equal(quantize(w[:, None], step, spec, device="cuda"), quantize(w[:, None], step, spec))

@@ -42,7 +42,12 @@ def diverged() -> tuple[int, int]:
     engine: Any = make_engine(config, clicks(), "cuda")
     queued: list[int] = []
     run_step = engine._run_step
-    engine._run_step = lambda rows: queued.append(rows) or run_step(rows)
+
+    def counted(rows: int) -> None:
+        queued.append(rows)
+        run_step(rows)
+
+    engine._run_step = counted
     try:
         engine.train(
             BatchRange(1, clicks().rows_of("train"), rates(config, 1), 0, 16, 0, 0.0), lambda rows, loss: False

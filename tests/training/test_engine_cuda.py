@@ -197,9 +197,14 @@ def test_divergence_names_the_step_and_is_seen_within_ten(
 ) -> None:
     settings = config(name).replace("model", optimizer="sgd", lr=1e30)
     engine: Any = make_engine(settings, dataset, "cuda")
-    queued = []
+    queued: list[int] = []
     run_step = engine._run_step
-    monkeypatch.setattr(engine, "_run_step", lambda rows: queued.append(rows) or run_step(rows))
+
+    def counted(rows: int) -> None:
+        queued.append(rows)
+        run_step(rows)
+
+    monkeypatch.setattr(engine, "_run_step", counted)
     with pytest.raises(DivergedError, match=r"training diverged at step \d+ \(epoch 1\)") as caught:
         engine.train(span(settings, dataset, 1, 0, 10**6, 0.0), lambda rows, loss: False)
     assert 1 <= caught.value.step <= 5

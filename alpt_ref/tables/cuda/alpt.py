@@ -113,8 +113,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         """``out`` (len, d), float32 or bfloat16 bits: the moved rows rounded to the nearest, for the batch's ids."""
         assert self._unique is not None
         if self._has_values:
-            found = (np.int64(self._uniquened), self._unique.inverse, self._row_values, out.reshape(-1))
-            self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *found)
+            values = (np.int64(self._uniquened), self._unique.inverse, self._row_values, out.reshape(-1))
+            self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *values)
             return
         kernel = moved.pending(self.d, self.quantizer.bits, self._layout)
         found = (self._unique.inverse, self._unique.records, self._row_updates)
