@@ -15,7 +15,8 @@ from typing import Any
 LEARNING_RATE = 1e-3
 ELEMENTWISE = 8
 """Times that a layer's activations, and the input, pass through memory beside the matrix products: forward read for the
-moments, read and written by the normalisation; backward read twice with the gradient, which is written."""
+moments, read and written by the normalisation; backward read twice with the gradient, which is written. An estimate of
+what a step needs, not a bound: passes that are fused, or that find their data in the cache, take less."""
 
 
 class GraphTraining:
