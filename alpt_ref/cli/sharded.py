@@ -117,7 +117,7 @@ def _launched() -> int:
 
 @contextlib.contextmanager
 def one_voice() -> Iterator[Voice]:
-    """An error inside the block is said by one process; the others end with the same status and say nothing."""
+    """One process prints an error of the block; the others exit with the same status and print nothing."""
     voice = Voice()
     try:
         yield voice

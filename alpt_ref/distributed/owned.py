@@ -6,6 +6,7 @@ so that a row moves as it would in one process.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -51,9 +52,9 @@ class OwnedRows(EmbeddingTable):
         """An update has been made."""
         self._updates += 1
 
+    @abstractmethod
     def answer(self, places: NDArray[np.int64]) -> Parts:
         """What those who ask for the rows at `places` (with repeats) are sent."""
-        raise NotImplementedError
 
     def update(self, places: NDArray[np.int64], sums: NDArray[np.float32], lr: float, batch_size: int) -> None:
         """One step by the sums (u, d) of the unique `places`; all ranks call it, with rows or without."""

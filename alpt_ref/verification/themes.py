@@ -1,4 +1,4 @@
-"""Verdicts by theme: what is met, what is not, the controls, bounds that say nothing, and what the ledger holds.
+"""Verdicts by theme: what is met, what is not, the controls, vacuous bounds, and what the ledger holds.
 
 One screen that a reader needs before the table of all claims; the reports of `alpt-ref verify` and of a study share it.
 """
@@ -89,8 +89,8 @@ def _vacuous(results: Sequence[ClaimResult]) -> Theme | None:
     claims = tuple((name, f"{partly[name][1] - partly[name][0]} of {partly[name][1]} points") for name in named)
     more = "" if len(claims) <= MOST else f" The {MOST} claims with the largest share:"
     sentence = (
-        f"At {points - useful} of {points} points the bound lies above what no method can exceed, so that meeting it "
-        f"says nothing there.{more}"
+        f"At {points - useful} of {points} points the bound is vacuous: it lies above what no method can exceed, so "
+        f"every method meets it.{more}"
     )
     return Theme("Vacuous points", sentence, claims[:MOST])
 

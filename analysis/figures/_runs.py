@@ -133,6 +133,13 @@ def point(rows: Sequence[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]
     return next((one for one in rows if all(one.get(key) == value for key, value in wanted.items())), None)
 
 
+def latest(rows: Sequence[Mapping[str, Any]], panel: str) -> tuple[float, list[Mapping[str, Any]]]:
+    """The largest x of a panel (0 where it has no rows), and the rows there."""
+    shown = [one for one in rows if one["panel"] == panel]
+    last = max((one["x"] for one in shown), default=0)
+    return last, [one for one in shown if one["x"] == last]
+
+
 def size(one: Mapping[str, Any], digits: int = 4) -> str:
     """``−0.0012 ± 0.0003`` of a row behind a figure: its value with the half width of its interval, if it has one."""
     value = round(float(one["value"]), digits) + 0.0  # no "−0.0000"

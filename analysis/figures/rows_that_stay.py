@@ -12,7 +12,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, legend, mean, row, style
+from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, latest, legend, mean, row, style
 from ._trace import checkpoints, name, traced
 
 LABELS = ("lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
@@ -63,8 +63,7 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
 
 def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     """Shares of unmoved rows after the last checkpoint."""
-    last = max((one["x"] for one in rows if one["panel"] == "a"), default=0)
-    known = [one for one in rows if one["panel"] == "a" and one["x"] == last]
+    _, known = latest(rows, "a")
     parts = [f"{one['series'].upper()} {100 * one['value']:.0f} ± {100 * one['half_width']:.0f} %" for one in known]
     return f"Rows of which no code changed between the last two checkpoints: {', '.join(parts)}." if parts else ""
 

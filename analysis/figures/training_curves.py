@@ -9,7 +9,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, legend, mean, row, size, style
+from ._runs import Mean, PlottedRow, by_epoch, column, intervals, label, latest, legend, mean, row, size, style
 
 LABELS = ("fp32", "lpt-dr", "lpt-sr", "alpt-dr", "alpt-sr")
 
@@ -58,8 +58,7 @@ def over_fp32(found: Runs, name: str) -> dict[int, Mean]:
 
 def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     """Validation logloss over FP32 after the last epoch."""
-    last = max((one["x"] for one in rows if one["panel"] == "c"), default=0)
-    known = [one for one in rows if one["panel"] == "c" and one["x"] == last]
+    last, known = latest(rows, "c")
     parts = [f"{one['series'].upper()} {size(one)}" for one in known]
     return f"Validation logloss less that of FP32 after epoch {last:g}: {', '.join(parts)}." if parts else ""
 
