@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.gram import gram_rows
-from alpt_ref.kernels.cpu.montecarlo_products import TILE, TRIANGLE_TILE, tiles
+from alpt_ref.kernels.cpu.montecarlo_products import tiles
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.theory.linear import LinearModel
 
@@ -61,7 +61,7 @@ def whole_rows(model: LinearModel) -> WholeRows:
 
 def _all(model: LinearModel) -> WholeRows:
     features, offsets = model.features.astype(np.float32), model.offsets.astype(np.float32)
-    return WholeRows(features, offsets, tiles(features, TILE), False, 0.0)
+    return WholeRows(features, offsets, tiles(features), False, 0.0)
 
 
 def _reduced(model: LinearModel) -> WholeRows | None:
@@ -73,7 +73,7 @@ def _reduced(model: LinearModel) -> WholeRows | None:
         return None
     scaled = (factor * math.sqrt(d / rows)).astype(np.float32)
     features, rest = np.ascontiguousarray(scaled[:d, :d]), float(factor[d, d]) / (2.0 * rows)
-    return WholeRows(features, scaled[:d, d].copy(), tiles(features, TRIANGLE_TILE), True, rest)
+    return WholeRows(features, scaled[:d, d].copy(), tiles(features, MOST_COLUMNS), True, rest)
 
 
 def triangular_factor(a: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -19,8 +19,6 @@ from alpt_ref.scalar.jit import scalar
 
 TILE = 256
 """Most rows of a tile: with 512 columns half a megabyte, which stays in the second-level cache for a group's runs."""
-TRIANGLE_TILE = 64
-"""The same for a triangular matrix, whose tiles begin at the column of their first row: fewer zeros are multiplied."""
 LANES = 16
 """The rows of a tile are a multiple of this; rows that are not there are zeros."""
 
@@ -110,7 +108,7 @@ def add_rows_of_four_runs(
     ``slopes[k, i]`` is that of row ``first + i`` in run k. Of a triangular matrix the zeros on the left are left out.
     """
     d = features.shape[1]
-    whole = rows - rows % 4
+    whole, blocked = rows - rows % 4, d // LANES * LANES
     g0, g1 = np.uint64(at), np.uint64(at + d)  # unsigned, or an index below zero is looked for at every element
     g2, g3 = np.uint64(at + 2 * d), np.uint64(at + 3 * d)
     for i in range(0, whole, 4):
@@ -119,14 +117,19 @@ def add_rows_of_four_runs(
         v0, v1, v2, v3 = slopes[1, i], slopes[1, i + 1], slopes[1, i + 2], slopes[1, i + 3]
         u0, u1, u2, u3 = slopes[2, i], slopes[2, i + 1], slopes[2, i + 2], slopes[2, i + 3]
         t0, t1, t2, t3 = slopes[3, i], slopes[3, i + 1], slopes[3, i + 2], slopes[3, i + 3]
-        for j in range(np.uint64(a if triangular else 0), np.uint64(d)):
+        begin = a // LANES * LANES if triangular else 0
+        for block in range(np.uint64((blocked - begin) // LANES * LANES)):  # whole vectors: no rest keeps registers
+            j = np.uint64(begin) + block
             x0, x1, x2, x3 = features[a, j], features[a + 1, j], features[a + 2, j], features[a + 3, j]
             g[g0 + j] = four_more(g[g0 + j], x0, x1, x2, x3, w0, w1, w2, w3)
             g[g1 + j] = four_more(g[g1 + j], x0, x1, x2, x3, v0, v1, v2, v3)
             g[g2 + j] = four_more(g[g2 + j], x0, x1, x2, x3, u0, u1, u2, u3)
             g[g3 + j] = four_more(g[g3 + j], x0, x1, x2, x3, t0, t1, t2, t3)
-    for i in range(whole, rows):
-        for k in range(4):
+    for k in range(4):
+        for i in range(whole):
+            for j in range(blocked, d):
+                g[at + k * d + j] = np.float32(g[at + k * d + j] + mul(slopes[k, i], features[first + i, j]))
+        for i in range(whole, rows):
             add_row(features, first + i, slopes[k, i], g, at + k * d)
 
 
@@ -136,7 +139,7 @@ def tile_dots(
 ) -> None:
     """``z[k, i]`` = `dot` of row i of a tile and of run k of the four whose weights begin at `at`.
 
-    A triangular matrix has zeros left of a tile, which are left out; they add nothing to a sum.
+    A triangular matrix has zeros below its diagonal, which are left out; they add nothing to a sum.
     """
     d, size = columns.shape[1], columns.shape[2]
     for k in range(4):
@@ -150,14 +153,15 @@ def tile_dots(
         v0, v1, v2, v3 = w[b + j], w[b + j + 1], w[b + j + 2], w[b + j + 3]
         u0, u1, u2, u3 = w[c + j], w[c + j + 1], w[c + j + 2], w[c + j + 3]
         t0, t1, t2, t3 = w[e + j], w[e + j + 1], w[e + j + 2], w[e + j + 3]
-        for i in range(size):
+        rows = min(size, j + 3 - tile * size + LANES) if triangular else size
+        for i in range(np.uint64(rows // LANES * LANES)):  # whole vectors
             x0, x1 = columns[tile, j, i], columns[tile, j + 1, i]
             x2, x3 = columns[tile, j + 2, i], columns[tile, j + 3, i]
             z[0, i] = four_more(z[0, i], x0, x1, x2, x3, w0, w1, w2, w3)
             z[1, i] = four_more(z[1, i], x0, x1, x2, x3, v0, v1, v2, v3)
             z[2, i] = four_more(z[2, i], x0, x1, x2, x3, u0, u1, u2, u3)
             z[3, i] = four_more(z[3, i], x0, x1, x2, x3, t0, t1, t2, t3)
-    for j in range(whole, d):  # zeros, if they are left of the tile
+    for j in range(whole, d):
         one, two, three, four = w[at + j], w[b + j], w[c + j], w[e + j]
         for i in range(size):
             x = columns[tile, j, i]
