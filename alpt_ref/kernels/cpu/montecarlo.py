@@ -110,7 +110,8 @@ def simulate_groups(
         np.empty(size, np.int32), np.zeros(size, np.float32), np.empty(size, np.float32),
         a, b, target, step_size, np.empty(size, np.float32), np.empty(size, np.float32),
         np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32),
-        np.empty((4, problem.columns.shape[2]), np.float32), np.empty(ROOM, np.float32), np.empty(group), np.empty(group), np.empty(group),
+        np.empty((4, problem.columns.shape[2]), np.float32), np.empty(ROOM, np.float32),
+        np.empty(group), np.empty(group), np.empty(group),
     )  # fmt: skip
     for part in range(lo, hi):
         _simulate_group(part, group, runs, problem, method, watch, buffers, results)

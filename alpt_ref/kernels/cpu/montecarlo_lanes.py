@@ -20,7 +20,14 @@ ROOM = 64
 """Numbers in the memory of lanes: 16 of each of four rows."""
 
 _ZERO = np.float32(0.0)
-_U0, _U16, _U32, _U48, _U64 = np.uint64(0), np.uint64(16), np.uint64(32), np.uint64(48), np.uint64(64)
+_U0, _U15, _U16, _U32, _U48, _U64 = (
+    np.uint64(0),
+    np.uint64(15),
+    np.uint64(16),
+    np.uint64(32),
+    np.uint64(48),
+    np.uint64(64),
+)
 
 
 @scalar
@@ -44,20 +51,6 @@ def lanes_sum(z: NDArray[np.float32], at: Int) -> np.float32:
 
 
 @inline
-def finish_lanes(
-    features: NDArray[np.float32], row: Int, whole: Int, w: NDArray[np.float32], at: Int, z: NDArray[np.float32],
-    lane: Int,
-) -> np.float32:  # fmt: skip
-    """The columns from `whole` on, a multiple of 64, added to the 16 lanes from `lane`; then their sum."""
-    a, begin, first = np.uint64(row), np.uint64(at), np.uint64(lane)
-    d = np.uint64(features.shape[1])
-    for j in range(np.uint64(whole), d, _U16):
-        for i in range(min(_U16, d - j)):
-            z[first + i] = np.float32(z[first + i] + mul(features[a, j + i], w[begin + j + i]))
-    return lanes_sum(z, lane)
-
-
-@inline
 def lanes_dot(
     features: NDArray[np.float32], row: Int, w: NDArray[np.float32], at: Int, z: NDArray[np.float32]
 ) -> np.float32:
@@ -73,7 +66,9 @@ def lanes_dot(
             p = j + i
             v0, v1, v2, v3 = w[begin + p], w[begin + p + _U16], w[begin + p + _U32], w[begin + p + _U48]
             z[i] = four_more(z[i], x[a, p], x[a, p + _U16], x[a, p + _U32], x[a, p + _U48], v0, v1, v2, v3)
-    return finish_lanes(x, row, whole, w, at, z, 0)
+    for j in range(np.uint64(whole), np.uint64(x.shape[1])):
+        z[j & _U15] = np.float32(z[j & _U15] + mul(x[a, j], w[begin + j]))
+    return lanes_sum(z, 0)
 
 
 @inline
@@ -97,18 +92,17 @@ def four_lanes_dots(
             z[i1] = four_more(z[i1], x[b, p], x[b, p1], x[b, p2], x[b, p3], v0, v1, v2, v3)
             z[i2] = four_more(z[i2], x[c, p], x[c, p1], x[c, p2], x[c, p3], v0, v1, v2, v3)
             z[i3] = four_more(z[i3], x[e, p], x[e, p1], x[e, p2], x[e, p3], v0, v1, v2, v3)
-    return (
-        finish_lanes(x, rows[0], whole, w, at, z, 0),
-        finish_lanes(x, rows[1], whole, w, at, z, 16),
-        finish_lanes(x, rows[2], whole, w, at, z, 32),
-        finish_lanes(x, rows[3], whole, w, at, z, 48),
-    )
+    for j in range(np.uint64(whole), np.uint64(x.shape[1])):
+        v, i = w[begin + j], j & _U15
+        z[i] = np.float32(z[i] + mul(x[a, j], v))
+        z[i + _U16] = np.float32(z[i + _U16] + mul(x[b, j], v))
+        z[i + _U32] = np.float32(z[i + _U32] + mul(x[c, j], v))
+        z[i + _U48] = np.float32(z[i + _U48] + mul(x[e, j], v))
+    return lanes_sum(z, 0), lanes_sum(z, 16), lanes_sum(z, 32), lanes_sum(z, 48)
 
 
 @inline
-def product_or_zero(
-    features: NDArray[np.float32], row: Int, j: Int, w: NDArray[np.float32], at: Int
-) -> np.float32:
+def product_or_zero(features: NDArray[np.float32], row: Int, j: Int, w: NDArray[np.float32], at: Int) -> np.float32:
     """One product; zero, which changes no sum, where there is no such column."""
     return mul(features[row, j], w[at + j]) if j < features.shape[1] else _ZERO
 
