@@ -24,13 +24,13 @@ F = np.float32
 RUNS, CALLS, REPEATS = 4, 500, 5
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(error_model="numpy")
 def _words(calls: int, c0: NDArray[np.uint32], c1: NDArray[np.uint32], out: NDArray[np.uint32]) -> None:
     for t in range(calls):
         fill_words(c0.shape[0], c0, c1, t, 16, np.uint32(1), np.uint32(2), out)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(error_model="numpy")
 def _rounding(
     calls: int, code: NDArray[np.int32], w: NDArray[np.float32], g: NDArray[np.float32], bits: NDArray[np.uint32]
 ) -> None:
@@ -40,7 +40,7 @@ def _rounding(
             w[i] = mul(np.float32(code[i]), np.float32(0.05))
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(error_model="numpy")
 def _sampled(
     calls: int, x: NDArray[np.float32], rows: NDArray[np.int64], w: NDArray[np.float32], g: NDArray[np.float32],
     lanes: NDArray[np.float32],
@@ -52,7 +52,7 @@ def _sampled(
             add_four_rows(x, four, z0, z1, z2, z3, g, at)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(error_model="numpy")
 def _triangle(
     calls: int, x: NDArray[np.float32], columns: NDArray[np.float32], w: NDArray[np.float32], g: NDArray[np.float32],
     z: NDArray[np.float32],

@@ -13,10 +13,11 @@ from alpt_ref.scalar.jit import scalar
 
 @scalar
 def four_products(
-    z: float, x0: float, x1: float, x2: float, x3: float, w0: float, w1: float, w2: float, w3: float
-) -> float:
+    z: np.float64, x0: np.float64, x1: np.float64, x2: np.float64, x3: np.float64,
+    w0: np.float64, w1: np.float64, w2: np.float64, w3: np.float64,
+) -> np.float64:  # fmt: skip
     """``z + x0 w0 + x1 w1 + x2 w2 + x3 w3`` in float64, one product after the other."""
-    return (((z + mul(x0, w0)) + mul(x1, w1)) + mul(x2, w2)) + mul(x3, w3)
+    return np.float64((((z + mul(x0, w0)) + mul(x1, w1)) + mul(x2, w2)) + mul(x3, w3))
 
 
 @kernel

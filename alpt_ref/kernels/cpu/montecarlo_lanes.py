@@ -20,14 +20,8 @@ ROOM = 64
 """Numbers in the memory of lanes: 16 of each of four rows."""
 
 _ZERO = np.float32(0.0)
-_U0, _U15, _U16, _U32, _U48, _U64 = (
-    np.uint64(0),
-    np.uint64(15),
-    np.uint64(16),
-    np.uint64(32),
-    np.uint64(48),
-    np.uint64(64),
-)
+_U0, _U15, _U16 = np.uint64(0), np.uint64(15), np.uint64(16)
+_U32, _U48, _U64 = np.uint64(32), np.uint64(48), np.uint64(64)
 
 
 @scalar
@@ -93,11 +87,11 @@ def four_lanes_dots(
             z[i2] = four_more(z[i2], x[c, p], x[c, p1], x[c, p2], x[c, p3], v0, v1, v2, v3)
             z[i3] = four_more(z[i3], x[e, p], x[e, p1], x[e, p2], x[e, p3], v0, v1, v2, v3)
     for j in range(np.uint64(whole), np.uint64(x.shape[1])):
-        v, i = w[begin + j], j & _U15
-        z[i] = np.float32(z[i] + mul(x[a, j], v))
-        z[i + _U16] = np.float32(z[i + _U16] + mul(x[b, j], v))
-        z[i + _U32] = np.float32(z[i + _U32] + mul(x[c, j], v))
-        z[i + _U48] = np.float32(z[i + _U48] + mul(x[e, j], v))
+        v, lane = w[begin + j], j & _U15
+        z[lane] = np.float32(z[lane] + mul(x[a, j], v))
+        z[lane + _U16] = np.float32(z[lane + _U16] + mul(x[b, j], v))
+        z[lane + _U32] = np.float32(z[lane + _U32] + mul(x[c, j], v))
+        z[lane + _U48] = np.float32(z[lane + _U48] + mul(x[e, j], v))
     return lanes_sum(z, 0), lanes_sum(z, 16), lanes_sum(z, 32), lanes_sum(z, 48)
 
 

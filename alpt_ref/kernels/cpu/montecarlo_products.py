@@ -127,8 +127,9 @@ def add_rows_of_four_runs(
             g[g3 + j] = four_more(g[g3 + j], x0, x1, x2, x3, t0, t1, t2, t3)
     for k in range(4):
         for i in range(whole):
-            for j in range(blocked, d):
-                g[at + k * d + j] = np.float32(g[at + k * d + j] + mul(slopes[k, i], features[first + i, j]))
+            for column in range(blocked, d):
+                e = at + k * d + column
+                g[e] = np.float32(g[e] + mul(slopes[k, i], features[first + i, column]))
         for i in range(whole, rows):
             add_row(features, first + i, slopes[k, i], g, at + k * d)
 
