@@ -104,7 +104,7 @@ def on_data(options: argparse.Namespace) -> dict[str, Any]:
     for runs in (64, 1024):
         for name, (batch, every) in WORK.items():
             shorter = {"4 rows, average loss": 20, "all rows": 20, "16 rows": 4}.get(name, 1)
-            steps = max(options.steps // shorter // (runs // 64 if options.busy else 1), 2)
+            steps = max(options.steps // shorter // (runs // 64 if options.busy else 1), 32 if options.busy else 2)
             with ThreadPoolExecutor(threads) as pool:
                 cases = {
                     "ours": ours.regression_run(problem, runs, steps, batch, every),
@@ -134,6 +134,13 @@ def on_data(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
+def one_blas_thread() -> Any:
+    """A context in which a product has one thread."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")
+
+
 def _in_blocks(twin: peers.NumpyRegression, runs: int, steps: int, batch: int, every: int) -> None:
     for seed in range(runs // 32):
         twin.runs(32, steps, batch, every, seed)
@@ -142,10 +149,8 @@ def _in_blocks(twin: peers.NumpyRegression, runs: int, steps: int, batch: int, e
 def _on_threads(
     twin: peers.NumpyRegression, pool: ThreadPoolExecutor, runs: int, steps: int, batch: int, every: int
 ) -> Callable[[], Any]:
-    from threadpoolctl import threadpool_limits
-
     def run() -> None:
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             twin.in_parts(pool, runs, steps, batch, every)
 
     return run
@@ -177,7 +182,8 @@ def main() -> None:
         repeats=7,
     )
     if options.parts:
-        write(options, parts_of_a_step(ROWS, options.dim))
+        with one_blas_thread():
+            write(options, parts_of_a_step(ROWS, options.dim))
     elif options.regression:
         write(options, on_data(options))
     else:
