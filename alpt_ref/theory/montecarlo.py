@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
-from alpt_ref.kernels.cpu.montecarlo_products import tiles
 from alpt_ref.kernels.device import default_device
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.theory.gradient_source import LinearSource, ProblemSource, SeparableSource, Source
@@ -44,6 +43,7 @@ from alpt_ref.theory.simulation_result import SimulationResult, of_linear, of_se
 from alpt_ref.theory.update_rules import SGD, UpdateRule, rule_of
 from alpt_ref.theory.vectorised import walk
 from alpt_ref.theory.vectorised_step import Setup
+from alpt_ref.theory.whole_rows import WholeRows, whole_rows
 
 Clipping = Literal["range"]
 
@@ -228,19 +228,29 @@ def _source(problem: Separable | LinearModel | Problem, batch: int) -> Source:
 
 def _separable(problem: Separable) -> kinds.Problem:
     curvature, shape, minimum = (x.astype(np.float32) for x in (problem.curvature, problem.shape, problem.minimum))
-    none = np.float32(0.0)
+    none, empty, rows = np.float32(0.0), np.zeros(0, np.float32), np.zeros((0, problem.dim), np.float32)
     return kinds.Problem(
-        _SEPARABLE[problem.kind], curvature, shape, minimum, np.zeros((0, problem.dim), np.float32),
-        np.zeros((1, 0, 0), np.float32), np.zeros(0, np.float32), none, none, 0,
+        _SEPARABLE[problem.kind], curvature, shape, minimum, rows, empty, rows, empty, np.zeros((1, 1, 0), np.float32),
+        False, 0.0, none, none, 0,
     )  # fmt: skip
 
 
 def _linear(problem: LinearModel, batch: int, averages: bool) -> kinds.Problem:
     none = np.zeros(0, np.float32)
-    features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
     width, l2 = np.float32(problem.width), np.float32(problem.l2)
-    columns = tiles(features) if batch == 0 or averages else np.zeros((1, 0, 0), np.float32)
-    return kinds.Problem(_LINEAR[problem.loss], none, none, none, features, columns, offsets, width, l2, batch)
+    if batch == 0 or averages:
+        whole = whole_rows(problem)
+    else:
+        no_rows = np.zeros((0, problem.dim), np.float32)
+        whole = WholeRows(no_rows, none, np.zeros((1, 1, 0), np.float32), False, 0.0)
+    if batch == 0:
+        features, offsets = whole.features, whole.offsets
+    else:
+        features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
+    return kinds.Problem(
+        _LINEAR[problem.loss], none, none, none, features, offsets, whole.features, whole.offsets, whole.columns,
+        whole.triangular, whole.rest, width, l2, batch,
+    )  # fmt: skip
 
 
 def _run(

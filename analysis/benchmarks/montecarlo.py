@@ -3,20 +3,23 @@
     python -m analysis.benchmarks.montecarlo [--runs 4096] [--dim 16] [--steps 200] [--repeats 7] [--output FILE.json]
     python -m analysis.benchmarks.montecarlo --device cuda --runs 262144 --steps 10000 --repeats 5
     python -m analysis.benchmarks.montecarlo --regression --dim 512 --steps 100
+    python -m analysis.benchmarks.montecarlo --parts --dim 512
 
 All do the same work in float32: gradient of a quadratic with a spectrum plus noise (normal, uniform or none), the
 update, clipping to 8 bits, stochastic rounding; the figure is coordinate updates a second. On a GPU ours is timed by
 the host's clock around the whole call, results on the host included, PyTorch on the device alone, for 100 steps.
 ``--regression`` takes least squares of 2,048 rows instead, for 64 and 1,024 runs, in ours, in NumPy whose products
 have the same threads, and in NumPy by blocks of runs on as many threads. ``--busy`` is for a machine with other work:
-CPU seconds of one thread each, and what ours measures at its last iterate is timed apart and left out.
+CPU seconds of one thread each, and what ours measures at its last iterate is timed apart and left out. The triangular
+factor by which ours takes all rows of least squares (`alpt_ref.theory.whole_rows`) is computed once a problem, in the
+warm-up; NumPy multiplies by all rows, as its twin is written, and would gain as much from the factor. ``--parts`` times
+what a run and step is made of, ours and NumPy's, on one thread: the floor of either.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,8 +31,9 @@ from alpt_ref.kernels.backend import get_backend
 
 from . import cases as ours
 from . import peers
+from .montecarlo_parts import parts_of_a_step
 from .run import measure
-from .timing import arguments, interleaved, medians, paired_ratio, wall_clock, write
+from .timing import arguments, interleaved, medians, paired_ratio, thread_clock, wall_clock, write
 
 NOISES = {"normal": "normal noise", "uniform": "uniform noise", "none": "no noise"}
 
@@ -100,7 +104,7 @@ def on_data(options: argparse.Namespace) -> dict[str, Any]:
     for runs in (64, 1024):
         for name, (batch, every) in WORK.items():
             shorter = {"4 rows, average loss": 20, "all rows": 20, "16 rows": 4}.get(name, 1)
-            steps = max(options.steps // shorter // (runs // 64 if options.busy else 1), 2)
+            steps = max(options.steps // shorter // (runs // 64 if options.busy else 1), 32 if options.busy else 2)
             with ThreadPoolExecutor(threads) as pool:
                 cases = {
                     "ours": ours.regression_run(problem, runs, steps, batch, every),
@@ -130,11 +134,11 @@ def on_data(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def thread_clock(run: Callable[[], Any]) -> float:
-    """CPU seconds of this thread alone."""
-    begin = time.thread_time()
-    run()
-    return time.thread_time() - begin
+def one_blas_thread() -> Any:
+    """A context in which a product has one thread."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")
 
 
 def _in_blocks(twin: peers.NumpyRegression, runs: int, steps: int, batch: int, every: int) -> None:
@@ -145,10 +149,8 @@ def _in_blocks(twin: peers.NumpyRegression, runs: int, steps: int, batch: int, e
 def _on_threads(
     twin: peers.NumpyRegression, pool: ThreadPoolExecutor, runs: int, steps: int, batch: int, every: int
 ) -> Callable[[], Any]:
-    from threadpoolctl import threadpool_limits
-
     def run() -> None:
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             twin.in_parts(pool, runs, steps, batch, every)
 
     return run
@@ -169,9 +171,20 @@ def on_a_gpu(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     options = arguments(
-        __doc__, device=("cpu", "cuda"), regression=False, busy=False, runs=4096, dim=16, steps=200, repeats=7
+        __doc__,
+        device=("cpu", "cuda"),
+        regression=False,
+        busy=False,
+        parts=False,
+        runs=4096,
+        dim=16,
+        steps=200,
+        repeats=7,
     )
-    if options.regression:
+    if options.parts:
+        with one_blas_thread():
+            write(options, parts_of_a_step(ROWS, options.dim))
+    elif options.regression:
         write(options, on_data(options))
     else:
         write(options, on_a_processor(options) if options.device == "cpu" else on_a_gpu(options))

@@ -35,6 +35,13 @@ def wall_clock(run: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
+def thread_clock(run: Callable[[], Any]) -> float:
+    """CPU seconds of this thread alone."""
+    begin = time.thread_time()
+    run()
+    return time.thread_time() - begin
+
+
 def device_clock(run: Callable[[], Any]) -> float:
     """Seconds that a GPU spends on what `run` queues, by two events; waits before and after."""
     cuda = importlib.import_module("cupy").cuda

@@ -175,16 +175,55 @@ def slope(problem: Separable, w: Floats, broken: str | None = None) -> Floats:
     return np.asarray(a * e / (base * base), dtype=F)
 
 
-def linear_slope(problem: LinearModel, w: Floats, rows: NDArray[np.int64], broken: str | None = None) -> Floats:
-    """Mean gradient over `rows` (runs, batch) at `w` (runs, d), summed in order."""
+def reduced_rows(problem: LinearModel) -> tuple[Floats, Floats] | None:
+    """d rows and offsets with the gradient of all rows, by Cholesky in float64, row by row; None where they stay."""
+    a = np.column_stack([problem.features, problem.offsets])
+    rows, d = problem.features.shape
+    if problem.loss != "square" or rows <= d:
+        return None
+    square = np.zeros((d + 1, d + 1))
+    for row in a:
+        square = square + row[:, None] * row
+    factor = np.zeros((d, d + 1))
+    for i in range(d):
+        left = square[i].copy()
+        for k in range(i):
+            left = left - factor[k, i] * factor[k]
+        if not left[i] > 2.0**-30 * square[i, i]:
+            return None
+        factor[i, i:] = left[i:] / np.sqrt(left[i])
+    scaled = (factor * np.sqrt(d / rows)).astype(F)
+    return scaled[:, :d], scaled[:, d]
+
+
+def product(a: Floats, w: Floats, sampled: bool) -> Floats:
+    """``a . w`` of each run: all rows in column order; a sampled one in 16 lanes, which are then added in halves."""
+    terms = a * w
+    if not sampled:
+        total = np.zeros(len(w), F)
+        for j in range(terms.shape[1]):
+            total = total + terms[:, j]
+        return total
+    lanes = np.zeros((len(w), 16), F)
+    for j in range(terms.shape[1]):
+        lanes[:, j % 16] += terms[:, j]
+    while lanes.shape[1] > 1:
+        half = lanes.shape[1] // 2
+        lanes = lanes[:, :half] + lanes[:, half:]
+    return lanes[:, 0]
+
+
+def linear_slope(problem: LinearModel, w: Floats, rows: NDArray[np.int64] | None, broken: str | None = None) -> Floats:
+    """Mean gradient over `rows` (runs, batch) at `w` (runs, d), or over all of them, summed in order."""
     a, b, width = problem.features.astype(F), problem.offsets.astype(F), F(problem.width)
+    sampled = rows is not None
+    if rows is None:
+        a, b = reduced_rows(problem) or (a, b)
+        rows = np.broadcast_to(np.arange(len(b)), (len(w), len(b)))
     weight = F(1) / F(rows.shape[1])
     g = F(problem.l2) * w
     for i in rows.T:
-        z = np.zeros(len(w), F)
-        for j in range(w.shape[1]):
-            z = z + a[i, j] * w[:, j]
-        z = z - b[i]
+        z = product(a[i], w, sampled) - b[i]
         if problem.loss == "square":
             s = z
         elif problem.loss == "absolute":
@@ -227,7 +266,6 @@ def simulate(
         drawn, bits = drawn[:, again], bits[:, again]
     if isinstance(problem, LinearModel):
         rows = len(problem.offsets)
-        every = np.broadcast_to(np.arange(rows), (runs, rows))
         sampled = words(runs * batch, range(steps - 1), SAMPLE, seed).astype(np.uint64)
         picks = (sampled * np.uint64(rows) >> np.uint64(32)).astype(np.int64).reshape(steps - 1, runs, batch)
     rates = schedule.scale / np.arange(1, steps + 1) ** POWERS[schedule.kind]
@@ -235,7 +273,7 @@ def simulate(
     for t in range(steps - 1):
         eta = rates[t + 1] if broken == LATE_RATE else rates[t]
         if isinstance(problem, LinearModel):
-            g = linear_slope(problem, w, picks[t] if batch else every, broken) + drawn[t]
+            g = linear_slope(problem, w, picks[t] if batch else None, broken) + drawn[t]
         else:
             g = slope(problem, w, broken) + drawn[t]
         if rounding == "full":

@@ -12,7 +12,7 @@ from scipy import stats
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.theory import montecarlo, montecarlo_cuda
-from alpt_ref.theory.linear import synthetic_regression
+from alpt_ref.theory.linear import LinearModel, synthetic_regression
 from alpt_ref.theory.markov import ExactRounding, evolve_separable
 from alpt_ref.theory.montecarlo import simulate
 from alpt_ref.theory.problems import absolute, elastic, huber, quadratic, saturating
@@ -224,9 +224,7 @@ def test_an_unknown_device_is_named() -> None:
 
 
 def test_matrix_products_in_blocks_keep_the_order_of_their_sums() -> None:
-    problem = synthetic_regression(
-        "square", 300, 7, seed=2
-    )  # more than a tile, rows and columns not a multiple of four
+    problem = synthetic_regression("huber", 300, 7, seed=2)  # more than a tile, rows and columns not a multiple of four
     grid, noise = Grid(0.0625, 5), Noise("two-point", 0.05)
     for batch in (0, 6):
         options: dict[str, Any] = {"steps": 4, "runs": 7, "start": 3, "batch": batch, "seed": 5, "noise": noise}
@@ -236,6 +234,24 @@ def test_matrix_products_in_blocks_keep_the_order_of_their_sums() -> None:
         assert got.average_value is not None
         average = problem.value(wanted.astype(np.float64)).mean(axis=0) - problem.f_star
         np.testing.assert_allclose(got.average_value[-1], average, atol=tolerances.FLOAT32_SUM)
+
+
+@pytest.mark.parametrize(("loss", "batch"), [("square", 5), ("square", 0), ("huber", 0), ("logistic", 3)])
+def test_sums_over_many_columns_keep_their_stated_order(loss: str, batch: int) -> None:
+    d = 83  # a block of 64 columns, one of 16 and three more
+    generator = np.random.default_rng(3)
+    features, offsets = generator.standard_normal((101, d)) / 4.0, generator.standard_normal(101)
+    problem = LinearModel(loss, features, offsets, np.zeros(d), 0.0, 0.0, l2=0.05)  # type: ignore[arg-type]
+    grid, schedule = Grid(0.0625, 7), Schedule("constant", 0.4)
+    options: dict[str, Any] = {"steps": 3, "runs": 6, "start": 3, "batch": batch, "seed": 5, "rounding": "full"}
+    wanted = oracle.simulate(problem, grid, schedule, noise=Noise(), **options)
+    got = simulate(problem, grid, schedule, averages=True, **options)
+    np.testing.assert_array_equal(got.final, wanted[-1])
+    assert got.average_value is not None
+    average = problem.value(wanted.astype(np.float64)).mean(axis=0)
+    np.testing.assert_allclose(got.average_value[-1], average, rtol=tolerances.FLOAT32_SUM)
+    alike = simulate(problem, grid, schedule, clip=None, **options)  # the driver in NumPy
+    np.testing.assert_array_equal(alike.final, wanted[-1])
 
 
 @pytest.mark.parametrize("update", ["sgd", "momentum"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from alpt_ref.kernels.cpu.inline import outline
+from alpt_ref.kernels.cpu.montecarlo_lanes import ROOM
 from alpt_ref.kernels.cpu.montecarlo_losses import is_linear, linear_gradient, sample_lanes, separable_gradient
 from alpt_ref.kernels.cpu.montecarlo_measure import check_update, keep_iterates, measure_linear, measure_separable
 from alpt_ref.kernels.cpu.montecarlo_passes import (
@@ -109,7 +110,8 @@ def simulate_groups(
         np.empty(size, np.int32), np.zeros(size, np.float32), np.empty(size, np.float32),
         a, b, target, step_size, np.empty(size, np.float32), np.empty(size, np.float32),
         np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32),
-        np.empty((4, problem.columns.shape[2]), np.float32), np.empty(group), np.empty(group), np.empty(group),
+        np.empty((4, problem.columns.shape[2]), np.float32), np.empty(ROOM, np.float32),
+        np.empty(group), np.empty(group), np.empty(group),
     )  # fmt: skip
     for part in range(lo, hi):
         _simulate_group(part, group, runs, problem, method, watch, buffers, results)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.kernels.cpu.montecarlo_losses import pick_row, residual_slope
+from alpt_ref.kernels.cpu.montecarlo_lanes import ROOM
+from alpt_ref.kernels.cpu.montecarlo_losses import add_all_rows, add_sampled_rows
 from alpt_ref.kernels.cpu.montecarlo_types import Problem
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
@@ -56,26 +57,16 @@ def normal_pairs(
 def row_gradients(
     lo: Int, hi: Int, problem: Problem, words: NDArray[np.uint32], w: NDArray[np.float32], g: NDArray[np.float32]
 ) -> None:
-    """Mean gradient of the rows that runs ``lo..hi`` draw, or of all; `w` and `g` are flat, a run after the other.
-
-    Sums in row and column order, as in `montecarlo_losses.linear_gradient`.
-    """
-    rows, d = problem.features.shape
-    batch = problem.batch
-    count = batch if batch > 0 else rows
-    weight = np.float32(_ONE / np.float32(count))
+    """Mean gradient of the rows that runs ``lo..hi`` draw, or of all; `w` and `g` are flat, a run after the other."""
+    d, batch = problem.features.shape[1], problem.batch
+    lanes = np.empty(ROOM, np.float32)
+    for i in range(lo * d, hi * d):
+        g[i] = mul(problem.l2, w[i])
     for r in range(lo, hi):
-        at = r * d
-        for j in range(d):
-            g[at + j] = mul(problem.l2, w[at + j])
-        for k in range(count):
-            row = pick_row(words[r * batch + k], rows) if batch > 0 else np.int64(k)
-            z = np.float32(0.0)
-            for j in range(d):
-                z = np.float32(z + mul(problem.features[row, j], w[at + j]))
-            slope = mul(weight, residual_slope(problem.kind, np.float32(z - problem.offsets[row]), problem.width))
-            for j in range(d):
-                g[at + j] = np.float32(g[at + j] + mul(slope, problem.features[row, j]))
+        if batch > 0:
+            add_sampled_rows(r, r * batch, np.float32(_ONE / np.float32(batch)), problem, words, w, g, lanes)
+        else:
+            add_all_rows(r, problem, w, g)
 
 
 @kernel

@@ -3,7 +3,8 @@
     f(w) = sum_j f_j(w_j - minimum_j)      or      f(w) = mean_i phi(a_i . w - b_i) + l2/2 |w|^2
 
 The gradient of the second is that of `batch` rows drawn uniformly with replacement, or of all rows (``batch = 0``).
-Sums run in row and column order in float32, so that an oracle can repeat them. Sample ``j`` of a run at a step takes
+Sums run in float32 in row order and in the orders of columns of `montecarlo_products`, so that an oracle can repeat
+them. Sample ``j`` of a run at a step takes
 the word of element ``run * batch + j``; row ``floor(word * rows / 2**32)``, whose bias is at most ``rows / 2**32``.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.montecarlo_lanes import four_lanes_dots, lanes_dot
 from alpt_ref.kernels.cpu.montecarlo_products import (
     add_four_rows,
     add_row,
@@ -139,14 +141,14 @@ def add_linear_values(first: int, runs: int, problem: Problem, buffers: Buffers)
     Float32 terms, float64 sums, in row order; whole tiles of rows where the matrix is there in tiles, for the four
     runs from `first`.
     """
-    rows, d = problem.features.shape
-    w, sums, total, offsets, kind = buffers.w, buffers.norms, buffers.total, problem.offsets, problem.kind
+    rows, d = problem.whole.shape
+    w, sums, total, offsets, kind = buffers.w, buffers.norms, buffers.total, problem.whole_offsets, problem.kind
     for r in range(first, first + runs):
         sums[r] = 0.0
     if problem.columns.size > 0:
         z, size = buffers.residuals, problem.columns.shape[2]
         for tile in range(problem.columns.shape[0]):
-            tile_dots(tile, problem.columns, w, first * d, z)
+            tile_dots(tile, problem.triangular, problem.columns, w, first * d, z)
             begin = tile * size
             for r in range(runs):
                 for i in range(min(size, rows - begin)):
@@ -155,13 +157,13 @@ def add_linear_values(first: int, runs: int, problem: Problem, buffers: Buffers)
     else:
         for r in range(first, first + runs):
             for i in range(rows):
-                e = np.float32(dot(problem.features, i, w, r * d) - offsets[i])
+                e = np.float32(dot(problem.whole, i, w, r * d) - offsets[i])
                 sums[r] += np.float64(residual_value(kind, e, problem.width))
     for r in range(first, first + runs):
         square = 0.0
         for j in range(r * d, (r + 1) * d):
             square += np.float64(w[j]) * np.float64(w[j])
-        total[r] += float(sums[r] / rows + mul(0.5 * np.float64(problem.l2), square))
+        total[r] += float(sums[r] / rows + mul(0.5 * np.float64(problem.l2), square) + problem.rest)
 
 
 @scalar
@@ -179,20 +181,21 @@ def sample_lanes(runs: int, batch: int) -> int:
 @inline
 def linear_gradient(t: int, first: int, runs: int, problem: Problem, method: Method, buffers: Buffers) -> None:
     """``buffers.g`` becomes the mean gradient of the rows that each run draws at step `t`, or of all rows."""
-    g, w, batch, count = buffers.g, buffers.w, problem.batch, problem.batch
-    d, by_tiles = problem.features.shape[1], problem.batch == 0 and problem.columns.size > 0
+    g, w, batch, d = buffers.g, buffers.w, problem.batch, problem.features.shape[1]
+    by_tiles = batch == 0 and problem.columns.size > 0
+    for i in range((runs + 3) // 4 * 4 * d if by_tiles else runs * d):
+        g[i] = mul(problem.l2, w[i])
     if batch > 0:
         lanes = sample_lanes(runs, batch)
         fill_words(lanes, buffers.s0, buffers.s1, t - 1, PURPOSE_SAMPLE, method.k0, method.k1, buffers.sample_bits)
+        weight, skipped = np.float32(_ONE / np.float32(batch)), (first * batch) & 3
+        for r in range(runs):
+            add_sampled_rows(r, skipped + r * batch, weight, problem, buffers.sample_bits, w, g, buffers.lanes)
+    elif by_tiles:
+        gradient_by_tiles(runs, problem, buffers)
     else:
-        count = problem.features.shape[0]
-    for i in range((runs + 3) // 4 * 4 * d if by_tiles else runs * d):
-        g[i] = mul(problem.l2, w[i])
-    weight = np.float32(_ONE / np.float32(count))
-    if by_tiles:
-        gradient_by_tiles(runs, weight, problem, buffers)
-    else:
-        gradient_by_rows((first * batch) & 3, runs, count, weight, problem, buffers)
+        for r in range(runs):
+            add_all_rows(r, problem, w, g)
 
 
 @scalar
@@ -201,66 +204,54 @@ def row_slope(kind: int, z: np.float32, offset: np.float32, width: np.float32, w
     return np.float32(mul(weight, residual_slope(kind, np.float32(z - offset), width)))
 
 
-@scalar
-def row_of(sampled: bool, random_bits: NDArray[np.uint32], index: int, k: int, rows: int) -> np.int64:
-    """The row that a sample's word stands for, or row `k` where all rows are taken."""
-    return pick_row(random_bits[index], rows) if sampled else np.int64(k)
-
-
-@scalar
-def next_pair(at: int, k: int, count: int, d: int) -> tuple[int, int]:
-    """Where the weights of the next sample's run begin, and which of its `count` samples that is."""
-    return (at, k + 1) if k + 1 < count else (at + d, 0)
-
-
 @inline
-def gradient_by_rows(
-    skipped: int, runs: int, count: int, weight: np.float32, problem: Problem, buffers: Buffers
-) -> None:
-    """Add the gradient of `count` rows of each run, sampled or all, four rows at a time.
-
-    `skipped` samples of earlier runs stand in the first block.
-    """
+def add_sampled_rows(
+    run: int, drawn: int, weight: np.float32, problem: Problem, random_bits: NDArray[np.uint32],
+    w: NDArray[np.float32], g: NDArray[np.float32], lanes: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Add the gradient of the rows that a run draws, in order; its words are those from `drawn`."""
     rows, d = problem.features.shape
-    x, offsets, kind, width = problem.features, problem.offsets, problem.kind, problem.width
-    w, g, bits, sampled = buffers.w, buffers.g, buffers.sample_bits, problem.batch > 0
-    pairs, at, k = runs * count, 0, 0
-    for p in range(0, pairs - pairs % 4, 4):
-        a, at_a = row_of(sampled, bits, skipped + p, k, rows), at
-        at, k = next_pair(at, k, count, d)
-        b, at_b = row_of(sampled, bits, skipped + p + 1, k, rows), at
-        at, k = next_pair(at, k, count, d)
-        c, at_c = row_of(sampled, bits, skipped + p + 2, k, rows), at
-        at, k = next_pair(at, k, count, d)
-        e, at_e = row_of(sampled, bits, skipped + p + 3, k, rows), at
-        at, k = next_pair(at, k, count, d)
-        z0, z1, z2, z3 = four_dots(x, a, b, c, e, w, at_a, at_b, at_c, at_e)
+    x, offsets, kind, width, at = problem.features, problem.offsets, problem.kind, problem.width, run * d
+    fours = problem.batch // 4 * 4 if lanes.size > 0 else 0
+    for k in range(drawn, drawn + fours, 4):
+        a, b = pick_row(random_bits[k], rows), pick_row(random_bits[k + 1], rows)
+        c, e = pick_row(random_bits[k + 2], rows), pick_row(random_bits[k + 3], rows)
+        z0, z1, z2, z3 = four_lanes_dots(x, (a, b, c, e), w, at, lanes)
         s0, s1 = row_slope(kind, z0, offsets[a], width, weight), row_slope(kind, z1, offsets[b], width, weight)
         s2, s3 = row_slope(kind, z2, offsets[c], width, weight), row_slope(kind, z3, offsets[e], width, weight)
-        if at_a == at_e:
-            add_four_rows(x, a, b, c, e, s0, s1, s2, s3, g, at_a)
-        else:
-            add_row(x, a, s0, g, at_a)
-            add_row(x, b, s1, g, at_b)
-            add_row(x, c, s2, g, at_c)
-            add_row(x, e, s3, g, at_e)
-    for p in range(pairs - pairs % 4, pairs):
-        row = row_of(sampled, bits, skipped + p, k, rows)
-        add_row(x, row, row_slope(kind, dot(x, row, w, at), offsets[row], width, weight), g, at)
-        at, k = next_pair(at, k, count, d)
+        add_four_rows(x, (a, b, c, e), s0, s1, s2, s3, g, at)
+    for k in range(drawn + fours, drawn + problem.batch):
+        row = pick_row(random_bits[k], rows)
+        add_row(x, row, row_slope(kind, lanes_dot(x, row, w, at, lanes), offsets[row], width, weight), g, at)
 
 
 @inline
-def gradient_by_tiles(runs: int, weight: np.float32, problem: Problem, buffers: Buffers) -> None:
-    """Add the gradient of all rows of each run; runs up to the next multiple of four must have weights."""
-    rows, d, size = problem.features.shape[0], problem.features.shape[1], problem.columns.shape[2]
-    z, offsets, kind, width = buffers.residuals, problem.offsets, problem.kind, problem.width
-    for first in range(0, runs, 4):
-        for tile in range(problem.columns.shape[0]):
-            tile_dots(tile, problem.columns, buffers.w, first * d, z)
-            begin = tile * size
-            count = min(size, rows - begin)
+def add_all_rows(run: int, problem: Problem, w: NDArray[np.float32], g: NDArray[np.float32]) -> None:
+    """Add the gradient of all rows to that of a run, in order."""
+    rows, d = problem.whole.shape
+    x, offsets, kind, width, at = problem.whole, problem.whole_offsets, problem.kind, problem.width, run * d
+    weight, fours = np.float32(_ONE / np.float32(rows)), rows // 4 * 4
+    for i in range(0, fours, 4):
+        z0, z1, z2, z3 = four_dots(x, i, w, at)
+        s0, s1 = row_slope(kind, z0, offsets[i], width, weight), row_slope(kind, z1, offsets[i + 1], width, weight)
+        s2, s3 = row_slope(kind, z2, offsets[i + 2], width, weight), row_slope(kind, z3, offsets[i + 3], width, weight)
+        add_four_rows(x, (i, i + 1, i + 2, i + 3), s0, s1, s2, s3, g, at)
+    for i in range(fours, rows):
+        add_row(x, i, row_slope(kind, dot(x, i, w, at), offsets[i], width, weight), g, at)
+
+
+@inline
+def gradient_by_tiles(runs: int, problem: Problem, buffers: Buffers) -> None:
+    """`add_all_rows` of each run; runs up to the next multiple of four must have weights."""
+    rows, d, size = problem.whole.shape[0], problem.whole.shape[1], problem.columns.shape[2]
+    z, offsets, kind, width = buffers.residuals, problem.whole_offsets, problem.kind, problem.width
+    weight = np.float32(_ONE / np.float32(rows))
+    for tile in range(problem.columns.shape[0]):
+        begin = tile * size
+        count = min(size, rows - begin)
+        for first in range(0, runs, 4):
+            tile_dots(tile, problem.triangular, problem.columns, buffers.w, first * d, z)
             for k in range(4):
                 for i in range(count):
                     z[k, i] = row_slope(kind, z[k, i], offsets[begin + i], width, weight)
-            add_rows_of_four_runs(problem.features, begin, count, z, buffers.g, first * d)
+            add_rows_of_four_runs(problem.whole, begin, count, problem.triangular, z, buffers.g, first * d)

@@ -40,9 +40,16 @@ class Problem(NamedTuple):
     curvature, shape, minimum : float32 arrays (d,)
         Of each coordinate of a separable problem; `shape` is the slope of the kink, or Huber's width.
     features : float32 array (rows, d)
-    columns : float32 array (tiles, d, rows of a tile)
-        The features again, by `montecarlo_products.tiles`; empty where products go row by row.
+        Rows that are sampled.
     offsets : float32 array (rows,)
+    whole : float32 array (rows, d)
+        Rows whose mean loss is that of all, less `rest`: the same, or fewer (`theory.whole_rows`).
+    whole_offsets : float32 array (rows,)
+    columns : float32 array (tiles, d, rows of a tile)
+        `whole` again, by `montecarlo_products.tiles`; empty where products go row by row.
+    triangular : bool
+        Whether `whole` has zeros left of its diagonal.
+    rest : float64
     width, l2 : float32
         Huber's width and the weight of ``|w|^2/2`` of a linear problem.
     batch : int
@@ -54,8 +61,12 @@ class Problem(NamedTuple):
     shape: NDArray[np.float32]
     minimum: NDArray[np.float32]
     features: NDArray[np.float32]
-    columns: NDArray[np.float32]
     offsets: NDArray[np.float32]
+    whole: NDArray[np.float32]
+    whole_offsets: NDArray[np.float32]
+    columns: NDArray[np.float32]
+    triangular: bool
+    rest: float
     width: np.float32
     l2: np.float32
     batch: int
@@ -146,6 +157,8 @@ class Buffers(NamedTuple):
     recent, recent_gradient, scratch : float32 arrays
     residuals : float32 array (4, rows of a tile)
         Products of a tile of rows with four runs.
+    lanes : float32 array (64,) or (0,)
+        Partial sums of the products with sampled rows; none where they are kept in registers.
     total, total_gradient, norms : float64 arrays (group,)
     """
 
@@ -170,6 +183,7 @@ class Buffers(NamedTuple):
     recent_gradient: NDArray[np.float32]
     scratch: NDArray[np.float32]
     residuals: NDArray[np.float32]
+    lanes: NDArray[np.float32]
     total: NDArray[np.float64]
     total_gradient: NDArray[np.float64]
     norms: NDArray[np.float64]

@@ -28,9 +28,9 @@ _simulate_group = inline(simulate_group)
 
 @kernel
 def simulate_groups(  # type: ignore[no-untyped-def]
-    group, runs, kind, a, b, target, features, columns, offsets, width, l2, batch, update, rounding, noise, start,
-    step_size, element_step_size, low, high, sigma, learning_rates, k0, k1, checkpoints, averages, check, thin, uints,
-    ints, floats, doubles, records, limits, iterates,
+    group, runs, kind, a, b, target, features, offsets, whole, whole_offsets, columns, rest, width, l2, batch, update,
+    rounding, noise, start, step_size, element_step_size, low, high, sigma, learning_rates, k0, k1, checkpoints,
+    averages, check, thin, uints, ints, floats, doubles, records, limits, iterates,
 ):  # fmt: skip
     """`kernels.cpu.montecarlo.simulate_groups`; `a`, `b`, `target` and `element_step_size` repeat for a group's runs.
 
@@ -41,7 +41,9 @@ def simulate_groups(  # type: ignore[no-untyped-def]
     lanes = (size + 3) // 4
     sampled = 14 * lanes
     drawn = (uints.shape[0] - sampled) // 6
-    problem = Problem(kind, a, b, target, features, columns, offsets, width, l2, batch)
+    problem = Problem(
+        kind, a, b, target, features, offsets, whole, whole_offsets, columns, False, rest, width, l2, batch
+    )  # fmt: skip
     method = Method(update, rounding, noise, start, step_size, low, high, sigma, learning_rates, k0, k1)
     watch = Watch(checkpoints, averages, check, thin)
     results = Results(records, limits, iterates)
@@ -67,6 +69,7 @@ def simulate_groups(  # type: ignore[no-untyped-def]
         floats[5 * size : 6 * size, me],
         floats[6 * size :, me],
         columns[0],
+        columns[0, 0],
         doubles[:group, me],
         doubles[group : 2 * group, me],
         doubles[2 * group :, me],
@@ -98,9 +101,9 @@ def run_groups(xp: Any, runs: int, problem: Problem, method: Method, watch: Watc
     launch(
         simulate_groups, count // block, block, group, runs, problem.kind,
         *(xp.asarray(np.tile(array, group)) for array in separable), xp.asarray(problem.features),
-        xp.zeros((1, 0, 0), np.float32), xp.asarray(problem.offsets),
-        problem.width, problem.l2, problem.batch, method.update, method.rounding,
-        method.noise, xp.asarray(method.start), xp.asarray(method.step_size),
+        xp.asarray(problem.offsets), xp.asarray(problem.whole), xp.asarray(problem.whole_offsets),
+        xp.zeros((1, 1, 0), np.float32), problem.rest, problem.width, problem.l2, problem.batch,
+        method.update, method.rounding, method.noise, xp.asarray(method.start), xp.asarray(method.step_size),
         xp.asarray(np.tile(method.step_size.astype(np.float32), group)), method.low, method.high, method.sigma,
         xp.asarray(method.learning_rates), method.k0, method.k1, xp.asarray(watch.checkpoints), watch.averages,
         watch.check, watch.thin, xp.empty((words, count), np.uint32), xp.empty((size, count), np.int32),
