@@ -21,6 +21,10 @@ from alpt_ref.kernels.cuda.warp import warp_max, warp_sum_apart
 from alpt_ref.scalar.fixed_point import fixed_scale
 
 
+REGISTERS = 40
+"""Of a thread of `heavy_first`: six blocks a multiprocessor in place of four, since each waits for memory thrice."""
+
+
 @kernel
 def clear_heavy(totals: Any, d: int, peaks: Any, sums: Any) -> None:
     """Peaks and sums of the heavy rows become zero."""
@@ -81,7 +85,7 @@ def heavy_first(d: int) -> Any:
     gather, peak_of, total_of, peaks_of, totals_of = four.gather, four.peak, four.total, four.peaks, four.totals
     width = 4 * size
 
-    @kernel
+    @kernel(registers=REGISTERS)
     def run(totals, chunks, order, grads, peaks, sums):
         parts = cuda.shared.array(room, np.int64)
         shared = cuda.shared.array(1, np.int32)
