@@ -218,9 +218,7 @@ class CudaOps(CudaCrossOps):
         given, whole = (dlogits, z.reshape(-1), saved, weight), self._whole(z.shape[1], z, weight, dz)
         sums, products, dweights = (self._parts(name, z.shape) for name in ("sums", "products", "weights"))
         out, params = (sums, products), dweight is not None
-        parts = self._columns(
-            dense_backward.output_backward_sums, z.shape, *given, ..., whole, *out, params, dweights
-        )
+        parts = self._columns(dense_backward.output_backward_sums, z.shape, *given, ..., whole, *out, params, dweights)
         self._finish_backward(*out, parts, z.shape, norm, saved, params)
         if dweight is not None:
             with self._aside():

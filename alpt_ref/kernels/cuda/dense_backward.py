@@ -79,7 +79,7 @@ def norm_backward_sums(dy, lead, z, saved, rows, columns, span, whole, sums, pro
 
 @kernel(registers=64)
 def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, sums, products, params, dweights):
-    """`norm_backward_sums` for ``dy[i] = dlogits[i] * weight``; with `params` also the sums of ``dlogits[i] * y[i]``."""
+    """`norm_backward_sums` for ``dy[i] = dlogits[i] * weight``; with `params` the sums of ``dlogits[i] * y[i]`` too."""
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
     column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)

@@ -20,7 +20,6 @@ from alpt_ref.kernels.cuda.unique import CHUNK, heavy_pieces, heavy_rows
 from alpt_ref.kernels.cuda.warp import warp_max, warp_sum_apart
 from alpt_ref.scalar.fixed_point import fixed_scale
 
-
 REGISTERS = 40
 """Of a thread of `heavy_first`: six blocks a multiprocessor in place of four, since each waits for memory thrice."""
 

@@ -202,7 +202,7 @@ def fast(bits: int, stochastic: bool, each: bool = False, split: Any = random.sp
         i, j = _slot(base, 0, per, last), _slot(base, 1, per, last)
         m, n = _slot(base, 2, per, last), _slot(base, 3, per, last)
         a, b, c, e = load4(w, 4 * i), load4(w, 4 * j), load4(w, 4 * m), load4(w, 4 * n)
-        if not np.float32(np.float32(_zero(a) + _zero(b)) + np.float32(_zero(c) + _zero(e))) == _ZERO:
+        if np.float32(np.float32(_zero(a) + _zero(b)) + np.float32(_zero(c) + _zero(e))) != _ZERO:  # NaN is not
             flags[0] = 1
         x, unsure_x = field(a, step_size, below, low, high, i, blocks, multiplier, shift, first, upper, c2, c3, keys)
         y, unsure_y = field(b, step_size, below, low, high, j, blocks, multiplier, shift, first, upper, c2, c3, keys)
