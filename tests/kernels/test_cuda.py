@@ -47,8 +47,6 @@ def test_the_simulator_gives_the_cpus_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize(
-    "cases", [cuda_cases.quantizer_cases, cuda_cases.montecarlo_cases], ids=lambda one: one.__name__
-)
+@pytest.mark.parametrize("cases", [cuda_cases.quantizer_cases, cuda_cases.montecarlo_cases])
 def test_the_gpu_gives_the_cpus_bits(cases: Callable[[], Iterator[cuda_cases.Case]]) -> None:
     require_same_bits(cuda_cases.compute("cuda", cases()), cuda_cases.compute("cpu", cases()))

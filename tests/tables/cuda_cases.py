@@ -118,7 +118,8 @@ def queued_two_pass(table: Any, ids: NDArray[Any], first: Any, second: Any, room
     table.queue_begin(put(first), out)
     table.queue_finish(put(second), len(ids))
     table.advance(1)
-    return table.backend.to_host(out)
+    found: NDArray[Any] = table.backend.to_host(out)
+    return found
 
 
 def check_moments(table: Any, ids: NDArray[np.int64], grads: NDArray[np.float32]) -> None:

@@ -144,7 +144,8 @@ def heavy_rest(d: int) -> Any:
         pieces = heavy_pieces(totals)
         tid = cuda.threadIdx.x
         lane = tid % size
-        for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
+        for done in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
+            chunk = pieces - 1 - done  # what `heavy_first` read last is still in the cache
             h, first, last, positions = load4(chunks, 4 * chunk)
             if positions > CHUNK:
                 ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
