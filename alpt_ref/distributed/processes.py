@@ -9,6 +9,7 @@ counts up in the launcher's store every few seconds, in a thread of its own, and
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import threading
@@ -134,7 +135,7 @@ def process_group() -> Iterator[Watch | None]:
         torch is missing, a variable of the launcher is missing, or not all processes have come.
     """
     try:
-        import torch.distributed as dist
+        dist: Any = importlib.import_module("torch.distributed")
     except ImportError:
         raise InputError(
             f"training on several processes needs torch, which is not installed: {install_hint('dist-train')}"
