@@ -10,6 +10,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+_cores = os.cpu_count() or 1
+_share = max(2, _cores // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+if _share < _cores:  # before Numba is imported: else eight workers on 32 cores would begin 256 threads
+    for _name in ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_name, str(_share))
+
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("nightly", max_examples=10_000, deadline=None)

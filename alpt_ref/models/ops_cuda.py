@@ -217,10 +217,9 @@ class CudaOps(CudaCrossOps):
         """See `Ops.norm_relu_output_backward`."""
         given, whole = (dlogits, z.reshape(-1), saved, weight), self._whole(z.shape[1], z, weight, dz)
         sums, products, dweights = (self._parts(name, z.shape) for name in ("sums", "products", "weights"))
-        parts = self._columns(
-            dense_backward.output_backward_sums, z.shape, *given, ..., whole, sums, products, dweights
-        )
-        self._finish_backward(sums, products, parts, z.shape, norm, saved, dweight is not None)
+        out, params = (sums, products), dweight is not None
+        parts = self._columns(dense_backward.output_backward_sums, z.shape, *given, ..., whole, *out, params, dweights)
+        self._finish_backward(*out, parts, z.shape, norm, saved, params)
         if dweight is not None:
             with self._aside():
                 self._finish(rows.finish_sums, z.shape[1], dweights, parts, z.shape[1], dweight)

@@ -140,8 +140,7 @@ class CudaEngine(CpuEngine):
             self._join.record(self._side)
         if self._is_two_pass:
             moved = self._moved[: len(emb)]  # the first pass may still read `emb`
-            table.queue_begin(grads)
-            table.queue_pending(moved)
+            table.queue_begin(grads, moved)
             self.stream.wait_event(self._join)
             table.queue_finish(self._queue_pass(moved, labels, second=True), rows)
         else:

@@ -133,8 +133,7 @@ def on_one(name: str, rows: int, ids: list[Any], grads: Any, rounds: int) -> dic
         table.queue_unique_rows(given)
         table.queue_lookup(given, values)
         if table.two_pass_capable:
-            table.queue_begin(grads)
-            table.queue_pending(values)
+            table.queue_begin(grads, values)
             table.queue_finish(grads, batch)
         else:
             table.queue_update(grads, batch)

@@ -47,8 +47,7 @@ def parts(engine: Any, b: int, repeats: int = 20) -> dict[str, float]:
 
     def update() -> None:
         if engine._is_two_pass:
-            table.queue_begin(grads)
-            table.queue_pending(emb)
+            table.queue_begin(grads, emb)
             table.queue_finish(grads, b)
         else:
             table.queue_update(grads, b)

@@ -84,8 +84,11 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
     products = (behind(dyw) * (zw - mean)).sum(axis=0)
     np.testing.assert_allclose(other.sum(axis=0), products, rtol=0, atol=n_rows * FLOAT32)
     given = dlogits[:, None] * weight
-    _columns(dense_backward.output_backward_sums, shape, dlogits, flat, saved, weight, ..., whole, sums.reshape(-1),
-             other.reshape(-1), third.reshape(-1))  # fmt: skip
+    third[...] = 7.0
+    for params in (False, True):
+        _columns(dense_backward.output_backward_sums, shape, dlogits, flat, saved, weight, ..., whole, *two, params,
+                 third.reshape(-1))  # fmt: skip
+        assert params or np.all(third == 7.0)
     np.testing.assert_allclose(sums.sum(axis=0), behind(given).sum(axis=0), rtol=0, atol=n_rows * FLOAT32)
     active = np.maximum(zw * scale + shift, 0)
     np.testing.assert_allclose(third.sum(axis=0), dlogits @ active, rtol=0, atol=n_rows * FLOAT32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -254,10 +254,10 @@ def _simulation(problem: Any, *, watched: bool, **options: Any) -> Callable[[str
     return run
 
 
-def compute(device: str) -> Arrays:
-    """All cases: ``case/array`` -> array."""
+def compute(device: str, cases: Iterable[Case] | None = None) -> Arrays:
+    """Those cases, or all: ``case/array`` -> array."""
     found: Arrays = {}
-    for name, run in (*quantizer_cases(), *montecarlo_cases()):
+    for name, run in (*quantizer_cases(), *montecarlo_cases()) if cases is None else cases:
         found |= {f"{name}/{key}": value for key, value in run(device).items()}
     return found
 

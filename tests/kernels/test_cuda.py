@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,5 +47,6 @@ def test_the_simulator_gives_the_cpus_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
-def test_the_gpu_gives_the_cpus_bits() -> None:
-    require_same_bits(cuda_cases.compute("cuda"), cuda_cases.compute("cpu"))
+@pytest.mark.parametrize("cases", [cuda_cases.quantizer_cases, cuda_cases.montecarlo_cases])
+def test_the_gpu_gives_the_cpus_bits(cases: Callable[[], Iterator[cuda_cases.Case]]) -> None:
+    require_same_bits(cuda_cases.compute("cuda", cases()), cuda_cases.compute("cpu", cases()))

@@ -48,20 +48,23 @@ def test_sixteen_weights_in_four_wide_loads_and_one_fused_operation_each(
     from alpt_ref.kernels.cuda.random import splitter
 
     step, split = ROW if each else F, splitter(4 if each else 5)[0]
-    arguments = (ROW, WORDS, W[::1], step, F, F, F, U, U, U, L, U, U, types.UniTuple(U, 20))
+    arguments = (ROW, WORDS, W[::1], step, F, F, F, U, U, U, U, U, U, U, types.UniTuple(U, 20))
     text = ptx_of(fast(bits, stochastic, each, split), *arguments)
     loads = [match.start() for match in re.finditer(r"ld\.global\.v4\.f32", text)]
     assert len(loads) >= 4
     assert (len(loads) > 4) == (stochastic or each)  # where something may be rounded again
     road, again = (text[: loads[4]], text[loads[4] :]) if stochastic or each else (text, "")
     rows = 4 if each else 0  # a reciprocal for each group of four takes one of both
-    compared = 16 if stochastic else 0
-    assert (road.count("fma.rn.f32"), road.count("fma.rz.f32")) == (compared + rows, 16 + rows)  # no other is fused
+    by_word, nearest = (2 * 16, 0) if stochastic else (0, 16)  # a code by the word and how sure it is; a cell
+    fused = (road.count("fma.rn.f32"), road.count("fma.rz.f32"))
+    assert fused == (by_word + rows + 12, nearest + rows)  # 12 find what is not finite; no other is fused
+    assert road.count("add.rz.f32") == by_word // 2
     assert "div.rn.f32" not in road
     assert not re.search(r"^\s+(?!\.reg).*\.f64", road, re.MULTILINE)
     assert "fma" not in again
     if stochastic:
         assert road.count("mul.wide.u32") >= 4 * 20  # Philox's products are not taken apart
+        assert road.count("shf.r.wrap.b32") == 16
     assert not re.search(r"\.local", text)
 
 
@@ -160,8 +163,9 @@ def test_moves_that_wait_are_exact_and_wide(optimizer: str) -> None:
 
     for keep_values in (False, True):
         kernel = begin(16, 8, optimizer, True, keep_values, layout_of(8, optimizer, learns=True))
-        text = ptx_of(kernel, W, *PLAN, *CODES, *STATE, ROW, ROW, ROW)
-        assert_exact_and_wide(text, RECORD + GRADIENT + MOMENTS[optimizer] + 2 + keep_values)
+        text = ptx_of(kernel, W, *PLAN, *CODES, *STATE, ROW, ROW, ROW, ROW)
+        handed_out = 3 if keep_values else 0  # to one position, to a second, or to where `spread` takes it
+        assert_exact_and_wide(text, RECORD + GRADIENT + MOMENTS[optimizer] + 2 + handed_out)
 
 
 @pytest.mark.parametrize(  # every two of these choices meet in every way

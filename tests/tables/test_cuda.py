@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,21 @@ def test_moments_on_the_device_lead_back_bit_for_bit(case: Case) -> None:
     assert differences(expected, train(case, "cuda", SMALL_ROWS, SMALL_SIZES)) == []
 
 
+METHODS, ROUNDINGS = (("lpt", False), ("alpt", False), ("alpt", True)), ("sr", "dr")
+BITS, OPTIMIZERS = (2, 4, 8, 16), ("sgd", "adagrad", "adam")
+
+
+def every_two_meet(case: Case) -> bool:
+    """One case of each width and optimiser, so chosen that every two of a case's four choices meet in some case."""
+    place = BITS.index(case.bits or 0) + OPTIMIZERS.index(case.optimizer)
+    return (case.method, case.two_pass) == METHODS[place % 3] and case.rounding == ROUNDINGS[place % 2]
+
+
+GRID = [
+    Case(method, 16, bits, rounding, optimizer, two_pass, LEARNING if method == "alpt" else {})
+    for (method, two_pass), rounding, bits, optimizer in product(METHODS, ROUNDINGS, BITS, OPTIMIZERS)
+]
 LARGE = [
-    Case(method, d, bits, rounding, optimizer, two_pass, LEARNING if method == "alpt" else {})
-    for method, two_pass in (("lpt", False), ("alpt", False), ("alpt", True))
-    for rounding, bits, optimizer in product(("sr", "dr"), (2, 4, 8, 16), ("sgd", "adagrad", "adam"))
-    for d in (16,)
-] + [
     Case("fp32", 16, None, None, "adam"),
     Case("fp32", 7, None, None, "adagrad", options={"weight_decay": 0.01}),
     Case("fp32", 130, None, None, "sgd"),
@@ -81,11 +90,33 @@ LARGE = [
     Case("lpt", 150, 4, "sr", "adagrad", queued=True),
     Case("fp32", 7, None, None, "adam", queued=True),
     Case("alpt", 16, 8, "sr", "adam", options=LEARNING, queued=True),
+    Case("alpt", 16, 8, "sr", "adam", True, LEARNING, queued=True),
+    Case("alpt", 150, 4, "dr", "adagrad", True, LEARNING, queued=True),
+    Case("alpt", 7, 16, "sr", "momentum", True, LEARNING, queued=True),
 ]
 
 
+def test_every_two_choices_meet_in_the_cases_of_a_day() -> None:
+    chosen = [
+        ((case.method, case.two_pass), case.rounding, case.bits, case.optimizer)
+        for case in GRID
+        if every_two_meet(case)
+    ]
+    assert len(chosen) == 12
+    for one, other in combinations(range(4), 2):
+        values = (METHODS, ROUNDINGS, BITS, OPTIMIZERS)[one], (METHODS, ROUNDINGS, BITS, OPTIMIZERS)[other]
+        assert {(case[one], case[other]) for case in chosen} == set(product(*values))
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize("case", LARGE, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *LARGE,
+        *(case if every_two_meet(case) else pytest.param(case, marks=pytest.mark.nightly) for case in GRID),
+    ],
+    ids=lambda case: case.name,
+)
 def test_a_hundred_steps_give_the_bits_of_the_cpu(case: Case) -> None:
     sizes = [5000, 1, 2, 3, 31, 33, 4097, *([3000] * 93)]
     assert differences(train(case, "cpu", 4000, sizes), train(case, "cuda", 4000, sizes)) == []

@@ -121,8 +121,14 @@ def test_recorded_steps_are_the_bits_of_queued_ones_and_of_another_run(name: str
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("kind", ["dcn", "deepfm"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("dcn", name) for name in TABLES),
+        ("deepfm", "alpt"),
+        *(pytest.param("deepfm", name, marks=pytest.mark.nightly) for name in TABLES if name != "alpt"),
+    ],
+)
 def test_bfloat16_runs_are_the_same_bits_and_near_tf32(name: str, kind: str, dataset: ClickDataset) -> None:
     settings = config(name).replace("model", kind=kind, precision="bf16")
     recorded = trained(settings, dataset)

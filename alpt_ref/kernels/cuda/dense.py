@@ -28,6 +28,7 @@ from alpt_ref.kernels.cuda.reduce import (
     add_products4,
     fold,
     fold_two,
+    last_row,
     minus4,
     put4,
     take4,
@@ -136,19 +137,20 @@ def scale_shift_relu(z, saved, rows, columns, span, whole, y):
     left = columns - column
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
-        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
-        place, step = i * columns + column, ROW_LANES * columns
-        while whole and i + 3 * ROW_LANES < last:
+        begin = part * span
+        i = last_row(begin, min(begin + span, rows))
+        place, step = i * columns + column, -ROW_LANES * columns
+        while whole and i - 3 * ROW_LANES >= begin:
             x0, x1 = take4(z, place, left, whole), take4(z, place + step, left, whole)
             x2, x3 = take4(z, place + 2 * step, left, whole), take4(z, place + 3 * step, left, whole)
             put_normal4(y, place, left, whole, x0, scale, shift)
             put_normal4(y, place + step, left, whole, x1, scale, shift)
             put_normal4(y, place + 2 * step, left, whole, x2, scale, shift)
             put_normal4(y, place + 3 * step, left, whole, x3, scale, shift)
-            i, place = i + 4 * ROW_LANES, place + 4 * step
-        while i < last:
+            i, place = i - 4 * ROW_LANES, place + 4 * step
+        while i >= begin:
             put_normal4(y, place, left, whole, take4(z, place, left, whole), scale, shift)
-            i, place = i + ROW_LANES, place + step
+            i, place = i - ROW_LANES, place + step
 
 
 @kernel

@@ -22,6 +22,7 @@ from alpt_ref.kernels.cuda.reduce import (
     add_times4,
     fold,
     fold_two,
+    last_row,
     minus4,
     not_finite,
     put4,
@@ -77,8 +78,8 @@ def norm_backward_sums(dy, lead, z, saved, rows, columns, span, whole, sums, pro
 
 
 @kernel(registers=64)
-def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, sums, products, dweights):
-    """`norm_backward_sums` for ``dy[i] = dlogits[i] * weight``, and per row block the sums of ``dlogits[i] * y[i]``."""
+def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, sums, products, params, dweights):
+    """`norm_backward_sums` for ``dy[i] = dlogits[i] * weight``; with `params` the sums of ``dlogits[i] * y[i]`` too."""
     groups = (columns + WIDTH - 1) // WIDTH
     group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
     column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
@@ -92,20 +93,23 @@ def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, 
         while whole and i + ROW_LANES < last:
             x, y = take4(z, place, left, whole), take4(z, place + step, left, whole)
             one, two = dlogits[i], dlogits[i + ROW_LANES]
-            w = add_times4(add_times4(w, one, normal4(x, scale, shift)), two, normal4(y, scale, shift))
+            if params:
+                w = add_times4(add_times4(w, one, normal4(x, scale, shift)), two, normal4(y, scale, shift))
             g, h = gate4(times4(one, factor), x, scale, shift), gate4(times4(two, factor), y, scale, shift)
             s = add4(add4(s, g), h)
             p = add_products4(add_products4(p, g, minus4(x, mean)), h, minus4(y, mean))
             i, place = i + 2 * ROW_LANES, place + 2 * step
         while i < last:
             x, one = take4(z, place, left, whole), dlogits[i]
-            w = add_times4(w, one, normal4(x, scale, shift))
+            if params:
+                w = add_times4(w, one, normal4(x, scale, shift))
             g = gate4(times4(one, factor), x, scale, shift)
             s, p = add4(s, g), add_products4(p, g, minus4(x, mean))
             i, place = i + ROW_LANES, place + step
     fold(s, columns, group, sums, part * columns)
     fold(p, columns, group, products, part * columns)
-    fold(w, columns, group, dweights, part * columns)
+    if params:
+        fold(w, columns, group, dweights, part * columns)
 
 
 @kernel
@@ -152,19 +156,20 @@ def norm_backward(dy, lead, z, saved, rows, columns, span, whole, guard, code):
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
         mean, offset = take4(saved, 2 * columns + column, left, whole), take4(saved, 4 * columns + column, left, whole)
         slope = take4(saved, 5 * columns + column, left, whole)
-        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
-        place, step = i * columns + column, ROW_LANES * columns
-        there, stride = i * lead + column, ROW_LANES * lead
-        while whole and i + ROW_LANES < last:
+        begin = part * span
+        i = last_row(begin, min(begin + span, rows))
+        place, step = i * columns + column, -ROW_LANES * columns
+        there, stride = i * lead + column, -ROW_LANES * lead
+        while whole and i - ROW_LANES >= begin:
             x, g = take4(z, place, left, whole), take4(dy, there, left, whole)
             y, h = take4(z, place + step, left, whole), take4(dy, there + stride, left, whole)
             bad = put_backward4(dy, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
             bad = put_backward4(dy, there + stride, left, whole, h, y, scale, shift, mean, offset, slope) or bad
-            i, place, there = i + 2 * ROW_LANES, place + 2 * step, there + 2 * stride
-        while i < last:
+            i, place, there = i - 2 * ROW_LANES, place + 2 * step, there + 2 * stride
+        while i >= begin:
             x, g = take4(z, place, left, whole), take4(dy, there, left, whole)
             bad = put_backward4(dy, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
-            i, place, there = i + ROW_LANES, place + step, there + stride
+            i, place, there = i - ROW_LANES, place + step, there + stride
     if bad:
         guard[0] = code
 
@@ -181,18 +186,19 @@ def output_backward(dlogits, z, saved, weight, rows, columns, span, whole, dz, l
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
         mean, offset = take4(saved, 2 * columns + column, left, whole), take4(saved, 4 * columns + column, left, whole)
         slope, factor = take4(saved, 5 * columns + column, left, whole), take4(weight, column, left, whole)
-        i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
-        place, step = i * columns + column, ROW_LANES * columns
-        there, stride = i * lead + column, ROW_LANES * lead
-        while whole and i + ROW_LANES < last:
+        begin = part * span
+        i = last_row(begin, min(begin + span, rows))
+        place, step = i * columns + column, -ROW_LANES * columns
+        there, stride = i * lead + column, -ROW_LANES * lead
+        while whole and i - ROW_LANES >= begin:
             x, y = take4(z, place, left, whole), take4(z, place + step, left, whole)
-            g, h = times4(dlogits[i], factor), times4(dlogits[i + ROW_LANES], factor)
+            g, h = times4(dlogits[i], factor), times4(dlogits[i - ROW_LANES], factor)
             bad = put_backward4(dz, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
             bad = put_backward4(dz, there + stride, left, whole, h, y, scale, shift, mean, offset, slope) or bad
-            i, place, there = i + 2 * ROW_LANES, place + 2 * step, there + 2 * stride
-        while i < last:
+            i, place, there = i - 2 * ROW_LANES, place + 2 * step, there + 2 * stride
+        while i >= begin:
             x, g = take4(z, place, left, whole), times4(dlogits[i], factor)
             bad = put_backward4(dz, there, left, whole, g, x, scale, shift, mean, offset, slope) or bad
-            i, place, there = i + ROW_LANES, place + step, there + stride
+            i, place, there = i - ROW_LANES, place + step, there + stride
     if bad:
         guard[0] = code

@@ -61,11 +61,17 @@ if SIMULATED:
         """``a * b + c`` of float32 numbers, rounded once, towards zero."""
         return _fused(a, b, c, False)
 
+    @device
+    def add_rz(a, b):  # type: ignore[no-untyped-def]
+        """``a + b`` of float32 numbers, rounded towards zero."""
+        return _fused(a, _ONE, b, False)
+
 else:
     from numba.cuda import libdevice
 
     fma: Any = libdevice.fmaf_rn  # type: ignore[no-redef]
     fma_rz: Any = libdevice.fmaf_rz  # type: ignore[no-redef]
+    add_rz: Any = libdevice.fadd_rz  # type: ignore[no-redef]
 
 SMALLEST, LARGEST = np.float32(2.0**-60), np.float32(2.0**60)
 """Step sizes that `cell` may be asked for."""

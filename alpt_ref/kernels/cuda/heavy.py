@@ -20,6 +20,9 @@ from alpt_ref.kernels.cuda.unique import CHUNK, heavy_pieces, heavy_rows
 from alpt_ref.kernels.cuda.warp import warp_max, warp_sum_apart
 from alpt_ref.scalar.fixed_point import fixed_scale
 
+REGISTERS = 40
+"""Of a thread of `heavy_first`: six blocks a multiprocessor in place of four, since each waits for memory thrice."""
+
 
 @kernel
 def clear_heavy(totals: Any, d: int, peaks: Any, sums: Any) -> None:
@@ -81,7 +84,7 @@ def heavy_first(d: int) -> Any:
     gather, peak_of, total_of, peaks_of, totals_of = four.gather, four.peak, four.total, four.peaks, four.totals
     width = 4 * size
 
-    @kernel
+    @kernel(registers=REGISTERS)
     def run(totals, chunks, order, grads, peaks, sums):
         parts = cuda.shared.array(room, np.int64)
         shared = cuda.shared.array(1, np.int32)
@@ -141,7 +144,8 @@ def heavy_rest(d: int) -> Any:
         pieces = heavy_pieces(totals)
         tid = cuda.threadIdx.x
         lane = tid % size
-        for chunk in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
+        for done in range(cuda.blockIdx.x, pieces, cuda.gridDim.x):
+            chunk = pieces - 1 - done  # what `heavy_first` read last is still in the cache
             h, first, last, positions = load4(chunks, 4 * chunk)
             if positions > CHUNK:
                 ta, tb, tc, te = np.int64(0), np.int64(0), np.int64(0), np.int64(0)

@@ -17,8 +17,8 @@ from alpt_ref.kernels.cuda.optimizers import BETA1, BETA2, DECAY, EPS, FLOOR, LA
 from alpt_ref.kernels.cuda.sums import EXPONENT, magnitude, row_gradient
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, row_total, team_of
-from alpt_ref.kernels.cuda.unique import SUMMED, is_of, unique_rows
-from alpt_ref.kernels.cuda.update import FLOOR_HITS, NO_CODES, UPDATE_COUNT, add_stats, rounded_codes
+from alpt_ref.kernels.cuda.unique import SUMMED, medium_rows, record_of, rows_of, unique_rows
+from alpt_ref.kernels.cuda.update import FLOOR_HITS, NO_CODES, REGISTERS, UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
@@ -112,7 +112,7 @@ def finish_rows(
 ) -> Any:
     """Kernel: gradient and update of the step sizes and rounding of the pending rows, where each row has its own.
 
-    Of one kind of rows, as in `pending.begin`.
+    Of one kind of rows (`unique.rows_of`), as in `pending.begin`.
     """
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
@@ -124,7 +124,7 @@ def finish_rows(
     stride, offset = layout.step_size.stride, layout.step_size.offset
     keyed = layout.keyed
 
-    @kernel
+    @kernel(registers=REGISTERS)
     def run(row_class, guard, totals, records, order, peaks, sums, summed, grads, updates, items, step_size,
             first, second, count, corrections, rates, learns, scale, control, k0, k1, stats):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
@@ -135,22 +135,19 @@ def finish_rows(
         lane = tid % size
         lead = tid - lane
         column = 4 * lane
-        unique = unique_rows(totals)
+        rows, medium = rows_of(totals, row_class), medium_rows(totals)
         count_before = control[UPDATE_COUNT]
         decay = rates[DECAY]
         nonzero, stalled, clipped = np.int32(0), np.int32(0), np.int32(0)
-        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
-            u = tile + tid // size
-            active = u < unique and lane < lanes
-            row, of, codes = np.uint32(0), np.uint32(0), NO_CODES
-            at, number, among = np.int32(0), np.int32(0), np.int32(0)
+        tile = cuda.blockIdx.x * teams
+        while tile < rows:  # not `range`, row_class begins with a division
+            row, at, number, among, u = record_of(records, tile + tid // size, rows, row_class, medium)
+            tile += cuda.gridDim.x * teams
+            active = number > 0 and lane < lanes
+            of, codes = np.uint32(at) if keyed else row, NO_CODES
             old, m, v, t = _ONE, _ZERO, _ZERO, np.int32(0)
             m0, m1, m2, m3 = _ZERO, _ZERO, _ZERO, _ZERO
             if active:
-                word, at, number, among = load4(records, 4 * u)
-                row, active = np.uint32(word), is_of(row_class, number)
-            if active:
-                of = np.uint32(at) if keyed else row
                 key = np.int64(row)
                 old = step_size[key * stride + offset]
                 m, v, t = state(key, first, second, count)
@@ -186,7 +183,7 @@ def finish_rows(
                     stalled += more[1]
                     clipped += more[2]
             sync()
-        counted = 0 if row_class == SUMMED else unique  # the launch for the other rows has counted these
+        counted = 0 if row_class == SUMMED else rows  # the launch for the other rows has counted these
         add_stats(stats, tally, tid, counted, d, nonzero, stalled, clipped)
 
     return run

@@ -1,9 +1,9 @@
 """ALPT on the GPU between its two gradients: rows that have moved but are not rounded yet.
 
-`begin` advances the optimiser and leaves the updates (unique rows, d) in memory, on request with the nearest-rounded
-values of the moved rows, which `spread` hands to every position; `pending` does the same from the updates alone;
-`round_pending` rounds the rows on the grids that `learned` has made of the
-second gradient.
+`begin` advances the optimiser and leaves the updates (unique rows, d) in memory. On request it hands the
+nearest-rounded values of the moved rows out as well: to the positions of a row with one or two, which no other kernel
+then touches, and for `spread` to the positions of all others. `pending` does the same from the updates alone;
+`round_pending` rounds the rows on the grids that `learned` has made of the second gradient.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -19,8 +19,8 @@ from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_state, o
 from alpt_ref.kernels.cuda.sums import row_gradient, too_large4
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
-from alpt_ref.kernels.cuda.unique import is_of, unique_rows
-from alpt_ref.kernels.cuda.update import NO_CODES, UPDATE_COUNT, add_stats, rounded_codes
+from alpt_ref.kernels.cuda.unique import SUMMED, medium_rows, record_of, rows_of, unique_rows
+from alpt_ref.kernels.cuda.update import NO_CODES, REGISTERS, UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code
 from alpt_ref.scalar.units import unit_of
@@ -47,8 +47,8 @@ def _value(bits: int) -> Any:
 def begin(d: int, bits: int, optimizer: str, keep_sums: bool, keep_values: bool, layout: Layout) -> Any:
     """Kernel: gradients of the unique rows into `updates` (and `kept`), the optimiser's state advances.
 
-    Of one kind of rows (`unique.is_of`): those that need no sums can go first. With `keep_values` what `pending` would
-    look up of a row goes into `values`.
+    Of one kind of rows (`unique.rows_of`): those that need no sums can go first. With `keep_values` what `pending`
+    would look up of a row goes into `values` if it is of `SUMMED` rows, else to its positions in `out`.
     """
     team = team_of(d)
     size, lanes, block, sync = team.size, team.lanes, team.block, team.sync
@@ -58,9 +58,9 @@ def begin(d: int, bits: int, optimizer: str, keep_sums: bool, keep_values: bool,
     (load_codes, _), step_at = code_access(d, bits, layout.codes), step_size_index(layout)
     _, store = float_access(d)
 
-    @kernel
+    @kernel(registers=REGISTERS)
     def run(row_class, guard, totals, records, order, peaks, sums, summed, grads, items, step_size, offsets, units,
-            first, second, count, corrections, rates, updates, kept, values):  # fmt: skip
+            first, second, count, corrections, rates, updates, kept, values, out):  # fmt: skip
         spare = cuda.shared.array(wide, np.float32)
         if guard[0] != 0:
             return
@@ -68,17 +68,15 @@ def begin(d: int, bits: int, optimizer: str, keep_sums: bool, keep_values: bool,
         lane = tid % size
         lead = tid - lane
         column = 4 * lane
-        unique = unique_rows(totals)
+        rows, medium = rows_of(totals, row_class), medium_rows(totals)
         decay = rates[DECAY]
-        for tile in range(cuda.blockIdx.x * teams, unique, cuda.gridDim.x * teams):
-            u = tile + tid // size
-            active = u < unique and lane < lanes
-            row, at, number, among, old = np.uint32(0), np.int32(0), np.int32(0), np.int32(0), NO_STATE
-            codes, delta = NO_CODES, _ONE
+        tile = cuda.blockIdx.x * teams
+        while tile < rows:  # not `range`, row_class begins with a division
+            row, at, number, among, u = record_of(records, tile + tid // size, rows, row_class, medium)
+            tile += cuda.gridDim.x * teams
+            active = number > 0 and lane < lanes
+            codes, delta, old = NO_CODES, _ONE, NO_STATE
             a, b, c, e = _ZERO, _ZERO, _ZERO, _ZERO
-            if active:
-                word, at, number, among = load4(records, 4 * u)
-                row, active = np.uint32(word), is_of(row_class, number)
             if active:
                 old = state(row, column, first, second, count)
                 if keep_values:
@@ -97,7 +95,12 @@ def begin(d: int, bits: int, optimizer: str, keep_sums: bool, keep_values: bool,
                 if keep_values:
                     a, b = value(codes[0], a, delta, decay), value(codes[1], b, delta, decay)
                     c, e = value(codes[2], c, delta, decay), value(codes[3], e, delta, decay)
-                    store(values, np.int64(u) * d, column, a, b, c, e)
+                    if row_class == SUMMED:
+                        store(values, np.int64(u) * d, column, a, b, c, e)
+                    else:
+                        store(out, np.int64(among) * d, column, a, b, c, e)
+                        if number == 2:
+                            store(out, np.int64(order[at + 1]) * d, column, a, b, c, e)
             sync()
 
     return run
@@ -105,7 +108,7 @@ def begin(d: int, bits: int, optimizer: str, keep_sums: bool, keep_values: bool,
 
 @functools.cache
 def spread(d: int) -> Any:
-    """Kernel: ``out[i]`` = the values of the row of position ``i``, as `begin` has left them."""
+    """Kernel: ``out[i]`` = the values of the row of position ``i``, where `begin` has left them in `values`."""
     team = team_of(d)
     size, lanes = team.size, team.lanes
     load, store = float_access(d)
@@ -117,8 +120,10 @@ def spread(d: int) -> Any:
         if guard[0] != 0 or lane >= lanes:
             return
         for i in range(thread // size, count, cuda.gridsize(1) // size):
-            a, b, c, e = load(values, np.int64(inverse[i]) * d, 4 * lane)
-            store(out, np.int64(i) * d, 4 * lane, a, b, c, e)
+            u = np.int64(inverse[i])
+            if u >= 0:
+                a, b, c, e = load(values, u * d, 4 * lane)
+                store(out, np.int64(i) * d, 4 * lane, a, b, c, e)
 
     return run
 
@@ -164,6 +169,7 @@ def pending(d: int, bits: int, layout: Layout) -> Any:
         decay = rates[DECAY]
         for i in range(thread // size, count, cuda.gridsize(1) // size):
             u = np.int64(inverse[i])
+            u = u if u >= 0 else np.int64(~u)
             row = np.int64(np.uint32(records[4 * u]))
             delta = step_size[step_at(row, offsets, units)]
             a, b, c, e = load_codes(items, row, lane)

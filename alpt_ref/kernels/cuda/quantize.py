@@ -19,7 +19,7 @@ from alpt_ref.kernels.cuda.random import MAX_INDEX, block_words, divider, round_
 from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, array_module, blocks_for, cuda, device, kernel, launch
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.lattice import nearest_code
-from alpt_ref.scalar.philox import counter_2, counter_3
+from alpt_ref.scalar.philox import counter_1, counter_2, counter_3
 from alpt_ref.scalar.quantizer import decode, q_max, q_min, sign_extend, step_derivative
 
 _U0 = np.uint32(0)
@@ -150,6 +150,15 @@ def row_chunks(rows: int, items_a_row: int) -> Iterator[slice]:
         yield slice(first, min(first + most, rows))
 
 
+def _in_one_block(chunks: Iterator[slice], offset: int) -> Iterator[slice]:
+    """Parts of the chunks in which the numbers of the rows, plus `offset`, differ in their low 32 bits alone."""
+    for rows in chunks:
+        end = ((offset + rows.start >> 32) + 1 << 32) - offset
+        yield slice(rows.start, min(rows.stop, end))
+        if end < rows.stop:
+            yield slice(end, rows.stop)
+
+
 def _step_size_array(step_size: Any) -> Any:
     """Step sizes (1,) or (n,) on the device."""
     return array_module().asarray(step_size)
@@ -245,13 +254,16 @@ def _launch_fast(
     words_a_row = packed.shape[0] // w.shape[0]
     each = np.ndim(known[0]) == 1
     function, keys = fast(width, stochastic, each, split_by), round_keys(*random[2:])
-    for rows in row_chunks(w.shape[0], 2 * blocks):  # an index one tile beyond the end fits in 32 bits too
+    chunks = row_chunks(w.shape[0], 2 * blocks)  # an index one tile beyond the end fits in 32 bits too
+    for rows in _in_one_block(chunks, row_offset):
+        number = row_offset + rows.start
+        first, upper = np.uint32(number & 0xFFFFFFFF), np.uint32(counter_1(number, 0))
         part = packed[rows.start * words_a_row : rows.stop * words_a_row]
         grid = -(-part.shape[0] // (BLOCK * (width // 2)))
         step = known[0][rows] if each else known[0]
         launch(
             function, grid, BLOCK, flat[rows.start * 4 * blocks : rows.stop * 4 * blocks], part, flags, step, known[1],
-            low, high, np.uint32(blocks), multiplier, shift, row_offset + rows.start, *random[:2], keys,
+            low, high, np.uint32(blocks), multiplier, shift, first, upper, *random[:2], keys,
         )  # fmt: skip
 
 

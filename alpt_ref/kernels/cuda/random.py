@@ -62,10 +62,8 @@ def round_keys(k0: Any, k1: Any) -> tuple[np.uint32, ...]:
 
 
 @device
-def keyed_words(row, block, c2, c3, keys):  # type: ignore[no-untyped-def]
-    """`block_words` by the `round_keys`."""
-    c0 = np.uint32(np.uint64(row) & _LOW)
-    c1 = counter_1(row, block)
+def keyed_words(c0, c1, c2, c3, keys):  # type: ignore[no-untyped-def]
+    """`philox4x32` by the `round_keys`."""
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[0], keys[1])
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[2], keys[3])
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, keys[4], keys[5])

@@ -44,6 +44,16 @@ def row_span(rows: int, columns: int) -> tuple[int, int]:
 
 
 @device
+def last_row(begin, last):
+    """Last row below `last` of this thread's warp in a block whose rows begin at `begin`; less than that if none.
+
+    A pass that adds nothing up goes through its rows backwards: what the pass before read last is still in the cache.
+    """
+    warp = cuda.threadIdx.x // LANES
+    return begin + warp + (last - 1 - begin - warp + ROW_LANES) // ROW_LANES * ROW_LANES - ROW_LANES
+
+
+@device
 def take4(array, index, left, whole):
     """Four numbers from `index` as float32: one load if `whole`, else element by element, zeros beyond `left`."""
     if whole:

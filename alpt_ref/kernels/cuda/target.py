@@ -96,6 +96,11 @@ if SIMULATED:
         return np.float32(np.float32(1.0) / x)
 
     @device
+    def one_to_two(word):  # type: ignore[no-untyped-def]
+        """``1 + floor(word / 2**9) / 2**23`` of a uint32, float32."""
+        return np.uint32(np.uint32(word >> np.uint32(9)) | np.uint32(0x3F800000)).view(np.float32)
+
+    @device
     def wide_product(a, b):  # type: ignore[no-untyped-def]
         """The 64 bits of a product of two uint32."""
         return np.uint64(np.uint64(a) * np.uint64(b))
@@ -168,6 +173,16 @@ else:
             return builder.call(ir.InlineAsm(kind, "rcp.approx.ftz.f32 $0, $1;", "=f,f"), args)
 
         return types.float32(types.float32), generate
+
+    @intrinsic
+    def one_to_two(typing_context: Any, word: Any) -> tuple[Any, Callable[..., Any]]:
+        """``1 + floor(word / 2**9) / 2**23`` of a uint32, float32: its bits come out of one shift of 64."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = ir.FunctionType(ir.FloatType(), [ir.IntType(32)])
+            return builder.call(ir.InlineAsm(kind, "shf.r.wrap.b32 $0, $1, 127, 9;", "=f,r"), args)
+
+        return types.float32(types.uint32), generate
 
     @intrinsic
     def wide_product(typing_context: Any, a: Any, b: Any) -> tuple[Any, Callable[..., Any]]:

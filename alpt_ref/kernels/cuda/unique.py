@@ -71,6 +71,8 @@ def heavy_pieces(totals):
     return int(totals[MULTIPLE] & _LOW_20)
 
 
+INVERT, INVERT_SUMMED = 1, 2
+"""Whether the inverse is the index of a record everywhere, or ``~index`` where the row has one or two positions."""
 EVERY, DIRECT, SUMMED = range(3)
 """Which rows an update is for: all, those with one or two positions, or those whose sums other kernels make."""
 
@@ -82,26 +84,23 @@ def rows_of(totals, row_class):
 
 
 @device
-def is_of(row_class, count):
-    """Whether a row with `count` positions is of that kind."""
-    return row_class == EVERY or (count > 2) == (row_class == SUMMED)
-
-
-@device
 def record_of(records, u, rows, row_class, medium):
     """Record of the row at place `u` of `rows` of its kind; no positions where there is none or it is of another kind.
 
-    Of `SUMMED` rows, heavy ones begin at the end of `records`.
+    The fifth number is its place among all unique rows. Of `SUMMED` rows, heavy ones begin at the end of `records`, and
+    the last word is that place, since the one among their kind is known.
     """
-    row, first, count, among = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+    row, first, count, among, index = np.int32(0), np.int32(0), np.int32(0), np.int32(0), np.int32(u)
     if u < rows:
         place = np.int64(u)
         if row_class == SUMMED and u >= medium:
             place = records.size // 4 - 1 - (u - medium)
         row, first, count, among = load4(records, 4 * place)
-        if row_class == DIRECT and count > 2:
+        if row_class == SUMMED:
+            index, among = among, np.int32(u - medium) if u >= medium else index
+        elif row_class == DIRECT and count > 2:
             count = np.int32(0)
-    return np.uint32(row), first, count, among
+    return np.uint32(row), first, count, among, index
 
 
 @kernel
@@ -196,8 +195,9 @@ def complete_records(
 
     That number is the first position of a row with one or two, else the row's place among the medium or heavy ones.
     The slot of a row with several gets its first place as the second word, with `every` each slot the index of its
-    record as the first. `summed` gets the records of medium rows, from its end those of heavy ones, `chunks` (heavy
-    row, first, last, positions) for each piece of a heavy one. `BLOCK` threads a block.
+    record as the first (`INVERT`). `summed` gets the records of medium rows, from its end those of heavy ones, with
+    that index as the last word; `chunks` gets (heavy row, first, last, positions) for each piece of a heavy one.
+    `BLOCK` threads a block.
     """
     room = cuda.shared.array(4, np.int64)
     tid = cuda.threadIdx.x
@@ -224,7 +224,7 @@ def complete_records(
         if count > 0:
             first = np.int32((room[2] & _LOW_32) + place)
             if every != 0:
-                slots[slot] = np.uint32(u)
+                slots[slot] = np.uint32(~u) if every == INVERT_SUMMED and count <= 2 else np.uint32(u)
             if count > 1:
                 slots[slot + _1] = np.uint32(first)
             if count > 2:
@@ -235,7 +235,7 @@ def complete_records(
                     among = np.int32((work >> _20) & _LOW_20)
                     _cut(chunks, work & _LOW_20, among, first, count)
                 at = np.int64(among) if count <= HEAVY else summed.size // 4 - 1 - np.int64(among)
-                store4(summed, 4 * at, row, first, count, among)
+                store4(summed, 4 * at, row, first, count, np.int32(u))
             store4(records, 4 * u, row, first, count, among)
         cuda.syncthreads()
         tile += stride
@@ -267,7 +267,7 @@ def scatter_positions(
 ) -> None:
     """``order[first place of the row + rank] = position`` of all but first positions; `claimed` becomes 0 again.
 
-    With `inverts`, ``inverse[position]`` = the row's record, for every position.
+    With `inverts`, ``inverse[position]`` = the row's record, for every position (`INVERT`).
     """
     first, stride = cuda.grid(1), cuda.gridsize(1)
     if first == 0:

@@ -47,7 +47,6 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._learns = np.int32(self.step_lr > 0)
         self._log_domain = spec.step_domain == "log"
         self._queued: CudaPending | None = None
-        self._has_values = False
 
     def _unit_views(self) -> tuple[Any, ...]:
         """State of the step sizes' optimiser where they belong to units: arrays of its own."""
@@ -85,37 +84,36 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         if self._kept.size < self._row_updates.size:
             self._kept = self.backend.zeros(self._row_updates.size, np.float32)
 
-    def queue_begin(self, grads: Any, *, keep_sums: bool = False) -> None:
-        """Advance the optimiser of the batch's rows and hold their updates; codes and step sizes stay."""
+    def queue_begin(self, grads: Any, out: Any) -> None:
+        """Advance the optimiser of the batch's rows and hold their updates; codes and step sizes stay.
+
+        ``out`` (len, d), float32 or bfloat16 bits, gets what `queue_pending` would put there.
+        """
         assert self._unique is not None
-        flat = grads.reshape(-1)
+        flat, values = grads.reshape(-1), out.reshape(-1)
+        if self._row_values.size < self._row_updates.size:
+            self._row_values = self.backend.zeros(self._row_updates.size, np.float32)
         with beside():
             self._unique.queue_sums(flat)
-        self._queue_begin(flat, keep_sums, unique.DIRECT, keep_values=True)
+        self._queue_begin(flat, False, unique.DIRECT, values)
         join()
-        self._queue_begin(flat, keep_sums, unique.SUMMED, keep_values=True)
+        self._queue_begin(flat, False, unique.SUMMED, values)
         with beside():
             self._unique.queue_clear()  # joined by `queue_finish`
+        spread = (np.int64(self._uniquened), self._unique.inverse, self._row_values, values)
+        self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *spread)
 
-    def _queue_begin(
-        self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY, *, keep_values: bool = False
-    ) -> None:
+    def _queue_begin(self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY, out: Any = None) -> None:
         assert self._unique is not None
-        self._has_values = keep_values
-        if keep_values and self._row_values.size < self._row_updates.size:
-            self._row_values = self.backend.zeros(self._row_updates.size, np.float32)
+        keep_values = out is not None
         kernel = moved.begin(self.d, self.quantizer.bits, self.optimizer, keep_sums, keep_values, self._layout)
-        arguments = (*self._optimizer_arrays, self.rates, self._row_updates, self._kept, self._row_values)
-        given = (np.int32(row_class), self.guard, *self._unique.arguments(), grads, *self._where)
-        self._launch_rows(kernel, *given, *arguments)
+        kept = (self._row_updates, self._kept, self._row_values, out if keep_values else self._row_values)
+        given = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads, *self._where)
+        self._launch_rows(kernel, *given, *self._optimizer_arrays, self.rates, *kept)
 
     def queue_pending(self, out: Any) -> None:
         """``out`` (len, d), float32 or bfloat16 bits: the moved rows rounded to the nearest, for the batch's ids."""
         assert self._unique is not None
-        if self._has_values:
-            values = (np.int64(self._uniquened), self._unique.inverse, self._row_values, out.reshape(-1))
-            self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *values)
-            return
         kernel = moved.pending(self.d, self.quantizer.bits, self._layout)
         found = (self._unique.inverse, self._unique.records, self._row_updates)
         arguments = (np.int64(self._uniquened), *found, *self._where, self.rates, out.reshape(-1))
@@ -156,7 +154,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
             how = (self.optimizer, self._stochastic, self._log_domain, one_pass, self._layout)
             kernel = learned.finish_rows(d, bits, *how)
             arguments = (self._row_updates, *self._where[:2], *self._step_size_arrays, self.rates, self._learns, scale)
-            given = (np.int32(row_class), self.guard, *found.arguments(), grads)
+            given = (np.int32(row_class), self.guard, *found.arguments(row_class), grads)
             self._launch_rows(kernel, *given, *arguments, *random)
             return
         units = (self._device_offsets, np.int64(self._units))

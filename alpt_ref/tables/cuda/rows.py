@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.backend import device_memory
-from alpt_ref.kernels.cuda import lookup, optimizers, pending, update
+from alpt_ref.kernels.cuda import lookup, optimizers, pending, unique, update
 from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, blocks_for, launch
 from alpt_ref.kernels.cuda.team import MAX_DIM, team_of
 from alpt_ref.tables import checks
@@ -109,9 +109,8 @@ class CudaRows(EmbeddingTable):
         """Make room for batches of up to `positions` ids; not inside a capture."""
         if self._unique is None or self._unique.positions < positions:
             with nullcontext() if SIMULATED else device_memory():
-                self._unique = CudaUniqueRows(
-                    self.backend, max(int(positions), 1), self.d, inverts=self.two_pass_capable
-                )
+                inverts = unique.INVERT_SUMMED if self.two_pass_capable else 0
+                self._unique = CudaUniqueRows(self.backend, max(int(positions), 1), self.d, inverts=inverts)
                 self._reserve(max(int(positions), 1))
 
     def _reserve(self, positions: int) -> None:
@@ -162,7 +161,7 @@ class CudaRows(EmbeddingTable):
     def _launch_rows(self, kernel: Any, *arguments: Any) -> None:
         """Launch over the unique rows, a team each; their number is known on the device alone."""
         threads = self._uniquened * self._team.size
-        launch(kernel, blocks_for(threads, self._team.block, 8), self._team.block, *arguments)
+        launch(kernel, blocks_for(threads, self._team.block, update.BLOCKS), self._team.block, *arguments)
 
     def _launch_positions(self, kernel: Any, positions: int, *arguments: Any) -> None:
         launch(kernel, blocks_for(positions * self._team.size, self._team.block), self._team.block, *arguments)

@@ -24,12 +24,13 @@ class CudaUniqueRows:
         positions, and its only position, the first of two, or its place among the medium or heavy rows. How many there
         are is on the device, ``totals[0] >> 32``.
     sum_records : int32 array
-        The records of the rows with more than two positions: medium ones from the front, heavy ones from the end.
+        The records of the rows with more than two positions: medium ones from the front, heavy ones from the end; the
+        last word is the place in `records`.
     inverse : int32 array (positions,)
-        Which of them each position of the batch names, if `inverts`.
+        Which of them each position of the batch names, if `inverts`; of `INVERT_SUMMED` see `kernels.cuda.unique`.
     """
 
-    def __init__(self, backend: Backend, positions: int, d: int, *, inverts: bool) -> None:
+    def __init__(self, backend: Backend, positions: int, d: int, *, inverts: int) -> None:
         self.positions, self.d = positions, d
         if positions > kernels.MAX_POSITIONS:
             raise InputError(f"a batch may have at most {kernels.MAX_POSITIONS} ids on device 'cuda', got {positions}")
