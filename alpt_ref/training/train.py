@@ -22,6 +22,7 @@ from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
 from alpt_ref.kernels.linalg import single_threaded_blas
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import batch_count, warn_of_single_row
 from alpt_ref.training.build import State, build, served, split_state
@@ -188,8 +189,13 @@ def _begun(
     stop: Callable[[], bool],
 ) -> Engine:  # fmt: skip
     """The engine at its initial values, or with what another run has left."""
-    if config.train.sharded:
-        engine: Engine = SlicedEngine(config, dataset, ranks, stop)
+    if config.train.sharded and config.train.device == "cuda":
+        get_backend("cuda")  # refuses, with the reason, a device that cannot be used
+        from alpt_ref.training.engine_cuda_sliced import SlicedCudaEngine
+
+        engine: Engine = SlicedCudaEngine(config, dataset, ranks, stop)
+    elif config.train.sharded:
+        engine = SlicedEngine(config, dataset, ranks, stop)
     else:
         engine = make_engine(config, dataset, config.train.device)
     if start is not None and ranks.size == 1:  # several ranks only resume such a run
