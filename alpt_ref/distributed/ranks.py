@@ -137,7 +137,9 @@ class TorchRanks(Ranks):
     def build(self, config: RunConfig, dataset: ClickDataset, ops: Ops) -> tuple[Any, Model]:
         """See `Ranks.build`."""
         device = config.train.device
-        table = RankTable(make_spec(config.table.method, device=device, **table_arguments(config, dataset)), self._group)
+        table = RankTable(
+            make_spec(config.table.method, device=device, **table_arguments(config, dataset)), self._group
+        )
         self._row_arrays = table.own.row_arrays()
         return table, build_model(config, dataset, ops)
 

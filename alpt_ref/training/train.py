@@ -21,8 +21,8 @@ from alpt_ref._util.progress import Progress
 from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
-from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import batch_count, warn_of_single_row
 from alpt_ref.training.build import State, build, served, split_state
