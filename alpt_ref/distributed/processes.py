@@ -9,6 +9,7 @@ counts up in the launcher's store every few seconds, in a thread of its own, and
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import threading
@@ -158,8 +159,8 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
         store = dist.TCPStore(host, port, size, ours and rank == 0, timeout=wait, wait_for_workers=False)
         prefix = f"alpt_ref/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
         dist.init_process_group(
-            "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", store=dist.PrefixStore(prefix, store), rank=rank, world_size=size,
-            timeout=timedelta(seconds=LONGEST_S),
+            "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", store=dist.PrefixStore(prefix, store), rank=rank,
+            world_size=size, timeout=timedelta(seconds=LONGEST_S),
         )  # fmt: skip
         second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=LOST_S), wait_for_workers=False)
     except Exception as error:  # torch's errors differ from version to version
@@ -174,6 +175,7 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
     finally:
         watch.leave()
         jit.set_num_threads(before)
+        gc.collect()  # CUDA graphs that hold what is taken down
         with contextlib.suppress(Exception):  # a lost rank
             dist.destroy_process_group()
 

@@ -3,17 +3,14 @@
 `ops_sliced` says what goes slice by slice; here everything is queued and nothing waits: a step that has run once can be
 recorded in a CUDA graph, the exchanges of NCCL included.
 
-A kernel's and a matrix product's bits may depend on where its arrays begin. So the slices of a process lie `PAD` rows
-apart or a multiple of that, whatever their lengths (`Layout`), each begins where a slice of another process may begin,
-and the scratch memory of a slice is its own. Rows between two slices hold anything; what is computed row by row goes
-over them, what is a sum over rows, a product or a check does not.
+The slices lie in the arrays as `slices_cuda.Layout` says, and the scratch memory of a slice is its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,53 +19,12 @@ from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import dense, dense_backward, rows, steps
 from alpt_ref.kernels.cuda import slices as kernels
 from alpt_ref.kernels.cuda.reduce import THREADS
-from alpt_ref.kernels.cuda.target import SIMULATED, launch
+from alpt_ref.kernels.cuda.target import launch
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, ScratchArrays
 from alpt_ref.models.ops_cuda import CudaOps
 from alpt_ref.models.ops_cuda_cross import Array, address
 from alpt_ref.models.slices import Cut, SliceSums
-
-PAD = 4 if SIMULATED else 128
-"""Rows: with two bytes an element and one column, every slice begins on 256 bytes."""
-
-
-class Layout(NamedTuple):
-    """Where the owned slices of a batch lie in the arrays of this process.
-
-    Attributes
-    ----------
-    rows : int
-        Of the arrays.
-    spans : list of (i, lo, hi, first)
-        Of every owned slice that is not empty: its place among the owned ones, its rows in the arrays, and where they
-        begin in the batch's own rows, one slice behind the other.
-    """
-
-    rows: int
-    spans: list[tuple[int, int, int, int]]
-
-    @property
-    def compact(self) -> bool:
-        """Whether the arrays hold the slices without gaps."""
-        return sum(hi - lo for _, lo, hi, _ in self.spans) == self.rows
-
-
-def layout(cut: Cut) -> Layout:
-    """Of the owned slices of a batch.
-
-    Examples
-    --------
-    >>> from alpt_ref.models.slices import OneProcess
-    >>> layout(OneProcess(2).cut(300))
-    Layout(rows=512, spans=[(0, 0, 150, 0), (1, 256, 406, 150)])
-    """
-    local = cut.local
-    if len(cut.own) == 1:
-        return Layout(max(1, cut.last - cut.first), [(i, lo, hi, lo) for i, lo, hi in local])
-    longest = -(-cut.rows // (len(cut.bounds) - 1))
-    apart = -(-longest // PAD) * PAD
-    spans = [(i, i * apart, i * apart + hi - lo, lo) for i, lo, hi in local]
-    return Layout(len(cut.own) * apart, spans)
+from alpt_ref.models.slices_cuda import Layout, layout
 
 
 class CudaSlicedOps(CudaOps):
@@ -114,7 +70,8 @@ class CudaSlicedOps(CudaOps):
         """Gradients of the parameters are views of `flat`, float32 (size,): `finish` writes them."""
         zeros = self.backend.zeros
         self._gradients, self._direct = flat, zeros(flat.size, np.float32)
-        self._parts_of = zeros((len(self.sums.own), flat.size), np.float32)
+        apart = -(-flat.size // 64) * 64  # so that the part of every slice begins on 256 bytes
+        self._parts_of = zeros((len(self.sums.own), apart), np.float32)
 
     def finish(self) -> None:
         """After a backward pass: add the gradients of the parameters over all slices, in one exchange."""
@@ -125,7 +82,8 @@ class CudaSlicedOps(CudaOps):
         else:
             self.sums.reduce(self._parts_of)
             every = self._parts_of
-        self._each(kernels.add_slices, size, every.reshape(-1), len(every), size, self._direct, self._gradients)
+        sizes = (len(every), every.shape[1], size)
+        self._each(kernels.add_slices, size, every.reshape(-1), *sizes, self._direct, self._gradients)
 
     def _place(self, out: Array) -> slice:
         """Where a gradient lies in `flat`."""

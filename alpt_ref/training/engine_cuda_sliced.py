@@ -1,8 +1,7 @@
 """The engine of a sharded run on GPUs: the step of `engine_cuda` on batches that are cut into slices.
 
-Everything of a step is queued, the exchanges between ranks included, recorded as a CUDA graph and replayed. The dense
-part is `SlicedEngine`'s on `CudaSlicedOps`; the rows of the table travel in room of a fixed size for each pair of ranks
-(`Ranks.table_steps`).
+Everything of a step is queued, the exchanges between ranks included, recorded as a CUDA graph and replayed. The rows of
+the table travel in room of a fixed size for each pair of ranks (`Ranks.table_steps`).
 
 What a rank finds wrong in a step all ranks know before anything of that step is updated. So they stop at the same one,
 and agree about it whenever they look. A step that needs more room is such a step: the engine makes twice as much and
@@ -13,7 +12,7 @@ back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ from alpt_ref.models.slices import slice_bounds
 from alpt_ref.training import watch_cuda
 from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.batches import batch_rows, require_cpu
+from alpt_ref.training.before_cuda import BeforeStep
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, OnBatches
 from alpt_ref.training.engine_cuda import CudaEngine
@@ -42,7 +42,6 @@ from alpt_ref.training.watch_cuda import Seen, Watch
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
-    from alpt_ref.training.quality import Quality
 
 TRIED = 2
 """Batches by which room for the exchange is made."""
@@ -85,7 +84,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self._ops = self.ops
         self.ops.precision = config.model.precision
         self.table, self.model = self.ranks.build(config, dataset, self.ops)
-        self._table = cast(Any, getattr(self.table, "own", self.table))  # this process's rows, with queue_ methods
+        self._table: Any = getattr(self.table, "own", self.table)  # this process's rows, with queue_ methods
         self._is_two_pass = self.table.two_pass_capable and config.table.two_pass
         self.watch = Watch(self.backend)
         self.guard, self.counters, self.totals = self.watch.guard, self.watch.counters, self.watch.totals
@@ -96,11 +95,10 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         )  # fmt: skip
         self.ops.hold_gradients(self.dense.grads)
         self._weights = [array for name, array in self.model.params.items() if name.endswith("linear.weight")]
-        if config.model.precision != "tf32":
-            self._weights = []
+        self._weights = self._weights if config.model.precision == "tf32" else []
         if half:
             self.ops.half_params = self.dense.params, self.dense.half_params
-        self._flatten_buffers()
+        self._before = BeforeStep(self.model, self.backend, self.totals)
         own = self.sums.cut(config.train.batch_size)
         self._labels = zeros(max(1, own.last - own.first), np.uint8)
         if self.ranks.size == 1:
@@ -109,17 +107,6 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             if self.table.two_pass_capable and not self._is_two_pass:
                 self._table.reserve_one_pass(positions)
         self.source = make_batch_source(self.backend, dataset, config.train.batch_size, config.train.seed)
-
-    def _flatten_buffers(self) -> None:
-        """Batch norm's running statistics in one array, which is kept before every step."""
-        buffers, zeros = self.model.buffers, self.backend.zeros
-        size = sum(array.size for array in buffers.values())
-        self._buffers, self._kept = zeros(max(1, size), np.float32), zeros(max(1, size), np.float32)
-        self._kept_totals, end = zeros(2, np.float64), 0
-        for name, array in buffers.items():
-            view = self._buffers[end : end + array.size].reshape(array.shape)
-            view[...] = array
-            buffers[name], end = view, end + array.size
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
@@ -150,9 +137,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         cut = ops.begin(rows)
         own, fields = cut.last - cut.first, self.dataset.fields
         labels, size = self._labels[:own], own * fields
-        buffers = self._buffers.size
-        given = (self.guard, self._buffers, buffers, self._kept, self.totals, self._kept_totals)
-        launch(kernels.keep_before, blocks_for(buffers, THREADS), THREADS, *given)
+        self._before.queue(self.guard)
         if size:
             order = source.order[cut.first :]
             gathered = (source.ids, source.labels, order, self.counters, fields, size, at.ids, labels)
@@ -163,11 +148,17 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             self._weighed.record(self._side)
         at.queue_lookup()
         self.stream.wait_event(self._weighed)
-        at.queue_asked()
+        self._go_beside()
+        with self._side:
+            at.queue_asked()
+            self._asked_for.record(self._side)
         ops.across = across
         ops.sides = (self._side, self._sums_side) if self.beside else None
         self._queue_pass(at, labels, second=False)
+        self.stream.wait_event(self._asked_for)
         at.queue_sums(self.guard)
+        self._join.record(self._sums_side)
+        self._side.wait_event(self._join)
         self._go_beside()
         with self._side:  # the gradients of all, then the step, beside the rows of the table
             ops.finish()
@@ -190,9 +181,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         launch(steps.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _go_beside(self) -> None:
-        """What is queued beside from here on waits for all that was queued before; the main stream for its sums."""
-        self._fork.record(self._sums_side)
-        self._side.wait_event(self._fork)
+        """What is queued beside from here on waits for what the main stream has queued."""
         self._fork.record(self.stream)
         self._side.wait_event(self._fork)
         self._sums_side.wait_event(self._fork)
@@ -259,8 +248,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         if last.reason != kernels.NO_ROOM:
             self._checked(span, last)
         done = last.steps - span.steps_before
-        self._buffers[...] = self._kept
-        total = float(self.backend.to_host(self._kept_totals)[0])
+        total = self._before.back()
         self._room *= 2
         self._forget_steps()
         begun = BatchRange(
@@ -278,9 +266,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
 
     # --- evaluation and state ----------------------------------------------------------------------------------------
 
-    def evaluate(self, part: Literal["train", "valid", "test"]) -> Quality:
-        """See `Engine.evaluate`."""
-        return SlicedEngine.evaluate(self, part)
+    evaluate = SlicedEngine.evaluate  # by `predict`
 
     def predict(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `SlicedEngine.predict`."""

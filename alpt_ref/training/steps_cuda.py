@@ -44,11 +44,11 @@ class LocalSteps:
 
     def queue_lookup(self) -> None:
         """See above."""
-        self.table.queue_unique_rows(self.ids)
         self.table.queue_lookup(self.ids, self.values)
 
     def queue_asked(self) -> None:
         """See above."""
+        self.table.queue_unique_rows(self.ids)
 
     def queue_sums(self, guard: Any) -> None:
         """See above; the table itself adds them up."""

@@ -2,10 +2,10 @@
 
 Every rank holds the rows ``id % ranks == rank`` of a float32 table. A step, all of it one CUDA graph with NCCL's
 exchanges: ids go to their owners in room of a fixed size for each pair of ranks, rows come back, the dense part
-(compiled by ``torch.compile``, its own batch norm on each rank, as DDP has it) computes, gradients of its parameters lie in one
-array and are averaged by one all-reduce, fused Adam; gradients of rows go back to owners, who subtract them by
-``index_add_`` (SGD). Under bf16 autocast rows and their gradients travel as bf16. An id travels as often as it occurs:
-finding unique ones in PyTorch has a length that the host must know, which a graph cannot.
+(compiled by ``torch.compile``, its own batch norm on each rank, as DDP has it) computes, gradients of its parameters
+lie in one array and are averaged by one all-reduce, fused Adam; gradients of rows go back to owners, who subtract them
+by ``index_add_`` (SGD). Under bf16 autocast rows and their gradients travel as bf16. An id travels as often as it
+occurs: finding unique ones in PyTorch has a length that the host must know, which a graph cannot.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class ParallelTraining:
         """That leave a rank in a step: ids, rows and gradients of rows, and a ring's share of the dense gradients."""
         others = self.ranks - 1
         size = 2 if self.bf16 else 4
-        return others * self.capacity * (4 + 2 * size * self.d) + 2 * others * 4 * self.flat.numel() // self.ranks
+        dense = 2 * others * 4 * int(self.flat.numel()) // self.ranks
+        return int(others * self.capacity * (4 + 2 * size * self.d) + dense)
 
     def _draw(self) -> None:
         torch = self.torch
@@ -90,7 +91,7 @@ class ParallelTraining:
             counts.append(torch.bincount(owners.long(), minlength=self.ranks).max())
         most = torch.stack(counts).max().reshape(1)
         self.dist.all_reduce(most, op=self.dist.ReduceOp.MAX)
-        return min(int(most.item() * 1.1) + 64, self.batch * self.fields)
+        return min(int(most.item() * 1.1) + 64, int(self.batch * self.fields))
 
     def _step(self) -> None:
         torch, dist = self.torch, self.dist

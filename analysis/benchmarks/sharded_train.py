@@ -4,15 +4,15 @@
         [--samples 65536 10000] [--precisions bf16 tf32] [--repeats 3] [--cases fast one ordered alpt torch]
         [--patience 60] [--output FILE.json]
 
-Model and data are those of `train_cuda`: DCN, 3 cross layers, 1024-512-256 with batch norm, d = 16, dense Adam, Zipf ids.
-`samples` are those of a rank. Cases: ``one``, the unsharded engine on each GPU by itself, which is what the others are
-compared with; ``fast`` and ``ordered`` (8 slices) 8-bit LPT with lazy Adam over all GPUs; ``alpt`` the same table with
+Model and data are those of `train_cuda`: DCN, 3 cross layers, 1024-512-256 with batch norm, d = 16, dense Adam, Zipf
+ids. `samples` are those of a rank. Cases: ``one``, the unsharded engine on each GPU by itself, with which the others
+are compared; ``fast`` and ``ordered`` (8 slices) 8-bit LPT with lazy Adam over all GPUs; ``alpt`` the same table with
 two passes, by itself and fast; ``torch`` PyTorch on each GPU by itself (`peers_graph`) and over all (`peers_parallel`).
 Weak scaling is samples a second of all GPUs over those of one, the slowest rank's median. Bytes are counted where
 they are handed to NCCL in a step, and computed by hand (`by_hand`).
 
-Every case is tried for itself: what fails is said, with its traceback, and left out; one that hangs ends the program after
-`patience` seconds (three times as long for the first, which compiles). The file is written after every case.
+Every case is tried for itself: what fails is said, with its traceback, and left out; one that hangs ends the program
+after `patience` seconds (three times as long for the first, which compiles). The file is written after every case.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def by_hand(engine: Any, batch: int) -> dict[str, int]:
     at, own, columns = engine._steps_of[batch], len(engine.sums.own), sum(HIDDEN)
     row = 8 + 4 * (-(-DIM * table.bits // 32) + 1) + 4 + 4 + 4 + 8 * DIM
     moments = 2 * 2 * 8 * columns * own  # forward and backward, two float64 a column and slice
-    dense = 4 * engine.dense.grads.size
+    dense = engine.ops._parts_of[0].nbytes
     fast = engine.config.train.reduce == "fast"
     return {
         "swap": (ranks - 1) * at.capacity * row,

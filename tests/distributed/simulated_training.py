@@ -1,4 +1,4 @@
-"""Training on slices by the GPU's kernels in Numba's simulator, ranks as threads: a program that `test_cuda` runs."""
+"""Training on slices in Numba's simulator of GPUs, with threads as ranks: a program for `test_cuda_training`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainC
 from alpt_ref.training.engine import BatchRange, DivergedError
 from alpt_ref.training.ranks import Alone
 from tests.distributed.threads import ThreadGroup, run_threads
+from tests.tolerances import FLOAT32
 
 SLICES = 2
 
@@ -75,54 +76,79 @@ def digest(state: dict[str, Any]) -> str:
     return found.hexdigest()[:16]
 
 
-def run(engine: Any, ranks: Any, room: bool = False) -> Any:
+def run(engine: Any) -> Any:
     """An epoch of three batches in two ranges; everything that is known then, on rank 0."""
     rows, rate = clicks().rows_of("train"), rates(engine.config, 1)
     first = engine.train(BatchRange(1, rows, rate, 0, 2, 0, 0.0), lambda done, loss: False)
     spare = engine.moment()
     second = engine.train(BatchRange(1, rows, rate, 2, 3, 2, first[0]), lambda done, loss: False)
     quality, statistics = engine.evaluate("valid")[:5], engine.statistics()
-    state = engine.whole(engine.state() if ranks is None else engine.state())
+    state = engine.whole(engine.state())
     engine.back_to(spare)
     earlier = engine.whole(engine.snapshot())
     state = {name: array for name, array in state.items() if name != "statistics/counts"}
     return second, quality, statistics, digest(state), digest(earlier)
 
 
-def on_rank(group: Any, rank: int, size: int, given: RunConfig, tight: bool = False) -> Any:
-    """`run` on a rank; with `tight` there is room for one row at first."""
-    from alpt_ref.distributed import cuda_steps
-
-    ranks = ThreadRanks(group)
-    engine = engine_of(given, ranks)
-    if tight:
-        cuda_steps.table_capacity = lambda table, batches, most: 1
-    found = run(engine, ranks)
-    return (*found, engine._room)
-
-
-def diverged(group: Any, rank: int, size: int) -> tuple[int, str]:
-    """The step at which a run diverged, and why."""
-    given = config("fp32", "fm", batch_size=2, slices=2).replace("table", lr=1e30)
+def on_rank(group: Any, rank: int, size: int, given: RunConfig) -> Any:
+    """`run` on a rank."""
     engine = engine_of(given, ThreadRanks(group))
+    return (*run(engine), engine._room)
+
+
+def diverged(group: Any, rank: int, size: int) -> int:
+    """The step at which a run of two ranks diverged."""
+    given = config("fp32", "fm", batch_size=2).replace("table", lr=1e30)
+    engine = engine_of(given, ThreadRanks(group))
+    rows = clicks().rows_of("train")
     try:
-        engine.train(BatchRange(1, clicks().rows_of("train"), rates(given, 1), 0, 8, 0, 0.0), lambda rows, loss: False)
+        engine.train(BatchRange(1, rows, rates(given, 1), 0, 8, 0, 0.0), lambda rows, loss: False)
     except DivergedError as error:
-        return error.step, str(error)[:40]
+        return error.step
     raise AssertionError("a learning rate of 1e30 must diverge")
 
 
-CASES = [("fp32", "fm"), ("lpt", "dcn"), ("alpt", "dcn")]
+def compared(method: str, kind: str, **train: Any) -> str:
+    """Whether two ranks end as one process does: loss, metrics, statistics, state, an earlier state."""
+    given = config(method, kind, **train)
+    alone = run(engine_of(given))
+    first, second = run_threads(on_rank, 2, given)
+    assert second[:3] == first[:3], (first, second)
+    assert first[:5] == alone, (first, alone)
+    return f"{method} {kind}: as one process, room {first[5]}"
+
+
+def close(method: str, kind: str) -> str:
+    """Whether one process on the GPU ends as one on the CPU but for rounding."""
+    given = config(method, kind)
+    gpu, cpu = (run(engine_of(given.replace("train", device=device))) for device in ("cuda", "cpu"))
+    np.testing.assert_allclose(gpu[0], cpu[0], rtol=FLOAT32)
+    np.testing.assert_allclose(gpu[1], cpu[1], rtol=FLOAT32)
+    return f"{method} {kind}: as on the CPU"
+
+
+def main() -> None:
+    """The cases that the words name; "tight" has room for one row at first."""
+    from alpt_ref.distributed import cuda_steps
+
+    for word in sys.argv[1:]:
+        if word == "tight":
+            cuda_steps.table_capacity = lambda table, batches, most: 1
+        elif word == "diverged":
+            print(run_threads(diverged, 2))
+        elif word.startswith("cpu-"):
+            print(close(*word.split("-")[1:]))
+        elif word.startswith("fast-"):  # whose slices are as many as the ranks in the ordered run
+            given = config(*word.split("-")[1:])
+            fast = run_threads(on_rank, 2, given.replace("train", reduce="fast"))
+            print(word, fast[0] == run_threads(on_rank, 2, given)[0])
+        else:
+            print(compared(*word.split("-")))
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
     from tests import simulator
 
     simulator.install()
-    wanted = sys.argv[1:] or [f"{method}-{kind}" for method, kind in CASES]
-    for case in wanted:
-        method, kind = case.split("-")
-        given = config(method, kind)
-        print(case, "alone", run(engine_of(given), None), flush=True)
-        print(case, "two", run_threads(on_rank, 2, given), flush=True)
-        print(case, "cpu", run(engine_of(given.replace("train", device="cpu")), None), flush=True)
+    main()

@@ -3,7 +3,7 @@
 ``torchrun --nproc-per-node 2 -m tests.distributed.training_on_gpus [WORD ...]`` runs the cases whose names hold one of
 the words. Every case is a run of small synthetic clicks by all ranks; rank 0 repeats it alone on its GPU where the sums
 are in slice order, and all ranks repeat it where they are not. Rank 0 prints a line a case; ends with 1 where bits
-differ. A case that takes more than `PATIENCE` seconds, the first twice as much, ends the program with the stacks of its threads.
+differ. A case that takes more than `PATIENCE` seconds, the first twice as many, ends the program with all stacks.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What a rank computes of its slices is written to one entry a slice: float64 moments, sums, losses, float32 gradients;
 after the exchange every rank has the entries of all slices and puts them together in slice order (`models.slices`), by
-the same kernel, so that the bits depend on the cut alone. Slice s of b rows in S has ``b (s + 1) // S - b s // S`` rows, and
-the entries of empty slices are not read.
+the same kernel, so that the bits depend on the cut alone. Slice s of b rows in S has ``b (s + 1) // S - b s // S``
+rows, and the entries of empty slices are not read.
 
 A step of several ranks ends where one of them cannot go on: what a rank finds goes from its `guard` to the flags that
 all share (`shard_static`) and from there to the guards of all.
@@ -102,12 +102,12 @@ def join_backward(every, slices, rows, columns, saved, params, dweight, dbias):
 
 
 @kernel
-def add_slices(every, slices, size, direct, out):
-    """``out[i] = every[i] + every[size + i] + ...`` in slice order, plus ``direct[i]``, which is 0 or the whole."""
+def add_slices(every, slices, apart, size, direct, out):
+    """``out[i] = every[i] + every[apart + i] + ...`` in slice order, plus ``direct[i]``, which is 0 or the whole."""
     for i in range(cuda.grid(1), size, cuda.gridsize(1)):
         total = np.float32(every[i])
         for s in range(1, slices):
-            total = np.float32(total + every[np.int64(s) * size + i])
+            total = np.float32(total + every[np.int64(s) * apart + i])
         out[i] = np.float32(total + direct[i])
 
 
