@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ class RankSteps(StaticSteps):
         super().__init__(table, positions, capacity)
         own = self._own
         self._learns = table.two_pass_capable
-        self._room = (own._row_updates, own._kept, own._row_values, own._row_gradient) if self._learns else ()
+        self._room: tuple[Any, ...] = (
+            (own._row_updates, own._kept, own._row_values, own._row_gradient) if self._learns else ()
+        )
         self._late = self._backend.zeros(1, np.int32)
 
     def reset(self) -> None:
@@ -102,7 +105,7 @@ class DeviceSums(SliceSums):
         self.group.summed(self._known[key][0])
 
 
-def table_capacity(table: ShardedTable, batches: list[Any], most: int) -> int:
+def table_capacity(table: ShardedTable, batches: Sequence[Any], most: int) -> int:
     """Slots for each pair of ranks: a quarter more than `batches` (ids of this rank, host) need, at most `most`."""
     needed = 0
     for ids in batches:

@@ -217,10 +217,10 @@ class CudaSlicedOps(CudaOps):
         self._join_backward(own, norm, saved, dweight is not None)
         for _, lo, hi, _ in self.layout.spans:
             part, dpart = z[lo:hi], dz[lo:hi]
-            given = (dlogits[lo:hi], part.reshape(-1), saved, weight)
+            rest = (dlogits[lo:hi], part.reshape(-1), saved, weight)
             end = (*self._flat(dpart), *self._checks())
             whole = self._whole(columns, part, weight, dpart)
-            self._columns(dense_backward.output_backward, part.shape, *given, ..., whole, *end)
+            self._columns(dense_backward.output_backward, part.shape, *rest, ..., whole, *end)
 
     # --- other sums over rows ----------------------------------------------------------------------------------------
 

@@ -5,8 +5,7 @@ the table travel in room of a fixed size for each pair of ranks (`Ranks.table_st
 
 What a rank finds wrong in a step all ranks know before anything of that step is updated. So they stop at the same one,
 and agree about it whenever they look. A step that needs more room is such a step: the engine makes twice as much and
-goes on with it. What the step has changed by then, batch norm's running statistics and the sum of the losses, it puts
-back.
+goes on with it. What the step has changed by then is put back (`BeforeStep`).
 """
 
 from __future__ import annotations
@@ -71,7 +70,8 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self.stream.synchronize()
 
     def _forget_steps(self) -> None:
-        self._graphs, self._ran, self._steps_of = {}, set(), {}
+        self._graphs, self._ran = {}, set()
+        self._steps_of: dict[int, Any] = {}
 
     def _build(self) -> None:
         config, dataset, zeros = self.config, self.dataset, self.backend.zeros
@@ -186,7 +186,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self._side.wait_event(self._fork)
         self._sums_side.wait_event(self._fork)
 
-    def _queue_pass(self, at: Any, labels: Any, *, second: bool) -> None:  # type: ignore[override]
+    def _queue_pass(self, at: Any, labels: Any, *, second: bool) -> None:
         """Queue forward, loss and backward; leaves the gradient of the rows in `at`."""
         model, ops, fields = self.model, self.ops, self.dataset.fields
         values = at.values.reshape(len(labels), -1) if len(labels) else at.values[:0].reshape(0, fields * model.width)

@@ -208,7 +208,8 @@ def main() -> None:
     )  # fmt: skip
     faulthandler.enable()
     faulthandler.dump_traceback_later(3 * options.patience, exit=True)
-    with joined("cuda") as ranks:
+    with joined("cuda") as found_ranks:
+        ranks: Any = found_ranks
         backend, counter = get_backend("cuda"), Counter()
         dataset = clicks(backend.xp, options.rows, options.fields, SAMPLES)
         results: dict[str, Any] = {"ranks": ranks.size, "rows": options.rows, **backend.description(), "samples": {}}

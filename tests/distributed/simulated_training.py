@@ -76,6 +76,17 @@ def digest(state: dict[str, Any]) -> str:
     return found.hexdigest()[:16]
 
 
+def step(engine: Any) -> Any:
+    """One step of an epoch; loss and state, on rank 0."""
+    span = BatchRange(1, clicks().rows_of("train"), rates(engine.config, 1), 0, 1, 0, 0.0)
+    return engine.train(span, lambda done, loss: False), digest(engine.whole(engine.snapshot()))
+
+
+def step_on_rank(group: Any, rank: int, size: int) -> Any:
+    """`step` on a rank."""
+    return step(engine_of(config("lpt", "fm"), ThreadRanks(group)))
+
+
 def run(engine: Any) -> Any:
     """An epoch of three batches in two ranges; everything that is known then, on rank 0."""
     rows, rate = clicks().rows_of("train"), rates(engine.config, 1)
@@ -134,6 +145,8 @@ def main() -> None:
     for word in sys.argv[1:]:
         if word == "tight":
             cuda_steps.table_capacity = lambda table, batches, most: 1
+        elif word == "step":
+            print(run_threads(step_on_rank, 2)[0] == step(engine_of(config("lpt", "fm"))))
         elif word == "diverged":
             print(run_threads(diverged, 2))
         elif word.startswith("cpu-"):

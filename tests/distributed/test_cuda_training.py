@@ -27,6 +27,12 @@ def simulated(*words: str) -> list[str]:
 
 
 @pytest.mark.simulator
+def test_a_step_of_two_ranks_is_that_of_one_process_though_room_is_made_as_they_go() -> None:
+    assert simulated("tight", "step") == ["True"]
+
+
+@pytest.mark.simulator
+@pytest.mark.nightly
 def test_ranks_end_as_one_process_though_room_is_made_as_they_go_and_stop_at_the_same_step() -> None:
     assert simulated("tight", "lpt-fm", "diverged") == ["lpt fm: as one process, room 8", "[3, 3]"]
 

@@ -131,7 +131,8 @@ def main() -> int:
     """Run all cases."""
     words, wrong, done = sys.argv[1:], 0, 0
     faulthandler.enable()
-    with joined("cuda") as ranks, tempfile.TemporaryDirectory() as scratch:
+    with joined("cuda") as found_ranks, tempfile.TemporaryDirectory() as scratch:
+        ranks: Any = found_ranks
         data = clicks()
         place = Path(ranks.once(lambda: scratch))
         for name, (run, given) in cases().items():
