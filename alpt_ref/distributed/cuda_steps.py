@@ -11,6 +11,7 @@ from alpt_ref.distributed.group import Group
 from alpt_ref.distributed.static import StaticSteps
 from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.kernels.cuda import shard_fast
 from alpt_ref.kernels.cuda import slices as kernels
 from alpt_ref.kernels.cuda.target import launch
 from alpt_ref.models.ops_cuda_cross import address
@@ -71,6 +72,37 @@ class RankSteps(StaticSteps):
         self._late[...] = self._own.guard[1:]
         self.table.group.raised(self._kept(self._late))
         guard[1:] = self._late
+
+
+class FastSteps(RankSteps):
+    """`RankSteps` that add the ranks' sums of a row as float32, in the order of the ranks (`shard_fast`)."""
+
+    def __init__(self, table: ShardedTable, positions: int, capacity: int) -> None:
+        super().__init__(table, positions, capacity)
+        d, zeros = table.d, self._backend.zeros
+        self._floats, self._floats_in = self._pair(d, np.float32)
+        self._lists = zeros(self._slots * table.ranks, np.int32)
+        self.sent = (table.ranks - 1) * capacity * (8 + 4 * self._words + 4 * d)
+
+    def queue_asked(self) -> None:
+        """See `StaticSteps.queue_asked`."""
+        asked, slots, ranks = self._asked, np.int64(self._slots), np.int64(self.table.ranks)
+        asked.queue(self._places)
+        self._lists.fill(0)
+        given = (self._wire_in, slots, np.int64(self.capacity), ranks, asked.inverse, self._lists)
+        self._launch(shard_fast.list_slots, self._slots, *given)
+        self._queue_records()
+
+    def _queue_sums(self) -> None:
+        d, flat, here = np.int64(self.d), self.grads.reshape(-1), self._here
+        self._queue_sums_here(flat)
+        total = self._slots * self.d
+        whole = self.positions * self.d
+        self._launch(shard_fast.put_sums, whole, here.totals, d, self._sums_here, self._slot_of, self._floats)
+        self._move(self._floats, self._floats_in)
+        given = (self._asked.totals, np.int64(self.table.ranks), d, self._lists, self._floats_in, self._sums)
+        self._launch(shard_fast.add_ranks, total, *given, self.flags)
+        self._open()
 
 
 class DeviceSums(SliceSums):

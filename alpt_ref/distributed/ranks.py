@@ -151,15 +151,17 @@ class TorchRanks(Ranks):
             raise InputError("one process trains on its GPU without a process group: start it without one")
         return DeviceSums(find_group(self._group, "cuda"), slices)
 
-    def table_steps(self, table: Any, sizes: Sequence[int], batches: Sequence[Any], room: int, guard: Any) -> Any:
+    def table_steps(
+        self, table: Any, sizes: Sequence[int], batches: Sequence[Any], room: int, guard: Any, *, ordered: bool
+    ) -> Any:
         """See `Ranks.table_steps`."""
-        from alpt_ref.distributed.cuda_steps import RankSteps, table_capacity
+        from alpt_ref.distributed.cuda_steps import FastSteps, RankSteps, table_capacity
 
         own = sizes[self.rank]
         most = max(1, min(max(sizes), -(-table.n // table.ranks)))
         needed = np.array([table_capacity(table, batches, most)], np.int64)
         capacity = min(most, room * int(self.joined(needed).max()))
-        return RankSteps(table, own, capacity)
+        return (RankSteps if ordered else FastSteps)(table, own, capacity)
 
     def stream(self, priority: int = 0) -> Any:
         """See `Ranks.stream`."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.store.gather import gather_rows
+from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cuda import slices as kernels
 from alpt_ref.kernels.cuda import steps
@@ -85,6 +86,8 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self.ops.precision = config.model.precision
         self.table, self.model = self.ranks.build(config, dataset, self.ops)
         self._table: Any = getattr(self.table, "own", self.table)  # this process's rows, with queue_ methods
+        if self.ranks.size > 1 and self._table.shares_units:
+            raise InputError("on several GPUs every row must have a step size of its own; set table.granularity=row")
         self._is_two_pass = self.table.two_pass_capable and config.table.two_pass
         self.watch = Watch(self.backend)
         self.guard, self.counters, self.totals = self.watch.guard, self.watch.counters, self.watch.totals
@@ -113,29 +116,26 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
     def _begin_steps(self, span: BatchRange) -> None:
         """Make room for the batches of a range, before the first of each size runs; all ranks do so together."""
         settings, fields = self.config.train, self.dataset.fields
-        lengths = {min(settings.batch_size, len(span.rows) - batch * settings.batch_size)
-                   for batch in (span.first, span.last - 1)}  # fmt: skip
+        size, last = settings.batch_size, span.last - 1
+        lengths = {min(size, len(span.rows) - batch * size) for batch in (span.first, last)}
         for rows in sorted(lengths - set(self._steps_of), reverse=True):
             bounds = slice_bounds(rows, self.ranks.size)
             sizes = (fields * np.diff(bounds)).tolist()
             tried = []
             if self.ranks.size > 1:
-                full = rows == settings.batch_size
-                first = span.first if full else span.last - 1
-                parts = batch_rows(
-                    span.rows, settings.batch_size, seed=settings.seed, epoch=span.epoch, first=first,
-                    last=min(span.last, first + TRIED) if full else span.last,
-                )  # fmt: skip
+                first = span.first if rows == size else last
+                given = {"seed": settings.seed, "epoch": span.epoch}
+                parts = batch_rows(span.rows, size, first=first, last=min(span.last, first + TRIED), **given)
                 cut = self.sums.cut(rows)
-                tried = [self.dataset.ids[np.sort(part)[cut.first : cut.last]].reshape(-1) for part in parts
-                         if len(part) == rows]  # fmt: skip
-            self._steps_of[rows] = self.ranks.table_steps(self.table, sizes, tried, self._room, self.guard)
+                own = [np.sort(part)[cut.first : cut.last] for part in parts if len(part) == rows]
+                tried = [self.dataset.ids[one].reshape(-1) for one in own]
+            asked = (self.table, sizes, tried, self._room, self.guard)
+            self._steps_of[rows] = self.ranks.table_steps(*asked, ordered=self.ops.ordered)
 
     def _queue_step(self, rows: int) -> None:
-        """Queue a step on the batch that ``counters[1]`` names."""
-        source, at, ops = self.source, self._steps_of[rows], self.ops
+        source, at, ops, fields = self.source, self._steps_of[rows], self.ops, self.dataset.fields
         cut = ops.begin(rows)
-        own, fields = cut.last - cut.first, self.dataset.fields
+        own = cut.last - cut.first
         labels, size = self._labels[:own], own * fields
         self._before.queue(self.guard)
         if size:

@@ -64,7 +64,14 @@ class Ranks(ABC):
 
     @abstractmethod
     def table_steps(
-        self, table: Any, sizes: Sequence[int], batches: Sequence[NDArray[Any]], room: int, guard: Any
+        self,
+        table: Any,
+        sizes: Sequence[int],
+        batches: Sequence[NDArray[Any]],
+        room: int,
+        guard: Any,
+        *,
+        ordered: bool,
     ) -> Any:
         """Queued steps of a table on GPUs (`training.steps_cuda`).
 
@@ -79,6 +86,8 @@ class Ranks(ABC):
         room : int
             How many times as much is made.
         guard : int32 device array (2,)
+        ordered : bool
+            Whether the bits may not depend on the number of ranks.
         """
 
     @abstractmethod
@@ -142,7 +151,14 @@ class Alone(Ranks):
         return OneProcess(slices)
 
     def table_steps(
-        self, table: Any, sizes: Sequence[int], batches: Sequence[NDArray[Any]], room: int, guard: Any
+        self,
+        table: Any,
+        sizes: Sequence[int],
+        batches: Sequence[NDArray[Any]],
+        room: int,
+        guard: Any,
+        *,
+        ordered: bool,
     ) -> Any:
         """See `Ranks.table_steps`."""
         from alpt_ref.training.steps_cuda import LocalSteps  # loads CUDA

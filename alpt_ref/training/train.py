@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
 from alpt_ref._util.files import path_of, remove_parts, write_text
@@ -257,7 +259,11 @@ def _whole(trainer: Trainer, result: RunResult, ranks: Ranks) -> tuple[RunResult
     if ranks.first:
         table = build(trainer.config, trainer.dataset)[0]
         table.load_state(split_state(served(state), ("table", "model"))["table"])
-    size = ranks.once(lambda: [int(table.nbytes(what)) for what in ("training", "serving")])
+    held = trainer.engine.table if trainer.config.train.device == "cuda" else table
+    size = [int(held.nbytes(what)) for what in ("training", "serving")]
+    if held is not table:  # rows as the GPUs hold them
+        size = ranks.joined(np.array([size], np.int64)).sum(axis=0).tolist()
+    size = ranks.once(lambda: size)
     return replace(result, table=table, training_bytes=size[0], serving_bytes=size[1]), state
 
 

@@ -102,10 +102,10 @@ def by_hand(engine: Any, batch: int) -> dict[str, int]:
     """Bytes that a rank sends in a step of one pass, from the sizes alone."""
     ranks, table = engine.ranks.size, engine.table
     at, own, columns = engine._steps_of[batch], len(engine.sums.own), sum(HIDDEN)
-    row = 8 + 4 * (-(-DIM * table.bits // 32) + 1) + 4 + 4 + 4 + 8 * DIM
+    fast = engine.config.train.reduce == "fast"
+    row = 8 + 4 * (-(-DIM * table.bits // 32) + 1) + (4 * DIM if fast else 4 + 4 + 4 + 8 * DIM)
     moments = 2 * 2 * 8 * columns * own  # forward and backward, two float64 a column and slice
     dense = engine.ops._parts_of[0].nbytes
-    fast = engine.config.train.reduce == "fast"
     return {
         "swap": (ranks - 1) * at.capacity * row,
         "gathered": (ranks - 1) * (moments + 8 * own + (0 if fast else own * dense)),

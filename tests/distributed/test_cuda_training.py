@@ -40,10 +40,10 @@ def test_ranks_end_as_one_process_though_room_is_made_as_they_go_and_stop_at_the
 @pytest.mark.simulator
 @pytest.mark.nightly
 def test_every_method_and_backbone_ends_as_one_process_and_near_the_cpu() -> None:
-    words = ["fp32-fm", "lpt-dcn", "alpt-dcn", "fast-alpt-dcn", "cpu-lpt-dcn", "cpu-fp32-fm"]
+    words = ["fp32-fm", "lpt-dcn", "alpt-dcn", "fast-fp32-fm", "cpu-lpt-dcn", "cpu-fp32-fm"]
     assert simulated(*words) == [
         "fp32 fm: as one process, room 1", "lpt dcn: as one process, room 1", "alpt dcn: as one process, room 1",
-        "fast-alpt-dcn True", "lpt dcn: as on the CPU", "fp32 fm: as on the CPU",
+        "fast-fp32-fm True", "lpt dcn: as on the CPU", "fp32 fm: as on the CPU",
     ]  # fmt: skip
 
 

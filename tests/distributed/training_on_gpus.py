@@ -32,6 +32,9 @@ PATIENCE = 60.0
 ROWS, BATCH = 9000, 700
 """7,200 rows to train on: ten batches and a last one of 200."""
 
+STOP_AT = 4
+"""How often the last rank is asked before it stops a run: every five batches, and after the last of an epoch."""
+
 
 def config(method: str = "lpt", precision: str = "float32", **changes: Any) -> RunConfig:
     """A DCN of two hidden layers; slices of 87 and 88 rows."""
@@ -74,7 +77,7 @@ def stopped(given: RunConfig, data: ClickDataset, ranks: Any, folder: Path) -> A
     """A run that the last rank stops, resumed by all; and by one, the whole of which is compared."""
     asked = iter(range(1000))
     try:
-        stop = (lambda: next(asked) >= 2) if ranks.rank == ranks.size - 1 else None
+        stop = (lambda: next(asked) >= STOP_AT) if ranks.rank == ranks.size - 1 else None
         train(given, data, ranks=ranks, output=folder / "parts", stop=stop)
         return "it was not stopped"
     except StoppedError:
