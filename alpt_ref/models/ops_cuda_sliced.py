@@ -77,11 +77,11 @@ class CudaSlicedOps(CudaOps):
         """After a backward pass: add the gradients of the parameters over all slices, in one exchange."""
         assert self._gradients is not None
         size = self._gradients.size
+        every = self._parts_of
         if self.ordered:
-            every = self.sums.gather(self._parts_of)
+            every = self.sums.gather(every)
         else:
-            self.sums.reduce(self._parts_of)
-            every = self._parts_of
+            self.sums.reduce(every)
         sizes = (len(every), every.shape[1], size)
         self._each(kernels.add_slices, size, every.reshape(-1), *sizes, self._direct, self._gradients)
 
@@ -136,6 +136,10 @@ class CudaSlicedOps(CudaOps):
             out[first : first + hi - lo] = values[lo:hi].reshape(hi - lo, *out.shape[1:])
         return out
 
+    def input_gradient_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """float32, which the ranks exchange."""
+        return self.dtype
+
     # --- products ----------------------------------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
@@ -152,8 +156,7 @@ class CudaSlicedOps(CudaOps):
 
     # --- batch norm + ReLU -------------------------------------------------------------------------------------------
 
-    def _entries(self, name: str, size: int) -> Array:
-        """Room for `size` float64 of each owned slice."""
+    def _entries(self, name: str, size: int) -> Array:  # float64 of each owned slice
         return self.scratch.take(name, (len(self.sums.own), size), np.float64)
 
     def _normalise(self, z: Array, norm: Norm, training: bool, update_stats: bool) -> Array:
@@ -167,8 +170,7 @@ class CudaSlicedOps(CudaOps):
                 sums, squares = self._parts("sums", part.shape), self._parts("products", part.shape)
                 blocks = self._columns(dense.column_sums, part.shape, flat, ..., whole, sums, squares)
                 self._finish(kernels.slice_moments, columns, sums, squares, blocks, hi - lo, columns, flat, own[i])
-        every = self.sums.gather(own)
-        saved = self.scratch.take(f"{norm.name} saved", (6 * columns,))
+        every, saved = self.sums.gather(own), self.scratch.take(f"{norm.name} saved", (6 * columns,))
         numbers = (norm.weight, norm.bias, norm.running_mean, norm.running_var, MOMENTUM, EPS, update_stats, saved)
         size = (len(every), self.cut.rows, columns)
         launch(kernels.join_moments, -(-columns // THREADS), THREADS, every.reshape(-1), *size, *numbers)
@@ -286,13 +288,13 @@ class CudaSlicedOps(CudaOps):
                 given = (logits[lo:hi], labels[first : first + count], count, whole, losses, dlogits[lo:hi])
                 launch(kernels.slice_losses, blocks, THREADS, *given)
                 launch(kernels.slice_loss, 1, THREADS, losses, blocks, own[i])
-        every = self.sums.gather(own)
-        end = (every.reshape(-1), len(every), whole, add, totals, self.guard, steps.BAD_LOSS)
-        launch(kernels.join_losses, 1, 1, *end)
+        with self._aside():  # no gradient depends on it
+            every = self.sums.gather(own)
+            end = (every.reshape(-1), len(every), whole, add, totals, self.guard, steps.BAD_LOSS)
+            launch(kernels.join_losses, 1, 1, *end)
         if add:
             self._begin_parts()
         return dlogits
 
     def check_finite(self, gradient: Array) -> None:
         """The table's exchange sees to it."""
-        self._checked = None

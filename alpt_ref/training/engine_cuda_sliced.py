@@ -109,7 +109,8 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             self._table.reserve(positions)
             if self.table.two_pass_capable and not self._is_two_pass:
                 self._table.reserve_one_pass(positions)
-        self.source = make_batch_source(self.backend, dataset, config.train.batch_size, config.train.seed)
+        self.source: Any = make_batch_source(self.backend, dataset, config.train.batch_size, config.train.seed)
+        self.source.ahead = min(4, self.ranks.size)  # an order is of the rows of all ranks
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
@@ -123,14 +124,14 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             sizes = (fields * np.diff(bounds)).tolist()
             tried = []
             if self.ranks.size > 1:
-                first = span.first if rows == size else last
-                given = {"seed": settings.seed, "epoch": span.epoch}
+                first, given = span.first if rows == size else last, {"seed": settings.seed, "epoch": span.epoch}
                 parts = batch_rows(span.rows, size, first=first, last=min(span.last, first + TRIED), **given)
                 cut = self.sums.cut(rows)
                 own = [np.sort(part)[cut.first : cut.last] for part in parts if len(part) == rows]
                 tried = [self.dataset.ids[one].reshape(-1) for one in own]
             asked = (self.table, sizes, tried, self._room, self.guard)
-            self._steps_of[rows] = self.ranks.table_steps(*asked, ordered=self.ops.ordered)
+            at = self._steps_of[rows] = self.ranks.table_steps(*asked, ordered=self.ops.ordered)
+            at.values = at.values.astype(self.model.input_dtype)
 
     def _queue_step(self, rows: int) -> None:
         source, at, ops, fields = self.source, self._steps_of[rows], self.ops, self.dataset.fields
@@ -181,7 +182,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         launch(steps.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
     def _go_beside(self) -> None:
-        """What is queued beside from here on waits for what the main stream has queued."""
+        """What is queued beside waits for what the main stream has queued."""
         self._fork.record(self.stream)
         self._side.wait_event(self._fork)
         self._sums_side.wait_event(self._fork)
@@ -282,8 +283,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
                 ids = self.backend.from_host(np.ascontiguousarray(found.ids.reshape(-1), np.uint32))
                 values = self.table.lookup(ids).reshape(count, fields * self.model.width)
                 logits = self.model.forward(ops.placed(values, "scored"), training=False)
-                out = self.backend.zeros(count, np.float32)
-                own.append(self.backend.to_host(ops.collected(logits, out)[:count]))
+                own.append(self.backend.to_host(ops.collected(logits, self.backend.zeros(count, np.float32))))
                 places.append(np.arange(start + cut.first, start + cut.last))
         logits_of = np.empty(len(rows), np.float32)
         logits_of[self.ranks.joined(np.concatenate(places))] = self.ranks.joined(np.concatenate(own))

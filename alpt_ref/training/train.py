@@ -259,11 +259,11 @@ def _whole(trainer: Trainer, result: RunResult, ranks: Ranks) -> tuple[RunResult
     if ranks.first:
         table = build(trainer.config, trainer.dataset)[0]
         table.load_state(split_state(served(state), ("table", "model"))["table"])
-    held = trainer.engine.table if trainer.config.train.device == "cuda" else table
+    on_gpus = trainer.config.train.device == "cuda"
+    held = trainer.engine.table if on_gpus else table
     size = [int(held.nbytes(what)) for what in ("training", "serving")]
-    if held is not table:  # rows as the GPUs hold them
-        size = ranks.joined(np.array([size], np.int64)).sum(axis=0).tolist()
-    size = ranks.once(lambda: size)
+    every = ranks.joined(np.array([size], np.int64))
+    size = (every.sum(axis=0) if on_gpus else every[0]).tolist()  # rows as the GPUs hold them, or as rank 0 does
     return replace(result, table=table, training_bytes=size[0], serving_bytes=size[1]), state
 
 
