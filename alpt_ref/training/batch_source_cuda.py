@@ -36,12 +36,15 @@ class BatchSource(ABC):
         Rows of `ids`, batch by batch.
     period : int
         Positions in `order` count modulo this.
+    ahead : int
+        Epochs whose order may be drawn before they begin.
     """
 
     ids: Any
     labels: Any
     order: Any
     period: int
+    ahead: int = 1
 
     @abstractmethod
     def begin(self, span: BatchRange) -> int:
@@ -60,8 +63,6 @@ class BatchSource(ABC):
 
 class DeviceBatchSource(BatchSource):
     """The dataset on the device; the order of an epoch is uploaded once, the next ones (`ahead`) drawn meanwhile."""
-
-    ahead = 1
 
     def __init__(self, backend: Backend, dataset: ClickDataset, batch_size: int, seed: int) -> None:
         self.backend, self.batch_size, self.seed = backend, batch_size, seed

@@ -43,8 +43,7 @@ from alpt_ref.training.watch_cuda import Seen, Watch
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
 
-TRIED = 2
-"""Batches by which room for the exchange is made."""
+TRIED = 2  # batches by which room for the exchange is made
 
 
 class SlicedCudaEngine(CudaEngine, SlicedEngine):
@@ -82,7 +81,6 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         fast = config.train.reduce == "fast"
         self.sums = self.ranks.device_sums(self.ranks.size if fast else config.train.slices)
         self.ops: Any = CudaSlicedOps(np.dtype(np.float32), self.backend, self.sums, ordered=not fast)
-        self._ops = self.ops
         self.ops.precision = config.model.precision
         self.table, self.model = self.ranks.build(config, dataset, self.ops)
         self._table: Any = getattr(self.table, "own", self.table)  # this process's rows, with queue_ methods
@@ -97,8 +95,8 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             counters=self.counters, guard=self.guard, rates=self.rates, half=half,
         )  # fmt: skip
         self.ops.hold_gradients(self.dense.grads)
-        self._weights = [array for name, array in self.model.params.items() if name.endswith("linear.weight")]
-        self._weights = self._weights if config.model.precision == "tf32" else []
+        matrices = [array for name, array in self.model.params.items() if name.endswith("linear.weight")]
+        self._weights = matrices if config.model.precision == "tf32" else []
         if half:
             self.ops.half_params = self.dense.params, self.dense.half_params
         self._before = BeforeStep(self.model, self.backend, self.totals)
@@ -109,7 +107,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             self._table.reserve(positions)
             if self.table.two_pass_capable and not self._is_two_pass:
                 self._table.reserve_one_pass(positions)
-        self.source: Any = make_batch_source(self.backend, dataset, config.train.batch_size, config.train.seed)
+        self.source = make_batch_source(self.backend, dataset, config.train.batch_size, config.train.seed)
         self.source.ahead = min(4, self.ranks.size)  # an order is of the rows of all ranks
 
     # --- one step ----------------------------------------------------------------------------------------------------
@@ -161,7 +159,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self._join.record(self._sums_side)
         self._side.wait_event(self._join)
         self._go_beside()
-        with self._side:  # the gradients of all, then the step, beside the rows of the table
+        with self._side:  # beside the rows of the table
             ops.finish()
             self.dense.queue()
             if self._is_two_pass:
@@ -178,6 +176,8 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             at.queue_rows(rows)
             self.stream.wait_event(self._join)
         at.queue_end(self.guard)
+        self._fork.record(self._sums_side)
+        self.stream.wait_event(self._fork)
         ops.sides, ops.across = None, {}
         launch(steps.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
@@ -266,7 +266,6 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         super()._begin(span)
 
     # --- evaluation and state ----------------------------------------------------------------------------------------
-
     evaluate = SlicedEngine.evaluate  # by `predict`
 
     def predict(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -292,7 +291,8 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
     def moment(self, spare: Moment | None = None) -> Moment:
         """See `Engine.moment`: the table's part stays on the device, where there is room."""
         with self.stream:
-            return moment_of(self.table, self.model, self.dense, None, spare)
+            rows = None if self.ranks.size > 1 else self._changing
+            return moment_of(self.table, self.model, self.dense, rows, spare)
 
     def whole(self, state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See `Engine.whole`."""
