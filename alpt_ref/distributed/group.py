@@ -106,8 +106,9 @@ class TorchGroup(Group):
         import torch
         from torch import distributed
 
-        self._torch, self._dist = torch, distributed
-        self._group = distributed.group.WORLD if group is None else group
+        self._torch: Any = torch  # Any: what a release of torch exports differs from its stubs
+        self._dist: Any = distributed
+        self._group: Any = distributed.group.WORLD if group is None else group
         self.rank, self.ranks = distributed.get_rank(self._group), distributed.get_world_size(self._group)
         if self.rank < 0:
             raise InputError("group must be a process group that this process belongs to")

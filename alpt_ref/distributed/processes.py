@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import sys
 import threading
@@ -138,7 +139,7 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
         torch is missing, a variable of the launcher is missing, or not all processes have come.
     """
     try:
-        import torch.distributed as dist
+        dist: Any = importlib.import_module("torch.distributed")
     except ImportError:
         raise InputError(
             f"training on several processes needs torch, which is not installed: {install_hint('dist-train')}"

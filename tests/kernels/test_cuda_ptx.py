@@ -273,11 +273,12 @@ def test_bfloat16_passes_load_and_store_pairs_of_words_and_convert_in_pairs() ->
     from alpt_ref.kernels.cuda import dense, dense_backward
 
     half = types.uint16[::1]
-    sums = (half, half, ROW, L, L, L, B, ROW, ROW)
+    sums = (half, L, half, ROW, L, L, L, B, ROW, ROW)
+    checked = (half, L, half, ROW, L, L, L, B, W[::1], L)
     kernels = [
         (dense.scale_shift_relu, (half, ROW, L, L, L, B, half), 4, 4),
         (dense_backward.norm_backward_sums, sums, 4, 0),
-        (dense_backward.norm_backward, (half, half, ROW, L, L, L, B), 4, 2),
+        (dense_backward.norm_backward, checked, 4, 2),
     ]
     for kernel, arguments, loads, stores in kernels:
         text = ptx_of(kernel, *arguments)

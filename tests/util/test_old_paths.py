@@ -15,6 +15,9 @@ from alpt_ref._util.renamed import MODULES, NAMES, PACKAGES
 from tests.util import old_names
 
 GONE = {
+    "alpt_ref.checkpoint.OWN_FILE": "training.checkpoint_files, which nothing outside reads",
+    "alpt_ref.train_cuda.LOOK": "the guard is read every ten steps without a stall (training.watch_cuda)",
+    "alpt_ref.verify.picture.svg_bytes": "reports hold WebP (verification.picture)",
     "alpt_ref.compare.cell.load_cell": "runs are read through the study's index",
     "alpt_ref.compare.cluster.measure_remotely": "the cluster calls any function",
     "alpt_ref.compare.grid.make_cells": "make_grid, which varies any setting and takes other arguments",
