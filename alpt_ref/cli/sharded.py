@@ -95,7 +95,7 @@ class Voice:
             return
         from alpt_ref.distributed import joined
 
-        with joined() as self.ranks:
+        with joined(config.train.device) as self.ranks:
             yield self.ranks
 
     def train(self, config: RunConfig, dataset: ClickDataset, **options: Any) -> RunResult:

@@ -42,3 +42,27 @@ def recorded(work: Callable[[], None], *flags: Any) -> Callable[[], None]:
         current.wait_event(after)
 
     return replay
+
+
+def shared_stream(priority: int = 0) -> Any:
+    """A stream of CuPy that is torch's current stream too inside its ``with`` block."""
+    from alpt_ref.kernels.cuda.streams import new_stream
+
+    if SIMULATED:
+        return new_stream(priority)
+    cupy, torch = sys.modules["cupy"], sys.modules["torch"]
+
+    class Shared(cupy.cuda.Stream):  # type: ignore[misc, name-defined]
+        """See `shared_stream`."""
+
+        def __enter__(self) -> Any:
+            inner = torch.cuda.stream(torch.cuda.ExternalStream(self.ptr))
+            inner.__enter__()
+            self.__dict__.setdefault("entered", []).append(inner)
+            return super().__enter__()
+
+        def __exit__(self, *error: Any) -> None:
+            super().__exit__(*error)
+            self.__dict__["entered"].pop().__exit__(*error)
+
+    return Shared(non_blocking=True, priority=priority)

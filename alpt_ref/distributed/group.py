@@ -52,6 +52,17 @@ class Group(ABC):
     def raised(self, flags: Any) -> None:
         """Flags of a `kept` array, numbers of 0 or 1, that are up on any rank, in place."""
 
+    def kept_floats(self, array: Any) -> Any:
+        """What `summed` takes for a float32 array that stays where it is."""
+        return array
+
+    def gathered(self, array: Any, into: Any) -> None:
+        """The `kept` arrays of all ranks, one behind the other, in another that is kept."""
+        into[...] = array
+
+    def summed(self, floats: Any) -> None:  # noqa: B027  # of one rank nothing
+        """Sum over the ranks, in an order that depends on their number, of `kept_floats`, in place."""
+
     @abstractmethod
     def total(self, array: Any) -> None:
         """Sum of an int64 array over the ranks, in place."""
@@ -166,6 +177,18 @@ class TorchGroup(Group):
     def raised(self, flags: Any) -> None:
         """See `Group.raised`."""
         self._call(self._dist.all_reduce, flags, op=self._dist.ReduceOp.MAX)
+
+    def kept_floats(self, array: Any) -> Any:
+        """See `Group.kept_floats`."""
+        return self._tensor(array)
+
+    def gathered(self, array: Any, into: Any) -> None:
+        """See `Group.gathered`."""
+        self._call(self._dist.all_gather_into_tensor, into, array)
+
+    def summed(self, floats: Any) -> None:
+        """See `Group.summed`."""
+        self._call(self._dist.all_reduce, floats)
 
     def _put_back(self, tensor: Any, array: Any) -> None:
         if array is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpt_ref.distributed.processes import launched, process_group
 from alpt_ref.errors import AlptWarning, InputError
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.training.config import RunConfig, config_hash
 from alpt_ref.training.ranks import Alone, Ranks
 from alpt_ref.training.train import train as train_alone
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Ranks]:
+def joined(device: str = "cpu") -> Iterator[Ranks]:
     """The ranks of this run inside the block: the processes that a launcher has started, else this one alone.
+
+    `device` is where they compute, "cpu" or "cuda".
 
     Raises
     ------
@@ -30,7 +33,7 @@ def joined() -> Iterator[Ranks]:
     if launched() == 1 and not _grouped():
         yield Alone()
         return
-    with process_group() as watch:
+    with process_group(device) as watch:
         from alpt_ref.distributed.ranks import TorchRanks
 
         ranks = TorchRanks(watch)
@@ -96,7 +99,7 @@ def train(config: RunConfig, dataset: ClickDataset, *, ranks: Ranks | None = Non
     if not config.train.sharded:
         config = config.replace("train", sharded=True)
     if ranks is None:
-        with joined() as found:
+        with joined(config.train.device) as found:
             return train(config, dataset, ranks=found, **options)
     if ranks.size > 1:
         require_same_run(ranks, config, dataset)
@@ -110,6 +113,8 @@ def require_same_run(ranks: Any, config: RunConfig, dataset: ClickDataset) -> No
     own = {"configuration": config_hash(config), "data": dataset.fingerprint}
     if config.train.reduce == "ordered":
         own |= versions()
+    if config.train.device == "cuda":
+        own["kind of GPU"] = get_backend("cuda").description()["device"]
     found = ranks.everyone(own)
     for name in own:
         others = [rank for rank, one in enumerate(found) if one[name] != found[0][name]]

@@ -9,6 +9,7 @@ counts up in the launcher's store every few seconds, in a thread of its own, and
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -124,8 +125,11 @@ def launched() -> int:
 
 
 @contextlib.contextmanager
-def process_group() -> Iterator[Watch | None]:
-    """torch's default process group (gloo) inside the block, of the processes that a launcher has started.
+def process_group(device: str = "cpu") -> Iterator[Watch | None]:
+    """torch's default process group inside the block, of the processes that a launcher has started.
+
+    gloo carries what is in the hosts' memory; with `device` "cuda" NCCL what is on the GPUs, and each process uses that
+    of its place on the machine (LOCAL_RANK).
 
     None where the group is there already; its owner watches and ends it.
 
@@ -144,6 +148,10 @@ def process_group() -> Iterator[Watch | None]:
         yield None
         return
     rank, size, host, port = _place()
+    if device == "cuda":
+        from alpt_ref.kernels.cuda.available import use_device
+
+        use_device(int(os.environ.get("LOCAL_RANK", "0")))
     threads = max(1, jit.num_threads() // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     before = jit.num_threads()
     wait = timedelta(seconds=START_S)
@@ -152,8 +160,8 @@ def process_group() -> Iterator[Watch | None]:
         store = dist.TCPStore(host, port, size, ours and rank == 0, timeout=wait, wait_for_workers=False)
         prefix = f"alpt_ref/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
         dist.init_process_group(
-            "gloo", store=dist.PrefixStore(prefix, store), rank=rank, world_size=size,
-            timeout=timedelta(seconds=LONGEST_S),
+            "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", store=dist.PrefixStore(prefix, store), rank=rank,
+            world_size=size, timeout=timedelta(seconds=LONGEST_S),
         )  # fmt: skip
         second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=LOST_S), wait_for_workers=False)
     except Exception as error:  # torch's errors differ from version to version
@@ -168,6 +176,7 @@ def process_group() -> Iterator[Watch | None]:
     finally:
         watch.leave()
         jit.set_num_threads(before)
+        gc.collect()  # CUDA graphs that hold what is taken down
         with contextlib.suppress(Exception):  # a lost rank
             dist.destroy_process_group()
 

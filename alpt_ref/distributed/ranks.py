@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from alpt_ref._util.folders import folder_lock
 from alpt_ref.distributed import shard_files
-from alpt_ref.distributed.group import lost_rank
+from alpt_ref.distributed.group import find_group, lost_rank
 from alpt_ref.distributed.processes import Watch
+from alpt_ref.distributed.states import ROWS
 from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.errors import AlptError, InputError, LostRankError, TrainingError
 from alpt_ref.models.slices import SliceSums, added, owned_slices
@@ -53,6 +54,27 @@ class RankTable(ShardedTable):
         self.own.load_state(own)
         self._waiting = None
 
+    def moment(self, rows: NDArray[np.int64] | None = None, spare: Any = None) -> Any:
+        """Of this rank's rows, on the device (`EmbeddingTable.moment`); not collective."""
+        return RankMoment(self, spare)
+
+
+class RankMoment:
+    """A rank's part of a table at one moment of a run (`tables.moments.TableMoment`)."""
+
+    def __init__(self, table: RankTable, spare: Any) -> None:
+        self._table = table
+        self._own = table.own.moment(None, None if spare is None else spare._own)
+
+    def state(self) -> State:
+        """As `RankTable.state`."""
+        return {**self._own.state(), ROWS: self._table.own.whole_rows(np.arange(self._table.own.n, dtype=np.int64))}
+
+    def restore(self) -> None:
+        """Put it back."""
+        self._own.restore()
+        self._table._waiting = None
+
 
 class TorchRanks(Ranks):
     """The processes of torch's default group.
@@ -69,6 +91,7 @@ class TorchRanks(Ranks):
 
         self._torch, self._dist, self.watch = torch, distributed, watch
         self._row_arrays: frozenset[str] = frozenset()
+        self._group: Any = None  # the default one
         self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
 
     def call(self, collective: str, *arguments: Any, **keywords: Any) -> None:
@@ -113,9 +136,38 @@ class TorchRanks(Ranks):
 
     def build(self, config: RunConfig, dataset: ClickDataset, ops: Ops) -> tuple[Any, Model]:
         """See `Ranks.build`."""
-        table = RankTable(make_spec(config.table.method, **table_arguments(config, dataset)))
+        device = config.train.device
+        table = RankTable(
+            make_spec(config.table.method, device=device, **table_arguments(config, dataset)), self._group
+        )
         self._row_arrays = table.own.row_arrays()
         return table, build_model(config, dataset, ops)
+
+    def device_sums(self, slices: int) -> SliceSums:
+        """See `Ranks.device_sums`."""
+        from alpt_ref.distributed.cuda_steps import DeviceSums  # loads CUDA
+
+        if self.size == 1:
+            raise InputError("one process trains on its GPU without a process group: start it without one")
+        return DeviceSums(find_group(self._group, "cuda"), slices)
+
+    def table_steps(
+        self, table: Any, sizes: Sequence[int], batches: Sequence[Any], room: int, guard: Any, *, ordered: bool
+    ) -> Any:
+        """See `Ranks.table_steps`."""
+        from alpt_ref.distributed.cuda_steps import FastSteps, RankSteps, table_capacity
+
+        own = sizes[self.rank]
+        most = max(1, min(max(sizes), -(-table.n // table.ranks)))
+        needed = np.array([table_capacity(table, batches, most)], np.int64)
+        capacity = min(most, room * int(self.joined(needed).max()))
+        return (RankSteps if ordered else FastSteps)(table, own, capacity)
+
+    def stream(self, priority: int = 0) -> Any:
+        """See `Ranks.stream`."""
+        from alpt_ref.distributed.graphs import shared_stream
+
+        return shared_stream(priority)
 
     def once(self, call: Callable[[], T]) -> T:
         """See `Ranks.once`."""

@@ -163,6 +163,11 @@ class StaticSteps:
         self._launch(kernels.mark_split, self._slots, self._wire_in, self._times, slots, self._split_in)
         self._move(self._times, self._times_in)
         self._launch(kernels.mark_split, self._slots, self._wire, self._times_in, slots, self._split)
+        self._queue_records()
+
+    def _queue_records(self) -> None:
+        """Records of the owned rows that were asked for."""
+        asked = self._asked
         self._counter.fill(0)
         rank = np.uint64(self.table.rank)
         made = (self._nowhere, self._counter, self._records.records, self._record_at)
@@ -172,11 +177,7 @@ class StaticSteps:
         """Sums of the owned rows' gradients from `grads`; flags are those of all ranks afterwards."""
         d, flat, here, asked = np.int64(self.d), self.grads.reshape(-1), self._here, self._asked
         slots, whole = np.int64(self._slots), self.positions * self.d
-        self._launch(lookup.check_finite, whole, flat, np.int64(whole), self.flags[1:], np.int32(1))
-        here.queue_sums(flat)
-        team = team_of(self.d)
-        blocks = blocks_for(self.positions * team.size, team.block, 8)
-        launch(pending.sum_rows(self.d), blocks, team.block, self._zero_guard, *here.arguments(), flat, self._sums_here)
+        self._queue_sums_here(flat)
         places = (here.inverse, self._slot_of, self._split)
         self._peaks.fill(0)
         self._launch(kernels.slot_peaks, self.positions, flat, d, np.int64(self.positions), *places, self._peaks)
@@ -199,6 +200,18 @@ class StaticSteps:
         self._launch(kernels.add_parts, total, np.int64(total), d, *index, self._parts_in, self._added)
         parts = (self._found, self._two, self._parts_in, self._added, self._peaks_of, self._times_of)
         self._launch(kernels.finish_parts, total, asked.totals, d, *parts, self._sums, self.flags)
+        self._open()
+
+    def _queue_sums_here(self, flat: Any) -> None:
+        """Float sums of this rank's gradients by row, which are checked."""
+        here, whole, team = self._here, self.positions * self.d, team_of(self.d)
+        self._launch(lookup.check_finite, whole, flat, np.int64(whole), self.flags[1:], np.int32(1))
+        here.queue_sums(flat)
+        blocks = blocks_for(self.positions * team.size, team.block, 8)
+        launch(pending.sum_rows(self.d), blocks, team.block, self._zero_guard, *here.arguments(), flat, self._sums_here)
+
+    def _open(self) -> None:
+        """All ranks know what any of them has found, and whether the rows may move."""
         self.table.group.raised(self._kept(self.flags))
         own, records = self._own, self._records
         own._unique, own._uniquened = records, self._slots

@@ -143,7 +143,7 @@ class Model(ABC):
         if dlogits.shape != (len(x),) or dlogits.dtype != self.dtype:
             raise InputError(f"dlogits must be {self.dtype} {(len(x),)}, got {dlogits.dtype} {dlogits.shape}")
         self._input = None
-        demb = self.ops.scratch.take("demb", x.shape, x.dtype)
+        demb = self.ops.scratch.take("demb", x.shape, self.ops.input_gradient_dtype(x.dtype))
         self._backward(x, self.ops.contiguous(dlogits), demb, params)
         shaped: Array = demb.reshape(len(x), self.fields, self.width)
         return shaped

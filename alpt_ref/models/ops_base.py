@@ -75,6 +75,10 @@ class Ops(ABC):
         """dtype of the arrays between two matrix products; another than `dtype` on a GPU alone."""
         return self.dtype
 
+    def input_gradient_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """dtype of the gradient of a model's input, which is of `dtype`."""
+        return dtype
+
     gradients_in_turn: ClassVar[bool] = True
     """Whether a layer's gradient may be overwritten by the next but one: `weight_gradient` has read it then."""
 

@@ -32,6 +32,8 @@ class CudaCrossOps(Ops):
     sides: tuple[Any, Any] | None
     guard: Array
     gradients_in_turn = False
+    joins_layers = True
+    """Whether one product makes both parts, where shapes allow."""
     _checked: int | None
     _saw_layers: bool
     _joined_ready: Any
@@ -71,7 +73,8 @@ class CudaCrossOps(Ops):
         blocks, self._joined, self._saw_layers = -(-n_rows // THREADS), None, False
         ddots = take("cross.ddots", (n_rows * units,))
         dconstants = take("cross.dconstants", (blocks * units,), np.float64)
-        joins = columns % 8 == inputs % 8 == 0 and units <= cross_backward.TAIL and address(weight) % 16 == 0
+        fits = columns % 8 == inputs % 8 == 0 and units <= cross_backward.TAIL and address(weight) % 16 == 0
+        joins = self.joins_layers and fits
         tail, lead = ddots, columns + cross_backward.TAIL
         if joins:
             tail = take("joined gradient", (n_rows, lead), self.activation)

@@ -129,6 +129,11 @@ class SliceSums(ABC):
         """Sum over the slices, in slice order and in the arrays' dtype, of (len(own), n); the same for all, (n,)."""
         return added(self.gather(parts))
 
+    def reduce(self, parts: Array) -> None:
+        """Sum over the slices, in any order and in place, where every process has one; nothing in a process alone."""
+        if self.slices != len(self.own):
+            raise NotImplementedError(f"{type(self).__name__} has no sum in any order")
+
 
 class OneProcess(SliceSums):
     """All slices in this process: what any number of processes is compared with.

@@ -36,12 +36,15 @@ class BatchSource(ABC):
         Rows of `ids`, batch by batch.
     period : int
         Positions in `order` count modulo this.
+    ahead : int
+        Epochs whose order may be drawn before they begin.
     """
 
     ids: Any
     labels: Any
     order: Any
     period: int
+    ahead: int = 1
 
     @abstractmethod
     def begin(self, span: BatchRange) -> int:
@@ -59,14 +62,14 @@ class BatchSource(ABC):
 
 
 class DeviceBatchSource(BatchSource):
-    """The dataset on the device; the order of an epoch is uploaded once, the next one drawn meanwhile."""
+    """The dataset on the device; the order of an epoch is uploaded once, the next ones (`ahead`) drawn meanwhile."""
 
     def __init__(self, backend: Backend, dataset: ClickDataset, batch_size: int, seed: int) -> None:
         self.backend, self.batch_size, self.seed = backend, batch_size, seed
         self.ids = backend.from_host(dataset.ids).reshape(-1)
         self.labels = backend.from_host(dataset.labels)
         self._kind = np.uint32 if dataset.rows < 1 << 32 else np.int64
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="alpt_ref order")
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="alpt_ref order")
         self._drawn: dict[int, Future[NDArray[Any]]] = {}
         self._epoch: int | None = None
 
@@ -79,7 +82,8 @@ class DeviceBatchSource(BatchSource):
         """See `BatchSource.begin`."""
         if self._epoch != span.epoch:
             drawn = self._drawn.pop(span.epoch, None) or self._draw(span, span.epoch)
-            self._drawn = {span.epoch + 1: self._draw(span, span.epoch + 1)}
+            later = range(span.epoch + 1, span.epoch + 1 + self.ahead)
+            self._drawn = {epoch: self._drawn.get(epoch) or self._draw(span, epoch) for epoch in later}
             order = self._sorted(self.backend.from_host(drawn.result()))
             if self._epoch is None:
                 self.order, self.period = self.backend.empty(len(order), order.dtype), len(order) + self.batch_size

@@ -172,11 +172,6 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _require_shardable(self) -> None:
         """`InputError` for what does not train in slices."""
-        if self.train.device != "cpu":
-            raise InputError(
-                "train.sharded runs on --device cpu only, got 'cuda'; a table alone can be spread over GPUs with "
-                "alpt_ref.distributed.ShardedTable"
-            )
         if self.table.method not in SHARDED_TABLES:
             raise InputError(
                 f"train.sharded takes table.method {', '.join(SHARDED_TABLES)}, got {self.table.method!r}; leave it out"

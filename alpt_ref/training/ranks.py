@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,6 +57,42 @@ class Ranks(ABC):
     @abstractmethod
     def build(self, config: RunConfig, dataset: ClickDataset, ops: Ops) -> tuple[EmbeddingTable, Model]:
         """Table and model at their initial values; the model computes with `ops`."""
+
+    @abstractmethod
+    def device_sums(self, slices: int) -> SliceSums:
+        """`sums` of arrays on this process's GPU, which only queue; not collective."""
+
+    @abstractmethod
+    def table_steps(
+        self,
+        table: Any,
+        sizes: Sequence[int],
+        batches: Sequence[NDArray[Any]],
+        room: int,
+        guard: Any,
+        *,
+        ordered: bool,
+    ) -> Any:
+        """Queued steps of a table on GPUs (`training.steps_cuda`).
+
+        Parameters
+        ----------
+        table
+            Of `build`.
+        sizes : sequence of int
+            Ids of each rank in a batch.
+        batches : sequence of integer arrays
+            Ids of this rank in some batches, by which room is made for the exchange.
+        room : int
+            How many times as much is made.
+        guard : int32 device array (2,)
+        ordered : bool
+            Whether the bits may not depend on the number of ranks.
+        """
+
+    @abstractmethod
+    def stream(self, priority: int = 0) -> Any:
+        """A stream of this process's GPU, on which the ranks' exchanges are queued too; not collective."""
 
     @abstractmethod
     def once(self, call: Callable[[], T]) -> T:
@@ -108,7 +144,32 @@ class Alone(Ranks):
 
     def build(self, config: RunConfig, dataset: ClickDataset, ops: Ops) -> tuple[EmbeddingTable, Model]:
         """See `Ranks.build`."""
-        return build(config, dataset, ops=ops)
+        return build(config, dataset, device=config.train.device, ops=ops)
+
+    def device_sums(self, slices: int) -> SliceSums:
+        """See `Ranks.device_sums`."""
+        return OneProcess(slices)
+
+    def table_steps(
+        self,
+        table: Any,
+        sizes: Sequence[int],
+        batches: Sequence[NDArray[Any]],
+        room: int,
+        guard: Any,
+        *,
+        ordered: bool,
+    ) -> Any:
+        """See `Ranks.table_steps`."""
+        from alpt_ref.training.steps_cuda import LocalSteps  # loads CUDA
+
+        return LocalSteps(table, sizes[0], guard)
+
+    def stream(self, priority: int = 0) -> Any:
+        """See `Ranks.stream`."""
+        from alpt_ref.kernels.cuda.streams import new_stream
+
+        return new_stream(priority)
 
     def once(self, call: Callable[[], T]) -> T:
         """See `Ranks.once`."""

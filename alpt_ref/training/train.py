@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
 from alpt_ref._util.files import path_of, remove_parts, write_text
@@ -21,6 +23,7 @@ from alpt_ref._util.progress import Progress
 from alpt_ref._util.progress import shown as progress_of
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit as _jit
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import batch_count, warn_of_single_row
@@ -188,8 +191,13 @@ def _begun(
     stop: Callable[[], bool],
 ) -> Engine:  # fmt: skip
     """The engine at its initial values, or with what another run has left."""
-    if config.train.sharded:
-        engine: Engine = SlicedEngine(config, dataset, ranks, stop)
+    if config.train.sharded and config.train.device == "cuda":
+        get_backend("cuda")  # refuses, with the reason, a device that cannot be used
+        from alpt_ref.training.engine_cuda_sliced import SlicedCudaEngine
+
+        engine: Engine = SlicedCudaEngine(config, dataset, ranks, stop)
+    elif config.train.sharded:
+        engine = SlicedEngine(config, dataset, ranks, stop)
     else:
         engine = make_engine(config, dataset, config.train.device)
     if start is not None and ranks.size == 1:  # several ranks only resume such a run
@@ -251,7 +259,11 @@ def _whole(trainer: Trainer, result: RunResult, ranks: Ranks) -> tuple[RunResult
     if ranks.first:
         table = build(trainer.config, trainer.dataset)[0]
         table.load_state(split_state(served(state), ("table", "model"))["table"])
-    size = ranks.once(lambda: [int(table.nbytes(what)) for what in ("training", "serving")])
+    on_gpus = trainer.config.train.device == "cuda"
+    held = trainer.engine.table if on_gpus else table
+    size = [int(held.nbytes(what)) for what in ("training", "serving")]
+    every = ranks.joined(np.array([size], np.int64))
+    size = (every.sum(axis=0) if on_gpus else every[0]).tolist()  # rows as the GPUs hold them, or as rank 0 does
     return replace(result, table=table, training_bytes=size[0], serving_bytes=size[1]), state
 
 

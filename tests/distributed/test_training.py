@@ -59,7 +59,6 @@ def test_a_run_in_slices_is_the_run_but_for_rounding_and_goes_on_from_a_checkpoi
     [
         ("train", {"batch_size": 3}, r"train\.batch_size must be at least train\.slices 4, got 3"),
         ("train", {"max_gradient_norm": 1.0}, r"train\.max_gradient_norm needs the whole batch in one place"),
-        ("train", {"device": "cuda"}, r"train\.sharded runs on --device cpu only"),
         ("table", {"method": "hashing"}, r"train\.sharded takes table\.method fp32, lpt, alpt, got 'hashing'"),
         ("model", {"kind": "tests.distributed.runs:Foreign"}, r"train\.sharded takes the built-in backbones"),
     ],

@@ -60,6 +60,14 @@ class ThreadGroup(Group):
         """See `Group.raised`."""
         self.largest(flags)
 
+    def gathered(self, array: Any, into: Any) -> None:
+        """See `Group.gathered`."""
+        into[...] = np.concatenate(self._meet(array.copy())).reshape(into.shape)
+
+    def summed(self, floats: Any) -> None:
+        """See `Group.summed`."""
+        self.total(floats)
+
     def total(self, array: Any) -> None:
         """See `Group.total`."""
         array[...] = np.sum(self._meet(array.copy()), axis=0)
