@@ -111,7 +111,7 @@ def page(found: Found, name: str) -> str:
         f"{about['features']:,} features (first seed)",
         f"- runs: {about['runs']}{missing}; {about['seeds']} seeds, {about['few']} in tables of variants",
         f"- last run: {about['date']}",
-        f"- versions: {used}",
+        f"- judged and collected with (each table names what its runs were trained with): {used}",
         f"- collected on: {about['machine']['processor']}, {about['machine']['cores']} cores",
         *_judged(about),
         "",
