@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,7 +86,7 @@ def _about(stored: Stored) -> dict[str, Any]:
     report: dict[str, Any] = read_json(stored.folder / "verify" / "report.json") or {}
     first = next(iter(index.data.values()))
     written = [file.stat().st_mtime for file in finished]
-    timings = [epoch["timing"] for file in finished for epoch in read_json(file)["history"]]
+    timings = [epoch["timing"] for file in finished for epoch in json.loads(file.read_bytes())["history"]]
     return {
         "command": command_of(stored.folder),
         "study": index.study.name,
