@@ -79,8 +79,8 @@ def digest_of(cell: CellResult) -> str:
 def _about(stored: Stored) -> dict[str, Any]:
     """How the study was made. The machine is the one that collects; versions are those that judged the claims.
 
-    ``wall_s``: seconds from the first finished run to the last, pauses of a stopped study left out. ``training_s``: seconds of all epochs, evaluation
-    included, one run's after the other's.
+    ``wall_s``: seconds from the first finished run to the last, pauses of a stopped study left out. ``training_s``:
+    seconds of all epochs, evaluation included, one run's after the other's.
     """
     index, here = stored.index, machine()
     names = {name for of_seed in index.cells.values() for name in of_seed.values()}
