@@ -72,7 +72,7 @@ def replace(sources: dict[str, str]) -> set[str]:
         if name not in sources:
             return true(loader, name)
         imported.add(name)
-        return compile(sources[name], loader.path, "exec")
+        return compile(sources[name], loader.path, "exec", dont_inherit=True)
 
     setattr(importlib.machinery.SourceFileLoader, "get_code", get_code)  # noqa: B010
     return imported
@@ -161,13 +161,11 @@ def run_tests(ids: Sequence[str], lines: Lines | None, tell: Tell, compiled: boo
 
 def limit_hypothesis() -> None:
     """Few examples, the same ones each time, and none made smaller."""
-    import hypothesis
+    from hypothesis import Phase, settings
 
-    hypothesis.settings.register_profile(
-        "mutants", max_examples=50, deadline=None, derandomize=True, database=None,
-        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
-    )  # fmt: skip
-    hypothesis.settings.load_profile("mutants")
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", max_examples=50, deadline=None, derandomize=True, database=None, phases=phases)
+    settings.load_profile("mutants")
 
 
 class _Tests:
@@ -216,9 +214,7 @@ def child(request: dict[str, Any], root: Path, package: str, claims: str, tell: 
     lines = Lines(root / package) if request["lines"] else None
     compiled = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
     if not compiled:
-        import numpy as np
-
-        np.seterr(all="ignore")
+        __import__("numpy").seterr(all="ignore")
     for kind, *names in request["steps"]:
         if kind == "claim":
             failed = run_claim(claims, names[0], lines, tell, compiled)

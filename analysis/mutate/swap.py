@@ -37,7 +37,7 @@ def swap(file: str, old: str, new: str, known: Functions) -> list[tuple[Function
     old, new : whole sources
     known : the functions of this file
     """
-    pairs = _differing(compile(old, file, "exec"), compile(new, file, "exec"))
+    pairs = _differing(*(compile(one, file, "exec", dont_inherit=True) for one in (old, new)))
     found = []
     for before, after in pairs or ():
         live = known.get(before, [])
