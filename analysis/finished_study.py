@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,7 +73,11 @@ def digest_of(cell: CellResult) -> str:
 
 
 def _about(stored: Stored) -> dict[str, Any]:
-    """How the study was made. The machine is the one that collects; versions are those that judged the claims."""
+    """How the study was made. The machine is the one that collects; versions are those that judged the claims.
+
+    ``wall_s``: seconds from the first finished run to the last. ``training_s``: seconds of all epochs, evaluation
+    included, one run's after the other's.
+    """
     index, here = stored.index, machine()
     names = {name for of_seed in index.cells.values() for name in of_seed.values()}
     finished = [file for name in names if (file := stored.folder / "cells" / f"{name}.json").exists()]
@@ -80,6 +85,8 @@ def _about(stored: Stored) -> dict[str, Any]:
         raise InputError(f"{stored.folder} holds no finished run")
     report: dict[str, Any] = read_json(stored.folder / "verify" / "report.json") or {}
     first = next(iter(index.data.values()))
+    written = [file.stat().st_mtime for file in finished]
+    timings = [epoch["timing"] for file in finished for epoch in json.loads(file.read_bytes())["history"]]
     return {
         "command": command_of(stored.folder),
         "study": index.study.name,
@@ -91,7 +98,9 @@ def _about(stored: Stored) -> dict[str, Any]:
         "missing": len(names) - len(finished),
         "seeds": len(index.study.seeds),
         "few": len(index.study.few_seeds),
-        "date": datetime.fromtimestamp(max(file.stat().st_mtime for file in finished), UTC).date().isoformat(),
+        "date": datetime.fromtimestamp(max(written), UTC).date().isoformat(),
+        "wall_s": round(max(written) - min(written)),
+        "training_s": round(sum(one["seconds"] + one["evaluation_seconds"] for one in timings)),
         "versions": {"alpt-ref": __version__, **report.get("versions", versions())},
         "machine": {key: here[key] for key in ("processor", "cores")},
     }
