@@ -52,14 +52,6 @@ def _four_scalars(d, c, g, layers):
     return (e0, e1 * alpha1, e2 * alpha2, e3 * alpha3), (e0, e1, e2, e3)
 
 
-@device
-def _put_sum(dconstants, units, unit, value):
-    """The block's sum of dc_l of one unit."""
-    total = block_sum(np.float64(value))
-    if cuda.threadIdx.x == 0:
-        dconstants[cuda.blockIdx.x * units + unit] = total
-
-
 @kernel
 def cross_scalars_four(
     dots, constants, dlogits, rows, layers, units, params, ddots, dconstants, joins, tail, lead, first
@@ -74,10 +66,14 @@ def cross_scalars_four(
             store_numbers(tail, i * lead + first, x[0], x[1], x[2], x[3])
             store_numbers(tail, i * lead + first + UNITS, zero, zero, zero, zero)
     if params:
-        _put_sum(dconstants, units, 0, e[0])
-        _put_sum(dconstants, units, 1, e[1])
-        _put_sum(dconstants, units, 2, e[2])
-        _put_sum(dconstants, units, 3, e[3])
+        a, b = block_sum(np.float64(e[0])), block_sum(np.float64(e[1]))
+        c, d = block_sum(np.float64(e[2])), block_sum(np.float64(e[3]))
+        if cuda.threadIdx.x == 0:
+            place = units * cuda.blockIdx.x
+            dconstants[place] = a
+            dconstants[place + 1] = b
+            dconstants[place + 2] = c
+            dconstants[place + 3] = d
 
 
 @kernel
