@@ -1,7 +1,7 @@
 """A transport for tests: what is on a GPU travels through the host's memory by gloo, so that ranks may share one GPU.
 
-NCCL refuses two ranks on one device. With this the kernels, the exchange and the slices of several GPUs run on one; NCCL
-itself and CUDA graphs, which cannot hold a copy to the host, do not.
+NCCL refuses two ranks on one device. With this the kernels, the exchange and the slices of several GPUs run on one;
+NCCL itself and CUDA graphs, which cannot hold a copy to the host, do not.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -138,6 +139,38 @@ def close(method: str, kind: str) -> str:
     return f"{method} {kind}: as on the CPU"
 
 
+def first_step(group: Any, rank: int, size: int, given: RunConfig) -> None:
+    """One step of an epoch."""
+    engine = engine_of(given, None if group is None else ThreadRanks(group))
+    rows = clicks().rows_of("train")
+    engine.train(BatchRange(1, rows, rates(given, 1), 0, 1, 0, 0.0), lambda done, loss: False)
+
+
+def bound(method: str, kind: str, *more: str) -> str:
+    """A step by one process, and by two ranks, whose launches are bound to the kernels' parameters but not run."""
+    from alpt_ref.kernels.cuda import target
+
+    given = config(method, kind)
+    if "fast" in more:
+        given = given.replace("train", reduce="fast")
+    if "once" in more:
+        given = given.replace("table", two_pass=False)
+    found: list[int] = []
+
+    def bind(function: Any, arguments: tuple[Any, ...]) -> None:
+        inspect.signature(function.fn).bind(*arguments)  # TypeError
+        found.append(len(arguments))
+
+    target.instead = bind
+    try:
+        first_step(None, 0, 1, given)
+        alone = len(found)
+        run_threads(first_step, 2, given)
+    finally:
+        target.instead = None
+    return f"{' '.join([method, kind, *more])}: {'bound' if 20 < alone < len(found) else (alone, len(found))}"
+
+
 def main() -> None:
     """The cases that the words name; "tight" has room for one row at first."""
     from alpt_ref.distributed import cuda_steps
@@ -149,6 +182,8 @@ def main() -> None:
             print(run_threads(step_on_rank, 2)[0] == step(engine_of(config("lpt", "fm"))))
         elif word == "diverged":
             print(run_threads(diverged, 2))
+        elif word.startswith("bound-"):
+            print(bound(*word.split("-")[1:]))
         elif word.startswith("cpu-"):
             print(close(*word.split("-")[1:]))
         elif word.startswith("fast-"):  # whose slices are as many as the ranks in the ordered run
