@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import sys
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.distributed.ranks import TorchRanks
-from alpt_ref.training.build import rates
+from alpt_ref.training.build import rates, served
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, DivergedError
 from alpt_ref.training.ranks import Alone
@@ -77,10 +78,19 @@ def digest(state: dict[str, Any]) -> str:
     return found.hexdigest()[:16]
 
 
+def whole(engine: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """A state with all rows of the table on rank 0, without the table elsewhere; the engine holds it afterwards."""
+    with engine.stream if hasattr(engine, "stream") else contextlib.nullcontext():
+        engine.restore(served(state))
+        table = engine.table.gather_state() if engine.ranks.size > 1 else engine.table.state()
+    others = {name: array for name, array in state.items() if not name.startswith("table/")}
+    return others if table is None else {f"table/{name}": array for name, array in table.items()} | others
+
+
 def step(engine: Any) -> Any:
     """One step of an epoch; loss and state, on rank 0."""
     span = BatchRange(1, clicks().rows_of("train"), rates(engine.config, 1), 0, 1, 0, 0.0)
-    return engine.train(span, lambda done, loss: False), digest(engine.whole(engine.snapshot()))
+    return engine.train(span, lambda done, loss: False), digest(whole(engine, engine.snapshot()))
 
 
 def step_on_rank(group: Any, rank: int, size: int) -> Any:
@@ -95,9 +105,9 @@ def run(engine: Any) -> Any:
     spare = engine.moment()
     second = engine.train(BatchRange(1, rows, rate, 2, 3, 2, first[0]), lambda done, loss: False)
     quality, statistics = engine.evaluate("valid")[:5], engine.statistics()
-    state = engine.whole(engine.state())
+    state = whole(engine, engine.state())
     engine.back_to(spare)
-    earlier = engine.whole(engine.snapshot())
+    earlier = whole(engine, engine.snapshot())
     state = {name: array for name, array in state.items() if name != "statistics/counts"}
     return second, quality, statistics, digest(state), digest(earlier)
 
