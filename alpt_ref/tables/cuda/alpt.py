@@ -87,7 +87,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
     def queue_begin(self, grads: Any, out: Any) -> None:
         """Advance the optimiser of the batch's rows and hold their updates; codes and step sizes stay.
 
-        ``out`` (len, d), float32 or bfloat16 bits, gets what `queue_pending` would put there.
+        ``out`` (len, d), float32 or bfloat16 bits, gets the moved rows rounded to the nearest, for the batch's ids.
         """
         assert self._unique is not None
         flat, values = grads.reshape(-1), out.reshape(-1)
@@ -100,7 +100,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._queue_begin(flat, False, unique.SUMMED, values)
         with beside():
             self._unique.queue_clear()  # joined by `queue_finish`
-        spread = (np.int64(self._uniquened), self._unique.inverse, self._row_values, values)
+        found = self._unique
+        spread = (found.totals, found.sum_records, found.chunks, found.order, self._row_values, values)
         self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *spread)
 
     def _queue_begin(self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY, out: Any = None) -> None:
@@ -111,8 +112,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         given = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads, *self._where)
         self._launch_rows(kernel, *given, *self._optimizer_arrays, self.rates, *kept)
 
-    def queue_pending(self, out: Any) -> None:
-        """``out`` (len, d), float32 or bfloat16 bits: the moved rows rounded to the nearest, for the batch's ids."""
+    def _queue_pending(self, out: Any) -> None:
+        """What `queue_begin` hands out, from the inverse that a checked call has made."""
         assert self._unique is not None
         kernel = moved.pending(self.d, self.quantizer.bits, self._layout)
         found = (self._unique.inverse, self._unique.records, self._row_updates)
@@ -201,7 +202,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._check_queued(pending)
         out = self.backend.zeros((pending.positions, self.d), np.float32)
         if pending.positions:
-            self.queue_pending(out)
+            self._queue_pending(out)
         return out
 
     def finish_update(self, pending: Any, grads: Any, *, batch_size: int | None = None) -> None:
