@@ -12,6 +12,7 @@ from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cuda import learned, optimizers, unique, update
 from alpt_ref.kernels.cuda import pending as moved
+from alpt_ref.kernels.cuda import units as unit_kernels
 from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
 from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.tables.base import TableSpec
@@ -167,10 +168,10 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         number_at = np.int32(self._layout.keyed)
         gradient = (found.totals, found.records, number_at, self._row_gradient, *units, *sums, self._unit_total)
         self._between_unit_sums()
-        launch(learned.sum_units, blocks_for(self._uniquened), BLOCK, self.guard, *gradient)
+        launch(unit_kernels.sum_units, blocks_for(self._uniquened), BLOCK, self.guard, *gradient)
         self._after_unit_sums()
         state = (self._step_sizes, self._old_step_sizes, *self._step_size_arrays, self.rates, self._learns, self._stats)
-        kernel = learned.move_units(self.optimizer, self._log_domain)
+        kernel = unit_kernels.move_units(self.optimizer, self._log_domain)
         launch(kernel, blocks_for(self._units), BLOCK, self.guard, units[1], *sums, self._unit_total, *state)
         where = (self._row_updates, self._items, self._step_sizes, self._old_step_sizes, *units, self.rates)
         kernel = moved.round_pending(d, bits, self._stochastic, self._layout)
