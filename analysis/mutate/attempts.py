@@ -1,7 +1,8 @@
 """What a mutant meets, in which order, and how long that may take: the children that are forked until one catches it.
 
 A mutant by rule meets the claims and tests that run its line: first those that are quick, then the rest, and last the
-other tests of the files that were met, which may share what one of these kept. Kernels are tried as plain Python first,
+other tests of the files that were met, which may share what one of these kept. In each child tests come before claims,
+since most of them take hundredths of a second. Kernels are tried as plain Python first,
 where nothing is compiled; what survives there, or is only run by claims and tests that need machine code, is compiled.
 A mutant with a name meets the claims that are expected to see it, compiled, and nothing else.
 """
@@ -89,4 +90,4 @@ def _attempt(mode: str, part: list[Unit], units: Units, start: float) -> Attempt
     steps = [["claim", one.name] for one in part if one.kind == "claim"]
     tests = [one.name for one in part if one.kind == "test"]
     seconds = sum(units[one].seconds for one in part)
-    return Attempt(mode, [*steps, *([["tests", *tests]] if tests else [])], start + FACTOR * seconds, part)
+    return Attempt(mode, [*([["tests", *tests]] if tests else []), *steps], start + FACTOR * seconds, part)
