@@ -48,6 +48,7 @@ LEFT_OUT = (
     "alpt_ref/theory/simulation_result.py",
     "alpt_ref/kernels/cpu/montecarlo_types.py",
     "alpt_ref/scalar/jit.py",
+    "alpt_ref/scalar/types.py",  # names of types
 )
 KERNELS = ("alpt_ref/scalar/*.py", "alpt_ref/kernels/cpu/*.py")
 """Their functions are compiled; they run as plain Python first."""

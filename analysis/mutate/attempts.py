@@ -49,7 +49,9 @@ def by_rule(mutant: Mutant, units: dict[str, Units], compiled: bool) -> list[Att
     made = _split(mode, file, [one for one in found if units[mode][one].green], units[mode], START)
     if compiled:
         known = units[COMPILED]
-        others = [one for one in found if not units[PLAIN][one].green and one in known and known[one].green]
+        seen = {one for one in found if units[PLAIN][one].green}
+        others = [one for one in dict.fromkeys([*found, *covering(known, file, *mutant.lines)]) if one not in seen]
+        others = [one for one in others if one in known and known[one].green]
         made += _split(COMPILED, file, others, known, START + COMPILING)
     return made
 
