@@ -140,7 +140,7 @@ def test_a_mutant_with_a_name_must_turn_its_claims_red(project: Project, tmp_pat
     write(broken.root, {"tiny/__init__.py": "", "tiny/maths.py": MATHS, "tests/test_maths.py": TEST})
     write(broken.root, {"claims/q1_square.py": CLAIM.replace('cell["x"] ** 2', '0.0 * cell["x"]')})
     run = run_of(broken, tmp_path / "red")
-    with pytest.raises(AlptError, match="none of the claims that .* expects is green without it"):
+    with pytest.raises(AlptError, match=r"none of the claims that .* expects is green without it"):
         run.run(prepare(broken.root, "tiny", named[:1]), hours=1.0)
     assert run.red == ["q1"]
 
