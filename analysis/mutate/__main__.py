@@ -54,7 +54,10 @@ KERNELS = ("alpt_ref/scalar/*.py", "alpt_ref/kernels/cpu/*.py")
 """Their functions are compiled; they run as plain Python first."""
 TESTS = (
     *(f"tests/{room}/**/test_*.py" for room in ("scalar", "quantizer", "theory")),
-    *(f"tests/kernels/test_{name}.py" for name in ("bf16", "division", "losses", "products", "random", "unique")),
+    *(
+        f"tests/kernels/test_{name}.py"
+        for name in ("bf16", "division", "losses", "passes", "products", "random", "unique")
+    ),
     *(f"tests/models/test_{name}.py" for name in ("loss", "optim")),
     *(f"tests/tables/test_{name}.py" for name in ("alpt", "dense_adam", "eco", "qat", "rowmax", "step_sizes")),
     "tests/distributed/test_row_map.py",
