@@ -120,7 +120,7 @@ class Lines:
         """Look no more."""
         if self._monitoring is None:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
         else:
             self._monitoring.set_events(self._monitoring.COVERAGE_ID, 0)
             self._monitoring.free_tool_id(self._monitoring.COVERAGE_ID)
