@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.scalar.code_range import highest_code, lowest_code
 
@@ -233,7 +234,9 @@ class Schedule:
             padded = self.given + self.given[-1:] * (steps - len(self.given))
             return self.scale * np.array(padded or (0.0,))
         if self.given is not None:
-            return self.scale * np.array(_rates_of([self.given(t) for t in range(1, steps + 1)]))
+            with named_in("the function of learning rates"):
+                rates = [self.given(t) for t in range(1, steps + 1)]
+            return self.scale * np.array(_rates_of(rates))
         t = np.arange(1, steps + 1, dtype=np.float64)
         if self.kind == "constant":
             return np.full(steps, self.scale)

@@ -187,6 +187,52 @@ def test_other_doors_speak_in_sentences_too(call: Any, message: str) -> None:
         call()
 
 
+class Raises:
+    """An update rule of which one method raises."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def _may_raise(self, method: str) -> None:
+        if method == self.method:
+            raise KeyError("velocity")
+
+    def init(self, runs: int, d: int) -> dict[str, Any]:
+        self._may_raise("init")
+        return {}
+
+    def move(self, gradient: Any, state: Any, rate: float, t: int) -> Any:
+        self._may_raise("move")
+        return -rate * gradient
+
+    def absorb(self, error: Any, state: Any, rate: float, t: int) -> None:
+        self._may_raise("absorb")
+
+
+def _late(t: int) -> float:
+    return 0.1 if t < 3 else 1 / (t - 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"rounding": lambda x, draw: [][0]},
+            r"rounding at draw \d+ raised IndexError: list index .* \(test",
+        ),
+        ({"update": Raises("init")}, "init of the update rule raised KeyError: 'velocity'"),
+        ({"update": Raises("move")}, "move of the update rule at step 1 raised KeyError"),
+        ({"update": Raises("absorb")}, "absorb of the update rule at step 1 raised KeyError"),
+        ({"schedule": _late}, "the function of learning rates raised ZeroDivisionError"),
+    ],
+)
+def test_what_a_function_of_the_users_raises_is_a_sentence_with_its_cause(change: dict[str, Any], message: str) -> None:
+    options: dict[str, Any] = {"schedule": 0.1, **change}
+    with pytest.raises(InputError, match=message) as caught:
+        simulate(quadratic(1.0, 0.0), GRID, options.pop("schedule"), steps=5, runs=2, start=3, **options)
+    assert not isinstance(caught.value.__cause__, InputError)
+
+
 def test_a_minimum_outside_the_box_can_be_asked_for() -> None:
     run = simulate(
         quadratic(1.0, 9.0), GRID, Schedule("constant", 0.5), steps=50, runs=2, start=3, minimum_outside=True
