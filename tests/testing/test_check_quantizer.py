@@ -95,7 +95,7 @@ def test_a_quantiser_that_writes_to_its_input_has_the_other_properties() -> None
     right = reference(lattice)
 
     def writes(x: NDArray[np.float32], draw: int) -> NDArray[np.float32]:
-        result = right(x, draw)
+        result: NDArray[np.float32] = right(x, draw)
         x /= 2  # as an idiom does that divides by the step size in place
         return result
 
