@@ -23,7 +23,7 @@ from alpt_ref.theory import (
     simulate,
 )
 from alpt_ref.theory.draws import first_draw
-from alpt_ref.theory.linear import synthetic_regression
+from alpt_ref.theory.linear import least_squares, logistic_regression, synthetic_regression
 from tests import tolerances
 
 from . import oracle
@@ -178,6 +178,11 @@ def test_raw_errors_became_sentences(change: dict[str, Any], message: str) -> No
             lambda: evolve_separable(ELASTIC, GRID, [1, 2], [0.1]),
             "start must be one whole code or one for each of the 3",
         ),
+        (lambda: Grid(0.1, "8"), "bits must be a whole number from 1 to 16, got '8'"),  # type: ignore[arg-type]
+        (lambda: FewBits("8"), "random bits must be a whole number from 1 to 32, got '8'"),  # type: ignore[arg-type]
+        (lambda: Noise("normal", "a"), "sigma must be a finite number of at least 0, got 'a'"),  # type: ignore[arg-type]
+        (lambda: least_squares([["a"]], [1.0]), "features must be numbers"),
+        (lambda: logistic_regression([[1.0]], ["yes"]), "labels must be numbers"),
         (lambda: ELASTIC.constants(0.25), "grid must be a Grid"),  # type: ignore[arg-type]
         (lambda: Schedule("constant", "fast"), "scale of the learning rate must be a finite number above 0"),  # type: ignore[arg-type]
     ],
