@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alpt_ref._util.looks import look
+from alpt_ref._util.plotting import legend_below
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.studies.reproduce import Runs
 from alpt_ref.training.results import RunResult
@@ -110,10 +111,16 @@ def legend(figure: Any, axes: Sequence[Any], columns: int, title: str = "") -> N
     for one in axes:
         for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
-    figure.legend(
-        list(found.values()), list(found), loc="outside lower center", ncols=columns, fontsize=FONT - 1,
-        handlelength=2.6, columnspacing=1.2, title=title, title_fontsize=FONT - 1,
-    )  # fmt: skip
+
+    def make(count: int) -> Any:
+        for earlier in list(figure.legends):
+            earlier.remove()
+        return figure.legend(
+            list(found.values()), list(found), loc="outside lower center", ncols=count, fontsize=FONT - 1,
+            handlelength=2.6, columnspacing=1.2, title=title, title_fontsize=FONT - 1,
+        )  # fmt: skip
+
+    legend_below(figure, columns, lambda: float(figure.get_figwidth() * figure.dpi), make)
 
 
 def row(panel: str, series: str, x: float, value: Mean) -> PlottedRow:
@@ -126,6 +133,12 @@ def row(panel: str, series: str, x: float, value: Mean) -> PlottedRow:
         "half_width": value.half,
         "runs": value.runs,
     }
+
+
+def named(series: str) -> str:
+    """``ALPT-SR 4-bit`` for ``alpt-sr 4-bit``: a method as legends write it."""
+    label_, _, rest = series.partition(" ")
+    return f"{label_.upper()} {rest}".strip()
 
 
 def point(rows: Sequence[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, PlottedRow, column, difference, intervals, label, legend, over_seeds, row, style, widen
+from ._runs import Mean, PlottedRow, column, difference, intervals, label, legend, named, over_seeds, row, style, widen
 
 SHIFT = 0.022
 """Sideways, as a share of the axis: methods of the same bytes lie on each other."""
@@ -36,9 +36,10 @@ def front(points: Mapping[str, tuple[float, Mean]]) -> list[str]:
 def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(5.7, rows=2)
     rows = []
+    shown = [one for one in settings(found.study) if found.shows(str(one))]
     for letter, one, what in zip("ab", axes, ("serving", "training"), strict=True):
         points: dict[str, tuple[float, Mean]] = {}
-        for setting in settings(found.study):
+        for setting in shown:
             name = str(setting)
             auc = difference(found, name, "fp32", lambda run: run.test_auc)
             size = over_seeds(found, name, lambda run, what=what: float(getattr(run, f"{what}_bytes")))  # type: ignore[misc]
@@ -50,8 +51,8 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
         best = front(points)
         one.step([points[name][0] * shifts[name] for name in best], [points[name][1].value for name in best],
                  where="post", color="0.75", linewidth=4, zorder=0, label="front")  # fmt: skip
-        for label_ in dict.fromkeys(setting.label for setting in settings(found.study)):
-            names = [str(s) for s in settings(found.study) if s.label == label_ and str(s) in points]
+        for label_ in dict.fromkeys(setting.label for setting in shown):
+            names = [str(s) for s in shown if s.label == label_ and str(s) in points]
             ours = sorted((points[name][0] * shifts[name], points[name][1]) for name in names)
             one.errorbar(
                 [size for size, _ in ours], [auc.value for _, auc in ours], [auc.half for _, auc in ours],
@@ -92,8 +93,8 @@ def scale_bytes(axes: Any, smallest: float, largest: float) -> None:
 
 def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     """Which methods no other beats."""
-    best = [str(one["series"]) for one in rows if one["panel"] == "a" and one["front"]]
-    return f"On the front of the means, when serving: {', '.join(best)}." if best else ""
+    best = [named(str(one["series"])) for one in rows if one["panel"] == "a" and one["front"]]
+    return f"No other method serves fewer bytes with a higher mean AUC than {', '.join(best)}." if best else ""
 
 
 FIGURE = Figure(
