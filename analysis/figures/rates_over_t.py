@@ -58,8 +58,8 @@ FIGURE = Figure(
     "How fast does SR converge?",
     ("c4", "c5"),
     draw,
-    caption="As fast as exact SGD: the average gap falls like 1/√T on a convex problem and, up to a logarithm, like 1/T "
-    "on a strongly convex one, until it meets the floor that the step size sets.",
+    caption="As fast as exact SGD: the average gap falls like 1/√T on a convex problem and, up to a logarithm, like "
+    "1/T on a strongly convex one, until it meets the floor that the step size sets.",
     alt="Average gap over iterations on logarithmic axes. Left: with a small step size it falls with slope minus one "
     "half, with a large one it is flat at its dotted floor. Right: it falls with slope minus one. All lie below their "
     "dashed bounds.",
