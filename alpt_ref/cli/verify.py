@@ -224,7 +224,7 @@ def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | No
     sizes = [f"{len(plan(loaded, budget, 0).own)} {budget}" for budget in ("quick", "full")]
     lines += [f"cells: {', '.join(sizes)}", f"file: {loaded.source if loaded.address else _shown(loaded.file)}"]
     echo("\n".join(lines))
-    hint("verify it", f"alpt-ref verify --claim {claim_id}")
+    hint("to verify it", f"alpt-ref verify --claim {claim_id}")
 
 
 def _folder(context: click.Context, own: str | None) -> str | None:
