@@ -60,7 +60,8 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
             )  # fmt: skip
         rows += [{**row(letter, name, size, auc), "front": name in best} for name, (size, auc) in points.items()]
         one.set_xscale("log", base=2)
-        scale_bytes(one, low, high)
+        places = [size * shifts[name] for name, (size, _) in points.items()]
+        scale_bytes(one, min(places, default=low), max(places, default=high))
         label(one, x=f"bytes of the table, {what} (log scale)", y="test AUC − FP32")
         widen(one)
     legend(figure, axes, 3, f"{intervals(found)}; equal bytes side by side")
@@ -80,9 +81,13 @@ def sideways(study: Study, sizes: Mapping[str, float], apart: float) -> dict[str
 
 def scale_bytes(axes: Any, smallest: float, largest: float) -> None:
     """Ticks at powers of two, and between them where they lie far apart, in words."""
+    from matplotlib.ticker import MaxNLocator
+
     low, high = smallest / (largest / smallest) ** 0.1, largest * (largest / smallest) ** 0.1
     steps = (1.0, 1.25, 1.5) if high / low < 4 else (1.0,)
     ticks = [step * 2**power for power in range(60) for step in steps if low <= step * 2**power <= high]
+    if len(ticks) < 2:
+        ticks = [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
     unit, divisor = next(
         (pair for pair in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)) if low >= pair[1]), ("B", 1)
     )
