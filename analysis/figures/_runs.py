@@ -17,6 +17,8 @@ WIDTH = 3.3
 FONT = 8
 LINEAR = 0.01
 """Differences up to this are drawn to scale; larger ones logarithmically where some are much larger."""
+MOST_TICKS = 10
+"""Of an axis that is drawn logarithmically beyond `LINEAR`."""
 PlottedRow = dict[str, Any]
 
 
@@ -96,10 +98,13 @@ def widen(axes: Any) -> None:
     axes.set_yscale("symlog", linthresh=LINEAR, linscale=1.0)
     axes.margins(y=0.07)
     axes.autoscale_view()
-    beyond = [LINEAR * step * 10**power for power in range(6) for step in (1, 2, 5)]
-    sizes = [LINEAR / 2, *(one for one in beyond if one <= 10 * reach)]
     low, high = axes.get_ylim()
-    ticks = [tick for tick in (*(-one for one in reversed(sizes)), 0.0, *sizes) if low <= tick <= high]
+    for steps in ((1, 2, 5), (1,)):  # powers of ten alone where more would lie on each other
+        beyond = [LINEAR * step * 10**power for power in range(6) for step in steps]
+        sizes = [*([LINEAR / 2] if len(steps) > 1 else []), *(one for one in beyond if one <= 10 * reach)]
+        ticks = [tick for tick in (*(-one for one in reversed(sizes)), 0.0, *sizes) if low <= tick <= high]
+        if len(ticks) <= MOST_TICKS:
+            break
     axes.set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     axes.minorticks_off()
     axes.set_ylabel(f"{axes.get_ylabel()}\n(log scale beyond {LINEAR:g})", fontsize=FONT)
