@@ -139,7 +139,11 @@ def generate(shape: str, rows: int, seed: int, day: int | None, output: str, qui
 @click.argument("kind", type=click.Choice(["csv", "criteo", "avazu"]))
 @click.option("--rows", type=click.IntRange(min=10, max=10_000_000), default=5000, show_default=True, help="Rows.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws everything.")
-@click.option("--output", metavar="FILE", help="Text file to write.  [default: clicks.csv, criteo.txt or avazu.csv]")
+@click.option(
+    "--output",
+    metavar="FILE",
+    help="Text file to write; compressed if it ends in .gz.  [default: clicks.csv, criteo.txt or avazu.csv]",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> None:
     """Write a drawn log, so that every tutorial runs without a download.
@@ -152,19 +156,26 @@ def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> 
     path = check_output_file(output or {"csv": "clicks.csv", "criteo": "criteo.txt", "avazu": "avazu.csv"}[kind])
     if os.path.lexists(path):
         raise InputError(f"--output {path} exists; choose another name or delete it")
+    gz = path.suffix == ".gz"
     with open_output(path) as out:
         if kind == "csv":
+            import gzip
+
             from alpt_ref.data.synthetic.sample import sample_log
 
-            out.write(sample_log(rows, seed=seed))
+            text = sample_log(rows, seed=seed)
+            out.write(gzip.compress(text, mtime=0) if gz else text)
         else:
             from alpt_ref.data.synthetic.generate import write_raw_text
 
-            write_raw_text(out, kind, rows, seed=seed)
+            write_raw_text(out, kind, rows, seed=seed, compress=gz)
     if not quiet:
+        from shlex import quote
+
         echo(f"wrote {path}: {rows:,} rows, drawn", err=True)
-        schema = f"alpt-ref data schema {path} --output {path.with_suffix('.toml')}"
-        train = f"alpt-ref train --input {path} --schema {kind} --output runs/{kind}"
+        toml = (path.with_suffix("") if gz else path).with_suffix(".toml")
+        schema = f"alpt-ref data schema {quote(str(path))} --output {quote(str(toml))}"
+        train = f"alpt-ref train --input {quote(str(path))} --schema {kind} --output runs/{kind}"
         hint(*(("guess its schema", schema) if kind == "csv" else ("train on it", train)))
 
 
