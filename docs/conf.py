@@ -7,14 +7,20 @@ docstrings, formulas as MathML. Links out of ``docs`` lead to the file in the re
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
+import shutil
 import sys
+import tempfile
 import tomllib
 import warnings
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PROFILE = Path(tempfile.mkdtemp(prefix="alpt-ref-docs-"))  # of the notebooks' kernels, in place of the user's own
+atexit.register(shutil.rmtree, PROFILE, ignore_errors=True)
 sys.path.insert(0, str(ROOT))  # the pages describe this checkout, whatever version is installed
 
 from alpt_ref import __version__  # noqa: E402
@@ -59,6 +65,12 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
 
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # for kernels
+os.environ["IPYTHONDIR"] = str(PROFILE)
+(PROFILE / "profile_default").mkdir()
+(PROFILE / "profile_default" / "ipython_kernel_config.py").write_text(
+    "c.IPKernelApp.log_level = 40\n", encoding="utf-8"
+)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 nb_execution_mode = "force"  # notebooks lie in git without output
 nb_execution_in_temp = True
 nb_execution_timeout = 300
