@@ -111,8 +111,9 @@ def page(found: Found, name: str) -> str:
         f"{about['features']:,} features (first seed)",
         f"- runs: {about['runs']}{missing}; {about['seeds']} seeds, {about['few']} in tables of variants",
         f"- last run: {about['date']}",
-        f"- versions: {used}",
+        f"- judged and collected with (each table names what its runs were trained with): {used}",
         f"- collected on: {about['machine']['processor']}, {about['machine']['cores']} cores",
+        *_took(about),
         *_judged(about),
         "",
         "## What was found",
@@ -130,6 +131,16 @@ def page(found: Found, name: str) -> str:
     for figure in found.figures:
         lines += ["", f"{figure.title} ([csv](figures/{figure.id}.csv))", "", f"![](figures/{figure.id}.png)"]
     return "\n".join(lines) + "\n"
+
+
+def _took(about: Mapping[str, Any]) -> list[str]:
+    """How long the runs took; nothing of a study that an earlier version collected."""
+    if "wall_s" not in about:
+        return []
+    return [
+        f"- time: {about['wall_s'] / 60:.1f} min from the first finished run to the last, without pauses; epochs of "
+        f"all runs, one after another, {about['training_s'] / 60:.0f} min"
+    ]
 
 
 def _judged(about: Mapping[str, Any]) -> list[str]:

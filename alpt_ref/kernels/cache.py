@@ -29,8 +29,10 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 
 from alpt_ref.errors import CacheWarning
+from alpt_ref.kernels.cache_lock import FOLDER, compile_once, locked
 
 _DIGEST = hashlib.sha256
 _DIGEST_BYTES = 32
@@ -142,10 +144,14 @@ class _Checked:
 
     def save(self, key: Any, data: Any) -> None:
         """Numba's, but the file is named by the key: two processes at once never write different code to one."""
-        overloads = self._load_index()
-        if key not in overloads:
-            overloads[key] = self._data_name(int(_DIGEST(repr(key).encode()).hexdigest()[:12], 16))
-            self._save_index(overloads)
+        index = Path(self._index_path)
+        with locked(
+            index.parent / FOLDER / f"{index.stem}.index"
+        ):  # else of two entries that are added at once one is lost
+            overloads = self._load_index()
+            if key not in overloads:
+                overloads[key] = self._data_name(int(_DIGEST(repr(key).encode()).hexdigest()[:12], 16))
+                self._save_index(overloads)
         self._save_data(overloads[key], data)
 
     def _load_data(self, name: str) -> Any:
@@ -247,6 +253,9 @@ def protect(dispatcher: Any) -> Any:
             cache.disable()
 
     cache.load_overload, cache.save_overload = load_overload, save_overload
+    if isinstance(dispatcher, Dispatcher):  # the CPU's: the GPU's are compiled by one process a device
+        index = Path(file._index_path)
+        compile_once(dispatcher, index.parent, index.name)
     return dispatcher
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.errors import CacheWarning
-from alpt_ref.kernels import cache, jit
+from alpt_ref.kernels import cache, cache_lock, jit
 
 SOURCE = "def double(lo, hi, x):\n    for i in range(lo, hi):\n        x[i] = 2 * x[i]\n"
 
@@ -37,6 +39,7 @@ class Compiled:
             kernel: Any = jit.kernel(module.double)
             x = np.arange(4.0)
             kernel(0, 4, x)
+        self.kernel = kernel
         assert x.tolist() == [0, 2, 4, 6]
         assert all(one.category is CacheWarning for one in caught)
         self.hits = sum(kernel.stats.cache_hits.values())
@@ -114,3 +117,55 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pyte
 def test_a_file_in_the_place_of_the_folder(tmp_path: Path, folder: Path) -> None:
     folder.write_text("")
     assert "cannot be written" in Compiled(tmp_path).warnings[0]
+
+
+def held_elsewhere(folder: Path, tmp_path: Path) -> Any:
+    """Another process's lock of the only signature that `Compiled` compiles; nothing is compiled yet."""
+    Compiled(tmp_path)
+    (lock,) = [one for one in folder.rglob(f"{cache_lock.FOLDER}/*") if one.suffix != ".index"]
+    for one in files(folder):
+        one.unlink()
+    return cache_lock.locked(lock)
+
+
+def test_who_comes_second_waits_for_the_first(tmp_path: Path, folder: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with held_elsewhere(folder, tmp_path) as held:
+            assert held
+            second = pool.submit(Compiled, tmp_path)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.3)
+            assert files(folder) == []
+        assert second.result().warnings == []
+    assert Compiled(tmp_path).hits == 1
+
+
+def test_a_lock_that_is_never_released_costs_a_compilation(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_lock, "PATIENCE_S", 0.05)
+    with held_elsewhere(folder, tmp_path):
+        assert Compiled(tmp_path).warnings == []
+    assert Compiled(tmp_path).hits == 1
+
+
+def test_of_two_entries_that_are_added_at_once_none_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Compiled(tmp_path).kernel._cache._cache_file
+    load = cache._Checked._load_index
+
+    def slowly(self: Any) -> Any:
+        known = load(self)
+        time.sleep(0.1)  # the other one reads what is there before this one has written
+        return known
+
+    monkeypatch.setattr(cache._Checked, "_load_index", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: file.save((name,), name), ["one", "two"]))
+    assert {("one",), ("two",)} < set(load(file))
+
+
+def test_without_locks_everybody_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_lock, "fcntl", None)
+    with cache_lock.locked(tmp_path / "locks" / "one") as held:
+        assert not held
+    assert Compiled(tmp_path).warnings == []
