@@ -162,7 +162,7 @@ def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> 
     csv: a log with a header as people have them (times, users, sites, prices with gaps). criteo and avazu: text in the
     format of these sets, as `data generate` writes it.
     """
-    from alpt_ref._util.outputs import check_output_file, open_output
+    from alpt_ref._util.outputs import STDOUT, check_output_file, open_output
 
     path = check_output_file(output or {"csv": "clicks.csv", "criteo": "criteo.txt", "avazu": "avazu.csv"}[kind])
     if os.path.lexists(path):
@@ -182,6 +182,7 @@ def sample(kind: str, rows: int, seed: int, output: str | None, quiet: bool) -> 
             write_raw_text(out, kind, rows, seed=seed, compress=gz)
     if not quiet:
         echo(f"wrote {path}: {rows:,} rows, drawn", err=True)
+    if not quiet and output != STDOUT:
         toml = (path.with_suffix("") if gz else path).with_suffix(".toml")
         schema = f"alpt-ref data schema {quote(str(path))} --output {quote(str(toml))}"
         train = f"alpt-ref train --input {quote(str(path))} --schema {kind} --output runs/{kind}"
