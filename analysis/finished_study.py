@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from alpt_ref.verification.results import CellResult, ClaimResult, Results
 
 from .benchmarks.timing import machine
 from .study_command import ROOT, command_of
+
+PAUSE_S = 300
+"""Seconds without a finished run that count as a pause."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ def digest_of(cell: CellResult) -> str:
 def _about(stored: Stored) -> dict[str, Any]:
     """How the study was made. The machine is the one that collects; versions are those that judged the claims.
 
-    ``wall_s``: seconds from the first finished run to the last. ``training_s``: seconds of all epochs, evaluation
-    included, one run's after the other's.
+    ``wall_s``: seconds from the first finished run to the last, pauses of a stopped study left out. ``training_s``:
+    seconds of all epochs, evaluation included, one run's after the other's.
     """
     index, here = stored.index, machine()
     names = {name for of_seed in index.cells.values() for name in of_seed.values()}
@@ -85,7 +89,8 @@ def _about(stored: Stored) -> dict[str, Any]:
         raise InputError(f"{stored.folder} holds no finished run")
     report: dict[str, Any] = read_json(stored.folder / "verify" / "report.json") or {}
     first = next(iter(index.data.values()))
-    written = [file.stat().st_mtime for file in finished]
+    written = sorted(file.stat().st_mtime for file in finished)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(written)]
     timings = [epoch["timing"] for file in finished for epoch in json.loads(file.read_bytes())["history"]]
     return {
         "command": command_of(stored.folder),
@@ -99,7 +104,7 @@ def _about(stored: Stored) -> dict[str, Any]:
         "seeds": len(index.study.seeds),
         "few": len(index.study.few_seeds),
         "date": datetime.fromtimestamp(max(written), UTC).date().isoformat(),
-        "wall_s": round(max(written) - min(written)),
+        "wall_s": round(sum(gap for gap in gaps if gap <= PAUSE_S)),
         "training_s": round(sum(one["seconds"] + one["evaluation_seconds"] for one in timings)),
         "versions": {"alpt-ref": __version__, **report.get("versions", versions())},
         "machine": {key: here[key] for key in ("processor", "cores")},

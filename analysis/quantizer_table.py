@@ -2,13 +2,15 @@
 
 Runs every function of `analysis.example_quantizers`, one to three minutes each on 2 cores, and writes
 ``results/quantizers.md``: which theorems it breaks, and where most clearly. `docs/verify-your-quantizer.md` shows that.
+Processes that run one function each (``--only NAME --output FOLDER/NAME.md``) finish sooner on many cores; ``--join
+FOLDER`` puts their lines together.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +95,15 @@ def line(row: Row, verdicts: QuantizerVerdicts | None, seconds: float = 0.0) -> 
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in (*about, *found)) + " |"
 
 
+def known_lines(page: Path, head: list[str], table: Mapping[str, str]) -> dict[str, str]:
+    """Lines of a page, by function, that the table has too; none if there is no page or its head is another."""
+    if not page.exists():
+        return {}
+    before = page.read_text(encoding="utf-8").splitlines()
+    named = {text.split("`")[1]: text for text in before if text.startswith("| `") and NOT_RUN not in text}
+    return {name: text for name, text in named.items() if name in table and before[: len(head)] == head}
+
+
 HEAD = ("function", "what it is", "lattice", "breaks", "where", "keeps", "undecided", "s")
 
 
@@ -101,8 +112,9 @@ HEAD = ("function", "what it is", "lattice", "breaks", "where", "keeps", "undeci
 @click.option("--budget", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="Grid size.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all cells.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: cores]")
+@click.option("--join", "folder", metavar="FOLDER", help="Run nothing: take the lines of this folder's pages.")
 @click.option("--output", metavar="FILE", default=str(PAGE), show_default=True, help="The page.")
-def main(names: Sequence[str], budget: str, seed: int, jobs: int | None, output: str) -> None:
+def main(names: Sequence[str], budget: str, seed: int, jobs: int | None, folder: str | None, output: str) -> None:
     """Verify the claims with each of the example quantisers and write the table."""
     of = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
@@ -116,10 +128,11 @@ def main(names: Sequence[str], budget: str, seed: int, jobs: int | None, output:
     ]
     page = Path(output)
     table = {row.name: line(row, None) for row in ROWS}
-    if page.exists():  # lines of functions that are not asked for stay, if the head is the same
-        before = page.read_text(encoding="utf-8").splitlines()
-        named = {text.split("`")[1]: text for text in before if text.startswith("| `")}
-        table |= {name: text for name, text in named.items() if name in table and before[: len(lines)] == lines}
+    for known in [page, *(sorted(Path(folder).glob("*.md")) if folder else [])]:
+        table |= known_lines(known, lines, table)
+    if folder:
+        write_text(page, "\n".join([*lines, *table.values()]) + "\n")
+        return
     file = Path(example_quantizers.__file__)
     for row in ROWS:
         if names and row.name not in names:

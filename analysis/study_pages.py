@@ -138,8 +138,8 @@ def _took(about: Mapping[str, Any]) -> list[str]:
     if "wall_s" not in about:
         return []
     return [
-        f"- time: {about['wall_s'] / 60:.1f} min from the first finished run to the last; epochs of all runs, "
-        f"one after another, {about['training_s'] / 60:.0f} min"
+        f"- time: {about['wall_s'] / 60:.1f} min from the first finished run to the last, without pauses; epochs of "
+        f"all runs, one after another, {about['training_s'] / 60:.0f} min"
     ]
 
 

@@ -90,10 +90,15 @@ def _check(
             echo(failed)
     elif output != "-":
         echo(str(report))
-        own = " ".join(f"--{key.replace('_', '-')} {lattice[key]}" for key in ("bits", "step_size") if lattice.get(key))
-        say = echo_unless(not own or rounding != "sr")
+        own = f"--bits {lattice['bits']} --step-size {lattice['step_size']}"
+        say = echo_unless(rounding != "sr" or arrays != "numpy" or not _theory_has(**lattice))
         say(next_line("which theorems it keeps", f"alpt-ref verify --quantizer {name} {own}"))
     return not report.ok
+
+
+def _theory_has(bits: int | None, **others: Any) -> bool:
+    """Whether `verify --quantizer` takes the lattice: a step size and 2 bits or more, nothing else."""
+    return bits is not None and bits > 1 and not any(value for key, value in others.items() if key != "step_size")
 
 
 def _names(text: str | None) -> tuple[str, ...]:

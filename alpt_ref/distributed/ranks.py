@@ -19,6 +19,7 @@ from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.errors import AlptError, InputError, LostRankError, TrainingError
 from alpt_ref.models.slices import SliceSums, added, owned_slices
 from alpt_ref.tables.make import make_spec
+from alpt_ref.training import checkpoint
 from alpt_ref.training.build import State, build_model, table_arguments
 from alpt_ref.training.checkpoint import Checkpoint, CheckpointError
 from alpt_ref.training.config import RunConfig
@@ -53,6 +54,13 @@ class RankTable(ShardedTable):
             raise InputError("state must hold the rows of this rank")
         self.own.load_state(own)
         self._waiting = None
+
+    def own_bytes(self, what: str) -> int:
+        """What this rank adds to the bytes of the whole table: arrays that every rank holds are rank 0's."""
+        if self.spec.device == "cuda":
+            return int(self.own.nbytes(what))
+        held, rows = self.own._arrays() if what == "serving" else self.own._state_arrays(), self.own.row_arrays()
+        return sum(array.nbytes for name, array in held.items() if name in rows or self.rank == 0)
 
     def moment(self, rows: NDArray[np.int64] | None = None, spare: Any = None) -> Any:
         """Of this rank's rows, on the device (`EmbeddingTable.moment`); not collective."""
@@ -219,10 +227,11 @@ class TorchRanks(Ranks):
             self.once(lambda: stack.enter_context(folder_lock(folder)))
             yield
 
-    def whole_table(self, table: Any) -> State | None:
-        """See `Ranks.whole_table`."""
-        whole: State | None = table.gather_state()
-        return whole
+    def table_bytes(self, table: Any) -> tuple[int, int]:
+        """See `Ranks.table_bytes`."""
+        own = np.array([[table.own_bytes(what) for what in ("training", "serving")]], np.int64)
+        training, serving = self.joined(own).sum(axis=0).tolist()
+        return training, serving
 
     def statistics(self, table: Any) -> dict[str, float]:
         """See `Ranks.statistics`."""
@@ -231,8 +240,15 @@ class TorchRanks(Ranks):
 
     def write_checkpoint(self, folder: Path, content: Checkpoint) -> Path:
         """See `Ranks.write_checkpoint`."""
+        path = checkpoint.checkpoint_path(folder, content.meta)
+        self.write_folder(path, content)
+        self.once(lambda: checkpoint.remove_older(path))
+        return path
+
+    def write_folder(self, path: Path, content: Checkpoint) -> None:
+        """See `Ranks.write_folder`."""
         with self._busy():
-            return shard_files.write(self, folder, content, self._row_arrays)
+            shard_files.write(self, path, content, self._row_arrays)
 
     def read_checkpoint(self, path: Path, table: Any) -> Checkpoint:
         """See `Ranks.read_checkpoint`."""

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 Arrays = dict[str, NDArray[Any]]
 
 
-def write(ranks: TorchRanks, folder: Path, content: Checkpoint, row_arrays: Iterable[str]) -> Path:
-    """Write ``folder/step-<step>`` together; see `checkpoint.write_checkpoint`. `row_arrays`: see `shards`."""
+def write(ranks: TorchRanks, path: Path, content: Checkpoint, row_arrays: Iterable[str]) -> None:
+    """Write the folder `path` together; see `checkpoint.write_folder`. `row_arrays`: see `shards`."""
     own, rest = table_arrays(content.arrays)
-    path = checkpoint.checkpoint_path(folder, content.meta)
     meta = {**content.meta, ROW_ARRAYS: sorted(row_arrays)}
     files = contents(Checkpoint(content.config, rest, meta, content.timing))
     with contextlib.ExitStack() as stack:
@@ -50,13 +49,11 @@ def write(ranks: TorchRanks, folder: Path, content: Checkpoint, row_arrays: Iter
             with said_to_be_unwritable(path):
                 files.write(scratch, shards)
                 stack.close()  # it gets its name
-            checkpoint.remove_older(path)
 
         scratch = ranks.once(begin)
         entry = ranks.each(lambda: write_own(scratch))
         shards = dict(ranks.everyone(entry))
         ranks.once(lambda: finish(scratch, shards))
-    return path
 
 
 def read(ranks: TorchRanks, path: Path, table: RankTable) -> Checkpoint:

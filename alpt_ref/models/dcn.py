@@ -46,8 +46,10 @@ class Dcn(Dnn):
         self._add_output(inputs + deep, rng)
 
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
+        output = self.params["output.weight"][: x.shape[1]]
+        self.cross.prepare(output)
         super()._forward(x, logits, training, update_stats)
-        self.cross.forward(x, self.params["output.weight"][: x.shape[1]], logits)
+        self.cross.forward(x, output, logits)
 
     def _backward(self, x: Array, dlogits: Array, demb: Array, params: bool) -> None:
         doutput = self.grads["output.weight"][: x.shape[1]] if params else None

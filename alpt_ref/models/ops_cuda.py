@@ -19,6 +19,7 @@ from alpt_ref.kernels.cuda import dense, dense_backward, rows, steps
 from alpt_ref.kernels.cuda.bf16 import convert
 from alpt_ref.kernels.cuda.blas import matmul
 from alpt_ref.kernels.cuda.reduce import FOLD, LANES, THREADS, row_span
+from alpt_ref.kernels.cuda.streams import current_stream, new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
 from alpt_ref.kernels.cuda.transpose import tiles, transpose
 from alpt_ref.models.ops_base import EPS, MOMENTUM, Norm, ScratchArrays
@@ -59,6 +60,7 @@ class CudaOps(CudaCrossOps):
         self._checked: int | None = None  # address of a gradient that was checked while it was written
         self._saw_layers = False  # whether the layers' gradients were
         self._joined, self._joined_ready = None, None
+        self._units_ready, self._loss_ready = None, None
 
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """See `Ops.zeros`."""
@@ -228,6 +230,7 @@ class CudaOps(CudaCrossOps):
     def _checks(self) -> tuple[Array, int]:
         """What a kernel needs that sets the guard where a layer's gradient is not finite."""
         self._saw_layers = True
+        self._wait_for_loss()
         return self.guard, steps.BAD_GRADIENT
 
     # --- bias + ReLU, output unit, sums ------------------------------------------------------------------------------
@@ -281,11 +284,21 @@ class CudaOps(CudaCrossOps):
         take = self.scratch.take
         dlogits, losses = take("dlogits", (n_rows,)), take("losses", (blocks,), np.float64)
         launch(steps.bce_with_logits, blocks, THREADS, logits, labels, n_rows, losses, dlogits)
-        launch(steps.finish_loss, 1, THREADS, losses, blocks, n_rows, add, totals, self.guard, steps.BAD_LOSS)
+        self._loss_ready = new_event()
+        with self._aside():
+            launch(steps.finish_loss, 1, THREADS, losses, blocks, n_rows, add, totals, self.guard, steps.BAD_LOSS)
+            self._loss_ready.record(current_stream())
         return dlogits
+
+    def _wait_for_loss(self) -> None:
+        """Before the guard is set or read again: the first reason to stop comes first."""
+        if self._loss_ready is not None:
+            current_stream().wait_event(self._loss_ready)
+            self._loss_ready = None
 
     def check_finite(self, gradient: Array) -> None:
         """Set the guard if an element of `gradient` is not finite, unless that was seen to while it was written."""
+        self._wait_for_loss()
         if self._checked != address(gradient):
             size = gradient.size
             self._each(steps.check_finite, size // 4, gradient.reshape(-1), size, self.guard, steps.BAD_GRADIENT)

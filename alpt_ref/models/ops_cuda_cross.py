@@ -37,6 +37,7 @@ class CudaCrossOps(Ops):
     _checked: int | None
     _saw_layers: bool
     _joined_ready: Any
+    _units_ready: Any
     _joined: tuple[Array, Array] | None
     """Gradient of the first hidden layer with the tail, and the copy of its weights with the vectors."""
 
@@ -45,18 +46,34 @@ class CudaCrossOps(Ops):
     _finish: Any
     _each: Any
     _launch: Any
+    _wait_for_loss: Any
     _whole: Any
 
     # --- cross layers ------------------------------------------------------------------------------------------------
 
+    def _cross_units(self, weight: Array) -> tuple[Array, Array, Array, int]:
+        """Room for the units' vectors, betas and constants (`kernels.cuda.cross`), and how many there are."""
+        take, (layers, columns) = self.scratch.take, weight.shape
+        units = cross.UNITS * -(-(layers + 1) // cross.UNITS)
+        betas = take("cross.betas", (units * columns,), np.float64)
+        return take("cross.vectors", (units * columns,)), betas, take("cross.constants", (units,)), units
+
+    def cross_prepare(self, weight: Array, bias: Array, output: Array) -> None:
+        """See `Ops.cross_prepare`: beside what comes before the cross layers."""
+        vectors, betas, constants, units = self._cross_units(weight)
+        flat, self._units_ready = (weight.reshape(-1), bias.reshape(-1), output), new_event()
+        with self._aside():
+            self._launch(cross.cross_prepare, units, *flat, *weight.shape, vectors, betas, constants)
+            self._units_ready.record(current_stream())
+
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
         """See `Ops.cross_forward`."""
         take, (layers, columns) = self.scratch.take, weight.shape
-        units = cross.UNITS * -(-(layers + 1) // cross.UNITS)
-        vectors, constants = take("cross.vectors", (units * columns,)), take("cross.constants", (units,))
-        betas = take("cross.betas", (units * columns,), np.float64)
-        flat = (weight.reshape(-1), bias.reshape(-1), output)
-        self._launch(cross.cross_prepare, units, *flat, layers, columns, vectors, betas, constants)
+        if self._units_ready is None:
+            self.cross_prepare(weight, bias, output)
+        vectors, betas, constants, units = self._cross_units(weight)
+        current_stream().wait_event(self._units_ready)
+        self._units_ready = None
         dots = take("cross.dots", (len(x) * units,))
         whole = self._whole(columns, x, vectors)
         for first in range(0, units, cross.UNITS):
@@ -78,28 +95,27 @@ class CudaCrossOps(Ops):
         tail, lead = ddots, columns + cross_backward.TAIL
         if joins:
             tail = take("joined gradient", (n_rows, lead), self.activation)
-            self._joined = tail, take("joined weight", (inputs, lead), self.activation)
-            self._join_weight(weight.reshape(-1), vectors, inputs, columns, units)
-        params = grads is not None
-        given = (n_rows, layers, units, params, ddots, dconstants, joins, tail.reshape(-1), lead, columns)
-        self._launch(cross_backward.cross_scalars, blocks, dots, constants, dlogits, *given)
-        if joins and grads is not None:
-            parts, whole = row_span(*x.shape)[1], self._whole(inputs, x)
-            dvectors = take("cross.dvectors", (units * parts * inputs,))
-            with self._aside():
+            tail_weight = take("joined weight", (inputs, lead), self.activation)
+            self._joined = tail, tail_weight
+        given = (n_rows, layers, units, grads is not None, ddots, dconstants, joins, tail.reshape(-1), lead, columns)
+        scalars = cross_backward.cross_scalars_four if units == cross.UNITS else cross_backward.cross_scalars
+        if not joins:
+            self._launch(scalars, blocks, dots, constants, dlogits, *given)
+            return joins
+        with self._aside():  # the last product of the backward pass waits for both
+            self._launch(scalars, blocks, dots, constants, dlogits, *given)
+            joined, shape = tail_weight.reshape(-1), (inputs, columns, units)
+            self._each(cross_backward.join_weight, joined.size // 4, weight.reshape(-1), vectors, *shape, joined)
+            self._joined_ready = new_event()
+            self._joined_ready.record(current_stream())
+            if grads is not None:
+                parts, whole = row_span(*x.shape)[1], self._whole(inputs, x)
+                dvectors = take("cross.dvectors", (units * parts * inputs,))
                 for first in range(0, units, cross.UNITS):
                     how = (..., whole, units, first, parts, dvectors)
                     self._columns(cross_backward.cross_sums, x.shape, x.reshape(-1), ddots, *how)
                 self._cross_finish(saved, dvectors, parts, n_rows, grads)
         return joins
-
-    def _join_weight(self, *given: Any) -> None:
-        """Make the copy of the weights, aside where that is: the last product of the backward pass needs it."""
-        assert self._joined is not None
-        joined, self._joined_ready = self._joined[1].reshape(-1), new_event()
-        with self._aside():
-            self._each(cross_backward.join_weight, joined.size // 4, *given, joined)
-            self._joined_ready.record(current_stream())
 
     @contextmanager
     def _aside(self, *, products: bool = False) -> Iterator[None]:
@@ -145,6 +161,7 @@ class CudaCrossOps(Ops):
         parts, whole = row_span(n_rows, columns)[1], self._whole(columns, x, vectors, dx)
         ddots = self.scratch.take("cross.ddots", (n_rows * units,))
         dvectors = self.scratch.take("cross.dvectors", (units * parts * columns,))
+        self._wait_for_loss()
         for first in range(0, units if self._joined is None else 0, cross.UNITS):
             how, checks = (..., whole, units, first), (self.guard, steps.BAD_GRADIENT)
             if grads is None:

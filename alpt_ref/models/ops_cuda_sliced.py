@@ -208,9 +208,9 @@ class CudaSlicedOps(CudaOps):
             with self._slice(i):
                 part, dpart, dlogit = z[lo:hi], dz[lo:hi], dlogits[lo:hi]
                 whole = self._whole(columns, part, weight, dpart)
-                names = ("sums", "products", "weights")
-                sums, products, dweights = (self._parts(name, part.shape) for name in names)
-                given = (dlogit, part.reshape(-1), saved, weight, ..., whole, sums, products, dweights)
+                sums, products, dweights = (self._parts(name, part.shape) for name in ("sums", "products", "weights"))
+                out = (sums, products, dweight is not None, dweights)
+                given = (dlogit, part.reshape(-1), saved, weight, ..., whole, *out)
                 blocks = self._columns(dense_backward.output_backward_sums, part.shape, *given)
                 self._finish(kernels.slice_sums, columns, sums, products, blocks, columns, own[i])
                 if dweight is not None:
@@ -243,6 +243,9 @@ class CudaSlicedOps(CudaOps):
         """See `Ops.sum`."""
         for i, lo, hi, _ in self.layout.spans:
             super().sum(x[lo:hi], self._part(i, out))
+
+    def cross_prepare(self, weight: Array, bias: Array, output: Array) -> None:
+        """See `Ops.cross_prepare`: each slice does it in its own turn."""
 
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
         """See `Ops.cross_forward`."""

@@ -164,7 +164,7 @@ def _shared_state(lattice: Uniform) -> Quantizer:
 
     def fn(x: Any, draw: int) -> Any:
         state["draw"] = draw
-        time.sleep(0.002 if x.size > 20_000 else 0)
+        time.sleep(0.01 if x.size > 20_000 else 0)
         return right(x, state["draw"])
 
     return fn

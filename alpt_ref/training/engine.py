@@ -160,10 +160,6 @@ class Engine(ABC):
     def restore(self, state: State) -> None:
         """Put a `snapshot` back, here and in `table` and `model`."""
 
-    def whole(self, state: State) -> State:
-        """A `snapshot` or `state` with all rows of the table, where this engine holds some of them."""
-        return state
-
     @abstractmethod
     def state(self) -> State:
         """`snapshot` and all else that training resumes from: ``optimizer/...``, ``statistics/counts``."""

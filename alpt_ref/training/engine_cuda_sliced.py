@@ -293,8 +293,3 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         with self.stream:
             rows = None if self.ranks.size > 1 else self._changing
             return moment_of(self.table, self.model, self.dense, rows, spare)
-
-    def whole(self, state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """See `Engine.whole`."""
-        with self.stream:
-            return SlicedEngine.whole(self, state)

@@ -26,7 +26,6 @@ from alpt_ref.models.ops_sliced import SlicedOps
 from alpt_ref.models.optim import make_dense_optimizer
 from alpt_ref.models.slices import Cut
 from alpt_ref.training.batches_sliced import OwnBatch, sliced_batches
-from alpt_ref.training.build import State, served
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches, require_finite
 from alpt_ref.training.evaluation import scored
@@ -193,15 +192,3 @@ class SlicedEngine(CpuEngine):
     def statistics(self) -> dict[str, float]:
         """See `Engine.statistics`."""
         return self.ranks.statistics(self.table)
-
-    # --- what is kept ------------------------------------------------------------------------------------------------
-
-    def whole(self, state: State) -> State:
-        """A `snapshot` or `state` with all rows of the table on rank 0, without the table elsewhere.
-
-        The engine holds the state's table and model afterwards.
-        """
-        self.restore(served(state))
-        table = self.ranks.whole_table(self.table)
-        others = {name: array for name, array in state.items() if not name.startswith("table/")}
-        return others if table is None else {f"table/{name}": array for name, array in table.items()} | others

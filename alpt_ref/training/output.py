@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from alpt_ref._util.files import claim_folder, read_json
 from alpt_ref.errors import InputError
+from alpt_ref.models.ops import make_ops
 from alpt_ref.training import checkpoint
 from alpt_ref.training.build import build, restore, served
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL
@@ -21,6 +24,7 @@ from alpt_ref.training.resume import goes_on, more_epochs
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.ranks import Ranks
 
 FILES = ("config.toml", "history.jsonl", "result.json", FINAL, CHECKPOINTS)
 
@@ -73,13 +77,17 @@ def _changed(there: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) 
     return ", ".join(f"{name} is {old} there and {new} here" for name, old, new in values if old != new)
 
 
-def restored(folder: Path, config: RunConfig, dataset: ClickDataset) -> RunResult:
-    """A finished run, read from its folder."""
-    result = read_result(folder / "result.json")
+def restored(folder: Path, config: RunConfig, dataset: ClickDataset, ranks: Ranks) -> RunResult:
+    """A finished run, read from its folder; on several ranks each reads its rows of the table."""
+    result = ranks.each(lambda: read_result(folder / "result.json"))
     try:
-        content = checkpoint.read_folder(folder / FINAL)
-        table, model = build(config, dataset)
-        restore(served(content.arrays), table, model)
+        if ranks.size == 1:
+            content = checkpoint.read_folder(folder / FINAL)
+            table, model = build(config, dataset)
+        else:
+            table, model = ranks.build(config, dataset, make_ops(config.train.device, np.dtype(np.float32)))
+            content = ranks.read_checkpoint(folder / FINAL, table)
+        ranks.each(lambda: restore(served(content.arrays), table, model))
     except InputError as error:
         raise InputError(f"the stored state is damaged: {error}; delete {folder} to train again") from None
     return replace(result, table=table, model=model)

@@ -20,7 +20,7 @@ from alpt_ref._util.folders import folder_lock
 from alpt_ref.errors import InputError
 from alpt_ref.models.slices import OneProcess, SliceSums
 from alpt_ref.training import checkpoint
-from alpt_ref.training.build import State, build
+from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig
 
@@ -111,8 +111,8 @@ class Ranks(ABC):
         """Hold the lock of an output folder inside the block; raises `InputError` on every rank if it is taken."""
 
     @abstractmethod
-    def whole_table(self, table: EmbeddingTable) -> State | None:
-        """The arrays of `EmbeddingTable.state` of all rows on rank 0; None elsewhere."""
+    def table_bytes(self, table: EmbeddingTable) -> tuple[int, int]:
+        """Bytes of all rows in training and in serving (`EmbeddingTable.nbytes`), the same for any number of ranks."""
 
     @abstractmethod
     def statistics(self, table: EmbeddingTable) -> dict[str, float]:
@@ -121,6 +121,10 @@ class Ranks(ABC):
     @abstractmethod
     def write_checkpoint(self, folder: Path, content: Checkpoint) -> Path:
         """See `checkpoint.write_checkpoint`; each rank gives what it holds of the table."""
+
+    @abstractmethod
+    def write_folder(self, path: Path, content: Checkpoint) -> None:
+        """See `checkpoint.write_folder`; each rank gives what it holds of the table."""
 
     @abstractmethod
     def read_checkpoint(self, path: Path, table: EmbeddingTable) -> Checkpoint:
@@ -187,9 +191,9 @@ class Alone(Ranks):
         """See `Ranks.alone_in`."""
         return folder_lock(folder)
 
-    def whole_table(self, table: EmbeddingTable) -> State | None:
-        """See `Ranks.whole_table`."""
-        return table.state()
+    def table_bytes(self, table: EmbeddingTable) -> tuple[int, int]:
+        """See `Ranks.table_bytes`."""
+        return int(table.nbytes("training")), int(table.nbytes("serving"))
 
     def statistics(self, table: EmbeddingTable) -> dict[str, float]:
         """See `Ranks.statistics`: a mean over rows is the exact one, rounded once."""
@@ -202,6 +206,10 @@ class Alone(Ranks):
     def write_checkpoint(self, folder: Path, content: Checkpoint) -> Path:
         """See `Ranks.write_checkpoint`."""
         return checkpoint.write_checkpoint(folder, content)
+
+    def write_folder(self, path: Path, content: Checkpoint) -> None:
+        """See `Ranks.write_folder`."""
+        checkpoint.write_folder(path, content)
 
     def read_checkpoint(self, path: Path, table: EmbeddingTable) -> Checkpoint:
         """See `Ranks.read_checkpoint`."""

@@ -37,6 +37,7 @@ class LocalSteps:
         zeros = table.backend.zeros
         self.ids, self.values = zeros(positions, np.uint32), zeros((positions, table.d), np.float32)
         self.grads: Any = None
+        self._looked_up = self._moved = None
         table.guard = guard
 
     def reset(self) -> None:
@@ -44,6 +45,8 @@ class LocalSteps:
 
     def queue_lookup(self) -> None:
         """See above."""
+        if self._looked_up is not None:
+            self.values = self._looked_up
         self.table.queue_lookup(self.ids, self.values)
 
     def queue_asked(self) -> None:
@@ -61,12 +64,14 @@ class LocalSteps:
         self.table.queue_update(self.grads, batch_size)
 
     def queue_moved(self) -> None:
-        """See above."""
-        self.table.queue_begin(self.grads)
+        """See above; `values` becomes another array, since the first pass may still read what was looked up."""
+        if self._moved is None:  # in a step that is not recorded
+            self._looked_up, self._moved = self.values, self.table.backend.zeros(self.values.shape, self.values.dtype)
+        self.values = self._moved
+        self.table.queue_begin(self.grads, self.values)
 
     def queue_pending(self) -> None:
-        """See above."""
-        self.table.queue_pending(self.values)
+        """See above; `queue_moved` has put them there."""
 
     def queue_rounded(self, batch_size: int) -> None:
         """See above."""

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from alpt_ref._util import check as _check
 from alpt_ref._util import folders
 from alpt_ref._util.files import path_of, remove_parts, write_text
@@ -27,7 +25,7 @@ from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.training import checkpoint
 from alpt_ref.training.batches import batch_count, warn_of_single_row
-from alpt_ref.training.build import State, build, served, split_state
+from alpt_ref.training.build import served
 from alpt_ref.training.callbacks import Callback, Listeners
 from alpt_ref.training.checkpoint import CHECKPOINTS, FINAL, Checkpoint
 from alpt_ref.training.config import RunConfig
@@ -39,7 +37,7 @@ from alpt_ref.training.output import FILES as FILES
 from alpt_ref.training.output import claim, is_finished, restored
 from alpt_ref.training.quality import groups_of
 from alpt_ref.training.ranks import Ranks, require_beginning, require_ranks
-from alpt_ref.training.results import RunResult, read_result, write_history, write_result
+from alpt_ref.training.results import RunResult, write_history, write_result
 from alpt_ref.training.resume import newest_checkpoint, require_same
 from alpt_ref.training.schedule import ramp_of
 from alpt_ref.training.trainer import StoppedError, Trainer
@@ -169,12 +167,12 @@ def train(
         if output is None:
             require_beginning(ranks, start, None)
             trainer = begin()
-            return listeners.hear(lambda: _whole(trainer, trainer.run(), ranks)[0])
+            return listeners.hear(lambda: _measured(trainer, trainer.run(), ranks))
         folder = path_of(output, "output")
         ranks.once(lambda: claim(folder, config, dataset, start, resume))
         with ranks.alone_in(folder):
             if ranks.once(lambda: is_finished(folder, config, dataset, start, resume, log)):
-                return restored(folder, config, dataset) if ranks.first else read_result(folder / "result.json")
+                return restored(folder, config, dataset, ranks)
             trainer = begin(
                 save=partial(ranks.write_checkpoint, folder / CHECKPOINTS),
                 history_file=folder / "history.jsonl" if ranks.first else None,
@@ -236,35 +234,19 @@ def _run(folder: Path, trainer: Trainer, resumed: Checkpoint | None, ranks: Rank
         result = trainer.run()
     except DivergedError as error:
         error.history = tuple(trainer.history)
-        error.state = trainer.engine.whole(served(trainer.last_good.arrays()))
-        kept = trainer.final(error.state, len(error.history), finished=False)
-        ranks.once(lambda: checkpoint.write_folder(folder / LAST_GOOD, kept))
+        error.state = served(trainer.last_good.arrays())
+        ranks.write_folder(folder / LAST_GOOD, trainer.final(error.state, len(error.history), finished=False))
         raise
-    result, state = _whole(trainer, result, ranks)
-
-    def keep() -> None:
-        checkpoint.write_folder(folder / FINAL, trainer.final(state, result.tested_epoch, finished=True))
-        write_result(folder / "result.json", result)
-
-    ranks.once(keep)
+    result = _measured(trainer, result, ranks)
+    ranks.write_folder(folder / FINAL, trainer.final(trainer.best.arrays(), result.tested_epoch, finished=True))
+    ranks.once(lambda: write_result(folder / "result.json", result))
     return result
 
 
-def _whole(trainer: Trainer, result: RunResult, ranks: Ranks) -> tuple[RunResult, State]:
-    """The result with a table of all rows, and the tested state with all rows; on other ranks than 0 with their own."""
-    state = trainer.engine.whole(trainer.best.arrays())
-    if ranks.size == 1:
-        return result, state
-    table: Any = trainer.engine.table
-    if ranks.first:
-        table = build(trainer.config, trainer.dataset)[0]
-        table.load_state(split_state(served(state), ("table", "model"))["table"])
-    on_gpus = trainer.config.train.device == "cuda"
-    held = trainer.engine.table if on_gpus else table
-    size = [int(held.nbytes(what)) for what in ("training", "serving")]
-    every = ranks.joined(np.array([size], np.int64))
-    size = (every.sum(axis=0) if on_gpus else every[0]).tolist()  # rows as the GPUs hold them, or as rank 0 does
-    return replace(result, table=table, training_bytes=size[0], serving_bytes=size[1]), state
+def _measured(trainer: Trainer, result: RunResult, ranks: Ranks) -> RunResult:
+    """The result with the bytes of all rows of the table, which nobody needs to hold together."""
+    training, serving = ranks.table_bytes(trainer.engine.table)
+    return replace(result, training_bytes=training, serving_bytes=serving)
 
 
 @contextmanager

@@ -200,15 +200,18 @@ def regression(rows: int, d: int) -> Any:
     return LinearModel("square", features, offsets, np.zeros(d), 0.0, 0.0)
 
 
-def regression_run(problem: Any, runs: int, steps: int, batch: int, every: int) -> Callable[[], Any]:
-    """SR-SGD on a regression: `batch` rows a gradient (0: all), the average loss of every `every`-th iterate."""
+def regression_run(
+    problem: Any, runs: int, steps: int, batch: int, every: int, rounding: str = "sr"
+) -> Callable[[], Any]:
+    """SGD on a regression: `batch` rows a gradient (0: all), the average loss of every `every`-th iterate."""
     from alpt_ref.theory import Grid, Schedule, simulate
 
     watched: dict[str, Any] = {"averages": True, "thin": every} if every else {}
     grid, schedule = Grid(0.05, 8), Schedule("constant", 0.05)
     return lambda: simulate(
-        problem, grid, schedule, steps=steps + 1, runs=runs, start=3, batch=batch, device="cpu", **watched
-    )
+        problem, grid, schedule, steps=steps + 1, runs=runs, start=3, rounding=rounding, batch=batch, device="cpu",
+        **watched,
+    )  # fmt: skip
 
 
 def training_cases(backend: Backend, rows: int, features: int, batch: int, steps: int) -> Cases:

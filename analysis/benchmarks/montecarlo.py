@@ -9,8 +9,9 @@ All do the same work in float32: gradient of a quadratic with a spectrum plus no
 update, clipping to 8 bits, stochastic rounding; the figure is coordinate updates a second. On a GPU ours is timed by
 the host's clock around the whole call, results on the host included, PyTorch on the device alone, for 100 steps.
 ``--regression`` takes least squares of 2,048 rows instead, for 64 and 1,024 runs, in ours, in NumPy whose products
-have the same threads, and in NumPy by blocks of runs on as many threads. ``--busy`` is for a machine with other work:
-CPU seconds of one thread each, and what ours measures at its last iterate is timed apart and left out. The triangular
+have the same threads, and in NumPy by blocks of runs on as many threads. What ours measures at its last iterate, in
+float64 and once a call, is timed apart and left out. ``--busy`` is for a machine with other work: CPU seconds of one
+thread each. The triangular
 factor by which ours takes all rows of least squares (`alpt_ref.theory.whole_rows`) is computed once a problem, in the
 warm-up; NumPy multiplies by all rows, as its twin is written, and would gain as much from the factor. ``--parts`` times
 what a run and step is made of, ours and NumPy's, on one thread: the floor of either.
@@ -83,14 +84,22 @@ def on_a_processor(options: argparse.Namespace) -> dict[str, Any]:
 
 
 ROWS = 2048
+SHARES = {"4 rows": 1, "16 rows": 4, "4 rows, average loss": 16, "all rows": 16}
+"""A gradient's rows and which iterates the loss is added up of, by the part of the steps that is run of it."""
 WORK = {
-    "4 rows": (4, 0),
-    "16 rows": (16, 0),
-    "4 rows, average loss of every 64th iterate": (4, 64),
-    "4 rows, average loss": (4, 1),
-    "all rows": (0, 0),
+    "SR, 4 rows": ("sr", 4, 0),
+    "SR, 4 rows, average loss of every 64th iterate": ("sr", 4, 64),
+    "DR, 4 rows": ("dr", 4, 0),
+    "DR, 4 rows, average loss of every 64th iterate": ("dr", 4, 64),
+    "full precision, 4 rows": ("full", 4, 0),
+    "full precision, 4 rows, average loss of every 64th iterate": ("full", 4, 64),
+    "SR, 16 rows": ("sr", 16, 0),
+    "SR, 4 rows, average loss": ("sr", 4, 1),
+    "SR, all rows": ("sr", 0, 0),
 }
-"""Rows of a gradient, and of which iterates the loss is added up."""
+"""Rounding, rows of a gradient, and of which iterates the loss is added up."""
+FEWER, LEAST_STEPS = 8, 16
+"""1,024 runs take this part of the steps; no case takes fewer."""
 
 
 def on_data(options: argparse.Namespace) -> dict[str, Any]:
@@ -101,36 +110,34 @@ def on_data(options: argparse.Namespace) -> dict[str, Any]:
     problem = ours.regression(ROWS, d)
     twin = peers.NumpyRegression(problem.features.astype(peers.F), problem.offsets.astype(peers.F))
     results: dict[str, Any] = {"rows": ROWS, "dim": d, "threads": threads}
-    for runs in (64, 1024):
-        for name, (batch, every) in WORK.items():
-            shorter = {"4 rows, average loss": 20, "all rows": 20, "16 rows": 4}.get(name, 1)
-            steps = max(options.steps // shorter // (runs // 64 if options.busy else 1), 32 if options.busy else 2)
-            with ThreadPoolExecutor(threads) as pool:
+    for name, (rounding, batch, every) in WORK.items():
+        for runs in (64, 1024):
+            steps = options.steps // SHARES.get(name.partition(", ")[2], 1) // (1 if runs == 64 else FEWER)
+            steps = max(steps, LEAST_STEPS)
+            work = (runs, steps, batch, every)
+            with ThreadPoolExecutor(threads) as pool, threadpool_limits(threads, "blas"):
                 cases = {
-                    "ours": ours.regression_run(problem, runs, steps, batch, every),
-                    "NumPy": lambda: twin.runs(runs, steps, batch, every),  # noqa: B023
-                    "NumPy, blocks on threads": _on_threads(twin, pool, runs, steps, batch, every),
+                    "ours": ours.regression_run(problem, *work, rounding),
+                    "the end": ours.regression_run(problem, runs, 0, batch, every, rounding),
+                    "NumPy": lambda: twin.runs(*work, rounding=rounding),  # noqa: B023
                 }
                 if options.busy:
-                    del cases["NumPy, blocks on threads"]
-                    cases["NumPy, blocks"] = lambda: _in_blocks(twin, runs, steps, batch, every)  # noqa: B023
-                    cases["end"] = ours.regression_run(problem, runs, 0, batch, every)
-                with threadpool_limits(threads, "blas"):
-                    clock = thread_clock if options.busy else wall_clock
-                    seconds = interleaved(cases, options.repeats, warmup=1, clock=clock)
-            if options.busy:
-                end = seconds.pop("end")
-                del cases["end"]
-                seconds["ours"] = [whole - last for whole, last in zip(seconds["ours"], end, strict=True)]
+                    cases["NumPy, blocks"] = lambda: _in_blocks(twin, *work, rounding)  # noqa: B023
+                else:
+                    cases["NumPy, blocks on threads"] = _on_threads(twin, pool, *work, rounding)
+                clock = thread_clock if options.busy else wall_clock
+                seconds = interleaved(cases, options.repeats, warmup=1, clock=clock)
+            end = seconds.pop("the end")
+            seconds["ours"] = [whole - last for whole, last in zip(seconds["ours"], end, strict=True)]
             found = medians(seconds)
-            ratios = {one: paired_ratio(seconds, one, "ours") for one in cases if one != "ours"}
-            updates = runs * d * steps
-            rates = {one: updates / s / 1e6 for one, s in found.items()}
+            ratios = {one: paired_ratio(seconds, one, "ours") for one in seconds if one != "ours"}
+            rates = {one: runs * d * steps / s / 1e6 for one, s in found.items()}
             results[f"{runs} runs, {name}"] = {
-                "steps": steps, "million_updates_per_second": rates, "times_faster_than": ratios
+                "steps": steps, "million_updates_per_second": rates, "times_faster_than": ratios,
+                "seconds_at_the_last_iterate": medians({"end": end})["end"],
             }  # fmt: skip
             shown = ", ".join(f"{ratio:.2f}x {one}" for one, ratio in ratios.items())
-            print(f"{runs:5d} runs, {name:44s} ours {rates['ours']:7.1f} M updates/s: {shown}", flush=True)
+            print(f"{runs:5d} runs, {name:58s} ours {rates['ours']:7.1f} M updates/s: {shown}", flush=True)
     return results
 
 
@@ -141,17 +148,17 @@ def one_blas_thread() -> Any:
     return threadpool_limits(1, "blas")
 
 
-def _in_blocks(twin: peers.NumpyRegression, runs: int, steps: int, batch: int, every: int) -> None:
+def _in_blocks(twin: peers.NumpyRegression, runs: int, steps: int, batch: int, every: int, rounding: str) -> None:
     for seed in range(runs // 32):
-        twin.runs(32, steps, batch, every, seed)
+        twin.runs(32, steps, batch, every, seed, rounding)
 
 
 def _on_threads(
-    twin: peers.NumpyRegression, pool: ThreadPoolExecutor, runs: int, steps: int, batch: int, every: int
+    twin: peers.NumpyRegression, pool: ThreadPoolExecutor, runs: int, steps: int, batch: int, every: int, rounding: str
 ) -> Callable[[], Any]:
     def run() -> None:
         with one_blas_thread():
-            twin.in_parts(pool, runs, steps, batch, every)
+            twin.in_parts(pool, runs, steps, batch, every, rounding)
 
     return run
 

@@ -242,13 +242,15 @@ class NumpyRuns:
 
 
 class NumpyRegression:
-    """SR-SGD on least squares in float32: batched rows by `matmul`, losses by one product, `random` in float32."""
+    """SGD on least squares in float32: batched rows by `matmul`, losses by one product, `random` in float32."""
 
     def __init__(self, features: NDArray[np.float32], offsets: NDArray[np.float32]) -> None:
         self.features, self.offsets = features, offsets
         self.columns = np.ascontiguousarray(features.T)
 
-    def runs(self, runs: int, steps: int, batch: int, every: int, seed: int = 0) -> NDArray[np.float64]:
+    def runs(
+        self, runs: int, steps: int, batch: int, every: int, seed: int = 0, rounding: str = "sr"
+    ) -> NDArray[np.float64]:
         """Updates of `runs` runs with `batch` rows each (0: all), the loss of every `every`-th iterate added up."""
         rng, (rows, d) = np.random.default_rng(seed), self.features.shape
         code, total = np.full((runs, d), F(3)), np.zeros(runs)
@@ -266,14 +268,20 @@ class NumpyRegression:
                 g = (w @ self.columns - self.offsets) * F(1 / rows) @ self.features
             np.subtract(code, g, out=code)  # the learning rate is the step size
             np.clip(code, F(-128), F(127), out=code)
-            low = np.floor(code)
-            code -= low
-            code = low + (rng.random(code.shape, dtype=F) < code)
+            if rounding == "dr":
+                code += F(0.5)
+                np.floor(code, out=code)
+            elif rounding == "sr":
+                low = np.floor(code)
+                code -= low
+                code = low + (rng.random(code.shape, dtype=F) < code)
         return total
 
-    def in_parts(self, pool: Executor, runs: int, steps: int, batch: int, every: int, block: int = 32) -> None:
+    def in_parts(
+        self, pool: Executor, runs: int, steps: int, batch: int, every: int, rounding: str = "sr", block: int = 32
+    ) -> None:
         """The same by blocks of runs that fit in the cache, on the threads of a pool (products on one thread each)."""
-        list(pool.map(lambda seed: self.runs(block, steps, batch, every, seed), range(runs // block)))
+        list(pool.map(lambda seed: self.runs(block, steps, batch, every, seed, rounding), range(runs // block)))
 
 
 def jax_runs(d: int, noise: str, runs: int, steps: int) -> Callable[[], Any] | None:

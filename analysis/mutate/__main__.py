@@ -53,9 +53,10 @@ KERNELS = ("alpt_ref/scalar/*.py", "alpt_ref/kernels/cpu/*.py")
 """Their functions are compiled; they run as plain Python first."""
 TESTS = (
     *(f"tests/{room}/**/test_*.py" for room in ("scalar", "quantizer", "theory")),
-    *(f"tests/kernels/test_{name}.py" for name in ("division", "random", "unique")),
+    *(f"tests/kernels/test_{name}.py" for name in ("bf16", "division", "random", "unique")),
     *(f"tests/models/test_{name}.py" for name in ("loss", "optim")),
-    *(f"tests/tables/test_{name}.py" for name in ("alpt", "dense_adam", "qat", "step_sizes")),
+    *(f"tests/tables/test_{name}.py" for name in ("alpt", "dense_adam", "eco", "qat", "rowmax", "step_sizes")),
+    "tests/distributed/test_row_map.py",
     *(f"tests/verification/test_{name}.py" for name in ("betting", "claim", "false_support", "judge", "stats")),
 )
 """Of the rooms that are broken, and what else tests scalar formulas. Not the digests of bits, which see every change,

@@ -21,10 +21,12 @@ QUICK = {"claim": 0.4, "test": 1.0}
 """Seconds of what is tried first."""
 FIRST_CLAIMS, FIRST_FILES, FIRST_SECONDS = 4, 2, 4.0
 """So many claims and files of tests at most, and so many seconds in all, before any mutant meets more."""
-MOST = 60.0
+MOST = 30.0
 """Seconds (without a mutant) of all that one mutant is run against, the quickest first."""
 START, FACTOR = 10.0, 4.0
 """A child may take so many seconds, and so many times what its claims and tests take without a mutant."""
+SPARED = 5.0
+"""Of these where nothing has to be imported."""
 COMPILING = 120.0
 """Seconds more where kernels are compiled anew."""
 

@@ -14,21 +14,24 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from alpt_ref.errors import AlptError
 
 from . import baseline
-from .attempts import START, Attempt, by_name, by_rule
+from .attempts import SPARED, START, Attempt, by_name, by_rule
 from .baseline import Unit, Units
 from .imports import Modules, matching
 from .journal import CLAIM, NOT_RUN, OPEN, SURVIVED, TEST, TIME, Journal, Result
 from .named import Mutant
 from .project import Project
-from .servers import COMPILED, LIBRARIES, PLAIN, Server, Stopped
+from .servers import COMPILED, LIBRARIES, PLAIN, Collecting, Server, Stopped
 from .syntax import mutants as mutants_by_rule
 
 BASELINE, KERNELS = "baseline.jsonl", "kernels"
 UNREACHED = "no claim and no test runs this line"
+QUICKLY = {COMPILED: f"{COMPILED}, collected", PLAIN: f"{PLAIN}, collected"}
+"""Servers that have collected the tests."""
 QUICK_LIMIT = START + 50.0
 """Seconds; a child that may take longer is forked once every mutant has had a shorter one."""
 
@@ -79,6 +82,12 @@ class Run:
                 servers = {
                     mode: [
                         Server(self.project, mode, Path(place), shared, self.libraries) for _ in range(self.jobs)
+                    ]
+                    for mode in (COMPILED, PLAIN)
+                }  # fmt: skip
+                servers |= {
+                    QUICKLY[mode]: [
+                        Collecting(self.project, mode, Path(place), shared, self.tests) for _ in range(self.jobs)
                     ]
                     for mode in (COMPILED, PLAIN)
                 }  # fmt: skip
@@ -206,7 +215,9 @@ class Run:
                 continue
             if time.monotonic() > deadline:
                 raise Stopped
-            answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
+            answer = self._quickly(mutant, servers, mode, steps, limit)
+            if answer is None:
+                answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
             if answer["ended"] == "time" and mode == COMPILED:  # perhaps kernels of others had to be compiled first
                 answer = servers[mode].ask(steps, limit, sources=sources, changed=changed)
             if any("unused" in part for part in answer["parts"]):
@@ -227,3 +238,13 @@ class Run:
                 caught = result(red[0].status, ", ".join(names), red[0].cell, red[0].outcome)
                 return caught, [one for one in against if one.name in names] or against
         return result(SURVIVED, cell="" if against else UNREACHED), against
+
+    def _quickly(
+        self, mutant: Mutant, servers: dict[str, Server], mode: str, steps: Sequence[Sequence[str]], limit: float
+    ) -> dict[str, Any] | None:
+        """The answer of a server that has collected the tests; None where it cannot put the mutant in place."""
+        if mutant.named or (mode == COMPILED and self.kernels & set(mutant.sources)):
+            return None
+        lines = dict.fromkeys(mutant.sources, mutant.lines)
+        answer = servers[QUICKLY[mode]].ask(steps, limit - SPARED, sources=mutant.sources, lines_of=lines)
+        return None if "slow" in answer else answer

@@ -17,6 +17,7 @@ This file imports nothing of the package, so that a child may replace any of it;
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.machinery
 import importlib.util
 import json
@@ -38,7 +39,7 @@ from typing import Any
 
 MEMORY = 8 << 30
 """Bytes of address space of a child: a broken line may ask for anything."""
-PATIENCE = 6.0
+PATIENCE = 20.0
 """Seconds by the clock for each of processor time: other processes may need the cores too."""
 SLOW = {True: 60, False: 4}
 """Seconds of processor time of a test, and half those of a claim, while lines are measured; compiled or not."""
@@ -71,7 +72,7 @@ def replace(sources: dict[str, str]) -> set[str]:
         if name not in sources:
             return true(loader, name)
         imported.add(name)
-        return compile(sources[name], loader.path, "exec")
+        return compile(sources[name], loader.path, "exec", dont_inherit=True)
 
     setattr(importlib.machinery.SourceFileLoader, "get_code", get_code)  # noqa: B010
     return imported
@@ -115,6 +116,15 @@ class Lines:
             self._monitoring.restart_events()
         return found
 
+    def stop(self) -> None:
+        """Look no more."""
+        if self._monitoring is None:
+            sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]
+        else:
+            self._monitoring.set_events(self._monitoring.COVERAGE_ID, 0)
+            self._monitoring.free_tool_id(self._monitoring.COVERAGE_ID)
+
 
 def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled: bool) -> bool:
     """Verify one claim; whether it is red."""
@@ -149,6 +159,15 @@ def run_tests(ids: Sequence[str], lines: Lines | None, tell: Tell, compiled: boo
     return plugin.failed
 
 
+def limit_hypothesis() -> None:
+    """Few examples, the same ones each time, and none made smaller."""
+    from hypothesis import Phase, settings
+
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", max_examples=50, deadline=None, derandomize=True, database=None, phases=phases)
+    settings.load_profile("mutants")
+
+
 class _Tests:
     """Keeps order and choice of the tests, and tells the first failure, or everything about each."""
 
@@ -157,13 +176,7 @@ class _Tests:
         self.slow, self._useless, self._seconds = slow, False, 0.0
 
     def pytest_configure(self) -> None:
-        import hypothesis
-
-        hypothesis.settings.register_profile(
-            "mutants", max_examples=50, deadline=None, derandomize=True, database=None,
-            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
-        )  # fmt: skip
-        hypothesis.settings.load_profile("mutants")
+        limit_hypothesis()
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         chosen = [one for one in items if one.nodeid in self.ids or one.nodeid.partition("::")[0] in self.ids]
@@ -192,7 +205,7 @@ def _lines(lines: Lines | None) -> dict[str, Any]:
     return {} if lines is None else {"lines": lines.restart()}
 
 
-def child(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path, tell: Tell) -> None:
+def child(request: dict[str, Any], root: Path, package: str, claims: str, tell: Tell) -> None:
     """Everything that one request asks for."""
     os.environ["ALPT_REF_MUTANT_MODULES"] = ",".join(request["changed"])
     imported = replace(request["sources"])
@@ -201,9 +214,7 @@ def child(request: dict[str, Any], root: Path, package: str, claims: str, cache:
     lines = Lines(root / package) if request["lines"] else None
     compiled = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
     if not compiled:
-        import numpy as np
-
-        np.seterr(all="ignore")
+        __import__("numpy").seterr(all="ignore")
     for kind, *names in request["steps"]:
         if kind == "claim":
             failed = run_claim(claims, names[0], lines, tell, compiled)
@@ -215,8 +226,8 @@ def child(request: dict[str, Any], root: Path, package: str, claims: str, cache:
         tell({"unused": True})
 
 
-def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache: Path) -> dict[str, Any]:
-    """Fork, wait for the child's words, and kill what is left of it."""
+def serve(limit: float, cache: Path, work: Callable[[Tell], None]) -> dict[str, Any]:
+    """Fork, wait for the words of the child, which does the `work`, and kill what is left of it."""
     reader, writer = os.pipe()
     own = tempfile.mkdtemp(prefix="mutant-", dir=cache)
     process = os.fork()
@@ -224,7 +235,7 @@ def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache:
         os.setsid()
         os.close(reader)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        seconds = math.ceil(request["limit"])
+        seconds = math.ceil(limit)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
@@ -238,12 +249,12 @@ def serve(request: dict[str, Any], root: Path, package: str, claims: str, cache:
                 rest = rest[os.write(writer, rest) :]
 
         try:
-            child(request, root, package, claims, cache, tell)
+            work(tell)
         except BaseException:
             tell({"died": traceback.format_exc().strip().splitlines()[-1][:200], "red": True})
         os._exit(0)
     os.close(writer)
-    text, late = _read(reader, time.monotonic() + PATIENCE * request["limit"])
+    text, late = _read(reader, time.monotonic() + PATIENCE * limit)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
@@ -279,8 +290,9 @@ def main(root: str, package: str, claims: str, cache: str, *libraries: str) -> N
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     for line in sys.stdin:
-        answer = serve(json.loads(line), Path(root), package, claims, Path(cache))
-        sys.stdout.write(json.dumps(answer) + "\n")
+        request = json.loads(line)
+        work = functools.partial(child, request, Path(root), package, claims)
+        sys.stdout.write(json.dumps(serve(request["limit"], Path(cache), work)) + "\n")
         sys.stdout.flush()
 
 

@@ -18,7 +18,7 @@ LIBRARIES = (
     "numpy", "numba", "numba.core.caching", "scipy.stats", "scipy.special", "scipy.optimize", "scipy.linalg",
     "scipy.integrate", "msgspec", "click", "pytest", "hypothesis", "hypothesis.strategies", "hypothesis.extra.numpy",
 )  # fmt: skip
-SERVER = Path(__file__).with_name("server.py")
+SERVER, COLLECTED = Path(__file__).with_name("server.py"), Path(__file__).with_name("collected.py")
 NOTHING: Mapping[str, str] = {}
 COMPILED, PLAIN = "compiled", "plain"
 """The kernels as machine code, or as the Python that they are written in (``NUMBA_DISABLE_JIT``)."""
@@ -31,6 +31,8 @@ class Stopped(Exception):  # noqa: N818  # no error: it says that nothing is kno
 class Server:
     """Used by one thread."""
 
+    script = SERVER
+
     def __init__(
         self, project: Project, mode: str, folder: Path, shared: Path, libraries: Sequence[str] = LIBRARIES
     ) -> None:
@@ -41,10 +43,11 @@ class Server:
 
     def ask(
         self, steps: Sequence[Sequence[str]], limit: float, *, sources: Mapping[str, str] = NOTHING,
-        changed: Sequence[str] = (), lines: bool = False,
+        changed: Sequence[str] = (), lines: bool = False, lines_of: Mapping[str, tuple[int, int]] | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Send one request and wait for its answer (`server`)."""
+        """Send one request and wait for its answer (`server`, `collected`)."""
         request = {"sources": dict(sources), "changed": list(changed), "steps": [list(one) for one in steps]}
+        request |= {"lines_of": dict(lines_of or {})}
         if self._stopped:
             raise Stopped
         process = self._process = self._process or self._start()
@@ -85,6 +88,12 @@ class Server:
         }
         words = [self.project.root, self.project.package, self.project.claims, self.folder, *self.libraries]
         return subprocess.Popen(
-            [sys.executable, str(SERVER), *map(str, words)], env=environment, text=True,
+            [sys.executable, str(self.script), *map(str, words)], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
+
+
+class Collecting(Server):
+    """One that has collected the tests (`collected`): quick, but not for every mutant."""
+
+    script = COLLECTED

@@ -50,17 +50,13 @@ STATIC = [
 """By steps of a fixed size, launched and as replayed CUDA graphs."""
 
 
-def main() -> int:
-    """Run all cases."""
-    import torch
+def run_cases(wanted: list[str], group: Any = None, graphs: tuple[bool, ...] = (False, True)) -> tuple[int, int]:
+    """Cases that are wrong on rank 0, and all of them; `group` is torch's default one where it is None."""
     from torch import distributed
 
-    use_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("nccl", timeout=datetime.timedelta(seconds=60))
-    rank, size = distributed.get_rank(), distributed.get_world_size()
-    wrong, wanted = 0, sys.argv[1:] or ["calls", "static"]
+    rank, size, wrong = distributed.get_rank(), distributed.get_world_size(), 0
     jobs: list[tuple[Any, Any, Any, Any, str]] = [
-        (case, lambda case=case: spread(None, rank, size, case, "cuda"), lambda case=case: alone(case), joined, "")
+        (case, lambda case=case: spread(group, rank, size, case, "cuda"), lambda case=case: alone(case), joined, "")
         for case in CASES
         if "calls" in wanted
     ]
@@ -68,12 +64,12 @@ def main() -> int:
         jobs += [
             (
                 case,
-                lambda case=case, graph=graph: static_driver.spread(None, rank, size, case, graph),
+                lambda case=case, graph=graph: static_driver.spread(group, rank, size, case, graph),
                 lambda case=case: static_driver.alone(case, size),
                 static_driver.joined,
                 "graphs " if graph else "launches ",
             )
-            for case, graph in itertools.product(STATIC, (False, True))
+            for case, graph in itertools.product(STATIC, graphs)
         ]
     for case, run, reference, join, kind in jobs:
         begun, found, error = time.time(), None, ""
@@ -92,9 +88,20 @@ def main() -> int:
             same = [a == b for a, b in zip(reference(), join([found for found, _ in answers]), strict=True)]
             wrong += not all(same)
             print(f"{'same bits' if all(same) else same} {kind}{case} {time.time() - begun:.1f} s", flush=True)
-    if rank == 0:
-        name, right = torch.cuda.get_device_name(), len(jobs) - wrong
-        print(f"{size} GPUs ({name}): {right} of {len(jobs)} cases have the CPU's bits")
+    return wrong, len(jobs)
+
+
+def main() -> int:
+    """Run all cases."""
+    import torch
+    from torch import distributed
+
+    use_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl", timeout=datetime.timedelta(seconds=60))
+    wrong, cases = run_cases(sys.argv[1:] or ["calls", "static"])
+    if distributed.get_rank() == 0:
+        name, size = torch.cuda.get_device_name(), distributed.get_world_size()
+        print(f"{size} GPUs ({name}): {cases - wrong} of {cases} cases have the CPU's bits")
     distributed.destroy_process_group()
     return int(wrong > 0)
 

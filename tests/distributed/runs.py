@@ -43,12 +43,15 @@ def clicks() -> ClickDataset:
 def bits_of(folder: Path) -> dict[str, str]:
     """Digests of what a finished run leaves, but for times."""
     from alpt_ref._util.files import read_json
+    from alpt_ref.training.checkpoint import read_checkpoint
 
-    state = (folder / "state" / "state.safetensors").read_bytes()
+    found = hashlib.sha256()
+    for name, array in sorted(read_checkpoint(folder).arrays.items()):
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
     result: Any = read_json(folder / "result.json")
     kept = {name: value for name, value in result.items() if name not in ("samples_per_s", "history", "sha256")}
     history = [{k: v for k, v in one.items() if k != "timing"} for one in result["history"]]
-    return {"state": hashlib.sha256(state).hexdigest(), "result": json.dumps([kept, history], sort_keys=True)}
+    return {"state": found.hexdigest(), "result": json.dumps([kept, history], sort_keys=True)}
 
 
 def command(*more: str) -> list[str]:

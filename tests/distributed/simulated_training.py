@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.distributed.ranks import TorchRanks
-from alpt_ref.training.build import rates
+from alpt_ref.training.build import rates, served
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
 from alpt_ref.training.engine import BatchRange, DivergedError
 from alpt_ref.training.ranks import Alone
@@ -76,10 +78,19 @@ def digest(state: dict[str, Any]) -> str:
     return found.hexdigest()[:16]
 
 
+def whole(engine: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """A state with all rows of the table on rank 0, without the table elsewhere; the engine holds it afterwards."""
+    with engine.stream if hasattr(engine, "stream") else contextlib.nullcontext():
+        engine.restore(served(state))
+        table = engine.table.gather_state() if engine.ranks.size > 1 else engine.table.state()
+    others = {name: array for name, array in state.items() if not name.startswith("table/")}
+    return others if table is None else {f"table/{name}": array for name, array in table.items()} | others
+
+
 def step(engine: Any) -> Any:
     """One step of an epoch; loss and state, on rank 0."""
     span = BatchRange(1, clicks().rows_of("train"), rates(engine.config, 1), 0, 1, 0, 0.0)
-    return engine.train(span, lambda done, loss: False), digest(engine.whole(engine.snapshot()))
+    return engine.train(span, lambda done, loss: False), digest(whole(engine, engine.snapshot()))
 
 
 def step_on_rank(group: Any, rank: int, size: int) -> Any:
@@ -94,9 +105,9 @@ def run(engine: Any) -> Any:
     spare = engine.moment()
     second = engine.train(BatchRange(1, rows, rate, 2, 3, 2, first[0]), lambda done, loss: False)
     quality, statistics = engine.evaluate("valid")[:5], engine.statistics()
-    state = engine.whole(engine.state())
+    state = whole(engine, engine.state())
     engine.back_to(spare)
-    earlier = engine.whole(engine.snapshot())
+    earlier = whole(engine, engine.snapshot())
     state = {name: array for name, array in state.items() if name != "statistics/counts"}
     return second, quality, statistics, digest(state), digest(earlier)
 
@@ -138,6 +149,38 @@ def close(method: str, kind: str) -> str:
     return f"{method} {kind}: as on the CPU"
 
 
+def first_step(group: Any, rank: int, size: int, given: RunConfig) -> None:
+    """One step of an epoch."""
+    engine = engine_of(given, None if group is None else ThreadRanks(group))
+    rows = clicks().rows_of("train")
+    engine.train(BatchRange(1, rows, rates(given, 1), 0, 1, 0, 0.0), lambda done, loss: False)
+
+
+def bound(method: str, kind: str, *more: str) -> str:
+    """A step by one process, and by two ranks, whose launches are bound to the kernels' parameters but not run."""
+    from alpt_ref.kernels.cuda import target
+
+    given = config(method, kind)
+    if "fast" in more:
+        given = given.replace("train", reduce="fast")
+    if "once" in more:
+        given = given.replace("table", two_pass=False)
+    found: list[int] = []
+
+    def bind(function: Any, arguments: tuple[Any, ...]) -> None:
+        inspect.signature(function.fn).bind(*arguments)  # TypeError
+        found.append(len(arguments))
+
+    target.instead = bind
+    try:
+        first_step(None, 0, 1, given)
+        alone = len(found)
+        run_threads(first_step, 2, given)
+    finally:
+        target.instead = None
+    return f"{' '.join([method, kind, *more])}: {'bound' if 20 < alone < len(found) else (alone, len(found))}"
+
+
 def main() -> None:
     """The cases that the words name; "tight" has room for one row at first."""
     from alpt_ref.distributed import cuda_steps
@@ -149,6 +192,8 @@ def main() -> None:
             print(run_threads(step_on_rank, 2)[0] == step(engine_of(config("lpt", "fm"))))
         elif word == "diverged":
             print(run_threads(diverged, 2))
+        elif word.startswith("bound-"):
+            print(bound(*word.split("-")[1:]))
         elif word.startswith("cpu-"):
             print(close(*word.split("-")[1:]))
         elif word.startswith("fast-"):  # whose slices are as many as the ranks in the ordered run

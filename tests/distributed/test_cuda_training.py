@@ -26,6 +26,11 @@ def simulated(*words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_every_launch_of_a_step_has_the_arguments_of_its_kernel() -> None:
+    words = ["fp32-fm", "lpt-dcn", "alpt-dcn", "alpt-fm-once", "lpt-dcn-fast", "alpt-dcn-fast"]
+    assert simulated(*(f"bound-{word}" for word in words)) == [f"{word.replace('-', ' ')}: bound" for word in words]
+
+
 @pytest.mark.simulator
 def test_a_step_of_two_ranks_is_that_of_one_process_though_room_is_made_as_they_go() -> None:
     assert simulated("tight", "step") == ["True"]

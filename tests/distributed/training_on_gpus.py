@@ -130,31 +130,34 @@ def cases() -> dict[str, tuple[Any, RunConfig]]:
     return found
 
 
+def run_cases(ranks: Any, place: Path, words: list[str]) -> tuple[int, int]:
+    """Cases that are not as they should be, and all of them; they write below `place`."""
+    wrong, done, data = 0, 0, clicks()
+    for name, (run, given) in cases().items():
+        if words and not any(word in name for word in words):
+            continue
+        faulthandler.dump_traceback_later(PATIENCE if done else 2 * PATIENCE, exit=True)
+        begun, answer = time.time(), ""
+        try:
+            found = run(given, data, ranks, place / name.replace(" ", "-"))
+        except Exception:
+            found = answer = traceback.format_exc()
+            print(f"{name}, rank {ranks.rank}: {answer}", flush=True)
+        if ranks.size > 1 and any(ranks.everyone(answer)):  # where the others hang, the program ends
+            found = "failed"
+        done += 1
+        wrong += found is not True
+        if ranks.first:
+            print(f"{'as it should' if found is True else found} {name} {time.time() - begun:.1f} s", flush=True)
+        faulthandler.cancel_dump_traceback_later()
+    return wrong, done
+
+
 def main() -> int:
     """Run all cases."""
-    words, wrong, done = sys.argv[1:], 0, 0
     faulthandler.enable()
-    with joined("cuda") as found_ranks, tempfile.TemporaryDirectory() as scratch:
-        ranks: Any = found_ranks
-        data = clicks()
-        place = Path(ranks.once(lambda: scratch))
-        for name, (run, given) in cases().items():
-            if words and not any(word in name for word in words):
-                continue
-            faulthandler.dump_traceback_later(PATIENCE if done else 2 * PATIENCE, exit=True)
-            begun, answer = time.time(), ""
-            try:
-                found = run(given, data, ranks, place / name.replace(" ", "-"))
-            except Exception:
-                found = answer = traceback.format_exc()
-                print(f"{name}, rank {ranks.rank}: {answer}", flush=True)
-            if ranks.size > 1 and any(ranks.everyone(answer)):  # where the others hang, the program ends
-                found = "failed"
-            done += 1
-            wrong += found is not True
-            if ranks.first:
-                print(f"{'as it should' if found is True else found} {name} {time.time() - begun:.1f} s", flush=True)
-            faulthandler.cancel_dump_traceback_later()
+    with joined("cuda") as ranks, tempfile.TemporaryDirectory() as scratch:
+        wrong, done = run_cases(ranks, Path(ranks.once(lambda: scratch)), sys.argv[1:])
         if ranks.first:
             print(f"{ranks.size} processes: {done - wrong} of {done} cases as they should", flush=True)
     return int(wrong > 0)

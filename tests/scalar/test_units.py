@@ -14,3 +14,7 @@ def test_a_row_finds_its_field_by_the_offsets() -> None:
 
 def test_a_row_with_its_own_step_size_is_its_unit() -> None:
     assert [int(unit_of(row, np.zeros(1, np.int64), -1)) for row in (0, 7)] == [0, 7]
+
+
+def test_without_fields_there_is_one_step_size() -> None:
+    assert [int(unit_of(row, np.zeros(1, np.int64), units)) for row in (0, 7) for units in (0, 1)] == [0] * 4

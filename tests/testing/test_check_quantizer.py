@@ -85,6 +85,25 @@ def test_a_control_breaks_no_other_property_than_it_must() -> None:
     assert late.check(effort=SMALL, whole=True).failed == ("saturation",)
 
 
+def test_a_result_that_is_no_array_is_named() -> None:
+    report = check_quantizer(lambda x, draw: None, Uniform(0.5, 4), effort=SMALL, only=["on_grid"])
+    assert report["on_grid"].text == "returns NoneType instead of a float32 array"
+
+
+def test_a_quantiser_that_writes_to_its_input_has_the_other_properties() -> None:
+    lattice = Uniform(0.5, 4)
+    right = reference(lattice)
+
+    def writes(x: NDArray[np.float32], draw: int) -> NDArray[np.float32]:
+        result = right(x, draw)
+        x /= 2  # as an idiom does that divides by the step size in place
+        return result
+
+    report = check_quantizer(writes, lattice, effort=SMALL)
+    assert report.failed == ("layout", "input_untouched")  # a read-only array cannot be written to
+    assert "read-only" in report["layout"].text
+
+
 def test_an_example_shows_the_failure() -> None:
     late = next(one for one in BROKEN if one.name == "clipped a code late")
     example = late.check()["saturation"].example

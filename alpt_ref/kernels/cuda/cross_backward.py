@@ -27,11 +27,53 @@ from alpt_ref.kernels.cuda.reduce import (
     put4,
     take4,
 )
-from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4, store4
 
 TAIL = 8
 """Columns that hold the units where their part of the gradient of x is made by the matrix product of the first layer:
 as many as keep rows of bfloat16 on 16 bytes."""
+
+
+@device
+def _four_scalars(d, c, g, layers):
+    """``ddots`` of a row's units where there are four, and what it adds to the sums of their dc_l."""
+    zero, one = np.float32(0), np.float32(1)
+    alpha1 = one + (one * d[0] + c[0]) if layers > 0 else one
+    alpha2 = alpha1 + (alpha1 * d[1] + c[1]) if layers > 1 else alpha1
+    alpha3 = alpha2 + (alpha2 * d[2] + c[2]) if layers > 2 else alpha2
+    dot = d[0] if layers == 0 else d[1] if layers == 1 else d[2] if layers == 2 else d[3]
+    dalpha = g * dot
+    e3 = g if layers == 3 else zero
+    e2 = dalpha if layers > 2 else g if layers == 2 else zero
+    dalpha = dalpha + dalpha * d[2] if layers > 2 else dalpha
+    e1 = dalpha if layers > 1 else g if layers == 1 else zero
+    dalpha = dalpha + dalpha * d[1] if layers > 1 else dalpha
+    e0 = dalpha if layers > 0 else g
+    return (e0, e1 * alpha1, e2 * alpha2, e3 * alpha3), (e0, e1, e2, e3)
+
+
+@kernel
+def cross_scalars_four(
+    dots, constants, dlogits, rows, layers, units, params, ddots, dconstants, joins, tail, lead, first
+):  # fmt: skip
+    """`cross_scalars` where there are `UNITS` units: a row's numbers stay in registers."""
+    i, zero = cuda.grid(1), np.float32(0)
+    e = NONE4
+    if i < rows:
+        x, e = _four_scalars(load4(dots, UNITS * i), load4(constants, 0), dlogits[i], layers)
+        store4(ddots, UNITS * i, x[0], x[1], x[2], x[3])
+        if joins:
+            store_numbers(tail, i * lead + first, x[0], x[1], x[2], x[3])
+            store_numbers(tail, i * lead + first + UNITS, zero, zero, zero, zero)
+    if params:
+        a, b = block_sum(np.float64(e[0])), block_sum(np.float64(e[1]))
+        c, d = block_sum(np.float64(e[2])), block_sum(np.float64(e[3]))
+        if cuda.threadIdx.x == 0:
+            place = units * cuda.blockIdx.x
+            dconstants[place] = a
+            dconstants[place + 1] = b
+            dconstants[place + 2] = c
+            dconstants[place + 3] = d
 
 
 @kernel

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.quantizer.lattice import Lattice
+from alpt_ref.testing.common import same_bits
 from alpt_ref.testing.quantizer.elements import Broken, Floats, Mask, Placed, Seen, usable_cells
 from alpt_ref.testing.quantizer.report import Example
 
@@ -57,6 +58,7 @@ class Probe:
         self.elements = 0
         self.alpha = 0.0
         self.dependent: bool | None = None
+        self.writes = False
         self.seconds, self._begun, self._end = seconds, (time.process_time(), time.perf_counter()), math.inf
         self._next = int(self.random("draws").integers(1 << 30))
         self.stray: tuple[Seen, Mask] | None = None
@@ -95,8 +97,22 @@ class Probe:
         return max(time.process_time() - processor, (time.perf_counter() - clock) / 4)
 
     def call(self, x: Floats, draw: int | None = None) -> Floats:
-        """The quantiser's result as float32, a copy of its own; `Broken` where there is none."""
-        result = self.raw(x, self.next_draw() if draw is None else draw)
+        """The quantiser's result as float32; `Broken` where there is none.
+
+        Once a call has changed `x`, later ones get a copy, or a quantiser that writes to its input (`input_untouched`)
+        would spoil what the other checks compare with and seem to lack their properties too.
+        """
+        draw = self.next_draw() if draw is None else draw
+        if self.writes:
+            own = x.copy(order="K")
+            own.setflags(write=x.flags.writeable)
+            result = self.raw(own, draw)
+        else:
+            before = x.copy()
+            result = self.raw(x, draw)
+            if not same_bits(x, before):
+                self.writes, result = True, result.copy()
+                x[...] = before
         if result.dtype != np.float32:
             with np.errstate(all="ignore"):
                 return result.astype(np.float32)
@@ -107,10 +123,13 @@ class Probe:
         self.elements += x.size
         try:
             with np.errstate(all="ignore"):
-                result = np.asarray(self.fn(x, draw))
+                returned = self.fn(x, draw)
+                result = np.asarray(returned)
         except (Exception, SystemExit) as error:
             said = " ".join(str(error).split())[:200]
             raise Broken(f"raises {type(error).__name__} for x of shape {x.shape}, draw {draw}: {said}") from error
+        if result.dtype.kind == "O":
+            raise Broken(f"returns {type(returned).__name__} instead of a float32 array")
         if result.shape != x.shape:
             raise Broken(f"returns shape {result.shape} for x of shape {x.shape}")
         if result.dtype.kind not in "fiu":
