@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import alpt_ref
+from tests import conftest
 
 PACKAGE = Path(alpt_ref.__file__).parent
 ROOT = PACKAGE.parent
@@ -108,3 +109,7 @@ def test_no_path_of_one_machine() -> None:
         text = path.read_text(encoding="utf-8")
         for word in ("/home/", "/root/", "../" + "shared"):
             assert word not in text, f"{path} names {word}"
+
+
+def test_the_files_that_are_run_first_are_there() -> None:
+    assert [name for name in conftest.SLOW if not (ROOT / "tests" / name).is_file()] == []
