@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.distributed.ranks import TorchRanks
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.build import rates, served
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, DivergedError
+from alpt_ref.training.engine import DivergedError
 from alpt_ref.training.ranks import Alone
 from tests.distributed.threads import ThreadGroup, run_threads
 from tests.tolerances import FLOAT32
