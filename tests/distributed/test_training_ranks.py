@@ -15,7 +15,11 @@ pytest.importorskip("torch")
 from alpt_ref import InputError, train
 from alpt_ref.distributed import train as train_shared
 from alpt_ref.errors import AlptError
+from alpt_ref.serving import export
+from alpt_ref.serving.packed import pack
 from alpt_ref.training.checkpoint import list_checkpoints
+from tests.data.files import folder_bytes
+from tests.distributed.driver import digest
 from tests.distributed.ranks import Ranks
 from tests.distributed.runs import bits_of, clicks, config, ended, launch
 
@@ -85,6 +89,33 @@ def test_four_ranks_and_two_end_in_the_bits_of_one_process(
 def test_fast_sums_have_the_same_bits_on_as_many_ranks(ranks: Ranks, tmp_path: Path) -> None:
     fast = {"train": {"reduce": "fast"}}
     assert _together(ranks, tmp_path / "one", fast) == _together(ranks, tmp_path / "other", fast)
+
+
+def _read(group: Any, rank: int, size: int, output: str) -> tuple[str, int, str | None]:
+    """The finished run as a rank has it: its table's class and rows, and on rank 0 a digest of all of it."""
+    table: Any = train_shared(config(), clicks(), output=output).table
+    whole = table.gather_state()
+    return type(table).__name__, table.own.n, None if whole is None else digest(whole)
+
+
+def test_the_tested_state_lies_by_rank_and_serves_as_that_of_one_process(ranks: Ranks, tmp_path: Path) -> None:
+    """No rank holds the whole table; whoever serves it puts it together, and whoever trains on from it."""
+    alone, two = tmp_path / "alone", tmp_path / "two"
+    table: Any = train(config(), clicks(), output=alone).table
+    assert _together(ranks, two, {}) == bits_of(alone)
+    assert len(list((two / "state").glob("shard-*"))) == 2
+    found = ranks.run(_read, str(two))
+    assert [name for name, _, _ in found] == ["RankTable"] * 2
+    assert sum(rows for _, rows, _ in found) == table.n
+    assert max(rows for _, rows, _ in found) == -(-table.n // 2)
+    assert [whole for _, _, whole in found] == [digest(table.state()), None]
+    for run in (alone, two):
+        export(run, "safetensors", tmp_path / f"{run.name}-export")
+        pack(run, tmp_path / f"{run.name}-packed")
+        train(config(), clicks(), output=tmp_path / f"{run.name}-more", init_from=run)
+    for kind in ("export", "packed"):
+        assert folder_bytes(tmp_path / f"two-{kind}") == folder_bytes(tmp_path / f"alone-{kind}")
+    assert bits_of(tmp_path / "two-more") == bits_of(tmp_path / "alone-more")
 
 
 def test_a_checkpoint_of_two_ranks_is_resumed_by_one_and_by_two(ranks: Ranks, tmp_path: Path) -> None:
