@@ -24,7 +24,7 @@ from typing import Any
 
 from .benchmarks import history
 from .headline import headline
-from .step_table import machine_line, train_step_table
+from .step_table import machine_line, regression_table, train_step_table
 from .study_sentences import studies, studies_part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +41,7 @@ PARTS = {
     "quantize": "docs/benchmarks.md",
     "train_step": "docs/benchmarks.md",
     "montecarlo": "docs/benchmarks.md",
+    "montecarlo_regression": "docs/your-problem.md",
 }
 """Where each part stands."""
 
@@ -204,6 +205,7 @@ BENCHMARKS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "quantize": quantize_table,
     "train_step": train_step_table,
     "montecarlo": montecarlo_table,
+    "montecarlo_regression": regression_table,
 }
 
 
