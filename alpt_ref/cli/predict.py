@@ -47,7 +47,7 @@ _SCORED = ("rows", "bad_rows", "unseen_share", "labelled", "auc", "logloss")
     help="Receives row, ids, label and probability: CSV (.csv, .csv.gz) or Parquet (.parquet).",
 )
 @json_option
-@click.option("--quiet", is_flag=True, help="Print the result alone.")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
 def predict_command(
     run: str,
     files: tuple[str, ...],

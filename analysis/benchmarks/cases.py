@@ -217,9 +217,10 @@ def regression_run(
 def training_cases(backend: Backend, rows: int, features: int, batch: int, steps: int) -> Cases:
     """Training steps of a DCN with an 8-bit LPT table on synthetic clicks, by the engine that `train` uses."""
     from alpt_ref.data import synthetic_clicks
+    from alpt_ref.training.batch_range import BatchRange
     from alpt_ref.training.build import rates
     from alpt_ref.training.config import PRESETS
-    from alpt_ref.training.engine import BatchRange, make_engine
+    from alpt_ref.training.engine import make_engine
 
     dataset = synthetic_clicks(rows, fields=24, features=features, seed=1)
     config = PRESETS["quick"].replace("table", method="lpt", bits=8).replace("train", batch_size=batch)
