@@ -112,10 +112,8 @@ class CudaSlicedOps(CudaOps):
 
     def _begin_parts(self) -> None:
         """Empty slices have no part in the gradients."""
-        full = {i for i, *_ in self.layout.spans}
-        for i in range(len(self.sums.own)):
-            if i not in full:
-                self._parts_of[i].fill(0)
+        for i in set(range(len(self.sums.own))) - {i for i, *_ in self.layout.spans}:
+            self._parts_of[i].fill(0)
 
     # --- rows of the table --------------------------------------------------------------------------------------------
 
