@@ -80,3 +80,8 @@ said() { # said COMMAND...: print it, then run it
     printf '+ %s\n' "$*"
     "$@"
 }
+
+# shellcheck disable=SC2034
+# Settings that make a study's training short.
+tiny=(--set=data.rows=3000 --set=data.fields=4 --set=data.features=80 --set='model.hidden=[8]' --set=model.dim=4
+    --set=train.batch_size=300 --set=train.epochs=2 --set='train.milestones=[1]' --seeds=2)

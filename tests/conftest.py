@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker("nightly"):
                 item.add_marker(pytest.mark.skip(reason="needs HYPOTHESIS_PROFILE=nightly"))
     if "PYTEST_XDIST_WORKER" in os.environ:
-        _from_both_ends(items)
+        _long_ones_first(items)
     wanted = [item for item in items if item.get_closest_marker("gpu")]
     if not wanted:
         return
@@ -64,13 +64,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=str(error)))
 
 
-def _from_both_ends(items: list[pytest.Item]) -> None:
-    """Take files from the front and from the back in turn, so that two workers seldom compile the same kernels."""
+SLOW = (
+    "analysis/test_claims_da.py", "analysis/test_readme.py", "studies/test_cluster.py", "bits/test_bits.py",
+    "distributed/test_table.py", "packaging/test_plugin.py", "studies/test_cli.py", "analysis/test_claims_m.py",
+    "analysis/test_run_figures.py", "analysis/test_claims_rsx.py", "analysis/test_claims_added.py",
+    "studies/test_cell_code.py", "util/test_old_paths.py",
+)  # fmt: skip
+"""Files of ten seconds and more, the longest first."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist keep the order of files: by itself it takes those with the most tests first, however short."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def _long_ones_first(items: list[pytest.Item]) -> None:
+    """Begin with slow files, so that no worker ends long after the other.
+
+    The rest comes from the front and from the back in turn, so that two workers seldom want the same kernels at once.
+    """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
+    folder = Path(__file__).parent
+    slow = [files.pop(folder / name) for name in SLOW if folder / name in files]
     rest = list(files.values())
-    items[:] = [item for turn in range(len(files)) for item in rest.pop(0 if turn % 2 == 0 else -1)]
+    mixed = [rest.pop(0 if turn % 2 == 0 else -1) for turn in range(len(rest))]
+    items[:] = [item for file in (*slow, *mixed) for item in file]
 
 
 @pytest.fixture(scope="session")

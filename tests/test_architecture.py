@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import alpt_ref
+from tests import conftest
 
 PACKAGE = Path(alpt_ref.__file__).parent
 ROOT = PACKAGE.parent
@@ -43,11 +45,18 @@ def modules() -> Iterator[tuple[str, Path]]:
 MODULES = [(name, path) for name, path in modules() if name]
 
 
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Imports, keywords and attributes of a module, which is parsed once."""
+    kinds = (ast.Import, ast.ImportFrom, ast.keyword, ast.Attribute)
+    return tuple(node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds))
+
+
 def test_only_the_backend_and_cuda_kernels_know_cuda() -> None:
     for name, path in MODULES:
         if name in ("kernels.backend", "kernels.cuda") or name.startswith("kernels.cuda."):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
@@ -57,7 +66,7 @@ def test_only_the_backend_and_cuda_kernels_know_cuda() -> None:
 def test_verification_names_no_claim() -> None:
     for name, path in MODULES:
         if name.startswith("verification"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in nodes(path):
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     assert "analysis" not in ast.dump(node), str(path)
 
@@ -73,12 +82,15 @@ def test_importing_and_help_load_nothing_heavy(command: str) -> None:
     assert result.stdout.rstrip().endswith("LOADED []"), result.stdout[-300:]
 
 
+RANDOM = ast.dump(ast.parse("np.random", mode="eval").body)
+
+
 def test_no_fastmath_and_no_global_random_state() -> None:
     for name, path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.keyword) and node.arg == "fastmath":
                 raise AssertionError(f"{path}: fastmath in {name}")
-            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.random":
+            if isinstance(node, ast.Attribute) and ast.dump(node.value) == RANDOM:
                 assert node.attr in {"Generator", "Philox", "SeedSequence", "BitGenerator"}, f"{path}:{node.lineno}"
 
 
@@ -97,3 +109,7 @@ def test_no_path_of_one_machine() -> None:
         text = path.read_text(encoding="utf-8")
         for word in ("/home/", "/root/", "../" + "shared"):
             assert word not in text, f"{path} names {word}"
+
+
+def test_the_files_that_are_run_first_are_there() -> None:
+    assert [name for name in conftest.SLOW if not (ROOT / "tests" / name).is_file()] == []

@@ -107,9 +107,17 @@ def allow(name: str) -> None:
 
 
 def name_of(part: Any) -> str:
-    """The name of a part: a name as it is; a class's name, else ``module:Class``, which is then allowed."""
+    """The name of a part: a name as it is; a class's name, else ``module:Class``, which is then allowed.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
     if isinstance(part, str):
         return part
+    if not isinstance(part, type):
+        raise InputError(f"a table or a model must be named, or be its class, got {type(part).__name__}")
     home = f"{part.__module__}:{part.__qualname__}"
     for entry in (*TABLES.values(), *MODELS.values()):
         if entry.home == home:
@@ -227,7 +235,11 @@ def _source(cls: Any) -> bytes:
         file = inspect.getsourcefile(cls)
         if cls.__module__ != "__main__" and file is not None and Path(file).is_file():
             return Path(file).read_bytes()
-        return inspect.getsource(cls).encode()
+        text = inspect.getsource(cls)
+        if re.search(
+            rf"\bclass {re.escape(cls.__name__)}\b", text
+        ):  # Python 3.13 gives any lines
+            return text.encode()
     return b"\0".join(
         name.encode() + _code(value.__code__) for name, value in sorted(vars(cls).items()) if inspect.isfunction(value)
     )

@@ -160,7 +160,7 @@ NAMES = {
     "durable.new_folder": "_util.folders.new_folder",
     "durable.remove": "_util.folders.remove",
     "durable.sync_folder": "_util.files.sync_folder",
-    "engine.Stretch": "training.engine.BatchRange",
+    "engine.Stretch": "training.batch_range.BatchRange",
     "export.import_table.STEPS": "serving.import_table.STEP_SIZES",
     "export.import_table.Weights": "serving.import_table.WeightFile",
     "export.source.Source": "serving.source.ExportSource",

@@ -26,7 +26,7 @@ def data_group() -> None:
 @click.option("--fields", type=int, default=_DEFAULT.fields, show_default=True, help="Categorical fields.")
 @click.option("--features", type=int, default=_DEFAULT.features, show_default=True, help="Table rows of all fields.")
 @click.option("--exponent", type=float, default=_DEFAULT.exponent, show_default=True, help="Zipf exponent.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws truth and rows.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of true parameters and rows.")
 @click.option("--output", metavar="FOLDER", required=True, help="The store to write.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing.")
@@ -46,7 +46,7 @@ def synth(output: str, as_json: bool, quiet: bool, **options: Any) -> None:
     show_default=True,
     help="The rows whose category counts decide.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws the split.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random split.")
 @click.option("--output", metavar="FOLDER", required=True, help="The store to write.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing.")
@@ -107,7 +107,7 @@ def schema(files: tuple[str, ...], output: str | None, quiet: bool) -> None:
     "--shape", type=click.Choice(["criteo", "avazu"]), required=True, help="Columns and categories of this set."
 )
 @click.option("--rows", type=int, required=True, help="Rows; Criteo has 45,840,617, Avazu 40,428,967.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws everything.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all rows.")
 @click.option("--day", type=int, help="Rows of this day, from 1; most ids of one field are new.  [default: no days]")
 @click.option("--output", metavar="FILE", required=True, help="Text file to write; compressed if it ends in .gz.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
@@ -149,7 +149,7 @@ def generate(shape: str, rows: int, seed: int, day: int | None, output: str, qui
 @data_group.command("sample", short_help="Write a small drawn log to try things on.")
 @click.argument("kind", type=click.Choice(["csv", "criteo", "avazu"]))
 @click.option("--rows", type=click.IntRange(min=10, max=10_000_000), default=5000, show_default=True, help="Rows.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws everything.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all rows.")
 @click.option(
     "--output",
     metavar="FILE",

@@ -74,7 +74,7 @@ PRESETS = ("small", "criteo", "avazu")
 @run_options
 @click.pass_context
 def reproduce_command(context: click.Context, /, **options: Any) -> None:
-    """Run every experiment, put every claim to the test, and write all tables, figures and one HTML report.
+    """Run every experiment, verify every claim, and write all tables, figures and one HTML report.
 
     Without data arguments it draws synthetic clicks whose Bayes optimum is known. `--preset criteo` and
     `--preset avazu` with `--data STORE` follow the published protocol on the full sets; `--libfm FILE`, `--criteo FILE`
@@ -174,7 +174,7 @@ def _claims(quick: bool, folder: str | None, ids: tuple[str, ...]) -> dict[str, 
 def _next(study: str, full: bool, folder: Path) -> tuple[str, str]:
     """What goes on from here, and its command."""
     if study.startswith("quick") and not full:
-        return "every claim put to the test", "alpt-ref verify"
+        return "to verify every claim", "alpt-ref verify"
     if study.startswith("quick"):
         return "the full study, 20 minutes", "alpt-ref reproduce --output runs/small"
     return "every claim on the larger grid", f"alpt-ref verify --runs {folder} --budget full"

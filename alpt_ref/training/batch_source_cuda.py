@@ -19,7 +19,7 @@ from alpt_ref.training import batches
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
-    from alpt_ref.training.engine import BatchRange
+    from alpt_ref.training.batch_range import BatchRange
 
 SHARE = 0.5
 """Part of the free device memory that a dataset may take."""

@@ -19,7 +19,6 @@ import functools
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -32,13 +31,13 @@ from alpt_ref.models.loss import bce_with_logits
 from alpt_ref.models.optim import make_dense_optimizer
 from alpt_ref.tables.base import EmbeddingTable
 from alpt_ref.training import batches
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.build import State, build, restore, served, snapshot, split_state
 from alpt_ref.training.config import RunConfig
 from alpt_ref.training.evaluation import evaluate
 from alpt_ref.training.gradient_norm import limit_gradients
 from alpt_ref.training.moments import Moment, changing_rows, moment_of
 from alpt_ref.training.pooling import Positions, positions
-from alpt_ref.training.weights import ClassWeights
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -64,48 +63,6 @@ class DivergedError(TrainingError):
         self.step = step
         self.state: State = {}
         self.history: tuple[EpochRecord, ...] = ()
-
-
-@dataclass(frozen=True)
-class BatchRange:
-    """Batches `first` to `last` - 1 (counted from 0) of one epoch.
-
-    Attributes
-    ----------
-    epoch : int
-        From 1.
-    rows : int64 array
-        All training rows of the dataset, those of weight 0 left out; ``batches.batch_rows`` cuts them into the
-        epoch's batches.
-    rates : dict
-        Learning rates of the epoch: ``table``, ``dense`` and, for ALPT, ``step``.
-    ramp : callable, optional
-        Factor on these rates at a step of the run, counted from 1; None: 1 at every step.
-    steps_before : int
-        Steps of the run before batch `first`.
-    loss_sum : float
-        Sum of loss times rows (times weight, where rows have weights) over the epoch's batches before `first`; this
-        range adds to it, so that an epoch in several ranges adds in the same order as in one.
-    classes : (float, float), optional
-        Weights of rows without a click and with one (`weights.class_weights`).
-    """
-
-    epoch: int
-    rows: NDArray[np.int64] = field(repr=False)
-    rates: dict[str, float]
-    first: int
-    last: int
-    steps_before: int
-    loss_sum: float
-    ramp: Callable[[int], float] | None = None
-    classes: ClassWeights | None = None
-
-    def rates_at(self, step: int) -> dict[str, float]:
-        """The learning rates at a step of the run, counted from 1."""
-        if self.ramp is None:
-            return self.rates
-        factor = self.ramp(step)
-        return {name: rate * factor for name, rate in self.rates.items()}
 
 
 class Engine(ABC):

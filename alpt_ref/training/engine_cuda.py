@@ -22,10 +22,11 @@ from alpt_ref.kernels.cuda.streams import new_event, new_stream
 from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
 from alpt_ref.models.optim_cuda import CudaDense
 from alpt_ref.training import compile_ahead, watch_cuda
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.build import State, build
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches
+from alpt_ref.training.engine import CpuEngine, DivergedError, OnBatches
 from alpt_ref.training.evaluation import scored
 from alpt_ref.training.moments import Moment
 from alpt_ref.training.watch_cuda import Seen, Watch

@@ -29,11 +29,12 @@ from alpt_ref.models.ops_cuda_sliced import CudaSlicedOps
 from alpt_ref.models.optim_cuda import CudaDense
 from alpt_ref.models.slices import slice_bounds
 from alpt_ref.training import watch_cuda
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.batch_source_cuda import make_batch_source
 from alpt_ref.training.batches import batch_rows, require_cpu
 from alpt_ref.training.before_cuda import BeforeStep
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.engine import BatchRange, OnBatches
+from alpt_ref.training.engine import OnBatches
 from alpt_ref.training.engine_cuda import CudaEngine
 from alpt_ref.training.engine_sliced import SlicedEngine
 from alpt_ref.training.moments import Moment, moment_of

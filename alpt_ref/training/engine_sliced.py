@@ -25,9 +25,10 @@ from alpt_ref.kernels.jit import run_rows
 from alpt_ref.models.ops_sliced import SlicedOps
 from alpt_ref.models.optim import make_dense_optimizer
 from alpt_ref.models.slices import Cut
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.batches_sliced import OwnBatch, sliced_batches
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.engine import BatchRange, CpuEngine, DivergedError, OnBatches, require_finite
+from alpt_ref.training.engine import CpuEngine, DivergedError, OnBatches, require_finite
 from alpt_ref.training.evaluation import scored
 from alpt_ref.training.pooling import Positions, positions
 from alpt_ref.training.quality import Quality

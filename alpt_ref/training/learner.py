@@ -21,10 +21,11 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.models import Model, make_model
 from alpt_ref.tables.growth import grown_state
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.batches import warn_of_single_row
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.engine import make_engine
 from alpt_ref.training.fit_epochs import is_auto, settled
 from alpt_ref.training.init_from import check_continuable
 from alpt_ref.training.quality import Quality

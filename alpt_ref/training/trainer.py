@@ -19,12 +19,13 @@ from alpt_ref._util.progress import Progress
 from alpt_ref.data.formats.unseen import test_shares
 from alpt_ref.errors import AlptError, InputError
 from alpt_ref.training import batches
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.build import State
 from alpt_ref.training.build import rates as rates_of
 from alpt_ref.training.callbacks import Listeners
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig, config_hash
-from alpt_ref.training.engine import BatchRange, DivergedError, Engine
+from alpt_ref.training.engine import DivergedError, Engine
 from alpt_ref.training.facts import facts
 from alpt_ref.training.moments import Moment
 from alpt_ref.training.quality import FURTHER, Quality

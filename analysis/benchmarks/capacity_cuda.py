@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.engine import make_engine
 
 from .timing import arguments, write
 from .train_cuda import HIDDEN, clicks

@@ -201,7 +201,7 @@ def regression(rows: int, d: int) -> Any:
 
 
 def regression_run(
-    problem: Any, runs: int, steps: int, batch: int, every: int, rounding: str = "sr"
+    problem: Any, runs: int, steps: int, batch: int, every: int, rounding: Literal["sr", "dr", "full"] = "sr"
 ) -> Callable[[], Any]:
     """SGD on a regression: `batch` rows a gradient (0: all), the average loss of every `every`-th iterate."""
     from alpt_ref.theory import Grid, Schedule, simulate
@@ -217,9 +217,10 @@ def regression_run(
 def training_cases(backend: Backend, rows: int, features: int, batch: int, steps: int) -> Cases:
     """Training steps of a DCN with an 8-bit LPT table on synthetic clicks, by the engine that `train` uses."""
     from alpt_ref.data import synthetic_clicks
+    from alpt_ref.training.batch_range import BatchRange
     from alpt_ref.training.build import rates
     from alpt_ref.training.config import PRESETS
-    from alpt_ref.training.engine import BatchRange, make_engine
+    from alpt_ref.training.engine import make_engine
 
     dataset = synthetic_clicks(rows, fields=24, features=features, seed=1)
     config = PRESETS["quick"].replace("table", method="lpt", bits=8).replace("train", batch_size=batch)

@@ -53,8 +53,9 @@ def child(folder: Path, case: str, steps: int, batch: int) -> None:
     """Train and print samples a second and bytes read from disk as JSON."""
     from alpt_ref.data import ClickDataset
     from alpt_ref.kernels.linalg import single_threaded_blas
+    from alpt_ref.training.batch_range import BatchRange
     from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-    from alpt_ref.training.engine import BatchRange, CpuEngine
+    from alpt_ref.training.engine import CpuEngine
 
     dataset = ClickDataset.open(folder)
     if case == "memory":

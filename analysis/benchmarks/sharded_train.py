@@ -31,8 +31,9 @@ import numpy as np
 from alpt_ref.distributed import joined
 from alpt_ref.distributed.group import TorchGroup
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.engine import make_engine
 
 from . import peers
 from .timing import arguments, write

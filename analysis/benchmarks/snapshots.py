@@ -28,9 +28,10 @@ CASES = ("none", "whole table", "rows that training names")
 def child(device: str, rows: int, samples: int, case: str) -> None:
     """One case in this process; prints one line of JSON."""
     from alpt_ref.data.dataset import ClickDataset
+    from alpt_ref.training.batch_range import BatchRange
     from alpt_ref.training.build import rates
     from alpt_ref.training.config import RunConfig, TableConfig
-    from alpt_ref.training.engine import BatchRange, make_engine
+    from alpt_ref.training.engine import make_engine
 
     each = rows // FIELDS
     generator = np.random.Generator(np.random.Philox(key=1))

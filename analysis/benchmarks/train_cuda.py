@@ -24,8 +24,9 @@ import numpy as np
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import get_backend
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, make_engine
+from alpt_ref.training.engine import make_engine
 
 from . import peers
 from .ids import in_fields

@@ -85,6 +85,12 @@ def test_the_last_line_names_the_next_command(
     assert following in last
 
 
+def test_a_packed_run_is_not_said_to_be_trained_on(run: Caller, workshop: Path) -> None:
+    run("pack", "run", "--output", "served")
+    done = run("predict", "served", "--data", "store", "--output", "served.csv")
+    assert (done.status, "--init-from" in done.err) == (0, False)
+
+
 def test_the_command_alone_prints_six_lines(run: Caller) -> None:
     done = run()
     assert (done.status, done.out, done.err) == (0, f"{FIRST_LINES}\n", "")

@@ -8,9 +8,10 @@ import numpy as np
 
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.training import batch_source_cuda
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, DivergedError, make_engine
+from alpt_ref.training.engine import DivergedError, make_engine
 from tests import simulator
 from tests.tolerances import FLOAT32
 

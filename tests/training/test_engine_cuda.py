@@ -14,9 +14,10 @@ import pytest
 from alpt_ref.data.dataset import ClickDataset
 from alpt_ref.data.synthetic.clicks import synthetic_clicks
 from alpt_ref.errors import InputError
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.build import rates
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig, config_hash
-from alpt_ref.training.engine import BatchRange, DivergedError, make_engine
+from alpt_ref.training.engine import DivergedError, make_engine
 from tests.tolerances import BF16_METRIC, GPU_METRIC
 
 ROOT = Path(__file__).parents[2]

@@ -15,11 +15,12 @@ from alpt_ref.data.formats.unseen import UnseenValues
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit
 from alpt_ref.studies.table_diagnostics import frequencies
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.batches import require_cpu
 from alpt_ref.training.build import build
 from alpt_ref.training.checkpoint import read_checkpoint
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.engine import BatchRange, CpuEngine, make_engine
+from alpt_ref.training.engine import CpuEngine, make_engine
 from alpt_ref.training.evaluation import predict_logits
 from alpt_ref.training.pooling import positions
 from alpt_ref.training.train import train

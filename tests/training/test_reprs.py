@@ -6,10 +6,10 @@ import numpy as np
 
 from alpt_ref.serving.source import ExportSource
 from alpt_ref.serving.table import ServingTable
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.batches import Batch
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.engine import BatchRange
 from alpt_ref.training.results import EpochRecord, RunResult
 
 RECORD = EpochRecord(

@@ -16,9 +16,10 @@ from alpt_ref.catalog import TABLES
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import InputError
 from alpt_ref.training import checkpoint
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.checkpoint import read_checkpoint, write_folder
 from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainConfig
-from alpt_ref.training.engine import BatchRange, CpuEngine
+from alpt_ref.training.engine import CpuEngine
 from alpt_ref.training.results import RunResult
 from alpt_ref.training.train import DivergedError, StoppedError, train
 from alpt_ref.training.versions import versions

@@ -15,8 +15,9 @@ from alpt_ref.data.raw import read_raw
 from alpt_ref.data.schema import Schema
 from alpt_ref.errors import InputError
 from alpt_ref.training import batches
+from alpt_ref.training.batch_range import BatchRange
 from alpt_ref.training.config import RunConfig, config_hash
-from alpt_ref.training.engine import BatchRange, CpuEngine
+from alpt_ref.training.engine import CpuEngine
 from alpt_ref.training.evaluation import predict_logits
 from alpt_ref.training.metrics import auc, logloss_from_logits
 from alpt_ref.training.results import RunResult
