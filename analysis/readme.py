@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .benchmarks import history
+from .gpu_tables import GPU_FILES, gpu_part
 from .headline import headline
 from .step_table import machine_line, train_step_table
 from .study_sentences import studies, studies_part
@@ -85,119 +86,6 @@ def montecarlo_table(figures: Mapping[str, Any]) -> str:
             ratio = cases["times_faster_than"].get(name)
             lines.append(f"| {noise} | {name} | {rate:,.0f} | {'' if ratio is None else f'{ratio:.1f}'} |")
     return "\n".join([*lines, "", machine_line(figures)])
-
-
-GPU_FILES = ("quantize", "table", "train", "montecarlo", "parity", "capacity", "verify")
-
-
-def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The JSON files of the benchmarks on a GPU, by name, as Markdown."""
-    batches = found["train"]["batch"]
-    lines = _training_lines(found["train"])
-    lines += ["", *_table_lines(found["table"]["laws"])]
-    title = f"quantisation, {_gpu_name(found['quantize'])}"
-    lines += ["", f"| {title} | G elements/s | share of the copy's bandwidth |", "|---|---|---|"]
-    for name, case in found["quantize"]["cases"].items():
-        lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} | {100 * case['share_of_copy']:.0f} % |")
-    lines += ["", "| Monte Carlo | G coordinate-updates/s |", "|---|---|"]
-    for name, case in found["montecarlo"]["cases"].items():
-        lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} |")
-    capacity = found["capacity"]
-    bits = [*found["parity"]["codes"].values(), found["parity"]["philox_blocks"]]
-    lines += ["", _bounds(batches), ""]
-    lines.append(
-        f"Capacity: {capacity['rows']:,} rows × {capacity['dim']} at 8 bits with {capacity['optimizer']} took "
-        f"{capacity['device_bytes_used'] / 1e9:.1f} GB of {capacity['device_bytes'] / 1e9:.1f} GB (float32 weights "
-        f"alone: {capacity['fp32_weight_bytes'] / 1e9:.0f} GB) and trained {capacity['steps']} steps at "
-        f"{capacity['samples_per_s'] / 1e6:.1f} M samples/s. Parity: {sum(one['different'] for one in bits)} of "
-        f"{sum(one['compared'] for one in bits):,} codes and Philox blocks differ from the CPU's."
-    )
-    claims = found["verify"]
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in claims["verdicts"].items())
-    lines[-1] += (
-        f" The {claims['claims']} claims in full ({claims['cells']:,} cells): {claims['seconds']:.0f} s, compilation "
-        f"included; {verdicts}."
-    )
-    for run in dict.fromkeys(_gpu_run(figures) for figures in found.values()):
-        commands = "; ".join(f"`{figures['command']}`" for figures in found.values() if _gpu_run(figures) == run)
-        lines += ["", f"{run}: {commands}."]
-    return "\n".join(lines)
-
-
-def _gpu_name(figures: Mapping[str, Any]) -> str:
-    """``H100`` of ``NVIDIA H100 80GB HBM3``."""
-    return str(figures["device"]).removeprefix("NVIDIA ").split(" ")[0]
-
-
-def _gpu_run(figures: Mapping[str, Any]) -> str:
-    """Device, PyTorch and day of a benchmark."""
-    machine = figures["machine"]
-    torch = machine["versions"].get("torch")
-    return ", ".join([figures["device"], *([f"PyTorch {torch}"] if torch else []), machine["date"]])
-
-
-def _training_lines(figures: Mapping[str, Any]) -> list[str]:
-    """Samples a second of training, and the share of the floor where that was measured."""
-    batches, sizes = figures["batch"], ("10000", "65536")
-    heads = [f"training, DCN, 34 million rows, {_gpu_name(figures)}"]
-    heads += [f"batch {int(size):,}, M samples/s" for size in sizes]
-    floors = [batches[size].get("floor_samples_per_s", {}) for size in sizes]
-    if all(floors):
-        heads.append("share of the floor")
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for name in batches[sizes[0]]["samples_per_s"]:
-        rates = [batches[size]["samples_per_s"][name] for size in sizes]
-        cells = [name, *(f"{rate / 1e6:.2f}" for rate in rates)]
-        if all(floors):
-            pairs = zip(rates, floors, strict=True)
-            shares = [f"{100 * rate / floor[name]:.0f}" for rate, floor in pairs if name in floor]
-            cells.append(" and ".join(shares) + " %" if shares else "")
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-LAWS = {
-    "table": "one Zipf law over the table",
-    "criteo": "Criteo's field sizes, a Zipf law in each",
-    "fields": "equal fields, a Zipf law in each",
-}
-
-
-def _table_lines(laws: Mapping[str, Any]) -> list[str]:
-    """Milliseconds of a table step under each law of ids, and how often ids repeat under it."""
-    lines = [
-        f"| table step, 34 million rows, ms | {' | '.join(LAWS[law] for law in laws)} |",
-        "|---" * (1 + len(laws)) + "|",
-    ]
-    for name in next(iter(laws.values()))["cases"]:
-        times = [f"{law['cases'][name]['milliseconds_a_batch']:.3f}" for law in laws.values()]
-        lines.append(f"| {name} | {' | '.join(times)} |")
-    for kind in ("SGD", "SparseAdam"):
-        ratios = [f"{law['times'][f'{ADAM} against PyTorch {kind}']:.1f}" for law in laws.values()]
-        lines.append(f"| PyTorch with {kind}, lookup included, over ours: {ADAM} | {' | '.join(ratios)} |")
-    said = (
-        f"{LAWS[name]}: exponent {law['exponent']}, {law['unique_rows']:,} unique rows among {law['ids']:,} ids, "
-        f"the most frequent one {law['most_frequent']:,} times"
-        for name, law in laws.items()
-    )
-    return [*lines, "", f"Ids, {'; '.join(said)}."]
-
-
-ADAM = "table update, 8-bit LPT(SR) lazy Adam"
-
-
-def _bounds(batches: Mapping[str, Any]) -> str:
-    """What a step's time consists of."""
-    sentences = []
-    for batch, figures in batches.items():
-        name, parts = next((name, parts) for name, parts in figures["parts_ms"].items() if "LPT" in name)
-        table = sum(value for part, value in parts.items() if part.startswith("table"))
-        sentences.append(
-            f"{name}, batch {int(batch):,}: {parts['step']:.2f} ms per step; "
-            f"matrix products {parts['matrix products']:.2f} ms ({parts['matrix products TFLOP/s']:.0f} TFLOP/s), "
-            f"passes between them {parts['passes between them']:.2f} ms, table {table:.2f} ms."
-        )
-    return " ".join(sentences)
 
 
 BENCHMARKS: dict[str, Callable[[Mapping[str, Any]], str]] = {

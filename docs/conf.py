@@ -7,19 +7,26 @@ docstrings, formulas as MathML. Links out of ``docs`` lead to the file in the re
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
+import shutil
 import sys
+import tempfile
 import tomllib
 import warnings
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PROFILE = Path(tempfile.mkdtemp(prefix="alpt-ref-docs-"))  # of the notebooks' kernels, in place of the user's own
+atexit.register(shutil.rmtree, PROFILE, ignore_errors=True)
 sys.path.insert(0, str(ROOT))  # the pages describe this checkout, whatever version is installed
 
 from alpt_ref import __version__  # noqa: E402
 from analysis.docs_pages import write_pages  # noqa: E402
 from analysis.docs_pages.docstrings import plain_text_to_rst, with_rubrics  # noqa: E402
-from analysis.docs_pages.markdown import relink, with_unlisted  # noqa: E402
+from analysis.docs_pages.markdown import downloads, relink, with_unlisted  # noqa: E402
 from analysis.docs_pages.stored import moved  # noqa: E402
 
 warnings.filterwarnings("ignore", message="Unknown section")  # numpydoc reads docstrings once before they are changed
@@ -34,7 +41,7 @@ version = release = __version__
 language = "en"
 smartquotes = False  # two hyphens begin an option
 extensions = [
-    "myst_parser",
+    "myst_nb",  # pages in Markdown (MyST), and notebooks, which it runs
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
@@ -57,6 +64,19 @@ numpydoc_show_class_members = False
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
 
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # for kernels
+os.environ["IPYTHONDIR"] = str(PROFILE)
+(PROFILE / "profile_default").mkdir()
+(PROFILE / "profile_default" / "ipython_kernel_config.py").write_text(
+    "c.IPKernelApp.log_level = 40\n", encoding="utf-8"
+)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
+nb_execution_mode = "force"  # notebooks lie in git without output
+nb_execution_in_temp = True
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # bars of progress
+
 
 def _relink(app: Any, name: str, source: list[str]) -> None:
     """Links of a page to files outside ``docs``; pages that the index does not know yet."""
@@ -64,7 +84,7 @@ def _relink(app: Any, name: str, source: list[str]) -> None:
     if name == "index":
         source[0] = with_unlisted(source[0], (page.stem for page in (ROOT / "docs").glob("*.md") if page.stem != name))
     if (ROOT / path).exists():
-        source[0] = relink(source[0], path, path, MOVED, ROOT, BASE)
+        source[0] = relink(downloads(source[0]), path, path, MOVED, ROOT, BASE)
 
 
 def _docstring(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:

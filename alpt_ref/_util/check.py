@@ -32,6 +32,11 @@ def _last(high: int) -> str:
     return f"2**{power} - 1" if high == 1 << power and power > 15 else str(high - 1)
 
 
+def is_number(value: object) -> bool:
+    """Whether `value` is a real number of Python or NumPy, no bool."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
 def number(name: str, value: Any, *, positive: bool = False, rule: str = "") -> float:
     """`value` as a float that is finite and non-negative (or positive), also after a conversion to float32."""
     if isinstance(value, (bool, np.bool_, str)) or not isinstance(value, (int, float, np.integer, np.floating)):

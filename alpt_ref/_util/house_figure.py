@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from matplotlib.figure import Figure
 
 
 class HouseFigure(Figure):
-    """A figure of this package."""
+    """A figure of this package.
+
+    Attributes
+    ----------
+    legends_below : one function a legend that `legend_below` made; each makes its legend anew for the figure's width
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """As matplotlib's."""
+        super().__init__(*args, **options)
+        self.legends_below: list[Callable[[], None]] = []
 
     def _repr_png_(self) -> bytes:
         """The picture, for notebooks."""

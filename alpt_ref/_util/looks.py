@@ -4,7 +4,7 @@ A **hue** says what is drawn: blue is stochastic rounding (SR), vermillion neare
 purple error feedback (ECO), teal the row maximum (rowmax), green LSQ, olive PACT, rose a number of bits, and grey
 whatever has neither rounding nor method (hashing, pruning, a kind of noise, a verdict). A **shade** of a hue orders
 what shares it: a step size that is learned (ALPT) is darker than one that is fixed (LPT, and the theory's SR and DR). A
-**dash** that is even is a bound, in the colour of what it bounds.
+dashed line without markers is a bound, in the colour of what it bounds; a second bound of a panel is dash-dotted.
 
 The hues are Okabe's and Ito's and Tol's, told apart by colour-blind readers; markers and dashes differ too, so that
 grey print tells them. `tests/util/test_looks.py` measures both.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from html import escape
+
+_NUMBER = re.compile(r"([-−+]?[\d.,]+(e[-+]?\d+)?( ± [\d.e-]+)?( ?[%×])?|–|)")
+"""A cell of a column of numbers."""
 
 
 def in_notebook() -> bool:
@@ -20,7 +24,7 @@ def html_table(
     Parameters
     ----------
     titles : sequence
-        Of the columns; the first one is to the left, the others to the right.
+        Of the columns; columns of numbers but the first are set to the right.
     rows : iterable of sequences
         As many cells each.
     caption : str
@@ -39,14 +43,18 @@ def html_table(
     True
     """
 
-    def cells(tag: str, values: Sequence[object]) -> str:
-        sides = ["left"] + ["right"] * (len(values) - 1)
+    lines = [[str(value) for value in row] for row in rows]
+    columns = zip(*lines, strict=True) if lines else ([] for _ in titles)
+    sides = ["right" if all(map(_NUMBER.fullmatch, column)) else "left" for column in columns]
+    sides[:1] = ["left"]
+
+    def cells(tag: str, values: Iterable[object]) -> str:
         return "".join(
             f'<{tag} style="text-align:{side}">{escape(str(value))}</{tag}>'
             for value, side in zip(values, sides, strict=True)
         )
 
     above = f"<caption>{escape(caption)}</caption>" if caption else ""
-    body = "".join(f"<tr>{cells('td', list(row))}</tr>" for row in rows)
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in lines)
     below = "".join(f"<div>{escape(note)}</div>" for note in notes)
-    return f"<table>{above}<thead><tr>{cells('th', list(titles))}</tr></thead><tbody>{body}</tbody></table>{below}"
+    return f"<table>{above}<thead><tr>{cells('th', titles)}</tr></thead><tbody>{body}</tbody></table>{below}"

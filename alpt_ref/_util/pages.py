@@ -1,7 +1,8 @@
 """Page styles of figures: how wide a column and the text of a template are, and how large its letters.
 
 A figure is laid out once, for a page of its own (`"page"`, 7 inches) or a column (`"column"`, 3.3 inches). `fit` makes
-it as wide as a template's text or column, with the template's type, and lets the layout find its places again.
+it as wide as a template's text or column, with the template's type, and lets the layout find its places again. Where
+panels that stand side by side would become too narrow, it puts them below one another.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from alpt_ref.errors import InputError
 
 WIDE = 4.5
 """Inches: figures wider than this are made for the width of the text, others for a column."""
+TALLEST = 9.0
+"""Inches: the height of a column of print, which panels below one another do not exceed."""
 SMALLEST = 6.0
 """Points: letters are not made smaller than this, whatever the width."""
 TIMES = ("STIXGeneral", "Times New Roman", "Times", "serif")
@@ -90,11 +93,38 @@ def fit(figure: Any, name: str | None) -> None:
     if name == "page":
         new_width = width if wide else style.text
     scale = new_width / width
+    growth = _stack(figure) if wide and new_width <= WIDE else 1.0
     largest = max((text.get_fontsize() for text in _texts(figure) if text.get_text()), default=style.size)
-    letters = style.size / largest * min(1.0, max(scale, 0.75) if wide else 1.0)
-    figure.set_size_inches(new_width, height * (scale if 0.8 <= scale <= 1.25 else scale**0.5))
+    letters = style.size / largest * (min(1.0, max(scale, 0.75)) if wide and growth == 1.0 else 1.0)
+    if growth > 1.0:
+        new_height = min(TALLEST, height * growth)
+    else:
+        new_height = height * (scale if 0.8 <= scale <= 1.25 else scale**0.5)
+    figure.set_size_inches(new_width, new_height)
+    for place in getattr(figure, "legends_below", ()):
+        place()
     for text in _texts(figure):
         text.set_fontsize(max(SMALLEST, text.get_fontsize() * letters))
+
+
+def takes_both_columns(figure: Any, name: str) -> bool:
+    """Whether a figure is wider than a column of a style that has two."""
+    style = page_style(name)
+    return style.text > style.column and bool(figure.get_figwidth() > 1.05 * style.column)
+
+
+def _stack(figure: Any) -> float:
+    """Put panels that stand side by side below one another; returns how many times more rows there are."""
+    from matplotlib.gridspec import GridSpec
+
+    panels = [axes for axes in figure.axes if axes.get_subplotspec() is not None]
+    rows = max((axes.get_subplotspec().get_gridspec().nrows for axes in panels), default=1)
+    if len(panels) <= rows:
+        return 1.0
+    grid = GridSpec(len(panels), 1, figure=figure)
+    for place, axes in enumerate(panels):
+        axes.set_subplotspec(grid[place])
+    return len(panels) / rows
 
 
 def _texts(figure: Any) -> list[Any]:

@@ -107,9 +107,17 @@ def allow(name: str) -> None:
 
 
 def name_of(part: Any) -> str:
-    """The name of a part: a name as it is; a class's name, else ``module:Class``, which is then allowed."""
+    """The name of a part: a name as it is; a class's name, else ``module:Class``, which is then allowed.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
     if isinstance(part, str):
         return part
+    if not isinstance(part, type):
+        raise InputError(f"a table or a model must be named, or be its class, got {type(part).__name__}")
     home = f"{part.__module__}:{part.__qualname__}"
     for entry in (*TABLES.values(), *MODELS.values()):
         if entry.home == home:

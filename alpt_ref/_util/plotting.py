@@ -7,10 +7,11 @@ backend on to every command that it starts, also where that backend is not insta
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,11 +67,58 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
+def legend_below(figure: Any, columns: int, room: Callable[[], float], make: Callable[[int], Any]) -> None:
+    """A legend of at most `columns` columns, of fewer where it would be wider than there is room.
+
+    A `HouseFigure` remembers it, so that `alpt_ref._util.pages.fit` makes it anew where the figure's width changes.
+
+    Parameters
+    ----------
+    figure : matplotlib figure
+    columns : int
+        The most columns that the legend may have.
+    room : callable
+        ``room()``, how wide the legend may be, in dots.
+    make : callable
+        ``make(columns)`` puts a legend of so many columns in place of the earlier one and returns it.
+    """
+
+    def place() -> None:
+        for count in range(columns, 0, -1):
+            legend = make(count)
+            if count == 1 or legend.get_window_extent(figure.canvas.get_renderer()).width <= room():
+                return
+
+    place()
+    if hasattr(figure, "legends_below"):
+        figure.legends_below.append(place)
+
+
 def settle(figure: Any) -> None:
     """Find the places of a finished figure's parts, once for all kinds of files; later drawings leave them there."""
+    _label_short_scales(figure)
     for _ in range(2):  # the second time it knows how large the letters of the ticks are
         figure.canvas.draw()
     figure.set_layout_engine("none")
+
+
+def _label_short_scales(figure: Any) -> None:
+    """Label 1, 2 and 5 of a decade where a logarithmic axis shows fewer than two powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() != "log" or type(axis.get_major_locator()) is not LogLocator:
+                continue
+            low, high = sorted(axis.get_view_interval())
+            if low <= 0.0 or axis.get_transform().base != 10:
+                continue
+            powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+            if sum(low <= 10.0**power <= high for power in powers) < 2:
+                ticks = [lead * 10.0**power for power in powers for lead in (1, 2, 5)]
+                shown = [tick for tick in ticks if low <= tick <= high]
+                axis.set_ticks(shown, [f"{tick:g}" for tick in shown])
+                axis.set_minor_formatter(NullFormatter())
 
 
 def picture_bytes(figure: Any, kind: str, **options: Any) -> bytes:

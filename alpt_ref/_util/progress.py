@@ -69,6 +69,7 @@ class Progress:
         self._bar: Any = None
         self._label, self._unit, self._total, self._done = "", "", 0, 0
         self._started = self._last = 0.0
+        self._first: tuple[float, int] | None = None
         self._spoke = False
 
     def begin(self, total: int, label: str, *, unit: str) -> None:
@@ -76,6 +77,7 @@ class Progress:
         self.close()
         self._label, self._unit, self._total, self._done = printable(label), unit, total, 0
         self._started = self._last = self._clock()
+        self._first = None
         self._spoke = False
         notebook = in_notebook() and self._stream is sys.stderr
         if self.enabled and self._stream is not None and (notebook or self._stream.isatty()):
@@ -96,6 +98,8 @@ class Progress:
             self._bar.update(amount)
             return
         now = self._clock()
+        if self._first is None:
+            self._first = now, self._done
         if now - self._last >= (INTERVAL_S if self._spoke else DELAY_S):
             self._last, self._spoke = now, True
             self._line(now, note)
@@ -104,12 +108,19 @@ class Progress:
         share = f"{100 * self._done / max(self._total, 1):3.0f} %"
         rate = self._done / max(now - self._started, 1e-9)
         speed = f"{rate:,.0f} {self._unit}/s" if rate >= 10 else f"{rate:.2f} {self._unit}/s"
-        left = f"{_duration((self._total - self._done) / rate)} left" if 0 < self._done < self._total else ""
+        left = self._left(now)
         line = " · ".join(filter(None, (f"{self._label} {share}", speed, left, note)))
         try:
             print(line, file=self._stream, flush=True)
         except (OSError, ValueError):  # nobody reads it any more: the work goes on
             self.enabled = False
+
+    def _left(self, now: float) -> str:
+        """The time left at the pace since the first units were done: before them came compilation and processes."""
+        time, done = self._first or (now, self._done)
+        if not done < self._done < self._total or now <= time:
+            return ""
+        return f"{_duration((self._total - self._done) * (now - time) / (self._done - done))} left"
 
     def close(self) -> None:
         """Take the bar away."""

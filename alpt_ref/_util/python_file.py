@@ -13,7 +13,8 @@ import importlib.util
 import sys
 import traceback
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,26 @@ class capture_error:  # noqa: N801  # reads as a statement: `with capture_error(
             return False
         self.message = explain(error)
         return True
+
+
+@contextmanager
+def named_in(what: str) -> Iterator[None]:
+    """Run a function of the user's: what it raises becomes an `InputError` that says what raised it, and its cause.
+
+    Examples
+    --------
+    >>> with named_in("rounding"):
+    ...     1 / 0
+    Traceback (most recent call last):
+        ...
+    alpt_ref.errors.InputError: rounding raised ZeroDivisionError: division by zero (<doctest alpt_ref...>:2)
+    """
+    try:
+        yield
+    except AlptError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{what} raised {explain(error)}") from error
 
 
 def explain(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from alpt_ref.cli.options import Interrupted, echo, echo_json, echo_unless, json
 @click.command("bench", short_help="Measure the speed here.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure.")
 @click.option("--repeats", type=click.IntRange(min=1), default=7, show_default=True, help="Rounds of every case.")
-@click.option("--no-peers", is_flag=True, help="Leave PyTorch out, also where it is installed.")
+@click.option("--no-peers", is_flag=True, help="Leave PyTorch out even where it is installed.")
 @click.option(
     "--output",
     metavar="FILE.json",
@@ -28,7 +28,7 @@ from alpt_ref.cli.options import Interrupted, echo, echo_json, echo_unless, json
 )
 @click.option("--figures", metavar="NEW.json", help="With --compare: a report to take instead of measuring.")
 @json_option
-@click.option("--quiet", is_flag=True, help="Print the figures alone.")
+@click.option("--quiet", is_flag=True, help="Print only the figures.")
 def bench_command(
     device: str,
     repeats: int,
@@ -42,7 +42,7 @@ def bench_command(
     """Time copy, quantiser, lookup, table step, Monte Carlo and training; medians, and shares of a memory copy.
 
     Beside an older report (--compare) the middle halves of the rounds of both must lie apart, and the medians by 3 %.
-    What else differs (machine, versions) is said; sizes or devices that differ are refused.
+    Other machines and versions are named; other sizes or devices are refused.
     """
     import os
 

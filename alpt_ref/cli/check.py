@@ -19,23 +19,33 @@ if TYPE_CHECKING:
 @click.command("check", short_help="Check a quantiser of your own: module:function.")
 @click.argument("name", metavar="MODULE:FUNCTION")
 @click.option("--bits", type=click.IntRange(1, 16), help="Width of a code.")
-@click.option("--step-size", type=float, help="Distance of two values of the lattice.")
+@click.option("--step-size", type=float, help="Distance between neighbouring values of the lattice.")
 @click.option("--offset", type=float, help="Codes are unsigned, and code 0 has this value.")
 @click.option("--zero-point", type=int, help="Codes are unsigned, and this code has the value 0.")
-@click.option("--narrow", is_flag=True, help="Without the lowest code.")
+@click.option("--narrow", is_flag=True, help="Leave out the lowest code.")
 @click.option("--format", "float_format", metavar="NAME", help="In place of step size and bits: bf16, fp16, e4m3, ….")
-@click.option("--rounding", type=click.Choice(["sr", "dr"]), default="sr", show_default=True, help="What it promises.")
 @click.option(
-    "--arrays", type=click.Choice(["numpy", "torch", "cupy"]), default="numpy", show_default=True, help="What it takes."
+    "--rounding",
+    type=click.Choice(["sr", "dr"]),
+    default="sr",
+    show_default=True,
+    help="Its rounding.",
+)
+@click.option(
+    "--arrays",
+    type=click.Choice(["numpy", "torch", "cupy"]),
+    default="numpy",
+    show_default=True,
+    help="Its arrays.",
 )
 @click.option("--ties", metavar="RULE", help="up, down, even, odd, away or toward, if that is promised (dr).")
 @click.option("--require", metavar="NAMES", help="Notes that count as failures, comma-separated.")
 @click.option("--only", metavar="NAMES", help="These properties alone, comma-separated.")
 @click.option("--effort", default="full", show_default=True, help="quick, full, or a share of full.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of inputs and draws.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of inputs and draws.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--output", metavar="FILE.md", help="Write the report as Markdown too.")
-@click.option("--quiet", is_flag=True, help="Print the names of what failed alone.")
+@click.option("--quiet", is_flag=True, help="Print only the names of what failed.")
 def check_command(name: str, **options: Any) -> None:
     """Check the function fn(x, draw) of a module or a file; exit status 1 if a property fails.
 

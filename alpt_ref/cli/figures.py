@@ -67,7 +67,7 @@ def figures_command(
     """Write <id>.png, <id>.svg, <id>.csv for every figure, INDEX.md and figures.json; nothing is run again.
 
     With pdf or pgf also <id>.tex, a figure environment with its caption. A figure whose claims or runs have no stored
-    results is named and left as it was.
+    results is named and left as it was, with its entry in INDEX.md.
     """
     from alpt_ref._util.files import writable_folder
     from alpt_ref.studies.stored import INDEX, Stored

@@ -43,12 +43,12 @@ KINDS = {
 @click.command("init", short_help="Begin a claim, method, table or quantiser.")
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("folder", metavar="DIR")
-@click.option("--name", help="Of what is begun.  [default: mine; method: half]")
+@click.option("--name", help="Name of the example.  [default: mine; method: half]")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def init_command(kind: str, folder: str, name: str | None, quiet: bool) -> None:
     """Write a small working example with its test into DIR, a folder that is new or empty.
 
-    claim: a statement that `alpt-ref verify --claims` puts to the test. method: an installable package with an
+    claim: a statement that `alpt-ref verify --claims` verifies. method: an installable package with an
     embedding table of your own. table: a table of trained runs for `alpt-ref reproduce --tables`. quantizer: a rounding
     for `alpt-ref check` and `alpt-ref verify --quantizer`.
     """

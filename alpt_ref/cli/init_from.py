@@ -27,13 +27,13 @@ init_options = stack(
     click.option(
         "--init-from",
         metavar="RUN",
-        help="Go on from the tested state of this finished run (its output folder), with rows for new ids.",
+        help="Continue from the tested state of this finished run (its output folder), with rows for new ids.",
     ),
     click.option(
         "--evict-after",
         type=click.IntRange(min=1),
         metavar="RUNS",
-        help="With --init-from: give up ids that no training row of this many runs has held.  [default: none]",
+        help="With --init-from: drop ids that no training row of this many runs has held.  [default: none]",
     ),
 )
 

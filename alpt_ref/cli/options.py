@@ -70,7 +70,7 @@ allow_option = click.option(
     multiple=True,
     expose_value=False,
     callback=_allow,
-    help="Import this class if the run's files name it; installed ones need no leave. May be repeated.",
+    help="Import this class if the run's files name it; installed ones need no permission. May be repeated.",
 )
 
 cluster_options = stack(
@@ -90,7 +90,7 @@ run_options = stack(
     click.option(
         "--device", metavar="cpu|cuda", callback=_usable, help="Where to compute.  [default: train.device, else cpu]"
     ),
-    click.option("--quiet", is_flag=True, help="Print the result alone."),
+    click.option("--quiet", is_flag=True, help="Print only the result."),
 )
 
 

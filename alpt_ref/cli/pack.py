@@ -17,7 +17,7 @@ def pack_command(run: str, output: str, as_json: bool, quiet: bool) -> None:
     """Keep of a run what scoring needs: codes and step sizes, dense weights, configuration, schema and vocabulary.
 
     `alpt-ref predict`, `alpt-ref export` and `alpt_ref.Scorer` take the folder in place of the run. It has no optimiser
-    state and no history, so that training cannot go on from it.
+    state and no history, so training cannot resume from it.
     """
     from alpt_ref.serving.packed import describe, pack
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -46,7 +47,7 @@ _SCORED = ("rows", "bad_rows", "unseen_share", "labelled", "auc", "logloss")
     help="Receives row, ids, label and probability: CSV (.csv, .csv.gz) or Parquet (.parquet).",
 )
 @json_option
-@click.option("--quiet", is_flag=True, help="Print the result alone.")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
 def predict_command(
     run: str,
     files: tuple[str, ...],
@@ -77,6 +78,7 @@ def predict_command(
         raise InputError(f"give one of FILE, --data, --criteo, --avazu and --libfm, {what}")
     from alpt_ref._util.progress import Progress
     from alpt_ref.kernels.jit import set_num_threads
+    from alpt_ref.serving.packed import MARKER
     from alpt_ref.serving.predict import predict
 
     if threads is not None:
@@ -102,4 +104,5 @@ def predict_command(
     echo(line, err=output == STDOUT)
     if not quiet:
         echo(f"wrote {output}", err=output == STDOUT)
-        hint("train on with new rows", f"alpt-ref train --init-from {run} --input FILE --output NEW")
+        if not (Path(run) / MARKER).exists():  # a packed run holds no state to train on
+            hint("train on with new rows", f"alpt-ref train --init-from {run} --input FILE --output NEW")

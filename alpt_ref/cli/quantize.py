@@ -21,7 +21,7 @@ from alpt_ref.cli.options import Interrupted, echo, echo_json, hint, json_option
     show_default=True,
     help="lsq (one, from the mean magnitude), rowmax (one per row), or a number.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of stochastic rounding.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of stochastic rounding.")
 @click.option("--tensor", metavar="NAME", help="Which tensor of a .safetensors file.  [default: its only one]")
 @click.option("--output", metavar="FOLDER", required=True, help="Receives table.safetensors and export.json.")
 @json_option

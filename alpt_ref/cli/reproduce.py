@@ -15,7 +15,9 @@ from alpt_ref.cli.options import (
     data_changes,
     data_options,
     echo,
+    echo_json,
     echo_unless,
+    json_option,
     next_line,
     run_options,
     seeds_of,
@@ -68,10 +70,11 @@ PRESETS = ("small", "criteo", "avazu")
 )
 @cluster_options
 @click.option("--output", metavar="FOLDER", default="runs/reproduce", show_default=True, help="Runs and results.")
+@json_option
 @run_options
 @click.pass_context
 def reproduce_command(context: click.Context, /, **options: Any) -> None:
-    """Run every experiment, put every claim to the test, and write all tables, figures and one HTML report.
+    """Run every experiment, verify every claim, and write all tables, figures and one HTML report.
 
     Without data arguments it draws synthetic clicks whose Bayes optimum is known. `--preset criteo` and
     `--preset avazu` with `--data STORE` follow the published protocol on the full sets; `--libfm FILE`, `--criteo FILE`
@@ -101,11 +104,13 @@ def _reproduce(
     scheduler: str | None,
     join: bool,
     output: str,
+    as_json: bool,
     quiet: bool,
     **options: Any,
 ) -> bool:
     """Everything in turn; whether a claim is refuted."""
     quick = options["quick"] and not full
+    quiet = quiet or as_json
     log = echo_unless(quiet)
     check_results_folder(output)
     _check_quick(options["preset"], options["quick"], full, options["shipped"])
@@ -142,7 +147,16 @@ def _reproduce(
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished runs are in {folder}, the same command resumes from there") from None
     write_report(folder, tables, chosen.figures, verdicts)
-    echo(summary_text(tables, verdicts, brief=brief))
+    if as_json:
+        echo_json(
+            {
+                "report": str(folder / "report.html"),
+                "answers": [one.plain() for table in tables if table.answers for one in table.answers.answers],
+                "verdicts": [{"id": one.result.id, "outcome": one.result.outcome} for one in verdicts],
+            }
+        )
+    else:
+        echo(summary_text(tables, verdicts, brief=brief))
     log(f"Open {folder / 'report.html'}: the same with its picture, tables and verdicts; numbers in {folder}")
     log(next_line(*_next(study.name, full, folder)))
     return failing([one.result for one in verdicts])
@@ -160,7 +174,7 @@ def _claims(quick: bool, folder: str | None, ids: tuple[str, ...]) -> dict[str, 
 def _next(study: str, full: bool, folder: Path) -> tuple[str, str]:
     """What goes on from here, and its command."""
     if study.startswith("quick") and not full:
-        return "every claim put to the test", "alpt-ref verify"
+        return "to verify every claim", "alpt-ref verify"
     if study.startswith("quick"):
         return "the full study, 20 minutes", "alpt-ref reproduce --output runs/small"
     return "every claim on the larger grid", f"alpt-ref verify --runs {folder} --budget full"

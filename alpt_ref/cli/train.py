@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     "--track",
     metavar="NAME[:WHERE]",
     multiple=True,
-    help="Tell csv:FILE, tensorboard:FOLDER, mlflow:URI or wandb:PROJECT of every epoch; may be repeated.",
+    help="Log every epoch to csv:FILE, tensorboard:FOLDER, mlflow:URI or wandb:PROJECT; may be repeated.",
 )
 @click.option(
     "--checkpoint-every",
@@ -79,7 +79,7 @@ def train_command(
 
     If the output folder holds the finished result of this run, it is read and nothing is trained. Ctrl-C and SIGTERM
     keep a checkpoint there; the same command with --resume continues from it, bit for bit, with any number of threads.
-    A run, finished or not, goes on to more epochs by --resume and a larger --set train.epochs.
+    A run, finished or not, trains more epochs with --resume and a larger --set train.epochs.
 
     With --init-from RUN settings, vocabulary and schema come from RUN, and training begins where it ended: every row
     is kept with its codes, step size and optimizer state, new categories get fresh rows (those that the training rows

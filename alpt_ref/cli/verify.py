@@ -31,7 +31,7 @@ _CLAIMS = click.option(
 )
 
 
-@click.group("verify", short_help="Put the theory's claims to the test.", invoke_without_command=True)
+@click.group("verify", short_help="Verify the theory's claims by measurements.", invoke_without_command=True)
 @click.option("--claim", "ids", metavar="ID", multiple=True, help="Only this claim; may be repeated.")
 @_CLAIMS
 @click.option(
@@ -53,14 +53,14 @@ _CLAIMS = click.option(
     show_default=True,
     help="Where large simulations run; results are the same.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all sampled cells.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all sampled cells.")
 @click.option(
     "--output",
     metavar="DIR",
     help="Cells and report.  [default: runs/verify; with --quantizer runs/verify-MODULE-FUNCTION]",
 )
 @json_option
-@click.option("--quiet", is_flag=True, help="Print the verdicts alone.")
+@click.option("--quiet", is_flag=True, help="Print only the verdicts.")
 @click.pass_context
 def verify_command(context: click.Context, /, **options: Any) -> None:
     """Try to refute every claim; exit status 1 if one is refuted or fails, or a control is not refuted.
@@ -224,7 +224,7 @@ def show_claim(context: click.Context, /, claim_id: str, claims_folder: str | No
     sizes = [f"{len(plan(loaded, budget, 0).own)} {budget}" for budget in ("quick", "full")]
     lines += [f"cells: {', '.join(sizes)}", f"file: {loaded.source if loaded.address else _shown(loaded.file)}"]
     echo("\n".join(lines))
-    hint("put it to the test", f"alpt-ref verify --claim {claim_id}")
+    hint("to verify it", f"alpt-ref verify --claim {claim_id}")
 
 
 def _folder(context: click.Context, own: str | None) -> str | None:

@@ -72,8 +72,8 @@ def train(config: RunConfig, dataset: ClickDataset, *, ranks: Ranks | None = Non
     Returns
     -------
     RunResult
-        As of `alpt_ref.train` with ``train.sharded``, bit for bit but for times. Its `table` is the whole table on rank
-        0, on the others a `ShardedTable`.
+        As of `alpt_ref.train` with ``train.sharded``, bit for bit but for times. Its `table` is a `ShardedTable` where
+        there are several ranks: none holds all rows.
 
     Raises
     ------

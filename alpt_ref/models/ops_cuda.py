@@ -60,7 +60,8 @@ class CudaOps(CudaCrossOps):
         self._checked: int | None = None  # address of a gradient that was checked while it was written
         self._saw_layers = False  # whether the layers' gradients were
         self._joined, self._joined_ready = None, None
-        self._units_ready, self._loss_ready = None, None
+        self._units_ready: Any = None
+        self._loss_ready: Any = None
 
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """See `Ops.zeros`."""

@@ -60,6 +60,9 @@ class CudaCrossOps(Ops):
 
     def cross_prepare(self, weight: Array, bias: Array, output: Array) -> None:
         """See `Ops.cross_prepare`: beside what comes before the cross layers."""
+        self._prepare_units(weight, bias, output)
+
+    def _prepare_units(self, weight: Array, bias: Array, output: Array) -> None:
         vectors, betas, constants, units = self._cross_units(weight)
         flat, self._units_ready = (weight.reshape(-1), bias.reshape(-1), output), new_event()
         with self._aside():
@@ -70,7 +73,7 @@ class CudaCrossOps(Ops):
         """See `Ops.cross_forward`."""
         take, (layers, columns) = self.scratch.take, weight.shape
         if self._units_ready is None:
-            self.cross_prepare(weight, bias, output)
+            self._prepare_units(weight, bias, output)
         vectors, betas, constants, units = self._cross_units(weight)
         current_stream().wait_event(self._units_ready)
         self._units_ready = None

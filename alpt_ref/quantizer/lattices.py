@@ -145,6 +145,8 @@ class Affine(Lattice):
             )
         if not np.isfinite(offsets).all():
             raise InputError("offset must be finite")
+        if zero_point is not None and offsets.any():
+            raise InputError(f"offset and zero_point exclude one another, got {offsets[0]:.9g} and {zero_point!r}")
         first = 0 if zero_point is None else _check.whole_number("zero_point", zero_point, -(1 << 24), 1 << 24)
         codes = np.arange(1 << self.bits, dtype=np.int64)
         products = _products(np.broadcast_to(self.step_sizes, (rows,)), codes - first)

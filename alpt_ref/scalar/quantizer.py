@@ -100,6 +100,13 @@ def moved_code(code: np.int32, ratio: np.float32, shift: np.float32, stochastic:
 
 
 @scalar
+def shifted_code(code: np.int32, shift: np.float32, stochastic: bool, word: np.uint32) -> np.int32:
+    """`moved_code` where the step size stays: a ratio of 1 leaves the code, which is within ``2**22``, as it is."""
+    x = saturate(np.float32(_ZERO - shift), -_FAR, _FAR)
+    return np.int32(code + (sr(x, word) if stochastic else dr(x)))
+
+
+@scalar
 def rounding_error(
     code: np.int32, after: np.int32, ratio: np.float32, shift: np.float32, low: np.int32, high: np.int32
 ) -> np.float32:

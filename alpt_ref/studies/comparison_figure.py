@@ -29,8 +29,8 @@ SHIFT = {label: 0.93 + 0.14 * place / (len(_WITH_BITS) - 1) for place, label in 
 
 VARIED_SHIFT = 1.006
 """Sideways between the series of one method, which differ in a varied setting."""
-FILLS = ("full", "none", "left", "right", "top", "bottom")
-"""Of their markers."""
+FILLS = ("none", "full", "left", "right", "top", "bottom")
+"""Of their markers; the first is open, as markers are in every figure."""
 
 
 def draw(comparison: Comparison, folder: Path) -> None:
@@ -58,7 +58,7 @@ def _plot(axes: Any, comparison: Comparison) -> None:
         words = [_varied(row) for row in ours]
         for place, name in enumerate(dict.fromkeys(words)):
             of_name = [row for row, own in zip(ours, words, strict=True) if own == name]
-            _errorbar(axes, label, of_name, " ".join(filter(None, (label, name))), place)
+            _errorbar(axes, label, of_name, " ".join(filter(None, (label.upper(), name))), place)
     for reference in (row for row in rows if row.is_reference):
         axes.axhline(reference.metric["auc"].mean, color="black", linewidth=0.8, alpha=0.5, label="_fp32")
     if "auc" in comparison.bayes:
@@ -67,9 +67,12 @@ def _plot(axes: Any, comparison: Comparison) -> None:
     _label_bytes(axes, sorted({row.serving_bytes for row in rows if row.serving_bytes}))
     axes.set_ylabel("test AUC")
     seeds = len(comparison.seeds)
-    bars = f"mean and {CONFIDENCE:.0%} t-interval over {seeds} seeds" if seeds > 1 else "one seed"
-    axes.set_title(f"{comparison.dataset}: {bars}", fontsize=9)
-    axes.figure.legend(loc="outside lower center", ncols=4, handlelength=3.0, fontsize=8, columnspacing=1.5)
+    bars = f"bars: {100 * CONFIDENCE:g} % t-intervals over {seeds} seeds" if seeds > 1 else "one seed"
+    axes.set_title(f"{comparison.dataset}: how much test AUC do fewer bytes cost?", fontsize=9)
+    axes.figure.legend(
+        loc="outside lower center", ncols=4, handlelength=3.0, fontsize=8, columnspacing=1.5, title=bars,
+        title_fontsize=8,
+    )  # fmt: skip
 
 
 def _varied(row: ComparisonRow) -> str:

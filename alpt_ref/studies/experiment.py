@@ -21,6 +21,7 @@ from alpt_ref._util.dispatch import Where
 from alpt_ref._util.files import claim_folder, write_json
 from alpt_ref._util.outputs import check_results_folder
 from alpt_ref._util.progress import Progress
+from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.studies import experiment_cells as cells
 from alpt_ref.studies.experiment_cells import CellTask, Point
@@ -68,6 +69,8 @@ class Experiment:
         Iterates to record; if left out about twelve, spaced geometrically.
     thin : int
         As in `simulate` (`LinearModel` only).
+    minimum_outside : bool
+        As in `simulate`.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Experiment:
         batch: int = 1,
         checkpoints: Iterable[int] | None = None,
         thin: int = 1,
+        minimum_outside: bool = False,
     ) -> None:
         self.methods = methods_of(methods)
         if not isinstance(grid, Grid):
@@ -113,6 +117,7 @@ class Experiment:
             raise InputError("the learning rate is missing: give schedule=, or sweep 'ratio' or 'rate'")
         points = checked_points(_spaced(steps) if checkpoints is None else checkpoints, steps)
         common = {"steps": steps, "batch": batch, "checkpoints": points.tolist()}
+        common |= {"minimum_outside": True} if minimum_outside else {}
         self.runs, self.thin = int(runs), thin
         made = functools.cache(problem) if "dim" in self.sweep and inspect.isroutine(problem) else problem
         self.points = tuple(
@@ -206,7 +211,11 @@ def _checked_sweep(sweep: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         try:
             numbers = np.asarray(list(values), dtype=np.float64)
         except (TypeError, ValueError):
-            raise InputError(f"sweep of {key!r} must be numbers, got {values!r}") from None
+            raise InputError(
+                f"sweep of {key!r} must be numbers, got {values!r}; arrays and functions of t go to schedule="
+            ) from None
+        if numbers.ndim > 1:
+            raise InputError(f"sweep of {key!r} must be numbers, got arrays; one of learning rates goes to schedule=")
         if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
             raise InputError(f"sweep of {key!r} must be at least one finite number, got {values!r}")
         if len(set(numbers.tolist())) < len(numbers):
@@ -265,8 +274,11 @@ def _point(
     if "dim" in swept:
         if not hasattr(problem, "cache_info"):
             raise InputError("problem must be a function of d that returns the problem where 'dim' is swept")
-        problem = problem(swept["dim"])
+        with named_in(f"problem({swept['dim']})"):
+            problem = problem(swept["dim"])
     require_problem(problem)
+    if problem.dim != swept.get("dim", problem.dim):
+        raise InputError(f"problem(d) must have d coordinates, got {problem.dim} for d = {swept['dim']}")
     course = schedule_of(1.0 if schedule is None else schedule)
     if "ratio" in swept or "rate" in swept:
         rate = swept["rate"] if "rate" in swept else swept["ratio"] * here.step_size

@@ -20,7 +20,7 @@ from alpt_ref._util.dispatch import Cells, Where, run_cells
 from alpt_ref._util.processes import available_cores
 from alpt_ref.studies import experiment_file
 from alpt_ref.studies.experiment_key import code, digest
-from alpt_ref.studies.experiment_methods import Method
+from alpt_ref.studies.experiment_methods import Method, require_neighbours
 from alpt_ref.theory import Grid, LearnedSteps, Noise, Schedule, simulate
 from alpt_ref.theory.simulation_result import SimulationResult
 
@@ -198,6 +198,8 @@ def require_point(point: Point, runs: int) -> None:
     learned = point.method.step_sizes if isinstance(point.method.step_sizes, LearnedSteps) else None
     given = {**point.arguments(), **common, "step_sizes": learned or point.method.step_sizes}
     simulate(point.problem, point.grid, schedule, runs=1, device=None, **given)
+    if point.method.rounding_is is not None and callable(point.method.rounding) and point.method.step_sizes is None:
+        require_neighbours(point.method, point.grid)
 
 
 def noise_of(noise: Noise | None, sigma: float | None) -> Noise | None:

@@ -30,6 +30,10 @@ LABELS = {
     "sigma": "standard deviation of the noise",
 }
 MOST_PANELS = 6
+KNOWN = {"sr": "SR", "dr": "DR", "full": "full precision", "eco+sr": "eco-sr", "eco+dr": "eco-dr"}
+"""Methods by their name in `alpt_ref._util.looks`."""
+OTHERS = ("D", "v", "P", "X", "p", "h", "d")
+"""Markers of other methods."""
 
 
 def draw(result: ExperimentResult, kind: str | None, metric: str | None) -> Any:
@@ -49,12 +53,12 @@ def draw(result: ExperimentResult, kind: str | None, metric: str | None) -> Any:
 
 
 def _style(result: ExperimentResult, method: str) -> dict[str, Any]:
-    """A rounding in its colour, error feedback in its own; other methods in grey. Markers tell all apart."""
-    number, (update, _, rounding) = result.methods.index(method), method.rpartition("+")
-    known = {"sr": looks.SR, "dr": looks.DR, "full": looks.FULL}
-    feedback = {"sr": looks.FEEDBACK_DARK, "dr": looks.FEEDBACK}
-    own = (feedback if update == "eco" else known if not update else {}).get(rounding, ("0.35", "0.55")[number % 2])
-    return {"color": own, "marker": looks.MARKERS[number % len(looks.MARKERS)], "markersize": 3.5}
+    """A rounding and error feedback as in all figures; other methods in grey, with other markers."""
+    if method in KNOWN:
+        own = looks.look(KNOWN[method])
+        return {"color": own["color"], "marker": own["marker"], "markersize": 3.5}
+    number = [one for one in result.methods if one not in KNOWN].index(method)
+    return {"color": ("0.35", "0.55")[number % 2], "marker": OTHERS[number % len(OTHERS)], "markersize": 3.5}
 
 
 def _curves(result: ExperimentResult, places: list[str], metric: str) -> Any:

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from alpt_ref._util.named_function import load_function
+from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
-from alpt_ref.theory import FewBits, LearnedSteps
+from alpt_ref.theory import FewBits, Grid, LearnedSteps
 from alpt_ref.theory.update_rules import BY_NAME, UpdateRule, rule_of
 
 _WORDS = re.compile(r"(\d+)-bit words")
 _ROUNDINGS = ("sr", "dr", "full")
+CLOSE = 2.0**-22
+"""Of the largest value: how far two roundings to float32 may move a value of the grid."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Method:
     clip : {"range"} or None
         As there.
     rounding_is : {"sr", "dr"}, optional
-        What a rounding of your own is taken for where it is asked which theorem holds.
+        What a rounding of your own is taken for where it is asked which theorem holds. What it makes of some numbers is
+        then looked at: a value of the grid next to each.
 
     Raises
     ------
@@ -60,6 +65,8 @@ class Method:
         if not isinstance(self.name, str) or not self.name:
             raise InputError(f"name of a method must be a text, got {self.name!r}")
         rule_of(self.update)
+        if self.rounding_is not in (None, "sr", "dr"):
+            raise InputError(f"rounding_is of method {self.name!r} must be sr, dr or None, got {self.rounding_is!r}")
         rounding = self.rounding
         if isinstance(rounding, str) and ":" in rounding:
             object.__setattr__(self, "rounding", load_function(rounding, "rounding"))
@@ -67,6 +74,28 @@ class Method:
             raise InputError(
                 f"rounding of method {self.name!r} must be sr, dr, full, FewBits(r), a function of (x, draw) or its "
                 f"name module:function, got {rounding!r}"
+            )
+
+
+def require_neighbours(method: Method, grid: Grid) -> None:
+    """InputError where a rounding of the user's is taken for one of the theory's and leaves the grid.
+
+    What it makes of numbers between two codes must be the value of one of them, but for two roundings to float32.
+    """
+    low, high, size = grid.low_code, grid.high_code, np.float64(grid.step_size)
+    below = np.unique(np.linspace(low, high - 1, 64).round())
+    for draw, part in enumerate((0.2, 0.5, 0.8)):
+        x = ((below + part) * size).astype(np.float32)[:, None]
+        with named_in(f"rounding of method {method.name!r} at draw {draw}"):
+            got = np.asarray(method.rounding(x.copy(), draw), dtype=np.float64).reshape(-1)
+        near = np.stack([below, below + 1.0]) * size
+        off = (np.abs(got - near) > CLOSE * np.abs(near).max()).all(axis=0)
+        if off.any():
+            i = int(np.argmax(off))
+            raise InputError(
+                f"rounding of method {method.name!r} is taken for {method.rounding_is!r}, but returns {got[i]:.9g} for "
+                f"{float(x[i, 0]):.9g} at draw {draw}, no neighbour on the grid of step size {grid.step_size:g}; "
+                "mend it, or leave rounding_is out"
             )
 
 

@@ -91,9 +91,8 @@ class Entry:
 def entry_of(point: Point, arrays: Arrays) -> Entry:
     """The entry of a point from what its cells measured: which theorems hold is asked here."""
     run, method = as_run(arrays), point.method
-    found = bounds_that_apply(
-        point.problem, point.grid, point.schedule, rounding_is=method.rounding_is, **point.arguments()
-    )
+    arguments = {name: value for name, value in point.arguments().items() if name != "minimum_outside"}
+    found = bounds_that_apply(point.problem, point.grid, point.schedule, rounding_is=method.rounding_is, **arguments)
     bounds = []
     for one in found:
         missing = one.missing(run)

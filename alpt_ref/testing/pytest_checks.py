@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from alpt_ref.errors import InputError
 from alpt_ref.quantizer.lattice import Lattice
-from alpt_ref.testing.quantizer.check import CHECKS, check_quantizer
+from alpt_ref.testing.quantizer.check import CHECKS, check_quantizer, prepared
 from alpt_ref.testing.quantizer.report import NOT_APPLICABLE, NOTE, PROPERTIES
 
 __all__ = ["QuantizerCheck", "parametrize_with_quantizer_checks"]
@@ -62,6 +63,8 @@ def parametrize_with_quantizer_checks(
 ) -> Any:
     """Decorate a test of pytest that takes ``quantizer`` and ``check``: one test for each pair.
 
+    What breaks a rule of `check_quantizer` raises its `InputError` here, while tests are collected.
+
     Parameters
     ----------
     quantizers : a function ``fn(x, draw)``, several, or several by name
@@ -81,10 +84,14 @@ def parametrize_with_quantizer_checks(
 
     if isinstance(quantizers, Mapping):
         named = dict(quantizers)
+    elif not callable(quantizers) and not isinstance(quantizers, Iterable):
+        raise InputError(f"quantizers must be functions fn(x, draw), got {type(quantizers).__name__}")
     else:
         several = [quantizers] if callable(quantizers) else list(quantizers)
         named = {f"{getattr(one, '__name__', 'quantizer')}{number or ''}": one for number, one in enumerate(several)}
-    chosen = tuple(only) or tuple(PROPERTIES)
+    for one in named.values():
+        prepared(one, lattice, effort=effort, only=only, **options)
+    chosen = (only,) if isinstance(only, str) else tuple(only) or tuple(PROPERTIES)
     checks = [QuantizerCheck(name, lattice, {"effort": effort, **options}) for name in chosen if name in CHECKS]
     pairs = [pytest.param(fn, check, id=f"{name}-{check.name}") for name, fn in named.items() for check in checks]
     return pytest.mark.parametrize(("quantizer", "check"), pairs)

@@ -70,6 +70,8 @@ def affine_lattices() -> Any:
 def _arrays(lattice: Lattice, elements: Any) -> Any:
     """Float32 arrays (n, d) of the lattice's number of rows, of elements that depend on the row."""
     st = _hypothesis()
+    if not isinstance(lattice, Lattice):
+        raise InputError(f"lattice must be a lattice, for example Uniform(0.1, 8), got {type(lattice).__name__}")
     fixed = lattice.rows
     shapes = st.tuples(st.just(fixed) if fixed else st.integers(1, MOST_ROWS), st.integers(1, MOST_COLUMNS))
 

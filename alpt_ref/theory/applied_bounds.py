@@ -26,6 +26,7 @@ from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, require
 from alpt_ref.theory.simulation_arguments import (
     checked_points,
     minimum_outside_box,
+    one_of,
     require_problem,
     require_rounding,
     sizes_of,
@@ -149,6 +150,8 @@ def bounds_that_apply(
     require_problem(problem)
     require_setting(grid, noise)
     require_rounding(rounding)
+    if rounding_is is not None:
+        one_of("rounding_is", rounding_is, ("sr", "dr"), "or None")
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     learned = isinstance(step_sizes, LearnedSteps)
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)

@@ -18,7 +18,7 @@ from scipy import optimize, special
 from alpt_ref.errors import InputError
 from alpt_ref.theory.certificate import gap_by_duality, gap_by_strong_convexity
 from alpt_ref.theory.problems import Constants, in_box
-from alpt_ref.theory.setting import Grid, Noise, require_setting
+from alpt_ref.theory.setting import Grid, Noise, numbers, require_setting
 
 LossKind = Literal["square", "absolute", "huber", "logistic"]
 LOSSES: tuple[LossKind, ...] = ("square", "absolute", "huber", "logistic")
@@ -232,8 +232,8 @@ def _least_absolute(
 def _model(
     loss: LossKind, features: ArrayLike, offsets: ArrayLike, *, width: float = 1.0, l2: float = 0.0
 ) -> LinearModel:
-    a = np.ascontiguousarray(np.asarray(features, dtype=np.float64))
-    b = np.ascontiguousarray(np.asarray(offsets, dtype=np.float64))
+    a = np.ascontiguousarray(numbers("features", features))
+    b = np.ascontiguousarray(numbers("offsets", offsets))
     if a.ndim != 2 or min(a.shape) < 1 or b.shape != (a.shape[0],):
         raise InputError(f"features must be (rows, d) and offsets or labels (rows,), got {a.shape} and {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -268,12 +268,12 @@ def huber_regression(features: ArrayLike, offsets: ArrayLike, *, width: float = 
 
 def logistic_regression(features: ArrayLike, labels: ArrayLike, *, l2: float = 1e-2) -> LinearModel:
     """``mean log(1 + exp(-y_i a_i . w)) + l2/2 |w|^2`` with labels 0 or 1 (or -1 and 1)."""
-    y = np.asarray(labels, dtype=np.float64)
+    y = numbers("labels", labels)
     if not (np.isin(y, (0.0, 1.0)).all() or np.isin(y, (-1.0, 1.0)).all()):
         raise InputError("labels must all be 0 or 1, or all -1 or 1")
     if not l2 > 0.0:
         raise InputError(f"l2 must be above 0 so that a minimum exists for every data set, got {l2!r}")
-    a = np.asarray(features, dtype=np.float64)
+    a = numbers("features", features)
     if a.ndim != 2 or y.shape != (a.shape[0],):
         raise InputError(f"features must be (rows, d) and labels (rows,), got {a.shape} and {y.shape}")
     return _model("logistic", a * np.where(y > 0.0, 1.0, -1.0)[:, None], np.zeros(len(y)), l2=l2)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.theory.problem_checks import require_gradient, shown, trial_points
 from alpt_ref.theory.row_functions import RowFunction, row_function
@@ -207,18 +208,21 @@ class Problem:
     def value(self, w: ArrayLike) -> Floats:
         """``f(w)`` for `w` of shape (..., d): float64 (...)."""
         point = np.asarray(w, dtype=np.float64)
-        return self._value.call(point.reshape(-1, self.dim)).reshape(point.shape[:-1])
+        with named_in("value"):
+            return self._value.call(point.reshape(-1, self.dim)).reshape(point.shape[:-1])
 
     def gradient(self, w: ArrayLike) -> Floats:
         """The gradient for `w` of shape (..., d), same shape."""
         point = np.asarray(w, dtype=np.float64)
-        return self._gradient.call(point.reshape(-1, self.dim)).reshape(point.shape)
+        with named_in("gradient"):
+            return self._gradient.call(point.reshape(-1, self.dim)).reshape(point.shape)
 
     def sampled_gradient(self, w: Floats, generator: np.random.Generator) -> Floats:
         """A random gradient for every row of `w` (n, d); the exact one where none is given."""
         if self._sampled is None:
             return self.gradient(w)
-        found = np.asarray(self._sampled(w, generator), dtype=np.float64)
+        with named_in("sampled_gradient"):
+            found = np.asarray(self._sampled(w, generator), dtype=np.float64)
         if found.shape != w.shape:
             raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
         return found
@@ -250,7 +254,8 @@ def _again(
 def _require_unbiased(sampled: SampledGradient, gradient: RowFunction, point: Floats) -> None:
     """InputError where the mean of 4096 sampled gradients is eight standard errors from the gradient."""
     many = np.repeat(point, 4096, axis=0)
-    drawn = np.asarray(sampled(many.copy(), np.random.Generator(np.random.Philox(key=1))), dtype=np.float64)
+    with named_in("sampled_gradient"):
+        drawn = np.asarray(sampled(many.copy(), np.random.Generator(np.random.Philox(key=1))), dtype=np.float64)
     if drawn.shape != many.shape:
         raise InputError(f"sampled_gradient must return the shape {many.shape} of its points, got {drawn.shape}")
     wanted, mean = gradient.call(point)[0], drawn.mean(axis=0)

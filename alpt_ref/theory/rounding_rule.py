@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.check import is_number
 from alpt_ref.errors import InputError
 
 NamedRounding = Literal["full", "sr", "dr"]
@@ -42,7 +43,7 @@ class FewBits:
 
     def __post_init__(self) -> None:
         """Reject a number out of range."""
-        if isinstance(self.bits, bool) or not 1 <= self.bits <= 32 or self.bits != int(self.bits):
+        if not is_number(self.bits) or not 1 <= self.bits <= 32 or self.bits != int(self.bits):
             raise InputError(f"random bits must be a whole number from 1 to 32, got {self.bits!r}")
 
     def __str__(self) -> str:

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from alpt_ref._util.check import is_number
+from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.scalar.code_range import highest_code, lowest_code
 
@@ -72,7 +74,7 @@ class Grid:
     def __post_init__(self) -> None:
         """Reject a step size or number of bits out of range."""
         positive("step_size", self.step_size)
-        if isinstance(self.bits, bool) or not 1 <= self.bits <= MAX_BITS or self.bits != int(self.bits):
+        if not is_number(self.bits) or not 1 <= self.bits <= MAX_BITS or self.bits != int(self.bits):
             raise InputError(f"bits must be a whole number from 1 to {MAX_BITS}, got {self.bits!r}")
 
     @property
@@ -138,7 +140,7 @@ class Noise:
         """Reject an unknown kind and a sigma that does not go with it."""
         if self.kind not in NOISE_KINDS:
             raise InputError(f"noise must be one of {', '.join(NOISE_KINDS)}, got {self.kind!r}")
-        if not (math.isfinite(self.sigma) and self.sigma >= 0.0):
+        if not (is_number(self.sigma) and math.isfinite(self.sigma) and self.sigma >= 0.0):
             raise InputError(f"sigma must be a finite number of at least 0, got {self.sigma!r}")
         if self.kind == "none" and self.sigma != 0.0:
             raise InputError(f"noise 'none' goes with sigma=0, got sigma={self.sigma!r}; name the noise or drop sigma")
@@ -233,7 +235,9 @@ class Schedule:
             padded = self.given + self.given[-1:] * (steps - len(self.given))
             return self.scale * np.array(padded or (0.0,))
         if self.given is not None:
-            return self.scale * np.array(_rates_of([self.given(t) for t in range(1, steps + 1)]))
+            with named_in("the function of learning rates"):
+                rates = [self.given(t) for t in range(1, steps + 1)]
+            return self.scale * np.array(_rates_of(rates))
         t = np.arange(1, steps + 1, dtype=np.float64)
         if self.kind == "constant":
             return np.full(steps, self.scale)

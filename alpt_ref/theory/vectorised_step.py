@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo_each as each
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
@@ -82,7 +83,8 @@ class Stepper:
     def __init__(self, setup: Setup) -> None:
         self.setup, self._d = setup, len(setup.start)
         self._noises = Noises(setup.noise, setup.runs, self._d, setup.seed)
-        self._state = setup.rule.init(setup.runs, self._d)
+        with named_in("init of the update rule"):
+            self._state = setup.rule.init(setup.runs, self._d)
         self._draw = first_draw(setup.seed)
         self._ends = float(setup.grid.low_code), float(setup.grid.high_code)
 
@@ -125,7 +127,8 @@ class Stepper:
         return position, g, left
 
     def _move(self, g: Weights, eta: float, t: int) -> Floats:
-        move = np.asarray(self.setup.rule.move(g, self._state, eta, t))
+        with named_in(f"move of the update rule at step {t}"):
+            move = np.asarray(self.setup.rule.move(g, self._state, eta, t))
         if move.shape != g.shape or move.dtype.kind not in "fiu":
             raise InputError(
                 f"the update rule must return real numbers of the shape {g.shape} of the gradient, got {move.dtype} of "
@@ -138,7 +141,8 @@ class Stepper:
     def _absorb(self, error: Floats, eta: float, t: int) -> None:
         absorb = getattr(self.setup.rule, "absorb", None)
         if absorb is not None:
-            absorb(error, self._state, eta, t)
+            with named_in(f"absorb of the update rule at step {t}"):
+                absorb(error, self._state, eta, t)
 
     def _weights(
         self, at: Position, g: Weights, move: Floats | None, eta: float, t: int
@@ -227,7 +231,8 @@ def moves(update: Weights, rounding: Rounding, step: int, purpose: int, seed: in
 def _rounded(function: RoundingFunction, x: Weights, draw: int) -> Weights:
     """What the user's function makes of `x`, checked and copied."""
     shape = x.shape
-    out = np.asarray(function(x, draw))
+    with named_in(f"rounding at draw {draw}"):
+        out = np.asarray(function(x, draw))
     if out.shape != shape or out.dtype.kind not in "fiu":
         raise InputError(
             f"rounding must return real numbers of the shape {shape} of its argument (decoded values, not codes), "

@@ -237,6 +237,6 @@ def require_beginning(ranks: Ranks, start: object | None, resumed: Checkpoint | 
     """`InputError` where several ranks would begin with what another run has left."""
     if ranks.size > 1 and start is not None and resumed is None:
         raise InputError(
-            f"a run that goes on from another (--init-from) is begun by one process, got {ranks.size}; start it "
+            f"a run that continues another (--init-from) is begun by one process, got {ranks.size}; start it "
             "without torchrun, then resume it with as many as you like"
         )

@@ -39,13 +39,23 @@ def index_page(entries: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def figure_environment(figure: Any, caption: str, formats: Sequence[str]) -> str:
+def figure_environment(figure: Any, caption: str, formats: Sequence[str], *, both: bool = False) -> str:
     r"""A ``figure`` environment with the picture, one sentence of caption and a label; the notes are comments.
+
+    ``figure*`` where the picture takes `both` columns of a page.
 
     Needs ``\usepackage{graphicx}`` for pdf, ``\usepackage{pgf}`` for pgf.
     """
     picture = rf"\includegraphics{{{figure.id}.pdf}}" if "pdf" in formats else rf"\input{{{figure.id}.pgf}}"
     text = latex_text(caption or figure.title)
     notes = [f"% {latex_text(figure.notes)}"] if figure.notes else []
-    lines = [*notes, r"\begin{figure}", r"\centering", picture, rf"\caption{{{text}}}", rf"\label{{fig:{figure.id}}}"]
-    return "\n".join([*lines, r"\end{figure}"]) + "\n"
+    kind = "figure*" if both else "figure"
+    lines = [
+        *notes,
+        rf"\begin{{{kind}}}",
+        r"\centering",
+        picture,
+        rf"\caption{{{text}}}",
+        rf"\label{{fig:{figure.id}}}",
+    ]
+    return "\n".join([*lines, rf"\end{{{kind}}}"]) + "\n"

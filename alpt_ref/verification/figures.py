@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from alpt_ref._util.files import atomic, write_text
 from alpt_ref._util.former_names import former_keywords
-from alpt_ref._util.pages import fit, page_style
+from alpt_ref._util.pages import fit, page_style, takes_both_columns
 from alpt_ref._util.plotting import DPI as DPI
 from alpt_ref._util.plotting import FORMATS, picture_bytes, settle
 from alpt_ref._util.plugin import Kind, capture_error, load_plugins
@@ -110,8 +110,8 @@ def draw_figures(
 ) -> list[str]:
     """Write ``<id>.csv`` and a picture in each format for every figure, and an index; returns the ids drawn.
 
-    A figure whose claims or runs have no stored results, or whose code fails, is left as it was and named in the index
-    and through `log`.
+    A figure whose claims or runs have no stored results, or whose code fails, is left as it was, its entry in the index
+    too, and named through `log`. Figures of the folder that are not among `figures` keep their entries.
 
     Parameters
     ----------
@@ -138,22 +138,37 @@ def draw_figures(
     check_formats(formats)
     if style is not None:
         page_style(style)
-    entries: list[dict[str, Any]] = []
+    entries = _earlier(output)
     drawn = []
     for figure in figures:
         entry: dict[str, Any] = {"id": figure.id, "title": figure.title, "alt": figure.alt, "notes": figure.notes}
         reason, caption = _draw(figure, results, output, runs, formats, style)
         if reason:
             log(f"figure {figure.id} was not drawn: {reason}")
-            entries.append(entry | {"caption": "", "not_drawn": reason})
+            entries.setdefault(figure.id, entry | {"caption": "", "not_drawn": reason})
             continue
         drawn.append(figure.id)
         used = "; ".join(_origin(results[name]) for name in figure.claims) or "the runs of `alpt-ref reproduce`"
         files = [f"{figure.id}.{suffix}" for suffix in (*formats, "csv")]
-        entries.append(entry | {"caption": caption, "origin": used, "files": files, "claims": list(figure.claims)})
-    write_text(output / "INDEX.md", index_page(entries))
-    write_text(output / "figures.json", json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
+        known = {"caption": caption, "origin": used, "files": files, "claims": list(figure.claims)}
+        entries[figure.id] = entry | known
+    ordered = [entries[name] for name in sorted(entries)]
+    write_text(output / "INDEX.md", index_page(ordered))
+    write_text(output / "figures.json", json.dumps(ordered, indent=2, ensure_ascii=False) + "\n")
     return drawn
+
+
+def _earlier(output: Path) -> dict[str, dict[str, Any]]:
+    """Entries of ``figures.json`` by id, of the figures whose files are still there; {} where it cannot be read."""
+    try:
+        known = {one["id"]: dict(one) for one in json.loads((output / "figures.json").read_text(encoding="utf-8"))}
+        return {
+            name: one
+            for name, one in known.items()
+            if one.get("files") and all((output / file).exists() for file in one["files"])
+        }
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -192,7 +207,8 @@ def _draw(
         caption = figure.caption(rows) if callable(figure.caption) else figure.caption
         files = {"csv": _csv(rows).encode()} | {kind: picture_bytes(drawing, kind) for kind in formats}
         if {"pdf", "pgf"} & set(formats):
-            files["tex"] = figure_environment(figure, caption, formats).encode()
+            both = style is not None and takes_both_columns(drawing, style)
+            files["tex"] = figure_environment(figure, caption, formats, both=both).encode()
     if caught.message:
         return caught.message, ""
     for suffix, content in files.items():

@@ -201,7 +201,7 @@ def regression(rows: int, d: int) -> Any:
 
 
 def regression_run(
-    problem: Any, runs: int, steps: int, batch: int, every: int, rounding: str = "sr"
+    problem: Any, runs: int, steps: int, batch: int, every: int, rounding: Literal["sr", "dr", "full"] = "sr"
 ) -> Callable[[], Any]:
     """SGD on a regression: `batch` rows a gradient (0: all), the average loss of every `every`-th iterate."""
     from alpt_ref.theory import Grid, Schedule, simulate

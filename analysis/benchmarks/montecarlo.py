@@ -23,7 +23,7 @@ import argparse
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle PyTorch threads must not spin beside ours
 
@@ -86,7 +86,7 @@ def on_a_processor(options: argparse.Namespace) -> dict[str, Any]:
 ROWS = 2048
 SHARES = {"4 rows": 1, "16 rows": 4, "4 rows, average loss": 16, "all rows": 16}
 """A gradient's rows and which iterates the loss is added up of, by the part of the steps that is run of it."""
-WORK = {
+WORK: dict[str, tuple[Literal["sr", "dr", "full"], int, int]] = {
     "SR, 4 rows": ("sr", 4, 0),
     "SR, 4 rows, average loss of every 64th iterate": ("sr", 4, 64),
     "DR, 4 rows": ("dr", 4, 0),
@@ -102,7 +102,7 @@ FEWER, LEAST_STEPS = 8, 16
 """1,024 runs take this part of the steps; no case takes fewer."""
 
 
-def on_data(options: argparse.Namespace) -> dict[str, Any]:
+def on_data(options: argparse.Namespace) -> None:
     from threadpoolctl import threadpool_limits
 
     threads, d = 1 if options.busy else num_threads(), options.dim
@@ -138,7 +138,7 @@ def on_data(options: argparse.Namespace) -> dict[str, Any]:
             }  # fmt: skip
             shown = ", ".join(f"{ratio:.2f}x {one}" for one, ratio in ratios.items())
             print(f"{runs:5d} runs, {name:58s} ours {rates['ours']:7.1f} M updates/s: {shown}", flush=True)
-    return results
+            write(options, results)  # a run that is cut off keeps what it has
 
 
 def one_blas_thread() -> Any:
@@ -192,7 +192,7 @@ def main() -> None:
         with one_blas_thread():
             write(options, parts_of_a_step(ROWS, options.dim))
     elif options.regression:
-        write(options, on_data(options))
+        on_data(options)
     else:
         write(options, on_a_processor(options) if options.device == "cpu" else on_a_gpu(options))
 

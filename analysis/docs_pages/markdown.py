@@ -11,8 +11,8 @@ _SECTION = re.compile(r"^(\S[^\n]*)\n-{3,}\n", re.MULTILINE)
 _CODE = re.compile(r"(``.+?``|`[^`\n]+`|\$[^$]+\$)", re.DOTALL)
 _CONTENTS = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 _BAR = re.compile(r"(?<!\\)\|")
-_BAR = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+_NOTEBOOK = re.compile(r"\[`([\w-]+\.ipynb)`\]\(([^)\s]+\.ipynb)\)")
 
 
 def sections(doc: str) -> dict[str, str]:
@@ -56,6 +56,11 @@ def with_unlisted(index: str, pages: Iterable[str]) -> str:
     if not names:
         return index
     return "\n".join([index.rstrip(), "", "```{toctree}", ":caption: More", ":hidden:", "", *names, "```", ""])
+
+
+def downloads(text: str) -> str:
+    """Links that name a notebook's file lead to the file; the others to its page, where it has been run."""
+    return _NOTEBOOK.sub(r"{download}`\1 <\2>`", text)
 
 
 def relink(text: str, source: str, page: str, moved: Mapping[str, str], root: Path, base: str = "") -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alpt_ref._util.looks import look
+from alpt_ref._util.plotting import legend_below
 from alpt_ref._util.statistics import t_interval
 from alpt_ref.studies.reproduce import Runs
 from alpt_ref.training.results import RunResult
@@ -16,6 +17,8 @@ WIDTH = 3.3
 FONT = 8
 LINEAR = 0.01
 """Differences up to this are drawn to scale; larger ones logarithmically where some are much larger."""
+MOST_TICKS = 10
+"""Of an axis that is drawn logarithmically beyond `LINEAR`."""
 PlottedRow = dict[str, Any]
 
 
@@ -95,10 +98,13 @@ def widen(axes: Any) -> None:
     axes.set_yscale("symlog", linthresh=LINEAR, linscale=1.0)
     axes.margins(y=0.07)
     axes.autoscale_view()
-    beyond = [LINEAR * step * 10**power for power in range(6) for step in (1, 2, 5)]
-    sizes = [LINEAR / 2, *(one for one in beyond if one <= 10 * reach)]
     low, high = axes.get_ylim()
-    ticks = [tick for tick in (*(-one for one in reversed(sizes)), 0.0, *sizes) if low <= tick <= high]
+    for steps in ((1, 2, 5), (1,)):  # powers of ten alone where more would lie on each other
+        beyond = [LINEAR * step * 10**power for power in range(6) for step in steps]
+        sizes = [*([LINEAR / 2] if len(steps) > 1 else []), *(one for one in beyond if one <= 10 * reach)]
+        ticks = [tick for tick in (*(-one for one in reversed(sizes)), 0.0, *sizes) if low <= tick <= high]
+        if len(ticks) <= MOST_TICKS:
+            break
     axes.set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     axes.minorticks_off()
     axes.set_ylabel(f"{axes.get_ylabel()}\n(log scale beyond {LINEAR:g})", fontsize=FONT)
@@ -110,10 +116,16 @@ def legend(figure: Any, axes: Sequence[Any], columns: int, title: str = "") -> N
     for one in axes:
         for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
-    figure.legend(
-        list(found.values()), list(found), loc="outside lower center", ncols=columns, fontsize=FONT - 1,
-        handlelength=2.6, columnspacing=1.2, title=title, title_fontsize=FONT - 1,
-    )  # fmt: skip
+
+    def make(count: int) -> Any:
+        for earlier in list(figure.legends):
+            earlier.remove()
+        return figure.legend(
+            list(found.values()), list(found), loc="outside lower center", ncols=count, fontsize=FONT - 1,
+            handlelength=2.6, columnspacing=1.2, title=title, title_fontsize=FONT - 1,
+        )  # fmt: skip
+
+    legend_below(figure, columns, lambda: float(figure.get_figwidth() * figure.dpi), make)
 
 
 def row(panel: str, series: str, x: float, value: Mean) -> PlottedRow:
@@ -126,6 +138,12 @@ def row(panel: str, series: str, x: float, value: Mean) -> PlottedRow:
         "half_width": value.half,
         "runs": value.runs,
     }
+
+
+def named(series: str) -> str:
+    """``ALPT-SR 4-bit`` for ``alpt-sr 4-bit``: a method as legends write it."""
+    label_, _, rest = series.partition(" ")
+    return f"{label_.upper()} {rest}".strip()
 
 
 def point(rows: Sequence[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from alpt_ref._util.looks import BOUND, ROUNDINGS
+from alpt_ref._util.plotting import legend_below
 from alpt_ref.verification.figures import new_figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
@@ -51,15 +52,17 @@ def below(axes: Any, columns: int = 2, size: float = SMALL) -> None:
 
     figure = axes.figure
     under = axes.transAxes + ScaledTranslation(0.0, -34 / 72, figure.dpi_scale_trans)
-    room = PANEL * figure.get_figwidth() * figure.dpi / axes.get_subplotspec().get_gridspec().ncols
-    while True:
-        legend = axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=under, ncols=columns, fontsize=size,
+
+    def room() -> float:
+        return float(PANEL * figure.get_figwidth() * figure.dpi / axes.get_subplotspec().get_gridspec().ncols)
+
+    def make(count: int) -> Any:
+        return axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=under, ncols=count, fontsize=size,
             borderaxespad=0.0, borderpad=0.1, columnspacing=1.0, handlelength=2.2, handletextpad=0.5, labelspacing=0.3,
         )  # fmt: skip
-        if columns == 1 or legend.get_window_extent(figure.canvas.get_renderer()).width <= room:
-            return
-        columns -= 1
+
+    legend_below(figure, columns, room, make)
 
 
 def line(axes: Any, x: Any, y: Any, label: str, style: Mapping[str, Any], every: int = 1) -> None:

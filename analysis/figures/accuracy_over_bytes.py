@@ -10,7 +10,7 @@ from alpt_ref.studies.reproduce import Runs, Study
 from alpt_ref.training.config import RunConfig
 from alpt_ref.verification.figures import Figure
 
-from ._runs import Mean, PlottedRow, column, difference, intervals, label, legend, over_seeds, row, style, widen
+from ._runs import Mean, PlottedRow, column, difference, intervals, label, legend, named, over_seeds, row, style, widen
 
 SHIFT = 0.022
 """Sideways, as a share of the axis: methods of the same bytes lie on each other."""
@@ -36,9 +36,10 @@ def front(points: Mapping[str, tuple[float, Mean]]) -> list[str]:
 def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     figure, axes = column(5.7, rows=2)
     rows = []
+    shown = [one for one in settings(found.study) if found.shows(str(one))]
     for letter, one, what in zip("ab", axes, ("serving", "training"), strict=True):
         points: dict[str, tuple[float, Mean]] = {}
-        for setting in settings(found.study):
+        for setting in shown:
             name = str(setting)
             auc = difference(found, name, "fp32", lambda run: run.test_auc)
             size = over_seeds(found, name, lambda run, what=what: float(getattr(run, f"{what}_bytes")))  # type: ignore[misc]
@@ -50,8 +51,8 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
         best = front(points)
         one.step([points[name][0] * shifts[name] for name in best], [points[name][1].value for name in best],
                  where="post", color="0.75", linewidth=4, zorder=0, label="front")  # fmt: skip
-        for label_ in dict.fromkeys(setting.label for setting in settings(found.study)):
-            names = [str(s) for s in settings(found.study) if s.label == label_ and str(s) in points]
+        for label_ in dict.fromkeys(setting.label for setting in shown):
+            names = [str(s) for s in shown if s.label == label_ and str(s) in points]
             ours = sorted((points[name][0] * shifts[name], points[name][1]) for name in names)
             one.errorbar(
                 [size for size, _ in ours], [auc.value for _, auc in ours], [auc.half for _, auc in ours],
@@ -59,7 +60,8 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
             )  # fmt: skip
         rows += [{**row(letter, name, size, auc), "front": name in best} for name, (size, auc) in points.items()]
         one.set_xscale("log", base=2)
-        scale_bytes(one, low, high)
+        places = [size * shifts[name] for name, (size, _) in points.items()]
+        scale_bytes(one, min(places, default=low), max(places, default=high))
         label(one, x=f"bytes of the table, {what} (log scale)", y="test AUC − FP32")
         widen(one)
     legend(figure, axes, 3, f"{intervals(found)}; equal bytes side by side")
@@ -79,9 +81,13 @@ def sideways(study: Study, sizes: Mapping[str, float], apart: float) -> dict[str
 
 def scale_bytes(axes: Any, smallest: float, largest: float) -> None:
     """Ticks at powers of two, and between them where they lie far apart, in words."""
+    from matplotlib.ticker import MaxNLocator
+
     low, high = smallest / (largest / smallest) ** 0.1, largest * (largest / smallest) ** 0.1
     steps = (1.0, 1.25, 1.5) if high / low < 4 else (1.0,)
     ticks = [step * 2**power for power in range(60) for step in steps if low <= step * 2**power <= high]
+    if len(ticks) < 2:
+        ticks = [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
     unit, divisor = next(
         (pair for pair in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)) if low >= pair[1]), ("B", 1)
     )
@@ -92,8 +98,8 @@ def scale_bytes(axes: Any, smallest: float, largest: float) -> None:
 
 def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     """Which methods no other beats."""
-    best = [str(one["series"]) for one in rows if one["panel"] == "a" and one["front"]]
-    return f"On the front of the means, when serving: {', '.join(best)}." if best else ""
+    best = [named(str(one["series"])) for one in rows if one["panel"] == "a" and one["front"]]
+    return f"No other method serves fewer bytes with a higher mean AUC than {', '.join(best)}." if best else ""
 
 
 FIGURE = Figure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,13 +55,25 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     return figure, rows
 
 
+def caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many codes stand at an end of the range after the last checkpoint."""
+    last = max((one["epoch"] for one in rows), default=0)
+    ends = {min((one["code"] for one in rows), default=0), max((one["code"] for one in rows), default=0)}
+    parts = []
+    for name_ in LABELS:
+        at = [one["share"] for one in rows if (one["method"], one["epoch"]) == (name_, last) and one["code"] in ends]
+        if at:
+            parts.append(f"{name_.upper()} {100 * sum(at):.0f} %")
+    return f"Codes at either end of their range after epoch {last}: {', '.join(parts)}." if parts else ""
+
+
 FIGURE = Figure(
     "code_histograms",
     "How do the codes spread in training?",
     (),
     draw,
     runs,
-    caption="Distribution of the codes after a number of epochs: how much of the range of a code each method uses.",
+    caption=caption,
     alt="Three panels, LPT-DR, LPT-SR and ALPT-SR, of the share of each code as staircases, one for each checkpoint, "
     "later ones darker.",
     notes="Means over seeds.",

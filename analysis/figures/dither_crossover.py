@@ -11,7 +11,7 @@ from alpt_ref._util.looks import NOISES as LOOKS
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import CellResult, ClaimResult
 
-from ._style import PlottedRow, below, extra, panels, rows_of
+from ._style import BOUND, PlottedRow, below, extra, panels, rows_of
 
 NOISES = {name: LOOKS[name] for name in ("normal", "uniform", "two-point")}
 LEAST = 1e-5
@@ -28,7 +28,7 @@ def bias_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
         axes.plot(x, np.maximum(value, LEAST / 10), markersize=4, markerfacecolor="white", markevery=4, label=noise,
                   **style)  # fmt: skip
         rows += rows_of("a", noise, x, value=value, low=[c.points[0].low for c in cells], high=bound)
-    axes.axhline(0.25, color="0.4", linewidth=0.8, linestyle="-.", label="least of two-point: 1/4")
+    axes.axhline(0.25, color=NOISES["two-point"]["color"], label="lower bound, two-point: 1/4", **BOUND)
     axes.set(xscale="log", yscale="log", ylim=(LEAST, 1.5), xlabel=r"noise $\eta\sigma/\Delta$",
              ylabel="largest bias of DR (steps)")  # fmt: skip
     below(axes, 2)
@@ -85,8 +85,9 @@ FIGURE = Figure(
     "Can gradient noise take the place of stochastic rounding?",
     ("d5", "d5b"),
     draw,
-    caption="Normal noise of more than about half a step removes DR's bias, and DR is then slightly better than SR; "
-    "uniform and two-point noise do not. Below a tenth of a step SR's squared error is over ten times smaller.",
+    caption="Only normal noise of more than about half a step: it removes DR's bias, and DR is then slightly better "
+    "than SR; uniform and two-point noise do not. Below a tenth of a step SR's squared error is over ten times "
+    "smaller.",
     alt="Left: the largest bias of DR over the noise in steps; for normal noise it falls to zero, for uniform noise it "
     "falls in waves, for two-point noise it stays at about a third. Right: the squared error of DR over that of SR, "
     "some hundreds at little noise, one and slightly less at much.",

@@ -117,12 +117,17 @@ def line(panel: str, series: str, x: float, value: float, one: Estimate | None =
 def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     """Where SR ends on |w|, its gain at the smallest and largest ratio, the learned step's gain, the loss of 8 bits."""
     end = next(one["value"] for one in reversed(rows) if one["panel"] == "a" and one["series"] == "SR")
-    told = [f"{one['value']:+.4f}".replace("-", "−") for one in rows if one["panel"] in ("b", "c", "d")]
+    told = [with_interval(one) for one in rows if one["panel"] in ("b", "c", "d")]
     return (
         f"SR comes down to {end:.3f} where DR stays at 1; SR − DR in AUC is {told[0]} at a small η/Δ and {told[2]} at "
-        f"a large one; a learned step size is worth {told[3]} at 4 bits, and 8-bit ALPT differs from FP32 by "
-        f"{told[-1]}."
+        f"a large one; a learned step size is worth {told[3]} at 4 bits, and 8-bit ALPT − FP32 is {told[-1]}."
     )
+
+
+def with_interval(row: Mapping[str, Any]) -> str:
+    """``+0.0084 ± 0.0021``."""
+    value = f"{row['value']:+.4f}".replace("-", "−")
+    return value if row["high"] == "" else f"{value} ± {row['high'] - row['value']:.4f}"
 
 
 FIGURE = Figure(

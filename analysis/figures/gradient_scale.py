@@ -67,8 +67,8 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2, height=3.6)
     rows = over_dimension(axes[0], results["a3"]) + over_samples(axes[1], results["a3b"])
     for one in axes:
-        one.set_ylabel("relative update, step size over weights")
-    below(axes[0], 3)
+        one.set_ylabel("relative update,\nstep size over weights")
+    below(axes[0], 2)
     below(axes[1], 1)
     return figure, rows
 
@@ -79,7 +79,7 @@ FIGURE = Figure(
     ("a3", "a3b"),
     draw,
     caption="With 1/√(dq) a step size moves, relatively, about as much as the weights do, whatever dimension, bits and "
-    "number of samples; without a scale it moves over a hundred times as much.",
+    "number of samples; without a scale it moves up to about a hundred times as much.",
     alt="Relative update of the step size over that of the weights. Left, over the dimension: without a scale it rises "
     "up to a hundred, with one over the root of d q it stays in the grey claimed range about one, with b as well it is "
     "lower. Right, over the samples of a row: flat, but for the scale with b, which falls with slope minus one half.",

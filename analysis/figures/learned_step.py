@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alpt_ref._util.looks import look, shades
+from alpt_ref._util.looks import NOISES, look, shades
 from alpt_ref.verification.figures import Figure
 from alpt_ref.verification.results import ClaimResult
 
 from ._style import BOUND, PlottedRow, below, extra, panels
 
 LEARNED = look("alpt-sr")["color"]
-LOOKS = {"normal": (LEARNED, "o", "-"), "laplace": (shades(LEARNED, 3)[2], "s", ":")}
-"""Of ALPT, by distribution."""
+LOOKS = {
+    name: (colour, NOISES[name]["marker"], NOISES[name]["linestyle"])
+    for name, colour in (("normal", LEARNED), ("laplace", shades(LEARNED, 3)[2]))
+}
+"""Shades of ALPT, the marker and the dash of the distribution."""
+BOUNDS = {"bound_excess_error": ("error", "--"), "bound_off_best": ("step size", "-.")}
+"""What is bounded, and the dash of its bound."""
 LEAST = 1e-10
 
 
@@ -30,8 +35,8 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
                    label=f"best, {name}")  # fmt: skip
         sizes.plot(bits, [extra(c)["learned"] for c in cells], linestyle="none", marker=marker, color=colour,
                    markerfacecolor="white", markersize=5, label=f"learned, {name}")  # fmt: skip
-        for place, (what, fill, dash) in enumerate((("error", "white", "-"), ("step", colour, (0, (1, 1))))):
-            label = f"{'error' if what == 'error' else 'step'}, {name}"
+        for place, (what, fill, dash) in enumerate((("error", "white", "-"), ("step size", colour, (0, (1, 1))))):
+            label = f"{what}, {name}"
             values = [max(c.points[place].value, LEAST) for c in cells]
             errors.plot(bits, values, marker=marker, markersize=4.5, markerfacecolor=fill, color=colour, linestyle=dash,
                         linewidth=0.8, label=label)  # fmt: skip
@@ -44,17 +49,11 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
                 "off_best": c.points[1].value, "bound_off_best": c.points[1].high,
             })  # fmt: skip
     bits = sorted({row["bits"] for row in rows})
-    for key, shade in (("bound_excess_error", "black"), ("bound_off_best", "0.5")):
+    for key, (what, dash) in BOUNDS.items():
         bound = [next(row[key] for row in rows if row["bits"] == m) for m in bits]
-        errors.plot(
-            bits,
-            bound,
-            color=shade,
-            label="limit, error" if shade == "black" else "limit, step",
-            **BOUND,
-        )
+        errors.plot(bits, bound, color=LEARNED, label=f"bound, {what}", **{**BOUND, "linestyle": dash})
     sizes.set(yscale="log", xlabel="bits $m$", ylabel=r"step size $\Delta$ / scale of $w$")
-    errors.set(yscale="log", xlabel="bits $m$", ylabel="relative excess of the learned step", ylim=(LEAST, 0.3))
+    errors.set(yscale="log", xlabel="bits $m$", ylabel="relative excess\nof the learned step size", ylim=(LEAST, 0.3))
     below(sizes, 2)
     below(errors, 2)
     return figure, rows
@@ -65,10 +64,10 @@ FIGURE = Figure(
     "Does learning find the best step size?",
     ("a2",),
     draw,
-    caption="The step size at which learning comes to rest is the best one up to a few percent at 2 bits and less with "
-    "every bit; the squared error is within a percent of the least.",
+    caption="Yes: the learned step size differs from the best one by a few percent at 2 bits and by less with "
+    "every bit more; its squared error is within a percent of the least.",
     alt="Left: step size over bits on a logarithmic axis, learned markers on the lines of the best, for normal and "
     "Laplace weights. Right: the relative excess of the learned step and of its squared error falls with the bits, "
-    "below the dashed claimed limits.",
-    notes="(b) Relative excess of the step size and of the squared error over the best; limits: claim A2.",
+    "below the bounds that are claimed.",
+    notes="(b) Relative excess of the step size and of the squared error over the best; bounds: claim A2.",
 )

@@ -16,6 +16,7 @@ from ._style import BOUND, METHODS, PlottedRow, below, cell_where, extra, panels
 FINE, COARSE = METHODS["SR"]["color"], shades(METHODS["SR"]["color"], 3)[0]
 BOUNDS = {"o": "--", "^": "-."}
 """Dashes of the bound by the marker of its curve."""
+TITLES = (r"$|w|$ with noise, rate $c/\sqrt{t}$", r"quadratic with noise, rate $1/(\mu t)$")
 
 
 def one_cell(
@@ -36,12 +37,14 @@ def one_cell(
 
 def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
     figure, axes = panels(2, height=3.3)
-    rows = one_cell(axes[0], "a", cell_where(results["c4"], side="before", sigma=0.5), "fine step", FINE, "o", ", fine")
-    rows += one_cell(
-        axes[0], "a", cell_where(results["c4"], side="after", sigma=0.5), "coarse step", COARSE, "^", ", coarse"
+    rows = one_cell(
+        axes[0], "a", cell_where(results["c4"], side="before", sigma=0.5), "small step size", FINE, "o", ", small"
     )
-    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"gap; over $1 + \ln T$", FINE, "o")
-    for one, title in zip(axes, (r"$|w|$ with noise, $c/\sqrt{t}$", r"quadratic with noise, $1/(\mu t)$"), strict=True):
+    rows += one_cell(
+        axes[0], "a", cell_where(results["c4"], side="after", sigma=0.5), "large step size", COARSE, "^", ", large"
+    )
+    rows += one_cell(axes[1], "b", results["c5"].cells[0], r"SR; gap / $(1 + \ln T)$", FINE, "o")
+    for one, title in zip(axes, TITLES, strict=True):
         one.plot([], [], color="0.4", linestyle=":", linewidth=1, label="floor")
         one.fill_between([], [], [], color="0.4", alpha=0.15, linewidth=0, label="where the slope is fitted")
         one.set(xscale="log", yscale="log", xlabel="iterations $T$", ylabel="average gap to $f^*$")
@@ -55,10 +58,10 @@ FIGURE = Figure(
     "How fast does SR converge?",
     ("c4", "c5"),
     draw,
-    caption="The average gap falls at the rate of exact SGD, the root of T on a convex and T (up to a logarithm) "
-    "on a strongly convex problem, until it meets the floor that the step size sets.",
-    alt="Average gap over iterations on logarithmic axes. Left: with a fine step it falls with slope minus one half, "
-    "with a coarse step it is flat at its dotted floor. Right: it falls with slope minus one. All lie below their "
+    caption="As fast as exact SGD: the average gap falls like 1/√T on a convex problem and, up to a logarithm, like "
+    "1/T on a strongly convex one, until it meets the floor that the step size sets.",
+    alt="Average gap over iterations on logarithmic axes. Left: with a small step size it falls with slope minus one "
+    "half, with a large one it is flat at its dotted floor. Right: it falls with slope minus one. All lie below their "
     "dashed bounds.",
     notes="Slopes are fitted where the ground is shaded. (a) starts at the minimum, so the first two points are left "
     "out.",

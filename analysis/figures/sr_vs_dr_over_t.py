@@ -24,7 +24,7 @@ def exact_panel(axes: Any, result: ClaimResult) -> list[PlottedRow]:
                   **{**BOUND, "linestyle": dashes})  # fmt: skip
         rows += rows_of("a", name, kept["T"], value=kept[name])
     reach = cell.cell["reach"]
-    axes.set_title(f"$|w|$, moves of {reach:g} step (exact)", fontsize=9)
+    axes.set_title(f"$|w|$, updates of {reach:g} step sizes (exact)", fontsize=9)
     axes.set_ylim(min(kept["full precision"]) / 2, 2 * max(kept["D1 bound"]))
     return rows
 
@@ -54,7 +54,7 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
         one.set(xscale="log", xlabel="iterations $T$")
         below(one, 3)
     axes[0].set(yscale="log", ylabel=r"average gap $E f(w_t) - f^*$, $t \leq T$")
-    axes[1].set_ylabel("$X_T$")
+    axes[1].set_ylabel("supermartingale $X_T$ (claim X5)")
     return figure, rows
 
 
@@ -63,8 +63,8 @@ FIGURE = Figure(
     "Does SR converge where DR never moves?",
     ("d4", "x5"),
     draw,
-    caption="Where every update is smaller than half a step, DR stays where it started and SR follows full precision "
-    "down to its floor.",
+    caption="Yes: where every update is smaller than half a step size, DR stays where it started and SR follows full "
+    "precision down to its floor.",
     alt="Left: average gap over iterations on logarithmic axes; DR is a flat line at the height of the start, SR falls "
     "with full precision and then flattens, each below its dashed bound. Right: a quantity that SR keeps below zero on "
     "click data, as its bound says, and that rises without end under DR.",

@@ -33,7 +33,7 @@ def law_lines(axes: Any, panel: str, cell: CellResult, reach: float) -> list[Plo
         size = 9 - 2.5 * chosen.index(place)
         axes.plot(distance[near], law, marker=marker, linestyle=dash if reach > 5 else "none", color=colour,
                   markerfacecolor="none", markersize=size, linewidth=1,
-                  label=rf"{share:.2g} $\eta_{{max}}$")  # fmt: skip
+                  label=rf"$\eta$ = {share:.2g} $\eta_{{max}}$")  # fmt: skip
         rows += rows_of(panel, f"SR, eta {kept['law_rates'][place]:.6g}", distance[near], value=law)
     return rows
 
@@ -61,9 +61,9 @@ def draw(results: Mapping[str, ClaimResult]) -> tuple[Any, list[PlottedRow]]:
         rows += law_lines(one, panel, cell_where(results["c3"], problem=problem), reach)
         one.set_title(title, fontsize=9)
     rows += stalled(axes[3], results["d3b"], 40.0)
-    axes[3].set_title("DR, from a start anywhere", fontsize=9)
+    axes[3].set_title("DR, all starts alike", fontsize=9)
     for one in axes:
-        one.set(xlabel="distance from $w^*$ (steps)", ylabel="probability")
+        one.set(xlabel=r"$(w - w^*)/\Delta$", ylabel="probability")
         below(one, 3)
     axes[3].set(yscale="log", ylim=(1e-3, 1))
     return figure, rows
@@ -79,5 +79,6 @@ FIGURE = Figure(
     alt="Four panels of probability over the distance from the minimum in steps. Under SR the markers of three "
     "learning rates lie on each other, on two neighbours of the minimum without noise and on a bell with noise. Under "
     "DR there are two peaks at the ends of a plateau, which is wider at the smaller learning rate.",
-    notes="All laws are exact. (a) to (c) are under SR, at three learning rates.",
+    notes="All laws are exact. (a) to (c) are under SR, at three learning rates, (d) is under DR from a start that is "
+    "uniform over the range.",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,13 +54,22 @@ def draw(found: Runs) -> tuple[Any, list[PlottedRow]]:
     return figure, rows
 
 
+def caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Median step sizes of the rarest and of the most frequent rows."""
+    parts = []
+    for bits in dict.fromkeys(one["bits"] for one in rows):
+        of = sorted((one for one in rows if one["bits"] == bits), key=lambda one: one["at_least"])
+        parts.append(f"{of[0]['median']:.2g} and {of[-1]['median']:.2g} at {bits} bits")
+    return f"Median step size of the rarest and of the most frequent rows: {', '.join(parts)}." if parts else ""
+
+
 FIGURE = Figure(
     "step_size_over_frequency",
     "Do frequent rows learn other step sizes than rare ones?",
     (),
     draw,
     runs,
-    caption="Step sizes that ALPT(SR) learned, over how often a row was met in training.",
+    caption=caption,
     alt="Learned step size over occurrences of the row on logarithmic axes, one line and band a number of bits; fewer "
     "bits have larger step sizes.",
     notes="Lines are medians of the rows, bands 10 % to 90 % of them.",

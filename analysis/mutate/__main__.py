@@ -48,12 +48,16 @@ LEFT_OUT = (
     "alpt_ref/theory/simulation_result.py",
     "alpt_ref/kernels/cpu/montecarlo_types.py",
     "alpt_ref/scalar/jit.py",
+    "alpt_ref/scalar/types.py",  # names of types
 )
 KERNELS = ("alpt_ref/scalar/*.py", "alpt_ref/kernels/cpu/*.py")
 """Their functions are compiled; they run as plain Python first."""
 TESTS = (
     *(f"tests/{room}/**/test_*.py" for room in ("scalar", "quantizer", "theory")),
-    *(f"tests/kernels/test_{name}.py" for name in ("bf16", "division", "random", "unique")),
+    *(
+        f"tests/kernels/test_{name}.py"
+        for name in ("bf16", "division", "losses", "passes", "products", "random", "unique")
+    ),
     *(f"tests/models/test_{name}.py" for name in ("loss", "optim")),
     *(f"tests/tables/test_{name}.py" for name in ("alpt", "dense_adam", "eco", "qat", "rowmax", "step_sizes")),
     "tests/distributed/test_row_map.py",

@@ -1,7 +1,8 @@
 """What a mutant meets, in which order, and how long that may take: the children that are forked until one catches it.
 
 A mutant by rule meets the claims and tests that run its line: first those that are quick, then the rest, and last the
-other tests of the files that were met, which may share what one of these kept. Kernels are tried as plain Python first,
+other tests of the files that were met, which may share what one of these kept. In each child tests come before claims,
+since most of them take hundredths of a second. Kernels are tried as plain Python first,
 where nothing is compiled; what survives there, or is only run by claims and tests that need machine code, is compiled.
 A mutant with a name meets the claims that are expected to see it, compiled, and nothing else.
 """
@@ -48,7 +49,9 @@ def by_rule(mutant: Mutant, units: dict[str, Units], compiled: bool) -> list[Att
     made = _split(mode, file, [one for one in found if units[mode][one].green], units[mode], START)
     if compiled:
         known = units[COMPILED]
-        others = [one for one in found if not units[PLAIN][one].green and one in known and known[one].green]
+        seen = {one for one in found if units[PLAIN][one].green}
+        others = [one for one in dict.fromkeys([*found, *covering(known, file, *mutant.lines)]) if one not in seen]
+        others = [one for one in others if one in known and known[one].green]
         made += _split(COMPILED, file, others, known, START + COMPILING)
     return made
 
@@ -89,4 +92,4 @@ def _attempt(mode: str, part: list[Unit], units: Units, start: float) -> Attempt
     steps = [["claim", one.name] for one in part if one.kind == "claim"]
     tests = [one.name for one in part if one.kind == "test"]
     seconds = sum(units[one].seconds for one in part)
-    return Attempt(mode, [*steps, *([["tests", *tests]] if tests else [])], start + FACTOR * seconds, part)
+    return Attempt(mode, [*([["tests", *tests]] if tests else []), *steps], start + FACTOR * seconds, part)

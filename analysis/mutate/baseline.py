@@ -50,7 +50,7 @@ Units = dict[Unit, Seen]
 
 def measure(
     servers: dict[str, Sequence[Server]], keys: dict[tuple[str, str], str], package: str, targets: Collection[str],
-    kept: Path, deadline: float, log: Callable[[str], None],
+    kept: Path, deadline: float, log: Callable[[str], None], anew: Collection[str] = (),
 ) -> dict[str, Units] | None:  # fmt: skip
     """Every claim and test file in both modes, the compiled ones first, which fill the cache of kernels.
 
@@ -60,6 +60,7 @@ def measure(
     targets : the files whose lines count
     kept : file from an earlier run; what it knows of the same sources is not measured again
     deadline : of `time.monotonic`; None is returned where it comes first, and what was measured is kept
+    anew : modes in which nothing is taken from there, since their kernels are still to be compiled
     """
     begun = time.monotonic()
     stored, found, lock = _load(kept), dict[str, Units](), threading.Lock()
@@ -69,7 +70,7 @@ def measure(
 
         def one(job: tuple[str, str], mode: str = mode, free: list[Server] = free, units: Units = units) -> None:
             name = f"{mode} {job[1]} {keys[job]}"
-            answer = stored.get(name)
+            answer = None if mode in anew else stored.get(name)
             if answer is None and time.monotonic() > deadline:
                 return
             if answer is None:

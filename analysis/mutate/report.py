@@ -109,8 +109,8 @@ def _cost(generic: Sequence[tuple[Mutant, Result]]) -> list[str]:
     mean = sum(result.seconds for result in ran) / len(ran)
     return [
         f"{len(ran)} of {len(generic)} were run, in {mean:.1f} seconds of one process each on average; all would take "
-        f"{mean * len(generic) / 7200:.1f} hours with two processes. Claims and tests that run the line are asked, the "
-        "quickest first, until one fails: where a test was quicker no claim was asked.",
+        f"{mean * len(generic) / 7200:.1f} hours with two processes. Tests and claims that run the line are asked, "
+        "tests first, until one fails: where a test sees it no claim is asked.",
         "",
     ]
 

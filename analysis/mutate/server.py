@@ -41,8 +41,8 @@ MEMORY = 8 << 30
 """Bytes of address space of a child: a broken line may ask for anything."""
 PATIENCE = 20.0
 """Seconds by the clock for each of processor time: other processes may need the cores too."""
-SLOW = {True: 60, False: 4}
-"""Seconds of processor time of a test, and half those of a claim, while lines are measured; compiled or not."""
+SLOW = {True: 100, False: 4}
+"""Seconds of processor time of a test or a claim while lines are measured; compiled or not."""
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -120,7 +120,7 @@ class Lines:
         """Look no more."""
         if self._monitoring is None:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
         else:
             self._monitoring.set_events(self._monitoring.COVERAGE_ID, 0)
             self._monitoring.free_tool_id(self._monitoring.COVERAGE_ID)
@@ -131,7 +131,7 @@ def run_claim(folder: str, name: str, lines: Lines | None, tell: Tell, compiled:
     verdict = importlib.import_module("alpt_ref.analysis.mutate.cells").verdict
     begun = time.perf_counter()
     if lines is not None:
-        _allow(2 * SLOW[compiled])
+        _allow(SLOW[compiled])
     try:
         outcome, red, cell = verdict(folder, name)
     except Late:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,7 +14,7 @@ from alpt_ref.catalog import TABLES
 from alpt_ref.cli import cli
 from analysis.docs_pages import ROOMS, api, check, claims, commands, methods, write_pages
 from analysis.docs_pages.docstrings import plain_text_to_rst, with_rubrics
-from analysis.docs_pages.markdown import formulas, prose, relink, sections, table, with_unlisted
+from analysis.docs_pages.markdown import downloads, formulas, prose, relink, sections, table, with_unlisted
 from analysis.docs_pages.stored import _titled, moved
 
 ROOT = Path(alpt_ref.__file__).parent.parent
@@ -165,3 +166,22 @@ def test_ci_builds_the_site_by_the_command_of_the_contributing_page() -> None:
     assert "marked_command CONTRIBUTING.md docs" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert {"sphinx", "myst-parser", "furo", "numpydoc"} <= {one.partition(">=")[0] for one in extras["docs"]}
+
+
+def test_a_link_that_names_the_file_of_a_notebook_brings_the_file() -> None:
+    text = "[A problem](tutorials/a.ipynb), [`a.ipynb`](tutorials/a.ipynb)"
+    assert downloads(text) == "[A problem](tutorials/a.ipynb), {download}`a.ipynb <tutorials/a.ipynb>`"
+
+
+def test_notebooks_are_listed_hold_no_output_and_describe_their_pictures() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    notebooks = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
+    assert len(notebooks) >= 3
+    for path in notebooks:
+        assert f"\ntutorials/{path.stem}\n" in index
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        assert cells[0]["source"][0].startswith("# ")
+        for cell in cells:
+            assert not cell.get("outputs")
+            compile("".join(cell["source"]), str(path), "exec") if cell["cell_type"] == "code" else None
+            assert ".plot(" not in "".join(cell["source"]) or cell["metadata"]["mystnb"]["image"]["alt"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from alpt_ref.errors import InputError
+from alpt_ref.errors import AlptError, InputError
 from analysis.mutate import __main__ as command
 from analysis.mutate.baseline import Seen, Unit
 from analysis.mutate.imports import Modules
@@ -140,8 +140,9 @@ def test_a_mutant_with_a_name_must_turn_its_claims_red(project: Project, tmp_pat
     write(broken.root, {"tiny/__init__.py": "", "tiny/maths.py": MATHS, "tests/test_maths.py": TEST})
     write(broken.root, {"claims/q1_square.py": CLAIM.replace('cell["x"] ** 2', '0.0 * cell["x"]')})
     run = run_of(broken, tmp_path / "red")
-    (result,) = run.run(prepare(broken.root, "tiny", named[:1]), hours=1.0)
-    assert (result.status, run.red) == ("survived", ["q1"])
+    with pytest.raises(AlptError, match=r"none of the claims that .* expects is green without it"):
+        run.run(prepare(broken.root, "tiny", named[:1]), hours=1.0)
+    assert run.red == ["q1"]
 
     two = patch("x * x", "x + x", "square")
     two.least = 2  # claims that must see it; there is one

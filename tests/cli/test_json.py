@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,23 @@ def test_verdicts(run: Caller) -> None:
     found = plain(run("verify", "--claims", "own/claims", "--jobs", "1", "--output", "verdicts", "--json"))
     assert [(one["id"], one["outcome"]) for one in found] == [("mine", "SUPPORTED")]
     assert found[0]["controls"] == found[0]["controls_refuted"]
+
+
+def test_stores(run: Caller) -> None:
+    sizes = ("--rows=300", "--fields=3", "--features=30")
+    made = plain(run("data", "synth", *sizes, "--output", "drawn", "--json"))
+    assert made.pop("output") == "drawn"
+    assert made == plain(run("data", "info", "drawn", "--json"))
+
+
+def test_a_sampled_log_is_compressed_and_its_schema_guessed(run: Caller, tmp_path: Path) -> None:
+    done = run("data", "sample", "csv", "--rows=200", "--output", "my log.csv.gz")
+    assert done.err.splitlines()[-1].endswith("alpt-ref data schema 'my log.csv.gz' --output 'my log.toml'")
+    assert gzip.decompress((tmp_path / "my log.csv.gz").read_bytes()).startswith(b"shown_at,user,")
+    done = run("data", "schema", "my log.csv.gz", "--output", "my log.toml")
+    assert done.err.splitlines()[-1] == (
+        "next, train by it: alpt-ref train --input 'my log.csv.gz' --schema 'my log.toml' --output runs/first"
+    )
 
 
 def test_a_run_its_scores_and_what_is_made_of_it(run: Caller, workshop: Path) -> None:
@@ -65,6 +83,12 @@ def test_the_last_line_names_the_next_command(
     last = done.err.strip().splitlines()[-1]
     assert last.startswith("next, ")
     assert following in last
+
+
+def test_a_packed_run_is_not_said_to_be_trained_on(run: Caller, workshop: Path) -> None:
+    run("pack", "run", "--output", "served")
+    done = run("predict", "served", "--data", "store", "--output", "served.csv")
+    assert (done.status, "--init-from" in done.err) == (0, False)
 
 
 def test_the_command_alone_prints_six_lines(run: Caller) -> None:

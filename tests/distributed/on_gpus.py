@@ -1,8 +1,8 @@
 """GPUs under NCCL against one process on the CPU, bit by bit.
 
-``torchrun --nproc-per-node 2 -m tests.distributed.on_gpus [calls] [static]``; with 1 process it is one GPU. ``calls``
-are those of `ShardedTable`, ``static`` steps of a fixed size as launches and as CUDA graphs; default both. Rank 0
-prints a line a case; ends with 1 where bits differ.
+``torchrun --nproc-per-node 2 -m tests.distributed.on_gpus [calls] [static] [0/1]``; with 1 process it is one GPU.
+``calls`` are those of `ShardedTable`, ``static`` steps of a fixed size as launches and as CUDA graphs; default both.
+``1/3`` is the second of three parts. Rank 0 prints a line a case; ends with 1 where bits differ.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ STATIC = [
 """By steps of a fixed size, launched and as replayed CUDA graphs."""
 
 
-def run_cases(wanted: list[str], group: Any = None, graphs: tuple[bool, ...] = (False, True)) -> tuple[int, int]:
-    """Cases that are wrong on rank 0, and all of them; `group` is torch's default one where it is None."""
+def run_cases(
+    wanted: list[str], group: Any = None, graphs: tuple[bool, ...] = (False, True), part: slice = slice(None)
+) -> tuple[int, int]:
+    """Cases that are wrong on rank 0, and all of a part; `group` is torch's default one where it is None."""
     from torch import distributed
 
     rank, size, wrong = distributed.get_rank(), distributed.get_world_size(), 0
@@ -71,6 +73,7 @@ def run_cases(wanted: list[str], group: Any = None, graphs: tuple[bool, ...] = (
             )
             for case, graph in itertools.product(STATIC, graphs)
         ]
+    jobs = jobs[part]
     for case, run, reference, join, kind in jobs:
         begun, found, error = time.time(), None, ""
         try:
@@ -98,7 +101,11 @@ def main() -> int:
 
     use_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl", timeout=datetime.timedelta(seconds=60))
-    wrong, cases = run_cases(sys.argv[1:] or ["calls", "static"])
+    wanted, part = [word for word in sys.argv[1:] if "/" not in word], slice(None)
+    for word in set(sys.argv[1:]) - set(wanted):
+        first, parts = word.split("/")
+        part = slice(int(first), None, int(parts))
+    wrong, cases = run_cases(wanted or ["calls", "static"], part=part)
     if distributed.get_rank() == 0:
         name, size = torch.cuda.get_device_name(), distributed.get_world_size()
         print(f"{size} GPUs ({name}): {cases - wrong} of {cases} cases have the CPU's bits")

@@ -12,6 +12,7 @@ import faulthandler
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cuda.available import use_device
@@ -32,7 +33,8 @@ def main() -> int:
         use_device(0)
     distributed.init_process_group("gloo", timeout=datetime.timedelta(minutes=5))
     # one process alone replays graphs
-    SlicedCudaEngine.record = property(lambda engine: not SIMULATED and not isinstance(engine.ranks, HostRanks))
+    made: Any = SlicedCudaEngine
+    made.record = property(lambda engine: not SIMULATED and not isinstance(engine.ranks, HostRanks))
     size, first, wanted = distributed.get_world_size(), distributed.get_rank() == 0, sys.argv[1:]
     wrong = on_gpus.run_cases([word for word in TABLES if word in wanted or not wanted], HostCopies(), (False,))
     words = [word for word in wanted if word not in TABLES]

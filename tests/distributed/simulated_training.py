@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -157,15 +157,11 @@ def first_step(group: Any, rank: int, size: int, given: RunConfig) -> None:
     engine.train(BatchRange(1, rows, rates(given, 1), 0, 1, 0, 0.0), lambda done, loss: False)
 
 
-def bound(method: str, kind: str, *more: str) -> str:
-    """A step by one process, and by two ranks, whose launches are bound to the kernels' parameters but not run."""
+@contextlib.contextmanager
+def not_run() -> Iterator[list[int]]:
+    """Launches are bound to the parameters of their kernels, but nothing runs; the arguments of each so far."""
     from alpt_ref.kernels.cuda import target
 
-    given = config(method, kind)
-    if "fast" in more:
-        given = given.replace("train", reduce="fast")
-    if "once" in more:
-        given = given.replace("table", two_pass=False)
     found: list[int] = []
 
     def bind(function: Any, arguments: tuple[Any, ...]) -> None:
@@ -174,12 +170,55 @@ def bound(method: str, kind: str, *more: str) -> str:
 
     target.instead = bind
     try:
+        yield found
+    finally:
+        target.instead = None
+
+
+def bound(method: str, kind: str, *more: str) -> str:
+    """A step by one process, and by two ranks."""
+    given = config(method, kind)
+    if "fast" in more:
+        given = given.replace("train", reduce="fast")
+    if "once" in more:
+        given = given.replace("table", two_pass=False)
+    with not_run() as found:
         first_step(None, 0, 1, given)
         alone = len(found)
         run_threads(first_step, 2, given)
-    finally:
-        target.instead = None
     return f"{' '.join([method, kind, *more])}: {'bound' if 20 < alone < len(found) else (alone, len(found))}"
+
+
+class CountedGroup(ThreadGroup):
+    """Counts the bytes that a rank hands to others in a queued step."""
+
+    def swap(self, array: Any, into: Any) -> None:
+        """See `Group.swap`."""
+        self.sent += array.nbytes * (self.ranks - 1) // self.ranks
+        super().swap(array, into)
+
+    def gathered(self, array: Any, into: Any) -> None:
+        """See `Group.gathered`."""
+        self.sent += array.nbytes * (self.ranks - 1)
+        super().gathered(array, into)
+
+    def summed(self, floats: Any) -> None:
+        """See `Group.summed`: as a ring does it."""
+        self.sent += 2 * floats.nbytes * (self.ranks - 1) // self.ranks
+        super().summed(floats)
+
+
+def counted(group: Any, rank: int, size: int, given: RunConfig) -> tuple[int, int]:
+    """Bytes that a rank has sent in a step, and those of docs/distributed.md."""
+    counting = CountedGroup(group._meeting, rank, size)
+    engine, fast = engine_of(given, ThreadRanks(counting)), given.train.reduce == "fast"
+    counting.sent = 0
+    engine.train(BatchRange(1, clicks().rows_of("train"), rates(given, 1), 0, 1, 0, 0.0), lambda done, loss: False)
+    d, bits, own = engine.table.d, engine.table.bits, len(engine.sums.own)
+    columns, params = sum(given.model.hidden), engine.ops._parts_of.shape[1]
+    row = 8 + 4 * -(-d * bits // 32) + 4 + (4 * d if fast else 12 + 8 * d)
+    dense = 2 * 4 * params // size if fast else own * 4 * params
+    return counting.sent, (size - 1) * (engine._steps_of[8].capacity * row + own * (32 * columns + 8) + dense)
 
 
 def main() -> None:
@@ -195,6 +234,10 @@ def main() -> None:
             print(run_threads(diverged, 2))
         elif word.startswith("bound-"):
             print(bound(*word.split("-")[1:]))
+        elif word.startswith("bytes-"):
+            given = config("lpt", "dcn", reduce=word.removeprefix("bytes-"))
+            with not_run():
+                print(word, *(sent == by_hand for sent, by_hand in run_threads(counted, 2, given)))
         elif word.startswith("cpu-"):
             print(close(*word.split("-")[1:]))
         elif word.startswith("fast-"):  # whose slices are as many as the ranks in the ordered run

@@ -26,9 +26,11 @@ def simulated(*words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_every_launch_of_a_step_has_the_arguments_of_its_kernel() -> None:
+def test_every_launch_of_a_step_has_the_arguments_of_its_kernel_and_bytes_are_as_computed_by_hand() -> None:
     words = ["fp32-fm", "lpt-dcn", "alpt-dcn", "alpt-fm-once", "lpt-dcn-fast", "alpt-dcn-fast"]
-    assert simulated(*(f"bound-{word}" for word in words)) == [f"{word.replace('-', ' ')}: bound" for word in words]
+    bound = [f"{word.replace('-', ' ')}: bound" for word in words]
+    sent = ["bytes-ordered True True", "bytes-fast True True"]  # as computed by hand
+    assert simulated(*(f"bound-{word}" for word in words), "bytes-ordered", "bytes-fast") == bound + sent
 
 
 @pytest.mark.simulator

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,16 +15,15 @@ pytest.importorskip("torch")
 from alpt_ref import InputError, train
 from alpt_ref.distributed import train as train_shared
 from alpt_ref.errors import AlptError
+from alpt_ref.serving import export
+from alpt_ref.serving.packed import pack
 from alpt_ref.training.checkpoint import list_checkpoints
+from tests.data.files import folder_bytes
+from tests.distributed.driver import digest
 from tests.distributed.ranks import Ranks
-from tests.distributed.runs import bits_of, clicks, command, config, ended, launch
+from tests.distributed.runs import bits_of, clicks, config, ended, launch
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-LOST_SECONDS = 60.0
-LOST = (
-    "did not answer: it has ended, or its machine cannot be reached; all ranks end, start them again with --resume to "
-    "continue from the newest checkpoint"
-)
 RUNS: dict[str, dict[str, Any]] = {
     "alpt-dcn": {"model": {"hidden": (640, 16)}},
     "lpt-fm": {"model": {"kind": "fm"}, "table": {"method": "lpt", "bits": 4}, "train": {"class_weight": "balanced"}},
@@ -97,6 +91,33 @@ def test_fast_sums_have_the_same_bits_on_as_many_ranks(ranks: Ranks, tmp_path: P
     assert _together(ranks, tmp_path / "one", fast) == _together(ranks, tmp_path / "other", fast)
 
 
+def _read(group: Any, rank: int, size: int, output: str) -> tuple[str, int, str | None]:
+    """The finished run as a rank has it: its table's class and rows, and on rank 0 a digest of all of it."""
+    table: Any = train_shared(config(), clicks(), output=output).table
+    whole = table.gather_state()
+    return type(table).__name__, table.own.n, None if whole is None else digest(whole)
+
+
+def test_the_tested_state_lies_by_rank_and_serves_as_that_of_one_process(ranks: Ranks, tmp_path: Path) -> None:
+    """No rank holds the whole table; whoever serves it puts it together, and whoever trains on from it."""
+    alone, two = tmp_path / "alone", tmp_path / "two"
+    table: Any = train(config(), clicks(), output=alone).table
+    assert _together(ranks, two, {}) == bits_of(alone)
+    assert len(list((two / "state").glob("shard-*"))) == 2
+    found = ranks.run(_read, str(two))
+    assert [name for name, _, _ in found] == ["RankTable"] * 2
+    assert sum(rows for _, rows, _ in found) == table.n
+    assert max(rows for _, rows, _ in found) == -(-table.n // 2)
+    assert [whole for _, _, whole in found] == [digest(table.state()), None]
+    for run in (alone, two):
+        export(run, "safetensors", tmp_path / f"{run.name}-export")
+        pack(run, tmp_path / f"{run.name}-packed")
+        train(config(), clicks(), output=tmp_path / f"{run.name}-more", init_from=run)
+    for kind in ("export", "packed"):
+        assert folder_bytes(tmp_path / f"two-{kind}") == folder_bytes(tmp_path / f"alone-{kind}")
+    assert bits_of(tmp_path / "two-more") == bits_of(tmp_path / "alone-more")
+
+
 def test_a_checkpoint_of_two_ranks_is_resumed_by_one_and_by_two(ranks: Ranks, tmp_path: Path) -> None:
     train(config(), clicks(), output=tmp_path / "whole")
     stopped = ranks.run(_train, str(tmp_path / "run"), {}, 12)
@@ -138,67 +159,6 @@ def test_what_is_wrong_is_refused_by_all_ranks(ranks: Ranks, tmp_path: Path) -> 
 
 def _of_another_seed(group: Any, rank: int, size: int, output: str) -> Any:
     return _train(group, rank, size, output, {"train": {"seed": rank}})
-
-
-def _lose_one(folder: Path, victim: int, wait: float, number: int = signal.SIGKILL) -> list[tuple[int, str, str]]:
-    """Two ranks, of which one gets a signal; what both ended with, those that were stopped after they are killed."""
-    many = ["--set", "train.epochs=40", "--checkpoint-every", "3", "--sharded", "--output", str(folder), "--resume"]
-    processes = launch(2, *many)
-    try:
-        deadline = time.monotonic() + 300
-        while not list_checkpoints(folder / "checkpoints"):
-            assert time.monotonic() < deadline
-            assert processes[0].poll() is None, processes[0].communicate()
-            time.sleep(0.02)
-        time.sleep(wait)
-        processes[victim].send_signal(number)
-        (other,) = ended([processes[1 - victim]], LOST_SECONDS)
-        processes[victim].kill()
-        (lost,) = ended([processes[victim]], LOST_SECONDS)
-        return [lost, other]
-    finally:
-        for one in processes:
-            one.kill()
-
-
-@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.nightly)])
-def test_a_rank_that_is_killed_ends_all_and_the_run_is_resumed(victim: int, tmp_path: Path) -> None:
-    lost, (status, _, said) = _lose_one(tmp_path / "run", victim, random.random())
-    assert lost[0] == -signal.SIGKILL
-    assert status == 1
-    assert [line for line in said.splitlines() if line.startswith("Error:")] == [f"Error: another rank {LOST}"]
-    assert "Traceback" not in said
-    many = config(train={"epochs": 40}, data={})
-    train(many, clicks(), output=tmp_path / "run", resume=True)
-    train(many, clicks(), output=tmp_path / "whole")
-    assert bits_of(tmp_path / "run") == bits_of(tmp_path / "whole")
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_rank_without_signs_of_life_is_lost(victim: int, tmp_path: Path) -> None:
-    _, (status, _, said) = _lose_one(tmp_path / "run", victim, 0.0, signal.SIGSTOP)  # its connections stay open
-    assert status == 1
-    assert [line for line in said.splitlines() if line.startswith("Error:")] in (
-        [f"Error: rank {victim} {LOST}"],
-        [f"Error: the process that holds the store of the run {LOST}"],
-    )
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_torchrun_is_asked_to_end_and_the_run_goes_on(number: int, tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    run = [*torchrun, *command("--sharded", "--output", str(tmp_path / "run"), "--resume")[1:]]
-    many = [*run, "--set", "train.epochs=4000"]
-    with subprocess.Popen(many, stderr=subprocess.PIPE, text=True) as process:
-        while not list_checkpoints(tmp_path / "run" / "checkpoints"):
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(number)
-        _, said = process.communicate(timeout=LOST_SECONDS)
-    assert process.returncode != 0
-    assert len(re.findall(r"stopped after step \d+ .* run the same command with --resume to continue", said)) == 1, said
 
 
 def test_one_of_several_processes_without_sharding_is_refused() -> None:

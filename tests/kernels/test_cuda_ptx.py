@@ -85,7 +85,7 @@ def test_watched_runs_and_linear_models_fuse_no_float32() -> None:
     double = types.float64
     matrix, doubles, cube = F[:, ::1], double[:, ::1], double[:, :, ::1]
     cube_of_float32 = F[:, :, ::1]
-    problem = (L, ROW, ROW, ROW, matrix, cube_of_float32, ROW, F, F, L)
+    problem = (L, ROW, ROW, ROW, matrix, ROW, matrix, ROW, cube_of_float32, double, F, F, L)
     method = (L, L, L, W[::1], double[::1], ROW, W, W, F, double[::1], U, U)
     watch, buffers = (L[::1], B, B, L), (U[:, ::1], W[:, ::1], matrix, doubles)
     kernels = [

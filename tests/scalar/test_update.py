@@ -7,12 +7,18 @@ import math
 import numpy as np
 import pytest
 
+from alpt_ref.scalar import fixed_point, update
 from alpt_ref.scalar.code_range import largest_step_size
-from alpt_ref.scalar.fixed_point import TOO_LARGE, fixed_scale, fixed_shift, fixed_unit
-from alpt_ref.scalar.update import LARGEST_LEARNED, LARGEST_MOMENT, decayed_weight, exp_bounded, moved_step_size
+from alpt_ref.scalar.fixed_point import TOO_LARGE
+from alpt_ref.scalar.update import LARGEST_LEARNED, LARGEST_MOMENT
 from tests import tolerances
+from tests.plain import plain
 
 F32 = np.float32
+decayed_weight, exp_bounded = plain(update.decayed_weight), plain(update.exp_bounded)
+moved_step_size = plain(update.moved_step_size)
+fixed_scale, fixed_shift = plain(fixed_point.fixed_scale), plain(fixed_point.fixed_shift)
+fixed_unit = plain(fixed_point.fixed_unit)
 
 
 def test_the_bounded_exponential_is_that_of_the_ends_beyond_them() -> None:
@@ -24,7 +30,7 @@ def test_the_bounded_exponential_is_that_of_the_ends_beyond_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "update", "log_domain", "new", "floored"),
+    ("old", "change", "log_domain", "new", "floored"),
     [
         (0.5, 0.125, False, 0.375, 0),
         (0.5, -0.125, False, 0.625, 0),
@@ -39,9 +45,9 @@ def test_the_bounded_exponential_is_that_of_the_ends_beyond_them() -> None:
     ],
 )
 def test_a_step_size_moves_and_stays_within_its_limits(
-    old: float, update: float, log_domain: bool, new: float, floored: int
+    old: float, change: float, log_domain: bool, new: float, floored: int
 ) -> None:
-    found, count = moved_step_size(F32(old), F32(update), log_domain, F32(0.0625))
+    found, count = moved_step_size(F32(old), F32(change), log_domain, F32(0.0625))
     assert float(found) == pytest.approx(new, rel=tolerances.FLOAT32)
     assert count == floored
 

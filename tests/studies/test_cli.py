@@ -83,7 +83,7 @@ def test_the_first_command_answers_and_verifies_nothing(tmp_path: Path, capsys: 
     assert "Not told by runs of this size" in out
     lines = err.splitlines()
     assert lines[0].startswith("alpt-ref ")
-    assert lines[-1] == "next, every claim put to the test: alpt-ref verify"
+    assert lines[-1] == "next, to verify every claim: alpt-ref verify"
     made = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"answers.json", "report.html", "figures"} <= made
     assert "verify" not in made

@@ -236,6 +236,9 @@ def test_everything_that_may_be_swept_reaches_the_simulation() -> None:
         ({"sweep": {"bits": [4.5]}}, "must be whole numbers"),
         ({"sweep": {}}, "the learning rate is missing"),
         ({"sweep": {"dim": [2], "rate": [0.1]}}, "problem must be a function of d"),
+        ({"sweep": {"dim": [2], "rate": [0.1]}, "problem": lambda d: quadratic(1.0, 0.1)}, "must have d coordinates"),
+        ({"sweep": {"rate": [np.ones(9)]}}, "one of learning rates goes to schedule="),
+        ({"sweep": {"rate": [lambda t: 1 / t]}}, "functions of t go to schedule="),
         ({"runs": 0}, "runs must be a whole number"),
         ({"steps": 2.5}, "steps must be at least 1"),
         ({"noise": 0.3}, "noise must be a Noise"),
@@ -253,6 +256,24 @@ def test_what_breaks_a_rule_is_a_sentence_before_anything_runs(changes: dict[str
 def test_what_is_no_method_is_a_sentence(method: Any) -> None:
     with pytest.raises(InputError):
         small(method)
+
+
+@pytest.mark.parametrize(
+    ("rounding", "said_to_be", "sentence"),
+    [
+        (lambda x, draw: x, "sr", "is taken for 'sr', but returns .* no neighbour on the grid of step size 0.25"),
+        (lambda x, draw: np.rint(x).astype(np.int8), "dr", "is taken for 'dr', but returns"),
+        (functions.add_and_floor, "nearest", "rounding_is of method 'mine' must be sr, dr or None, got 'nearest'"),
+    ],
+)
+def test_a_rounding_is_no_more_than_what_it_is_said_to_be(rounding: Any, said_to_be: Any, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        small(Method("mine", rounding=rounding, rounding_is=said_to_be))
+
+
+def test_a_minimum_outside_the_box_can_be_asked_for() -> None:
+    result = small("dr", problem=quadratic(1.0, 77.0), minimum_outside=True).run()
+    assert all(row["bound"] is None for row in result.rows)
 
 
 def test_methods_have_names_of_their_own() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from math import comb
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,16 @@ from numpy.typing import NDArray
 
 from alpt_ref import QuantSpec, dequantize, quantize
 from alpt_ref.errors import InputError
-from alpt_ref.testing import Affine, FloatFormat, Lattice, PerRow, Uniform, check_quantizer, reference
+from alpt_ref.testing import (
+    Affine,
+    FloatFormat,
+    Lattice,
+    PerRow,
+    Uniform,
+    check_quantizer,
+    parametrize_with_quantizer_checks,
+    reference,
+)
 from alpt_ref.testing.broken import BROKEN, STEP, Broken
 from alpt_ref.testing.quantizer import NOTES, PROPERTIES
 from alpt_ref.testing.quantizer.check import CHECKS, FALSE_ALARM
@@ -85,6 +95,27 @@ def test_a_control_breaks_no_other_property_than_it_must() -> None:
     assert late.check(effort=SMALL, whole=True).failed == ("saturation",)
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"ties": "up"}, "ties are a rule of rounding 'dr'"),
+        ({"gradient": 3}, "gradient must be a function"),
+        ({"others": [3]}, "others must be functions"),
+        ({"effort": "some"}, "effort must be 'quick', 'full'"),
+        ({"only": ["grid"]}, "no property of only 'grid'"),
+    ],
+)
+def test_options_have_rules_where_tests_are_collected_too(options: dict[str, Any], sentence: str) -> None:
+    lattice = Uniform(0.5, 4)
+    for door in (check_quantizer, parametrize_with_quantizer_checks):
+        with pytest.raises(InputError, match=sentence):
+            door(reference(lattice), lattice, **options)
+    with pytest.raises(InputError, match="quantizers must be functions"):
+        parametrize_with_quantizer_checks(3, lattice)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="lattice must be a lattice"):
+        parametrize_with_quantizer_checks(reference(lattice), 3)  # type: ignore[arg-type]
+
+
 def test_a_result_that_is_no_array_is_named() -> None:
     report = check_quantizer(lambda x, draw: None, Uniform(0.5, 4), effort=SMALL, only=["on_grid"])
     assert report["on_grid"].text == "returns NoneType instead of a float32 array"
@@ -95,7 +126,7 @@ def test_a_quantiser_that_writes_to_its_input_has_the_other_properties() -> None
     right = reference(lattice)
 
     def writes(x: NDArray[np.float32], draw: int) -> NDArray[np.float32]:
-        result = right(x, draw)
+        result: NDArray[np.float32] = right(x, draw)
         x /= 2  # as an idiom does that divides by the step size in place
         return result
 

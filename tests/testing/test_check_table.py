@@ -13,7 +13,7 @@ from alpt_ref.catalog import TABLES
 from alpt_ref.errors import InputError
 from alpt_ref.tables import AdaptiveTable, FullTable
 from alpt_ref.tables.unique_rows import UniqueRows
-from alpt_ref.testing import check_table
+from alpt_ref.testing import check_model, check_table
 
 
 @pytest.mark.parametrize("method", TABLES)
@@ -26,6 +26,13 @@ def test_settings_reach_the_table(options: dict[str, Any]) -> None:
     check_table("alpt", **options)
     with pytest.raises(InputError, match="bits must be 2, 4, 8 or 16, got 3"):
         check_table("alpt", **{**options, "bits": 3})
+
+
+@pytest.mark.parametrize("check", [check_table, check_model])
+def test_what_is_neither_a_name_nor_a_class_is_a_sentence(check: Any) -> None:
+    for given in (3, None, FullTable.lookup):
+        with pytest.raises(InputError, match="a table or a model must be named, or be its class, got"):
+            check(given)
 
 
 class _Faulty(FullTable):

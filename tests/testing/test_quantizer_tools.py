@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
 from alpt_ref.testing import (
+    Affine,
     PerRow,
     Uniform,
     check_quantizer,
@@ -189,3 +190,14 @@ def test_the_command_refuses_in_one_sentence(
     assert (done.status, done.out) == (2, "")
     assert message in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["inputs", "beside_ties", "subnormals", "beyond_ends"])
+def test_a_strategy_without_a_lattice_is_a_sentence(name: str) -> None:
+    with pytest.raises(InputError, match=r"lattice must be a lattice, for example Uniform\(0.1, 8\), got int"):
+        getattr(strategies, name)(8)
+
+
+def test_an_offset_is_not_dropped_for_a_zero_point() -> None:
+    with pytest.raises(InputError, match="offset and zero_point exclude one another, got 3 and 2"):
+        Affine(0.1, 3.0, 8, zero_point=2)

@@ -23,7 +23,7 @@ from alpt_ref.theory import (
     simulate,
 )
 from alpt_ref.theory.draws import first_draw
-from alpt_ref.theory.linear import synthetic_regression
+from alpt_ref.theory.linear import least_squares, logistic_regression, synthetic_regression
 from tests import tolerances
 
 from . import oracle
@@ -178,6 +178,11 @@ def test_raw_errors_became_sentences(change: dict[str, Any], message: str) -> No
             lambda: evolve_separable(ELASTIC, GRID, [1, 2], [0.1]),
             "start must be one whole code or one for each of the 3",
         ),
+        (lambda: Grid(0.1, "8"), "bits must be a whole number from 1 to 16, got '8'"),  # type: ignore[arg-type]
+        (lambda: FewBits("8"), "random bits must be a whole number from 1 to 32, got '8'"),  # type: ignore[arg-type]
+        (lambda: Noise("normal", "a"), "sigma must be a finite number of at least 0, got 'a'"),  # type: ignore[arg-type]
+        (lambda: least_squares([["a"]], [1.0]), "features must be numbers"),
+        (lambda: logistic_regression([[1.0]], ["yes"]), "labels must be numbers"),
         (lambda: ELASTIC.constants(0.25), "grid must be a Grid"),  # type: ignore[arg-type]
         (lambda: Schedule("constant", "fast"), "scale of the learning rate must be a finite number above 0"),  # type: ignore[arg-type]
     ],
@@ -185,6 +190,52 @@ def test_raw_errors_became_sentences(change: dict[str, Any], message: str) -> No
 def test_other_doors_speak_in_sentences_too(call: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+class Raises:
+    """An update rule of which one method raises."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def _may_raise(self, method: str) -> None:
+        if method == self.method:
+            raise KeyError("velocity")
+
+    def init(self, runs: int, d: int) -> dict[str, Any]:
+        self._may_raise("init")
+        return {}
+
+    def move(self, gradient: Any, state: Any, rate: float, t: int) -> Any:
+        self._may_raise("move")
+        return -rate * gradient
+
+    def absorb(self, error: Any, state: Any, rate: float, t: int) -> None:
+        self._may_raise("absorb")
+
+
+def _late(t: int) -> float:
+    return 0.1 if t < 3 else 1 / (t - 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"rounding": lambda x, draw: [][0]},
+            r"rounding at draw \d+ raised IndexError: list index .* \(test",
+        ),
+        ({"update": Raises("init")}, "init of the update rule raised KeyError: 'velocity'"),
+        ({"update": Raises("move")}, "move of the update rule at step 1 raised KeyError"),
+        ({"update": Raises("absorb")}, "absorb of the update rule at step 1 raised KeyError"),
+        ({"schedule": _late}, "the function of learning rates raised ZeroDivisionError"),
+    ],
+)
+def test_what_a_function_of_the_users_raises_is_a_sentence_with_its_cause(change: dict[str, Any], message: str) -> None:
+    options: dict[str, Any] = {"schedule": 0.1, **change}
+    with pytest.raises(InputError, match=message) as caught:
+        simulate(quadratic(1.0, 0.0), GRID, options.pop("schedule"), steps=5, runs=2, start=3, **options)
+    assert not isinstance(caught.value.__cause__, InputError)
 
 
 def test_a_minimum_outside_the_box_can_be_asked_for() -> None:

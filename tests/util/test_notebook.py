@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 
@@ -32,3 +33,9 @@ def test_silence_outside_a_notebook_and_a_bar_in_one(monkeypatch: pytest.MonkeyP
         progress.advance(3)
         assert progress._bar is not None
         assert progress._bar.n == 3
+
+
+def test_columns_of_numbers_are_set_to_the_right() -> None:
+    text = html_table(["name", "AUC", "seen"], [["a", "0.5 ± 0.1", "3 of 4"], ["b", "–", ""]])
+    assert re.findall(r'th style="text-align:(\w+)"', text) == ["left", "right", "left"]
+    assert html_table(["a", "b"], []).count("<th ") == 2

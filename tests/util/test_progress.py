@@ -27,10 +27,16 @@ def _lines(times: tuple[float, ...], *, enabled: bool = True) -> list[str]:
 
 def test_plain_lines_where_there_is_no_terminal() -> None:
     assert _lines((1.0, 1.9, 2.1, 5.0, 12.0, 12.2, 22.3)) == [
-        "training  10 % · 143 samples/s · 19 s left · epoch 1/2",
-        "training  20 % · 49 samples/s · 49 s left · epoch 1/2",
-        "training  23 % · 31 samples/s · 1 min 14 s left · epoch 1/2",
+        "training  10 % · 143 samples/s · 15 s left · epoch 1/2",
+        "training  20 % · 49 samples/s · 54 s left · epoch 1/2",
+        "training  23 % · 31 samples/s · 1 min 22 s left · epoch 1/2",
     ]
+
+
+def test_the_time_left_does_not_count_the_start() -> None:
+    first, last = _lines((100.0, 101.0, 111.0))
+    assert first == "training   3 % · 1.00 samples/s · epoch 1/2"
+    assert last == "training  10 % · 2.70 samples/s · 2 min 29 s left · epoch 1/2"
 
 
 def test_short_work_and_disabled_progress_say_nothing() -> None:

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.bits import count_ones, lowest_one
+from alpt_ref.kernels.cpu.prefetch import prefetch
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 
 # Indices are unsigned, or each is asked whether it is below zero and counts from the end.
 _ONE = np.uint64(1)
 _LOW = np.uint64(63)
+BLOCK = 64
+"""Positions whose places are found, and asked for, before they are stored."""
 
 
 @kernel
@@ -85,9 +88,15 @@ def order_ranks(
     order: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Positions of each rank, ascending, into `order`; `places` are the results of `begin_ranks`."""
+    found = np.empty(BLOCK, np.uint64)
     for part in range(lo, hi):
-        for i in range(bounds[part], bounds[part + 1]):
-            rank = np.uint64(ranks[i])
-            to = places[part, rank]
-            places[part, rank] = np.int32(to + np.int32(1))
-            order[np.uint64(to)] = i
+        for begin in range(bounds[part], bounds[part + 1], BLOCK):
+            end = min(begin + BLOCK, bounds[part + 1])
+            for i in range(begin, end):
+                rank = np.uint64(ranks[i])
+                to = places[part, rank]
+                places[part, rank] = np.int32(to + np.int32(1))
+                found[np.uint64(i - begin)] = np.uint64(to)
+                prefetch(order, to)
+            for i in range(begin, end):
+                order[found[np.uint64(i - begin)]] = i

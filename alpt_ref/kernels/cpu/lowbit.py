@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from alpt_ref.kernels.arguments import RandomStream, RowUpdates
 from alpt_ref.kernels.cpu.quantize import row_sum
 from alpt_ref.kernels.cpu.random import Chunk, compact_rows, draw_chunk, new_chunk, set_counters
+from alpt_ref.kernels.cpu.rooms import new_floats
+from alpt_ref.kernels.cpu.vectors import move_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
@@ -27,11 +29,13 @@ from alpt_ref.scalar.quantizer import (
     q_max,
     q_min,
     rounding_error,
+    shifted_code,
 )
 from alpt_ref.scalar.update import moved_step_size
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
+_I0, _I1 = np.int32(0), np.int32(1)
 
 
 class PendingRows(NamedTuple):
@@ -92,6 +96,10 @@ class Rounding(NamedTuple):
     stream: RandomStream
 
 
+TILE_LANES = 64
+"""Philox calls of a tile: while it is worked on, the rows of a later one come out of memory (`lowbit_step`)."""
+
+
 class Tile(NamedTuple):
     """Room for the rows that are rounded together (`new_tile`); each array is flat, element after element.
 
@@ -110,18 +118,45 @@ class Tile(NamedTuple):
 @scalar
 def new_tile(d: Int) -> Tile:
     """Room for tiles of rows with `d` columns."""
-    chunk = new_chunk(d)
-    return Tile(chunk, np.empty(chunk.rows * d, np.float32))
+    chunk = new_chunk(d, TILE_LANES)
+    return Tile(chunk, new_floats(chunk.rows * d))
+
+
+@scalar
+def _round_elements(
+    code: NDArray[np.int32], ratio: NDArray[np.float32], update: NDArray[np.float32], delta: NDArray[np.float32],
+    words: NDArray[np.uint32], decay: np.float32, low: np.int32, high: np.int32, stays: bool, stochastic: bool,
+) -> tuple[np.int32, np.int32, np.int32]:  # fmt: skip
+    """The loop of `round_tile`, for constants `stays` and `stochastic`: it has no branch then.
+
+    Sums are cast to 32 bits at every step, or they are kept in 64, two vectors each.
+    """
+    nonzero, stalled, clipped = _I0, _I0, _I0
+    for t in range(code.size):
+        before = code[t]
+        if stays:
+            shift = grid_shift(before, _ONE, update[t], delta[t], decay)
+            moved = shifted_code(before, shift, stochastic, words[t])
+        else:
+            shift = grid_shift(before, ratio[t], update[t], delta[t], decay)
+            moved = moved_code(before, ratio[t], shift, stochastic, words[t])
+        after = min(max(moved, low), high)
+        code[t] = after
+        shifts = _I1 if shift != _ZERO else _I0
+        nonzero = np.int32(nonzero + shifts)
+        stalled = np.int32(stalled + (shifts if after == before else _I0))
+        clipped = np.int32(clipped + (_I1 if after != moved else _I0))
+    return nonzero, stalled, clipped
 
 
 @scalar
 def round_tile(
     keys: NDArray[np.int64], start: Int, rows: Int, code: NDArray[np.int32], update: NDArray[np.float32],
-    decay: np.float32, rounding: Rounding, tile: Tile,
+    decay: np.float32, rounding: Rounding, tile: Tile, stays: bool,
 ) -> tuple[np.int32, np.int32, np.int32]:  # fmt: skip
     """Round `rows` rows, codes and updates flat, on the grids that stand in `tile`; codes change in place.
 
-    ``keys[start:]`` are the row numbers that key the random words. Returns the counts of `requantize_rows`.
+    ``keys[start:]`` are the row numbers that key the random words. Where step sizes stay, `tile` has no ratios. Returns the counts of `requantize_rows`.
     """
     bits, stochastic, stream = rounding
     chunk, ratio = tile
@@ -132,20 +167,14 @@ def round_tile(
         set_counters(lanes, keys, start, chunk)
         draw_chunk(lanes, stream, chunk)
         compact_rows(random_bits, rows, code.size // rows, 4 * chunk.blocks)
-    nonzero = np.int32(0)
-    stalled = np.int32(0)
-    clipped = np.int32(0)
-    for t in range(code.size):
-        before = code[t]
-        shift = grid_shift(before, ratio[t], update[t], delta[t], decay)
-        moved = moved_code(before, ratio[t], shift, stochastic, random_bits[t])
-        after = min(max(moved, low), high)
-        code[t] = after
-        shifts = np.int32(1) if shift != _ZERO else np.int32(0)
-        nonzero += shifts
-        stalled += shifts if after == before else np.int32(0)
-        clipped += np.int32(1) if after != moved else np.int32(0)
-    return nonzero, stalled, clipped
+    words = random_bits[: code.size]
+    if stays:
+        if stochastic:
+            return _round_elements(code, ratio, update, delta, words, decay, low, high, True, True)
+        return _round_elements(code, ratio, update, delta, words, decay, low, high, True, False)
+    if stochastic:
+        return _round_elements(code, ratio, update, delta, words, decay, low, high, False, True)
+    return _round_elements(code, ratio, update, delta, words, decay, low, high, False, False)
 
 
 @kernel
@@ -171,7 +200,7 @@ def requantize_rows(
             delta[at : at + d] = new_step_size[i]
             ratio[at : at + d] = np.float32(old_step_size[i] / new_step_size[i])
         code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
-        counts = round_tile(rows, start, end - start, code, update, decay, rounding, tile)
+        counts = round_tile(rows, start, end - start, code, update, decay, rounding, tile, False)
         nonzero += int(counts[0])
         stalled += int(counts[1])
         clipped += int(counts[2])
@@ -201,31 +230,25 @@ def rounding_errors(
 
 @kernel
 def pending_rows(
-    lo: Int,
-    hi: Int,
-    pending: PendingRows,
-    order: NDArray[np.int64],
-    starts: NDArray[np.int64],
+    lo: Int, hi: Int, pending: PendingRows, order: NDArray[np.int64], starts: NDArray[np.int64],
     out: NDArray[np.float32],
-) -> None:
+) -> None:  # fmt: skip
     """Nearest-rounded values of the moved rows under the present step size, written to every occurrence (Alg. 1, 3)."""
     of, codes, step_size, bits = pending
     _, updates, decay = of
     low = q_min(bits)
     high = q_max(bits)
     d = updates.shape[1]
-    values = np.empty(d, np.float32)
+    values = new_floats(d)
     for i in range(lo, hi):
         delta = step_size[i]
         for j in range(d):
             code = codes[i, j]
             shift = grid_shift(code, _ONE, updates[i, j], delta, decay)
-            moved = moved_code(code, _ONE, shift, False, np.uint32(0))
+            moved = shifted_code(code, shift, False, np.uint32(0))
             values[j] = decode(min(max(moved, low), high), delta)
         for k in range(starts[i], starts[i + 1]):
-            position = order[k]
-            for j in range(d):
-                out[position, j] = values[j]
+            move_row(out, order[k] * d, values, 0, _ZERO, d)
 
 
 @kernel

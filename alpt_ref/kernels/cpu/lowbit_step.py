@@ -15,13 +15,18 @@ from numpy.typing import NDArray
 from alpt_ref.kernels.arguments import PackedCodes, RowUpdates, UnitValues
 from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.lowbit import PendingRows, Rounding, new_tile, round_tile
-from alpt_ref.kernels.cpu.optimizers import Optimizer, advance
+from alpt_ref.kernels.cpu.optimizers import ADAGRAD, ADAM, MOMENTUM, Optimizer, advance
 from alpt_ref.kernels.cpu.packing import TILE, new_room, read_codes, write_codes
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.rooms import new_integers
+from alpt_ref.kernels.cpu.vectors import fill_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.units import unit_of
 from alpt_ref.scalar.update import moved_step_size
+
+FETCHED = 32
+"""Rows of lookahead of a step: a tile asks for those of a later tile between its parts, so that memory never waits."""
 
 
 @inline
@@ -53,24 +58,37 @@ def step_codes(
     rows, grads, decay = of
     d = grads.shape[1]
     tile = new_tile(d)
-    delta, ratio, height = tile.chunk.spare, tile.ratio, tile.chunk.rows
-    ratio[:] = np.float32(1.0)
+    delta, height = tile.chunk.spare, tile.chunk.rows
     room, one = new_room(height, table), step_size.units == 1
     if one:
         delta[:] = step_size.values[0]
-    codes, steps, squares = np.empty(height * d, np.int32), np.empty(height, np.float32), np.empty(d, np.float32)
+    codes, steps = new_integers(height * d), np.empty(height, np.float32)
+    flat, squares = grads.reshape(-1), np.empty(d, np.float32)
     nonzero, stalled, clipped = 0, 0, 0
+    kind, state, packed, count = optimizer.kind, optimizer.state, table.packed, table.packed.shape[1]
     for start in range(lo, hi, height):
         end = min(start + height, hi)
-        advance(start, end, hi, rows, grads, squares, optimizer)
-        read_codes(start, end, hi, rows, table, d, room, codes)
+        near, far = min(start + FETCHED, hi), min(end + FETCHED, hi)
+        if kind == ADAM or kind == MOMENTUM:
+            for i in range(near, far):
+                prefetch(state.first, rows[i] * d)
+        elif kind == ADAGRAD:
+            for i in range(near, far):
+                prefetch(optimizer.accumulator, rows[i])
+        advance(start, end, start, rows, grads, squares, optimizer)
+        if kind == ADAM:
+            for i in range(near, far):
+                prefetch(state.second, rows[i] * d)
+                prefetch(state.counts, rows[i])
+        read_codes(start, end, start, rows, table, d, room, codes)
         if not one:
             _read_steps(start, end, hi, rows, keys, step_size, steps, 0)
             for i in range(end - start):
-                for j in range(d):
-                    delta[i * d + j] = steps[i]
+                fill_row(delta, i * d, delta, 0, steps[i], d)
+        for i in range(near, far):
+            prefetch(packed, rows[i] * count)
         counts = round_tile(
-            keys, start, end - start, codes[: (end - start) * d], grads[start:end].reshape(-1), decay, rounding, tile
+            keys, start, end - start, codes[: (end - start) * d], flat[start * d : end * d], decay, rounding, tile, True
         )
         write_codes(start, end, rows, codes, d, room, table)
         nonzero += int(counts[0])
@@ -149,11 +167,10 @@ def finish_codes(
         _read_steps(start, end, hi, rows, keys, step_size, steps, 0)
         for i in range(end - start):
             quotient = np.float32(old[start + i] / steps[i])
-            for j in range(d):
-                delta[i * d + j] = steps[i]
-                ratio[i * d + j] = quotient
+            fill_row(delta, i * d, delta, 0, steps[i], d)
+            fill_row(ratio, i * d, ratio, 0, quotient, d)
         code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
-        counts = round_tile(keys, start, end - start, code, update, decay, rounding, tile)
+        counts = round_tile(keys, start, end - start, code, update, decay, rounding, tile, False)
         write_codes(start, end, rows, code, d, room, table)
         nonzero += int(counts[0])
         stalled += int(counts[1])

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from alpt_ref.kernels.arguments import PackedCodes
 from alpt_ref.kernels.cpu.inline import outline
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
+from alpt_ref.kernels.cpu.rooms import new_words
+from alpt_ref.kernels.cpu.vectors import move_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.jit import scalar
 from alpt_ref.scalar.quantizer import sign_extend
 
+_NO_WORD = np.uint32(0)
 TILE = 64
 """Rows that are read or stored together."""
 
@@ -97,7 +100,7 @@ class Room(NamedTuple):
 @scalar
 def new_room(rows: Int, table: PackedCodes) -> Room:
     """Room for `rows` rows."""
-    words = np.empty(rows * table.packed.shape[1], np.uint32)
+    words = new_words(rows * table.packed.shape[1])
     return Room(words, words.view(np.int8), words.view(np.int16))
 
 
@@ -118,8 +121,7 @@ def read_codes(
         for i in range(start, end):
             if i + AHEAD < last:
                 prefetch(packed, rows[i + AHEAD] * count)
-            for k in range(count):
-                words[(i - start) * count + k] = packed[rows[i], k]
+            move_row(words, (i - start) * count, packed, rows[i] * count, _NO_WORD, count)
         if bits == 8:
             for t in range((end - start) * d):
                 out[t] = room.as8[t]
@@ -159,8 +161,7 @@ def write_codes(
             for t in range((end - start) * d):
                 room.as16[t] = np.int16(codes[t])
         for i in range(start, end):
-            for k in range(count):
-                packed[rows[i], k] = words[(i - start) * count + k]
+            move_row(packed, rows[i] * count, words, (i - start) * count, _NO_WORD, count)
         return
     whole_bytes = d * bits % 8 == 0
     for i in range(start, end):

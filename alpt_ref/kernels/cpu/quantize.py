@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream
 from alpt_ref.kernels.cpu.packing import pack_row
-from alpt_ref.kernels.cpu.random import Chunk, compact_rows, draw_chunk, new_chunk, set_counters, set_counters_range
+from alpt_ref.kernels.cpu.random import CHUNK_LANES, Chunk, compact_rows, draw_chunk, new_chunk, set_counters, set_counters_range
+from alpt_ref.kernels.cpu.vectors import fill_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.jit import scalar
@@ -32,7 +33,7 @@ def not_finite(values: Any) -> bool:
     bits = values.view(np.int32)
     seen = np.int32(0)
     for t in range(bits.size):
-        seen |= overflow_bit(bits[t])
+        seen = np.int32(seen | overflow_bit(bits[t]))  # or it is kept in 64 bits, two vectors
     return bool(seen < np.int32(0))
 
 
@@ -102,20 +103,19 @@ def quantize_chunk(
     if step_size.shape[0] > 1:
         for i in range(rows):
             delta = step_size[first + i]
-            unsure |= np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED)
-            for j in range(d):
-                deltas[i * d + j] = delta
+            unsure = np.int32(unsure | np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED))
+            fill_row(deltas, i * d, deltas, 0, delta, d)
         for t in range(flat.size):
             code, doubt = tried_code(flat[t], deltas[t], low, high, random_bits[t])
             codes[t] = code
-            unsure |= np.int32(doubt)
+            unsure = np.int32(unsure | np.int32(doubt))
     else:
         delta = step_size[0]
-        unsure |= np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED)
+        unsure = np.int32(unsure | np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED))
         for t in range(flat.size):
             code, doubt = tried_code(flat[t], delta, low, high, random_bits[t])
             codes[t] = code
-            unsure |= np.int32(doubt)
+            unsure = np.int32(unsure | np.int32(doubt))
     if unsure:  # one chunk in some thousand, unless the step size is extreme
         for t in range(flat.size):
             codes[t] = random_code(flat[t], step_size[(first + t // d) % step_size.shape[0]], low, high, random_bits[t])
@@ -137,7 +137,7 @@ def quantize_sr(
 
     Returns whether a weight is not finite: its code means nothing, the caller must refuse it.
     """
-    chunk = new_chunk(w.shape[1])
+    chunk = new_chunk(w.shape[1], CHUNK_LANES)
     bad = False
     for start in range(lo, hi, chunk.rows):
         end = min(start + chunk.rows, hi)
@@ -158,7 +158,7 @@ def quantize_sr_rows(
     codes: Integers,
 ) -> bool:
     """`quantize_sr` where row ``i`` draws as row ``rows[i]``, in any order and with gaps."""
-    chunk = new_chunk(w.shape[1])
+    chunk = new_chunk(w.shape[1], CHUNK_LANES)
     bad = False
     for start in range(lo, hi, chunk.rows):
         end = min(start + chunk.rows, hi)
@@ -180,7 +180,7 @@ def quantize_sr_packed(
 ) -> bool:
     """`quantize_sr` with the codes packed while they are in the cache; `packed` is (n, ceil(d * bits / 32))."""
     d = w.shape[1]
-    chunk = new_chunk(d)
+    chunk = new_chunk(d, CHUNK_LANES)
     codes = np.empty(chunk.rows * d, np.int32)
     bad = False
     for start in range(lo, hi, chunk.rows):

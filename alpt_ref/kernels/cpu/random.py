@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream
+from alpt_ref.kernels.cpu.rooms import new_floats, new_words
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.jit import scalar
@@ -83,10 +84,10 @@ class Chunk(NamedTuple):
 
 
 @scalar
-def new_chunk(d: Int) -> Chunk:
-    """Room for chunks of rows with `d` columns: `CHUNK_LANES` Philox calls, at least one row."""
+def new_chunk(d: Int, calls: Int) -> Chunk:
+    """Room for chunks of rows with `d` columns: `calls` Philox calls, at least one row."""
     blocks = (d + 3) // 4
-    rows = max(1, CHUNK_LANES // blocks)
+    rows = max(1, calls // blocks)
     lanes = rows * blocks
     lane_row = np.empty(lanes, np.int64)
     lane_block = np.empty(lanes, np.uint32)
@@ -94,8 +95,9 @@ def new_chunk(d: Int) -> Chunk:
         for block in range(blocks):
             lane_row[i * blocks + block] = i
             lane_block[i * blocks + block] = np.uint32(block)
-    c0, c1 = np.empty(lanes, np.uint32), np.empty(lanes, np.uint32)
-    random_bits, spare = np.zeros(4 * lanes, np.uint32), np.empty(rows * d, np.float32)
+    c0, c1, spare = new_words(lanes), new_words(lanes), new_floats(rows * d)
+    random_bits = new_words(4 * lanes)
+    random_bits[:] = np.uint32(0)
     return Chunk(rows, blocks, lane_row, lane_block, c0, c1, random_bits, spare)
 
 

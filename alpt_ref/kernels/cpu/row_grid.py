@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import PackedCodes, RandomStream, RowUpdates
 from alpt_ref.kernels.cpu.packing import unpack_row
-from alpt_ref.kernels.cpu.random import compact_rows, draw_chunk, new_chunk, set_counters
+from alpt_ref.kernels.cpu.random import CHUNK_LANES, compact_rows, draw_chunk, new_chunk, set_counters
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.lattice import nearest_code, random_code
@@ -60,7 +60,7 @@ def update_rows(
     last = np.int32(high - low) if affine else high
     bottom_code, top_code = np.float32(-high), np.float32(high)
     d = updates.shape[1]
-    chunk = new_chunk(d)
+    chunk = new_chunk(d, CHUNK_LANES)
     words, weights = chunk.random_bits, chunk.spare
     nonzero = 0
     stalled = 0

@@ -13,12 +13,14 @@ from alpt_ref.kernels.cpu.inline import outline
 from alpt_ref.kernels.cpu.optimizers import Optimizer, advance
 from alpt_ref.kernels.cpu.packing import read_2, read_4, unpack_row
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch, prefetch_read
+from alpt_ref.kernels.cpu.vectors import decode_row, move_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.quantizer import decode
 from alpt_ref.scalar.units import unit_of
 from alpt_ref.scalar.update import decayed_weight
 
+_ZERO = np.float32(0.0)
 TILE = 64
 """Rows that a step works on at a time: their gradients stay in the first-level cache."""
 
@@ -30,9 +32,7 @@ def lookup_fp32(lo: Int, hi: Int, ids: Integers, table: NDArray[np.float32], out
     for i in range(lo, hi):
         if i + AHEAD < hi:
             prefetch_read(table, np.int64(ids[i + AHEAD]) * d)
-        row = np.int64(ids[i])
-        for j in range(d):
-            out[i, j] = table[row, j]
+        move_row(out, i * d, table, np.int64(ids[i]) * d, _ZERO, d)
 
 
 @kernel
@@ -53,8 +53,7 @@ def lookup_codes(
         row = np.int64(ids[i])
         delta = values[unit_of(row, offsets, units)]
         if bits == 8:
-            for j in range(d):
-                out[i, j] = decode(np.int32(as8[row, j]), delta)
+            decode_row(out, i * d, as8, row * as8.shape[1], delta, d)
         elif bits == 16:
             for j in range(d):
                 out[i, j] = decode(np.int32(as16[row, j]), delta)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from alpt_ref.kernels.cuda.capture import Ahead
 from alpt_ref.kernels.cuda.target import SIMULATED
 from alpt_ref.scalar.bfloat16 import BF16, rounded, widened
 
@@ -51,7 +50,6 @@ class Blas:
         self._check("cublasCreate_v2", self._library.cublasCreate_v2(ctypes.byref(self._handle)))
         self._workspace = cupy.empty(WORKSPACE, cupy.uint8)
         self._stream: int | None = None
-        self._ahead = Ahead()
         self._one, self._zero = ctypes.c_float(1.0), ctypes.c_float(0.0)
 
     @staticmethod
@@ -75,12 +73,11 @@ class Blas:
         op_b, lead_b = _layout(b)
         factors, result, lead = _TYPES[a.dtype], _TYPES[out.dtype], _layout(out)[1]
         one, zero = ctypes.addressof(self._one), ctypes.addressof(self._zero)
-        given = (
+        status = self._library.cublasGemmEx(
             self._handle, op_b, op_a, n, m, k, one, b.data.ptr, factors, lead_b, a.data.ptr, factors, lead_a,
             zero, out.data.ptr, result, lead, _COMPUTE_TF32 if tf32 else _COMPUTE_FLOAT32, _DEFAULT_ALGORITHM,
         )  # fmt: skip
-        assert self._stream is not None
-        self._check("cublasGemmEx", self._ahead.call(self._stream, lambda: int(self._library.cublasGemmEx(*given))))
+        self._check("cublasGemmEx", status)
 
 
 def _library(major: int) -> Any:

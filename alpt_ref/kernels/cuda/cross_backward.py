@@ -18,12 +18,12 @@ from alpt_ref.kernels.cuda.reduce import (
     NONE4,
     ROW_LANES,
     THREADS,
-    WIDTH,
     add_times4,
     block_sum,
     fold,
     fold_parts,
     not_finite,
+    of_block,
     put4,
     take4,
 )
@@ -135,10 +135,7 @@ def join_weight(weight, vectors, inputs, columns, units, joined):
 @kernel(registers=64)
 def cross_sums(x, ddots, rows, columns, span, whole, units, first, parts, dvectors):
     """Per row block the sums of dw_l alone, of four units: where `dx` comes from elsewhere (`join_weight`)."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    group, part, column, left = of_block(columns)
     a, b, c, d = NONE4, NONE4, NONE4, NONE4
     if left > 0:
         i, last = part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows)
@@ -171,10 +168,8 @@ def cross_apply(x, vectors, ddots, rows, columns, span, whole, units, first, par
 
     With the last units it also sets ``guard[0] = code`` if `dx` is not finite anywhere.
     """
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left, place = columns - column, first * columns + column
+    group, part, column, left = of_block(columns)
+    place = first * columns + column
     bad = False
     a, b, c, d = NONE4, NONE4, NONE4, NONE4
     if left > 0:
@@ -198,10 +193,8 @@ def cross_apply(x, vectors, ddots, rows, columns, span, whole, units, first, par
 @kernel(registers=64)
 def cross_add(vectors, ddots, rows, columns, span, whole, units, first, dx, guard, code):
     """`cross_apply` without the sums."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left, place = columns - column, first * columns + column
+    _, part, column, left = of_block(columns)
+    place = first * columns + column
     bad = False
     if left > 0:
         v0, v1 = take4(vectors, place, left, whole), take4(vectors, place + columns, left, whole)

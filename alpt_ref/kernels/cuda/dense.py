@@ -30,6 +30,7 @@ from alpt_ref.kernels.cuda.reduce import (
     fold_two,
     last_row,
     minus4,
+    of_block,
     put4,
     take4,
     warp_sum,
@@ -40,10 +41,7 @@ from alpt_ref.kernels.cuda.target import cuda, device, kernel
 @kernel(registers=64)
 def column_sums(z, rows, columns, span, whole, sums, squares):
     """Per row block: column sums of ``z - z[0]`` and of its square (less the first row, or a large mean cancels)."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    group, part, column, left = of_block(columns)
     s, q = NONE4, NONE4
     if left > 0:
         first = take4(z, column, left, whole)
@@ -131,10 +129,7 @@ def put_normal4(y, place, left, whole, x, scale, shift):
 @kernel(registers=64)
 def scale_shift_relu(z, saved, rows, columns, span, whole, y):
     """``y = max(scale * z + shift, 0)``."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    _, part, column, left = of_block(columns)
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
         begin = part * span

@@ -16,7 +16,6 @@ from alpt_ref.kernels.cuda.reduce import (
     LANES,
     NONE4,
     ROW_LANES,
-    WIDTH,
     add4,
     add_products4,
     add_times4,
@@ -25,6 +24,7 @@ from alpt_ref.kernels.cuda.reduce import (
     last_row,
     minus4,
     not_finite,
+    of_block,
     put4,
     take4,
     times4,
@@ -50,10 +50,7 @@ def gate4(g, z, scale, shift):
 @kernel(registers=64)
 def norm_backward_sums(dy, lead, z, saved, rows, columns, span, whole, sums, products):
     """Per row block: column sums of g and of ``g * (z - mean)``, where g is `dy` behind the ReLU."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    group, part, column, left = of_block(columns)
     s, p = NONE4, NONE4
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
@@ -80,10 +77,7 @@ def norm_backward_sums(dy, lead, z, saved, rows, columns, span, whole, sums, pro
 @kernel(registers=64)
 def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, sums, products, params, dweights):
     """`norm_backward_sums` for ``dy[i] = dlogits[i] * weight``; with `params` the sums of ``dlogits[i] * y[i]`` too."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    group, part, column, left = of_block(columns)
     s, p, w = NONE4, NONE4, NONE4
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
@@ -147,10 +141,7 @@ def norm_backward(dy, lead, z, saved, rows, columns, span, whole, guard, code):
 
     Sets ``guard[0] = code`` if it is not finite anywhere.
     """
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    _, part, column, left = of_block(columns)
     bad = False
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)
@@ -177,10 +168,7 @@ def norm_backward(dy, lead, z, saved, rows, columns, span, whole, guard, code):
 @kernel(registers=64)
 def output_backward(dlogits, z, saved, weight, rows, columns, span, whole, dz, lead, guard, code):
     """`norm_backward` for ``dy[i] = dlogits[i] * weight``, written to `dz`."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    _, part, column, left = of_block(columns)
     bad = False
     if left > 0:
         scale, shift = take4(saved, column, left, whole), take4(saved, columns + column, left, whole)

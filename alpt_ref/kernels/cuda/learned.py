@@ -1,7 +1,8 @@
 """ALPT's step sizes on the GPU: their gradient at the moved weights, their update, and the rounding after it.
 
 With one step size per row that is one launch, `finish_rows`; with one per field or table it is four, because all rows
-of a unit must be summed before any is rounded: `step_gradients`, `sum_units`, `move_units` and `pending.round_pending`.
+of a unit must be summed before any is rounded: `step_gradients`, `units.sum_units`, `units.move_units` and
+`pending.round_pending`.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -21,7 +22,6 @@ from alpt_ref.kernels.cuda.unique import SUMMED, medium_rows, record_of, rows_of
 from alpt_ref.kernels.cuda.update import FLOOR_HITS, NO_CODES, REGISTERS, UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.code_range import code_range
-from alpt_ref.scalar.fixed_point import fixed_scale, fixed_unit
 from alpt_ref.scalar.quantizer import grid_shift, moved_step_derivative
 from alpt_ref.scalar.units import unit_of
 from alpt_ref.scalar.update import adagrad_direction, adam_direction, moment, moved_step_size
@@ -239,68 +239,5 @@ def step_gradients(d: int, bits: int, one_pass: bool, layout: Layout) -> Any:
                 cuda.atomic.max(unit_peak, unit, magnitude(g))
                 cuda.atomic.add(unit_count, unit, np.int64(1))
             sync()
-
-    return run
-
-
-@kernel
-def sum_units(
-    guard: Any, totals: Any, records: Any, number_at: int, gradient: Any, offsets: Any, units: int, peak: Any,
-    count: Any, total: Any,
-) -> None:  # fmt: skip
-    """Add each row's step-size gradient to its unit as an integer, so that the order cannot matter.
-
-    A row's number in the whole table is the word `number_at` of its record.
-    """
-    if guard[0] != 0 or guard[1] != 0:
-        return
-    unique = unique_rows(totals)
-    for u in range(cuda.grid(1), unique, cuda.gridsize(1)):
-        unit = np.int64(unit_of(np.int64(np.uint32(records[4 * u + number_at])), offsets, units))
-        cuda.atomic.add(total, unit, np.int64(np.float64(gradient[u]) * fixed_scale(peak[unit], count[unit])))
-
-
-@functools.cache
-def move_units(optimizer: str, log_domain: bool) -> Any:
-    """Kernel: new step size of every touched unit; `old_step_size` keeps the one before; clears the unit sums."""
-    state, move = step_size_update(optimizer, log_domain, Layout(per_row=False))
-
-    @kernel
-    def run(
-        guard,
-        units,
-        peak,
-        count,
-        total,
-        step_size,
-        old_step_size,
-        first,
-        second,
-        seen,
-        corrections,
-        rates,
-        learns,
-        stats,
-    ):
-        if guard[0] != 0 or guard[1] != 0:
-            return
-        for k in range(cuda.grid(1), units, cuda.gridsize(1)):
-            before = step_size[k]
-            old_step_size[k] = before
-            if count[k] > 0:
-                g = np.float32(np.float64(total[k]) * fixed_unit(peak[k], count[k]))
-                if log_domain:
-                    g = np.float32(mul(g, before))
-                if magnitude(g) >= EXPONENT:
-                    guard[1] = 2
-                else:
-                    m, v, t = state(k, first, second, seen)
-                    new, held = move(k, True, g, before, m, v, t, first, second, seen, corrections, rates, learns)
-                    step_size[k] = new
-                    if held != 0:
-                        cuda.atomic.add(stats, FLOOR_HITS, np.int64(1))
-            peak[k] = np.int32(0)
-            count[k] = np.int64(0)
-            total[k] = np.int64(0)
 
     return run

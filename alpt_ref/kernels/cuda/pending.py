@@ -19,7 +19,7 @@ from alpt_ref.kernels.cuda.optimizers import DECAY, NO_STATE, optimizer_state, o
 from alpt_ref.kernels.cuda.sums import row_gradient, too_large4
 from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4
 from alpt_ref.kernels.cuda.team import Layout, code_access, float_access, step_size_index, team_of
-from alpt_ref.kernels.cuda.unique import SUMMED, medium_rows, record_of, rows_of, unique_rows
+from alpt_ref.kernels.cuda.unique import SUMMED, heavy_pieces, medium_rows, record_of, rows_of, unique_rows
 from alpt_ref.kernels.cuda.update import NO_CODES, REGISTERS, UPDATE_COUNT, add_stats, rounded_codes
 from alpt_ref.scalar.code_range import code_range
 from alpt_ref.scalar.quantizer import decode, grid_shift, moved_code
@@ -108,22 +108,44 @@ def begin(d: int, bits: int, optimizer: str, keep_sums: bool, keep_values: bool,
 
 @functools.cache
 def spread(d: int) -> Any:
-    """Kernel: ``out[i]`` = the values of the row of position ``i``, where `begin` has left them in `values`."""
+    """Kernel: the values of `SUMMED` rows, where `begin` has left them in `values`, to all their positions in `out`.
+
+    One warp or team each for a medium row and for a chunk of a heavy one.
+    """
     team = team_of(d)
     size, lanes = team.size, team.lanes
+    group = max(size, 32)
+    teams = group // size
     load, store = float_access(d)
 
     @kernel
-    def run(guard, count, inverse, values, out):
+    def run(guard, totals, records, chunks, order, values, out):
         thread = cuda.grid(1)
-        lane = thread % size
+        inside = thread % group
+        lane, medium = inside % size, medium_rows(totals)
         if guard[0] != 0 or lane >= lanes:
             return
-        for i in range(thread // size, count, cuda.gridsize(1) // size):
-            u = np.int64(inverse[i])
-            if u >= 0:
-                a, b, c, e = load(values, u * d, 4 * lane)
-                store(out, np.int64(i) * d, 4 * lane, a, b, c, e)
+        column = 4 * lane
+        for item in range(thread // group, medium + heavy_pieces(totals), cuda.gridsize(1) // group):
+            if item < medium:
+                _, first, last, u = load4(records, 4 * item)
+                last += first
+            else:
+                heavy, first, last, _ = load4(chunks, 4 * (item - medium))
+                u = records[records.size - 1 - 4 * np.int64(heavy)]
+            k, last = np.int64(first + inside // size), np.int64(last)
+            a, b, c, e = load(values, np.int64(u) * d, column)
+            while k + 3 * teams < last:
+                p, q = np.int64(order[k]) * d, np.int64(order[k + teams]) * d
+                r, s = np.int64(order[k + 2 * teams]) * d, np.int64(order[k + 3 * teams]) * d
+                store(out, p, column, a, b, c, e)
+                store(out, q, column, a, b, c, e)
+                store(out, r, column, a, b, c, e)
+                store(out, s, column, a, b, c, e)
+                k += 4 * teams
+            while k < last:
+                store(out, np.int64(order[k]) * d, column, a, b, c, e)
+                k += teams
 
     return run
 
@@ -169,7 +191,6 @@ def pending(d: int, bits: int, layout: Layout) -> Any:
         decay = rates[DECAY]
         for i in range(thread // size, count, cuda.gridsize(1) // size):
             u = np.int64(inverse[i])
-            u = u if u >= 0 else np.int64(~u)
             row = np.int64(np.uint32(records[4 * u]))
             delta = step_size[step_at(row, offsets, units)]
             a, b, c, e = load_codes(items, row, lane)

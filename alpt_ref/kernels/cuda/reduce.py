@@ -44,6 +44,15 @@ def row_span(rows: int, columns: int) -> tuple[int, int]:
 
 
 @device
+def of_block(columns):
+    """Of a block and thread of a column kernel: group of columns, block of rows, first column, columns from it on."""
+    groups = (columns + WIDTH - 1) // WIDTH
+    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
+    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
+    return group, part, column, columns - column
+
+
+@device
 def last_row(begin, last):
     """Last row below `last` of this thread's warp in a block whose rows begin at `begin`; less than that if none.
 

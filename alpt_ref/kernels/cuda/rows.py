@@ -16,6 +16,7 @@ from alpt_ref.kernels.cuda.reduce import (
     block_sum,
     fold,
     fold_parts,
+    of_block,
     put4,
     take4,
     warp_sum,
@@ -26,10 +27,7 @@ from alpt_ref.kernels.cuda.target import cuda, kernel
 @kernel
 def bias_relu(z, bias, rows, columns, span, whole):
     """In place ``z <- max(z + bias, 0)``."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    _, part, column, left = of_block(columns)
     if left > 0:
         t0, t1, t2, t3 = take4(bias, column, left, whole)
         for i in range(part * span + cuda.threadIdx.x // LANES, min((part + 1) * span, rows), ROW_LANES):
@@ -41,10 +39,7 @@ def bias_relu(z, bias, rows, columns, span, whole):
 @kernel
 def bias_relu_backward(dy, lead, y, rows, columns, span, whole, sums):
     """In place ``dy <- dy where y > 0 else 0``, and per row block its column sums."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    group, part, column, left = of_block(columns)
     zero = np.float32(0)
     g0, g1, g2, g3 = zero, zero, zero, zero
     if left > 0:
@@ -93,10 +88,7 @@ def output(x, weight, bias, rows, columns, whole, logits):
 @kernel
 def output_backward(dlogits, x, weight, rows, columns, span, whole, dx, lead, sums):
     """``dx[i] = dlogits[i] * weight``, and per row block the column sums of ``dlogits[i] * x[i]``."""
-    groups = (columns + WIDTH - 1) // WIDTH
-    group, part = cuda.blockIdx.x % groups, cuda.blockIdx.x // groups
-    column = WIDTH * group + 4 * (cuda.threadIdx.x % LANES)
-    left = columns - column
+    group, part, column, left = of_block(columns)
     zero = np.float32(0)
     g0, g1, g2, g3 = zero, zero, zero, zero
     if left > 0:

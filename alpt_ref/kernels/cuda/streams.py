@@ -26,7 +26,8 @@ class _Nothing:
         pass
 
     def wait_event(self, event: Any) -> None:
-        pass
+        if event is None:
+            raise ValueError("a stream waits for an event, got None")
 
 
 def new_stream(priority: int = 0) -> Any:

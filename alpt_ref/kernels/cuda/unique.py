@@ -71,8 +71,6 @@ def heavy_pieces(totals):
     return int(totals[MULTIPLE] & _LOW_20)
 
 
-INVERT, INVERT_SUMMED = 1, 2
-"""Whether the inverse is the index of a record everywhere, or ``~index`` where the row has one or two positions."""
 EVERY, DIRECT, SUMMED = range(3)
 """Which rows an update is for: all, those with one or two positions, or those whose sums other kernels make."""
 
@@ -195,7 +193,7 @@ def complete_records(
 
     That number is the first position of a row with one or two, else the row's place among the medium or heavy ones.
     The slot of a row with several gets its first place as the second word, with `every` each slot the index of its
-    record as the first (`INVERT`). `summed` gets the records of medium rows, from its end those of heavy ones, with
+    record as the first. `summed` gets the records of medium rows, from its end those of heavy ones, with
     that index as the last word; `chunks` gets (heavy row, first, last, positions) for each piece of a heavy one.
     `BLOCK` threads a block.
     """
@@ -224,7 +222,7 @@ def complete_records(
         if count > 0:
             first = np.int32((room[2] & _LOW_32) + place)
             if every != 0:
-                slots[slot] = np.uint32(~u) if every == INVERT_SUMMED and count <= 2 else np.uint32(u)
+                slots[slot] = np.uint32(u)
             if count > 1:
                 slots[slot + _1] = np.uint32(first)
             if count > 2:
@@ -267,7 +265,7 @@ def scatter_positions(
 ) -> None:
     """``order[first place of the row + rank] = position`` of all but first positions; `claimed` becomes 0 again.
 
-    With `inverts`, ``inverse[position]`` = the row's record, for every position (`INVERT`).
+    With `inverts`, ``inverse[position]`` = the row's record, for every position.
     """
     first, stride = cuda.grid(1), cuda.gridsize(1)
     if first == 0:

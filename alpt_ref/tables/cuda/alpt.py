@@ -12,6 +12,7 @@ from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError
 from alpt_ref.kernels.cuda import learned, optimizers, unique, update
 from alpt_ref.kernels.cuda import pending as moved
+from alpt_ref.kernels.cuda import units as unit_kernels
 from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
 from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.tables.base import TableSpec
@@ -87,7 +88,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
     def queue_begin(self, grads: Any, out: Any) -> None:
         """Advance the optimiser of the batch's rows and hold their updates; codes and step sizes stay.
 
-        ``out`` (len, d), float32 or bfloat16 bits, gets what `queue_pending` would put there.
+        ``out`` (len, d), float32 or bfloat16 bits, gets the moved rows rounded to the nearest, for the batch's ids.
         """
         assert self._unique is not None
         flat, values = grads.reshape(-1), out.reshape(-1)
@@ -100,7 +101,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._queue_begin(flat, False, unique.SUMMED, values)
         with beside():
             self._unique.queue_clear()  # joined by `queue_finish`
-        spread = (np.int64(self._uniquened), self._unique.inverse, self._row_values, values)
+        found = self._unique
+        spread = (found.totals, found.sum_records, found.chunks, found.order, self._row_values, values)
         self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *spread)
 
     def _queue_begin(self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY, out: Any = None) -> None:
@@ -111,8 +113,8 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         given = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads, *self._where)
         self._launch_rows(kernel, *given, *self._optimizer_arrays, self.rates, *kept)
 
-    def queue_pending(self, out: Any) -> None:
-        """``out`` (len, d), float32 or bfloat16 bits: the moved rows rounded to the nearest, for the batch's ids."""
+    def _queue_pending(self, out: Any) -> None:
+        """What `queue_begin` hands out, from the inverse that a checked call has made."""
         assert self._unique is not None
         kernel = moved.pending(self.d, self.quantizer.bits, self._layout)
         found = (self._unique.inverse, self._unique.records, self._row_updates)
@@ -166,10 +168,10 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         number_at = np.int32(self._layout.keyed)
         gradient = (found.totals, found.records, number_at, self._row_gradient, *units, *sums, self._unit_total)
         self._between_unit_sums()
-        launch(learned.sum_units, blocks_for(self._uniquened), BLOCK, self.guard, *gradient)
+        launch(unit_kernels.sum_units, blocks_for(self._uniquened), BLOCK, self.guard, *gradient)
         self._after_unit_sums()
         state = (self._step_sizes, self._old_step_sizes, *self._step_size_arrays, self.rates, self._learns, self._stats)
-        kernel = learned.move_units(self.optimizer, self._log_domain)
+        kernel = unit_kernels.move_units(self.optimizer, self._log_domain)
         launch(kernel, blocks_for(self._units), BLOCK, self.guard, units[1], *sums, self._unit_total, *state)
         where = (self._row_updates, self._items, self._step_sizes, self._old_step_sizes, *units, self.rates)
         kernel = moved.round_pending(d, bits, self._stochastic, self._layout)
@@ -201,7 +203,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         self._check_queued(pending)
         out = self.backend.zeros((pending.positions, self.d), np.float32)
         if pending.positions:
-            self.queue_pending(out)
+            self._queue_pending(out)
         return out
 
     def finish_update(self, pending: Any, grads: Any, *, batch_size: int | None = None) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.backend import device_memory
-from alpt_ref.kernels.cuda import lookup, optimizers, pending, unique, update
+from alpt_ref.kernels.cuda import lookup, optimizers, pending, update
 from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, blocks_for, launch
 from alpt_ref.kernels.cuda.team import MAX_DIM, team_of
 from alpt_ref.tables import checks
@@ -109,7 +109,7 @@ class CudaRows(EmbeddingTable):
         """Make room for batches of up to `positions` ids; not inside a capture."""
         if self._unique is None or self._unique.positions < positions:
             with nullcontext() if SIMULATED else device_memory():
-                inverts = unique.INVERT_SUMMED if self.two_pass_capable else 0
+                inverts = self.two_pass_capable
                 self._unique = CudaUniqueRows(self.backend, max(int(positions), 1), self.d, inverts=inverts)
                 self._reserve(max(int(positions), 1))
 
@@ -136,9 +136,12 @@ class CudaRows(EmbeddingTable):
 
     def queue_unique_rows(self, ids: Any) -> None:
         """Find the unique rows of `ids`, uint32 (len,); `reserve` must have made room."""
+        self._queue_unique_rows(ids, inverts=False)
+
+    def _queue_unique_rows(self, ids: Any, *, inverts: bool) -> None:
         assert self._unique is not None
         self._uniquened = int(ids.size)
-        self._unique.queue(ids)
+        self._unique.queue(ids, inverts=inverts)
 
     def queue_update(self, grads: Any, batch_size: int) -> None:
         """One update of the batch's rows by the gradients, float32 (len, d); counts itself."""
@@ -225,7 +228,7 @@ class CudaRows(EmbeddingTable):
         self.set_rates(rate)
         if device_ids.size:
             self.reserve(device_ids.size)
-            self.queue_unique_rows(device_ids)
+            self._queue_unique_rows(device_ids, inverts=self.two_pass_capable)
         return self._checked_sums(values), batch
 
     def _checked_sums(self, values: Any) -> Any:

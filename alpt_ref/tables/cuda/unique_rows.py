@@ -27,10 +27,10 @@ class CudaUniqueRows:
         The records of the rows with more than two positions: medium ones from the front, heavy ones from the end; the
         last word is the place in `records`.
     inverse : int32 array (positions,)
-        Which of them each position of the batch names, if `inverts`; of `INVERT_SUMMED` see `kernels.cuda.unique`.
+        Which of them each position of the batch names, if that was asked for; room for it if `inverts`.
     """
 
-    def __init__(self, backend: Backend, positions: int, d: int, *, inverts: int) -> None:
+    def __init__(self, backend: Backend, positions: int, d: int, *, inverts: bool) -> None:
         self.positions, self.d = positions, d
         if positions > kernels.MAX_POSITIONS:
             raise InputError(f"a batch may have at most {kernels.MAX_POSITIONS} ids on device 'cuda', got {positions}")
@@ -49,17 +49,18 @@ class CudaUniqueRows:
         self.chunks = zeros(4 * self._chunks, i32)
         self.totals, self.claimed = zeros(2, np.int64), zeros(1, np.int32)
         self._cleared = False
-        self._medium, self._inverts, self._team = medium, np.int32(inverts), team_of(d)
+        self._medium, self._inverts, self._team = medium, inverts, team_of(d)
 
-    def queue(self, ids: Any) -> None:
-        """Group `ids`, uint32 (len,) in range and at most `positions`, by row."""
+    def queue(self, ids: Any, *, inverts: bool | None = None) -> None:
+        """Group `ids`, uint32 (len,) in range and at most `positions`, by row; `inverse` too, unless not asked for."""
+        inverse = np.int32(self._inverts if inverts is None else inverts)
         size, positions = np.int64(ids.size), blocks_for(ids.size)
         found = (self.slot_of, self.rank_of, self.claimed, self.totals)
         self.slots.fill(0)
         launch(kernels.insert_ids, positions, BLOCK, ids, size, self.shift, self.slots, self.records, *found)
-        places = (self.order, self.records, self.sum_records, self.chunks, self.totals, self._inverts)
+        places = (self.order, self.records, self.sum_records, self.chunks, self.totals, inverse)
         launch(kernels.complete_records, positions, BLOCK, self.claimed, self.slots, *places)
-        placing = (self.slots, self.order, self.inverse, self._inverts, self.claimed)
+        placing = (self.slots, self.order, self.inverse, inverse, self.claimed)
         launch(kernels.scatter_positions, positions, BLOCK, size, self.slot_of, self.rank_of, *placing)
         self.queue_clear()
 

@@ -136,16 +136,56 @@ def check_quantizer(
     >>> "fixed_points" in report.failed
     True
     """
+    probe, required, chosen = prepared(
+        fn, lattice, rounding=rounding, require=require, effort=effort, seed=seed, only=only, ties=ties,
+        gradient=gradient, arrays=arrays, others=others, resolution=resolution, seconds=seconds,
+    )  # fmt: skip
+    found = {one: _run(probe, one, one in required) for one in CHECKS if not chosen or one in chosen}
+    outcomes = {one: found[one] for one in PROPERTIES if one in found}
+    return Report(
+        printable(" ".join((name or _name_of(fn)).split())), str(lattice), rounding, probe.effort, probe.seed, outcomes
+    )
+
+
+def prepared(
+    fn: Callable[[Any, int], Any],
+    lattice: Lattice,
+    *,
+    rounding: str = "sr",
+    require: Iterable[str] = (),
+    effort: str | float = "full",
+    seed: int = 0,
+    only: Iterable[str] = (),
+    ties: str | None = None,
+    gradient: Callable[[Any, Any, int], Any] | None = None,
+    arrays: str = "numpy",
+    others: Sequence[Callable[[Any, int], Any]] = (),
+    resolution: float = 2.0**-32,
+    seconds: float | None = 24.0,
+) -> tuple[Probe, tuple[str, ...], tuple[str, ...]]:
+    """The probe of `check_quantizer`, what is required and what is looked at alone, once every argument has its rule.
+
+    Raises
+    ------
+    InputError
+        An argument breaks its rule; nothing has been called then.
+    """
     if not callable(fn):
         raise InputError(f"fn must be a function fn(x, draw), got {type(fn).__name__}")
     kind = _check.choice("arrays", arrays, ("numpy", *ARRAYS))
     if kind in ARRAYS:
-        fn, name = ARRAYS[kind](fn), name or _name_of(fn)
+        fn = ARRAYS[kind](fn)
     if ties is not None:
         ties = _check.choice("ties", ties, nearest.TIE_RULES)
     if not isinstance(lattice, Lattice):
         raise InputError(f"lattice must be a lattice, for example Uniform(0.1, 8), got {type(lattice).__name__}")
     rounding = _check.choice("rounding", rounding, _check.ROUNDINGS)
+    if ties is not None and rounding != "dr":
+        raise InputError("ties are a rule of rounding 'dr'; with 'sr' a tie is an element like others: leave ties out")
+    if not (gradient is None or callable(gradient)):
+        raise InputError(f"gradient must be a function (x, step_size, draw), got {type(gradient).__name__}")
+    if not isinstance(others, Sequence) or not all(callable(one) for one in others):
+        raise InputError(f"others must be functions fn(x, draw), got {others!r}")
     if _check.number("resolution", resolution) >= 1:
         raise InputError(f"resolution must be below 1, a whole step, got {resolution!r}")
     required, chosen = _names("require", require), _names("only", only)
@@ -160,11 +200,7 @@ def check_quantizer(
         options={"ties": ties, "gradient": gradient, "others": tuple(others)},
     )
     probe.alpha = FALSE_ALARM / len(_SAMPLED)
-    found = {one: _run(probe, one, one in required) for one in CHECKS if not chosen or one in chosen}
-    outcomes = {one: found[one] for one in PROPERTIES if one in found}
-    return Report(
-        printable(" ".join((name or _name_of(fn)).split())), str(lattice), rounding, probe.effort, probe.seed, outcomes
-    )
+    return probe, required, chosen
 
 
 def _run(probe: Probe, name: str, required: bool) -> Outcome:

@@ -1,0 +1,155 @@
+"""A process of a sharded run is killed, or torchrun is asked to end: all end soon, say so once, and the run goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from alpt_ref import train
+from alpt_ref.training.checkpoint import list_checkpoints
+from tests.distributed.runs import bits_of, clicks, command, config, ended, launch
+
+LOST_SECONDS = 60.0
+LOST = (
+    "did not answer: it has ended, or its machine cannot be reached; all ranks end, start them again with --resume to "
+    "continue from the newest checkpoint"
+)
+STOPPED = r"stopped after step \d+ .* run the same command with --resume to continue"
+EPOCHS = 20
+MANY = ("--set", f"train.epochs={EPOCHS}", "--checkpoint-every", "3", "--sharded", "--resume")
+
+
+def _wait_for_checkpoint(folder: Path, running: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not list_checkpoints(folder / "checkpoints"):
+        assert time.monotonic() < deadline
+        assert running(), "it ended before its first checkpoint"
+        time.sleep(0.02)
+
+
+def _lose_one(folder: Path, victim: int, wait: float, number: int = signal.SIGKILL) -> list[tuple[int, str, str]]:
+    """Two ranks, of which one gets a signal; what both ended with, those that were stopped after they are killed."""
+    processes = launch(2, *MANY, "--output", str(folder))
+    try:
+        _wait_for_checkpoint(folder, lambda: processes[0].poll() is None)
+        time.sleep(wait)
+        processes[victim].send_signal(number)
+        (other,) = ended([processes[1 - victim]], LOST_SECONDS)
+        processes[victim].kill()
+        (lost,) = ended([processes[victim]], LOST_SECONDS)
+        return [lost, other]
+    finally:
+        for one in processes:
+            one.kill()
+
+
+def _errors(said: str) -> list[str]:
+    assert not re.search(r"File .*alpt_ref", said), said  # torchrun prints a traceback of its own
+    return [line for line in said.splitlines() if line.startswith("Error:")]
+
+
+def _require_goes_on(folder: Path, wanted: dict[str, str], ranks: int) -> None:
+    """A copy of the run, resumed by so many ranks, ends in these bits."""
+    copy = folder.with_name(f"{folder.name}-{ranks}")
+    shutil.copytree(folder, copy)
+    if ranks == 1:
+        train(config(train={"epochs": EPOCHS}), clicks(), output=copy, resume=True)
+    else:
+        found = ended(launch(ranks, *MANY, "--output", str(copy)), 900)
+        assert [status for status, _, _ in found] == [0] * ranks, found
+    assert bits_of(copy) == wanted
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The bits of a run that nothing stopped, in one process."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(config(train={"epochs": EPOCHS}), clicks(), output=folder)
+    return bits_of(folder)
+
+
+@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.nightly)])
+def test_a_rank_that_is_killed_ends_all_and_the_run_is_resumed(
+    victim: int, whole: dict[str, str], tmp_path: Path
+) -> None:
+    lost, (status, _, said) = _lose_one(tmp_path / "run", victim, random.random())
+    assert lost[0] == -signal.SIGKILL
+    assert status == 1
+    assert _errors(said) == [f"Error: another rank {LOST}"]
+    _require_goes_on(tmp_path / "run", whole, 1)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("victim", [0, 1])
+def test_after_a_kill_as_many_ranks_go_on_and_twice_as_many(victim: int, whole: dict[str, str], tmp_path: Path) -> None:
+    _, (status, _, said) = _lose_one(tmp_path / "run", victim, 3 * random.random())
+    assert (status, _errors(said)) == (1, [f"Error: another rank {LOST}"])
+    for ranks in (2, 4):
+        _require_goes_on(tmp_path / "run", whole, ranks)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_without_signs_of_life_is_lost(victim: int, tmp_path: Path) -> None:
+    _, (status, _, said) = _lose_one(tmp_path / "run", victim, 0.0, signal.SIGSTOP)  # its connections stay open
+    assert status == 1
+    assert _errors(said) in (
+        [f"Error: rank {victim} {LOST}"],
+        [f"Error: the process that holds the store of the run {LOST}"],
+    )
+
+
+@contextmanager
+def _torchrun(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """torchrun with two processes, which have written a checkpoint."""
+    many = [*command(*MANY, "--output", str(folder))[1:], "--set", "train.epochs=4000"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *many]
+    with subprocess.Popen(torchrun, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _wait_for_checkpoint(folder, lambda: process.poll() is None)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_torchrun_is_asked_to_end_and_the_run_goes_on(number: int, tmp_path: Path) -> None:
+    with _torchrun(tmp_path / "run") as process:
+        process.send_signal(number)
+        _, said = process.communicate(timeout=LOST_SECONDS)
+    assert process.returncode != 0
+    assert len(re.findall(STOPPED, said)) == 1, said
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("victim", [0, 1])
+def test_under_torchrun_a_rank_that_is_killed_ends_all(victim: int, tmp_path: Path) -> None:
+    """torchrun ends the others as it sees that one has ended; or they have seen it first."""
+    with _torchrun(tmp_path / "run") as process:
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        ranks = {_rank_of(pid): int(pid) for pid in workers if _rank_of(pid) is not None}
+        os.kill(ranks[victim], signal.SIGKILL)
+        _, said = process.communicate(timeout=LOST_SECONDS)
+    assert process.returncode == 1
+    (error,) = _errors(said)
+    assert error == f"Error: another rank {LOST}" or re.search(STOPPED, error)
+    assert list_checkpoints(tmp_path / "run" / "checkpoints")
+
+
+def _rank_of(pid: str) -> int | None:
+    found = re.search(rb"(?:^|\0)RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes())
+    return None if found is None else int(found[1])
