@@ -215,8 +215,7 @@ def rounding_errors(
     """
     of, codes, old_step_size, bits = pending
     _, updates, decay = of
-    low = q_min(bits)
-    high = q_max(bits)
+    low, high = q_min(bits), q_max(bits)
     for i in range(lo, hi):
         delta = new_step_size[i]
         ratio = np.float32(old_step_size[i] / delta)
