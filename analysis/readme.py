@@ -25,7 +25,7 @@ from typing import Any
 from .benchmarks import history
 from .gpu_tables import GPU_FILES, gpu_part
 from .headline import headline
-from .step_table import machine_line, train_step_table
+from .step_table import machine_line, regression_table, train_step_table
 from .study_sentences import studies, studies_part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +42,7 @@ PARTS = {
     "quantize": "docs/benchmarks.md",
     "train_step": "docs/benchmarks.md",
     "montecarlo": "docs/benchmarks.md",
+    "montecarlo_regression": "docs/your-problem.md",
 }
 """Where each part stands."""
 
@@ -92,6 +93,7 @@ BENCHMARKS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "quantize": quantize_table,
     "train_step": train_step_table,
     "montecarlo": montecarlo_table,
+    "montecarlo_regression": regression_table,
 }
 
 

@@ -59,3 +59,16 @@ def _row(cells: list[str]) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
+
+
+def regression_table(figures: Mapping[str, Any]) -> str:
+    """The Monte Carlo benchmark's JSON of a regression as Markdown: how many times as fast as NumPy."""
+    lines = [
+        "| | 64 runs, NumPy | blocks on threads | 1,024 runs, NumPy | blocks on threads |",
+        "|---|---|---|---|---|",
+    ]
+    cases = {name: case["times_faster_than"] for name, case in figures.items() if "runs, " in name}
+    for name in dict.fromkeys(one.partition("runs, ")[2] for one in cases):
+        ratios = [ratio for runs in (64, 1024) for ratio in cases[f"{runs} runs, {name}"].values()]
+        lines.append(f"| {name} | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} |")
+    return "\n".join([*lines, "", machine_line(figures)])

@@ -102,6 +102,7 @@ def tables_and_figures() -> list[str]:
 
 _BY_NAME: dict[str, ParamType] = {
     "overrides": Named(settings), "vary": Named(settings), "methods": Named(methods, commas=True),
+    "device": Named(lambda: ("cpu", "cuda")),
     "bits": Named(lambda: ("16", "8", "4", "2"), commas=True), "ids": Named(claims), "claim_ids": Named(claims),
     "claim_id": Named(claims), "formats": Named(lambda: ("png", "svg", "pdf", "pgf"), commas=True),
 }  # fmt: skip

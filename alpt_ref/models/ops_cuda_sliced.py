@@ -37,8 +37,7 @@ class CudaSlicedOps(CudaOps):
     sums : SliceSums
         Whose `gather` takes arrays of the device and queues.
     ordered : bool
-        Whether the bits may not depend on how many slices a process has; without it there is one, and the cross layers'
-        part of the first layer's gradient comes from a wider product (`ops_cuda_cross`).
+        Whether bits may not depend on how many slices a process has; else there is one, with `joins_layers`.
     """
 
     least_rows = 0
@@ -76,8 +75,7 @@ class CudaSlicedOps(CudaOps):
     def finish(self) -> None:
         """After a backward pass: add the gradients of the parameters over all slices, in one exchange."""
         assert self._gradients is not None
-        size = self._gradients.size
-        every = self._parts_of
+        size, every = self._gradients.size, self._parts_of
         if self.ordered:
             every = self.sums.gather(every)
         else:
@@ -112,10 +110,8 @@ class CudaSlicedOps(CudaOps):
 
     def _begin_parts(self) -> None:
         """Empty slices have no part in the gradients."""
-        full = {i for i, *_ in self.layout.spans}
-        for i in range(len(self.sums.own)):
-            if i not in full:
-                self._parts_of[i].fill(0)
+        for i in set(range(len(self.sums.own))) - {i for i, *_ in self.layout.spans}:
+            self._parts_of[i].fill(0)
 
     # --- rows of the table --------------------------------------------------------------------------------------------
 

@@ -249,7 +249,7 @@ def test_comparison_table_and_figure_come_from_one_run() -> None:
 
 def test_parts_from_files_are_those_of_their_files() -> None:
     parts = readme.stored()
-    assert {"headline", "first", "studies", "quantize", "train_step", "montecarlo", "gpu"} == set(parts)
+    assert {"headline", "first", "studies", *readme.BENCHMARKS, "gpu"} == set(parts)
     for path, text in readme.with_parts(parts).items():
         assert text == TEXT[path], f"{path}: run python -m analysis.readme --stored"
 
@@ -343,6 +343,11 @@ FIGURES: dict[str, dict[str, Any]] = {
         "runs": 4,
         "normal": {"million_updates_per_second": {"ours": 1234.4, "NumPy": 1.0}, "times_faster_than": {"NumPy": 11.26}},
     },
+    "montecarlo_regression": {
+        "threads": 2,
+        "64 runs, SR, 4 rows": {"times_faster_than": {"NumPy": 11.26, "NumPy, blocks on threads": 2.0}},
+        "1024 runs, SR, 4 rows": {"times_faster_than": {"NumPy": 3.04, "NumPy, blocks on threads": 4.0}},
+    },
 }
 
 
@@ -352,6 +357,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         ("quantize", ["| ours | 1,234 | 11.3 |"]),
         ("train_step", ["| ours | 1,234.4 | 11.26 |"]),
         ("montecarlo", ["| normal | ours | 1,234 |  |", "| normal | NumPy | 1 | 11.3 |"]),
+        ("montecarlo_regression", ["| SR, 4 rows | 11.3 | 2.0 | 3.0 | 4.0 |"]),
     ],
 )
 def test_benchmark_table(name: str, rows: list[str]) -> None:

@@ -27,6 +27,7 @@ def completed(*words: str) -> list[str]:
         (("compare", "--methods", "lpt-sr,alpt-s"), ["lpt-sr,alpt-sr"]),
         (("compare", "--methods", "lpt-sr,lpt-s"), []),
         (("train", "--preset", "q"), ["quick"]),
+        (("train", "--device", "c"), ["cpu", "cuda"]),
         (("train", "--set", "train.ep"), ["train.epochs="]),
         (("train", "--set", "table.init_st"), ["table.init_std=", "table.init_step="]),
         (("compare", "--vary", "model.cross"), ["model.cross_layers="]),

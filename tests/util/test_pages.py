@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from matplotlib.text import Text
 
-from alpt_ref._util.pages import SMALLEST, STYLES, fit, page_style, settings_of
+from alpt_ref._util.pages import SMALLEST, STYLES, fit, page_style, settings_of, takes_both_columns
 from alpt_ref._util.plotting import HOUSE, figure_style, new_figure
 from alpt_ref.errors import InputError
 
@@ -52,3 +52,21 @@ def test_without_a_style_a_figure_stays() -> None:
 def test_an_unknown_style_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="style must be page, column, aaai, icml, neurips, got 'acl'"):
         page_style("acl")
+
+
+def test_panels_side_by_side_stand_below_one_another_in_a_column() -> None:
+    with figure_style(HOUSE):
+        figure = new_figure(7.0, 2.5)
+        panels = figure.subplots(1, 2)
+        fit(figure, "column")
+        figure.canvas.draw()
+    first, second = (axes.get_position() for axes in panels)
+    assert second.y1 < first.y0  # below
+    assert min(first.width, second.width) > 0.6  # of the column
+    assert figure.get_figheight() == pytest.approx(5.0)
+
+
+def test_a_text_width_figure_takes_both_columns_of_a_template_that_has_two() -> None:
+    assert takes_both_columns(drawn(7.0, "aaai"), "aaai")
+    assert not takes_both_columns(drawn(3.3, "aaai"), "aaai")
+    assert not takes_both_columns(drawn(7.0, "neurips"), "neurips")

@@ -133,3 +133,18 @@ def test_unknown_formats_and_styles_are_refused_before_anything_is_written(
     with pytest.raises(InputError, match=r"formats must be some of png, svg, pdf, pgf|style must be"):
         draw_figures([], Results(stored), output, formats=formats, style=style)
     assert not list(output.iterdir())
+
+
+def test_a_figure_that_is_not_drawn_again_keeps_its_entry(stored: Path) -> None:
+    other = GOOD.replace('"means", "Means"', '"other", "Other"')
+    folder, output = figures(stored / "figs", means=GOOD, other=other), stored / "figures"
+    output.mkdir()
+    every = load_figures(folder)
+    draw_figures(every, Results(stored), output)
+    whole = {name: (output / name).read_text() for name in ("INDEX.md", "figures.json")}
+    draw_figures([one for one in every if one.id == "means"], Results(stored), output)
+    assert draw_figures(every, {}, output) == []
+    assert {name: (output / name).read_text() for name in whole} == whole
+    (output / "other.png").unlink()
+    draw_figures([one for one in every if one.id == "means"], Results(stored), output)
+    assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ["means"]
