@@ -16,6 +16,7 @@ from alpt_ref.scalar.quantizer import (
     moved_step_derivative,
     q_max,
     q_min,
+    shifted_code,
     step_derivative,
 )
 
@@ -51,6 +52,8 @@ def test_moved_code_keeps_updates_far_below_the_spacing_of_the_code(code: int, m
     arguments = np.int32(code), np.float32(1.0), np.float32(move)
     assert int(moved_code(*arguments, False, np.uint32(0))) == expected_dr
     assert int(moved_code(*arguments, True, np.uint32(word))) == expected_sr
+    assert int(shifted_code(np.int32(code), np.float32(move), False, np.uint32(0))) == expected_dr
+    assert int(shifted_code(np.int32(code), np.float32(move), True, np.uint32(word))) == expected_sr
 
 
 @given(st.integers(-128, 127), WORD, st.booleans())

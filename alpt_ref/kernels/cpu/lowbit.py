@@ -127,10 +127,7 @@ def _round_elements(
     code: NDArray[np.int32], ratio: NDArray[np.float32], update: NDArray[np.float32], delta: NDArray[np.float32],
     words: NDArray[np.uint32], decay: np.float32, low: np.int32, high: np.int32, stays: bool, stochastic: bool,
 ) -> tuple[np.int32, np.int32, np.int32]:  # fmt: skip
-    """The loop of `round_tile`, for constants `stays` and `stochastic`: it has no branch then.
-
-    Sums are cast to 32 bits at every step, or they are kept in 64, two vectors each.
-    """
+    """The loop of `round_tile`, without branches for constants; sums that are not cast would be kept in 64 bits."""
     nonzero, stalled, clipped = _I0, _I0, _I0
     for t in range(code.size):
         before = code[t]
@@ -156,7 +153,8 @@ def round_tile(
 ) -> tuple[np.int32, np.int32, np.int32]:  # fmt: skip
     """Round `rows` rows, codes and updates flat, on the grids that stand in `tile`; codes change in place.
 
-    ``keys[start:]`` are the row numbers that key the random words. Where step sizes stay, `tile` has no ratios. Returns the counts of `requantize_rows`.
+    ``keys[start:]`` are the row numbers that key the random words.
+    Where step sizes stay, `tile` has no ratios. Returns the counts of `requantize_rows`.
     """
     bits, stochastic, stream = rounding
     chunk, ratio = tile
@@ -168,9 +166,9 @@ def round_tile(
         draw_chunk(lanes, stream, chunk)
         compact_rows(random_bits, rows, code.size // rows, 4 * chunk.blocks)
     words = random_bits[: code.size]
+    if stays and stochastic:
+        return _round_elements(code, ratio, update, delta, words, decay, low, high, True, True)
     if stays:
-        if stochastic:
-            return _round_elements(code, ratio, update, delta, words, decay, low, high, True, True)
         return _round_elements(code, ratio, update, delta, words, decay, low, high, True, False)
     if stochastic:
         return _round_elements(code, ratio, update, delta, words, decay, low, high, False, True)
@@ -217,8 +215,7 @@ def rounding_errors(
     """
     of, codes, old_step_size, bits = pending
     _, updates, decay = of
-    low = q_min(bits)
-    high = q_max(bits)
+    low, high = q_min(bits), q_max(bits)
     for i in range(lo, hi):
         delta = new_step_size[i]
         ratio = np.float32(old_step_size[i] / delta)
@@ -236,8 +233,7 @@ def pending_rows(
     """Nearest-rounded values of the moved rows under the present step size, written to every occurrence (Alg. 1, 3)."""
     of, codes, step_size, bits = pending
     _, updates, decay = of
-    low = q_min(bits)
-    high = q_max(bits)
+    low, high = q_min(bits), q_max(bits)
     d = updates.shape[1]
     values = new_floats(d)
     for i in range(lo, hi):

@@ -69,7 +69,7 @@ def step_codes(
     for start in range(lo, hi, height):
         end = min(start + height, hi)
         near, far = min(start + FETCHED, hi), min(end + FETCHED, hi)
-        if kind == ADAM or kind == MOMENTUM:
+        if kind in (ADAM, MOMENTUM):
             for i in range(near, far):
                 prefetch(state.first, rows[i] * d)
         elif kind == ADAGRAD:

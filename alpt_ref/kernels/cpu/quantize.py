@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream
 from alpt_ref.kernels.cpu.packing import pack_row
-from alpt_ref.kernels.cpu.random import CHUNK_LANES, Chunk, compact_rows, draw_chunk, new_chunk, set_counters, set_counters_range
+from alpt_ref.kernels.cpu.random import (
+    CHUNK_LANES,
+    Chunk,
+    compact_rows,
+    draw_chunk,
+    new_chunk,
+    set_counters,
+    set_counters_range,
+)
 from alpt_ref.kernels.cpu.vectors import fill_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers

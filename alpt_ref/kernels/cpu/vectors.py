@@ -1,4 +1,4 @@
-"""Operations on a row as whole vectors, where a row fills them: move, fill, add, largest magnitude, add as integers.
+"""Operations on a row as whole vectors, where a row fills them: move, fill, decode.
 
 A loop over the columns of a row is compiled for any number of them: its vectors are wider than a short row, which then
 goes element by element, behind checks that the arrays do not overlap. A row of 4, 8, 16 or 32 elements has instructions
@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 WIDTHS = (16, 8, 32, 4)
 """Elements of the rows that have instructions of their own."""
-_WORD, _LONG, _DOUBLE = ir.IntType(32), ir.IntType(64), ir.DoubleType()
+_WORD = ir.IntType(32)
 Body = Callable[[Any, Any, Any, Any, Callable[[Any], Any]], Any]
 """New values from (builder, old values, source's values, the number, the type of a row for a type of an element)."""
 
@@ -68,8 +68,7 @@ def _row_operation(body: Body) -> Any:
     def typed(
         typing_context: Any, out: Any, to: Any, source: Any, at: Any, value: Any, count: Any
     ) -> tuple[Any, Callable[..., Any]]:
-        number = types.float64 if isinstance(out.dtype, types.Integer) and out.dtype.bitwidth == 64 else out.dtype
-        return types.void(out, types.intp, source, types.intp, number, types.intp), generate
+        return types.void(out, types.intp, source, types.intp, out.dtype, types.intp), generate
 
     return intrinsic(typed)
 
@@ -82,22 +81,8 @@ def _filled(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
     return _every(builder, value, of)
 
 
-def _added(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
-    return builder.fadd(old, found)
-
-
 def _decoded(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
     return builder.fmul(builder.sitofp(found, of(ir.FloatType())), _every(builder, value, of))
-
-
-def _raised(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
-    magnitude = builder.and_(found, _every(builder, ir.Constant(_WORD, 0x7FFFFFFF), of))
-    return builder.select(builder.icmp_signed(">", magnitude, old), magnitude, old)
-
-
-def _added_fixed(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
-    scaled = builder.fmul(builder.fpext(found, of(_DOUBLE)), _every(builder, value, of))
-    return builder.add(old, builder.fptosi(scaled, of(_LONG)))
 
 
 def _in_python(step: Callable[[Any, Any, Any], Any]) -> Callable[..., None]:
@@ -119,11 +104,5 @@ move_row: Any = _choose(_moved, lambda row, source, value: source)
 """``out[to:] = source[at:]``; the number is not used."""
 fill_row: Any = _choose(_filled, lambda row, source, value: value)
 """``out[to:] = value``; the source is not used."""
-add_row: Any = _choose(_added, lambda row, source, value: row + source)
-"""``out[to:] += source[at:]`` of float32; the number is not used."""
 decode_row: Any = _choose(_decoded, lambda row, source, value: source.astype(np.float32) * value)
 """``out[to:] = float32(source[at:]) * value`` of int8 into float32."""
-raise_row: Any = _choose(_raised, lambda row, source, value: np.maximum(row, source & 0x7FFFFFFF))
-"""``out[to:] = max(out[to:], source[at:] without signs)`` of int32, the bits of floats; the number is not used."""
-add_fixed_row: Any = _choose(_added_fixed, lambda row, source, value: row + (source.astype(np.float64) * value).astype(np.int64))
-"""``out[to:] += int64(source[at:] * value)`` of float32 into int64, the number and the product float64."""
