@@ -236,9 +236,7 @@ def _source(cls: Any) -> bytes:
         if cls.__module__ != "__main__" and file is not None and Path(file).is_file():
             return Path(file).read_bytes()
         text = inspect.getsource(cls)
-        if re.search(
-            rf"\bclass {re.escape(cls.__name__)}\b", text
-        ):  # Python 3.13 gives any lines
+        if re.search(rf"\bclass {re.escape(cls.__name__)}\b", text):  # Python 3.13 gives any lines
             return text.encode()
     return b"\0".join(
         name.encode() + _code(value.__code__) for name, value in sorted(vars(cls).items()) if inspect.isfunction(value)

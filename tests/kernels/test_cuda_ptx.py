@@ -187,7 +187,7 @@ def test_rows_with_learned_steps_are_finished_exactly(
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("log_domain", [False, True], ids=["linear", "log"])
 def test_step_sizes_of_units_move_exactly(optimizer: str, log_domain: bool) -> None:
-    from alpt_ref.kernels.cuda.learned import move_units
+    from alpt_ref.kernels.cuda.units import move_units
 
     text = ptx_of(move_units(optimizer, log_domain), W32, L, W32, I64, I64, ROW, ROW, *STATE, W, I64)
     assert_exact_and_wide(text, 0)
@@ -204,6 +204,7 @@ def test_rows_of_units_are_rounded_exactly(stochastic: bool) -> None:
 
 def test_step_gradients_and_values_of_moved_rows_are_exact_and_wide() -> None:
     from alpt_ref.kernels.cuda import learned, pending
+    from alpt_ref.kernels.cuda.units import sum_units
 
     units = layout_of(8, "adam", row_step=False, learns=True)
     step = (*PLAN, ROW, *CODES, ROW, F, ROW, W32, I64)
@@ -211,7 +212,7 @@ def test_step_gradients_and_values_of_moved_rows_are_exact_and_wide() -> None:
     kernels = [
         (learned.step_gradients(16, 8, False, units), step, RECORD + GRADIENT + 1),
         (learned.step_gradients(16, 8, True, units), step, RECORD + 2),
-        (learned.sum_units, (W32, I64, W32, W, ROW, I64, L, W32, I64, I64), 0),
+        (sum_units, (W32, I64, W32, W, ROW, I64, L, W32, I64, I64), 0),
         (pending.sum_rows(16), (*PLAN, ROW), RECORD + GRADIENT + 1),
         (pending.pending(16, 8, layout_of(8, "adam", learns=True)), values, 2),
     ]

@@ -27,11 +27,11 @@ LINEAR, SQUARE = 0.11 * DENSE, 3 * 0.11**2 / (4 * 0.3)  # .362 and .030: the sec
 
 
 def kept(t: int) -> float:
-    return (1 - 2 * 0.3 * 0.45) ** t
+    return float((1 - 2 * 0.3 * 0.45) ** t)
 
 
 def roots(count: int) -> float:
-    return sum(t**0.5 for t in range(1, count + 1))
+    return float(sum(t**0.5 for t in range(1, count + 1)))
 
 
 FORMULAS: dict[str, tuple[Callable[[], float], float]] = {

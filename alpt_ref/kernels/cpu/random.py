@@ -98,7 +98,7 @@ def new_chunk(d: Int, calls: Int) -> Chunk:
     c0, c1, spare = new_words(lanes), new_words(lanes), new_floats(rows * d)
     random_bits = new_words(4 * lanes)
     random_bits[:] = np.uint32(0)
-    return Chunk(rows, blocks, lane_row, lane_block, c0, c1, random_bits, spare)
+    return Chunk(int(rows), blocks, lane_row, lane_block, c0, c1, random_bits, spare)
 
 
 @scalar

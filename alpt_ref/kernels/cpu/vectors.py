@@ -7,6 +7,7 @@ of just that width here; others go through a loop. The arithmetic is the same el
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +57,7 @@ def _row_operation(body: Body) -> Any:
             block = builder.append_basic_block(f"row.{width}")
             switch.add_case(ir.Constant(count.type, width), block)
             builder.position_at_end(block)
-            work(target, origin, lambda element, width=width: ir.VectorType(element, width))
+            work(target, origin, functools.partial(ir.VectorType, count=width))
             builder.branch(done)
         builder.position_at_end(others)
         with for_range(builder, count) as loop:
