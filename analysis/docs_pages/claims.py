@@ -52,7 +52,7 @@ def pages(root: Path) -> dict[str, str]:
     for function in theorems().values():
         proofs.setdefault(labels(function)[0], []).append(function)
     printed = (root / "docs" / "claims.md").read_text(encoding="utf-8")
-    stored = {**verdicts(part(printed, "newer")), **verdicts(part(printed, "verify"))}
+    stored = verdicts(part(printed, "verify"))
     needed = _needed(root)
     figures = load_figures()
     made = {"index.md": _index(loaded, stored)}
