@@ -121,20 +121,18 @@ def test_judging_a_collected_study_again_changes_nothing_but_the_ledger(
     name: str, outcomes: dict[str, str], tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(RESULTS / name, tmp_path / name))
-    judged = json.loads((copy / "summary.json").read_text())["judged"]
     assert {key: value for key, value in judge_again(copy).items() if key != "m4"} == outcomes
-    again = json.loads((copy / "summary.json").read_text())["judged"]
+    once = Path(shutil.copytree(copy, tmp_path / "once"))
+    judge_again(copy)
+    judged, again = (json.loads((one / "summary.json").read_text())["judged"] for one in (once, copy))
 
     def told(folder: Path, about: dict[str, str]) -> dict[str, str]:
         files = (one for one in folder.rglob("*.*") if one.suffix in (".md", ".csv", ".json", ".tex"))
         texts = {one.relative_to(folder).as_posix(): one.read_text() for one in files}
-        return {
-            key: text.replace(about["version"], "V").replace(about["date"], "D").replace("0.1.0", "0.1")
-            for key, text in texts.items()
-        }
+        return {key: text.replace(about["version"], "V").replace(about["date"], "D") for key, text in texts.items()}
 
-    assert told(copy, again) == told(RESULTS / name, judged)
-    before, after = ((folder / "ledger.jsonl").read_bytes() for folder in (RESULTS / name, copy))
+    assert told(copy, again) == told(once, judged)
+    before, after = ((folder / "ledger.jsonl").read_bytes() for folder in (once, copy))
     assert after.startswith(before)
     assert after.count(b"\n") == before.count(b"\n") + 4
 
@@ -142,8 +140,7 @@ def test_judging_a_collected_study_again_changes_nothing_but_the_ledger(
 def test_a_collected_table_carries_the_bits_of_its_release() -> None:
     for file in RESULTS.glob("*/tables/*.md"):
         if not file.stem.endswith("_times"):
-            later = file.parts[-3] not in ("small", "frappe", "criteo")
-            assert ("Trained with alpt_ref " if later else "bits of version 0.1") in file.read_text(), file
+            assert "Trained with alpt_ref " in file.read_text(), file
 
 
 def test_study_runs_takes_either(kept: tuple[Stored, Path]) -> None:
