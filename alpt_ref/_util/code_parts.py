@@ -275,7 +275,7 @@ def _located(top: str, path: tuple[str, ...]) -> tuple[list[Path], tuple[str, ..
         homes = [Path(one).resolve() for one in spec.submodule_search_locations or ()]
     else:
         homes = [Path(spec.origin).resolve()]
-    if any(_is_installed(home) for home in homes):
+    if any(_is_installed(home) or _has_metadata_beside(home, top) for home in homes):
         return [], tuple(_owners().get(top) or [top])
     return [home.parent for home in homes], ()
 
@@ -283,6 +283,12 @@ def _located(top: str, path: tuple[str, ...]) -> tuple[list[Path], tuple[str, ..
 def _is_installed(path: Path) -> bool:
     schemes = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
     return any(part in _SITE for part in path.parts) or any(path.is_relative_to(scheme) for scheme in schemes)
+
+
+def _has_metadata_beside(path: Path, top: str) -> bool:
+    """Whether it was installed into a folder of its own (``pip install --target``): its metadata lie in that folder,
+    while those of an editable installation lie elsewhere."""
+    return any(next(path.parent.glob(f"{name.replace('-', '_')}-*.dist-info"), None) for name in _owners().get(top, ()))
 
 
 @functools.cache

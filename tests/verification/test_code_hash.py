@@ -157,6 +157,20 @@ def test_another_version_of_a_library_changes_the_hash(library: str, monkeypatch
     assert code_hash(file) != before
 
 
+def test_what_pip_put_into_a_folder_counts_by_its_version(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pip install --target FOLDER`` with the folder on the path: not the user's own library."""
+    info = world / "elsewhere" / "own_library-1.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-library\nVersion: 1.5\n")
+    (info / "top_level.txt").write_text("own_library\n")
+    for cached in (code_parts._owners, code_parts._located):
+        cached.cache_clear()
+        monkeypatch.setattr(code_parts, cached.__name__, cached.__wrapped__)
+    parts = parts_behind(world / "claims" / "a_b.py")
+    assert parts.versions["own-library"] == "1.5"
+    assert not [name for name in parts.files if "own_library" in name]
+
+
 def test_a_library_that_the_claim_alone_imports_counts(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "click" not in parts_behind(world / "claims" / "a_b.py").versions
     (world / "claims/_common.py").write_text("def f():\n    import click\n")
