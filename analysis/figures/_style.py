@@ -24,7 +24,7 @@ METHODS: Mapping[str, dict[str, Any]] = ROUNDINGS
 CONFIDENCE = 0.95
 SMALL = 7.0
 """Points of a legend's letters."""
-PANEL = 0.82
+PANEL = 0.79
 """Share of its place that a panel has beside its labels."""
 
 __all__ = [
