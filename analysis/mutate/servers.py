@@ -68,10 +68,11 @@ class Server:
     def stop(self) -> None:
         """End the process."""
         self._stopped = True
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout):
+        process = self._process  # the thread that asks forgets it once it is killed
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
 
