@@ -97,7 +97,7 @@ class Rounding(NamedTuple):
     stream: RandomStream
 
 
-TILE_LANES = 64
+TILE_LANES = 128
 """Philox calls of a tile: while it is worked on, the rows of a later one come out of memory (`lowbit_step`)."""
 
 

@@ -25,7 +25,7 @@ from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.units import unit_of
 from alpt_ref.scalar.update import moved_step_size
 
-FETCHED = 48
+FETCHED = 64
 """Rows of lookahead of a step: a tile asks for those of a later tile between its parts, so that memory never waits."""
 
 

@@ -17,10 +17,10 @@ from numba import config
 from numba.core import types
 from numba.extending import intrinsic
 
-from alpt_ref.kernels.cpu.prefetch import AHEAD
+from alpt_ref.kernels.cpu.prefetch import AHEAD, fetch
 from alpt_ref.kernels.cpu.vectors import WIDTHS, splat
 
-_I8, _I32, _I64, _BOOL = (ir.IntType(bits) for bits in (8, 32, 64, 1))
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 _F32, _F64 = ir.FloatType(), ir.DoubleType()
 CONVERTS = bool(llvm.get_host_cpu_features().get("avx512dq"))
 """Whether the processor turns float64 into int64 in vectors; element by element loops are better at it."""
@@ -31,7 +31,7 @@ def _data(context: Any, builder: Any, sig: Any, args: Any, which: int) -> Any:
 
 
 def _over_rows(builder: Any, order: Any, first: Any, end: Any, start: Any, step: Callable[[Any, Any, Any], Any]) -> Any:
-    """The last of the values that ``step(place, row, value)`` makes of `start`, over ``order[first:end]``, not empty."""
+    """What ``step(place, row, value)`` makes of `start` in the end, over ``order[first:end]``, not empty."""
     before, body = builder.block, builder.append_basic_block("segment.row")
     builder.branch(body)
     builder.position_at_end(body)
@@ -48,17 +48,15 @@ def _over_rows(builder: Any, order: Any, first: Any, end: Any, start: Any, step:
     return found
 
 
+def _start(builder: Any, data: Any, row: Any, width: int) -> Any:
+    """Address of row `row` of a matrix of `width` columns."""
+    return builder.gep(data, [builder.mul(row, ir.Constant(_I64, width))])
+
+
 def _row(builder: Any, data: Any, row: Any, width: int, element: Any) -> Any:
-    """Row `row` of a matrix of `width` columns, as one vector."""
-    address = builder.gep(data, [builder.mul(row, ir.Constant(_I64, width))])
+    """The row as one vector."""
+    address = _start(builder, data, row, width)
     return builder.load(builder.bitcast(address, ir.VectorType(element, width).as_pointer()), align=4)
-
-
-def _fetch(builder: Any, data: Any, row: Any, width: int) -> None:
-    kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32])
-    function = builder.module.declare_intrinsic("llvm.prefetch.p0", fnty=kind)
-    address = builder.bitcast(builder.gep(data, [builder.mul(row, ir.Constant(_I64, width))]), _I8.as_pointer())
-    builder.call(function, [address, ir.Constant(_I32, 0), ir.Constant(_I32, 3), ir.Constant(_I32, 1)])
 
 
 def _each_width(builder: Any, d: Any, make: Callable[[int], Any], result: Any) -> Any:
@@ -101,7 +99,7 @@ def _peak(
             def step(place: Any, row: Any, value: Any) -> Any:
                 ahead = builder.add(place, ir.Constant(_I64, AHEAD))
                 ahead = builder.select(builder.icmp_signed("<", ahead, last), ahead, place)
-                _fetch(builder, data, builder.load(builder.gep(places, [ahead])), width)
+                fetch(builder, _start(builder, data, builder.load(builder.gep(places, [ahead])), width))
                 size = builder.and_(_row(builder, data, row, width, _I32), mask)
                 return builder.select(builder.icmp_signed(">", size, value), size, value)
 
@@ -155,9 +153,12 @@ def _python_total(
 
 
 segment_peak: Any = _python_peak if config.DISABLE_JIT else _peak
-"""``segment_peak(bits, order, first, end, last, d)``: largest magnitude bits; rows up to ``order[last]`` are fetched."""
+"""``segment_peak(bits, order, first, end, last, d)``: bits of the largest magnitude.
+
+Rows at places up to `last` are fetched ahead.
+"""
 segment_total: Any = _python_total if config.DISABLE_JIT else _total
-"""``segment_total(out, to, grads, order, first, end, scale, unit, d)``: the segment's sum into ``out[to:]``.
+"""``segment_total(out, to, grads, order, first, end, scale, unit, d)``: the sum, into ``out[to:]``.
 
 Each number times `scale` is cut to an integer; the sum of those times `unit` is the result.
 """

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.inline import inline, outline
-from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch_read
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import not_finite, overflow_bit
 from alpt_ref.kernels.cpu.segment import CONVERTS, segment_peak, segment_total
 from alpt_ref.kernels.cpu.vectors import WIDTHS, add_row, move_row
@@ -124,7 +124,7 @@ def _find_peak(
     k = first
     while k + 3 < end:
         for ahead in range(min(k + AHEAD + 2, last), min(k + AHEAD + 6, last)):
-            prefetch_read(grads, order[ahead] * d)
+            prefetch(grads, order[ahead] * d)
         p, q, r, s = order[k], order[k + 1], order[k + 2], order[k + 3]
         for j in range(d):
             a = max(np.int32(bits[p, j] & _MAGNITUDE), np.int32(bits[q, j] & _MAGNITUDE))
@@ -133,7 +133,7 @@ def _find_peak(
         k += 4
     while k < end:
         if k + AHEAD + 2 < last:
-            prefetch_read(grads, order[k + AHEAD + 2] * d)
+            prefetch(grads, order[k + AHEAD + 2] * d)
         p = order[k]
         for j in range(d):
             peak[j] = max(peak[j], np.int32(bits[p, j] & _MAGNITUDE))
@@ -179,7 +179,7 @@ def _sum_rows(
             first, end = starts[i], starts[i + 1]
             count = end - first
             for k in range(first + AHEAD, min(min(first + 2, end) + AHEAD, last)):
-                prefetch_read(grads, order[k] * d)
+                prefetch(grads, order[k] * d)
             if count <= 2:
                 move_row(out, i * d, grads, order[first] * d, _ZERO, d)
                 if count == 2:
