@@ -19,7 +19,7 @@ START_S = 60.0
 """All processes must have come by then."""
 REACHED_S = 3.0
 """A process that does not come looks for the store so long; without one rank 0 has ended too."""
-_POLL_S = 0.1
+_POLL_S, _ATTEMPT_S = 0.1, 5.0
 REFUSED, SAID = "refused", "watch/said"
 
 
@@ -104,7 +104,7 @@ def reach(host: str, port: int, seconds: float) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            socket.create_connection((host, port), timeout=seconds).close()
+            socket.create_connection((host, port), timeout=_ATTEMPT_S).close()
             return
         except OSError:
             if time.monotonic() > end:
