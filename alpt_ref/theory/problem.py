@@ -224,7 +224,7 @@ class Problem:
         if self._sampled is None:
             return self.gradient(w)
         with named_in("sampled_gradient"):
-            found = np.asarray(self._sampled(w, generator), dtype=np.float64)
+            found = np.array(self._sampled(w.copy(), generator), dtype=np.float64)
         if found.shape != w.shape:
             raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
         return found
