@@ -23,7 +23,7 @@ def test_files_without_such_a_test_are_not_imported(wanted: str, left_out: bool,
 
 def test_each_worker_begins_with_a_leader_and_the_longest_has_the_shortest_beside_it() -> None:
     names = [f"test_{number}" for number in range(40)] + list(reversed(GPU_LEADERS))
-    long = {name: "tests/tables/test_cuda.py" for name in names[::2]}
+    long = dict.fromkeys(names[::2], "tests/tables/test_cuda.py")
     items: Any = [SimpleNamespace(name=name, nodeid=f"{long.get(name, 'tests/x.py')}::{name}") for name in names]
     found = [item.name for item in leaders_first(items, 4)]
     assert sorted(found) == sorted(names)
