@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,12 +38,12 @@ class RankSteps(StaticSteps):
         self.flags.fill(0)
         self._own.guard.fill(0)
 
-    def queue_lookup(self) -> None:
+    def queue_lookup(self, found: Callable[[], None] = lambda: None) -> None:
         """See `StaticSteps.queue_lookup`."""
         if self._learns:
             own = self._own
             own._row_updates, own._kept, own._row_values, own._row_gradient = self._room
-        super().queue_lookup()
+        super().queue_lookup(found)
 
     def queue_sums(self, guard: Any) -> None:
         """Sums of the owned rows' gradients; `guard` and the table's are those of all ranks afterwards."""
@@ -76,6 +76,8 @@ class RankSteps(StaticSteps):
 
 class FastSteps(RankSteps):
     """`RankSteps` that add the ranks' sums of a row as float32, in the order of the ranks (`shard_fast`)."""
+
+    asks_others = False
 
     def __init__(self, table: ShardedTable, positions: int, capacity: int) -> None:
         super().__init__(table, positions, capacity)

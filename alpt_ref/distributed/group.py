@@ -116,6 +116,15 @@ class TorchGroup(Group):
         if device == "cpu" and not self._on_host:
             raise InputError("group must have backend 'gloo' for a table on device 'cpu', it has 'nccl' only")
 
+    def require_backends(self, device: str) -> None:
+        """`InputError` unless whole training can use the group: gloo, and NCCL for what is on GPUs."""
+        if not self._on_host or (device == "cuda" and not self._on_gpu):
+            wanted = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
+            raise InputError(
+                f"training on device {device!r} needs a process group of backend '{wanted}', the default group is "
+                "another's: init_process_group with that, or leave it to alpt_ref.distributed.train"
+            )
+
     def _carries(self, device: str, backend: str) -> bool:
         """Whether the group exchanges arrays of a device by the backend that does it well."""
         try:

@@ -60,6 +60,9 @@ class StaticSteps:
         Bytes that a rank sends to others in one step of a lookup and a one-pass update.
     """
 
+    asks_others = True
+    """Whether `queue_asked` exchanges something, for which the rows should not wait."""
+
     def __init__(self, table: ShardedTable, positions: int, capacity: int) -> None:
         own, ranks = table.own, table.ranks
         if table.spec.device != "cuda" or own.shares_units or not 2 <= ranks <= shard.MAX_OWNERS:
@@ -117,17 +120,19 @@ class StaticSteps:
 
     # --- lookup -------------------------------------------------------------------------------------------------------
 
-    def queue_lookup(self) -> None:
-        """`values` = rows of `ids`."""
+    def queue_lookup(self, found: Callable[[], None] = lambda: None) -> None:
+        """`values` = rows of `ids`; `found` is called once everything is queued that `queue_asked` needs."""
         here, size, slots = self._here, np.int64(self.positions), np.int64(self._slots)
         here.queue(self.ids)
         self._wire.fill(0xFFFFFFFF)
         self._cursor.fill(0)
-        found = (here.totals, here.records, *self._hash, np.int64(self.capacity), self._cursor)
-        self._launch(kernels.fill_slots, self.positions, *found, self._wire, self._slot_of, self.flags)
+        rows = (here.totals, here.records, *self._hash, np.int64(self.capacity), self._cursor)
+        self._launch(kernels.fill_slots, self.positions, *rows, self._wire, self._slot_of, self.flags)
         self._launch(kernels.pick, self.positions, self._slot_of, here.inverse, size, self._spread)
         self._move(self._wire, self._wire_in)
         self._launch(kernels.find_places, self._slots, self._wire_in, slots, *self._hash, self._nowhere, self._places)
+        if not self.asks_others:
+            found()
         store = self._own._store
         offset = store.shape.fields["weights" if self._bits is None else "codes"]
         where = (store.array.reshape(-1), np.int64(store.array.shape[1]), np.int64(offset), np.int64(self._words))
@@ -135,6 +140,8 @@ class StaticSteps:
         gathered = (self._places, self._nowhere, np.int64(total), self._answer)
         self._launch(kernels.gather_rows, total, *where, *gathered)
         self._take_answer()
+        if self.asks_others:
+            found()
 
     def _take_answer(self) -> None:
         """Answers travel back and are decoded into `values`."""

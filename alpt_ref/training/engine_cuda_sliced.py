@@ -62,7 +62,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self.ranks = ranks or Alone()
         self._asked, self.stopping = stop, False
         self.backend = get_backend("cuda")
-        self.stream, self._side, self._sums_side = (self.ranks.stream(priority) for priority in (-1, 0, 0))
+        self.stream, self._side, self._sums_side, self._asking = map(self.ranks.stream, (-1, 0, 0, 0))
         self._fork, self._join, self._weighed, self._asked_for = (new_event() for _ in range(4))
         self._room = 1
         self._forget_steps()
@@ -119,8 +119,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         size, last = settings.batch_size, span.last - 1
         lengths = {min(size, len(span.rows) - batch * size) for batch in (span.first, last)}
         for rows in sorted(lengths - set(self._steps_of), reverse=True):
-            bounds = slice_bounds(rows, self.ranks.size)
-            sizes = (fields * np.diff(bounds)).tolist()
+            sizes = (fields * np.diff(slice_bounds(rows, self.ranks.size))).tolist()
             tried = []
             if self.ranks.size > 1:
                 first, given = span.first if rows == size else last, {"seed": settings.seed, "epoch": span.epoch}
@@ -146,22 +145,20 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         with self._side:
             across = ops.queue_across(self._weights)
             self._weighed.record(self._side)
-        at.queue_lookup()
+        at.queue_lookup(lambda: self._ask(at))
         self.stream.wait_event(self._weighed)
-        self._go_beside()
-        with self._side:
-            at.queue_asked()
-            self._asked_for.record(self._side)
         ops.across = across
         ops.sides = (self._side, self._sums_side) if self.beside else None
         self._queue_pass(at, labels, second=False)
-        self.stream.wait_event(self._asked_for)
-        at.queue_sums(self.guard)
         self._join.record(self._sums_side)
         self._side.wait_event(self._join)
         self._go_beside()
-        with self._side:  # beside the rows of the table
+        with self._side:
             ops.finish()
+        self.stream.wait_event(self._asked_for)
+        at.queue_sums(self.guard)
+        self._go_beside()
+        with self._side:  # beside the rows of the table
             self.dense.queue()
             if self._is_two_pass:
                 ops.queue_across(self._weights)
@@ -181,6 +178,14 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self.stream.wait_event(self._fork)
         ops.sides, ops.across = None, {}
         launch(steps.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
+
+    def _ask(self, at: Any) -> None:
+        """Queue what depends on the batch's ids alone beside all that follows."""
+        self._fork.record(self.stream)
+        self._asking.wait_event(self._fork)
+        with self._asking:
+            at.queue_asked()
+            self._asked_for.record(self._asking)
 
     def _go_beside(self) -> None:
         """What is queued beside waits for what the main stream has queued."""
@@ -292,5 +297,4 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
     def moment(self, spare: Moment | None = None) -> Moment:
         """See `Engine.moment`: the table's part stays on the device, where there is room."""
         with self.stream:
-            rows = None if self.ranks.size > 1 else self._changing
-            return moment_of(self.table, self.model, self.dense, rows, spare)
+            return moment_of(self.table, self.model, self.dense, None if self.ranks.size > 1 else self._changing, spare)

@@ -172,6 +172,16 @@ def test_every_rank_holds_its_share_and_bytes_are_as_computed_by_hand(ranks: Ran
     assert sum(sent) == sum(asked) * (8 + 4 * words + 4 + 4 + 4 * d)
 
 
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(
+    "case", [Case("fp32", "adam"), Case("lpt", "sgd", 8), Case("alpt", "adam", 2, two_pass=True, d=5)], ids=str
+)
+def test_bytes_of_rows_on_one_rank_and_on_several_are_as_computed_by_hand(case: Case, size: int) -> None:
+    sent, wanted = zip(*run_threads(jobs.bytes_sent, size, case), strict=True)
+    assert sent == wanted
+    assert all(sent)
+
+
 @pytest.mark.nightly
 def test_a_lost_rank_ends_the_others_with_one_sentence(tmp_path: Path) -> None:
     pytest.importorskip("torch")
