@@ -1,7 +1,8 @@
 """Whole training on several GPUs: weak scaling, bytes between them, and the strongest data-parallel PyTorch.
 
     torchrun --nproc-per-node 2 -m analysis.benchmarks.sharded_train [--rows 34000000] [--fields 39]
-        [--samples 65536 10000] [--precisions float32 tf32 bf16] [--repeats 3] [--cases fast one ordered alpt torch]
+        [--samples 65536 10000] [--precisions float32 tf32 bf16] [--repeats 3]
+        [--cases fast one ordered alpt torch parts]
         [--patience 60] [--profile] [--output FILE.json]
 
 Model and data are those of `train_cuda`: DCN, 3 cross layers, 1024-512-256 with batch norm, d = 16, dense Adam, Zipf
@@ -9,7 +10,8 @@ ids. `samples` are those of a rank. Cases: ``one``, the unsharded engine on each
 are compared; ``fast`` and ``ordered`` (8 slices) 8-bit LPT with lazy Adam over all GPUs; ``alpt`` the same table with
 two passes, by itself and fast; ``torch`` PyTorch on each GPU by itself (`peers_graph`) and over all (`peers_parallel`).
 Weak scaling is samples a second of all GPUs over those of one, the slowest rank's median. Bytes are counted where
-they are handed to NCCL in a step, and computed by hand (`by_hand`). ``--profile`` prints kernels by their time.
+they are handed to NCCL in a step, and computed by hand (`by_hand`). With ``parts`` the fast case of LPT is taken
+apart (`sharded_parts`). ``--profile`` prints kernels by their time.
 
 Every case is tried for itself: what fails is said, with its traceback, and left out; one that hangs ends the program
 after `patience` seconds (three times as long for the first, which compiles). The file is written after every case.
@@ -37,6 +39,7 @@ from alpt_ref.training.engine import make_engine
 
 from . import peers
 from .sharded import kernels_of
+from .sharded_parts import parts
 from .timing import arguments, write
 from .train_cuda import DIM, HIDDEN, clicks
 
@@ -159,6 +162,8 @@ def ours(ranks: Any, counter: Counter, dataset: Any, case: str, method: str, pre
         if method == "LPT":
             found["bytes_by_hand"] = by_hand(engine, batch)
             found["counted_as_by_hand"] = {k: v for k, v in by_hand(engine, batch).items() if v} == sent
+            if case == "fast" and "parts" in options.cases:
+                found["parts"] = parts(engine, batch)
     return found
 
 
@@ -210,7 +215,7 @@ def main() -> None:
     """Run."""
     options = arguments(
         __doc__, rows=34_000_000, fields=39, samples=[65536, 10000], precisions=["float32", "tf32", "bf16"], repeats=3,
-        cases=["fast", "one", "ordered", "alpt", "torch"], patience=60.0,
+        cases=["fast", "one", "ordered", "alpt", "torch", "parts"], patience=60.0,
         profile=False,
     )  # fmt: skip
     faulthandler.enable()
