@@ -239,7 +239,7 @@ class CudaSlicedOps(CudaOps):
         for i, lo, hi, _ in self.layout.spans:
             super().sum(x[lo:hi], self._part(i, out))
 
-    def cross_prepare(self, weight: Array, bias: Array, output: Array) -> None:
+    def cross_prepare(self, x: Array, weight: Array, bias: Array, output: Array) -> None:
         """See `Ops.cross_prepare`: each slice does it in its own turn."""
 
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:

@@ -20,7 +20,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
 from alpt_ref.kernels.device import default_device
-from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.jit import num_threads, run_rows
 from alpt_ref.theory.gradient_source import LinearSource, ProblemSource, SeparableSource, Source
 from alpt_ref.theory.learned_steps import LearnedSteps
 from alpt_ref.theory.linear import LinearModel
@@ -64,6 +64,8 @@ _LINEAR = {
 }
 GROUP_ELEMENTS = 2048
 """Coordinates that one group of runs holds at a time, so that its buffers stay in the first-level cache."""
+RUNS_TOGETHER = 16
+"""Runs of a group whose steps take all rows of the data: these come from a farther cache once for all of them."""
 
 
 def simulate(
@@ -229,9 +231,10 @@ def _source(problem: Separable | LinearModel | Problem, batch: int) -> Source:
 def _separable(problem: Separable) -> kinds.Problem:
     curvature, shape, minimum = (x.astype(np.float32) for x in (problem.curvature, problem.shape, problem.minimum))
     none, empty, rows = np.float32(0.0), np.zeros(0, np.float32), np.zeros((0, problem.dim), np.float32)
+    tiles = np.zeros((1, 1, 0), np.float32)
     return kinds.Problem(
-        _SEPARABLE[problem.kind], curvature, shape, minimum, rows, empty, rows, empty, np.zeros((1, 1, 0), np.float32),
-        False, 0.0, none, none, 0,
+        _SEPARABLE[problem.kind], curvature, shape, minimum, rows, empty, rows, empty, tiles, tiles, False, 0.0, none,
+        none, 0,
     )  # fmt: skip
 
 
@@ -242,14 +245,15 @@ def _linear(problem: LinearModel, batch: int, averages: bool) -> kinds.Problem:
         whole = whole_rows(problem)
     else:
         no_rows = np.zeros((0, problem.dim), np.float32)
-        whole = WholeRows(no_rows, none, np.zeros((1, 1, 0), np.float32), False, 0.0)
+        no_tiles = np.zeros((1, 1, 0), np.float32)
+        whole = WholeRows(no_rows, none, no_tiles, no_tiles, False, 0.0)
     if batch == 0:
         features, offsets = whole.features, whole.offsets
     else:
         features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
     return kinds.Problem(
         _LINEAR[problem.loss], none, none, none, features, offsets, whole.features, whole.offsets, whole.columns,
-        whole.triangular, whole.rest, width, l2, batch,
+        whole.across, whole.triangular, whole.rest, width, l2, batch,
     )  # fmt: skip
 
 
@@ -263,7 +267,8 @@ def _run(
 
         return montecarlo_cuda.run(runs, problem, method, watch, last_only)
     d, count = len(method.start), len(watch.checkpoints)
-    group = _group(runs, d)
+    together = problem.kind in _LINEAR.values() and (problem.batch == 0 or (watch.averages and watch.thin == 1))
+    group = _group(runs, d, together)
     results = kinds.Results(
         np.zeros((count, runs, 5)), np.zeros((runs, 4)), np.empty((1 if last_only else count, runs, d), np.float32)
     )
@@ -271,9 +276,11 @@ def _run(
     return results
 
 
-def _group(runs: int, d: int) -> int:
+def _group(runs: int, d: int, all_rows: bool) -> int:
     """Runs a group, a multiple of four so that every group begins at a whole Philox block."""
     wanted = max(GROUP_ELEMENTS // d, 4)
+    if all_rows:  # as many as read a tile together, unless threads would have no group
+        wanted = max(wanted, min(RUNS_TOGETHER, -(-runs // num_threads())))
     return int(min(wanted, max(runs, 4)) + 3) // 4 * 4
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream
+from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.rooms import new_floats, new_words
+from alpt_ref.kernels.cpu.vectors import fill_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.jit import scalar
@@ -18,7 +20,7 @@ CHUNK_LANES = 256
 """Philox calls made in one go: a buffer of 1024 words stays in the first-level cache and fills vector registers."""
 
 
-@scalar
+@inline
 def fill_words(
     lanes: Int,
     c0: NDArray[np.uint32],
@@ -101,17 +103,24 @@ def new_chunk(d: Int, calls: Int) -> Chunk:
     return Chunk(int(rows), blocks, lane_row, lane_block, c0, c1, random_bits, spare)
 
 
-@scalar
+@inline
 def set_counters(lanes: Int, rows: NDArray[np.int64], start: Int, chunk: Chunk) -> None:
     """Counters of the chunk that begins at ``rows[start]``, for any rows."""
-    lane_row, lane_block, c0, c1 = chunk.lane_row, chunk.lane_block, chunk.c0, chunk.c1
-    for lane in range(lanes):
-        row = rows[start + lane_row[lane]]
-        c0[lane] = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
-        c1[lane] = counter_1(row, lane_block[lane])
+    blocks, lane_row, lane_block, c0, c1 = chunk.blocks, chunk.lane_row, chunk.lane_block, chunk.c0, chunk.c1
+    high = np.uint64(0)
+    for i in range(lanes // blocks):
+        row = np.uint64(rows[start + i])
+        high |= row >> np.uint64(32)
+        fill_row(c0, i * blocks, c0, 0, np.uint32(row & np.uint64(0xFFFFFFFF)), blocks)
+    if high == np.uint64(0):
+        for lane in range(lanes):
+            c1[lane] = lane_block[lane]
+    else:
+        for lane in range(lanes):
+            c1[lane] = counter_1(rows[start + lane_row[lane]], lane_block[lane])
 
 
-@scalar
+@inline
 def set_counters_range(lanes: Int, first: Int, chunk: Chunk) -> None:
     """Counters of the chunk of consecutive rows that begins at row `first`."""
     lane_row, lane_block, c0, c1 = chunk.lane_row, chunk.lane_block, chunk.c0, chunk.c1
@@ -121,13 +130,13 @@ def set_counters_range(lanes: Int, first: Int, chunk: Chunk) -> None:
         c1[lane] = counter_1(row, lane_block[lane])
 
 
-@scalar
+@inline
 def draw_chunk(lanes: Int, stream: RandomStream, chunk: Chunk) -> None:
     """Fill the chunk's `random_bits` for the counters that are set."""
     fill_words(lanes, chunk.c0, chunk.c1, stream.counter, stream.purpose, stream.k0, stream.k1, chunk.random_bits)
 
 
-@scalar
+@inline
 def compact_rows(random_bits: NDArray[np.uint32], rows: Int, d: Int, stride: Int) -> None:
     """Move the words of each row, drawn in whole blocks of four, up against those of the row before, in place."""
     if stride != d:

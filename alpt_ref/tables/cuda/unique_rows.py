@@ -10,7 +10,8 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import heavy, sums
 from alpt_ref.kernels.cuda import unique as kernels
-from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
+from alpt_ref.kernels.cuda.streams import MEDIUM, beside, fork, join
+from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
 from alpt_ref.kernels.cuda.team import team_of
 
 
@@ -73,16 +74,17 @@ class CudaUniqueRows:
     def queue_sums(self, grads: Any) -> None:
         """Add up the gradients, float32 (len * d), of the rows with more than two positions."""
         block, found = self._team.block, (self.order, grads)
-        with beside():  # the two groups of rows have nothing to do with each other
-            groups = blocks_for(self._medium * 32, block)
-            launch(sums.sum_medium(self.d), groups, block, self.totals, self.sum_records, *found, self.summed)
+        fork(MEDIUM)
         if not self._cleared:
             self.queue_clear()
         self._cleared, blocks = False, blocks_for(self._chunks * block, block)
         chunked = (self.totals, self.chunks, *found, self.peaks, self.sums)
         launch(heavy.heavy_first(self.d), blocks, block, *chunked)
+        with beside(MEDIUM):  # the two groups of rows have nothing to do with each other
+            groups = blocks_for(self._medium * 32, block)
+            launch(sums.sum_medium(self.d), groups, block, self.totals, self.sum_records, *found, self.summed)
         launch(heavy.heavy_rest(self.d), blocks, block, *chunked)
-        join()
+        join(MEDIUM)
 
     def arguments(self, row_class: int = kernels.EVERY) -> tuple[Any, ...]:
         """What the update kernels read of the batch, from `totals` to `summed`, for all rows or those of one kind."""
