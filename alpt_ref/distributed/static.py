@@ -211,11 +211,14 @@ class StaticSteps:
 
     def _queue_sums_here(self, flat: Any) -> None:
         """Float sums of this rank's gradients by row, which are checked."""
-        here, whole, team = self._here, self.positions * self.d, team_of(self.d)
-        self._launch(lookup.check_finite, whole, flat, np.int64(whole), self.flags[1:], np.int32(1))
+        here, team = self._here, team_of(self.d)
+        self._queue_check(flat)
         here.queue_sums(flat)
         blocks = blocks_for(self.positions * team.size, team.block, 8)
         launch(pending.sum_rows(self.d), blocks, team.block, self._zero_guard, *here.arguments(), flat, self._sums_here)
+
+    def _queue_check(self, flat: Any) -> None:
+        self._launch(lookup.check_finite, flat.size, flat, np.int64(flat.size), self.flags[1:], np.int32(1))
 
     def _open(self) -> None:
         """All ranks know what any of them has found, and whether the rows may move."""

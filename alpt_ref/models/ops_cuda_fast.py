@@ -7,6 +7,8 @@ the parameters and the moments, whose mean goes into the running statistics of a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -50,11 +52,28 @@ class CudaFastOps(CudaSlicedOps):
         gradients = self._part(0, norm.dweight), self._part(0, norm.dbias)
         return norm._replace(running_mean=moments[0], running_var=moments[1], dweight=gradients[0], dbias=gradients[1])
 
-    def cross_prepare(self, weight: Array, bias: Array, output: Array) -> None:
-        """See `Ops.cross_prepare`."""
+    @contextmanager
+    def _slice(self, i: int) -> Iterator[None]:
+        yield  # the scratch memory of the one slice is that of all else
+
+    def cross_prepare(self, x: Array, weight: Array, bias: Array, output: Array) -> None:
+        """See `Ops.cross_prepare`: as in one process."""
         if self.layout.spans:
-            with self._slice(0):
-                self._prepare_units(weight, bias, output)
+            CudaOps.cross_prepare(self, x, weight, bias, output)
+
+    def cross_backward(
+        self, x: Array, saved: Any, dlogits: Array, dx: Array, grads: tuple[Array, Array, Array] | None
+    ) -> None:
+        """See `Ops.cross_backward`."""
+        self._checked = None
+        for i, lo, hi, _ in self.layout.spans:
+            with self._slice(i):
+                given = (x[lo:hi], saved[i], dlogits[lo:hi], dx[lo:hi], self._grads_of(i, grads))
+                CudaOps.cross_backward(self, *given)  # says whether it has checked `dx`
+
+    def check_finite(self, gradient: Array) -> None:
+        """See `CudaSlicedOps.check_finite`."""
+        self.saw_gradient, self._checked = self._checked == address(gradient), None
 
     # --- batch norm + ReLU of the own rows ---------------------------------------------------------------------------
 

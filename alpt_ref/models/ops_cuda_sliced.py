@@ -40,6 +40,7 @@ class CudaSlicedOps(CudaOps):
 
     least_rows = 0
     ordered, joins_layers = True, False  # the bits may not depend on how many slices a process has
+    saw_gradient = False  # whether the gradient of the last pass was checked while it was written
 
     def __init__(self, dtype: np.dtype[Any], backend: Backend, sums: SliceSums) -> None:
         super().__init__(dtype, backend)

@@ -202,7 +202,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         grads = model.backward(dlogits, params=not second)
         ops.check_finite(grads)
         out = values if ops.layout.compact else ops.scratch.take("collected", values.shape)
-        at.grads = ops.collected(grads, out).reshape(-1, model.width)
+        at.grads, at.checked = ops.collected(grads, out).reshape(-1, model.width), ops.saw_gradient
 
     # --- a range of batches ---------------------------------------------------------------------------------------
 
