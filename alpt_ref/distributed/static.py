@@ -18,6 +18,7 @@ from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.cuda import lookup, pending, shard, update
 from alpt_ref.kernels.cuda import shard_static as kernels
+from alpt_ref.kernels.cuda.streams import POSITIONS, beside, fork, join
 from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
 from alpt_ref.kernels.cuda.team import code_dtype, team_of
 from alpt_ref.tables.cuda.unique_rows import CudaUniqueRows
@@ -123,12 +124,15 @@ class StaticSteps:
     def queue_lookup(self, found: Callable[[], None] = lambda: None) -> None:
         """`values` = rows of `ids`; `found` is called once everything is queued that `queue_asked` needs."""
         here, size, slots = self._here, np.int64(self.positions), np.int64(self._slots)
-        here.queue(self.ids)
+        here.queue_rows(self.ids)
         self._wire.fill(0xFFFFFFFF)
         self._cursor.fill(0)
         rows = (here.totals, here.records, *self._hash, np.int64(self.capacity), self._cursor)
         self._launch(kernels.fill_slots, self.positions, *rows, self._wire, self._slot_of, self.flags)
-        self._launch(kernels.pick, self.positions, self._slot_of, here.inverse, size, self._spread)
+        fork(POSITIONS)
+        with beside(POSITIONS):  # while the rows travel
+            here.queue_positions(self.positions)
+            self._launch(kernels.pick, self.positions, self._slot_of, here.inverse, size, self._spread)
         self._move(self._wire, self._wire_in)
         self._launch(kernels.find_places, self._slots, self._wire_in, slots, *self._hash, self._nowhere, self._places)
         if not self.asks_others:
@@ -139,6 +143,7 @@ class StaticSteps:
         total = self._slots * self._words
         gathered = (self._places, self._nowhere, np.int64(total), self._answer)
         self._launch(kernels.gather_rows, total, *where, *gathered)
+        join(POSITIONS)
         self._take_answer()
         if self.asks_others:
             found()
