@@ -2,8 +2,8 @@
 
 ``python -m tests.testing.false_alarms --quick 200 --full 20 --jobs 16`` takes minutes on 16 cores; status 1 if one of
 them is judged wrongly; ``--first-seed 1000`` takes other seeds and step sizes. The right ones are plain NumPy (by the
-values, and by the quotient where that is exact) and ours, at all widths and several step sizes; the wrong ones are those
-by which `check_quantizer` is measured. A run that is stopped has said every 20 reports how many there were.
+values, and by the quotient where that is exact) and ours, at all widths and several step sizes; the wrong ones are
+those by which `check_quantizer` is measured. A run that is stopped has said every 20 reports how many there were.
 """
 
 from __future__ import annotations
@@ -148,10 +148,9 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     given = parser.parse_args()
     slowest, alarm, bad = {"quick": 0.0, "full": 0.0}, 0.0, 0
+    jobs = jobs_of(given.quick, given.full, given.first_seed)
     with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
-        for job, failed, seconds, chance, said in pool.imap_unordered(
-            judge, jobs_of(given.quick, given.full, given.first_seed)
-        ):
+        for done, (job, failed, seconds, chance, said) in enumerate(pool.imap_unordered(judge, jobs), 1):
             alarm, bad = max(alarm, chance), bad + bool(said)
             slowest[job.effort] = max(slowest[job.effort], seconds)
             if job.fails or said:
