@@ -13,7 +13,8 @@ fi
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+lanes=()
+trap 'for lane in "${lanes[@]}"; do kill -- "-$lane" 2>/dev/null; done; rm -rf "$work"' EXIT
 export CI=true ALPT_REF_CACHE_DIR=$work/cache MPLCONFIGDIR=$work/matplotlib PIP_DISABLE_PIP_VERSION_CHECK=1
 unset ALPT_REF_REALDATA HYPOTHESIS_PROFILE PYTHONPATH VIRTUAL_ENV
 
@@ -35,6 +36,33 @@ stage() { # stage NAME COMMAND...: run, time, remember a failure; a command that
     esac
     timings+=("$(printf '%5d s  %-12s %s' $((SECONDS - begin)) "$verdict" "$name")")
     printf '=== %s\n' "${timings[-1]}"
+}
+
+lane() { # lane NAME COMMAND [NAME COMMAND ...]: stages one after the other, beside those of other lanes; see `join`
+    local place="$work/lane${#lanes[@]}"
+    set -m # a process group of its own, in which Ctrl-C is not ignored
+    {
+        timings=() failed=()
+        while [ $# -gt 0 ]; do
+            stage "$1" "$2" >"$place" 2>&1
+            cat "$place" # what a stage says stands together
+            shift 2
+        done
+        printf '%s\n' "${timings[@]}" >"$place.timings"
+        printf '%s\n' "${failed[@]}" >"$place.failed"
+    } &
+    lanes+=("$!")
+    set +m
+}
+
+join() { # wait for all lanes
+    local number line
+    for number in "${!lanes[@]}"; do
+        wait "${lanes[number]}" || failed+=("lane $((number + 1)) did not end")
+        while IFS= read -r line; do timings+=("$line"); done <"$work/lane$number.timings"
+        while IFS= read -r line; do if [ -n "$line" ]; then failed+=("$line"); fi; done <"$work/lane$number.failed"
+    done
+    lanes=()
 }
 
 finish() { # the times of all stages; status 1 if one failed

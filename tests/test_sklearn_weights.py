@@ -11,7 +11,7 @@ from alpt_ref.errors import InputError
 
 pytest.importorskip("sklearn")
 
-from tests.test_sklearn import quick, rows
+from tests.sklearn_rows import quick, rows
 
 X, Y = rows(400)
 TABLE = np.array(X, object)

@@ -8,6 +8,9 @@ else's costs compilation time and one warning, never the run.
 
 Numba tells kernels that are made by a function apart by pickles of what they close over, which differ from process to
 process where that is another compiled function. Here they are told apart by a description of it (`identity`).
+
+Numba names a kernel's folder by the path of its source. The package's own kernels are named by their place in the
+package instead: a second installation of the same sources, in another environment, finds what the first has compiled.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ from alpt_ref.kernels.cache_lock import FOLDER, compile_once, locked
 
 _DIGEST = hashlib.sha256
 _DIGEST_BYTES = 32
+_HASHED = ("scalar", "kernels", "theory")
+"""Folders of the package whose sources are part of the key."""
 _WAY_OUT = "set ALPT_REF_CACHE_DIR to another folder, or ALPT_REF_NO_CACHE=1"
 
 
@@ -55,7 +60,7 @@ def _key() -> str:
     for version in (sys.version, np.__version__, numba.__version__, llvmlite.__version__, platform.machine()):
         digest.update(version.encode() + b"\0")
     package = Path(__file__).parents[1]
-    for folder in ("scalar", "kernels", "theory"):
+    for folder in _HASHED:
         for source in sorted((package / folder).rglob("*.py")):
             digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
@@ -224,12 +229,37 @@ def _tell_apart(cache: Any, file: Any, function: Callable[..., Any]) -> None:
     cache._py_func = _Named(function.__code__, (_Cell(described),))
 
 
+@functools.cache
+def _place(source: str) -> tuple[str, str] | None:
+    """Folder and stamp of a kernel by its place in the package and its text; None outside of the hashed folders."""
+    try:
+        parts = Path(source).relative_to(Path(__file__).parents[1]).parts
+        return ("-".join(parts[:-1]), _DIGEST(Path(source).read_bytes()).hexdigest()) if parts[0] in _HASHED else None
+    except (ValueError, OSError):
+        return None
+
+
+def _settle(file: Any, function: Callable[..., Any]) -> None:
+    """Let a kernel of the package have the same files wherever the package is installed."""
+    place = _place(function.__code__.co_filename)
+    if place is None:
+        return
+    index = Path(file._index_path)
+    folder = index.parents[1] / place[0]
+    try:
+        folder.mkdir(exist_ok=True, mode=0o700)
+    except OSError:  # Numba's own folder serves as well
+        return
+    file._cache_path, file._index_path, file._source_stamp = str(folder), str(folder / index.name), place[1]
+
+
 def protect(dispatcher: Any) -> Any:
     """A dispatcher with an on-disk cache, so that nothing that is wrong with the cache reaches its caller."""
     cache: Any = getattr(dispatcher, "_cache", None)
     file: Any = getattr(cache, "_cache_file", None)
     if file is None:  # NUMBA_DISABLE_JIT, or a folder that Numba itself would not take
         return dispatcher
+    _settle(file, dispatcher.py_func)
     _tell_apart(cache, file, dispatcher.py_func)
     file.__class__ = _checked(file.__class__)
     load, save = cache.load_overload, cache.save_overload

@@ -25,6 +25,7 @@ class Compiled:
 
     def __init__(self, tmp_path: Path) -> None:
         path = tmp_path / "double.py"
+        cache._place.cache_clear()
         if not path.exists():
             path.write_text(SOURCE)
         spec = importlib.util.spec_from_file_location("double", path)
@@ -66,6 +67,31 @@ def test_the_second_process_loads_what_the_first_compiled(tmp_path: Path, folder
     assert again.hits == 1
     assert again.warnings == []
     assert next(folder.iterdir()).stat().st_mode & 0o777 == 0o700
+
+
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str = SOURCE) -> Path:
+    """The package as it were, with one kernel in it: its folder of kernels."""
+    kernels = folder / "kernels"
+    kernels.mkdir(parents=True)
+    (kernels / "double.py").write_text(text)
+    monkeypatch.setattr(cache, "__file__", str(kernels / "cache.py"))
+    return kernels
+
+
+def test_another_installation_of_the_same_sources_loads_what_the_first_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Compiled(installed(tmp_path / "one", monkeypatch)).hits == 0
+    assert Compiled(installed(tmp_path / "two", monkeypatch)).hits == 1
+    assert Compiled(installed(tmp_path / "three", monkeypatch, f"{SOURCE}# edited\n")).hits == 0
+
+
+def test_a_kernel_outside_of_the_package_is_known_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path / "package", monkeypatch)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        assert Compiled(tmp_path / name).hits == 0
+        assert Compiled(tmp_path / name).hits == 1
 
 
 @pytest.mark.parametrize("ending", [".nbi", ".nbc"])

@@ -17,7 +17,7 @@ from alpt_ref.training import batches
 from alpt_ref.training.engine import CpuEngine
 from alpt_ref.training.train import DivergedError, train
 
-from .test_resume import reproducible, stopped, tiny
+from .stopped_runs import reproducible, stopped, tiny
 
 
 @pytest.fixture(scope="module")

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from alpt_ref import RunConfig
 from alpt_ref._util.progress import Progress
-from alpt_ref.data import ClickDataset, synthetic_clicks
-from alpt_ref.data.raw import RawClicks
+from alpt_ref.data import synthetic_clicks
 from alpt_ref.errors import InputError
 from alpt_ref.training.checkpoint import Checkpoint, read_checkpoint, write_folder
-from alpt_ref.training.config import ModelConfig, TableConfig, TrainConfig
 from alpt_ref.training.init_from import InitFrom, start_from
 from alpt_ref.training.train import StoppedError, train
+from tests.training.days import NAMES, day, raw_day, tiny
 
 DENSE = ("model/", "optimizer/")
-NAMES = ("os", "site", "app")
-
-
-def tiny(table: dict[str, Any] | None = None, **training: Any) -> RunConfig:
-    settings: dict[str, Any] = {"batch_size": 200, "epochs": 1, "milestones": (), "threads": 1}
-    return RunConfig(
-        model=ModelConfig(dim=4, hidden=(8,), cross_layers=1, lr=0.02),
-        table=TableConfig(**({"lr": 0.05, "step_lr": 1e-3} | (table or {}))),
-        train=TrainConfig(**(settings | training)),
-    )
-
-
-def raw_day(day: int, rows: int = 800) -> RawClicks:
-    """Rows of three fields; most sites of a day are new, and some of its apps."""
-    rng = np.random.default_rng((7, day))
-    codes = rng.integers(0, (4, 30, 12), (rows, 3)).astype(np.int32)
-    sites = [f"site {number if number < 6 else f'{number} of day {day}'}" for number in range(30)]
-    apps = [f"app {number + day}" for number in range(12)]
-    labels = (rng.random(rows) < 0.2 + 0.1 * codes[:, 0] + 0.2 * (codes[:, 1] < 6)).astype(np.uint8)
-    return RawClicks(labels, codes, (["a", "b", "c", "d"], sites, apps), NAMES)
-
-
-def day(number: int, **options: Any) -> ClickDataset:
-    return raw_day(number).encode(**{"min_count": 1, "vocabulary": "all", "name": f"day {number}"} | options)
 
 
 @pytest.fixture(scope="module")
@@ -270,46 +243,3 @@ def test_what_cannot_be_continued_is_refused_before_anything_is_written(first: P
     with pytest.raises(InputError, match="output must be another folder"):
         train(tiny(), day(2), init_from=first, output=first)
     assert not (tmp_path / "run").exists()
-
-
-# --- more epochs for a finished run ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "training",
-    [
-        {"milestones": (1,)},
-        {"warmup": 3, "patience": 1},
-        pytest.param({"schedule": "plateau"}, marks=pytest.mark.nightly),
-        pytest.param({"test_epoch": "last"}, marks=pytest.mark.nightly),
-    ],
-    ids=str,
-)
-def test_more_epochs_give_the_bits_of_a_run_that_was_asked_for_them_at_once(
-    training: dict[str, Any], tmp_path: Path
-) -> None:
-    data = day(1)
-    train(tiny(**training, epochs=4), data, output=tmp_path / "whole")
-    train(tiny(**training, epochs=2), data, output=tmp_path / "parts")
-    with pytest.raises(InputError, match=r"train\.epochs is 2 there and 4 here\), which --resume goes on with"):
-        train(tiny(**training, epochs=4), data, output=tmp_path / "parts")
-    said: list[str] = []
-    result = train(tiny(**training, epochs=4), data, output=tmp_path / "parts", resume=True, log=said.append)
-    assert "a run of 2 epochs, which goes on to 4" in said[0]
-    assert result.as_dict()["test_auc"] == train(tiny(**training, epochs=4), data, output=tmp_path / "whole").test_auc
-    for file in ("state/state.safetensors", "state/checkpoint.json", "config.toml"):
-        assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
-    with pytest.raises(InputError, match="another configuration"):
-        train(tiny(**training, epochs=3), data, output=tmp_path / "parts", resume=True)
-
-
-def test_a_cosine_knows_its_end_from_the_first_step_and_a_damaged_result_is_no_hindrance(tmp_path: Path) -> None:
-    data = day(1)
-    train(tiny(schedule="cosine"), data, output=tmp_path / "cosine")
-    with pytest.raises(InputError, match=r"train\.epochs must stay 1 in a run with train.schedule 'cosine'"):
-        train(tiny(schedule="cosine", epochs=2), data, output=tmp_path / "cosine", resume=True)
-    train(tiny(), data, output=tmp_path / "run")
-    shutil.copytree(tmp_path / "run", tmp_path / "copy")
-    (tmp_path / "copy" / "result.json").unlink()  # as a kill between the two leaves it
-    ends = [train(tiny(epochs=2), data, output=tmp_path / name, resume=True) for name in ("run", "copy")]
-    assert ends[0].test_auc == ends[1].test_auc

@@ -26,7 +26,7 @@ from alpt_ref.training.pooling import positions
 from alpt_ref.training.train import train
 from tests.tolerances import FLOAT32, GRADIENT
 
-from .test_resume import reproducible, stopped, tiny
+from .stopped_runs import reproducible, stopped, tiny
 
 SLOTS, SIZES = (1, 3, 2), (6, 12, 5)
 OFFSETS = np.cumsum([0, *SIZES])[:-1]

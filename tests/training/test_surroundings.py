@@ -11,7 +11,7 @@ import pytest
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.training.train import train
 
-from .test_resume import reproducible, tiny
+from .stopped_runs import reproducible, tiny
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from alpt_ref.training.train import train
 from alpt_ref.training.weights import class_weights, counted_rows, total_weight
 from tests.tolerances import FLOAT32, FLOAT64
 
-from .test_resume import tiny
+from .stopped_runs import tiny
 
 
 @pytest.fixture(scope="module")
