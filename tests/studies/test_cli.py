@@ -100,7 +100,7 @@ def test_a_refuted_claim_makes_the_status_1(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.slow
 @pytest.mark.parametrize("moments", [(9,), pytest.param((0, 1, 9, 20), marks=pytest.mark.nightly)])
 def test_killed_at_any_moment_it_ends_in_the_same_bytes(moments: tuple[int, ...], tmp_path: Path) -> None:
-    more = ["--no-verify", "--only=bits", "--only=methods", "--jobs=2"]
+    more = ["--no-verify", "--only=bits", "--jobs=2"]
 
     def start(output: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-m", "alpt_ref", *command(output, *more)], stdout=subprocess.DEVNULL)
@@ -111,6 +111,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(moments: tuple[int, ...]
         process = start(tmp_path / "parts")
         while process.poll() is None and len(list(cells.glob("*.json"))) < finished:
             time.sleep(0.01)
+        print(process.poll(), len(list(cells.glob("*.json"))))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert start(tmp_path / "parts").wait() == 0
@@ -118,7 +119,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(moments: tuple[int, ...]
         {path.name: path.read_bytes() for path in (tmp_path / name / "tables").iterdir() if "times" not in path.name}
         for name in ("whole", "parts")
     )
-    assert len(whole) == 8
+    assert len(whole) == 4, sorted(whole)
     assert parts == whole
 
 
