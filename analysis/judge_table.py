@@ -1,12 +1,13 @@
 """How often the judge is wrong, and how often it finds what is true: the table ``analysis/results/judge.md``.
 
-    python -m analysis.judge_table              # 10^6 verdicts a line, 10^5 beyond 1,024 runs: half an hour
-    python -m analysis.judge_table --quick      # a hundredth of them
+    python -m analysis.judge_table                # all lines: half an hour of one core
+    python -m analysis.judge_table --quick        # a hundredth of the verdicts
+    python -m analysis.judge_table --runs 4096    # the lines of these numbers of runs (with commas); others stay
 
 Of each distribution: the rate at which a bound is supported that the truth just reaches (false support), with its upper
 99 % limit over alpha, and the rate at which a bound is supported of which the truth reaches half (power). A lower bound
 is half the truth there; a normal mean of 1 has a standard deviation of 1/2. Of normal values Student's t sees the mean
-and the variance alone: beyond 1,024 runs these are drawn themselves (independent, normal and chi-squared), 10^6 times.
+and the variance alone, of events betting sees their number: beyond 1,024 and 4,096 runs these are drawn themselves.
 """
 
 from __future__ import annotations
@@ -20,33 +21,45 @@ import numpy as np
 from alpt_ref._util.files import write_text
 from alpt_ref.verification.estimates import Student
 
-from .claims.j1_false_support import LAWS, SIDES, Floats, Law, Side, count_supported, p_of_support, upper_limit
+from . import judge_many_runs
+from .claims.j1_false_support import LAWS, SIDES, Law, Side, count_supported, p_of_support, upper_limit
 
 TABLE = Path(__file__).parent / "results" / "judge.md"
 ALPHA = 0.001
-RUNS = (5, 64, 256, 1024, 4096)
-VERDICTS, MANY_RUNS, OF_POWER = 1_000_000, 1024, 2_000
+NORMAL_RUNS, LOSS_RUNS = (5, 10, 20, 64, 256, 512, 1024, 4096), (5, 64, 256, 1024, 4096)
+RUNS = (5, 64, 256, 512, 1024, 2048, 4096, 8000, 12800, 16384, 20000, 32768, 40000, 60000, 65536, 200000)
+"""Numbers of runs of the claims that declare a range; 5, as few as anyone may give, besides."""
+VERDICTS, OF_POWER = 1_000_000, 2_000
+OF_MOMENTS, OF_COUNTS = 1024, 4096
+"""Runs beyond which means and variances of normal values, and counts of events, are drawn themselves."""
+FEWER, FEWEST = 4096, 20_000
+"""Runs beyond which `SHARES` of the verdicts are drawn where every value must be."""
+SHARES = (50, 200)
 MEAN, DEVIATION = 1.0, 0.5
+EVENTS, LOSS = "event of 1 %, in [0, 1]", "loss with mean 1/20, in [0, 1]"
 SHOWN = {
     "normal, declared": Law(
         lambda rng, size: rng.normal(MEAN, DEVIATION, size), MEAN, normal="drawn from a normal law"
     ),
-    "event of 1 %, in [0, 1]": LAWS["rare"],
-    "loss with mean 1/20, in [0, 1]": Law(lambda rng, size: rng.beta(1.0, 19.0, size), 0.05, 0.0, 1.0),
+    EVENTS: LAWS["rare"],
+    LOSS: Law(lambda rng, size: rng.beta(1.0, 19.0, size), 0.05, 0.0, 1.0),
     "squared normal, at least 0": LAWS["squared normal"],
     "lognormal (sigma 2), at least 0": LAWS["lognormal"],
 }
 
 
-def rate(law: Law, runs: int, verdicts: int, bounds: dict[Side, float], seed: int) -> dict[Side, int]:
+def rate(name: str, runs: int, verdicts: int, bounds: dict[Side, float], seed: int) -> dict[Side, int]:
     """Verdicts that support the bound of each side."""
-    if law.normal and runs > MANY_RUNS:
+    law = SHOWN[name]
+    if not law.normal:
+        counted = name == EVENTS and runs > OF_COUNTS
+        count = judge_many_runs.count_supported_events if counted else judge_many_runs.count_supported
+        return count(law, runs, verdicts, bounds, ALPHA, seed)
+    if runs > OF_MOMENTS:
         return rate_of_moments(runs, verdicts, bounds, seed)
-
-    def p_value(values: Floats, side: Side) -> Floats:
-        return p_of_support(values, law, side, bounds[side])
-
-    return count_supported(law, runs, verdicts, p_value, ALPHA, seed)
+    return count_supported(
+        law, runs, verdicts, lambda values, side: p_of_support(values, law, side, bounds[side]), ALPHA, seed
+    )
 
 
 def rate_of_moments(runs: int, verdicts: int, bounds: dict[Side, float], seed: int) -> dict[Side, int]:
@@ -62,24 +75,42 @@ def rate_of_moments(runs: int, verdicts: int, bounds: dict[Side, float], seed: i
     return {side: int((p[side] <= ALPHA).sum()) for side in SIDES}
 
 
-def line(name: str, runs: int, verdicts: int, seed: int) -> str:
+def lines() -> list[tuple[str, int]]:
+    """Distribution and number of runs of every line."""
+    others = {"normal, declared": NORMAL_RUNS, LOSS: LOSS_RUNS}
+    return [(name, runs) for name in SHOWN for runs in others.get(name, RUNS)]
+
+
+def drawn(name: str, runs: int, verdicts: int) -> int:
+    """How many verdicts a line stands on, of `verdicts` where they are cheap."""
+    if SHOWN[name].normal or name == EVENTS or runs <= FEWER:
+        return verdicts
+    return verdicts // SHARES[runs > FEWEST]
+
+
+def line(name: str, runs: int, verdicts: int) -> str:
     """One line of the table."""
-    law = SHOWN[name]
-    false = rate(law, runs, verdicts, dict.fromkeys(SIDES, law.mean), seed)
-    power = rate(law, runs, OF_POWER, {"at most": 2 * law.mean, "at least": law.mean / 2}, seed + 1)
-    cells = [name, f"{runs:,}", f"{verdicts:,}"]
+    law, seed = SHOWN[name], 2 * (100 * list(SHOWN).index(name) + runs)
+    false = rate(name, runs, verdicts, dict.fromkeys(SIDES, law.mean), seed)
+    power = rate(name, runs, OF_POWER, {"at most": 2 * law.mean, "at least": law.mean / 2}, seed + 1)
+    cells = [f"{verdicts:,}"]
     for side in SIDES:
         limit = upper_limit(false[side], verdicts) / ALPHA
         cells += [f"{false[side] / verdicts:.2g}", f"{limit:.2g}", f"{power[side] / OF_POWER:.3f}"]
-    return "| " + " | ".join(cells) + " |"
+    return begin(name, runs) + " | ".join(cells) + " |"
 
 
-def table(verdicts: int = VERDICTS, runs: Sequence[int] = RUNS) -> str:
-    """The page, as Markdown."""
+def begin(name: str, runs: int) -> str:
+    """How a line begins."""
+    return f"| {name} | {runs:,} | "
+
+
+def page(known: Sequence[str]) -> str:
+    """The page with these lines, as Markdown."""
     head = ["distribution", "runs", "verdicts"]
     for side in ("upper bound", "lower bound"):
         head += [f"{side}: false support", "upper 99 % limit / alpha", "power at half"]
-    lines = [
+    about = [
         "# The judge: false support and power",
         "",
         f"Written by `python -m analysis.judge_table`; alpha = {ALPHA:g}, verdicts on one point each.",
@@ -87,27 +118,38 @@ def table(verdicts: int = VERDICTS, runs: Sequence[int] = RUNS) -> str:
         "- *false support*: the share of verdicts SUPPORTED where the truth lies on the bound",
         "- *power at half*: that share where it is half of an upper bound, or twice a lower one "
         f"({OF_POWER:,} verdicts)",
+        "- numbers of runs: those of the claims whose values are tested by their range, and 5; of normal values 5 to "
+        "20 as of trained models",
         "- a range without the end that a bound needs supports nothing",
-        f"- beyond {MANY_RUNS:,} runs the mean and the variance of normal values are drawn themselves",
+        f"- beyond {OF_MOMENTS:,} runs the mean and the variance of normal values are drawn themselves, beyond "
+        f"{OF_COUNTS:,} the number of events",
+        f"- {VERDICTS:,} verdicts; of squares and lognormal values {VERDICTS // SHARES[0]:,} beyond {FEWER:,} runs and "
+        f"{VERDICTS // SHARES[1]:,} beyond {FEWEST:,}, for the time it takes",
         "",
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",
     ]
-    for number, name in enumerate(SHOWN):
-        for n in runs:
-            cheap = n <= MANY_RUNS or SHOWN[name].normal
-            lines.append(line(name, n, verdicts if cheap else verdicts // 10, seed=2 * (100 * number + n)))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*about, *known]) + "\n"
+
+
+def stored() -> dict[tuple[str, int], str]:
+    """The lines of the page as it is, in whatever order."""
+    text = TABLE.read_text(encoding="utf-8").splitlines() if TABLE.exists() else []
+    return {key: one for key in lines() for one in text if one.startswith(begin(*key))}
 
 
 def main() -> None:
-    """Write the table."""
+    """Write the table, after every line of it."""
     given = sys.argv[1:]
-    if given not in ([], ["--quick"]):
-        raise SystemExit("usage: python -m analysis.judge_table [--quick]")
-    text = table(VERDICTS // 100 if given else VERDICTS)
-    write_text(TABLE, text)
-    print(text, end="")
+    only = {int(n) for n in given[1].split(",")} if len(given) == 2 and given[0] == "--runs" else set()
+    if given not in ([], ["--quick"]) and not only:
+        raise SystemExit("usage: python -m analysis.judge_table [--quick | --runs N,N]")
+    known = stored() if only else {}
+    for name, runs in lines():
+        if not only or runs in only:
+            known[name, runs] = line(name, runs, drawn(name, runs, VERDICTS // 100 if "--quick" in given else VERDICTS))
+            print(known[name, runs], flush=True)
+            write_text(TABLE, page([known[key] for key in lines() if key in known]))
 
 
 if __name__ == "__main__":

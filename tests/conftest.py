@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import hypothesis
@@ -39,7 +41,15 @@ def realdata(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m gpu`` or ``-m simulator``, files without such a test are not imported: eight workers took a minute."""
+    wanted = str(config.getoption("markexpr", ""))
+    if wanted not in ("gpu", "simulator") or not collection_path.name.startswith("test_") or collection_path.is_dir():
+        return None
+    return None if f"mark.{wanted}" in collection_path.read_text(encoding="utf-8") else True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip tests marked ``nightly`` or ``simulator`` unless asked for, and ``gpu`` where no device can be used."""
     if not os.environ.get("ALPT_REF_SIMULATOR"):
         for item in items:
@@ -49,9 +59,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("nightly"):
                 item.add_marker(pytest.mark.skip(reason="needs HYPOTHESIS_PROFILE=nightly"))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        _long_ones_first(items)
     wanted = [item for item in items if item.get_closest_marker("gpu")]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        if config.option.markexpr == "gpu":
+            items[:] = leaders_first(wanted, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+        else:
+            _long_ones_first(items)
     if not wanted:
         return
     from alpt_ref.errors import InputError
@@ -73,10 +86,51 @@ SLOW = (
 """Files of ten seconds and more, the longest first."""
 
 
+GPU_LEADERS = (
+    "test_gpus_have_the_bits_of_the_cpu[1]", "test_large_ragged_simulations[False-noise0]",
+    "test_bfloat16_runs_are_the_same_bits_and_near_tf32[dcn-alpt-one-pass]",
+    "test_a_run_finds_every_kernel_that_was_compiled_ahead",
+    "test_a_hundred_steps_give_the_bits_of_the_cpu[lpt-dr-4bit-adam-d600]",
+    "test_the_gpu_gives_the_cpus_bits[quantizer_cases]",
+    "test_a_hundred_steps_give_the_bits_of_the_cpu[alpt-sr-4bit-adagrad-d200-two-pass]",
+    "test_large_batches_follow_the_cpu[wide-257]",
+    "test_a_hundred_steps_give_the_bits_of_the_cpu[lpt-dr-16bit-momentum-d130]",
+    "test_a_hundred_steps_give_the_bits_of_the_cpu[alpt-sr-4bit-adagrad-d16-two-pass]",
+    "test_moments_on_the_device_lead_back_bit_for_bit[alpt-sr-8bit-adam-d4-two-pass]",
+    "test_large_random_tables_in_both_roundings[1-2]", "test_the_gpu_gives_the_cpus_bits[montecarlo_cases]",
+    "test_a_hundred_steps_give_the_bits_of_the_cpu[lpt-sr-4bit-adagrad-d150-queued]",
+    "test_a_table_on_a_device_rounds_what_it_hands_out_and_takes_gradients_as_they_are[16]",
+    "test_a_hundred_steps_give_the_bits_of_the_cpu[alpt-dr-4bit-adagrad-d150-two-pass-queued]",
+)  # fmt: skip
+"""GPU tests that compile longest with an empty cache, each other kernels than those before it."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Let pytest-xdist keep the order of files: by itself it takes those with the most tests first, however short."""
+    """Let pytest-xdist keep the order of files: by itself it takes those with the most tests first, however short.
+
+    GPU tests it hands out one by one, since a worker that was given a long one would keep what came with it.
+    """
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+    if hasattr(config.option, "maxschedchunk") and config.option.markexpr == "gpu":
+        config.option.maxschedchunk = 1
+
+
+def leaders_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """`GPU_LEADERS` first, then tables and training, then what is short, in an order that parts those of one kind.
+
+    At first each worker gets two in a row: with the longest the shortest of as many leaders as these are.
+    """
+
+    def place(item: pytest.Item) -> tuple[int, bool, int]:
+        leads = GPU_LEADERS.index(item.name) if item.name in GPU_LEADERS else len(GPU_LEADERS)
+        short = not item.nodeid.startswith(("tests/tables/", "tests/training/"))
+        return leads, short, zlib.crc32(item.nodeid.encode())
+
+    known = sorted(items, key=place)
+    first, second = known[:workers], known[workers : 2 * workers]
+    dealt = [item for pair in zip_longest(first, reversed(second)) for item in pair if item is not None]
+    return dealt + known[2 * workers :]
 
 
 def _long_ones_first(items: list[pytest.Item]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from alpt_ref.training.config import RunConfig
     from alpt_ref.training.ranks import Ranks
     from alpt_ref.training.results import RunResult
-
-HESITATION_S = 0.3
-"""Rank 0 speaks first where all of them have the same to say."""
 
 sharded_options = stack(
     click.option(
@@ -70,14 +66,16 @@ class Voice:
         self.first = os.environ.get("RANK", "0") == "0" or _launched() == 1
         self.ranks: Ranks | None = None
 
-    def may_speak(self) -> bool:
+    def may_speak(self, problem: str) -> bool:
         """Whether an error of this process is for it to say; true on one of them."""
         watch = getattr(self.ranks, "watch", None)
-        if watch is None:  # what is wrong before they are joined is wrong on all of them
-            return self.first
-        if not self.first:
-            time.sleep(HESITATION_S)
-        return bool(watch.may_speak())
+        if watch is not None:
+            return bool(watch.may_speak())
+        if _launched() == 1:
+            return True
+        from alpt_ref.distributed.arrival import speaks_for_all
+
+        return speaks_for_all(problem)
 
     @contextlib.contextmanager
     def joined(self, config: RunConfig) -> Iterator[Ranks]:
@@ -93,6 +91,7 @@ class Voice:
             self.ranks = Alone()
             yield self.ranks
             return
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # torch tells of lost connections with its stack
         from alpt_ref.distributed import joined
 
         with joined(config.train.device) as self.ranks:
@@ -122,15 +121,15 @@ def one_voice() -> Iterator[Voice]:
     try:
         yield voice
     except LostRankError:
-        if voice.may_speak():
-            from alpt_ref.distributed.processes import sentence
+        from alpt_ref.distributed.processes import sentence
 
+        if voice.may_speak(sentence("another rank")):
             sys.stderr.write(f"Error: {sentence('another rank')}\n")
         sys.stderr.flush()
         sys.stdout.flush()
         os._exit(1)  # torch may wait for the lost one as it is taken down
     except (AlptError, click.ClickException) as error:
-        if voice.may_speak():
+        if voice.may_speak(error.format_message() if isinstance(error, click.ClickException) else str(error)):
             raise
         raise SystemExit(_status(error)) from None
 

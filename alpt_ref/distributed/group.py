@@ -116,6 +116,15 @@ class TorchGroup(Group):
         if device == "cpu" and not self._on_host:
             raise InputError("group must have backend 'gloo' for a table on device 'cpu', it has 'nccl' only")
 
+    def require_backends(self, device: str) -> None:
+        """`InputError` unless whole training can use the group: gloo, and NCCL for what is on GPUs."""
+        if not self._on_host or (device == "cuda" and not self._on_gpu):
+            wanted = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
+            raise InputError(
+                f"training on device {device!r} needs a process group of backend '{wanted}', the default group is "
+                "another's: init_process_group with that, or leave it to alpt_ref.distributed.train"
+            )
+
     def _carries(self, device: str, backend: str) -> bool:
         """Whether the group exchanges arrays of a device by the backend that does it well."""
         try:
@@ -172,7 +181,18 @@ class TorchGroup(Group):
 
     def swap(self, array: Any, into: Any) -> None:
         """See `Group.swap`; the backend must take the arrays themselves, not copies."""
-        self._call(self._dist.all_to_all_single, into, array)
+        if self.ranks != 2:
+            self._call(self._dist.all_to_all_single, into, array)
+            return
+        half, mine = array.numel() // 2, self.rank  # what stays here is copied beside, which NCCL does with few blocks
+        (own, other), (here, there) = ((one[:half], one[half:])[:: 1 - 2 * mine] for one in (array, into))
+        counts = [0, half] if mine == 0 else [half, 0]
+        try:
+            work = self._dist.all_to_all_single(there, other, counts, counts, group=self._group, async_op=True)
+            here.copy_(own)
+            work.wait()
+        except Exception as error:
+            raise lost_rank(error) from None
 
     def raised(self, flags: Any) -> None:
         """See `Group.raised`."""

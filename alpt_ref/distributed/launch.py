@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpt_ref.distributed.processes import launched, process_group
@@ -36,7 +38,7 @@ def joined(device: str = "cpu") -> Iterator[Ranks]:
     with process_group(device) as watch:
         from alpt_ref.distributed.ranks import TorchRanks
 
-        ranks = TorchRanks(watch)
+        ranks = TorchRanks(watch, device)
         with warnings.catch_warnings():
             if not ranks.first:
                 warnings.simplefilter("ignore", AlptWarning)
@@ -102,15 +104,15 @@ def train(config: RunConfig, dataset: ClickDataset, *, ranks: Ranks | None = Non
         with joined(config.train.device) as found:
             return train(config, dataset, ranks=found, **options)
     if ranks.size > 1:
-        require_same_run(ranks, config, dataset)
+        require_same_run(ranks, config, dataset, options)
     return train_alone(config, dataset, ranks=ranks, **options)
 
 
-def require_same_run(ranks: Any, config: RunConfig, dataset: ClickDataset) -> None:
+def require_same_run(ranks: Any, config: RunConfig, dataset: ClickDataset, options: Mapping[str, Any]) -> None:
     """`InputError` on every rank unless all of them were given the same run, and compute alike."""
     from alpt_ref.training.versions import versions
 
-    own = {"configuration": config_hash(config), "data": dataset.fingerprint}
+    own = {"configuration": config_hash(config), "data": dataset.fingerprint, **_said_of_call(options)}
     if config.train.reduce == "ordered":
         own |= versions()
     if config.train.device == "cuda":
@@ -123,3 +125,14 @@ def require_same_run(ranks: Any, config: RunConfig, dataset: ClickDataset) -> No
                 f"all ranks must have the same {name}, rank {others[0]} has {found[others[0]][name]} and rank 0 "
                 f"{found[0][name]}; start them with one command on like machines"
             )
+
+
+def _said_of_call(options: Mapping[str, Any]) -> dict[str, str]:
+    """What all ranks must say alike about a call of `train`: folders are the same path on all machines."""
+    found = {name: str(options.get(name)) for name in ("table", "model", "checkpoint_every")}
+    found["resume"] = str(bool(options.get("resume")))
+    for name in ("output", "init_from"):
+        folder = options.get(name)
+        folder = getattr(folder, "run", folder)
+        found[name] = str(Path(folder).absolute()) if isinstance(folder, str | os.PathLike) else str(folder)
+    return found

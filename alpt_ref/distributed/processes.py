@@ -14,11 +14,13 @@ import importlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from alpt_ref._version import install_hint
+from alpt_ref.distributed import arrival
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit
 
@@ -31,8 +33,10 @@ BUSY_S = 1800.0
 LONGEST_S = 1800.0
 """A collective may wait for a slow rank (rank 0 may be computing metrics), who is watched by his signs of life."""
 STORE = "the process that holds the store of the run"
-START_S = 60.0
-"""All processes must have come by then."""
+HESITATION_S = 0.3
+"""Rank 0 speaks first where all of them have the same to say."""
+PART_S = 2.0
+"""So long the process that holds the store waits for the others to ask who speaks."""
 
 
 class Watch:
@@ -41,12 +45,15 @@ class Watch:
     Parameters
     ----------
     store : torch.distributed.TCPStore
-        A connection of its own: used by the thread alone.
+        A connection of its own, which waits no longer than `LOST_S`.
     rank, size : int
+    holds : bool
+        Whether the store ends with this process.
     """
 
-    def __init__(self, store: Any, rank: int, size: int) -> None:
-        self._store, self._rank, self._size = store, rank, size
+    def __init__(self, store: Any, rank: int, size: int, *, holds: bool = False) -> None:
+        self._store, self._rank, self._size, self._holds = store, rank, size, holds
+        self._speaks: bool | None = None
         self._seen: dict[int, tuple[str, int]] = {}
         self.busy = False
         self._rounds = 0
@@ -59,10 +66,22 @@ class Watch:
         self._end.set()
 
     def may_speak(self) -> bool:
-        """Whether nobody has told the user yet how the run ended; true for the first who asks."""
-        with contextlib.suppress(Exception):  # torch's errors differ; without the store everybody speaks
-            return int(self._store.add("said", 1)) == 1
-        return True
+        """Whether nobody has told the user yet how the run ended; true for the first who asks, and stays so."""
+        if self._speaks is None:
+            self._speaks = True
+            with contextlib.suppress(Exception):  # torch's errors differ; without the store everybody speaks
+                self._speaks = int(self._store.add("said", 1)) == 1
+        return self._speaks
+
+    def part(self) -> None:
+        """An error ends the run: settle who speaks while the store is there; whoever holds it leaves last."""
+        if self._rank:
+            time.sleep(HESITATION_S)
+        self.may_speak()
+        end = time.monotonic() + PART_S
+        with contextlib.suppress(Exception):
+            while self._holds and int(self._store.add("said", 0)) < self._size and time.monotonic() < end:
+                time.sleep(HESITATION_S / 10)
 
     def _watch(self) -> None:
         """Show signs of life and look at those of others."""
@@ -147,43 +166,44 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
     if dist.is_initialized():
         yield None
         return
-    rank, size, host, port = _place()
+    rank, size, host, port = arrival.place()
     if device == "cuda":
         from alpt_ref.kernels.cuda.available import use_device
 
         use_device(int(os.environ.get("LOCAL_RANK", "0")))
     threads = max(1, jit.num_threads() // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     before = jit.num_threads()
-    wait = timedelta(seconds=START_S)
-    ours = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    wait, prefix = timedelta(seconds=arrival.START_S), arrival.prefix()
+    holds = rank == 0 and not arrival.launcher_holds_store()
     try:
-        store = dist.TCPStore(host, port, size, ours and rank == 0, timeout=wait, wait_for_workers=False)
-        prefix = f"alpt_ref/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+        if not holds:
+            arrival.reach(host, port, arrival.START_S)  # torch would log that it waits
+        store = dist.TCPStore(host, port, size, holds, timeout=wait, wait_for_workers=False)
+        common = dist.PrefixStore(prefix, store)
+        arrival.meet(common, rank, size)
         dist.init_process_group(
-            "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", store=dist.PrefixStore(prefix, store), rank=rank,
-            world_size=size, timeout=timedelta(seconds=LONGEST_S),
+            "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", store=common, rank=rank, world_size=size,
+            timeout=timedelta(seconds=LONGEST_S),
         )  # fmt: skip
         second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=LOST_S), wait_for_workers=False)
+    except InputError:
+        raise
     except Exception as error:  # torch's errors differ from version to version
         first = " ".join(str(error).split())[:200]
         raise InputError(f"the {size} processes of the run could not be joined at {host}:{port} ({first})") from None
-    watch = Watch(dist.PrefixStore(f"{prefix}/watch", second), rank, size)
+    watch = Watch(dist.PrefixStore(f"{prefix}/watch", second), rank, size, holds=holds)
     jit.set_num_threads(threads)
     try:
         yield watch
         watch.leave()
         dist.barrier()  # nobody takes the store away while others still look at it
+    except Exception:
+        watch.leave()
+        watch.part()
+        raise
     finally:
         watch.leave()
         jit.set_num_threads(before)
         gc.collect()  # CUDA graphs that hold what is taken down
         with contextlib.suppress(Exception):  # a lost rank
             dist.destroy_process_group()
-
-
-def _place() -> tuple[int, int, str, int]:
-    values = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
-    for name, value in values.items():
-        if not value or (name != "MASTER_ADDR" and not value.isdigit()):
-            raise InputError(f"the launcher's variable {name} must be set, got {value!r}; start the run with torchrun")
-    return int(values["RANK"]), int(values["WORLD_SIZE"]), values["MASTER_ADDR"], int(values["MASTER_PORT"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._util.folders import folder_lock
 from alpt_ref.distributed import shard_files
-from alpt_ref.distributed.group import find_group, lost_rank
+from alpt_ref.distributed.group import TorchGroup, find_group, lost_rank
 from alpt_ref.distributed.processes import Watch
 from alpt_ref.distributed.states import ROWS
 from alpt_ref.distributed.table import ShardedTable
@@ -91,11 +91,15 @@ class TorchRanks(Ranks):
     ----------
     watch : Watch, optional
         Of `processes.process_group`.
+    device : str
+        Where they compute, "cpu" or "cuda"; `InputError` where the group lacks a backend for it.
     """
 
-    def __init__(self, watch: Watch | None = None) -> None:
+    def __init__(self, watch: Watch | None = None, device: str = "cpu") -> None:
         import torch
         from torch import distributed
+
+        TorchGroup(None, device).require_backends(device)
 
         self._torch, self._dist, self.watch = torch, distributed, watch
         self._row_arrays: frozenset[str] = frozenset()

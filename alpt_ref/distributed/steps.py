@@ -18,10 +18,13 @@ Result = TypeVar("Result")
 
 
 class ShardedIds:
-    """Checked ids of one rank, and the ways of their rows once they have travelled (`ShardedTable.checked_ids`)."""
+    """Checked ids of one rank, and the ways of their rows once they have travelled (`ShardedTable.checked_ids`).
 
-    def __init__(self, array: Any, n: int) -> None:
-        self.array, self.n = array, n
+    `problem` is what is wrong with them, which all ranks hear of together.
+    """
+
+    def __init__(self, array: Any, n: int, problem: AlptError | None = None) -> None:
+        self.array, self.n, self.problem = array, n, problem
         self.route: Route | None = None
 
 
@@ -93,21 +96,26 @@ class Steps:
     def checked_ids(self, ids: Any) -> ShardedIds:
         """Ids that `lookup` and the updates take in place of `ids`: looked up, then updated, they travel once.
 
-        Not collective.
+        Not collective. If they are wrong on one of several ranks, the call that takes them raises on all.
 
         Raises
         ------
         InputError
-            On this rank alone, if they are wrong.
+            In a group of one rank, if they are wrong.
         """
         if isinstance(ids, ShardedIds):
             if ids.n == self.n:
                 return ids
             ids = ids.array
-        return ShardedIds(self._kinds.batch.ids(ids, self.n), self.n)
+        found, problem = attempt(lambda: self._kinds.batch.ids(ids, self.n))
+        if problem is not None and self.ranks == 1:
+            raise problem
+        return ShardedIds(found, self.n, problem)
 
     def _ways(self, ids: Any) -> tuple[ShardedIds, Route]:
         given = self.checked_ids(ids)
+        if given.problem is not None:
+            raise given.problem
         if given.route is not None:
             return given, given.route
         return given, Route(self.group, self.row_map, self._kinds.batch(given.array, self.n, self.d), self._kinds)

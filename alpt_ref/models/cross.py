@@ -39,9 +39,9 @@ class CrossNetwork:
             grads[name] = ops.zeros((layers, inputs))
         self.params, self.grads = params, grads
 
-    def prepare(self, output_weight: Array) -> None:
-        """Before the forward pass of the MLP beside it."""
-        self.ops.cross_prepare(self.params["cross.weight"], self.params["cross.bias"], output_weight)
+    def prepare(self, x: Array, output_weight: Array) -> None:
+        """Before the forward pass of the MLP on the same x."""
+        self.ops.cross_prepare(x, self.params["cross.weight"], self.params["cross.bias"], output_weight)
 
     def forward(self, x: Array, output_weight: Array, logits: Array) -> None:
         """Add ``x_L . output_weight`` to `logits` (b,)."""

@@ -47,7 +47,7 @@ class Dcn(Dnn):
 
     def _forward(self, x: Array, logits: Array, training: bool, update_stats: bool) -> None:
         output = self.params["output.weight"][: x.shape[1]]
-        self.cross.prepare(output)
+        self.cross.prepare(x, output)
         super()._forward(x, logits, training, update_stats)
         self.cross.forward(x, output, logits)
 

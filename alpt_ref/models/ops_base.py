@@ -177,8 +177,8 @@ class Ops(ABC):
     def spread(self, dout: Array, dx: Array) -> None:
         """``dx[i] = dout[i]`` in every column: backward of `row_sums`."""
 
-    def cross_prepare(self, weight: Array, bias: Array, output: Array) -> None:  # noqa: B027 (nothing to begin)
-        """Begin what `cross_forward` needs of the parameters alone, before the forward pass of the MLP."""
+    def cross_prepare(self, x: Array, weight: Array, bias: Array, output: Array) -> None:  # noqa: B027 (may be empty)
+        """Before the forward pass of the MLP: begin what `cross_forward` needs."""
 
     @abstractmethod
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:

@@ -61,6 +61,7 @@ class CudaOps(CudaCrossOps):
         self._saw_layers = False  # whether the layers' gradients were
         self._joined, self._joined_ready = None, None
         self._units_ready: Any = None
+        self._cross_input, self._cross_ready = None, None
         self._loss_ready: Any = None
 
     def zeros(self, shape: tuple[int, ...]) -> Array:
@@ -208,10 +209,13 @@ class CudaOps(CudaCrossOps):
         self, z: Array, norm: Norm, weight: Array, bias: Array, logits: Array, *, training: bool, update_stats: bool
     ) -> Array:
         """See `Ops.norm_relu_output`."""
+        more = self._cross_beside()
         saved = self._normalise(z, norm, training, update_stats)
-        whole = self._whole(z.shape[1], z, weight)
-        given = (z.reshape(-1), saved, weight, bias)
-        self._rows(dense.norm_relu_output, len(z), *given, *z.shape, whole, logits, each=2)
+        given = (z.reshape(-1), saved, weight, bias, *z.shape, self._whole(z.shape[1], z, weight))
+        if more is not None:
+            current_stream().wait_event(self._cross_ready)
+        adds = logits if more is None else more, more is not None
+        self._rows(dense.norm_relu_output, len(z), *given, *adds, logits, each=2)
         return saved
 
     def norm_relu_output_backward(

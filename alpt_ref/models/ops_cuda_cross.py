@@ -38,6 +38,10 @@ class CudaCrossOps(Ops):
     _saw_layers: bool
     _joined_ready: Any
     _units_ready: Any
+    _cross_input: tuple[Array, Array] | None
+    """Input and weights of the cross layers, from `cross_prepare` until they are queued."""
+    _cross_ready: Any
+    """Behind the cross layers, where they were queued beside the MLP."""
     _joined: tuple[Array, Array] | None
     """Gradient of the first hidden layer with the tail, and the copy of its weights with the vectors."""
 
@@ -58,9 +62,10 @@ class CudaCrossOps(Ops):
         betas = take("cross.betas", (units * columns,), np.float64)
         return take("cross.vectors", (units * columns,)), betas, take("cross.constants", (units,)), units
 
-    def cross_prepare(self, weight: Array, bias: Array, output: Array) -> None:
+    def cross_prepare(self, x: Array, weight: Array, bias: Array, output: Array) -> None:
         """See `Ops.cross_prepare`: beside what comes before the cross layers."""
         self._prepare_units(weight, bias, output)
+        self._cross_input, self._cross_ready = (x, weight), None
 
     def _prepare_units(self, weight: Array, bias: Array, output: Array) -> None:
         vectors, betas, constants, units = self._cross_units(weight)
@@ -71,18 +76,41 @@ class CudaCrossOps(Ops):
 
     def cross_forward(self, x: Array, weight: Array, bias: Array, output: Array, logits: Array) -> Any:
         """See `Ops.cross_forward`."""
-        take, (layers, columns) = self.scratch.take, weight.shape
-        if self._units_ready is None:
-            self._prepare_units(weight, bias, output)
+        if self._cross_ready is None:  # else the output unit of the MLP has added what they give
+            if self._units_ready is None:
+                self._prepare_units(weight, bias, output)
+            self._queue_cross(x, weight, logits, alone=False)
+        self._cross_input = self._cross_ready = None
         vectors, betas, constants, units = self._cross_units(weight)
+        return vectors, betas, constants, self.scratch.take("cross.dots", (len(x) * units,)), len(weight), units
+
+    def _cross_beside(self) -> Array | None:
+        """Begin the cross layers beside the output unit; what they add to the logits, once `_cross_ready` is reached.
+
+        Here since the pass goes on with small kernels, each of which waits for the one before.
+        """
+        if self._cross_input is None:
+            return None
+        x, weight = self._cross_input
+        part, self._cross_ready = self.scratch.take("cross.part", (len(x),)), new_event()
+        with self._aside():
+            self._queue_cross(x, weight, part, alone=True)
+            self._cross_ready.record(current_stream())
+        self._cross_input = None
+        return part
+
+    def _queue_cross(self, x: Array, weight: Array, out: Array, *, alone: bool) -> None:
+        """Dot products of all units, and the rows' sums into `out`, or added to it."""
+        layers, columns = weight.shape
+        vectors, _, constants, units = self._cross_units(weight)
         current_stream().wait_event(self._units_ready)
         self._units_ready = None
-        dots = take("cross.dots", (len(x) * units,))
+        dots = self.scratch.take("cross.dots", (len(x) * units,))
         whole = self._whole(columns, x, vectors)
         for first in range(0, units, cross.UNITS):
             how = (*x.shape, whole, layers, units, first)
-            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, dots, logits, each=4)
-        return vectors, betas, constants, dots, layers, units
+            end = (dots, out, alone)
+            self._rows(cross.cross_forward, len(x), x.reshape(-1), vectors, constants, *how, *end, each=4)
 
     def cross_begin(
         self, x: Array, saved: Any, dlogits: Array, weight: Array, grads: tuple[Array, Array, Array] | None

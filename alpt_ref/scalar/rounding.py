@@ -26,6 +26,7 @@ _HALF = np.float32(0.5)
 _ABOVE_HALF = np.nextafter(_HALF, np.float32(1.0))
 _ZERO = np.float32(0.0)
 _WORDS = np.float32(4294967296.0)
+_WHOLE = np.float32(12582912.0)
 _I0 = np.int32(0)
 _I1 = np.int32(1)
 
@@ -52,6 +53,17 @@ def dr(x: np.float32) -> np.int32:
     up_from = _ABOVE_HALF if negative else _HALF  # a tie goes up: towards zero for a negative number
     count = np.int32(count + (_I1 if np.float32(size - whole) >= up_from else _I0))
     return np.int32(-count) if negative else count
+
+
+@scalar
+def near_dr(x: np.float32) -> np.int32:
+    """`dr` for ``|x| <= 2**22`` in two thirds of the instructions.
+
+    Between 2**23 and 2**24 float32 numbers are the whole ones, so that adding ``1.5 * 2**23`` rounds to the nearest,
+    of two to the even one; what that took away, ``x - whole``, is exact, and one half where the even one is below.
+    """
+    whole = np.float32(np.float32(x + _WHOLE) - _WHOLE)
+    return np.int32(np.int32(whole) + (_I1 if np.float32(x - whole) >= _HALF else _I0))
 
 
 @scalar

@@ -20,7 +20,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.cpu import montecarlo as driver
 from alpt_ref.kernels.cpu import montecarlo_types as kinds
 from alpt_ref.kernels.device import default_device
-from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.jit import num_threads, run_rows
 from alpt_ref.theory.gradient_source import LinearSource, ProblemSource, SeparableSource, Source
 from alpt_ref.theory.learned_steps import LearnedSteps
 from alpt_ref.theory.linear import LinearModel
@@ -32,6 +32,7 @@ from alpt_ref.theory.simulation_arguments import (
     checked_points,
     checked_thin,
     one_of,
+    require_device,
     require_minimum_in_box,
     require_numbers,
     require_problem,
@@ -64,6 +65,8 @@ _LINEAR = {
 }
 GROUP_ELEMENTS = 2048
 """Coordinates that one group of runs holds at a time, so that its buffers stay in the first-level cache."""
+RUNS_TOGETHER = 16
+"""Runs of a group whose steps take all rows of the data: these come from a farther cache once for all of them."""
 
 
 def simulate(
@@ -118,7 +121,7 @@ def simulate(
     noise : Noise, optional
         Of the gradient; none if left out.
     batch : int
-        Rows of a gradient, drawn with replacement (`LinearModel` only; 0 takes all rows).
+        Rows of a gradient, drawn with replacement; 0 takes all rows (`LinearModel` only: refused elsewhere).
     checkpoints : ints from 1 to `steps`, optional
         Iterates to record; the last one is always recorded.
     averages, check : bool
@@ -165,9 +168,10 @@ def simulate(
     noise = noise or Noise()
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     require_rounding(rounding)
+    require_device(device)
     if clip is not None:
         one_of("clip", clip, _CLIPPING, "or None")
-    require_numbers(runs, seed, batch, problem.dim)
+    require_numbers(problem, runs, seed, batch, points)
     learned = step_sizes if isinstance(step_sizes, LearnedSteps) else None
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)
     first = start_of(start, problem.dim, grid, sizes, clipped=clip is not None)
@@ -229,9 +233,10 @@ def _source(problem: Separable | LinearModel | Problem, batch: int) -> Source:
 def _separable(problem: Separable) -> kinds.Problem:
     curvature, shape, minimum = (x.astype(np.float32) for x in (problem.curvature, problem.shape, problem.minimum))
     none, empty, rows = np.float32(0.0), np.zeros(0, np.float32), np.zeros((0, problem.dim), np.float32)
+    tiles = np.zeros((1, 1, 0), np.float32)
     return kinds.Problem(
-        _SEPARABLE[problem.kind], curvature, shape, minimum, rows, empty, rows, empty, np.zeros((1, 1, 0), np.float32),
-        False, 0.0, none, none, 0,
+        _SEPARABLE[problem.kind], curvature, shape, minimum, rows, empty, rows, empty, tiles, tiles, False, 0.0, none,
+        none, 0,
     )  # fmt: skip
 
 
@@ -242,14 +247,15 @@ def _linear(problem: LinearModel, batch: int, averages: bool) -> kinds.Problem:
         whole = whole_rows(problem)
     else:
         no_rows = np.zeros((0, problem.dim), np.float32)
-        whole = WholeRows(no_rows, none, np.zeros((1, 1, 0), np.float32), False, 0.0)
+        no_tiles = np.zeros((1, 1, 0), np.float32)
+        whole = WholeRows(no_rows, none, no_tiles, no_tiles, False, 0.0)
     if batch == 0:
         features, offsets = whole.features, whole.offsets
     else:
         features, offsets = problem.features.astype(np.float32), problem.offsets.astype(np.float32)
     return kinds.Problem(
         _LINEAR[problem.loss], none, none, none, features, offsets, whole.features, whole.offsets, whole.columns,
-        whole.triangular, whole.rest, width, l2, batch,
+        whole.across, whole.triangular, whole.rest, width, l2, batch,
     )  # fmt: skip
 
 
@@ -263,7 +269,8 @@ def _run(
 
         return montecarlo_cuda.run(runs, problem, method, watch, last_only)
     d, count = len(method.start), len(watch.checkpoints)
-    group = _group(runs, d)
+    together = problem.kind in _LINEAR.values() and (problem.batch == 0 or (watch.averages and watch.thin == 1))
+    group = _group(runs, d, together)
     results = kinds.Results(
         np.zeros((count, runs, 5)), np.zeros((runs, 4)), np.empty((1 if last_only else count, runs, d), np.float32)
     )
@@ -271,9 +278,11 @@ def _run(
     return results
 
 
-def _group(runs: int, d: int) -> int:
+def _group(runs: int, d: int, all_rows: bool) -> int:
     """Runs a group, a multiple of four so that every group begins at a whole Philox block."""
     wanted = max(GROUP_ELEMENTS // d, 4)
+    if all_rows:  # as many as read a tile together, unless threads would have no group
+        wanted = max(wanted, min(RUNS_TOGETHER, -(-runs // num_threads())))
     return int(min(wanted, max(runs, 4)) + 3) // 4 * 4
 
 
@@ -284,8 +293,6 @@ def _device(
     chosen = default_device() if device is None else device
     if chosen == "cpu":
         return chosen
-    if chosen != "cuda":
-        raise InputError(f"device must be 'cpu' or 'cuda', got {chosen!r}")
     from alpt_ref.theory import montecarlo_cuda
 
     rows = 0 if isinstance(problem, Separable) else batch or len(problem.offsets)

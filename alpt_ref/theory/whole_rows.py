@@ -31,11 +31,12 @@ MOST_COLUMNS = 2048
 
 
 class WholeRows(NamedTuple):
-    """Float32 rows and offsets whose mean loss, with `rest`, is that of all rows, and the rows again in tiles."""
+    """Float32 rows and offsets whose mean loss, with `rest`, is that of all rows, and tiles of rows and of columns."""
 
     features: NDArray[np.float32]
     offsets: NDArray[np.float32]
     columns: NDArray[np.float32]
+    across: NDArray[np.float32]
     triangular: bool
     rest: float
 
@@ -61,7 +62,7 @@ def whole_rows(model: LinearModel) -> WholeRows:
 
 def _all(model: LinearModel) -> WholeRows:
     features, offsets = model.features.astype(np.float32), model.offsets.astype(np.float32)
-    return WholeRows(features, offsets, tiles(features), False, 0.0)
+    return WholeRows(features, offsets, tiles(features), tiles(features.T), False, 0.0)
 
 
 def _reduced(model: LinearModel) -> WholeRows | None:
@@ -73,7 +74,7 @@ def _reduced(model: LinearModel) -> WholeRows | None:
         return None
     scaled = (factor * math.sqrt(d / rows)).astype(np.float32)
     features, rest = np.ascontiguousarray(scaled[:d, :d]), float(factor[d, d]) / (2.0 * rows)
-    return WholeRows(features, scaled[:d, d].copy(), tiles(features, MOST_COLUMNS), True, rest)
+    return WholeRows(features, scaled[:d, d].copy(), tiles(features), tiles(features.T), True, rest)
 
 
 def triangular_factor(a: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -25,6 +25,7 @@ from alpt_ref.kernels.cuda.bf16 import require_bfloat16
 from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.streams import new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
+from alpt_ref.models.ops_cuda_fast import CudaFastOps
 from alpt_ref.models.ops_cuda_sliced import CudaSlicedOps
 from alpt_ref.models.optim_cuda import CudaDense
 from alpt_ref.models.slices import slice_bounds
@@ -62,7 +63,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         self.ranks = ranks or Alone()
         self._asked, self.stopping = stop, False
         self.backend = get_backend("cuda")
-        self.stream, self._side, self._sums_side = (self.ranks.stream(priority) for priority in (-1, 0, 0))
+        self.stream, self._side, self._sums_side, self._asking = map(self.ranks.stream, (-1, 0, 0, 0))
         self._fork, self._join, self._weighed, self._asked_for = (new_event() for _ in range(4))
         self._room = 1
         self._forget_steps()
@@ -76,12 +77,11 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
 
     def _build(self) -> None:
         config, dataset, zeros = self.config, self.dataset, self.backend.zeros
-        half = config.model.precision == "bf16"
+        half, fast = config.model.precision == "bf16", config.train.reduce == "fast"
         if half:
             require_bfloat16()
-        fast = config.train.reduce == "fast"
         self.sums = self.ranks.device_sums(self.ranks.size if fast else config.train.slices)
-        self.ops: Any = CudaSlicedOps(np.dtype(np.float32), self.backend, self.sums, ordered=not fast)
+        self.ops: Any = (CudaFastOps if fast else CudaSlicedOps)(np.dtype(np.float32), self.backend, self.sums)
         self.ops.precision = config.model.precision
         self.table, self.model = self.ranks.build(config, dataset, self.ops)
         self._table: Any = getattr(self.table, "own", self.table)  # this process's rows, with queue_ methods
@@ -95,12 +95,12 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             config.model.optimizer, self.model, self.backend, weight_decay=config.model.weight_decay,
             counters=self.counters, guard=self.guard, rates=self.rates, half=half,
         )  # fmt: skip
-        self.ops.hold_gradients(self.dense.grads)
+        self._before = BeforeStep(self.model, self.backend, self.totals)
+        self.ops.hold_gradients(self.dense.grads, self._before.now)
         matrices = [array for name, array in self.model.params.items() if name.endswith("linear.weight")]
         self._weights = matrices if config.model.precision == "tf32" else []
         if half:
             self.ops.half_params = self.dense.params, self.dense.half_params
-        self._before = BeforeStep(self.model, self.backend, self.totals)
         own = self.sums.cut(config.train.batch_size)
         self._labels = zeros(max(1, own.last - own.first), np.uint8)
         if self.ranks.size == 1:
@@ -119,8 +119,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         size, last = settings.batch_size, span.last - 1
         lengths = {min(size, len(span.rows) - batch * size) for batch in (span.first, last)}
         for rows in sorted(lengths - set(self._steps_of), reverse=True):
-            bounds = slice_bounds(rows, self.ranks.size)
-            sizes = (fields * np.diff(bounds)).tolist()
+            sizes = (fields * np.diff(slice_bounds(rows, self.ranks.size))).tolist()
             tried = []
             if self.ranks.size > 1:
                 first, given = span.first if rows == size else last, {"seed": settings.seed, "epoch": span.epoch}
@@ -146,22 +145,20 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         with self._side:
             across = ops.queue_across(self._weights)
             self._weighed.record(self._side)
-        at.queue_lookup()
+        at.queue_lookup(lambda: self._ask(at))
         self.stream.wait_event(self._weighed)
-        self._go_beside()
-        with self._side:
-            at.queue_asked()
-            self._asked_for.record(self._side)
         ops.across = across
         ops.sides = (self._side, self._sums_side) if self.beside else None
         self._queue_pass(at, labels, second=False)
-        self.stream.wait_event(self._asked_for)
-        at.queue_sums(self.guard)
         self._join.record(self._sums_side)
         self._side.wait_event(self._join)
         self._go_beside()
-        with self._side:  # beside the rows of the table
+        with self._side:
             ops.finish()
+        self.stream.wait_event(self._asked_for)
+        at.queue_sums(self.guard)
+        self._go_beside()
+        with self._side:  # beside the rows of the table
             self.dense.queue()
             if self._is_two_pass:
                 ops.queue_across(self._weights)
@@ -182,6 +179,14 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         ops.sides, ops.across = None, {}
         launch(steps.finish_step, 1, 1, rows, source.period, self.counters, self.guard)
 
+    def _ask(self, at: Any) -> None:
+        """Queue what depends on the batch's ids alone beside all that follows."""
+        self._fork.record(self.stream)
+        self._asking.wait_event(self._fork)
+        with self._asking:
+            at.queue_asked()
+            self._asked_for.record(self._asking)
+
     def _go_beside(self) -> None:
         """What is queued beside waits for what the main stream has queued."""
         self._fork.record(self.stream)
@@ -197,7 +202,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         grads = model.backward(dlogits, params=not second)
         ops.check_finite(grads)
         out = values if ops.layout.compact else ops.scratch.take("collected", values.shape)
-        at.grads = ops.collected(grads, out).reshape(-1, model.width)
+        at.grads, at.checked = ops.collected(grads, out).reshape(-1, model.width), ops.saw_gradient
 
     # --- a range of batches ---------------------------------------------------------------------------------------
 
@@ -292,5 +297,4 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
     def moment(self, spare: Moment | None = None) -> Moment:
         """See `Engine.moment`: the table's part stays on the device, where there is room."""
         with self.stream:
-            rows = None if self.ranks.size > 1 else self._changing
-            return moment_of(self.table, self.model, self.dense, rows, spare)
+            return moment_of(self.table, self.model, self.dense, None if self.ranks.size > 1 else self._changing, spare)

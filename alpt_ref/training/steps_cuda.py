@@ -2,8 +2,8 @@
 
 `Ranks.table_steps` gives what serves here where the rows are spread over ranks. The calls of a step, in this order:
 
-    queue_lookup()                      `values` of `ids`
-    queue_asked()                       whatever depends on ids alone; may be queued beside the forward pass
+    queue_lookup(found)                 `values` of `ids`; calls `found` once `queue_asked` can begin
+    queue_asked()                       whatever depends on ids alone; may be queued beside what follows
     queue_sums(guard)                   from `grads`; guard[0] says afterwards, on all ranks, whether the step goes on
     queue_rows(batch_size)              one pass: the rows move
     queue_moved(), queue_pending()      two passes: the rows move but are not rounded; `values` of them; then
@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,9 @@ class LocalSteps:
     def reset(self) -> None:
         """Forget what went wrong before."""
 
-    def queue_lookup(self) -> None:
+    def queue_lookup(self, found: Callable[[], None]) -> None:
         """See above."""
+        found()
         if self._looked_up is not None:
             self.values = self._looked_up
         self.table.queue_lookup(self.ids, self.values)

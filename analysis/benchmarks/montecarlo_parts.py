@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.montecarlo_lanes import ROOM, four_lanes_dots
 from alpt_ref.kernels.cpu.montecarlo_passes import next_code_stochastic
-from alpt_ref.kernels.cpu.montecarlo_products import add_four_rows, add_rows_of_four_runs, tile_dots, tiles
+from alpt_ref.kernels.cpu.montecarlo_products import BLOCK, add_block, block_dots, set_four_rows, tiles
 from alpt_ref.kernels.cpu.random import fill_words
 from alpt_ref.scalar.arith import mul
 
@@ -49,17 +49,21 @@ def _sampled(
         for r in range(rows.shape[1]):
             four, at = (rows[t, r, 0], rows[t, r, 1], rows[t, r, 2], rows[t, r, 3]), r * x.shape[1]
             z0, z1, z2, z3 = four_lanes_dots(x, four, w, at, lanes)
-            add_four_rows(x, four, z0, z1, z2, z3, g, at)
+            set_four_rows(x, four, z0, z1, z2, z3, np.float32(0.0), w, g, at)
 
 
 @njit(error_model="numpy")
 def _triangle(
-    calls: int, x: NDArray[np.float32], columns: NDArray[np.float32], w: NDArray[np.float32], g: NDArray[np.float32],
-    z: NDArray[np.float32],
+    calls: int, both: bool, columns: NDArray[np.float32], across: NDArray[np.float32], w: NDArray[np.float32],
+    g: NDArray[np.float32], kept: NDArray[np.float32], lanes: NDArray[np.float32],
 ) -> None:  # fmt: skip
+    d, runs = columns.shape[1], kept.shape[0] // BLOCK
     for _ in range(calls):
-        tile_dots(0, True, columns, w, 0, z)
-        add_rows_of_four_runs(x, 0, x.shape[0], True, z, g, 0)
+        for begin in range(0, d, BLOCK):
+            end = min(begin + BLOCK, d)
+            block_dots(runs, begin, end, True, columns, w, 0, lanes, kept)
+            if both:
+                add_block(runs, begin, end, True, across, d, kept, g, lanes)
 
 
 def parts_of_a_step(rows: int, d: int) -> dict[str, float]:
@@ -67,13 +71,16 @@ def parts_of_a_step(rows: int, d: int) -> dict[str, float]:
     rng, n = np.random.default_rng(0), RUNS * d
     x = rng.standard_normal((rows, d), dtype=F) / F(d**0.5)
     triangle = np.triu(x[:d, :d]) if rows >= d else np.zeros((d, d), F)
-    columns, transposed = tiles(triangle, d), np.ascontiguousarray(x.T)
+    columns, across, transposed = tiles(triangle), tiles(triangle.T), np.ascontiguousarray(x.T)
     w, g, u = rng.standard_normal(n, dtype=F), np.zeros(n, F), np.empty(n, F)
     code, bits = np.zeros(n, np.int32), np.zeros(4 * ((n + 3) // 4), np.uint32)
     c0, c1 = np.arange((n + 3) // 4, dtype=np.uint32), np.zeros((n + 3) // 4, np.uint32)
     drawn, lanes = rng.integers(0, rows, (CALLS, RUNS, 4)), np.empty(ROOM, F)
-    many, z = rng.standard_normal((64, d), dtype=F), np.zeros((4, columns.shape[2]), F)
+    many, kept = rng.standard_normal((64, d), dtype=F), np.zeros(RUNS * BLOCK, F)
     small = F(1e-6) * w
+
+    def triangular(calls: int, both: bool) -> None:
+        _triangle(calls // 10, both, columns, across, small, g, kept, lanes)
 
     def gathered(calls: int) -> None:
         for t in range(calls):
@@ -91,10 +98,14 @@ def parts_of_a_step(rows: int, d: int) -> dict[str, float]:
         "ours: random words": lambda calls: _words(calls, c0, c1, bits),
         "ours: update and rounding": lambda calls: _rounding(calls, code, w, g, bits),
         "ours: products with four sampled rows, both ways": lambda calls: _sampled(calls, x, drawn, small, g, lanes),
-        "ours: products with a triangle, both ways": lambda calls: _triangle(calls // 10, triangle, columns, w, g, z),
+        "ours: products with a triangle, one way": lambda calls: triangular(calls, False),
+        "ours: products with a triangle, both ways": lambda calls: triangular(calls, True),
         "NumPy: random numbers": lambda calls: [rng.random(dtype=F, out=u) for _ in range(calls)],
         "NumPy: update and rounding": numpy_rounding,
         "NumPy: products with four sampled rows, both ways": gathered,
+        "NumPy: products with all rows, one way": lambda calls: [
+            many @ transposed for _ in range(max(calls // 160, 1))
+        ],
         "NumPy: products with all rows, both ways": lambda calls: [
             (many @ transposed) @ x for _ in range(max(calls // 160, 1))
         ],

@@ -25,6 +25,8 @@ from .named import Mutant
 
 CLAIM, TEST, TIME, OPEN = "claim", "test", "time", "open"
 SURVIVED, NOT_RUN = "survived", "not run"
+SIGNAL = "signal "
+"""How the cell of a result begins whose child died of one. It is no lasting result: the machine may have killed it."""
 JOURNAL = "mutants.jsonl"
 JUDGE = "alpt_ref.verification.judge"
 
@@ -91,7 +93,9 @@ class Journal:
         known, found = self._lines(), {}
         for mutant in mutants:
             line = known.get(mutant.id)
-            if line is not None and line["key"] == self.key(mutant, [Unit(*one) for one in line["against"]]):
+            if line is None or line["cell"].startswith(SIGNAL):
+                continue
+            if line["key"] == self.key(mutant, [Unit(*one) for one in line["against"]]):
                 found[mutant.id] = Result(**{name: line[name] for name in Result.__dataclass_fields__})
                 self.against[mutant.id] = {Unit(*one) for one in line["against"]}
         return found

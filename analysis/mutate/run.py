@@ -23,7 +23,7 @@ from . import baseline
 from .attempts import SPARED, START, Attempt, by_name, by_rule
 from .baseline import Unit, Units
 from .imports import Modules, matching
-from .journal import CLAIM, NOT_RUN, OPEN, SURVIVED, TEST, TIME, Journal, Result
+from .journal import CLAIM, NOT_RUN, OPEN, SIGNAL, SURVIVED, TEST, TIME, Journal, Result
 from .named import Mutant
 from .project import Project
 from .servers import COMPILED, LIBRARIES, PLAIN, Collecting, Server, Stopped
@@ -248,9 +248,12 @@ class Run:
     def _quickly(
         self, mutant: Mutant, servers: dict[str, Server], mode: str, steps: Sequence[Sequence[str]], limit: float
     ) -> dict[str, Any] | None:
-        """The answer of a server that has collected the tests; None where it cannot put the mutant in place."""
+        """The answer of a server that has collected the tests; None where it cannot put the mutant in place.
+
+        None too where the child died of a signal: it may be that of a fork from a process with so much in it.
+        """
         if mutant.named or (mode == COMPILED and self.kernels & set(mutant.sources)):
             return None
         lines = dict.fromkeys(mutant.sources, mutant.lines)
         answer = servers[QUICKLY[mode]].ask(steps, limit - SPARED, sources=mutant.sources, lines_of=lines)
-        return None if "slow" in answer else answer
+        return None if "slow" in answer or answer["ended"].startswith(SIGNAL) else answer

@@ -38,7 +38,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 MEMORY = 8 << 30
-"""Bytes of address space of a child: a broken line may ask for anything."""
+"""Bytes of address space of a child beyond what its parent has: a broken line may ask for anything."""
 PATIENCE = 20.0
 """Seconds by the clock for each of processor time: other processes may need the cores too."""
 SLOW = {True: 100, False: 4}
@@ -226,6 +226,14 @@ def child(request: dict[str, Any], root: Path, package: str, claims: str, tell: 
         tell({"unused": True})
 
 
+def _address_space() -> int:
+    """Bytes that this process has reserved: libraries for GPUs take more than any mutant should."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:  # not Linux
+        return 0
+
+
 def serve(limit: float, cache: Path, work: Callable[[Tell], None]) -> dict[str, Any]:
     """Fork, wait for the words of the child, which does the `work`, and kill what is left of it."""
     reader, writer = os.pipe()
@@ -234,7 +242,8 @@ def serve(limit: float, cache: Path, work: Callable[[Tell], None]) -> dict[str, 
     if not process:
         os.setsid()
         os.close(reader)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        most = MEMORY + _address_space()
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         seconds = math.ceil(limit)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         nothing = os.open(os.devnull, os.O_RDWR)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from analysis.mutate.journal import Result, meaning
 from analysis.mutate.named import Edit, Mutant, Named, prepare, read
 from analysis.mutate.project import Project
 from analysis.mutate.report import Explained, page, unexplained
-from analysis.mutate.run import UNREACHED, Run
+from analysis.mutate.run import QUICKLY, UNREACHED, Run
 from analysis.mutate.servers import COMPILED, SERVER, Server, Stopped
 from analysis.mutate.syntax import mutants as generic_mutants
 
@@ -168,6 +169,39 @@ def test_a_server_that_is_ended_from_outside_tells_nothing_about_the_mutant(
     (result,) = run.run(prepare(project.root, "tiny", [patch("x * x", "x + x", "square")]), hours=1.0)
     assert result.status == "not run"
     assert not (tmp_path / "mutants.jsonl").exists()
+
+
+def test_a_parent_with_much_address_space_leaves_its_children_as_much_as_any() -> None:
+    """Where libraries for GPUs were loaded a child died of its first large array, and the mutant counted as caught."""
+    use = (
+        "lambda size: serve(9.0, Path(sys.argv[1]), "
+        "lambda tell: tell({'red': False, 'size': len(bytearray(size << 20))}))"
+    )
+    code = (
+        f"import mmap, sys; sys.path[:0] = [{str(SERVER.parent)!r}]; import server; from server import *\n"
+        f"server.MEMORY = 64 << 20; room = mmap.mmap(-1, 1 << 30); ask = {use}\n"
+        "print(ask(32)['parts'], ask(128)['ended'], sep='|')"
+    )
+    with tempfile.TemporaryDirectory() as place:
+        done = subprocess.run([sys.executable, "-c", code, place], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"[{{'red': False, 'size': {32 << 20}}}]|MemoryError"
+
+
+def test_a_signal_that_ends_a_child_is_no_lasting_result(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(project, tmp_path)
+    (mutant,) = prepare(project.root, "tiny", [patch("x * x", "x + x", "square")])
+    unit = Unit("test", "tests/test_maths.py::test_half")
+    run.journal.write(mutant, Result(mutant.id, "test", unit.name, "signal 6"), [unit])
+    assert run.journal.results([mutant]) == {}
+    run.journal.write(mutant, Result(mutant.id, "test", unit.name), [unit])
+    assert run.journal.results([mutant])[mutant.id].by == unit.name
+
+    collected = Server(project, COMPILED, tmp_path, tmp_path, ())
+    monkeypatch.setattr(collected, "ask", lambda *about, **options: {"parts": [], "ended": "signal 6"})
+    by_rule = replace(mutant, named=False)
+    assert run._quickly(by_rule, {QUICKLY[COMPILED]: collected}, COMPILED, [], 9.0) is None  # asked again elsewhere
 
 
 def test_a_change_of_meaning_is_run_again_and_a_comment_is_not(project: Project, tmp_path: Path) -> None:

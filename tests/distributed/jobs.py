@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.distributed import ShardedTable
+from alpt_ref.distributed.group import find_group
 from alpt_ref.errors import AlptError, InputError, TrainingError
 from alpt_ref.tables import TableSpec
 from alpt_ref.tables.options import LptOptions
@@ -27,6 +28,7 @@ WRONG: dict[str, tuple[type[AlptError], str]] = {
     "sum": (TrainingError, "sum of a row's gradients must be below 2**48"),
     "one of many": (TrainingError, "got 5.63e+14 for row 6 in table update 1"),
     "lookup": (InputError, "ids must be in [0,"),
+    "checked ids": (InputError, f"ids must be in [0, {N}), got {N}"),
     "spec": (InputError, "must be the same on all ranks"),
     "method": (InputError, "only fp32, lpt and alpt can be spread"),
 }
@@ -72,6 +74,7 @@ def refused(group: Any, rank: int, size: int, wrong: str, guilty: int) -> tuple[
             [6, 6] * 3 + [7, 7, 7], many if bad else np.ones((9, D), np.float32)
         ),
         "lookup": lambda: table.lookup([-1] if bad else []),
+        "checked ids": lambda: table.apply_gradients(table.checked_ids([1, N if bad else 2]), ONES),
         "spec": lambda: ShardedTable(replace(BASE.table().spec, lr=0.3 if bad else 0.2), group),
         "method": lambda: ShardedTable(TableSpec(N, D) if bad else BASE.table().spec, group),
     }
@@ -103,6 +106,35 @@ def traffic(group: Any, rank: int, size: int, rows: int, d: int) -> tuple[int, i
     return table.nbytes(), table.sent, int((owners != rank).sum())
 
 
+def bytes_sent(group: Any, rank: int, size: int, case: Case) -> tuple[int, int]:
+    """Bytes that this rank sent in a lookup and an update, and those that docs/distributed.md says, by brute force."""
+    table = ShardedTable(case.table().spec, group)
+    ids, grads, again, cuts = case.batches()[0]
+    given = [ids[case.part(0, len(ids), cuts, one, size)] for one in range(size)]
+    mine = case.part(0, len(ids), cuts, rank, size)
+    held = table.checked_ids(ids[mine])
+    table.lookup(held)
+    if case.two_pass:
+        pending = table.begin_update(held, grads[mine])
+        table.lookup_pending(pending)
+        table.finish_update(pending, again[mine])
+    else:
+        table.apply_gradients(held, grads[mine])
+    d, answer = case.d, 4 * case.d if case.bits is None else 4 * -(-case.d * case.bits // 32) + 4
+    wanted, everywhere = 0, np.concatenate(given).tolist()
+    for asker, part in enumerate(given):
+        for row in set(part.tolist()):
+            owner = int(table.row_map.find(np.array([row]))[0][0])
+            whole = everywhere.count(row) in (part.tolist().count(row), 2)
+            gradient, back = (4 * d, 0) if whole else (4 + 8 * d, 4)
+            passes = 2 if case.two_pass else 1
+            if owner != asker == rank:
+                wanted += 4 + 4 + passes * gradient
+            if asker != owner == rank:
+                wanted += passes * (answer + back) + 4
+    return table.sent, wanted
+
+
 def different_calls(group: Any, rank: int, size: int) -> str:
     table = ShardedTable(BASE.table().spec, group)
     try:
@@ -113,6 +145,14 @@ def different_calls(group: Any, rank: int, size: int) -> str:
     except InputError as error:
         return str(error)
     return "nothing was raised"
+
+
+def swapped(group: Any, rank: int, size: int) -> list[int]:
+    """Two numbers from every rank: whose, and which of its parts."""
+    found = find_group(group, "cpu")
+    array, into = np.array([[rank, to] for to in range(size)]).repeat(3, axis=0), np.zeros((3 * size, 2), np.int64)
+    found.swap(found.kept(array), found.kept(into))
+    return into.reshape(-1).tolist()
 
 
 def large_sums(group: Any, rank: int, size: int) -> tuple[bool, bool]:

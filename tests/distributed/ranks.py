@@ -35,9 +35,10 @@ def _serve(rank: int, ranks: int, store: str, pipe: Any) -> None:
 
 
 class Ranks:
-    """`ranks` processes; use as a context."""
+    """`ranks` processes that answer within `patience` seconds; use as a context."""
 
-    def __init__(self, ranks: int, folder: Path) -> None:
+    def __init__(self, ranks: int, folder: Path, patience: float = 120.0) -> None:
+        self._patience = patience
         context = multiprocessing.get_context("spawn")
         pipes = [context.Pipe() for _ in range(ranks)]
         store = str(folder / "store")
@@ -72,7 +73,7 @@ class Ranks:
             pipe.send((function, len(pipes), arguments))
         answers = []
         for pipe in pipes[: heard or None]:
-            assert pipe.poll(120), "a rank hangs"
+            assert pipe.poll(self._patience), "a rank hangs"
             answers.append(pipe.recv())
         for fine, answer in answers:
             assert fine, answer

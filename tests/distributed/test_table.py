@@ -158,6 +158,12 @@ def test_what_is_wrong_on_one_rank_is_refused_by_all_and_changes_nothing(wrong: 
         assert "\n" not in first + second
 
 
+def test_equal_parts_go_to_their_ranks(ranks: Ranks) -> None:
+    for size in (1, 2, 4) if NIGHTLY else (2,):
+        wanted = [[number for sender in range(size) for number in 3 * [sender, rank]] for rank in range(size)]
+        assert ranks.run(jobs.swapped, size=size) == wanted
+
+
 def test_counts_go_on_after_they_are_loaded(ranks: Ranks) -> None:
     assert ranks.run(jobs.counted, Case("alpt", "adam", 4), size=2) == [True, True]
 
@@ -170,6 +176,16 @@ def test_every_rank_holds_its_share_and_bytes_are_as_computed_by_hand(ranks: Ran
     assert max(held) == whole.nbytes() // 2
     # ids and how often (8), codes and step size back (4 * words + 4), how often in all (4), gradients (4 d)
     assert sum(sent) == sum(asked) * (8 + 4 * words + 4 + 4 + 4 * d)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(
+    "case", [Case("fp32", "adam"), Case("lpt", "sgd", 8), Case("alpt", "adam", 2, two_pass=True, d=5)], ids=str
+)
+def test_bytes_of_rows_on_one_rank_and_on_several_are_as_computed_by_hand(case: Case, size: int) -> None:
+    sent, wanted = zip(*run_threads(jobs.bytes_sent, size, case), strict=True)
+    assert sent == wanted
+    assert all(sent)
 
 
 @pytest.mark.nightly

@@ -1,11 +1,12 @@
 """1,000 updates of a table on 1 to 4 ranks against one process: every method, optimiser and width, bit by bit.
 
-    python -m tests.distributed.updates [--groups 1] [--steps 1000] [--only WORD] [--output FILE.json]
+    python -m tests.distributed.updates [--groups 1] [--steps 1000] [--only WORD] [--output FILE.json] [--merge OTHER]
 
 `groups` sets of four gloo processes work at once. A case draws ragged batches in which few rows are hot, so that ranks
 share rows; of every three cases one leaves a rank without ids and one gives all ids to one rank in turn. The last batch
 is short. Prints a line a case; ends with 1 where bits differ. The file is written after every case; what it holds is
-not computed again.
+not computed again. ``--merge`` adds the cases of files of other machines, then goes on; with ``--only nothing`` it ends
+there. Each case says what it was made with.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import platform
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from alpt_ref import __version__
 from tests.distributed.driver import Case, alone, joined, spread
 from tests.distributed.ranks import Ranks
 
 OPTIMIZERS = ("sgd", "adagrad", "momentum", "adam", "dense_adam")
 WIDTHS = (2, 4, 8, 16)
 SIZES = (1, 2, 3, 4)
+PATIENCE = 3600.0
+"""Seconds for the updates of one case on one number of ranks."""
 
 
 def cases(steps: int = 1000) -> list[Case]:
@@ -58,29 +62,68 @@ def checked(ranks: Ranks, case: Case) -> dict[str, Any]:
     return {"ranks": list(SIZES), "same_bits": same, "state": wanted[0], "seconds": round(time.time() - begun, 1)}
 
 
-def main() -> int:
-    """Run."""
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """The cases of a file, each with what it was made with; older files say that once for all."""
+    found = json.loads(path.read_text())
+    return {name: {"made_with": found.get("made_with", {}), **one} for name, one in found["cases"].items()}
+
+
+def write(path: Path, results: Mapping[str, Mapping[str, Any]], steps: int) -> None:
+    """A case a line, in the order of `cases`; the file is whole at any moment."""
+    names = [name_of(one) for one in cases(steps)]
+    names = [name for name in names if name in results] + [name for name in results if name not in names]
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(results[name])}" for name in names)
+    fresh = path.with_suffix(".part")
+    fresh.write_text(f'{{"cases": {{\n{lines}\n}}}}\n')
+    fresh.replace(path)
+
+
+def merge(results: dict[str, dict[str, Any]], others: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Add the cases of `others` that `results` does not hold; names of those which both hold with other bits."""
+    wrong = []
+    for name, one in others.items():
+        if results.setdefault(name, one)["state"] != one["state"] or not all(one["same_bits"]):
+            wrong.append(name)
+    return wrong
+
+
+def made_with() -> dict[str, str]:
+    """This machine, versions and day."""
     import torch
 
+    from analysis.benchmarks.timing import machine
+
+    here = machine()
+    versions = {"python": here["python"], "torch": torch.__version__, "numpy": here["versions"]["numpy"]}
+    versions["alpt_ref"] = __version__
+    return {"date": here["date"], "processor": here["processor"], **versions, "backend": "gloo"}
+
+
+def main() -> int:
+    """Run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--groups", type=int, default=1)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--only", default="")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--merge", type=Path, nargs="*", default=[])
     options = parser.parse_args()
-    results: dict[str, Any] = {}
+    results: dict[str, dict[str, Any]] = {}
     if options.output is not None and options.output.exists():
-        results = json.loads(options.output.read_text())["cases"]
-    made = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "backend": "gloo",
-        "machine": platform.machine(),
-    }
+        results = read(options.output)
+    others = [name for path in options.merge for name in merge(results, read(path))]
+    for name in others:
+        print(f"{name}: not the same bits in a file that was merged")
+    if options.output is not None and options.merge:
+        write(options.output, results, options.steps)
+    made = made_with()
     waiting: SimpleQueue[Case] = SimpleQueue()
+    asked: list[str] = []
     for case in cases(options.steps):
-        if options.only in name_of(case) and name_of(case) not in results:
+        words = name_of(case).replace(",", "").split()
+        if (not options.only or options.only in words) and name_of(case) not in results:
             waiting.put(case)
+            asked.append(name_of(case))
     lock = threading.Lock()
 
     def work(ranks: Ranks) -> None:
@@ -89,7 +132,7 @@ def main() -> int:
                 case = waiting.get_nowait()
             except Empty:
                 return
-            found = checked(ranks, case)
+            found = {**checked(ranks, case), "made_with": made}
             with lock:
                 results[name_of(case)] = found
                 print(
@@ -97,24 +140,27 @@ def main() -> int:
                     flush=True,
                 )
                 if options.output is not None:
-                    ordered = {
-                        name_of(one): results[name_of(one)] for one in cases(options.steps) if name_of(one) in results
-                    }
-                    options.output.write_text(json.dumps({"made_with": made, "cases": ordered}, indent=1) + "\n")
+                    write(options.output, results, options.steps)
 
     with tempfile.TemporaryDirectory() as folder:
         places = [Path(folder) / str(number) for number in range(options.groups)]
         for place in places:
             place.mkdir()
-        groups = [Ranks(max(SIZES), place) for place in places]
+        groups = [Ranks(max(SIZES), place, PATIENCE) for place in places] if waiting.qsize() else []
         threads = [threading.Thread(target=lambda ranks=ranks: serve(ranks, work)) for ranks in groups]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     wrong = sum(not all(one["same_bits"]) for one in results.values())
-    print(f"{len(results) - wrong} of {len(results)} cases have the bits of one process on 1, 2, 3 and 4 ranks")
-    return int(wrong > 0)
+    undone = [name for name in asked if name not in results]
+    if undone:
+        print(f"not done: {'; '.join(undone)}")
+    print(
+        f"{len(results) - wrong} of {len(results)} cases have the bits of one process on 1, 2, 3 and 4 ranks; "
+        f"{len(cases(options.steps))} in all"
+    )
+    return int(wrong > 0 or bool(others) or bool(undone))
 
 
 def serve(ranks: Ranks, work: Any) -> None:

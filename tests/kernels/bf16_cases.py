@@ -69,8 +69,12 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
     np.testing.assert_allclose(other.sum(axis=0), ((zw - zw[0]) ** 2).sum(axis=0), rtol=FLOAT32)
 
     logits = np.zeros(n_rows, np.float32)
-    launch(dense.norm_relu_output, 1, THREADS, flat, saved, weight, np.ones(1, F), *shape, whole, logits)
+    outputs = (dense.norm_relu_output, 1, THREADS, flat, saved, weight, np.ones(1, F), *shape, whole)
+    launch(*outputs, logits, False, logits)
     np.testing.assert_allclose(logits, 1 + np.maximum(zw * scale + shift, 0) @ weight, rtol=0, atol=columns * FLOAT32)
+    more, together = np.linspace(1, 2, n_rows, dtype=F), np.zeros_like(logits)
+    launch(*outputs, more, True, together)
+    np.testing.assert_array_equal(together, logits + more)
 
     def behind(g: Floats) -> Floats:
         return np.where(zw * scale + shift > 0, g, F(0)).astype(np.float32)
@@ -127,8 +131,10 @@ def check_dense(n_rows: int = 37, columns: int = 8) -> None:
 
     vectors, ddots = drawn(4, columns), drawn(n_rows, 4)
     dots, sums = np.zeros((n_rows, 4), np.float32), np.zeros((4 * row_span(*shape)[1], columns), np.float32)
-    launch(cross.cross_forward, 1, THREADS, x.reshape(-1), vectors.reshape(-1), np.zeros(4, F), *shape, whole, 3, 4, 0,
-           dots.reshape(-1), logits)  # fmt: skip
+    forward = (cross.cross_forward, 1, THREADS, x.reshape(-1), vectors.reshape(-1), np.zeros(4, F), *shape, whole, 3, 4)
+    launch(*forward, 0, dots.reshape(-1), logits, True)
+    launch(*forward, 0, dots.reshape(-1), together := more.copy(), False)
+    np.testing.assert_array_equal(together, more + logits)
     np.testing.assert_allclose(dots, xw @ vectors.T, rtol=0, atol=columns * FLOAT32)
     added = dyw
     for k in range(4):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu import montecarlo_losses as losses
-from alpt_ref.kernels.cpu.montecarlo_products import tiles
+from alpt_ref.kernels.cpu.montecarlo_products import BLOCK, tiles
 from alpt_ref.kernels.cpu.montecarlo_types import (
     ABSOLUTE,
     ELASTIC,
@@ -91,6 +91,7 @@ class Rows(NamedTuple):
     whole: NDArray[np.float32]
     whole_offsets: NDArray[np.float32]
     columns: NDArray[np.float32]
+    across: NDArray[np.float32]
     triangular: bool
     width: np.float32
     l2: np.float32
@@ -106,6 +107,7 @@ class Room(NamedTuple):
     norms: NDArray[np.float64]
     total: NDArray[np.float64]
     residuals: NDArray[np.float32]
+    lanes: NDArray[np.float32]
 
 
 @pytest.mark.parametrize("kind", [SQUARE, LOGISTIC])
@@ -113,10 +115,12 @@ class Room(NamedTuple):
 def test_all_rows_make_value_and_gradient(kind: int, rows: int, d: int, by_tiles: bool) -> None:
     x, b = rng.normal(size=(rows, d)).astype(F32), rng.normal(size=rows).astype(F32)
     l2, rest, runs, width = 0.25, 0.5, 5, F32(0.5)
-    columns = tiles(x, 16) if by_tiles else np.empty((0, 0, 0), F32)
+    columns, across = (tiles(x), tiles(x.T)) if by_tiles else (np.empty((0, 0, 0), F32),) * 2
     w = rng.normal(size=8 * d).astype(F32)
-    room = Room(w, np.full(8 * d, 7.0, F32), np.full(8, 7.0), np.full(8, 2.0), np.empty((4, 32), F32))
-    problem: Any = Rows(kind, x, b, x, b, columns, False, width, F32(l2), 0, rest)
+    room = Room(
+        w, np.full(8 * d, 7.0, F32), np.full(8, 7.0), np.full(8, 2.0), np.ones(8 * BLOCK, F32), np.ones(64, F32)
+    )
+    problem: Any = Rows(kind, x, b, x, b, columns, across, False, width, F32(l2), 0, rest)
     for first in (0, 4):
         plain(losses.add_linear_values)(first, min(4, runs - first), problem, room)
     plain(losses.linear_gradient)(3, 0, runs, problem, None, room)

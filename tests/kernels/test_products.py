@@ -70,34 +70,52 @@ def test_rows_are_added_one_after_the_other(d: int) -> None:
     np.testing.assert_array_equal(one, wanted)
 
 
+@pytest.mark.parametrize("d", [1, 5, 17])
+def test_a_gradient_may_begin_with_its_first_four_rows(d: int) -> None:
+    x, at, slopes, w, l2 = numbers(6, d), 3, numbers(4), numbers(d + 4), np.float32(0.3)
+    got, rows = np.full(d + 5, 7.0, np.float32), (5, 0, 3, 3)
+    wanted = got.copy()
+    wanted[at : at + d] = l2 * w[at : at + d]
+    for s, r in zip(slopes, rows, strict=True):
+        wanted[at : at + d] += s * x[r]
+    plain(products.set_four_rows)(x, rows, *slopes, l2, w, got, at)
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_tiles_hold_every_row_and_zeros() -> None:
+    x = numbers(21, 3)
+    found = products.tiles(x)
+    assert found.shape == (2, 3, 16)
+    np.testing.assert_array_equal(found.transpose(0, 2, 1).reshape(32, 3), np.concatenate([x, np.zeros((11, 3))]))
+
+
 @pytest.mark.parametrize("triangular", [False, True])
-@pytest.mark.parametrize(("n", "d"), [(4, 5), (7, 16), (21, 37), (40, 40), (3, 33)])
-def test_rows_are_added_to_the_gradients_of_four_runs(n: int, d: int, triangular: bool) -> None:
+@pytest.mark.parametrize(("n", "d"), [(4, 5), (20, 19), (40, 40), (33, 70)])
+def test_a_block_of_dots_of_many_runs(n: int, d: int, triangular: bool) -> None:
     x = np.triu(numbers(n, d)) if triangular else numbers(n, d)
-    first, at = min(2, n - 1), 3
-    rows = n - first
-    slopes, g = numbers(4, rows + 1), numbers(at + 4 * d + 2)
+    runs, at, begin = 8, 2, 16 if n > 16 else 0
+    w = numbers(at + runs * d + 1)
+    got = np.full(runs * products.BLOCK, 7.0, np.float32)
+    plain(products.block_dots)(runs, begin, n, triangular, products.tiles(x), w, at, np.ones(64, np.float32), got)
+    rows = got.reshape(runs, products.BLOCK)
+    for r in range(runs):
+        here = w[at + r * d : at + (r + 1) * d]
+        assert list(rows[r, : n - begin]) == [in_order(row, here) for row in x[begin:]]
+    last = -(-(n - begin) // 16) * 16
+    assert not rows[:, n - begin : last].any()
+    assert (rows[:, last:] == 7.0).all()
+
+
+@pytest.mark.parametrize("triangular", [False, True])
+@pytest.mark.parametrize(("n", "d"), [(4, 5), (21, 37), (40, 40), (19, 33)])
+def test_a_block_of_rows_is_added_to_the_gradients_of_many_runs(n: int, d: int, triangular: bool) -> None:
+    x = np.triu(numbers(n, d)) if triangular else numbers(n, d)
+    runs, begin, end = 8, 16 if n > 16 else 0, n - 1
+    slopes, g = numbers(runs * products.BLOCK), numbers(runs * d + 2)
     wanted = g.copy()
-    for k in range(4):
-        for i in range(rows):
-            wanted[at + k * d : at + (k + 1) * d] += slopes[k, i] * x[first + i]
-    plain(products.add_rows_of_four_runs)(x, first, rows, triangular, slopes, g, at)
+    for r in range(runs):
+        for i in range(begin, end):
+            wanted[r * d : (r + 1) * d] += slopes[r * products.BLOCK + i - begin] * x[i]
+    across = products.tiles(x.T)
+    plain(products.add_block)(runs, begin, end, triangular, across, d, slopes, g, np.ones(64, np.float32))
     np.testing.assert_array_equal(g, wanted)
-
-
-@pytest.mark.parametrize("triangular", [False, True])
-@pytest.mark.parametrize(("n", "d", "most"), [(4, 5, 16), (20, 19, 16), (40, 40, 16), (33, 70, 32), (3, 4, 256)])
-def test_tiles_hold_the_dots_of_their_rows_for_four_runs(n: int, d: int, most: int, triangular: bool) -> None:
-    x = np.triu(numbers(n, d)) if triangular else numbers(n, d)
-    columns, at = products.tiles(x, most), 2
-    w = numbers(at + 4 * d + 1)
-    size = columns.shape[2]
-    assert columns.shape == (-(-n // size), d, min(most, -(-n // 16) * 16))
-    for tile in range(len(columns)):
-        z = np.full((4, size), 7.0, np.float32)
-        plain(products.tile_dots)(tile, triangular, columns, w, at, z)
-        for k in range(4):
-            here = w[at + k * d : at + (k + 1) * d]
-            for i in range(size):
-                row = tile * size + i
-                assert z[k, i] == (in_order(x[row], here) if row < n else 0.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numba import float32, uint32
 
 from alpt_ref.kernels import oracle
-from alpt_ref.scalar.rounding import dr, sr
+from alpt_ref.scalar.rounding import dr, near_dr, sr
 
 GRID = st.floats(-40000.0, 40000.0, width=32, allow_nan=False)
 WORD = st.integers(0, 2**32 - 1)
@@ -39,6 +39,16 @@ def test_dr_and_sr_on_awkward_numbers(x: float) -> None:
     assert int(dr(value)) == oracle.dr(exact)
     for word in (0, 1, 2**31, 2**32 - 1):
         assert int(sr(value, np.uint32(word))) == oracle.sr(exact, word)
+
+
+@given(st.floats(-(2.0**22), 2.0**22, width=32) | st.sampled_from(AWKWARD[:-2]))
+@example(2.0**22)
+@example(-(2.0**22))
+@example(2.0**22 - 0.5)
+@example(0.5 - 2.0**22)
+@example(-0.0)
+def test_near_zero_dr_needs_fewer_instructions(x: float) -> None:
+    assert int(near_dr(np.float32(x))) == oracle.dr(Fraction(x))
 
 
 @given(GRID, WORD)

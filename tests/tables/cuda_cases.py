@@ -86,9 +86,10 @@ def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
     )  # fmt: skip
     host = table.backend.to_host
     found: Arrays = {}
+    made = batches(case, n, sizes)
     if n == SMALL_ROWS:
-        check_moments(table, *batches(case, n, sizes)[0][:2])
-    for ids, first, second in batches(case, n, sizes):
+        check_moments(table, *made[0][:2])
+    for ids, first, second in made:
         if case.two_pass and case.queued and device == "cuda":
             found["pending"] = queued_two_pass(table, ids, first, second, max(sizes))
         elif case.two_pass:
@@ -102,7 +103,7 @@ def train(case: Case, device: str, n: int, sizes: list[int]) -> Arrays:
             table.advance(1)
         else:
             table.apply_gradients(ids, first)
-    ids = batches(case, n, sizes)[0][0]
+    ids = made[0][0]
     bags = np.array([0, 2, 2, len(ids)], np.int64)
     found |= {f"state/{name}": array for name, array in table.state().items()}
     found |= {"lookup": host(table.lookup(ids)), "mean": host(table.lookup_pooled(ids, bags, "mean"))}

@@ -15,7 +15,7 @@ from alpt_ref.theory import bounds, stalling
 from alpt_ref.theory.markov import Chain, evolve_separable
 from alpt_ref.theory.problems import absolute, quadratic
 from alpt_ref.theory.setting import Grid, Noise, Schedule
-from alpt_ref.theory.tightness import tightness_instances
+from alpt_ref.theory.tightness import TightInstance, tightness_instances
 from tests import tolerances
 from tests.strategies import Case, cases
 
@@ -131,13 +131,90 @@ def test_d1_and_d2_are_never_above_what_holds_for_every_method() -> None:
         assert stalling.dr_convex_sqrt(T=5, c=eta, step_size=0.5, D=4.0, G=2.0, dim=3) <= 8.0
 
 
-def test_every_bound_is_reached_to_a_tenth_and_a_shrunk_bound_is_refuted() -> None:
-    instances = tightness_instances()
+@pytest.fixture(scope="module")
+def instances() -> list[TightInstance]:
+    return tightness_instances()
+
+
+def test_every_bound_is_reached_to_a_tenth_and_a_shrunk_bound_is_refuted(instances: list[TightInstance]) -> None:
     for instance in instances:
         print(f"{instance.theorem:16s} {instance.ratio:.5f}  {instance.description}")
     assert {"S1", "S2", "S3", "S4", "S5", "D1", "D2"} <= {i.theorem for i in instances}
     assert all(0.9 < i.ratio <= 1.0 + tolerances.EXACT_BOUND for i in instances)
     assert all(i.measured > 0.9 * i.bound for i in instances)
+
+
+def test_the_instances_are_those_that_their_sentences_name(instances: list[TightInstance]) -> None:
+    """Numbers from the sentences alone: slope 1, step size 1, T as stated; f' of `0.005 w^2 + |w|` at -2 is -1.02."""
+    found = {one.theorem: one for one in instances}
+    T, root = 200_000, math.sqrt(200_000)
+    falling = 1.0 / np.sqrt(np.arange(1, T + 1))
+    schedule = (2.0 / falling[-1] + 0.5 * (falling + np.minimum(1.0, 0.25 / falling)).sum()) / T
+    noisy = 400.0**2 + 128.0**2  # two-point noise and the largest slope of w^2/2 on -128 .. 127
+    kept = (1.0 - 4e-5) ** (T - 1)
+    wanted = {
+        "S1": 0.005 + 0.5,
+        "S1 small moves": 0.5,
+        "S2": 3.0 / root + 0.5,
+        "S2 schedule": schedule,
+        "S3": (1.0 + math.log(T)) * 1.02**2 / (0.02 * T) + 0.51,
+        "S4": (1.0 - kept) * 0.5 * (2e-5 * noisy + math.sqrt(noisy)),
+        "S4 small moves": (1.0 - kept) * 0.5 * 400.0,
+        "S5": 0.5 * 100.0**2 + 0.5 * 100.0**2 + 0.125,
+        "S5 floor": 0.5e-4 * noisy + 0.5 * math.sqrt(noisy),
+        "D1": 32.0,
+        "D2": 32.0,
+    }
+    assert {name: one.bound for name, one in found.items()} == pytest.approx(wanted, rel=tolerances.TEN_DIGITS)
+    away = 0.5 - (1.0 - 0.98**T) / (0.04 * T)  # |w| from 0: to -1 and back with probability 0.01
+    bowl = 200.0 * (1.0 - (1.0 - (1.0 - 2e-4) ** (2 * T)) / (2e-4 * 2 * T))  # E e^2 = 200 (1 - (1 - 2 eta)^(t-1))
+    measured = {
+        "S1": away,
+        "S1 small moves": away,
+        "S2": _kink(falling),
+        "S2 schedule": _kink(falling),
+        "S3": _bent_kink(T),
+        "S4": 200.0 * (1.0 - kept),
+        "S4 small moves": 200.0 * (1.0 - kept),
+        "S5": 100.0**2,
+        "S5 floor": bowl,
+        "D1": 32.0,
+        "D2": 32.0,
+    }
+    assert {name: one.measured for name, one in found.items()} == pytest.approx(measured, rel=tolerances.TEN_DIGITS)
+
+
+def _kink(rates: np.ndarray) -> float:
+    """Average of ``|w|`` from 0: at 0 or at -1, and from either to the other with probability eta."""
+    away, total = 0.0, 0.0
+    for eta in rates.tolist():
+        total += away
+        away += (1.0 - 2.0 * away) * eta
+    return total / len(rates)
+
+
+def _bent_kink(T: int) -> float:
+    """Average of ``0.005 w^2 + |w|`` from 0 at rates 100/t: the law of the codes -2 .. 1, from t = 200 by short moves."""
+    slopes, law, total = (-1.02, -1.01, 1.0, 1.01), [0.0, 0.0, 1.0, 0.0], 0.0
+    for t in range(1, 200):
+        total += 2.02 * law[0] + 1.005 * (law[1] + law[3])
+        new = [0.0, 0.0, 0.0, 0.0]
+        for code, slope, p in zip((-2, -1, 0, 1), slopes, law, strict=True):
+            v = min(max(code - 100.0 / t * slope, -2.0), 1.0)
+            low = math.floor(v)
+            new[low + 2] += p * (low + 1.0 - v)
+            if v > low:
+                new[low + 3] += p * (v - low)
+        law = new
+    a, b, c, d = law
+    for t in range(200, T + 1):
+        total += 2.02 * a + 1.005 * (b + d)
+        eta = 100.0 / t
+        from_b, from_c = 1.01 * eta * b, eta * c
+        b += 1.02 * eta * a - from_b + from_c
+        c += from_b - from_c + 1.01 * eta * d
+        a, d = a * (1.0 - 1.02 * eta), d * (1.0 - 1.01 * eta)
+    return total / T
 
 
 def test_nearest_rounding_breaks_every_bound_of_stochastic_rounding() -> None:
@@ -187,7 +264,7 @@ def test_a_rounding_word_of_eight_bits_breaks_s1() -> None:
 
 
 def test_word_bias_and_step_changes_follow_their_formulas() -> None:
-    wanted = (2 * 8.0 + 4 * 0.25 / 2) * 0.25 / 256 / 0.5
+    wanted = 2 * 8.0 * 0.25 / 256 / 0.5
     assert bounds.word_bias_floor(eta=0.5, step_size=0.25, D=8.0, dim=4, random_bits=8) == pytest.approx(wanted)
     assert bounds.step_size_change_floor(eta=0.5, step_sizes=[1.0, 2.0], changes=[0.0, -0.5], codes_1=[9.0, 3.0]) == 1.5
 

@@ -168,7 +168,7 @@ FORMULAS: dict[str, tuple[Callable[[], float], float]] = {
     ),
     "few bits": (
         lambda: bounds.word_bias_floor(eta=ETA, step_size=STEP, D=D, dim=DIM, random_bits=5),
-        (3**0.5 * 2.3 * 0.11 / 32 + 3 * 0.11**2 / 64) / 0.3,
+        3**0.5 * 2.3 * 0.11 / 32 / 0.3,
     ),
     "A1B": (
         lambda: bounds.step_size_change_floor(

@@ -41,7 +41,8 @@ STATED = {
     "sr_bias": "R1", "sr_variance": "R2", "sr_error_from_grid": "R3", "dr_error_bound": "R4",
     "expected_step_size_derivative": "R5",
     "mean_error": "X1", "quadratic_stationary": "X2", "noisy_quadratic_second_moment": "X3",
-    "averaged_second_moment": "X4", "increment": "X5", "few_bits_stall": "R8", "expected_rise": "R9",
+    "averaged_second_moment": "X4", "increment": "X5", "few_bits_stall": "R8", "word_bias_floor": "R8b",
+    "expected_rise": "R9",
     "sr_pl_constant": "S7", "dr_residual_constant": "EF1", "eco_constant": "EF1b",
 }  # fmt: skip
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream, RowUpdates
+from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import row_sum
 from alpt_ref.kernels.cpu.random import Chunk, compact_rows, draw_chunk, new_chunk, set_counters
 from alpt_ref.kernels.cpu.rooms import new_floats
@@ -96,7 +98,7 @@ class Rounding(NamedTuple):
     stream: RandomStream
 
 
-TILE_LANES = 64
+TILE_LANES = 128
 """Philox calls of a tile: while it is worked on, the rows of a later one come out of memory (`lowbit_step`)."""
 
 
@@ -122,7 +124,7 @@ def new_tile(d: Int) -> Tile:
     return Tile(chunk, new_floats(chunk.rows * d))
 
 
-@scalar
+@inline
 def _round_elements(
     code: NDArray[np.int32], ratio: NDArray[np.float32], update: NDArray[np.float32], delta: NDArray[np.float32],
     words: NDArray[np.uint32], decay: np.float32, low: np.int32, high: np.int32, stays: bool, stochastic: bool,
@@ -146,26 +148,28 @@ def _round_elements(
     return nonzero, stalled, clipped
 
 
-@scalar
-def round_tile(
-    keys: NDArray[np.int64], start: Int, rows: Int, code: NDArray[np.int32], update: NDArray[np.float32],
-    decay: np.float32, rounding: Rounding, tile: Tile, stays: bool,
-) -> tuple[np.int32, np.int32, np.int32]:  # fmt: skip
-    """Round `rows` rows, codes and updates flat, on the grids that stand in `tile`; codes change in place.
-
-    ``keys[start:]`` are the row numbers that key the random words.
-    Where step sizes stay, `tile` has no ratios. Returns the counts of `requantize_rows`.
-    """
-    bits, stochastic, stream = rounding
-    chunk, ratio = tile
-    low, high = q_min(bits), q_max(bits)
-    random_bits, delta = chunk.random_bits, chunk.spare
-    if stochastic:
+@inline
+def draw_tile(keys: NDArray[np.int64], start: Int, rows: Int, d: Int, rounding: Rounding, tile: Tile) -> None:
+    """Random words of `rows` rows of `d` columns for `round_tile`; ``keys[start:]`` are the row numbers of them."""
+    if rounding.stochastic:
+        chunk = tile.chunk
         lanes = rows * chunk.blocks
         set_counters(lanes, keys, start, chunk)
-        draw_chunk(lanes, stream, chunk)
-        compact_rows(random_bits, rows, code.size // rows, 4 * chunk.blocks)
-    words = random_bits[: code.size]
+        draw_chunk(lanes, rounding.stream, chunk)
+        compact_rows(chunk.random_bits, rows, d, 4 * chunk.blocks)
+
+
+@inline
+def round_tile(
+    code: NDArray[np.int32], update: NDArray[np.float32], decay: np.float32, rounding: Rounding, tile: Tile, stays: bool
+) -> tuple[np.int32, np.int32, np.int32]:
+    """Round rows, codes and updates flat, by the words and on the grids that stand in `tile`; codes change in place.
+
+    Where step sizes stay, `tile` has no ratios. Returns the counts of `requantize_rows`.
+    """
+    stochastic = rounding.stochastic
+    low, high = q_min(rounding.bits), q_max(rounding.bits)
+    ratio, delta, words = tile.ratio, tile.chunk.spare, tile.chunk.random_bits
     if stays and stochastic:
         return _round_elements(code, ratio, update, delta, words, decay, low, high, True, True)
     if stays:
@@ -197,8 +201,9 @@ def requantize_rows(
             at = (i - start) * d
             delta[at : at + d] = new_step_size[i]
             ratio[at : at + d] = np.float32(old_step_size[i] / new_step_size[i])
+        draw_tile(rows, start, end - start, d, rounding, tile)
         code, update = codes[start:end].reshape(-1), updates[start:end].reshape(-1)
-        counts = round_tile(rows, start, end - start, code, update, decay, rounding, tile, False)
+        counts = round_tile(code, update, decay, rounding, tile, False)
         nonzero += int(counts[0])
         stalled += int(counts[1])
         clipped += int(counts[2])
@@ -236,7 +241,10 @@ def pending_rows(
     low, high = q_min(bits), q_max(bits)
     d = updates.shape[1]
     values = new_floats(d)
+    last = starts[hi]
     for i in range(lo, hi):
+        for k in range(min(starts[i] + AHEAD, last), min(starts[i + 1] + AHEAD, last)):
+            prefetch(out, order[k] * d)
         delta = step_size[i]
         for j in range(d):
             code = codes[i, j]

@@ -21,6 +21,7 @@ from alpt_ref.kernels.cpu.montecarlo_passes import (
     update_all,
     update_each,
 )
+from alpt_ref.kernels.cpu.montecarlo_products import BLOCK
 from alpt_ref.kernels.cpu.montecarlo_types import Buffers, Method, Problem, Results, Watch
 from alpt_ref.kernels.jit import kernel
 
@@ -95,6 +96,7 @@ def simulate_groups(
     size = group * d
     lanes = (size + 3) // 4
     drawn = sample_lanes(group, problem.batch) if is_linear(problem.kind) else 0
+    kept = BLOCK * group if problem.columns.size > 0 else 0
     a, b, target = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
     step_size = np.empty(size, np.float32)
     for i in range(size):
@@ -110,7 +112,7 @@ def simulate_groups(
         np.empty(size, np.int32), np.zeros(size, np.float32), np.empty(size, np.float32),
         a, b, target, step_size, np.empty(size, np.float32), np.empty(size, np.float32),
         np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32),
-        np.empty((4, problem.columns.shape[2]), np.float32), np.empty(ROOM, np.float32),
+        np.zeros(kept, np.float32), np.zeros(ROOM, np.float32),
         np.empty(group), np.empty(group), np.empty(group),
     )  # fmt: skip
     for part in range(lo, hi):

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.montecarlo_lanes import ROOM
-from alpt_ref.kernels.cpu.montecarlo_losses import add_all_rows, add_sampled_rows
+from alpt_ref.kernels.cpu.montecarlo_losses import add_all_rows, begin_gradient, sampled_gradient
 from alpt_ref.kernels.cpu.montecarlo_types import Problem
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int
-from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.elementary import normal_pair
 from alpt_ref.scalar.philox import counter_1, counter_2, counter_3, philox4x32
 from alpt_ref.scalar.rounding import dr, sr
@@ -60,12 +59,11 @@ def row_gradients(
     """Mean gradient of the rows that runs ``lo..hi`` draw, or of all; `w` and `g` are flat, a run after the other."""
     d, batch = problem.features.shape[1], problem.batch
     lanes = np.empty(ROOM, np.float32)
-    for i in range(lo * d, hi * d):
-        g[i] = mul(problem.l2, w[i])
     for r in range(lo, hi):
         if batch > 0:
-            add_sampled_rows(r, r * batch, np.float32(_ONE / np.float32(batch)), problem, words, w, g, lanes)
+            sampled_gradient(r, r * batch, np.float32(_ONE / np.float32(batch)), problem, words, w, g, lanes)
         else:
+            begin_gradient(r * d, (r + 1) * d, problem.l2, w, g)
             add_all_rows(r, problem, w, g)
 
 

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.montecarlo_lanes import four_lanes_dots, lanes_dot
 from alpt_ref.kernels.cpu.montecarlo_products import (
+    BLOCK,
+    add_block,
     add_four_rows,
     add_row,
-    add_rows_of_four_runs,
+    block_dots,
     dot,
     four_dots,
-    tile_dots,
+    set_four_rows,
 )
 from alpt_ref.kernels.cpu.montecarlo_types import (
     ABSOLUTE,
@@ -36,6 +38,7 @@ from alpt_ref.kernels.cpu.montecarlo_types import (
     Problem,
 )
 from alpt_ref.kernels.cpu.random import fill_words
+from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.elementary import log_unit, sigmoid
 from alpt_ref.scalar.jit import scalar
@@ -136,34 +139,56 @@ def residual_value(kind: int, z: np.float32, width: np.float32) -> np.float32:
 
 @inline
 def add_linear_values(first: int, runs: int, problem: Problem, buffers: Buffers) -> None:
-    """Add ``f`` at the iterates of `runs` runs from run `first` of the group to their totals.
+    """Add ``f`` at the iterates of `runs` runs from run `first` of the group, a multiple of four, to their totals.
 
-    Float32 terms, float64 sums, in row order; whole tiles of rows where the matrix is there in tiles, for the four
-    runs from `first`.
+    Float32 terms, float64 sums, in row order, however the products are made.
     """
     rows, d = problem.whole.shape
-    w, sums, total, offsets, kind = buffers.w, buffers.norms, buffers.total, problem.whole_offsets, problem.kind
+    w, sums, total, kind = buffers.w, buffers.norms, buffers.total, problem.kind
     for r in range(first, first + runs):
         sums[r] = 0.0
     if problem.columns.size > 0:
-        z, size = buffers.residuals, problem.columns.shape[2]
-        for tile in range(problem.columns.shape[0]):
-            tile_dots(tile, problem.triangular, problem.columns, w, first * d, z)
-            begin = tile * size
-            for r in range(runs):
-                for i in range(min(size, rows - begin)):
-                    e = np.float32(z[r, i] - offsets[begin + i])
-                    sums[first + r] += np.float64(residual_value(kind, e, problem.width))
+        for begin in range(0, rows, BLOCK):
+            end = min(begin + BLOCK, rows)
+            block_dots(
+                runs, begin, end, problem.triangular, problem.columns, w, first * d, buffers.lanes, buffers.residuals
+            )
+            add_losses(first, runs, begin, end, problem, buffers)
     else:
         for r in range(first, first + runs):
             for i in range(rows):
-                e = np.float32(dot(problem.whole, i, w, r * d) - offsets[i])
+                e = np.float32(dot(problem.whole, i, w, r * d) - problem.whole_offsets[i])
                 sums[r] += np.float64(residual_value(kind, e, problem.width))
     for r in range(first, first + runs):
         square = 0.0
-        for j in range(r * d, (r + 1) * d):
-            square += np.float64(w[j]) * np.float64(w[j])
+        if problem.l2 != _ZERO:
+            for j in range(r * d, (r + 1) * d):
+                square += np.float64(w[j]) * np.float64(w[j])
         total[r] += float(sums[r] / rows + mul(0.5 * np.float64(problem.l2), square) + problem.rest)
+
+
+@inline
+def add_losses(first: int, runs: int, begin: int, end: int, problem: Problem, buffers: Buffers) -> None:
+    """Add the losses of rows ``begin .. end - 1`` at the products of `block_dots` to ``buffers.norms`` from `first`."""
+    z, sums, offsets, kind, width = (
+        buffers.residuals, buffers.norms, problem.whole_offsets, problem.kind, problem.width
+    )  # fmt: skip
+    count = np.uint64(end - begin)
+    for r in range(runs):
+        at = np.uint64(r * BLOCK)
+        for i in range(count):
+            z[at + i] = residual_value(kind, np.float32(z[at + i] - offsets[np.uint64(begin) + i]), width)
+    for r in range(0, runs, 4):  # four sums, none of which waits for another
+        a, b = np.uint64(r * BLOCK), np.uint64((r + 1) * BLOCK)
+        c, e = np.uint64((r + 2) * BLOCK), np.uint64((r + 3) * BLOCK)
+        sum_at = first + r
+        s0, s1, s2, s3 = sums[sum_at], sums[sum_at + 1], sums[sum_at + 2], sums[sum_at + 3]
+        for i in range(count):
+            s0 += np.float64(z[a + i])
+            s1 += np.float64(z[b + i])
+            s2 += np.float64(z[c + i])
+            s3 += np.float64(z[e + i])
+        sums[sum_at], sums[sum_at + 1], sums[sum_at + 2], sums[sum_at + 3] = s0, s1, s2, s3
 
 
 @scalar
@@ -182,20 +207,25 @@ def sample_lanes(runs: int, batch: int) -> int:
 def linear_gradient(t: int, first: int, runs: int, problem: Problem, method: Method, buffers: Buffers) -> None:
     """``buffers.g`` becomes the mean gradient of the rows that each run draws at step `t`, or of all rows."""
     g, w, batch, d = buffers.g, buffers.w, problem.batch, problem.features.shape[1]
-    by_tiles = batch == 0 and problem.columns.size > 0
-    for i in range((runs + 3) // 4 * 4 * d if by_tiles else runs * d):
-        g[i] = mul(problem.l2, w[i])
     if batch > 0:
         lanes = sample_lanes(runs, batch)
         fill_words(lanes, buffers.s0, buffers.s1, t - 1, PURPOSE_SAMPLE, method.k0, method.k1, buffers.sample_bits)
         weight, skipped = np.float32(_ONE / np.float32(batch)), (first * batch) & 3
         for r in range(runs):
-            add_sampled_rows(r, skipped + r * batch, weight, problem, buffers.sample_bits, w, g, buffers.lanes)
-    elif by_tiles:
+            sampled_gradient(r, skipped + r * batch, weight, problem, buffers.sample_bits, w, g, buffers.lanes)
+    elif problem.columns.size > 0:
         gradient_by_tiles(runs, problem, buffers)
     else:
         for r in range(runs):
+            begin_gradient(r * d, (r + 1) * d, problem.l2, w, g)
             add_all_rows(r, problem, w, g)
+
+
+@inline
+def begin_gradient(lo: Int, hi: Int, l2: np.float32, w: NDArray[np.float32], g: NDArray[np.float32]) -> None:
+    """The part of the gradient that no row makes, ``l2 w``, of elements ``lo .. hi - 1``."""
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        g[i] = mul(l2, w[i])
 
 
 @scalar
@@ -205,21 +235,26 @@ def row_slope(kind: int, z: np.float32, offset: np.float32, width: np.float32, w
 
 
 @inline
-def add_sampled_rows(
+def sampled_gradient(
     run: int, drawn: int, weight: np.float32, problem: Problem, random_bits: NDArray[np.uint32],
     w: NDArray[np.float32], g: NDArray[np.float32], lanes: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    """Add the gradient of the rows that a run draws, in order; its words are those from `drawn`."""
+    """The gradient of a run becomes that of the rows that it draws, in order; its words are those from `drawn`."""
     rows, d = problem.features.shape
     x, offsets, kind, width, at = problem.features, problem.offsets, problem.kind, problem.width, run * d
     fours = problem.batch // 4 * 4 if lanes.size > 0 else 0
+    if fours == 0:
+        begin_gradient(at, at + d, problem.l2, w, g)
     for k in range(drawn, drawn + fours, 4):
         a, b = pick_row(random_bits[k], rows), pick_row(random_bits[k + 1], rows)
         c, e = pick_row(random_bits[k + 2], rows), pick_row(random_bits[k + 3], rows)
         z0, z1, z2, z3 = four_lanes_dots(x, (a, b, c, e), w, at, lanes)
         s0, s1 = row_slope(kind, z0, offsets[a], width, weight), row_slope(kind, z1, offsets[b], width, weight)
         s2, s3 = row_slope(kind, z2, offsets[c], width, weight), row_slope(kind, z3, offsets[e], width, weight)
-        add_four_rows(x, (a, b, c, e), s0, s1, s2, s3, g, at)
+        if k == drawn:
+            set_four_rows(x, (a, b, c, e), s0, s1, s2, s3, problem.l2, w, g, at)
+        else:
+            add_four_rows(x, (a, b, c, e), s0, s1, s2, s3, g, at)
     for k in range(drawn + fours, drawn + problem.batch):
         row = pick_row(random_bits[k], rows)
         add_row(x, row, row_slope(kind, lanes_dot(x, row, w, at, lanes), offsets[row], width, weight), g, at)
@@ -242,16 +277,16 @@ def add_all_rows(run: int, problem: Problem, w: NDArray[np.float32], g: NDArray[
 
 @inline
 def gradient_by_tiles(runs: int, problem: Problem, buffers: Buffers) -> None:
-    """`add_all_rows` of each run; runs up to the next multiple of four must have weights."""
-    rows, d, size = problem.whole.shape[0], problem.whole.shape[1], problem.columns.shape[2]
+    """The gradient of all rows of each run; runs up to the next multiple of four must have weights."""
+    rows, d = problem.whole.shape
     z, offsets, kind, width = buffers.residuals, problem.whole_offsets, problem.kind, problem.width
-    weight = np.float32(_ONE / np.float32(rows))
-    for tile in range(problem.columns.shape[0]):
-        begin = tile * size
-        count = min(size, rows - begin)
-        for first in range(0, runs, 4):
-            tile_dots(tile, problem.triangular, problem.columns, buffers.w, first * d, z)
-            for k in range(4):
-                for i in range(count):
-                    z[k, i] = row_slope(kind, z[k, i], offsets[begin + i], width, weight)
-            add_rows_of_four_runs(problem.whole, begin, count, problem.triangular, z, buffers.g, first * d)
+    weight, triangular = np.float32(_ONE / np.float32(rows)), problem.triangular
+    begin_gradient(0, (runs + 3) // 4 * 4 * d, problem.l2, buffers.w, buffers.g)
+    for begin in range(0, rows, BLOCK):
+        end = min(begin + BLOCK, rows)
+        block_dots(runs, begin, end, triangular, problem.columns, buffers.w, 0, buffers.lanes, z)
+        for r in range(runs):
+            at = np.uint64(r * BLOCK)
+            for i in range(np.uint64(end - begin)):
+                z[at + i] = row_slope(kind, z[at + i], offsets[np.uint64(begin) + i], width, weight)
+        add_block(runs, begin, end, triangular, problem.across, d, z, buffers.g, buffers.lanes)

@@ -82,10 +82,10 @@ def measure_linear(
     """The average value of a linear problem so far; what else is wanted is computed from the iterates."""
     thin = watch.thin
     if watch.averages:
-        for r in range(0, runs, 4):
-            four = min(4, runs - r)
+        each = 4 if thin > 1 else runs  # runs that are measured together read the rows together
+        for r in range(0, runs, each):
             if (t + (first + r) // 4) % thin == 0:
-                add_linear_values(r, four, problem, buffers)
+                add_linear_values(r, min(each, runs - r), problem, buffers)
     if recorded:
         for r in range(runs):
             count = iterates_measured(t, first + r, thin)

@@ -34,9 +34,10 @@ from alpt_ref.kernels.cpu.random import fill_words
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.elementary import normal_pair, symmetric_uniform
 from alpt_ref.scalar.jit import scalar
-from alpt_ref.scalar.rounding import dr, saturate, sr
+from alpt_ref.scalar.rounding import near_dr, saturate, sr
 
 _FAR = np.float32(4194304.0)
+"""2**22: no code is farther, and as far as `near_dr` goes."""
 _U1 = np.uint32(1)
 _U32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -141,7 +142,7 @@ def next_code_stochastic(
 def next_code_nearest(code: np.int32, rate: np.float32, g: np.float32, low: np.int32, high: np.int32) -> np.int32:
     """Code after one SGD update with nearest rounding, ties up."""
     update = saturate(mul(-rate, g), -_FAR, _FAR)
-    return min(max(np.int32(code + dr(update)), low), high)
+    return min(max(np.int32(code + near_dr(update)), low), high)
 
 
 @scalar

@@ -1,10 +1,11 @@
 """Products of the rows of a data matrix with the weights of many runs, in blocks, each sum in its own order.
 
 A sum over the columns of one row is a chain of additions of which each waits for the one before. All rows lie in tiles
-column by column, so that neighbouring lanes of the processor are neighbouring rows, each summed in column order, for
-four runs at once (`tile_dots`, and `dot` where there are no tiles). A sampled row comes alone: it is summed in 16
-lanes, of which lane l takes columns ``l, l + 16, ...`` in order, and the lanes in halves, l with l + 8, then l + 4,
-l + 2 and l + 1 (`montecarlo_lanes`). Blocks change no bit of either.
+of 16, column by column, so that the lanes of the processor are neighbouring rows, each summed in column order, for four
+runs at once; 64 sums stay in registers from the first column to the last (`four_sums`). The gradient, a sum over the
+rows for each column, is the same on tiles of 16 columns, row by row. Without tiles it is `dot` and `add_row`. A sampled
+row comes alone: it is summed in 16 lanes, of which lane l takes columns ``l, l + 16, ...`` in order, and the lanes in
+halves, l with l + 8, then l + 4, l + 2 and l + 1 (`montecarlo_lanes`). Blocks change no bit of either.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.arith import mul
 from alpt_ref.scalar.jit import scalar
 
-TILE = 256
-"""Most rows of a tile: with 512 columns half a megabyte, which stays in the second-level cache for a group's runs."""
 LANES = 16
-"""The rows of a tile are a multiple of this; rows that are not there are zeros."""
+"""The rows of a tile, of 64 bytes; rows that are not there are zeros."""
+BLOCK = 512
+"""Rows whose products with the weights are kept until they are added to the gradients, a multiple of `LANES`."""
 
 _ZERO = np.float32(0.0)
+_U16, _U32, _U48, _U64 = np.uint64(16), np.uint64(32), np.uint64(48), np.uint64(64)
 
 
-def tiles(features: NDArray[np.float32], most: int = TILE) -> NDArray[np.float32]:
-    """The matrix (rows, d) in tiles of at most `most` rows, each column by column: float32 (tiles, d, rows of a tile).
+def tiles(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The matrix (rows, d) in tiles of 16 rows, each column by column: float32 (tiles, d, 16).
 
     Examples
     --------
@@ -34,11 +36,10 @@ def tiles(features: NDArray[np.float32], most: int = TILE) -> NDArray[np.float32
     (1, 2, 16)
     """
     rows, d = features.shape
-    size = min(most, -(-rows // LANES) * LANES)
-    count = -(-rows // size)
-    padded = np.zeros((count * size, d), np.float32)
+    count = -(-rows // LANES)
+    padded = np.zeros((count * LANES, d), np.float32)
     padded[:rows] = features
-    return np.ascontiguousarray(padded.reshape(count, size, d).transpose(0, 2, 1))
+    return np.ascontiguousarray(padded.reshape(count, LANES, d).transpose(0, 2, 1))
 
 
 @scalar
@@ -99,74 +100,84 @@ def add_four_rows(
 
 
 @inline
-def add_rows_of_four_runs(
-    features: NDArray[np.float32], first: Int, rows: Int, triangular: bool, slopes: NDArray[np.float32],
-    g: NDArray[np.float32], at: Int,
+def set_four_rows(
+    features: NDArray[np.float32], rows: tuple[Int, Int, Int, Int], s0: np.float32, s1: np.float32, s2: np.float32,
+    s3: np.float32, l2: np.float32, w: NDArray[np.float32], g: NDArray[np.float32], at: Int,
 ) -> None:  # fmt: skip
-    """`add_row` of ``rows`` rows from `first`, in order, to each of the four gradients that begin at `at`.
-
-    ``slopes[k, i]`` is that of row ``first + i`` in run k. Of a triangular matrix the zeros on the left are left out.
-    """
-    d = features.shape[1]
-    whole, blocked = rows - rows % 4, d // LANES * LANES
-    g0, g1 = np.uint64(at), np.uint64(at + d)  # unsigned, or an index below zero is looked for at every element
-    g2, g3 = np.uint64(at + 2 * d), np.uint64(at + 3 * d)
-    for i in range(0, whole, 4):
-        a = first + i
-        w0, w1, w2, w3 = slopes[0, i], slopes[0, i + 1], slopes[0, i + 2], slopes[0, i + 3]
-        v0, v1, v2, v3 = slopes[1, i], slopes[1, i + 1], slopes[1, i + 2], slopes[1, i + 3]
-        u0, u1, u2, u3 = slopes[2, i], slopes[2, i + 1], slopes[2, i + 2], slopes[2, i + 3]
-        t0, t1, t2, t3 = slopes[3, i], slopes[3, i + 1], slopes[3, i + 2], slopes[3, i + 3]
-        begin = a // LANES * LANES if triangular else 0
-        for block in range(np.uint64((blocked - begin) // LANES * LANES)):  # whole vectors: no rest keeps registers
-            j = np.uint64(begin) + block
-            x0, x1, x2, x3 = features[a, j], features[a + 1, j], features[a + 2, j], features[a + 3, j]
-            g[g0 + j] = four_more(g[g0 + j], x0, x1, x2, x3, w0, w1, w2, w3)
-            g[g1 + j] = four_more(g[g1 + j], x0, x1, x2, x3, v0, v1, v2, v3)
-            g[g2 + j] = four_more(g[g2 + j], x0, x1, x2, x3, u0, u1, u2, u3)
-            g[g3 + j] = four_more(g[g3 + j], x0, x1, x2, x3, t0, t1, t2, t3)
-    for k in range(4):
-        for i in range(whole):
-            for column in range(blocked, d):
-                e = at + k * d + column
-                g[e] = np.float32(g[e] + mul(slopes[k, i], features[first + i, column]))
-        for i in range(whole, rows):
-            add_row(features, first + i, slopes[k, i], g, at + k * d)
+    """`add_four_rows` to a gradient that begins as ``l2 w``."""
+    a, b, c, e = np.uint64(rows[0]), np.uint64(rows[1]), np.uint64(rows[2]), np.uint64(rows[3])
+    begin = np.uint64(at)
+    for j in range(np.uint64(features.shape[1])):
+        x0, x1, x2, x3 = features[a, j], features[b, j], features[c, j], features[e, j]
+        g[begin + j] = four_more(mul(l2, w[begin + j]), x0, x1, x2, x3, s0, s1, s2, s3)
 
 
 @inline
-def tile_dots(
-    tile: Int, triangular: bool, columns: NDArray[np.float32], w: NDArray[np.float32], at: Int, z: NDArray[np.float32]
-) -> None:
-    """``z[k, i]`` = `dot` of row i of a tile and of run k of the four whose weights begin at `at`.
+def four_sums(
+    columns: NDArray[np.float32], tile: Int, begin: Int, end: Int, v: NDArray[np.float32], at: Int, stride: Int,
+    z: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Add to ``z[16 k + i]``, for row i of a tile and run k of four, its products with columns ``begin .. end - 1``.
 
-    A triangular matrix has zeros below its diagonal, which are left out; they add nothing to a sum.
+    Column j meets ``v[at + k stride + j - begin]``. The factors of `v` are read within the inner loop: a read before
+    it might see what the loop wrote, for all that a compiler knows, and the sums would go through memory.
     """
-    d, size = columns.shape[1], columns.shape[2]
-    for k in range(4):
-        for i in range(size):
-            z[k, i] = _ZERO
-    b, c, e = at + d, at + 2 * d, at + 3 * d
-    whole = d - d % 4
-    for j in range(tile * size if triangular else 0, whole, 4):
-        w0, w1 = np.float32(w[at + j]), np.float32(w[at + j + 1])
-        w2, w3 = np.float32(w[at + j + 2]), np.float32(w[at + j + 3])
-        v0, v1, v2, v3 = w[b + j], w[b + j + 1], w[b + j + 2], w[b + j + 3]
-        u0, u1, u2, u3 = w[c + j], w[c + j + 1], w[c + j + 2], w[c + j + 3]
-        t0, t1, t2, t3 = w[e + j], w[e + j + 1], w[e + j + 2], w[e + j + 3]
-        rows = min(size, j + 3 - tile * size + LANES) if triangular else size
-        for i in range(np.uint64(rows // LANES * LANES)):  # whole vectors
-            x0, x1 = columns[tile, j, i], columns[tile, j + 1, i]
-            x2, x3 = columns[tile, j + 2, i], columns[tile, j + 3, i]
-            z[0, i] = four_more(z[0, i], x0, x1, x2, x3, w0, w1, w2, w3)
-            z[1, i] = four_more(z[1, i], x0, x1, x2, x3, v0, v1, v2, v3)
-            z[2, i] = four_more(z[2, i], x0, x1, x2, x3, u0, u1, u2, u3)
-            z[3, i] = four_more(z[3, i], x0, x1, x2, x3, t0, t1, t2, t3)
-    for j in range(whole, d):
-        one, two, three, four = w[at + j], w[b + j], w[c + j], w[e + j]
-        for i in range(size):
-            x = columns[tile, j, i]
-            z[0, i] = np.float32(z[0, i] + mul(x, one))
-            z[1, i] = np.float32(z[1, i] + mul(x, two))
-            z[2, i] = np.float32(z[2, i] + mul(x, three))
-            z[3, i] = np.float32(z[3, i] + mul(x, four))
+    t, first = np.uint64(tile), np.uint64(begin)
+    v0, v1 = np.uint64(at), np.uint64(at + stride)
+    v2, v3 = np.uint64(at + 2 * stride), np.uint64(at + 3 * stride)
+    for n in range(np.uint64(end - begin)):
+        for i in range(_U16):
+            x = columns[t, first + n, i]
+            z[i] = np.float32(z[i] + mul(x, v[v0 + n]))
+            z[i + _U16] = np.float32(z[i + _U16] + mul(x, v[v1 + n]))
+            z[i + _U32] = np.float32(z[i + _U32] + mul(x, v[v2 + n]))
+            z[i + _U48] = np.float32(z[i + _U48] + mul(x, v[v3 + n]))
+
+
+@inline
+def block_dots(
+    runs: Int, begin: Int, end: Int, triangular: bool, columns: NDArray[np.float32], w: NDArray[np.float32], at: Int,
+    z: NDArray[np.float32], out: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """``out[BLOCK r + i]`` = `dot` of row ``begin + i`` and of run r of those whose weights begin at `at`.
+
+    Whole tiles of rows from `begin`, a multiple of `LANES`, and whole fours of runs. A triangular matrix has zeros left
+    of its diagonal, which are left out; they add nothing to a sum.
+    """
+    d = columns.shape[1]
+    for tile in range(begin // LANES, (end + LANES - 1) // LANES):
+        left = tile * LANES if triangular else 0
+        for r in range(0, runs, 4):
+            for i in range(_U64):
+                z[i] = _ZERO
+            four_sums(columns, tile, left, d, w, at + r * d + left, d, z)
+            for k in range(4):
+                to = np.uint64((r + k) * BLOCK + tile * LANES - begin)
+                for i in range(_U16):
+                    out[to + i] = z[np.uint64(k) * _U16 + i]
+
+
+@inline
+def add_block(
+    runs: Int, begin: Int, end: Int, triangular: bool, across: NDArray[np.float32], d: Int,
+    slopes: NDArray[np.float32], g: NDArray[np.float32], z: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """`add_row` of rows ``begin .. end - 1``, in order, with slopes from ``BLOCK r``, to the gradient of each run r.
+
+    `across` has the columns in tiles, row by row. The zeros below the diagonal of a triangular matrix are left out.
+    """
+    for tile in range(begin // LANES if triangular else 0, across.shape[0]):
+        column = tile * LANES
+        here, last = np.uint64(min(LANES, d - column)), min(end, column + LANES) if triangular else end
+        for i in range(_U64):
+            z[i] = _ZERO
+        for r in range(0, runs, 4):
+            for k in range(4):
+                of, sums = np.uint64((r + k) * d + column), np.uint64(k) * _U16
+                for i in range(here):
+                    z[sums + i] = g[of + i]
+            four_sums(across, tile, begin, last, slopes, r * BLOCK, BLOCK, z)
+            for k in range(4):
+                of, sums = np.uint64((r + k) * d + column), np.uint64(k) * _U16
+                for i in range(here):
+                    g[of + i] = z[sums + i]

@@ -45,8 +45,10 @@ class Problem(NamedTuple):
     whole : float32 array (rows, d)
         Rows whose mean loss is that of all, less `rest`: the same, or fewer (`theory.whole_rows`).
     whole_offsets : float32 array (rows,)
-    columns : float32 array (tiles, d, rows of a tile)
+    columns : float32 array (tiles, d, 16)
         `whole` again, by `montecarlo_products.tiles`; empty where products go row by row.
+    across : float32 array (tiles, rows, 16)
+        The same of its columns; empty where no gradient takes all rows.
     triangular : bool
         Whether `whole` has zeros left of its diagonal.
     rest : float64
@@ -65,6 +67,7 @@ class Problem(NamedTuple):
     whole: NDArray[np.float32]
     whole_offsets: NDArray[np.float32]
     columns: NDArray[np.float32]
+    across: NDArray[np.float32]
     triangular: bool
     rest: float
     width: np.float32
@@ -155,10 +158,10 @@ class Buffers(NamedTuple):
     pending_noise : float32 array
         Second numbers of the normal pairs.
     recent, recent_gradient, scratch : float32 arrays
-    residuals : float32 array (4, rows of a tile)
-        Products of a tile of rows with four runs.
+    residuals : float32 array (BLOCK * group,)
+        Products of a block of rows with each run; empty where products go row by row.
     lanes : float32 array (64,) or (0,)
-        Partial sums of the products with sampled rows; none where they are kept in registers.
+        Partial sums of the products with rows; none where they are kept in registers.
     total, total_gradient, norms : float64 arrays (group,)
     """
 

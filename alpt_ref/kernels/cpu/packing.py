@@ -15,13 +15,13 @@ from alpt_ref.kernels.arguments import PackedCodes
 from alpt_ref.kernels.cpu.inline import outline
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.rooms import new_words
-from alpt_ref.kernels.cpu.vectors import move_row
+from alpt_ref.kernels.cpu.vectors import WIDTHS, move_row, narrow_row, widen_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.jit import scalar
 from alpt_ref.scalar.quantizer import sign_extend
 
-_NO_WORD = np.uint32(0)
+_NO_WORD, _I0, _I8 = np.uint32(0), np.int32(0), np.int8(0)
 TILE = 64
 """Rows that are read or stored together."""
 
@@ -116,6 +116,18 @@ def read_codes(
     """
     packed, as8, _, bits = table
     count = packed.shape[1]
+    if bits == 8 and d == 16:
+        for i in range(start, end):
+            if i + AHEAD < last:
+                prefetch(packed, rows[i + AHEAD] * count)
+            widen_row(out, (i - start) * 16, as8, rows[i] * 16, _I0, 16)
+        return
+    if bits == 8 and d in WIDTHS:
+        for i in range(start, end):
+            if i + AHEAD < last:
+                prefetch(packed, rows[i + AHEAD] * count)
+            widen_row(out, (i - start) * d, as8, rows[i] * d, _I0, d)
+        return
     if bits >= 8 and d * bits % 32 == 0:
         words = room.words
         for i in range(start, end):
@@ -152,6 +164,14 @@ def write_codes(
     """Store the flat `codes` in the table rows ``rows[start:end]``."""
     packed, as8, _, bits = table
     count = packed.shape[1]
+    if bits == 8 and d == 16:
+        for i in range(start, end):
+            narrow_row(as8, rows[i] * 16, codes, (i - start) * 16, _I8, 16)
+        return
+    if bits == 8 and d in WIDTHS:
+        for i in range(start, end):
+            narrow_row(as8, rows[i] * d, codes, (i - start) * d, _I8, d)
+        return
     if bits >= 8 and d * bits % 32 == 0:
         words = room.words
         if bits == 8:

@@ -12,7 +12,7 @@ from alpt_ref.kernels.arguments import PackedCodes, RowUpdates, UnitValues
 from alpt_ref.kernels.cpu.inline import outline
 from alpt_ref.kernels.cpu.optimizers import Optimizer, advance
 from alpt_ref.kernels.cpu.packing import read_2, read_4, unpack_row
-from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch, prefetch_read
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.vectors import decode_row, move_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
@@ -31,7 +31,7 @@ def lookup_fp32(lo: Int, hi: Int, ids: Integers, table: NDArray[np.float32], out
     d = table.shape[1]
     for i in range(lo, hi):
         if i + AHEAD < hi:
-            prefetch_read(table, np.int64(ids[i + AHEAD]) * d)
+            prefetch(table, np.int64(ids[i + AHEAD]) * d)
         move_row(out, i * d, table, np.int64(ids[i]) * d, _ZERO, d)
 
 
@@ -43,13 +43,24 @@ def lookup_codes(
     packed, as8, as16, bits = table
     values, offsets, units = step_size
     d = out.shape[1]
+    own = units < 0
+    if bits == 8 and d == 16 and units <= 1:  # the commonest table, without the switches below
+        for i in range(lo, hi):
+            if i + AHEAD < hi:
+                ahead = np.int64(ids[i + AHEAD])
+                prefetch(packed, ahead * 4)
+                if own:
+                    prefetch(values, ahead)
+            row = np.int64(ids[i])
+            decode_row(out, i * 16, as8, row * 16, values[row if own else 0], 16)
+        return
     codes = np.empty(d, np.int32)
     for i in range(lo, hi):
         if i + AHEAD < hi:
             ahead = np.int64(ids[i + AHEAD])
-            prefetch_read(packed, ahead * packed.shape[1])
-            if units < 0:
-                prefetch_read(values, ahead)
+            prefetch(packed, ahead * packed.shape[1])
+            if own:
+                prefetch(values, ahead)
         row = np.int64(ids[i])
         delta = values[unit_of(row, offsets, units)]
         if bits == 8:
@@ -89,7 +100,7 @@ def gather_units(lo: Int, hi: Int, rows: NDArray[np.int64], of: UnitValues, out:
     values, offsets, units = of
     for i in range(lo, hi):
         if units < 0 and i + AHEAD < hi:
-            prefetch_read(values, rows[i + AHEAD])
+            prefetch(values, rows[i + AHEAD])
         out[i] = values[unit_of(rows[i], offsets, units)]
 
 

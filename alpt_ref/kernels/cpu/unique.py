@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cpu.inline import inline
-from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch_read
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import not_finite, overflow_bit
+from alpt_ref.kernels.cpu.segment import CONVERTS, segment_peak, segment_total
+from alpt_ref.kernels.cpu.vectors import WIDTHS, add_row, move_row
 from alpt_ref.kernels.jit import kernel
 from alpt_ref.kernels.types import Int, Integers
 from alpt_ref.scalar.fixed_point import TOO_LARGE, fixed_scale, fixed_unit
@@ -24,6 +26,9 @@ from alpt_ref.scalar.jit import scalar
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 TOO_LARGE_CARRY = np.int32(2**31 - int(TOO_LARGE))
 """Added to a magnitude of `TOO_LARGE` or more, carries into the sign."""
+TILE = 32
+"""Sums that are looked at together, while they are in the first-level cache."""
+_ZERO = np.float32(0.0)
 DIGIT_BITS = 11
 BUCKETS = 1 << DIGIT_BITS
 
@@ -119,7 +124,7 @@ def _find_peak(
     k = first
     while k + 3 < end:
         for ahead in range(min(k + AHEAD + 2, last), min(k + AHEAD + 6, last)):
-            prefetch_read(grads, order[ahead] * d)
+            prefetch(grads, order[ahead] * d)
         p, q, r, s = order[k], order[k + 1], order[k + 2], order[k + 3]
         for j in range(d):
             a = max(np.int32(bits[p, j] & _MAGNITUDE), np.int32(bits[q, j] & _MAGNITUDE))
@@ -128,7 +133,7 @@ def _find_peak(
         k += 4
     while k < end:
         if k + AHEAD + 2 < last:
-            prefetch_read(grads, order[k + AHEAD + 2] * d)
+            prefetch(grads, order[k + AHEAD + 2] * d)
         p = order[k]
         for j in range(d):
             peak[j] = max(peak[j], np.int32(bits[p, j] & _MAGNITUDE))
@@ -158,16 +163,57 @@ def _add_up(
         k += 1
 
 
+@inline
+def _sum_rows(
+    lo: Int, hi: Int, grads: NDArray[np.float32], bits: NDArray[np.int32], order: NDArray[np.int64],
+    starts: NDArray[np.int64], total: NDArray[np.int64], peak: NDArray[np.int32], out: NDArray[np.float32],
+) -> bool:  # fmt: skip
+    """`sum_duplicates` with the room that it works in."""
+    d = grads.shape[1]
+    last = starts[hi]
+    vectors = d in WIDTHS
+    sums, sum_bits = out.reshape(-1), out.reshape(-1).view(np.int32)
+    for begin in range(lo, hi, TILE):
+        stop = min(begin + TILE, hi)
+        for i in range(begin, stop):
+            first, end = starts[i], starts[i + 1]
+            count = end - first
+            for k in range(first + AHEAD, min(min(first + 2, end) + AHEAD, last)):
+                prefetch(grads, order[k] * d)
+            if count <= 2:
+                move_row(out, i * d, grads, order[first] * d, _ZERO, d)
+                if count == 2:
+                    add_row(out, i * d, grads, order[first + 1] * d, _ZERO, d)
+                continue
+            largest = np.int32(0)
+            if vectors:
+                largest = segment_peak(bits, order, first, end, last, d)
+            else:
+                _find_peak(first, end, last, d, grads, bits, order, peak)
+                for j in range(d):
+                    largest = max(largest, peak[j])
+            if overflow_bit(largest) < np.int32(0):
+                return True
+            scale, unit = fixed_scale(largest, count), fixed_unit(largest, count)
+            if vectors and CONVERTS:
+                segment_total(out, i * d, grads, order, first, end, scale, unit, d)
+            else:
+                _add_up(first, end, d, grads, order, scale, total)
+                for j in range(d):
+                    sums[i * d + j] = np.float32(np.float64(total[j]) * unit)
+        seen = np.int32(0)
+        for t in range(begin * d, stop * d):
+            seen = np.int32(seen | too_large_bit(sum_bits[t]))
+        if seen < np.int32(0):
+            return True
+    return False
+
+
 @kernel
 def sum_duplicates(
-    lo: Int,
-    hi: Int,
-    grads: NDArray[np.float32],
-    bits: NDArray[np.int32],
-    order: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    out: NDArray[np.float32],
-) -> bool:
+    lo: Int, hi: Int, grads: NDArray[np.float32], bits: NDArray[np.int32], order: NDArray[np.int64],
+    starts: NDArray[np.int64], out: NDArray[np.float32],
+) -> bool:  # fmt: skip
     """``out[i]`` = sum of the gradients of unique row ``i`` over its occurrences, the same for every order of them.
 
     `bits` is `grads` (len, d) seen as int32. Returns whether a gradient or a sum is NaN or infinite, or a sum too
@@ -175,38 +221,4 @@ def sum_duplicates(
     cache, is enough.
     """
     d = grads.shape[1]
-    total = np.empty(d, np.int64)
-    peak = np.empty(d, np.int32)
-    last = starts[hi]
-    seen = np.int32(0)
-    for i in range(lo, hi):
-        first, end = starts[i], starts[i + 1]
-        count = end - first
-        for k in range(first + AHEAD, min(min(first + 2, end) + AHEAD, last)):
-            prefetch_read(grads, order[k] * d)
-        if count == 1:
-            p = order[first]
-            for j in range(d):
-                out[i, j] = grads[p, j]
-                seen |= too_large_bit(bits[p, j])
-        elif count == 2:
-            p, q = order[first], order[first + 1]
-            for j in range(d):
-                value = np.float32(grads[p, j] + grads[q, j])
-                out[i, j] = value
-                seen |= too_large_bit(value.view(np.int32))
-        else:
-            _find_peak(first, end, last, d, grads, bits, order, peak)
-            largest = np.int32(0)
-            for j in range(d):
-                largest = max(largest, peak[j])
-            seen |= overflow_bit(largest)
-            if seen < np.int32(0):
-                return True
-            _add_up(first, end, d, grads, order, fixed_scale(largest, count), total)
-            unit = fixed_unit(largest, count)
-            for j in range(d):
-                value = np.float32(np.float64(total[j]) * unit)
-                out[i, j] = value
-                seen |= too_large_bit(value.view(np.int32))
-    return bool(seen < np.int32(0))
+    return bool(_sum_rows(lo, hi, grads, bits, order, starts, np.empty(d, np.int64), np.empty(d, np.int32), out))

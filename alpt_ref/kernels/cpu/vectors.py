@@ -25,14 +25,18 @@ Body = Callable[[Any, Any, Any, Any, Callable[[Any], Any]], Any]
 """New values from (builder, old values, source's values, the number, the type of a row for a type of an element)."""
 
 
+def splat(builder: Any, value: Any, width: int) -> Any:
+    """`value` in every element of a vector."""
+    row = ir.VectorType(value.type, width)
+    none = ir.Constant(row, ir.Undefined)
+    zeros = ir.Constant(ir.VectorType(_WORD, width), None)
+    return builder.shuffle_vector(builder.insert_element(none, value, ir.Constant(_WORD, 0)), none, zeros)
+
+
 def _every(builder: Any, value: Any, of: Callable[[Any], Any]) -> Any:
     """`value` in every element of a row."""
     row = of(value.type)
-    if row is value.type:
-        return value
-    none = ir.Constant(row, ir.Undefined)
-    zeros = ir.Constant(of(_WORD), None)
-    return builder.shuffle_vector(builder.insert_element(none, value, ir.Constant(_WORD, 0)), none, zeros)
+    return value if row is value.type else splat(builder, value, row.count)
 
 
 def _row_operation(body: Body) -> Any:
@@ -82,8 +86,20 @@ def _filled(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
     return _every(builder, value, of)
 
 
+def _added(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
+    return builder.fadd(old, found)
+
+
 def _decoded(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
     return builder.fmul(builder.sitofp(found, of(ir.FloatType())), _every(builder, value, of))
+
+
+def _widened(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
+    return builder.sext(found, of(_WORD))
+
+
+def _narrowed(builder: Any, old: Any, found: Any, value: Any, of: Any) -> Any:
+    return builder.trunc(found, old.type)
 
 
 def _in_python(step: Callable[[Any, Any, Any], Any]) -> Callable[..., None]:
@@ -105,5 +121,11 @@ move_row: Any = _choose(_moved, lambda row, source, value: source)
 """``out[to:] = source[at:]``; the number is not used."""
 fill_row: Any = _choose(_filled, lambda row, source, value: value)
 """``out[to:] = value``; the source is not used."""
+add_row: Any = _choose(_added, lambda row, source, value: row + source)
+"""``out[to:] += source[at:]`` of floats; the number is not used."""
 decode_row: Any = _choose(_decoded, lambda row, source, value: source.astype(np.float32) * value)
 """``out[to:] = float32(source[at:]) * value`` of int8 into float32."""
+widen_row: Any = _choose(_widened, lambda row, source, value: source)
+"""``out[to:] = int32(source[at:])`` of smaller signed integers; the number is not used."""
+narrow_row: Any = _choose(_narrowed, lambda row, source, value: source)
+"""The low bits of int32 into smaller integers; the number is not used."""

@@ -65,8 +65,8 @@ def add_dots4(p, a, vectors, at, columns):
 
 
 @device
-def put_dots(p, i, layers, units, first, constants, dots, logits):
-    """Store a row's dot products with four units; with the last of them the row's sum into `logits`."""
+def put_dots(p, i, layers, units, first, constants, dots, logits, alone):
+    """Store a row's dot products with four units; with the last of them add the row's sum to `logits`, or put it."""
     place = i * units + first
     dots[place] = p[0]
     dots[place + 1] = p[1]
@@ -84,12 +84,15 @@ def put_dots(p, i, layers, units, first, constants, dots, logits):
             alpha += alpha * p[2] + constants[first + 2]
         last = layers - first
         dot = p[0] if last == 0 else p[1] if last == 1 else p[2] if last == 2 else p[3]
-        logits[i] += alpha * dot + constants[layers]
+        value = alpha * dot + constants[layers]
+        logits[i] = value if alone else logits[i] + value
 
 
 @kernel(registers=64)
-def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, first, dots, logits):
-    """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum into `logits`.
+def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, first, dots, logits, alone):
+    """``dots[i, l] = x[i] . vectors[l]`` for four units from `first`; with the last of them the sum added to `logits`.
+
+    `alone`: what `logits` held before does not count.
 
     Eight lanes take a row, so that the four rows of a warp share what it reads of the vectors; a lane asks for four
     pieces of it at a time.
@@ -117,4 +120,4 @@ def cross_forward(x, vectors, constants, rows, columns, whole, layers, units, fi
                 column += STRIDE
         p = eight_sum(p[0]), eight_sum(p[1]), eight_sum(p[2]), eight_sum(p[3])
         if lane == 0 and i < rows:
-            put_dots(p, i, layers, units, first, constants, dots, logits)
+            put_dots(p, i, layers, units, first, constants, dots, logits, alone)

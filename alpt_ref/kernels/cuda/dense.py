@@ -74,6 +74,16 @@ def set_scale(saved, columns, j, weight, bias, mean, variance, eps):
     saved[3 * columns + j] = np.float32(inverse_std)
 
 
+@device
+def move_running(running_mean, running_var, j, momentum, mean, variance, rows):
+    """Move the running statistics of column j towards those of a batch; the variance unbiased."""
+    keep = np.float64(1.0) - momentum
+    running_mean[j] = np.float32(keep * np.float64(running_mean[j]) + momentum * mean)
+    if rows > 1:
+        unbiased = variance * (np.float64(rows) / np.float64(rows - 1))
+        running_var[j] = np.float32(keep * np.float64(running_var[j]) + momentum * unbiased)
+
+
 @kernel
 def finish_moments(
     sums, squares, parts, rows, columns, z, weight, bias, running_mean, running_var, momentum, eps, update, saved
@@ -89,11 +99,7 @@ def finish_moments(
         variance = max(square / rows - delta * delta, np.float64(0.0))
         set_scale(saved, columns, column, factor, shift, mean, variance, eps)
         if update:
-            keep = np.float64(1.0) - momentum
-            running_mean[column] = np.float32(keep * np.float64(running_mean[column]) + momentum * mean)
-            if rows > 1:
-                unbiased = variance * (np.float64(rows) / np.float64(rows - 1))
-                running_var[column] = np.float32(keep * np.float64(running_var[column]) + momentum * unbiased)
+            move_running(running_mean, running_var, column, momentum, mean, variance, rows)
 
 
 @kernel
@@ -149,8 +155,8 @@ def scale_shift_relu(z, saved, rows, columns, span, whole, y):
 
 
 @kernel
-def norm_relu_output(z, saved, weight, bias, rows, columns, whole, logits):
-    """``logits = bias + max(scale * z + shift, 0) . weight``, two rows per warp."""
+def norm_relu_output(z, saved, weight, bias, rows, columns, whole, more, adds, logits):
+    """``logits = bias + max(scale * z + shift, 0) . weight``, two rows per warp; with `adds` plus a row's `more`."""
     lane, warp = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES
     zero = np.float32(0)
     for base in range(2 * ROW_LANES * cuda.blockIdx.x, rows, 2 * ROW_LANES * cuda.gridDim.x):
@@ -167,6 +173,7 @@ def norm_relu_output(z, saved, weight, bias, rows, columns, whole, logits):
                 two += y[0] * w[0] + y[1] * w[1] + y[2] * w[2] + y[3] * w[3]
         one, two = warp_sum(one), warp_sum(two)
         if lane == 0 and i < rows:
-            logits[i] = bias[0] + one
+            one, two = bias[0] + one, bias[0] + two
+            logits[i] = one + more[i] if adds else one
             if i + 1 < rows:
-                logits[i + 1] = bias[0] + two
+                logits[i + 1] = two + more[i + 1] if adds else two

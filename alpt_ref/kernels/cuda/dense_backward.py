@@ -106,6 +106,17 @@ def output_backward_sums(dlogits, z, saved, weight, rows, columns, span, whole, 
         fold(w, columns, group, dweights, part * columns)
 
 
+@device
+def put_results(saved, columns, j, scale, inverse_std, total, product, rows, params, dweight, dbias):
+    """Of column j, from the sums of g and ``g * (z - mean)`` over a batch: what `finish_backward` stores."""
+    product *= inverse_std
+    saved[4 * columns + j] = np.float32(scale * (total / rows))
+    saved[5 * columns + j] = np.float32(scale * inverse_std * (product / rows))
+    if params:
+        dbias[j] = np.float32(total)
+        dweight[j] = np.float32(product)
+
+
 @kernel
 def finish_backward(sums, products, parts, rows, columns, saved, params, dweight, dbias):
     """Gradients of norm weight and bias (stored with `params`); offset and slope of the gradient of z in `saved`."""
@@ -114,12 +125,7 @@ def finish_backward(sums, products, parts, rows, columns, saved, params, dweight
     inverse_std, scale = np.float64(saved[3 * columns + at]), np.float64(saved[at])
     total, product = fold_two(sums, products, parts, columns, column)
     if cuda.threadIdx.x < FOLD and column < columns:
-        product *= inverse_std
-        saved[4 * columns + column] = np.float32(scale * (total / rows))
-        saved[5 * columns + column] = np.float32(scale * inverse_std * (product / rows))
-        if params:
-            dbias[column] = np.float32(total)
-            dweight[column] = np.float32(product)
+        put_results(saved, columns, column, scale, inverse_std, total, product, rows, params, dweight, dbias)
 
 
 @device

@@ -42,7 +42,7 @@ def simulate_groups(  # type: ignore[no-untyped-def]
     sampled = 14 * lanes
     drawn = (uints.shape[0] - sampled) // 6
     problem = Problem(
-        kind, a, b, target, features, offsets, whole, whole_offsets, columns, False, rest, width, l2, batch
+        kind, a, b, target, features, offsets, whole, whole_offsets, columns, columns, False, rest, width, l2, batch
     )  # fmt: skip
     method = Method(update, rounding, noise, start, step_size, low, high, sigma, learning_rates, k0, k1)
     watch = Watch(checkpoints, averages, check, thin)
@@ -68,7 +68,7 @@ def simulate_groups(  # type: ignore[no-untyped-def]
         floats[4 * size : 5 * size, me],
         floats[5 * size : 6 * size, me],
         floats[6 * size :, me],
-        columns[0],
+        columns[0, 0],
         columns[0, 0],
         doubles[:group, me],
         doubles[group : 2 * group, me],

@@ -17,6 +17,7 @@ from alpt_ref.kernels.cuda.shard import MAX_OWNERS
 from alpt_ref.kernels.cuda.sums import magnitude
 from alpt_ref.kernels.cuda.target import BLOCK, cuda, kernel
 from alpt_ref.kernels.cuda.unique import unique_rows
+from alpt_ref.kernels.cuda.warp import claim_one
 from alpt_ref.scalar.fixed_point import TOO_LARGE, fixed_scale, fixed_unit
 from alpt_ref.scalar.row_hash import hashed_row, row_of_hash
 
@@ -206,19 +207,34 @@ def own_records(
 ) -> None:  # fmt: skip
     """Records (place, row, one position, its number) of the owned rows that were asked for; `counter` begins at zero.
 
-    ``record_at[u]`` = the record of owned row u, below zero for the empty slots' one.
+    ``record_at[u]`` = the record of owned row u, below zero for the empty slots' one. `BLOCK` threads a block.
     """
-    for u in range(cuda.grid(1), unique_rows(totals), cuda.gridsize(1)):
-        place = np.uint32(records[4 * u])
-        record_at[u] = np.int32(-1)
-        if place != nowhere:
-            k = np.int64(cuda.atomic.add(counter, 0, np.int32(1)))
+    room = cuda.shared.array(2, np.int32)
+    tid, unique = np.int64(cuda.threadIdx.x), np.int64(unique_rows(totals))
+    tile, stride = np.int64(cuda.blockIdx.x) * BLOCK, np.int64(cuda.gridDim.x) * BLOCK
+    while tile < unique:
+        if tid == 0:
+            room[0] = np.int32(0)
+        cuda.syncthreads()
+        u, place = tile + tid, np.uint32(nowhere)
+        if u < unique:
+            place = np.uint32(records[4 * u])
+            record_at[u] = np.int32(-1)
+        before = claim_one(room, 0, place != np.uint32(nowhere))
+        cuda.syncthreads()
+        if tid == 0:  # one atomic a block: all blocks want the same counter
+            room[1] = np.int32(cuda.atomic.add(counter, 0, room[0]))
+        cuda.syncthreads()
+        if place != np.uint32(nowhere):
+            k = np.int64(room[1]) + np.int64(before)
             value = np.uint64(np.uint64(np.uint64(place) * ranks) + rank)
             out[4 * k] = np.int32(place)
             out[4 * k + 1] = np.int32(np.uint32(row_of_hash(value, n, mask, shift)))
             out[4 * k + 2] = np.int32(1)
             out[4 * k + 3] = np.int32(u)
             record_at[u] = np.int32(k)
+        cuda.syncthreads()
+        tile += stride
 
 
 @kernel

@@ -16,12 +16,12 @@ from __future__ import annotations
 import numpy as np
 
 from alpt_ref.kernels.cuda.bf16 import number
-from alpt_ref.kernels.cuda.dense import set_scale
+from alpt_ref.kernels.cuda.dense import move_running, set_scale
+from alpt_ref.kernels.cuda.dense_backward import put_results
 from alpt_ref.kernels.cuda.reduce import FOLD, THREADS, block_sum, fold_two
 from alpt_ref.kernels.cuda.shard_static import BAD_SUM, NOT_FINITE, OVERFLOW
-from alpt_ref.kernels.cuda.steps import BAD_GRADIENT, IN_TABLE
+from alpt_ref.kernels.cuda.steps import BAD_GRADIENT, IN_TABLE, row_loss
 from alpt_ref.kernels.cuda.target import cuda, device, kernel
-from alpt_ref.scalar.loss import logloss
 
 NO_ROOM = 8
 """Value of ``guard[0]`` where a rank needs more slots than there are: nothing was updated."""
@@ -65,11 +65,7 @@ def join_moments(
         variance = square / rows
         set_scale(saved, columns, column, weight[column], bias[column], mean, variance, eps)
         if update:
-            keep = np.float64(1.0) - momentum
-            running_mean[column] = np.float32(keep * np.float64(running_mean[column]) + momentum * mean)
-            if rows > 1:
-                unbiased = variance * (np.float64(rows) / np.float64(rows - 1))
-                running_var[column] = np.float32(keep * np.float64(running_var[column]) + momentum * unbiased)
+            move_running(running_mean, running_var, column, momentum, mean, variance, rows)
 
 
 @kernel
@@ -93,12 +89,7 @@ def join_backward(every, slices, rows, columns, saved, params, dweight, dbias):
                 total += every[2 * s * columns + column]
                 product += every[(2 * s + 1) * columns + column]
         inverse_std, scale = np.float64(saved[3 * columns + column]), np.float64(saved[column])
-        product *= inverse_std
-        saved[4 * columns + column] = np.float32(scale * (total / rows))
-        saved[5 * columns + column] = np.float32(scale * inverse_std * (product / rows))
-        if params:
-            dbias[column] = np.float32(total)
-            dweight[column] = np.float32(product)
+        put_results(saved, columns, column, scale, inverse_std, total, product, rows, params, dweight, dbias)
 
 
 @kernel
@@ -112,14 +103,20 @@ def add_slices(every, slices, apart, size, direct, out):
 
 
 @kernel
+def join_running(parts, shares, size, keep, running):
+    """The mean of the processes' moments into the running ones; `parts` has their sum times ``1 - keep``, then 0."""
+    for i in range(cuda.grid(1), size, cuda.gridsize(1)):
+        running[i] = np.float32(keep * np.float64(running[i]) + np.float64(parts[i]) / shares)
+        parts[i] = np.float32(0.0)
+
+
+@kernel
 def slice_losses(logits, labels, rows, whole, losses, dlogits):
     """As `steps.bce_with_logits` for `rows` rows of a batch of `whole`."""
     i = cuda.grid(1)
     loss = np.float64(0.0)
     if i < rows:
-        y = np.float64(labels[i])
-        loss, probability = logloss(np.float64(logits[i]), y)
-        dlogits[i] = np.float32((probability - y) * (1.0 / whole))
+        loss = row_loss(logits, labels, i, whole, dlogits)
     total = block_sum(loss)
     if cuda.threadIdx.x == 0:
         losses[cuda.blockIdx.x] = total

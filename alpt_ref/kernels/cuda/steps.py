@@ -18,7 +18,7 @@ import numpy as np
 
 from alpt_ref.kernels.cuda.bf16 import load_numbers, number, store_copy
 from alpt_ref.kernels.cuda.reduce import THREADS, block_sum, not_finite
-from alpt_ref.kernels.cuda.target import cuda, kernel, load4, store4
+from alpt_ref.kernels.cuda.target import cuda, device, kernel, load4, store4
 from alpt_ref.scalar.dense_update import AdamStep, adam_moments, adam_parameter, sgd_parameter
 from alpt_ref.scalar.loss import logloss
 
@@ -39,15 +39,22 @@ def gather_batch(all_ids, all_labels, order, counters, fields, size, ids, labels
             labels[i] = all_labels[row]
 
 
+@device
+def row_loss(logits, labels, i, rows, dlogits):
+    """Logloss of row i (`scalar.loss`); the gradient of its mean over `rows` rows goes into `dlogits`."""
+    y = np.float64(labels[i])
+    loss, probability = logloss(np.float64(logits[i]), y)
+    dlogits[i] = np.float32((probability - y) * (1.0 / rows))
+    return loss
+
+
 @kernel
 def bce_with_logits(logits, labels, rows, losses, dlogits):
-    """Logloss summed in float64 per block, and its gradient over the rows (`scalar.loss`)."""
+    """Logloss summed in float64 per block, and the gradient of its mean."""
     i = cuda.grid(1)
     loss = np.float64(0.0)
     if i < rows:
-        y = np.float64(labels[i])
-        loss, probability = logloss(np.float64(logits[i]), y)
-        dlogits[i] = np.float32((probability - y) * (1.0 / rows))
+        loss = row_loss(logits, labels, i, rows, dlogits)
     total = block_sum(loss)
     if cuda.threadIdx.x == 0:
         losses[cuda.blockIdx.x] = total

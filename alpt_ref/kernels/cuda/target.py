@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -238,42 +237,6 @@ def launch(function: Any, blocks: int, block: int, *args: Any) -> None:
 
     stream = cupy.cuda.get_current_stream().ptr
     function[int(blocks), int(block), _external_stream(stream)](*args)
-
-
-@functools.cache
-def _side() -> Any:
-    import cupy
-
-    return cupy.cuda.Stream(non_blocking=True, priority=-2)  # before a training step's own stream too
-
-
-@contextmanager
-def beside() -> Iterator[None]:
-    """Launch what is inside on a second stream, after what is queued so far; `join` waits for it. Can be captured.
-
-    Its blocks come first where multiprocessors are short: what is beside is short and something waits for it.
-    """
-    if SIMULATED:
-        yield
-        return
-    import cupy
-
-    start = cupy.cuda.Event(disable_timing=True)
-    start.record()
-    _side().wait_event(start)
-    with _side():
-        yield
-
-
-def join() -> None:
-    """Let the current stream go on only when what was launched `beside` it is done."""
-    if SIMULATED:
-        return
-    import cupy
-
-    done = cupy.cuda.Event(disable_timing=True)
-    done.record(_side())
-    cupy.cuda.get_current_stream().wait_event(done)
 
 
 def array_module() -> Any:

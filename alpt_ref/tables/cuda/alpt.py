@@ -13,7 +13,8 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.cuda import learned, optimizers, unique, update
 from alpt_ref.kernels.cuda import pending as moved
 from alpt_ref.kernels.cuda import units as unit_kernels
-from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
+from alpt_ref.kernels.cuda.streams import DIRECT, MEDIUM, beside, fork, join
+from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
 from alpt_ref.tables.alpt import AdaptiveTable
 from alpt_ref.tables.base import TableSpec
 from alpt_ref.tables.cuda.rows import CudaRows
@@ -94,16 +95,19 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         flat, values = grads.reshape(-1), out.reshape(-1)
         if self._row_values.size < self._row_updates.size:
             self._row_values = self.backend.zeros(self._row_updates.size, np.float32)
-        with beside():
-            self._unique.queue_sums(flat)
-        self._queue_begin(flat, False, unique.DIRECT, values)
-        join()
+        fork(DIRECT)
+        self._unique.queue_sums(flat)
+        with beside(DIRECT):
+            self._queue_begin(flat, False, unique.DIRECT, values)
         self._queue_begin(flat, False, unique.SUMMED, values)
-        with beside():
-            self._unique.queue_clear()  # joined by `queue_finish`
+        fork(MEDIUM)
+        with beside(MEDIUM):
+            self._unique.queue_clear()
         found = self._unique
         spread = (found.totals, found.sum_records, found.chunks, found.order, self._row_values, values)
         self._launch_positions(moved.spread(self.d), self._uniquened, self.guard, *spread)
+        join(MEDIUM)
+        join(DIRECT)
 
     def _queue_begin(self, grads: Any, keep_sums: bool, row_class: int = unique.EVERY, out: Any = None) -> None:
         assert self._unique is not None
@@ -111,7 +115,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         kernel = moved.begin(self.d, self.quantizer.bits, self.optimizer, keep_sums, keep_values, self._layout)
         kept = (self._row_updates, self._kept, self._row_values, out if keep_values else self._row_values)
         given = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads, *self._where)
-        self._launch_rows(kernel, *given, *self._optimizer_arrays, self.rates, *kept)
+        self._launch_rows(kernel, *given, *self._optimizer_arrays, self.rates, *kept, row_class=row_class)
 
     def _queue_pending(self, out: Any) -> None:
         """What `queue_begin` hands out, from the inverse that a checked call has made."""
@@ -126,15 +130,15 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         assert self._unique is not None
         flat = grads.reshape(-1)
         if self._units >= 0:  # several launches need all sums
-            join()
             self._unique.queue_sums(flat)
             self._queue_finish(flat, batch_size, one_pass=False)
         else:
-            with beside():
-                self._unique.queue_sums(flat)
-            self._queue_finish(flat, batch_size, one_pass=False, row_class=unique.DIRECT)
-            join()
+            fork(DIRECT)
+            self._unique.queue_sums(flat)
+            with beside(DIRECT):
+                self._queue_finish(flat, batch_size, one_pass=False, row_class=unique.DIRECT)
             self._queue_finish(flat, batch_size, one_pass=False, row_class=unique.SUMMED)
+            join(DIRECT)
         launch(update.advance, 1, 1, self.guard, self._control)
 
     def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
@@ -157,7 +161,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
             kernel = learned.finish_rows(d, bits, *how)
             arguments = (self._row_updates, *self._where[:2], *self._step_size_arrays, self.rates, self._learns, scale)
             given = (np.int32(row_class), self.guard, *found.arguments(row_class), grads)
-            self._launch_rows(kernel, *given, *arguments, *random)
+            self._launch_rows(kernel, *given, *arguments, *random, row_class=row_class)
             return
         units = (self._device_offsets, np.int64(self._units))
         sums = (self._unit_peak, self._unit_count)

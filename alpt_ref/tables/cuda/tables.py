@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.cuda import lookup, unique, update
-from alpt_ref.kernels.cuda.target import beside, join
+from alpt_ref.kernels.cuda.streams import DIRECT, beside, fork, join
 from alpt_ref.kernels.cuda.team import code_dtype
 from alpt_ref.kernels.types import Codes
 from alpt_ref.quantizer import unpack, words_per_row
@@ -36,11 +36,12 @@ class OneLaunchRows(CudaRows):
 
     def _queue_sums_and_update(self, grads: Any, batch_size: int) -> None:
         assert self._unique is not None
-        with beside():
-            self._unique.queue_sums(grads)
-        self._queue_rows(grads, unique.DIRECT)
-        join()
+        fork(DIRECT)
+        self._unique.queue_sums(grads)
+        with beside(DIRECT):
+            self._queue_rows(grads, unique.DIRECT)
         self._queue_rows(grads, unique.SUMMED)
+        join(DIRECT)
 
 
 class CudaFullTable(OneLaunchRows, FullTable):
@@ -66,7 +67,7 @@ class CudaFullTable(OneLaunchRows, FullTable):
         kernel = update.update_weights(self.d, self.optimizer, self._store.layout)
         found = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads)
         arguments = (self._flat_weights, *self._optimizer_arrays, self.rates)
-        self._launch_rows(kernel, *found, *arguments)
+        self._launch_rows(kernel, *found, *arguments, row_class=row_class)
 
 
 class CudaLowPrecisionTable(OneLaunchRows, LowPrecisionTable):
@@ -111,7 +112,7 @@ class CudaLowPrecisionTable(OneLaunchRows, LowPrecisionTable):
         kernel = update.update_codes(self.d, self.quantizer.bits, self.optimizer, self._stochastic, self._layout)
         found = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads)
         state = (*self._optimizer_arrays, self.rates, self._control, *self._key, self._stats)
-        self._launch_rows(kernel, *found, *self._where, *state)
+        self._launch_rows(kernel, *found, *self._where, *state, row_class=row_class)
 
     def _unit_arrays(self) -> list[Any]:
         return [] if self._units < 0 else [self._step_sizes]

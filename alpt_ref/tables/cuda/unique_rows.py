@@ -10,7 +10,8 @@ from alpt_ref.errors import InputError
 from alpt_ref.kernels.backend import Backend
 from alpt_ref.kernels.cuda import heavy, sums
 from alpt_ref.kernels.cuda import unique as kernels
-from alpt_ref.kernels.cuda.target import BLOCK, beside, blocks_for, join, launch
+from alpt_ref.kernels.cuda.streams import MEDIUM, beside, fork, join
+from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
 from alpt_ref.kernels.cuda.team import team_of
 
 
@@ -53,6 +54,11 @@ class CudaUniqueRows:
 
     def queue(self, ids: Any, *, inverts: bool | None = None) -> None:
         """Group `ids`, uint32 (len,) in range and at most `positions`, by row; `inverse` too, unless not asked for."""
+        self.queue_rows(ids, inverts=inverts)
+        self.queue_positions(ids.size, inverts=inverts)
+
+    def queue_rows(self, ids: Any, *, inverts: bool | None = None) -> None:
+        """The first part of `queue`: the unique rows and how often each occurs."""
         inverse = np.int32(self._inverts if inverts is None else inverts)
         size, positions = np.int64(ids.size), blocks_for(ids.size)
         found = (self.slot_of, self.rank_of, self.claimed, self.totals)
@@ -60,8 +66,12 @@ class CudaUniqueRows:
         launch(kernels.insert_ids, positions, BLOCK, ids, size, self.shift, self.slots, self.records, *found)
         places = (self.order, self.records, self.sum_records, self.chunks, self.totals, inverse)
         launch(kernels.complete_records, positions, BLOCK, self.claimed, self.slots, *places)
-        placing = (self.slots, self.order, self.inverse, inverse, self.claimed)
-        launch(kernels.scatter_positions, positions, BLOCK, size, self.slot_of, self.rank_of, *placing)
+
+    def queue_positions(self, size: int, *, inverts: bool | None = None) -> None:
+        """The rest of `queue`: `order` and `inverse` of `size` ids."""
+        placing = (self.slots, self.order, self.inverse, np.int32(self._inverts if inverts is None else inverts))
+        given = (np.int64(size), self.slot_of, self.rank_of, *placing, self.claimed)
+        launch(kernels.scatter_positions, blocks_for(size), BLOCK, *given)
         self.queue_clear()
 
     def queue_clear(self) -> None:
@@ -73,16 +83,17 @@ class CudaUniqueRows:
     def queue_sums(self, grads: Any) -> None:
         """Add up the gradients, float32 (len * d), of the rows with more than two positions."""
         block, found = self._team.block, (self.order, grads)
-        with beside():  # the two groups of rows have nothing to do with each other
-            groups = blocks_for(self._medium * 32, block)
-            launch(sums.sum_medium(self.d), groups, block, self.totals, self.sum_records, *found, self.summed)
+        fork(MEDIUM)
         if not self._cleared:
             self.queue_clear()
         self._cleared, blocks = False, blocks_for(self._chunks * block, block)
         chunked = (self.totals, self.chunks, *found, self.peaks, self.sums)
         launch(heavy.heavy_first(self.d), blocks, block, *chunked)
+        with beside(MEDIUM):  # the two groups of rows have nothing to do with each other
+            groups = blocks_for(self._medium * 32, block)
+            launch(sums.sum_medium(self.d), groups, block, self.totals, self.sum_records, *found, self.summed)
         launch(heavy.heavy_rest(self.d), blocks, block, *chunked)
-        join()
+        join(MEDIUM)
 
     def arguments(self, row_class: int = kernels.EVERY) -> tuple[Any, ...]:
         """What the update kernels read of the batch, from `totals` to `summed`, for all rows or those of one kind."""

@@ -12,7 +12,21 @@ from alpt_ref.theory.setting import positive
 
 
 def word_bias_floor(*, eta: float, step_size: float, D: float, dim: int, random_bits: int = 32) -> float:
-    """What finite random words add to S1, or to S2 with its last learning rate.
+    r"""R8b: what words of r random bits add to S1, or to S2 with its last learning rate.
+
+    Statement
+    ---------
+    $\frac{1}{T}\sum_{t=1}^{T} E f(w_t) - f^* \leq$ S1$\; + \;\frac{2^{-r}\sqrt{d}\,\Delta D}{\eta}$
+
+    In words
+    --------
+    SR with words of r bits that truncate the move (R8), convex f, eta constant:
+    (1/T) sum_t E f(w_t) - f* <= S1 + 2^-r sqrt(d) Delta D/eta. With falling rates S2 and the last of them.
+
+    Terms
+    -----
+    S1
+    2^-r sqrt(d) Delta D/eta: sqrt(d)
 
     Parameters
     ----------
@@ -24,20 +38,26 @@ def word_bias_floor(*, eta: float, step_size: float, D: float, dim: int, random_
     Returns
     -------
     float
-        ``2^-r (sqrt(d) Delta D + d Delta^2/2) / eta``.
+        ``2^-r sqrt(d) Delta D/eta``, the second term. Reached by a kink whose updates are just below ``2^-r Delta``,
+        so that nothing ever moves.
 
     Proof
     -----
-    ``|E eps_i| <= 2^-r Delta`` (R1), so the lemma's cross term ``2 <E eps, v - w*>`` is at most ``2 sqrt(d) 2^-r Delta
-    D`` and no longer zero; ``E eps_i^2`` grows by at most ``2^-r Delta^2``. Divide by ``2 eta``. Ours.
+    The move M of a coordinate goes one code further with probability ``floor(2^r p)/2^r <= p``: away from the code less
+    often than under SR, so ``E M_i^2`` is at most SR's, ``eta^2 g_i^2 + min(Delta eta |g_i|, Delta^2/4)`` (R3), and
+    ``E M_i = -eta g_i + b_i``, ``|b_i| <= 2^-r Delta``. Clipping w + M projects onto the box. So of ``E|w + M - w*|^2``
+    only ``2 <b, w - w*> <= 2 sqrt(d) 2^-r Delta D`` is new; divide by ``2 eta``.
+
+    Source
+    ------
+    ours; few random bits: see R8
 
     Examples
     --------
     >>> word_bias_floor(eta=0.5, step_size=0.5, D=2.0, dim=1, random_bits=8)
-    0.0087890625
+    0.0078125
     """
-    unit = 2.0**-random_bits * step_size
-    return (math.sqrt(dim) * unit * D + 0.5 * dim * unit * step_size) / positive("eta", eta)
+    return math.sqrt(dim) * 2.0**-random_bits * step_size * D / positive("eta", eta)
 
 
 def step_size_change_floor(*, eta: float, step_sizes: ArrayLike, changes: ArrayLike, codes_1: ArrayLike) -> float:

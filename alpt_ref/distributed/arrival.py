@@ -1,0 +1,112 @@
+"""Before a run the processes of a launcher meet in its store: who has come, and why one does not come.
+
+A process that finds something wrong before it has joined (a file that its machine does not have) says so in the store,
+so that the others do not wait for it, and one of all of them tells the user.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import time
+from datetime import timedelta
+from typing import Any
+
+from alpt_ref.errors import InputError
+
+START_S = 60.0
+"""All processes must have come by then."""
+REACHED_S = 3.0
+"""A process that does not come looks for the store so long; without one rank 0 has ended too."""
+_POLL_S, _ATTEMPT_S = 0.1, 5.0
+REFUSED, SAID = "refused", "watch/said"
+
+
+def place() -> tuple[int, int, str, int]:
+    """Rank, number of ranks, and the host and port of the store, as the launcher says.
+
+    Raises
+    ------
+    InputError
+        A variable is missing or no such value.
+    """
+    values = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
+    for name, value in values.items():
+        if not value or (name != "MASTER_ADDR" and not value.isdigit()):
+            raise InputError(f"the launcher's variable {name} must be set, got {value!r}; start the run with torchrun")
+    rank, size = int(values["RANK"]), int(values["WORLD_SIZE"])
+    if rank >= size:
+        raise InputError(f"the launcher's variable RANK must be below WORLD_SIZE={size}, got {rank}")
+    return rank, size, values["MASTER_ADDR"], int(values["MASTER_PORT"])
+
+
+def prefix() -> str:
+    """What the keys of this start of the run begin with; torchrun may start a run again."""
+    return f"alpt_ref/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+
+
+def launcher_holds_store() -> bool:
+    """Whether the store is torchrun's, which outlives every rank; else rank 0 holds it."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def meet(store: Any, rank: int, size: int) -> None:
+    """Wait until all ranks have come.
+
+    Raises
+    ------
+    InputError
+        One has said why it does not come, or has not come within `START_S`.
+    """
+    store.set(f"here/{rank}", "1")
+    missing, end = list(range(size)), time.monotonic() + START_S
+    while True:
+        missing = [one for one in missing if not store.check([f"here/{one}"])]
+        if not missing:
+            return
+        if store.check([REFUSED]):
+            raise InputError(bytes(store.get(REFUSED)).decode())
+        if time.monotonic() > end:
+            named = ", ".join(map(str, missing))
+            raise InputError(
+                f"all {size} processes of the run must come within {START_S:.0f} s, rank {named} did not; start all of "
+                "them together with the same command"
+            )
+        time.sleep(_POLL_S)
+
+
+def speaks_for_all(problem: str) -> bool:
+    """Tell the others that this process does not come; whether it is the one that tells the user.
+
+    With torchrun's store that is the first who asks. Without, rank 0 speaks, or whoever waits for it gives up.
+    """
+    try:
+        rank, size, host, port = place()
+    except InputError:
+        return True
+    if rank == 0 and not launcher_holds_store():
+        return True
+    try:
+        reach(host, port, REACHED_S)
+        dist: Any = importlib.import_module("torch.distributed")
+        wait = timedelta(seconds=START_S)
+        store = dist.PrefixStore(prefix(), dist.TCPStore(host, port, size, False, timeout=wait, wait_for_workers=False))
+        first = launcher_holds_store() and int(store.add(SAID, 1)) == 1
+        store.set(REFUSED, f"rank {rank} does not take part: {problem}")
+    except Exception:  # no torch, or nobody waits
+        return rank == 0
+    return first
+
+
+def reach(host: str, port: int, seconds: float) -> None:
+    """OSError where nobody listens within so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=_ATTEMPT_S).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_POLL_S)

@@ -1,0 +1,165 @@
+"""Processes of a launcher meet before a run: who is missing, who has refused, and which of them tells the user."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from alpt_ref import InputError
+from alpt_ref.distributed import arrival, processes
+from alpt_ref.distributed.launch import require_same_run
+from alpt_ref.distributed.processes import Watch
+from tests.distributed.runs import clicks, command, config, free_port
+
+
+class Store:
+    """A store of torch as far as it is used here."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = {key.replace("_", "/"): value.encode() for key, value in values.items()}
+
+    def set(self, key: str, value: str) -> None:
+        self.values[key] = value.encode()
+
+    def get(self, key: str) -> bytes:
+        return self.values[key]
+
+    def check(self, keys: list[str]) -> bool:
+        return all(key in self.values for key in keys)
+
+    def add(self, key: str, by: int) -> int:
+        self.set(key, str(int(self.values.get(key, b"0")) + by))
+        return int(self.values[key])
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Rank 1 of 2, of a launcher that holds no store; nobody listens."""
+    for name, value in (("RANK", 1), ("WORLD_SIZE", 2), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", free_port())):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    monkeypatch.setattr(arrival, "REACHED_S", 0.05)
+    monkeypatch.setattr(arrival, "START_S", 0.0)
+    return monkeypatch
+
+
+def test_those_who_have_come_go_on_and_those_who_have_not_are_named(launched: pytest.MonkeyPatch) -> None:
+    arrival.meet(Store(here_0="1"), 1, 2)
+    with pytest.raises(InputError, match=r"all 4 processes of the run must come within 0 s, rank 0, 3 did not"):
+        arrival.meet(Store(here_2="1"), 1, 4)
+    with pytest.raises(InputError, match=r"^rank 3 does not take part: no such file$"):
+        arrival.meet(Store(here_0="1", refused="rank 3 does not take part: no such file"), 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RANK", "2", "RANK must be below WORLD_SIZE=2, got 2"),
+        ("MASTER_PORT", "here", "MASTER_PORT must be set, got 'here'"),
+        ("MASTER_ADDR", "", "MASTER_ADDR must be set, got ''"),
+    ],
+)
+def test_variables_of_a_launcher_that_are_wrong_are_named(
+    launched: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    launched.setenv(name, value)
+    with pytest.raises(InputError, match=said):
+        arrival.place()
+    assert arrival.speaks_for_all("") is True
+
+
+def test_rank_0_speaks_where_nobody_has_come(launched: pytest.MonkeyPatch) -> None:
+    assert arrival.speaks_for_all("wrong") is False
+    launched.setenv("RANK", "0")
+    assert arrival.speaks_for_all("wrong") is True
+
+
+def test_a_store_is_waited_for(launched: pytest.MonkeyPatch) -> None:
+    host, port = "127.0.0.1", arrival.place()[3]
+    with pytest.raises(OSError, match="refused"):
+        arrival.reach(host, port, 0.0)
+    with socket.create_server((host, port)):
+        arrival.reach(host, port, 0.0)
+
+
+def test_one_of_all_speaks_and_who_holds_the_store_leaves_last(launched: pytest.MonkeyPatch) -> None:
+    launched.setattr(processes, "PART_S", 100.0)
+    store, left = Store(), list[int]()
+
+    def leave() -> None:
+        watches[0].part()
+        left.append(store.add("said", 0))
+
+    watches = [Watch(store, rank, 3, holds=rank == 0) for rank in range(3)]
+    for watch in watches:
+        watch.leave()
+    holder = threading.Thread(target=leave)
+    holder.start()
+    deadline = time.monotonic() + 10
+    while not store.add("said", 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    watches[1].part()
+    assert holder.is_alive()
+    watches[2].part()
+    holder.join(10)
+    assert left == [3]
+    assert [watch.may_speak() for watch in watches] == [True, False, False]
+    assert store.add("said", 0) == 3  # asked once
+
+
+@pytest.mark.parametrize(
+    ("option", "mine", "other", "said"),
+    [
+        ("output", "run", "/elsewhere/run", "output"),
+        ("checkpoint_every", 3, None, "checkpoint_every"),
+        ("resume", True, False, "resume"),
+        ("table", "fp32", "lpt", "table"),
+    ],
+)
+def test_calls_that_differ_between_ranks_are_refused(option: str, mine: object, other: object, said: str) -> None:
+    """Else one rank would write checkpoints while another goes on, and both wait without end."""
+
+    class Two:
+        """The other rank gives what is in `other`."""
+
+        def __init__(self) -> None:
+            self.heard: list[object] = []
+
+        def everyone(self, own: object) -> list[object]:
+            self.heard.append(own)
+            return [own, self.heard[0]]
+
+    ranks, data = Two(), clicks()
+    require_same_run(ranks, config(), data, {option: other})
+    with pytest.raises(InputError, match=f"all ranks must have the same {said}, rank 1 has .* and rank 0 "):
+        require_same_run(ranks, config(), data, {option: mine})
+
+
+@pytest.mark.nightly
+def test_under_torchrun_a_rank_that_is_given_something_wrong_says_so_alone(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    right, wrong = (shlex.join(command("--set", f"train.{name}=2")) for name in ("threads", "nothing"))
+    script = f'if [ "$RANK" = 1 ]; then exec {wrong}; else exec {right}; fi'
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--no-python",
+        "sh",
+        "-c",
+        script,
+    ]
+    done = subprocess.run(torchrun, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert len(said) == 1
+    assert "unknown setting 'train.nothing'" in said[0]
