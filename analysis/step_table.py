@@ -44,6 +44,10 @@ def train_step_table(figures: Mapping[str, Any]) -> str:
         for key, heading in (("in_order", "in order"), ("at_random", "at random")):
             cells = [_number(floor.get(f"gigabytes_per_second_{key}"), ".1f") for floor in floors]
             lines.append(_row([f"GB/s {heading}", *cells]))
+        work = [run.get("arithmetic", {}).get("milliseconds", {}) for run in runs]
+        for name in dict.fromkeys(name for parts in work for name in parts):
+            cells = [_number(parts.get(name), ".2f") for parts in work]
+            lines.append(_row([f"arithmetic with all rows in the cache, {name}, ms", *cells]))
         lines += [_row([name, *(_number(run.get("ratios", {}).get(name), ".2f") for run in runs)]) for name in ratios]
     return "\n\n".join(["\n".join(lines), *map(_where, runs)])
 

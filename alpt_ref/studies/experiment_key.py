@@ -87,8 +87,30 @@ def _parts(value: Any, depth: int, seen: set[int]) -> Any:
         yield from _parts({one.name: getattr(value, one.name) for one in dataclasses.fields(value)}, depth - 1, inside)
     else:
         yield from _parts(type(value), depth - 1, inside)
-        state = getattr(value, "__dict__", None)
-        yield from _parts(repr(value) if state is None else dict(state), depth - 1, inside)
+        yield from _parts(_state(value), depth - 1, inside)
+
+
+def _state(value: object) -> Any:
+    """What an object holds: its attributes, its slots, and what it gives to pickle if it says so itself."""
+    kind = type(value)
+    names = [name for one in kind.__mro__ for name in _slots(one) if hasattr(value, name)]
+    held = {**getattr(value, "__dict__", {}), **{name: getattr(value, name) for name in names}}
+    own = kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__  # type: ignore[comparison-overlap]
+    if own or not (held or hasattr(value, "__dict__")):
+        try:
+            reduced = value.__reduce_ex__(2)
+        except Exception:  # nothing is known about it but its text
+            return repr(value) if not held else held
+        if isinstance(reduced, tuple):
+            return [held, *reduced[1:3], *(list(one) for one in reduced[3:] if one is not None)]
+        return [held, reduced]
+    return held
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    names = vars(cls).get("__slots__", ())
+    found = (names,) if isinstance(names, str) else tuple(names)
+    return tuple(name for name in found if name not in ("__dict__", "__weakref__"))
 
 
 def _function(function: types.FunctionType, depth: int, seen: set[int]) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from alpt_ref._util.memory import require_memory
 from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.theory.problem_checks import require_gradient, shown, trial_points
@@ -109,6 +110,7 @@ class Problem:
     ) -> None:
         if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or dim < 1:
             raise InputError(f"dim must be a whole number of at least 1, got {dim!r}")
+        require_memory(64 * int(dim), f"the points at which a problem with {dim} coordinates is tried", "take fewer")
         for label, function in (("value", value), ("gradient", gradient), ("sampled_gradient", sampled_gradient)):
             if not callable(function) and not (label == "sampled_gradient" and function is None):
                 raise InputError(f"{label} must be a function, got {function!r}")
@@ -222,7 +224,7 @@ class Problem:
         if self._sampled is None:
             return self.gradient(w)
         with named_in("sampled_gradient"):
-            found = np.asarray(self._sampled(w, generator), dtype=np.float64)
+            found = np.array(self._sampled(w.copy(), generator), dtype=np.float64)
         if found.shape != w.shape:
             raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
         return found

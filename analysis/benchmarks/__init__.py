@@ -9,7 +9,8 @@
 `quantize`, `table`,   one subject with more cases: ``python -m analysis.benchmarks.quantize --device cuda``
 `montecarlo`,
 `train_step`,
-`train_cuda`,          (its peers are `peers_graph`, the parts of its step `train_parts`)
+`train_cuda`,          (its peers are `peers_graph`, the parts of its step `train_parts`, two of its cases
+                       `two_passes`)
 `startup`, `snapshots`  where a short run spends its time; what earlier states of a run take
 `ingest`,              encoding text; every container, by number of cores; training beyond memory; the largest table
 `containers`,          of a GPU; a GPU's bits

@@ -18,7 +18,7 @@ from alpt_ref.kernels.types import Int, Integers
 # Indices are unsigned, or each is asked whether it is below zero and counts from the end.
 _ONE = np.uint64(1)
 _LOW = np.uint64(63)
-BLOCK = 64
+BLOCK = 512
 """Positions whose places are found, and asked for, before they are stored."""
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream, RowUpdates
 from alpt_ref.kernels.cpu.inline import inline
+from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import row_sum
 from alpt_ref.kernels.cpu.random import Chunk, compact_rows, draw_chunk, new_chunk, set_counters
 from alpt_ref.kernels.cpu.rooms import new_floats
@@ -240,7 +241,10 @@ def pending_rows(
     low, high = q_min(bits), q_max(bits)
     d = updates.shape[1]
     values = new_floats(d)
+    last = starts[hi]
     for i in range(lo, hi):
+        for k in range(min(starts[i] + AHEAD, last), min(starts[i + 1] + AHEAD, last)):
+            prefetch(out, order[k] * d)
         delta = step_size[i]
         for j in range(d):
             code = codes[i, j]

@@ -110,21 +110,30 @@ def step_codes(
     return _step_tiles(lo, hi, keys, of, optimizer, table, step_size, rounding, tile, room, codes, steps, squares)
 
 
+@outline
+def _begin_tiles(
+    lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, optimizer: Optimizer, table: PackedCodes,
+    step_size: UnitValues, squares: NDArray[np.float32], room: Room,
+) -> None:  # fmt: skip
+    """The loop of `begin_codes`."""
+    of, codes, steps, _ = pending
+    rows, grads, _ = of
+    d = grads.shape[1]
+    for start in range(lo, hi, TILE):
+        end = min(start + TILE, hi)
+        advance(start, end, hi, rows, grads, squares, optimizer)
+        read_codes(start, end, hi, rows, table, d, room, codes[start:end].reshape(-1))
+        _read_steps(start, end, hi, rows, keys, step_size, steps, start)
+
+
 @kernel
 def begin_codes(
     lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, optimizer: Optimizer, table: PackedCodes,
     step_size: UnitValues,
 ) -> None:  # fmt: skip
     """The first half of ALPT's step: the pending rows' gradients become updates; codes and step sizes are read."""
-    of, codes, steps, _ = pending
-    rows, grads, _ = of
-    d = grads.shape[1]
-    squares, room = np.empty(d, np.float32), new_room(TILE, table)
-    for start in range(lo, hi, TILE):
-        end = min(start + TILE, hi)
-        advance(start, end, hi, rows, grads, squares, optimizer)
-        read_codes(start, end, hi, rows, table, d, room, codes[start:end].reshape(-1))
-        _read_steps(start, end, hi, rows, keys, step_size, steps, start)
+    squares = np.empty(pending.of.updates.shape[1], np.float32)
+    _begin_tiles(lo, hi, keys, pending, optimizer, table, step_size, squares, new_room(TILE, table))
 
 
 class StepSizeMove(NamedTuple):
@@ -149,28 +158,24 @@ class StepSizeMove(NamedTuple):
     floor: np.float32
 
 
-@kernel
-def finish_codes(
+@outline
+def _finish_tiles(
     lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, move: StepSizeMove, table: PackedCodes,
-    step_size: UnitValues, rounding: Rounding,
+    step_size: UnitValues, rounding: Rounding, tile: Tile, steps: NDArray[np.float32], square: NDArray[np.float32],
+    room: Room,
 ) -> tuple[int, int, int, int]:  # fmt: skip
-    """The second half: step sizes move, pending rows are rounded on the new grid and stored; overwrites their codes.
-
-    Returns the counts of `lowbit.requantize_rows` and how many step sizes were held at their floor.
-    """
+    """The loop of `finish_codes`."""
     of, codes, old, _ = pending
     rows, updates, decay = of
     own, gradient, optimizer, learn, log_domain, floor = move
     values = step_size.values
     d = updates.shape[1]
-    tile = new_tile(d)
     delta, ratio, height = tile.chunk.spare, tile.ratio, tile.chunk.rows
-    steps, squares, room = np.empty(height, np.float32), np.empty(1, np.float32), new_room(height, table)
     nonzero, stalled, clipped, hits = 0, 0, 0, 0
     for start in range(lo, hi, height):
         end = min(start + height, hi)
         if own:
-            advance(start, end, hi, rows, gradient, squares, optimizer)
+            advance(start, end, hi, rows, gradient, square, optimizer)
             for i in range(start, end if learn else start):
                 if i + AHEAD < hi:
                     prefetch(values, rows[i + AHEAD])
@@ -190,3 +195,18 @@ def finish_codes(
         stalled += int(counts[1])
         clipped += int(counts[2])
     return nonzero, stalled, clipped, hits
+
+
+@kernel
+def finish_codes(
+    lo: Int, hi: Int, keys: NDArray[np.int64], pending: PendingRows, move: StepSizeMove, table: PackedCodes,
+    step_size: UnitValues, rounding: Rounding,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    """The second half: step sizes move, pending rows are rounded on the new grid and stored; overwrites their codes.
+
+    Returns the counts of `lowbit.requantize_rows` and how many step sizes were held at their floor.
+    """
+    tile = new_tile(pending.of.updates.shape[1])
+    height = tile.chunk.rows
+    steps, square, room = np.empty(height, np.float32), np.empty(1, np.float32), new_room(height, table)
+    return _finish_tiles(lo, hi, keys, pending, move, table, step_size, rounding, tile, steps, square, room)

@@ -116,6 +116,12 @@ def read_codes(
     """
     packed, as8, _, bits = table
     count = packed.shape[1]
+    if bits == 8 and d == 16:
+        for i in range(start, end):
+            if i + AHEAD < last:
+                prefetch(packed, rows[i + AHEAD] * count)
+            widen_row(out, (i - start) * 16, as8, rows[i] * 16, _I0, 16)
+        return
     if bits == 8 and d in WIDTHS:
         for i in range(start, end):
             if i + AHEAD < last:
@@ -158,6 +164,10 @@ def write_codes(
     """Store the flat `codes` in the table rows ``rows[start:end]``."""
     packed, as8, _, bits = table
     count = packed.shape[1]
+    if bits == 8 and d == 16:
+        for i in range(start, end):
+            narrow_row(as8, rows[i] * 16, codes, (i - start) * 16, _I8, 16)
+        return
     if bits == 8 and d in WIDTHS:
         for i in range(start, end):
             narrow_row(as8, rows[i] * d, codes, (i - start) * d, _I8, d)

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.kernels.arguments import RandomStream
+from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.packing import pack_row
+from alpt_ref.kernels.cpu.prefetch import prefetch
 from alpt_ref.kernels.cpu.random import (
     CHUNK_LANES,
     Chunk,
@@ -35,7 +37,7 @@ def overflow_bit(bits: np.int32) -> np.int32:
     return np.int32(np.int32(bits & np.int32(0x7FFFFFFF)) + np.int32(0x00800000))
 
 
-@scalar
+@inline
 def not_finite(values: Any) -> bool:
     """Whether a flat float32 array holds NaN or infinity."""
     bits = values.view(np.int32)
@@ -91,7 +93,7 @@ def quantize_dr_packed(
     return bad
 
 
-@scalar
+@inline
 def quantize_chunk(
     w: Any, step_size: NDArray[np.float32], first: Int, bits: Int, stream: RandomStream, chunk: Chunk, codes: Any
 ) -> bool:
@@ -109,10 +111,17 @@ def quantize_chunk(
     high = np.float32(q_max(bits))
     unsure = np.int32(0)
     if step_size.shape[0] > 1:
+        own = step_size[first : first + rows]
         for i in range(rows):
-            delta = step_size[first + i]
-            unsure = np.int32(unsure | np.int32(delta < SMALLEST_TRIED or delta > LARGEST_TRIED))
-            fill_row(deltas, i * d, deltas, 0, delta, d)
+            unsure = np.int32(unsure | np.int32((own[i] < SMALLEST_TRIED) | (own[i] > LARGEST_TRIED)))
+        for i in range(first + 8 * rows, first + 9 * rows, 16):
+            prefetch(step_size, i)  # a line at a time, too seldom for the processor to see that it goes on
+        if d == 16:
+            for i in range(rows):  # an instruction a row, without a switch
+                fill_row(deltas, i * 16, deltas, 0, own[i], 16)
+        else:
+            for i in range(rows):
+                fill_row(deltas, i * d, deltas, 0, own[i], d)
         for t in range(flat.size):
             code, doubt = tried_code(flat[t], deltas[t], low, high, random_bits[t])
             codes[t] = code

@@ -16,8 +16,8 @@ from alpt_ref.kernels.types import Int
 from alpt_ref.scalar.jit import scalar
 from alpt_ref.scalar.philox import counter_1, counter_2, counter_3, philox4x32
 
-CHUNK_LANES = 256
-"""Philox calls made in one go: a buffer of 1024 words stays in the first-level cache and fills vector registers."""
+CHUNK_LANES = 128
+"""Philox calls made in one go: words, step sizes and weights of a chunk stay in the first-level cache together."""
 
 
 @inline
@@ -66,7 +66,7 @@ class Chunk(NamedTuple):
         At most so many rows a chunk.
     blocks : int
         Philox blocks a row, ``ceil(d / 4)``.
-    lane_row, lane_block : int64 and uint32 arrays (lanes,)
+    lane_row, lane_block : uint32 arrays (lanes,)
         Row (within the chunk) and column block of each lane, that is of each Philox call.
     c0, c1 : uint32 arrays (lanes,)
         The two counter words that differ between lanes.
@@ -77,7 +77,7 @@ class Chunk(NamedTuple):
 
     rows: int
     blocks: int
-    lane_row: NDArray[np.int64]
+    lane_row: NDArray[np.uint32]
     lane_block: NDArray[np.uint32]
     c0: NDArray[np.uint32]
     c1: NDArray[np.uint32]
@@ -91,11 +91,10 @@ def new_chunk(d: Int, calls: Int) -> Chunk:
     blocks = (d + 3) // 4
     rows = max(1, calls // blocks)
     lanes = rows * blocks
-    lane_row = np.empty(lanes, np.int64)
-    lane_block = np.empty(lanes, np.uint32)
+    lane_row, lane_block = new_words(lanes), new_words(lanes)
     for i in range(rows):
         for block in range(blocks):
-            lane_row[i * blocks + block] = i
+            lane_row[i * blocks + block] = np.uint32(i)
             lane_block[i * blocks + block] = np.uint32(block)
     c0, c1, spare = new_words(lanes), new_words(lanes), new_floats(rows * d)
     random_bits = new_words(4 * lanes)
@@ -117,17 +116,22 @@ def set_counters(lanes: Int, rows: NDArray[np.int64], start: Int, chunk: Chunk) 
             c1[lane] = lane_block[lane]
     else:
         for lane in range(lanes):
-            c1[lane] = counter_1(rows[start + lane_row[lane]], lane_block[lane])
+            c1[lane] = counter_1(rows[start + np.int64(lane_row[lane])], lane_block[lane])
 
 
 @inline
 def set_counters_range(lanes: Int, first: Int, chunk: Chunk) -> None:
     """Counters of the chunk of consecutive rows that begins at row `first`."""
     lane_row, lane_block, c0, c1 = chunk.lane_row, chunk.lane_block, chunk.c0, chunk.c1
+    low = np.uint32(np.uint64(first) & np.uint64(0xFFFFFFFF))
     for lane in range(lanes):
-        row = first + lane_row[lane]
-        c0[lane] = np.uint32(np.uint64(row) & np.uint64(0xFFFFFFFF))
-        c1[lane] = counter_1(row, lane_block[lane])
+        c0[lane] = np.uint32(low + lane_row[lane])  # casts keep the loop at 32 bits, a vector of 16
+    if (np.uint64(first) + np.uint64(lanes)) >> np.uint64(32) == np.uint64(0):
+        for lane in range(lanes):
+            c1[lane] = lane_block[lane]
+    else:
+        for lane in range(lanes):
+            c1[lane] = counter_1(first + np.int64(lane_row[lane]), lane_block[lane])
 
 
 @inline

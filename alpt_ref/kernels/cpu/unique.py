@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.kernels.cpu.inline import inline, outline
+from alpt_ref.kernels.cpu.inline import inline
 from alpt_ref.kernels.cpu.prefetch import AHEAD, prefetch
 from alpt_ref.kernels.cpu.quantize import not_finite, overflow_bit
 from alpt_ref.kernels.cpu.segment import CONVERTS, segment_peak, segment_total
@@ -163,7 +163,7 @@ def _add_up(
         k += 1
 
 
-@outline
+@inline
 def _sum_rows(
     lo: Int, hi: Int, grads: NDArray[np.float32], bits: NDArray[np.int32], order: NDArray[np.int64],
     starts: NDArray[np.int64], total: NDArray[np.int64], peak: NDArray[np.int32], out: NDArray[np.float32],
