@@ -349,7 +349,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "1024 runs, SR, 4 rows": {"times_faster_than": {"NumPy": 3.04, "NumPy, blocks on threads": 4.0}},
         "64 runs, SR, all rows": {
             "times_faster_than": {"NumPy": 5.0, "NumPy, blocks on threads": 6.0},
-            "share_of_products": 0.8,
+            "products_of_numpy": 0.8,
         },
     },
 }
