@@ -79,7 +79,7 @@ def regression_table(figures: Mapping[str, Any]) -> str:
     for name in dict.fromkeys(one.partition("runs, ")[2] for one in cases):
         of = [cases[f"{runs} runs, {name}"] for runs in (64, 1024) if f"{runs} runs, {name}" in cases]
         ratios = [f"{ratio:.1f}" for case in of for ratio in case["times_faster_than"].values()]
-        shares = [case["share_of_products"] for case in of if "share_of_products" in case]
+        shares = [case["products_of_numpy"] for case in of if "products_of_numpy" in case]
         said = f"{min(shares):.0%}: at most {1 / min(shares):.1f}" if shares else ""
-        lines.append(f"| {name} | {' | '.join([*ratios, *[''] * (4 - len(ratios)), said])} |")
+        lines.append(_row([name, *ratios, *[""] * (4 - len(ratios)), said]))
     return "\n".join([*lines, "", machine_line(figures)])
