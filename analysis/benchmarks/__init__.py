@@ -8,7 +8,7 @@
 `history`              the page of all stored figures
 `quantize`, `table`,   one subject with more cases: ``python -m analysis.benchmarks.quantize --device cuda``
 `montecarlo`,
-`train_step`,
+`train_step`,          (its floors are `floor` and `arithmetic`; `two_pass` has its parts)
 `train_cuda`,          (its peers are `peers_graph`, the parts of its step `train_parts`)
 `startup`, `snapshots`  where a short run spends its time; what earlier states of a run take
 `ingest`,              encoding text; every container, by number of cores; training beyond memory; the largest table
