@@ -19,7 +19,7 @@ if _share < _cores:  # before Numba is imported: else eight workers on 32 cores 
         os.environ.setdefault(_name, str(_share))
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
-hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("nightly", max_examples=10_000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
@@ -117,14 +117,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def leaders_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """`GPU_LEADERS` before the others, which follow in an order that parts those of one kind.
+    """`GPU_LEADERS` first, then tables and training, then what is short, in an order that parts those of one kind.
 
     At first each worker gets two in a row: with the longest the shortest of as many leaders as these are.
     """
 
-    def place(item: pytest.Item) -> tuple[int, int]:
+    def place(item: pytest.Item) -> tuple[int, bool, int]:
         leads = GPU_LEADERS.index(item.name) if item.name in GPU_LEADERS else len(GPU_LEADERS)
-        return leads, zlib.crc32(item.nodeid.encode())
+        short = not item.nodeid.startswith(("tests/tables/", "tests/training/"))
+        return leads, short, zlib.crc32(item.nodeid.encode())
 
     known = sorted(items, key=place)
     first, second = known[:workers], known[workers : 2 * workers]

@@ -23,12 +23,15 @@ def test_files_without_such_a_test_are_not_imported(wanted: str, left_out: bool,
 
 def test_each_worker_begins_with_a_leader_and_the_longest_has_the_shortest_beside_it() -> None:
     names = [f"test_{number}" for number in range(40)] + list(reversed(GPU_LEADERS))
-    items: Any = [SimpleNamespace(name=name, nodeid=f"file::{name}") for name in names]
+    long = dict.fromkeys(names[::2], "tests/tables/test_cuda.py")
+    items: Any = [SimpleNamespace(name=name, nodeid=f"{long.get(name, 'tests/x.py')}::{name}") for name in names]
     found = [item.name for item in leaders_first(items, 4)]
     assert sorted(found) == sorted(names)
     first, last = GPU_LEADERS[:4], GPU_LEADERS[7:3:-1]
     assert found[:8] == [name for pair in zip(first, last, strict=True) for name in pair]
     assert found[8 : len(GPU_LEADERS)] == list(GPU_LEADERS[8:])
+    rest = [name in long for name in found[len(GPU_LEADERS) :]]
+    assert rest == sorted(rest, reverse=True)
     assert found == [item.name for item in leaders_first(items[::-1], 4)]  # on every worker
 
 

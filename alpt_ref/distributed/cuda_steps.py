@@ -13,7 +13,8 @@ from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.kernels.backend import get_backend
 from alpt_ref.kernels.cuda import shard_fast
 from alpt_ref.kernels.cuda import slices as kernels
-from alpt_ref.kernels.cuda.target import launch
+from alpt_ref.kernels.cuda.target import blocks_for, launch
+from alpt_ref.kernels.cuda.team import team_of
 from alpt_ref.models.ops_cuda_cross import address
 from alpt_ref.models.slices import Array, SliceSums, owned_slices
 
@@ -78,6 +79,8 @@ class FastSteps(RankSteps):
     """`RankSteps` that add the ranks' sums of a row as float32, in the order of the ranks (`shard_fast`)."""
 
     asks_others = False
+    checked = False
+    """Whether the gradients were checked while they were written."""
 
     def __init__(self, table: ShardedTable, positions: int, capacity: int) -> None:
         super().__init__(table, positions, capacity)
@@ -95,12 +98,18 @@ class FastSteps(RankSteps):
         self._launch(shard_fast.list_slots, self._slots, *given)
         self._queue_records()
 
+    def _queue_sums_here(self, flat: Any) -> None:
+        """This rank's sums into the slots."""
+        here, team = self._here, team_of(self.d)
+        if not self.checked:
+            self._queue_check(flat)
+        here.queue_sums(flat)
+        blocks, out = blocks_for(self.positions * team.size, team.block, 8), (self._slot_of, self._floats)
+        launch(shard_fast.sum_into_slots(self.d), blocks, team.block, *here.arguments(), flat, *out)
+
     def _queue_sums(self) -> None:
-        d, flat, here = np.int64(self.d), self.grads.reshape(-1), self._here
-        self._queue_sums_here(flat)
-        total = self._slots * self.d
-        whole = self.positions * self.d
-        self._launch(shard_fast.put_sums, whole, here.totals, d, self._sums_here, self._slot_of, self._floats)
+        d, total = np.int64(self.d), self._slots * self.d
+        self._queue_sums_here(self.grads.reshape(-1))
         self._move(self._floats, self._floats_in)
         given = (self._asked.totals, np.int64(self.table.ranks), d, self._lists, self._floats_in, self._sums)
         self._launch(shard_fast.add_ranks, total, *given, self.flags)

@@ -181,7 +181,18 @@ class TorchGroup(Group):
 
     def swap(self, array: Any, into: Any) -> None:
         """See `Group.swap`; the backend must take the arrays themselves, not copies."""
-        self._call(self._dist.all_to_all_single, into, array)
+        if self.ranks != 2:
+            self._call(self._dist.all_to_all_single, into, array)
+            return
+        half, mine = array.numel() // 2, self.rank  # what stays here is copied beside, which NCCL does with few blocks
+        (own, other), (here, there) = ((one[:half], one[half:])[:: 1 - 2 * mine] for one in (array, into))
+        counts = [0, half] if mine == 0 else [half, 0]
+        try:
+            work = self._dist.all_to_all_single(there, other, counts, counts, group=self._group, async_op=True)
+            here.copy_(own)
+            work.wait()
+        except Exception as error:
+            raise lost_rank(error) from None
 
     def raised(self, flags: Any) -> None:
         """See `Group.raised`."""

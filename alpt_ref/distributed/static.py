@@ -18,6 +18,7 @@ from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.cuda import lookup, pending, shard, update
 from alpt_ref.kernels.cuda import shard_static as kernels
+from alpt_ref.kernels.cuda.streams import POSITIONS, beside, fork, join
 from alpt_ref.kernels.cuda.target import BLOCK, blocks_for, launch
 from alpt_ref.kernels.cuda.team import code_dtype, team_of
 from alpt_ref.tables.cuda.unique_rows import CudaUniqueRows
@@ -123,12 +124,15 @@ class StaticSteps:
     def queue_lookup(self, found: Callable[[], None] = lambda: None) -> None:
         """`values` = rows of `ids`; `found` is called once everything is queued that `queue_asked` needs."""
         here, size, slots = self._here, np.int64(self.positions), np.int64(self._slots)
-        here.queue(self.ids)
+        here.queue_rows(self.ids)
         self._wire.fill(0xFFFFFFFF)
         self._cursor.fill(0)
         rows = (here.totals, here.records, *self._hash, np.int64(self.capacity), self._cursor)
         self._launch(kernels.fill_slots, self.positions, *rows, self._wire, self._slot_of, self.flags)
-        self._launch(kernels.pick, self.positions, self._slot_of, here.inverse, size, self._spread)
+        fork(POSITIONS)
+        with beside(POSITIONS):  # while the rows travel
+            here.queue_positions(self.positions)
+            self._launch(kernels.pick, self.positions, self._slot_of, here.inverse, size, self._spread)
         self._move(self._wire, self._wire_in)
         self._launch(kernels.find_places, self._slots, self._wire_in, slots, *self._hash, self._nowhere, self._places)
         if not self.asks_others:
@@ -139,6 +143,7 @@ class StaticSteps:
         total = self._slots * self._words
         gathered = (self._places, self._nowhere, np.int64(total), self._answer)
         self._launch(kernels.gather_rows, total, *where, *gathered)
+        join(POSITIONS)
         self._take_answer()
         if self.asks_others:
             found()
@@ -211,11 +216,14 @@ class StaticSteps:
 
     def _queue_sums_here(self, flat: Any) -> None:
         """Float sums of this rank's gradients by row, which are checked."""
-        here, whole, team = self._here, self.positions * self.d, team_of(self.d)
-        self._launch(lookup.check_finite, whole, flat, np.int64(whole), self.flags[1:], np.int32(1))
+        here, team = self._here, team_of(self.d)
+        self._queue_check(flat)
         here.queue_sums(flat)
         blocks = blocks_for(self.positions * team.size, team.block, 8)
         launch(pending.sum_rows(self.d), blocks, team.block, self._zero_guard, *here.arguments(), flat, self._sums_here)
+
+    def _queue_check(self, flat: Any) -> None:
+        self._launch(lookup.check_finite, flat.size, flat, np.int64(flat.size), self.flags[1:], np.int32(1))
 
     def _open(self) -> None:
         """All ranks know what any of them has found, and whether the rows may move."""

@@ -36,15 +36,15 @@ class CudaSlicedOps(CudaOps):
     backend : Backend
     sums : SliceSums
         Whose `gather` takes arrays of the device and queues.
-    ordered : bool
-        Whether bits may not depend on how many slices a process has; else there is one, with `joins_layers`.
     """
 
     least_rows = 0
+    ordered, joins_layers = True, False  # the bits may not depend on how many slices a process has
+    saw_gradient = False  # whether the gradient of the last pass was checked while it was written
 
-    def __init__(self, dtype: np.dtype[Any], backend: Backend, sums: SliceSums, *, ordered: bool = True) -> None:
+    def __init__(self, dtype: np.dtype[Any], backend: Backend, sums: SliceSums) -> None:
         super().__init__(dtype, backend)
-        self.sums, self.ordered, self.joins_layers = sums, ordered, not ordered
+        self.sums = sums
         self._cut: Cut | None = None
         self.layout = Layout(0, [])
         self._scratches = [ScratchArrays(dtype, backend.empty, keep=True) for _ in sums.own]
@@ -65,8 +65,8 @@ class CudaSlicedOps(CudaOps):
             raise InputError("a model on slices must be told the rows of a batch before it; call ops.begin(rows)")
         return self._cut
 
-    def hold_gradients(self, flat: Array) -> None:
-        """Gradients of the parameters are views of `flat`, float32 (size,): `finish` writes them."""
+    def hold_gradients(self, flat: Array, statistics: Array) -> None:
+        """Gradients of the parameters are views of `flat` (`finish` writes it), running ones of `statistics`."""
         zeros = self.backend.zeros
         self._gradients, self._direct = flat, zeros(flat.size, np.float32)
         apart = -(-flat.size // 64) * 64  # so that the part of every slice begins on 256 bytes
@@ -74,14 +74,14 @@ class CudaSlicedOps(CudaOps):
 
     def finish(self) -> None:
         """After a backward pass: add the gradients of the parameters over all slices, in one exchange."""
+        self._add(self.sums.gather(self._parts_of))
+
+    def _add(self, every: Array) -> None:
+        """The gradients are the sums of their parts, (k, apart), and what every process computes whole."""
         assert self._gradients is not None
-        size, every = self._gradients.size, self._parts_of
-        if self.ordered:
-            every = self.sums.gather(every)
-        else:
-            self.sums.reduce(every)
-        sizes = (len(every), every.shape[1], size)
-        self._each(kernels.add_slices, size, every.reshape(-1), *sizes, self._direct, self._gradients)
+        size = self._gradients.size
+        given = (every.reshape(-1), len(every), every.shape[1], size, self._direct, self._gradients)
+        self._each(kernels.add_slices, size, *given)
 
     def _place(self, out: Array) -> slice:
         """Where a gradient lies in `flat`."""
@@ -286,7 +286,8 @@ class CudaSlicedOps(CudaOps):
                 losses = self.scratch.take("losses", (blocks,), np.float64)
                 given = (logits[lo:hi], labels[first : first + count], count, whole, losses, dlogits[lo:hi])
                 launch(kernels.slice_losses, blocks, THREADS, *given)
-                launch(kernels.slice_loss, 1, THREADS, losses, blocks, own[i])
+                with self._aside():
+                    launch(kernels.slice_loss, 1, THREADS, losses, blocks, own[i])
         with self._aside():  # no gradient depends on it
             every = self.sums.gather(own)
             end = (every.reshape(-1), len(every), whole, add, totals, self.guard, steps.BAD_LOSS)

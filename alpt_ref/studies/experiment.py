@@ -36,6 +36,7 @@ __all__ = ["Experiment", "ExperimentResult", "Method"]
 
 SWEPT = ("ratio", "rate", "step_size", "bits", "dim", "sigma")
 """What may be swept."""
+MOST_SEEDS = 1 << 20
 FOLDER, MARKER = "cells", "experiment.json"
 """Where cells lie in a folder, and the file that says whose it is."""
 
@@ -126,7 +127,7 @@ class Experiment:
             for values in itertools.product(*self.sweep.values())
         )
         for point in self.points:
-            cells.require_point(point, self.runs)
+            cells.require_point(point, self.runs, self.thin)
 
     def run(
         self,
@@ -250,6 +251,8 @@ def _claimed(folder: str | Path) -> Path:
 
 
 def _checked_seeds(seeds: Any) -> tuple[int, ...]:
+    if whole(seeds) and seeds > MOST_SEEDS:
+        raise InputError(f"seeds must be a number of seeds up to {MOST_SEEDS}, got {seeds}")
     chosen = tuple(range(seeds)) if whole(seeds) else tuple(seeds) if isinstance(seeds, Iterable) else ()
     if not chosen or not all(whole(one) and 0 <= one < 1 << 64 for one in chosen) or len(set(chosen)) < len(chosen):
         raise InputError(
@@ -260,7 +263,7 @@ def _checked_seeds(seeds: Any) -> tuple[int, ...]:
 
 def _spaced(steps: Any) -> list[int]:
     """About twelve iterates from 1 to the last."""
-    if not whole(steps) or steps < 1:
+    if not whole(steps) or not 1 <= steps < 1 << 50:  # the checks of `checked_points` say why
         return []
     return sorted({round(t) for t in np.geomspace(1, steps, 12)})
 

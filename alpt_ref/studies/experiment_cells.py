@@ -22,6 +22,7 @@ from alpt_ref.studies import experiment_file
 from alpt_ref.studies.experiment_key import code, digest
 from alpt_ref.studies.experiment_methods import Method, require_neighbours
 from alpt_ref.theory import Grid, LearnedSteps, Noise, Schedule, simulate
+from alpt_ref.theory.simulation_arguments import checked_points, require_numbers
 from alpt_ref.theory.simulation_result import SimulationResult
 
 MEASURED = ("value", "distance2", "gradient2", "average_value", "average_gradient2")
@@ -188,9 +189,11 @@ class _Nowhere:
         return len(data)
 
 
-def require_point(point: Point, runs: int) -> None:
-    """InputError where `simulate` would refuse this point, before anything is measured: two iterates of one run."""
-    common = {**point.common, "steps": 1, "checkpoints": None}
+def require_point(point: Point, runs: int, thin: int) -> None:
+    """InputError where `simulate` would refuse this point, before anything is measured: one iterate of one run."""
+    points = checked_points(point.common["checkpoints"], point.common["steps"])
+    require_numbers(point.problem, runs, 0, point.common["batch"], points)
+    common = {**point.common, "steps": 1, "checkpoints": None, "averages": True, "thin": thin}
     schedule = point.schedule
     if schedule.kind == "array":
         schedule.rates(int(point.common["steps"]))  # too short?

@@ -25,6 +25,12 @@ from alpt_ref.theory import Problem
 
 _DEPTH = 24
 _STDLIB = Path(sysconfig.get_paths()["stdlib"]).resolve()
+_OF_CLASSES = (
+    *(types.FunctionType, functools.partial, bool, int, float, complex, str, bytes, np.ndarray, np.generic),
+    *(list, tuple, dict, set, frozenset),
+)
+"""Kinds of class attributes that count."""
+_NO_PART = ("__doc__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__annotations__")
 _NO_NUMBER = ("__init__.py", "catalog.py", "errors.py", "_version.py")
 
 
@@ -87,8 +93,30 @@ def _parts(value: Any, depth: int, seen: set[int]) -> Any:
         yield from _parts({one.name: getattr(value, one.name) for one in dataclasses.fields(value)}, depth - 1, inside)
     else:
         yield from _parts(type(value), depth - 1, inside)
-        state = getattr(value, "__dict__", None)
-        yield from _parts(repr(value) if state is None else dict(state), depth - 1, inside)
+        yield from _parts(_state(value), depth - 1, inside)
+
+
+def _state(value: object) -> Any:
+    """What an object holds: its attributes, its slots, and what it gives to pickle if it says so itself."""
+    kind = type(value)
+    names = [name for one in kind.__mro__ for name in _slots(one) if hasattr(value, name)]
+    held = {**getattr(value, "__dict__", {}), **{name: getattr(value, name) for name in names}}
+    own = kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__  # type: ignore[comparison-overlap]
+    if own or not (held or hasattr(value, "__dict__")):
+        try:
+            reduced = value.__reduce_ex__(2)
+        except Exception:  # nothing is known about it but its text
+            return held or repr(value)
+        if isinstance(reduced, tuple):
+            return [held, *reduced[1:3], *(list(one) for one in reduced[3:] if one is not None)]
+        return [held, reduced]
+    return held
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    names = vars(cls).get("__slots__", ())
+    found = (names,) if isinstance(names, str) else tuple(names)
+    return tuple(name for name in found if name not in ("__dict__", "__weakref__"))
 
 
 def _function(function: types.FunctionType, depth: int, seen: set[int]) -> Any:
@@ -142,7 +170,7 @@ def _class(cls: type, depth: int, seen: set[int]) -> Any:
         for name, value in sorted(vars(one).items()):
             if isinstance(value, (staticmethod, classmethod)):
                 value = value.__func__
-            if isinstance(value, (types.FunctionType, bool, int, float, str, np.ndarray)) and name != "__doc__":
+            if isinstance(value, _OF_CLASSES) and name not in _NO_PART:
                 yield name.encode()
                 yield from _parts(value, depth, seen)
 

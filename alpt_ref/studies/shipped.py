@@ -18,6 +18,7 @@ from alpt_ref.training.config_io import update
 FOLDER = Path(__file__).parent / "files"
 FORMER_FOLDER = "experiments"
 """Where version 0.1 had these files: below ``analysis``."""
+MOST_SEEDS = 1 << 20
 
 
 class StudyFile(NamedTuple):
@@ -61,6 +62,8 @@ def study_file(plain: dict[str, Any], base: RunConfig, source: str) -> StudyFile
         raise InputError(f"section study in {source} must have seeds and few alone, got {unknown[0]!r}")
     seeds, few = about.get("seeds"), about.get("few")
     if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if seeds > MOST_SEEDS:
+            raise InputError(f"study.seeds in {source} must be a number of seeds up to {MOST_SEEDS}, got {seeds}")
         seeds = list(range(seeds))
     if seeds is not None and (not isinstance(seeds, list) or not seeds or not all(type(one) is int for one in seeds)):
         raise InputError(f"study.seeds in {source} must be a number of seeds or a list of them, got {seeds!r}")

@@ -189,6 +189,44 @@ def _copied_tail(draw: int, shape: tuple[int, ...]) -> Words:
     return words
 
 
+def _undrawn_tail(draw: int, shape: tuple[int, ...]) -> Words:
+    """Elements after the last multiple of eight are never rounded up: the tail of a loop over eight at once."""
+    words = words_of(draw, shape).reshape(-1)
+    words[words.size - words.size % 8 :] = (1 << 32) - 1
+    return words.reshape(shape)
+
+
+def _period_of_elements(draw: int, shape: tuple[int, ...]) -> Words:
+    """The words of a call repeat after 2^16 of them."""
+    return np.resize(words_of(draw, (1 << 16,)), shape)
+
+
+def _same_far_columns(draw: int, shape: tuple[int, ...]) -> Words:
+    """The columns from the 65th on have the words of the first ones."""
+    words = words_of(draw, shape)
+    words[..., 64:] = np.resize(words[..., :64], words[..., 64:].shape) if shape[-1] > 64 else 0
+    return words
+
+
+def _no_draw_0(lattice: Uniform) -> Quantizer:
+    """``draw or None``: draw 0 is taken for no seed."""
+    calls, right = itertools.count(), reference(lattice)
+    return lambda x, draw: right(x, draw or 10**9 + next(calls))
+
+
+def _writes_to_few(lattice: Uniform) -> Quantizer:
+    """Writes to x where it has fewer than a hundred rows."""
+    right = reference(lattice)
+
+    def fn(x: Any, draw: int) -> Any:
+        result = right(x, draw)
+        if x.size > 0 and len(x) < 100 and x.flags.writeable:
+            x[-1, -1] = result[-1, -1]
+        return result
+
+    return fn
+
+
 def _float32_half(lattice: Uniform) -> Quantizer:
     """``floor(x / step + 1/2)``, whose sum rounds up numbers right below a tie."""
     low, high = np.float32(lattice.lowest), np.float32(lattice.highest)
@@ -228,13 +266,26 @@ BROKEN = (
     Broken("clipped half a step late", "saturation", _late(0.5)),
     Broken("clipped a code late", "saturation", _late(1.0)),
     Broken(
+        "the quotient overflows",
+        "saturation",
+        _changed(lambda x, r, _: np.where(np.isinf(x / np.float32(STEP)), np.float32(np.nan), r)),
+    ),
+    Broken("zeros become NaN", "fixed_points", _changed(lambda x, r, _: r if x.any() else r * np.float32(np.nan))),
+    Broken(
         "subnormals away from zero",
         "subnormal",
         _changed(lambda x, r, _: np.where((np.abs(x) < _TINY) & (x > 0), np.float32(STEP), r)),
     ),
     Broken("NaN becomes 0", "nan_policy", _changed(lambda x, r, _: np.where(np.isnan(x), np.float32(0), r))),
     Broken("words in memory order", "layout", _in_memory_order),
+    Broken(
+        "x without strides",
+        "layout",
+        _changed(lambda x, r, _: r if all(x.strides) or len(x) < 2 else np.zeros_like(r)),
+    ),
     Broken("writes to x", "input_untouched", _clips_in_place),
+    Broken("writes to x of few rows", "input_untouched", _writes_to_few),
+    Broken("draw 0 is no seed", "repeatable", _no_draw_0),
     Broken("counts its calls", "repeatable", _counts_its_calls),
     Broken(
         "words from the last row on",
@@ -263,9 +314,13 @@ BROKEN = (
         bits=16,
         effort=1.0,
     ),
+    Broken("the tail of eight is not drawn", "unbiased", _words(_undrawn_tail)),
+    Broken("one cell in 256 a tenth too low", "unbiased", _chance(lambda p, x, c: p - 0.1 * p * (c == 37)), effort=1.0),
     Broken("evenly spread words", "variance", _words(_systematic)),
     Broken("one word a row", "independence", _words(lambda draw, shape: words_of(draw, (*shape[:-1], 1)))),
     Broken("odd last column is a copy", "independence", _words(_copied_tail)),
+    Broken("words repeat after 2^16 elements", "independence", _words(_period_of_elements), effort=0.02),
+    Broken("columns 64 apart are alike", "independence", _words(_same_far_columns), effort=0.02),
     Broken("draws repeat after 2^16", "independence", _words(lambda draw, shape: words_of(draw % (1 << 16), shape))),
     Broken("ties by sign", "ties", _tie_by_sign, rounding="dr"),
     Broken("ties away from zero, not stated", "ties", _chance(lambda p, x, _: p - 1e-9 * (x < 0), "dr"), rounding="dr"),

@@ -27,6 +27,7 @@ from alpt_ref.theory.simulation_arguments import (
     checked_points,
     minimum_outside_box,
     one_of,
+    require_batch,
     require_problem,
     require_rounding,
     sizes_of,
@@ -148,6 +149,7 @@ def bounds_that_apply(
     'f is not strongly convex on the box'
     """
     require_problem(problem)
+    require_batch(batch, problem)
     require_setting(grid, noise)
     require_rounding(rounding)
     if rounding_is is not None:

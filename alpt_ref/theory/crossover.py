@@ -124,7 +124,7 @@ def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tupl
     Raises
     ------
     InputError
-        If the start lies nearer.
+        If the noise is below half a step, or the start lies nearer.
 
     Proof
     -----
@@ -142,8 +142,10 @@ def loud_ratio(*, rate: float, sigma: float, start: float, updates: int) -> tupl
     >>> round(low, 4), round(high, 4)
     (0.9286, 0.9286)
     """
+    if not positive("sigma", sigma) >= 0.5:
+        raise InputError(f"sigma must be at least half a step, or deterministic rounding stalls, got {sigma!r}")
     q = 1.0 - _rate(rate)
-    kept, variance = 1.0 - q * q, positive("sigma", sigma) ** 2
+    kept, variance = 1.0 - q * q, sigma * sigma
     bias, wave, of_sr = fourier_terms(sigma)
 
     def root(level: float, drift: float) -> float:  # the m > 0 with kept m^2 - 2 drift m - level = 0

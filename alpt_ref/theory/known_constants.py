@@ -22,7 +22,12 @@ from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problem_checks import box_points, require_bound, require_shape, shown
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.setting import Grid, Noise, require_setting
-from alpt_ref.theory.simulation_arguments import require_minimum_in_box, require_problem, sizes_of
+from alpt_ref.theory.simulation_arguments import (
+    require_batch,
+    require_minimum_in_box,
+    require_problem,
+    sizes_of,
+)
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -116,6 +121,7 @@ def known_constants(
     gap = 0 (|f'(u)|^2/(2 mu))
     """
     require_problem(problem)
+    require_batch(batch, problem)
     require_setting(grid, noise)
     noise = noise or Noise()
     sizes = sizes_of(step_sizes, problem.dim, grid)

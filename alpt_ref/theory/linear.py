@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+from alpt_ref._util.memory import require_memory
 from alpt_ref.errors import InputError
 from alpt_ref.theory.certificate import gap_by_duality, gap_by_strong_convexity
 from alpt_ref.theory.problems import Constants, in_box
@@ -282,18 +283,15 @@ def logistic_regression(features: ArrayLike, labels: ArrayLike, *, l2: float = 1
 def synthetic_regression(
     loss: LossKind, rows: int, d: int, *, seed: int, noise: float = 0.1, radius: float = 0.5, l2: float = 1e-2
 ) -> LinearModel:
-    """Normal features, planted weights in ``[-radius, radius]``, residual noise or logistic labels, all from `seed`.
-
-    ``l2`` is used by the smooth losses only.
-    """
+    """Normal features, planted weights up to `radius`, residual noise or logistic labels; `l2` of smooth losses."""
     if loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
     if rows < 1 or d < 1:
         raise InputError(f"rows and d must be at least 1, got {rows!r} and {d!r}")
+    require_memory(8 * rows * d, f"{rows} rows of {d} features", "take fewer")
     generator = np.random.Generator(np.random.Philox(key=seed))
     features = generator.standard_normal((rows, d)) / math.sqrt(d)
-    planted = generator.uniform(-radius, radius, d)
-    signal = features @ planted
+    signal = features @ generator.uniform(-radius, radius, d)
     if loss == "logistic":
         return logistic_regression(features, generator.random(rows) < special.expit(4.0 * signal), l2=l2)
     offsets = signal + noise * generator.standard_normal(rows)

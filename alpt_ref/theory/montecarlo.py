@@ -32,6 +32,7 @@ from alpt_ref.theory.simulation_arguments import (
     checked_points,
     checked_thin,
     one_of,
+    require_device,
     require_minimum_in_box,
     require_numbers,
     require_problem,
@@ -120,7 +121,7 @@ def simulate(
     noise : Noise, optional
         Of the gradient; none if left out.
     batch : int
-        Rows of a gradient, drawn with replacement (`LinearModel` only; 0 takes all rows).
+        Rows of a gradient, drawn with replacement; 0 takes all rows (`LinearModel` only: refused elsewhere).
     checkpoints : ints from 1 to `steps`, optional
         Iterates to record; the last one is always recorded.
     averages, check : bool
@@ -167,9 +168,10 @@ def simulate(
     noise = noise or Noise()
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     require_rounding(rounding)
+    require_device(device)
     if clip is not None:
         one_of("clip", clip, _CLIPPING, "or None")
-    require_numbers(runs, seed, batch, problem.dim)
+    require_numbers(problem, runs, seed, batch, points)
     learned = step_sizes if isinstance(step_sizes, LearnedSteps) else None
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)
     first = start_of(start, problem.dim, grid, sizes, clipped=clip is not None)
@@ -192,6 +194,8 @@ def simulate(
         or learned is not None
         or first.dtype.kind == "f"
     ):
+        if device not in (None, "cpu", "cuda"):
+            raise InputError(f"device must be 'cpu' or 'cuda', got {device!r}")
         if device == "cuda":
             raise InputError(
                 "device 'cuda' runs SGD with rounding full, sr or dr, clipped, from codes, on a problem of "
@@ -291,8 +295,6 @@ def _device(
     chosen = default_device() if device is None else device
     if chosen == "cpu":
         return chosen
-    if chosen != "cuda":
-        raise InputError(f"device must be 'cpu' or 'cuda', got {chosen!r}")
     from alpt_ref.theory import montecarlo_cuda
 
     rows = 0 if isinstance(problem, Separable) else batch or len(problem.offsets)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from alpt_ref._util.memory import require_memory
 from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.theory.problem_checks import require_gradient, shown, trial_points
@@ -109,6 +110,7 @@ class Problem:
     ) -> None:
         if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or dim < 1:
             raise InputError(f"dim must be a whole number of at least 1, got {dim!r}")
+        require_memory(64 * int(dim), f"the points at which a problem with {dim} coordinates is tried", "take fewer")
         for label, function in (("value", value), ("gradient", gradient), ("sampled_gradient", sampled_gradient)):
             if not callable(function) and not (label == "sampled_gradient" and function is None):
                 raise InputError(f"{label} must be a function, got {function!r}")
@@ -142,10 +144,25 @@ class Problem:
                 raise InputError(f"minimum must be a finite number or one for each of the {self.dim} coordinates")
             w = np.array(np.broadcast_to(w, (self.dim,)))
             return w, self._at(w, infimum), "given"
+        if self.convex and infimum is not None:
+            return self._found_or(float(infimum))
         if self.convex:
             w = self._search()
             return w, self._at(w, None), "found"
         return None, infimum, "given" if infimum is not None else "unknown"
+
+    def _found_or(self, infimum: float) -> tuple[Floats | None, float, str]:
+        """A minimum whose value is the infimum that was given, or the infimum alone where none attains it."""
+        try:
+            w = self._search()
+            at = float(self.value(w))
+        except InputError:
+            return None, infimum, "given"
+        if at < infimum - 1e-9 * max(1.0, abs(infimum)):
+            raise InputError(f"infimum = {infimum!r} is no lower bound: at w = {shown(w)} value is {at:.6g}")
+        if at <= infimum + 1e-9 * max(1.0, abs(infimum)):
+            return w, at, "found"
+        return None, infimum, "given"
 
     def _at(self, w: Floats, infimum: float | None) -> float:
         at = float(self.value(w))
@@ -222,7 +239,7 @@ class Problem:
         if self._sampled is None:
             return self.gradient(w)
         with named_in("sampled_gradient"):
-            found = np.asarray(self._sampled(w, generator), dtype=np.float64)
+            found = np.array(self._sampled(w.copy(), generator), dtype=np.float64)
         if found.shape != w.shape:
             raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
         return found

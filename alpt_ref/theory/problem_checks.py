@@ -51,6 +51,11 @@ def require_gradient(value: Function, gradient: Function, points: Floats) -> Non
     """
     with np.errstate(all="ignore"):
         f, g = value(points), gradient(points)
+        for name, first, again in (("value", f, value(points)), ("gradient", g, gradient(points))):
+            if not np.array_equal(first, again, equal_nan=True):
+                raise InputError(
+                    f"{name} gives another result when it is called again; a random gradient goes to sampled_gradient="
+                )
         usable = np.isfinite(f) & np.isfinite(g).all(axis=1)
         if not usable.any():
             raise InputError(f"value or gradient is not finite at any point tried, for example at {shown(points[0])}")

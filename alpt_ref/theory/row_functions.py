@@ -86,12 +86,17 @@ def row_function(
     if compiled:
         raise InputError(f"{name} does not compile ({why}); leave compiled out to run it in NumPy")
     if batch is not None and (rows is None or _same(batch, rows)):
-        return RowFunction("vectorised", why, lambda w: np.asarray(_real(function(w)), dtype=np.float64))
+        return RowFunction("vectorised", why, lambda w: np.asarray(_real(function(_own(w))), dtype=np.float64))
 
     def one_by_one(w: Floats) -> Floats:
-        return np.stack([np.asarray(function(p), dtype=np.float64) for p in w])
+        return np.stack([np.asarray(function(p), dtype=np.float64) for p in _own(w)])
 
     return RowFunction("row by row", why, one_by_one)
+
+
+def _own(w: Floats) -> Floats:
+    """The points in memory of their own: a function that writes to them must not move the runs."""
+    return np.array(w, dtype=np.float64, order="C")
 
 
 def _real(value: Any) -> NDArray[Any]:
@@ -142,7 +147,7 @@ def _compiled(
 
     def call(w: Floats) -> Floats:
         found = np.empty(w.shape if gradient else len(w))
-        run_rows(loop, len(w), np.ascontiguousarray(w, dtype=np.float64), found, grain=_ROWS_A_THREAD)
+        run_rows(loop, len(w), _own(w), found, grain=_ROWS_A_THREAD)
         return found
 
     return call, ""

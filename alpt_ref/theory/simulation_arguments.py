@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from alpt_ref._util.memory import require_memory
 from alpt_ref.errors import InputError
 from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
@@ -36,26 +37,50 @@ def one_of(name: str, value: Any, known: Iterable[str], beside: str = "") -> Non
     raise InputError(f"{name} must be {choices}, got {value!r}")
 
 
+def require_device(device: Any) -> None:
+    """InputError unless it is a device by name, or None."""
+    if device is not None and (not isinstance(device, str) or device not in ("cpu", "cuda")):
+        raise InputError(f"device must be 'cpu' or 'cuda', got {device!r}")
+
+
 def require_rounding(rounding: Any) -> None:
     """InputError unless it is a rounding by name, with few random bits, or a function."""
     if not callable(rounding) and not isinstance(rounding, FewBits):
         one_of("rounding", rounding, ("full", "sr", "dr"), "FewBits(r) or a function of (x, draw)")
 
 
-def require_numbers(runs: Any, seed: Any, batch: Any, dim: int) -> None:
-    """InputError unless runs, seed and batch are whole numbers in their ranges."""
+def require_numbers(problem: Any, runs: Any, seed: Any, batch: Any, points: NDArray[np.int64]) -> None:
+    """InputError unless runs, seed and batch are whole numbers in their ranges, and the results fit into memory."""
+    dim = problem.dim
     if not whole(runs) or runs < 1 or runs * dim >= 1 << 50:
         raise InputError(f"runs must be at least 1 (and runs * d below 2**50), got {runs!r}")
     if not whole(seed) or not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+    require_batch(batch, problem)
+    kept = len(points) if isinstance(problem, LinearModel) else 1
+    require_memory(
+        int(runs) * (8 * (5 * len(points) + 4) + 4 * dim * kept),
+        f"the results of {runs} runs with {dim} coordinates and {len(points)} checkpoints",
+        "take fewer runs or checkpoints",
+    )
+
+
+def require_batch(batch: Any, problem: Any) -> None:
+    """InputError unless it is a whole number in its range, and 1 where no gradient has rows."""
     if not whole(batch) or not 0 <= batch <= MOST_BATCH:
         raise InputError(f"batch must be from 0 (all rows) to {MOST_BATCH}, got {batch!r}")
+    if batch != 1 and not isinstance(problem, LinearModel):
+        raise InputError(
+            f"batch={batch} goes with a LinearModel, whose gradient is that of rows; drop it: the gradient of a "
+            f"{type(problem).__name__} has none (give Problem sampled_gradient= to draw your own)"
+        )
 
 
 def checked_points(checkpoints: Iterable[int] | None, steps: Any) -> NDArray[np.int64]:
     """The checkpoints in their order, the last iterate among them."""
     if not whole(steps) or steps < 1:
         raise InputError(f"steps must be at least 1, got {steps!r}")
+    require_memory(8 * int(steps), f"the learning rates of {steps} steps", "take fewer steps")
     if checkpoints is not None and (isinstance(checkpoints, str) or not isinstance(checkpoints, Iterable)):
         raise InputError(f"checkpoints must be whole numbers from 1 to steps = {steps}, got {checkpoints!r}")
     given = list(() if checkpoints is None else checkpoints)

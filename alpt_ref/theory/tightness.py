@@ -96,9 +96,9 @@ def _smooth() -> list[TightInstance]:
     """S5 in its first two terms (one Newton step) and in its rounding term (noise in a wide box)."""
     bowl = quadratic(1.0, 0.0)
     grid = Grid(1.0, 8)
-    start, none = 100, Noise()
-    once, k = _evolve(bowl, grid, Schedule("constant", 1.0), 1, start, none)
-    first = bounds.sr_smooth(T=1, eta=1.0, L=1.0, step_size=1.0, gap=0.5 * start**2, G=float(start), dim=1)
+    start, none, newton = 100, Noise(), 1.0
+    once, k = _evolve(bowl, grid, Schedule("constant", newton), 1, start, none)
+    first = bounds.sr_smooth(T=1, eta=newton, L=1.0, step_size=1.0, gap=0.5 * start**2, G=float(start), dim=1)
     noise, eta, T = Noise("two-point", 400.0), 1.0e-4, 400_000
     long, k = _evolve(bowl, grid, Schedule("constant", eta), T, 0, noise)
     clipped = float(long.clipped.sum()) * k.G**2  # probability of ever clipping, times the largest |f'|^2

@@ -128,7 +128,7 @@ class Stepper:
 
     def _move(self, g: Weights, eta: float, t: int) -> Floats:
         with named_in(f"move of the update rule at step {t}"):
-            move = np.asarray(self.setup.rule.move(g, self._state, eta, t))
+            move = np.asarray(self.setup.rule.move(g.copy(), self._state, eta, t))
         if move.shape != g.shape or move.dtype.kind not in "fiu":
             raise InputError(
                 f"the update rule must return real numbers of the shape {g.shape} of the gradient, got {move.dtype} of "
@@ -232,12 +232,14 @@ def _rounded(function: RoundingFunction, x: Weights, draw: int) -> Weights:
     """What the user's function makes of `x`, checked and copied."""
     shape = x.shape
     with named_in(f"rounding at draw {draw}"):
-        out = np.asarray(function(x, draw))
+        out = np.asarray(function(x.copy(), draw))  # it may write to its argument, and x is read afterwards
     if out.shape != shape or out.dtype.kind not in "fiu":
         raise InputError(
             f"rounding must return real numbers of the shape {shape} of its argument (decoded values, not codes), "
             f"got {out.dtype} of shape {out.shape}"
         )
+    if out.dtype.kind != "f" and (np.abs(out - x) > np.abs(x) + 1.0).any():  # codes are larger than the weights
+        raise InputError(f"rounding must return decoded values, got whole numbers ({out.dtype}) far from its argument")
     w = np.array(out, dtype=np.float32)
     if not np.isfinite(w).all():
         bad = w[~np.isfinite(w)][0]

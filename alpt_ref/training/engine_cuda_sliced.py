@@ -25,6 +25,7 @@ from alpt_ref.kernels.cuda.bf16 import require_bfloat16
 from alpt_ref.kernels.cuda.reduce import THREADS
 from alpt_ref.kernels.cuda.streams import new_event
 from alpt_ref.kernels.cuda.target import blocks_for, launch
+from alpt_ref.models.ops_cuda_fast import CudaFastOps
 from alpt_ref.models.ops_cuda_sliced import CudaSlicedOps
 from alpt_ref.models.optim_cuda import CudaDense
 from alpt_ref.models.slices import slice_bounds
@@ -76,12 +77,11 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
 
     def _build(self) -> None:
         config, dataset, zeros = self.config, self.dataset, self.backend.zeros
-        half = config.model.precision == "bf16"
+        half, fast = config.model.precision == "bf16", config.train.reduce == "fast"
         if half:
             require_bfloat16()
-        fast = config.train.reduce == "fast"
         self.sums = self.ranks.device_sums(self.ranks.size if fast else config.train.slices)
-        self.ops: Any = CudaSlicedOps(np.dtype(np.float32), self.backend, self.sums, ordered=not fast)
+        self.ops: Any = (CudaFastOps if fast else CudaSlicedOps)(np.dtype(np.float32), self.backend, self.sums)
         self.ops.precision = config.model.precision
         self.table, self.model = self.ranks.build(config, dataset, self.ops)
         self._table: Any = getattr(self.table, "own", self.table)  # this process's rows, with queue_ methods
@@ -95,12 +95,12 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
             config.model.optimizer, self.model, self.backend, weight_decay=config.model.weight_decay,
             counters=self.counters, guard=self.guard, rates=self.rates, half=half,
         )  # fmt: skip
-        self.ops.hold_gradients(self.dense.grads)
+        self._before = BeforeStep(self.model, self.backend, self.totals)
+        self.ops.hold_gradients(self.dense.grads, self._before.now)
         matrices = [array for name, array in self.model.params.items() if name.endswith("linear.weight")]
         self._weights = matrices if config.model.precision == "tf32" else []
         if half:
             self.ops.half_params = self.dense.params, self.dense.half_params
-        self._before = BeforeStep(self.model, self.backend, self.totals)
         own = self.sums.cut(config.train.batch_size)
         self._labels = zeros(max(1, own.last - own.first), np.uint8)
         if self.ranks.size == 1:
@@ -202,7 +202,7 @@ class SlicedCudaEngine(CudaEngine, SlicedEngine):
         grads = model.backward(dlogits, params=not second)
         ops.check_finite(grads)
         out = values if ops.layout.compact else ops.scratch.take("collected", values.shape)
-        at.grads = ops.collected(grads, out).reshape(-1, model.width)
+        at.grads, at.checked = ops.collected(grads, out).reshape(-1, model.width), ops.saw_gradient
 
     # --- a range of batches ---------------------------------------------------------------------------------------
 

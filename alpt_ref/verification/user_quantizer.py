@@ -17,6 +17,7 @@ import math
 import secrets
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -92,7 +93,7 @@ class UserQuantizer:
         InputError
             The function raises, or returns something else.
         """
-        with capture_error() as caught:
+        with capture_error() as caught, redirect_stdout(sys.stderr):  # what it prints is no part of a report
             out = self.function(x.copy(), draw)
         if caught.message:
             raise InputError(f"{self._at(x, draw)} raised {caught.message}")
@@ -202,7 +203,8 @@ def _absolute(name: str) -> str:
 def _loaded(address: str) -> Callable[..., Any]:
     from alpt_ref._util.named_function import load_function  # only where somebody names a function
 
-    return load_function(address, "quantizer")
+    with redirect_stdout(sys.stderr):
+        return load_function(address, "quantizer")
 
 
 def _digest(address: str, function: Callable[..., Any]) -> str:

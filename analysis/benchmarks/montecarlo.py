@@ -13,8 +13,10 @@ have the same threads, and in NumPy by blocks of runs on as many threads. What o
 float64 and once a call, is timed apart and left out. ``--busy`` is for a machine with other work: CPU seconds of one
 thread each. The triangular
 factor by which ours takes all rows of least squares (`alpt_ref.theory.whole_rows`) is computed once a problem, in the
-warm-up; NumPy multiplies by all rows, as its twin is written, and would gain as much from the factor. ``--parts`` times
-what a run and step is made of, ours and NumPy's, on one thread: the floor of either.
+warm-up; NumPy multiplies by all rows, as its twin is written, and would gain as much from the factor. Where its matrix
+products alone take more than a fifth of NumPy's time, nothing that makes the same products is five times as fast: that
+share is printed. ``--parts`` times what a run and step is made of, ours and NumPy's, on one thread: the floor of
+either.
 """
 
 from __future__ import annotations
@@ -121,6 +123,8 @@ def on_data(options: argparse.Namespace) -> None:
                     "the end": ours.regression_run(problem, runs, 0, batch, every, rounding),
                     "NumPy": lambda: twin.runs(*work, rounding=rounding),  # noqa: B023
                 }
+                if every == 1 or not batch:
+                    cases["products"] = lambda: twin.products(*work)  # noqa: B023
                 if options.busy:
                     cases["NumPy, blocks"] = lambda: _in_blocks(twin, *work, rounding)  # noqa: B023
                 else:
@@ -129,6 +133,8 @@ def on_data(options: argparse.Namespace) -> None:
                 seconds = interleaved(cases, options.repeats, warmup=1, clock=clock)
             end = seconds.pop("the end")
             seconds["ours"] = [whole - last for whole, last in zip(seconds["ours"], end, strict=True)]
+            share = paired_ratio(seconds, "products", "NumPy") if "products" in seconds else None
+            seconds.pop("products", None)
             found = medians(seconds)
             ratios = {one: paired_ratio(seconds, one, "ours") for one in seconds if one != "ours"}
             rates = {one: runs * d * steps / s / 1e6 for one, s in found.items()}
@@ -136,8 +142,15 @@ def on_data(options: argparse.Namespace) -> None:
                 "steps": steps, "million_updates_per_second": rates, "times_faster_than": ratios,
                 "seconds_at_the_last_iterate": medians({"end": end})["end"],
             }  # fmt: skip
+            if share is not None:
+                results[f"{runs} runs, {name}"]["share_of_products"] = share
             shown = ", ".join(f"{ratio:.2f}x {one}" for one, ratio in ratios.items())
             print(f"{runs:5d} runs, {name:58s} ours {rates['ours']:7.1f} M updates/s: {shown}", flush=True)
+            if share is not None:
+                print(
+                    f"{'':12s}NumPy's products alone take {share:.0%} of its time: with the same products nothing is "
+                    f"more than {1 / share:.1f} times as fast"
+                )
             write(options, results)  # a run that is cut off keeps what it has
 
 

@@ -277,6 +277,16 @@ class NumpyRegression:
                 code = low + (rng.random(code.shape, dtype=F) < code)
         return total
 
+    def products(self, runs: int, steps: int, batch: int, every: int) -> None:
+        """Of `runs` nothing but the matrix products with all rows."""
+        w = np.full((runs, self.features.shape[1]), F(0.15))
+        for t in range(1, steps + 1):
+            if every and t % every == 0:
+                z = w @ self.columns
+            if not batch:
+                z = w @ self.columns
+                z @ self.features
+
     def in_parts(
         self, pool: Executor, runs: int, steps: int, batch: int, every: int, rounding: str = "sr", block: int = 32
     ) -> None:

@@ -1,15 +1,17 @@
 """Whole training on several GPUs: weak scaling, bytes between them, and the strongest data-parallel PyTorch.
 
     torchrun --nproc-per-node 2 -m analysis.benchmarks.sharded_train [--rows 34000000] [--fields 39]
-        [--samples 65536 10000] [--precisions bf16 tf32] [--repeats 3] [--cases fast one ordered alpt torch]
-        [--patience 60] [--output FILE.json]
+        [--samples 65536 10000] [--precisions float32 tf32 bf16] [--repeats 3]
+        [--cases fast one ordered alpt torch parts]
+        [--patience 60] [--profile] [--output FILE.json]
 
 Model and data are those of `train_cuda`: DCN, 3 cross layers, 1024-512-256 with batch norm, d = 16, dense Adam, Zipf
 ids. `samples` are those of a rank. Cases: ``one``, the unsharded engine on each GPU by itself, with which the others
 are compared; ``fast`` and ``ordered`` (8 slices) 8-bit LPT with lazy Adam over all GPUs; ``alpt`` the same table with
 two passes, by itself and fast; ``torch`` PyTorch on each GPU by itself (`peers_graph`) and over all (`peers_parallel`).
 Weak scaling is samples a second of all GPUs over those of one, the slowest rank's median. Bytes are counted where
-they are handed to NCCL in a step, and computed by hand (`by_hand`).
+they are handed to NCCL in a step, and computed by hand (`by_hand`). With ``parts`` the fast case of LPT is taken
+apart (`sharded_parts`). ``--profile`` prints kernels by their time.
 
 Every case is tried for itself: what fails is said, with its traceback, and left out; one that hangs ends the program
 after `patience` seconds (three times as long for the first, which compiles). The file is written after every case.
@@ -36,6 +38,8 @@ from alpt_ref.training.config import ModelConfig, RunConfig, TableConfig, TrainC
 from alpt_ref.training.engine import make_engine
 
 from . import peers
+from .sharded import kernels_of
+from .sharded_parts import parts
 from .timing import arguments, write
 from .train_cuda import DIM, HIDDEN, clicks
 
@@ -100,16 +104,17 @@ def sharded(given: RunConfig, dataset: Any, ranks: Any) -> Any:
 
 
 def by_hand(engine: Any, batch: int) -> dict[str, int]:
-    """Bytes that a rank sends in a step of one pass, from the sizes alone."""
+    """Bytes that a rank sends in a step, from the sizes alone."""
     ranks, table = engine.ranks.size, engine.table
     at, own, columns = engine._steps_of[batch], len(engine.sums.own), sum(HIDDEN)
-    fast = engine.config.train.reduce == "fast"
-    row = 8 + 4 * (-(-DIM * table.bits // 32) + 1) + (4 * DIM if fast else 4 + 4 + 4 + 8 * DIM)
+    fast, passes = engine.config.train.reduce == "fast", 2 if engine._is_two_pass else 1
+    answer, gradient = 4 * (-(-DIM * table.bits // 32) + 1), 4 * DIM if fast else 4 + 4 + 8 * DIM
+    row = 8 + (0 if fast else 4) + passes * (answer + gradient)
     moments = 2 * 2 * 8 * columns * own  # forward and backward, two float64 a column and slice
     dense = engine.ops._parts_of[0].nbytes
     return {
         "swap": (ranks - 1) * at.capacity * row,
-        "gathered": (ranks - 1) * (moments + 8 * own + (0 if fast else own * dense)),
+        "gathered": (ranks - 1) * (passes * (8 * own + (0 if fast else moments)) + (0 if fast else own * dense)),
         "summed": 2 * (ranks - 1) * dense // ranks if fast else 0,
     }
 
@@ -143,6 +148,10 @@ def ours(ranks: Any, counter: Counter, dataset: Any, case: str, method: str, pre
     sent = dict(counter.sent)
     run.train(min(steps, 5))
     seconds = timed(ranks, lambda: run.train(steps), repeats)
+    if options.profile:
+        table = kernels_of(lambda: run.train(min(steps, 5)))
+        if ranks.first:
+            print(f"{case}, {method}, {precision}, {samples}\n{table}", flush=True)
     found: dict[str, Any] = {"samples_per_s": batch * steps / seconds, "ms_a_step": 1e3 * seconds / steps}
     if not alone and ranks.size > 1:
         at = engine._steps_of[batch]
@@ -151,9 +160,10 @@ def ours(ranks: Any, counter: Counter, dataset: Any, case: str, method: str, pre
             "bytes_a_step": sent, "bytes_a_sample": sum(sent.values()) / samples, "capacity": at.capacity,
             "unique_rows_of_a_rank": len(ids), "room": engine._room,
         }  # fmt: skip
-        if method == "LPT":
-            found["bytes_by_hand"] = by_hand(engine, batch)
-            found["counted_as_by_hand"] = {k: v for k, v in by_hand(engine, batch).items() if v} == sent
+        found["bytes_by_hand"] = by_hand(engine, batch)
+        found["counted_as_by_hand"] = {k: v for k, v in by_hand(engine, batch).items() if v} == sent
+        if method == "LPT" and case == "fast" and "parts" in options.cases:
+            found["parts"] = parts(engine, batch)
     return found
 
 
@@ -164,7 +174,7 @@ def theirs(ranks: Any, dataset: Any, precision: str, alone: bool, options: Any) 
 
     torch = peers.torch_module()
     assert torch is not None
-    torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
     samples, bf16 = options.sample, precision == "bf16"
     batch = samples * (1 if alone else ranks.size)
     steps = min(100, SAMPLES // batch)
@@ -204,8 +214,9 @@ def scaling(results: dict[str, Any], method: str, precision: str) -> dict[str, f
 def main() -> None:
     """Run."""
     options = arguments(
-        __doc__, rows=34_000_000, fields=39, samples=[65536, 10000], precisions=["bf16", "tf32"], repeats=3,
-        cases=["fast", "one", "ordered", "alpt", "torch"], patience=60.0,
+        __doc__, rows=34_000_000, fields=39, samples=[65536, 10000], precisions=["float32", "tf32", "bf16"], repeats=3,
+        cases=["fast", "one", "ordered", "alpt", "torch", "parts"], patience=60.0,
+        profile=False,
     )  # fmt: skip
     faulthandler.enable()
     faulthandler.dump_traceback_later(3 * options.patience, exit=True)

@@ -1,4 +1,4 @@
-"""Claims EF1, RM1, R8, R8B, R9, S7, X4 and X5b: each stands in the quick budget, controls fall, picture drawn."""
+"""Claims EF1, RM1, R8, R8B, R9, S7, X4, X5b: each stands in the quick budget, its controls fall, it has a picture."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.distributed import ShardedTable
+from alpt_ref.distributed.group import find_group
 from alpt_ref.errors import AlptError, InputError, TrainingError
 from alpt_ref.tables import TableSpec
 from alpt_ref.tables.options import LptOptions
@@ -144,6 +145,14 @@ def different_calls(group: Any, rank: int, size: int) -> str:
     except InputError as error:
         return str(error)
     return "nothing was raised"
+
+
+def swapped(group: Any, rank: int, size: int) -> list[int]:
+    """Two numbers from every rank: whose, and which of its parts."""
+    found = find_group(group, "cpu")
+    array, into = np.array([[rank, to] for to in range(size)]).repeat(3, axis=0), np.zeros((3 * size, 2), np.int64)
+    found.swap(found.kept(array), found.kept(into))
+    return into.reshape(-1).tolist()
 
 
 def large_sums(group: Any, rank: int, size: int) -> tuple[bool, bool]:

@@ -157,6 +157,33 @@ def first_step(group: Any, rank: int, size: int, given: RunConfig) -> None:
     engine.train(BatchRange(1, rows, rates(given, 1), 0, 1, 0, 0.0), lambda done, loss: False)
 
 
+def alike(group: Any, rank: int, size: int) -> dict[str, Any] | None:
+    """Three epochs of one batch whose second half repeats the first, `fast`: what is known of the model then."""
+    half = clicks()
+    ids, labels = np.concatenate([half.ids[:8], half.ids[:8]]), np.concatenate([half.labels[:8], half.labels[:8]])
+    data = ClickDataset("alike", ids, labels, np.zeros(16, np.uint8), ("a", "b"), (9, 6))
+    given = config("lpt", "dcn", batch_size=16, reduce="fast")
+    from alpt_ref.training.engine_cuda_sliced import SlicedCudaEngine
+
+    engine = SlicedCudaEngine(given, data, Alone() if group is None else ThreadRanks(group))
+    for epoch in (1, 2, 3):
+        span = BatchRange(epoch, np.arange(16), rates(given, 1), 0, 1, epoch - 1, 0.0)
+        engine.train(span, lambda done, loss: False)
+    return {name: array.copy() for name, array in engine.snapshot().items() if name.startswith("model/")}
+
+
+def alike_on_two() -> bool:
+    """Batch norm over the own rows is that over all rows where each rank has the same."""
+    one, two = alike(None, 0, 1), run_threads(alike, 2)
+    for name, array in one.items():
+        wanted = array
+        if name.endswith("running_var"):  # of 8 rows, not of 16
+            wanted = 0.9**3 + (array - 0.9**3) * np.float32((8 / 7) / (16 / 15))
+        for found in two:
+            np.testing.assert_allclose(found[name], wanted, rtol=FLOAT32, atol=FLOAT32, err_msg=name)
+    return True
+
+
 @contextlib.contextmanager
 def not_run() -> Iterator[list[int]]:
     """Launches are bound to the parameters of their kernels, but nothing runs; the arguments of each so far."""
@@ -218,7 +245,8 @@ def counted(group: Any, rank: int, size: int, given: RunConfig) -> tuple[int, in
     columns, params = sum(given.model.hidden), engine.ops._parts_of.shape[1]
     row = 8 + 4 * -(-d * bits // 32) + 4 + (4 * d if fast else 12 + 8 * d)
     dense = 2 * 4 * params // size if fast else own * 4 * params
-    return counting.sent, (size - 1) * (engine._steps_of[8].capacity * row + own * (32 * columns + 8) + dense)
+    moments = 0 if fast else own * 32 * columns
+    return counting.sent, (size - 1) * (engine._steps_of[8].capacity * row + moments + 8 * own + dense)
 
 
 def main() -> None:
@@ -230,6 +258,8 @@ def main() -> None:
             cuda_steps.table_capacity = lambda table, batches, most: 1
         elif word == "step":
             print(run_threads(step_on_rank, 2)[0] == step(engine_of(config("lpt", "fm"))))
+        elif word == "alike":
+            print(alike_on_two())
         elif word == "diverged":
             print(run_threads(diverged, 2))
         elif word.startswith("bound-"):

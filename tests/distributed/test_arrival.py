@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ class Store:
 
 
 @pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def launched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Rank 1 of 2, of a launcher that holds no store; nobody listens."""
     for name, value in (("RANK", 1), ("WORLD_SIZE", 2), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", free_port())):
         monkeypatch.setenv(name, str(value))
@@ -92,11 +91,16 @@ def test_a_store_is_waited_for(launched: pytest.MonkeyPatch) -> None:
 
 def test_one_of_all_speaks_and_who_holds_the_store_leaves_last(launched: pytest.MonkeyPatch) -> None:
     launched.setattr(processes, "PART_S", 100.0)
-    store, left = Store(), []
+    store, left = Store(), list[int]()
+
+    def leave() -> None:
+        watches[0].part()
+        left.append(store.add("said", 0))
+
     watches = [Watch(store, rank, 3, holds=rank == 0) for rank in range(3)]
     for watch in watches:
         watch.leave()
-    holder = threading.Thread(target=lambda: left.append((watches[0].part(), store.add("said", 0))))
+    holder = threading.Thread(target=leave)
     holder.start()
     deadline = time.monotonic() + 10
     while not store.add("said", 0) and time.monotonic() < deadline:
@@ -105,9 +109,22 @@ def test_one_of_all_speaks_and_who_holds_the_store_leaves_last(launched: pytest.
     assert holder.is_alive()
     watches[2].part()
     holder.join(10)
-    assert left == [(None, 3)]
+    assert left == [3]
     assert [watch.may_speak() for watch in watches] == [True, False, False]
     assert store.add("said", 0) == 3  # asked once
+
+
+@pytest.mark.parametrize(("agent", "speaker"), [("False", 1), ("True", 0)])
+def test_where_the_store_is_gone_one_rank_speaks(launched: pytest.MonkeyPatch, agent: str, speaker: int) -> None:
+    class Gone(Store):
+        def add(self, key: str, by: int) -> int:
+            raise RuntimeError("connection reset")
+
+    launched.setenv("TORCHELASTIC_USE_AGENT_STORE", agent)
+    watches = [Watch(Gone(), rank, 4) for rank in range(4)]
+    for watch in watches:
+        watch.leave()
+    assert [watch.may_speak() for watch in watches] == [rank == speaker for rank in range(4)]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_a_step_of_two_ranks_is_that_of_one_process_though_room_is_made_as_they_
 
 
 @pytest.mark.simulator
+def test_fast_batch_norm_over_the_own_rows_is_that_over_all_where_ranks_have_the_same_rows() -> None:
+    assert simulated("alike") == ["True"]
+
+
+@pytest.mark.simulator
 @pytest.mark.nightly
 def test_ranks_end_as_one_process_though_room_is_made_as_they_go_and_stop_at_the_same_step() -> None:
     assert simulated("tight", "lpt-fm", "diverged") == ["lpt fm: as one process, room 8", "[3, 3]"]

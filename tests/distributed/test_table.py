@@ -158,6 +158,12 @@ def test_what_is_wrong_on_one_rank_is_refused_by_all_and_changes_nothing(wrong: 
         assert "\n" not in first + second
 
 
+def test_equal_parts_go_to_their_ranks(ranks: Ranks) -> None:
+    for size in (1, 2, 4) if NIGHTLY else (2,):
+        wanted = [[number for sender in range(size) for number in 3 * [sender, rank]] for rank in range(size)]
+        assert ranks.run(jobs.swapped, size=size) == wanted
+
+
 def test_counts_go_on_after_they_are_loaded(ranks: Ranks) -> None:
     assert ranks.run(jobs.counted, Case("alpt", "adam", 4), size=2) == [True, True]
 

@@ -1,8 +1,9 @@
 """Right quantisers with many seeds, which must pass, and slightly wrong ones, which must be found, with times.
 
 ``python -m tests.testing.false_alarms --quick 200 --full 20 --jobs 16`` takes minutes on 16 cores; status 1 if one of
-them is judged wrongly. The right ones are plain NumPy (by the values, and by the quotient where that is exact) and
-ours, at all widths and several step sizes; the wrong ones are those by which `check_quantizer` is measured.
+them is judged wrongly; ``--first-seed 1000`` takes other seeds and step sizes. The right ones are plain NumPy (by the
+values, and by the quotient where that is exact) and ours, at all widths and several step sizes; the wrong ones are
+those by which `check_quantizer` is measured. A run that is stopped has said every 20 reports how many there were.
 """
 
 from __future__ import annotations
@@ -112,10 +113,10 @@ WRONG = [
 ]
 
 
-def jobs_of(quick: int, full: int) -> list[Job]:
-    """The long ones first."""
+def jobs_of(quick: int, full: int, first: int) -> list[Job]:
+    """The long ones first; seeds of the right ones from `first`."""
     wrong = [Job(name, bits, STEP, "dr" if fails == "ties" else "sr", "full", 0, fails) for name, bits, fails in WRONG]
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(1 + first)
     right = []
     for number in range(full + quick):
         name = ("plain NumPy", "reference", "ours")[number % 3]
@@ -123,7 +124,7 @@ def jobs_of(quick: int, full: int) -> list[Job]:
         any_step = (0.1, 1 / 3, STEP, float(np.exp(random.normal(-3, 4))))[number // 12 % 4]
         step_size = STEP if name == "plain NumPy" else any_step
         rounding = "dr" if name != "plain NumPy" and number % 5 == 4 else "sr"
-        right.append(Job(name, bits, step_size, rounding, "full" if number < full else "quick", number))
+        right.append(Job(name, bits, step_size, rounding, "full" if number < full else "quick", first + number))
     return wrong + right
 
 
@@ -144,10 +145,12 @@ def main() -> int:
     parser.add_argument("--quick", type=int, default=200)
     parser.add_argument("--full", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=0)
     given = parser.parse_args()
     slowest, alarm, bad = {"quick": 0.0, "full": 0.0}, 0.0, 0
+    jobs = jobs_of(given.quick, given.full, given.first_seed)
     with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
-        for job, failed, seconds, chance, said in pool.imap_unordered(judge, jobs_of(given.quick, given.full)):
+        for done, (job, failed, seconds, chance, said) in enumerate(pool.imap_unordered(judge, jobs), 1):
             alarm, bad = max(alarm, chance), bad + bool(said)
             slowest[job.effort] = max(slowest[job.effort], seconds)
             if job.fails or said:
@@ -156,6 +159,8 @@ def main() -> int:
                 )
             if said:
                 print(said)
+            if done % 20 == 0:
+                print(f"{done} of {len(jobs)} reports, {bad} judged wrongly")
             sys.stdout.flush()
     print(
         f"{given.quick} quick and {given.full} full reports on right quantisers, {len(WRONG)} on wrong ones: "

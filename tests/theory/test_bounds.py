@@ -167,8 +167,54 @@ def test_the_instances_are_those_that_their_sentences_name(instances: list[Tight
     }
     assert {name: one.bound for name, one in found.items()} == pytest.approx(wanted, rel=tolerances.TEN_DIGITS)
     away = 0.5 - (1.0 - 0.98**T) / (0.04 * T)  # |w| from 0: to -1 and back with probability 0.01
-    assert found["S1"].measured == found["S1 small moves"].measured == pytest.approx(away, rel=tolerances.TEN_DIGITS)
-    assert (found["S5"].measured, found["D1"].measured, found["D2"].measured) == (100.0**2, 32.0, 32.0)
+    bowl = 200.0 * (1.0 - (1.0 - (1.0 - 2e-4) ** (2 * T)) / (2e-4 * 2 * T))  # E e^2 = 200 (1 - (1 - 2 eta)^(t-1))
+    measured = {
+        "S1": away,
+        "S1 small moves": away,
+        "S2": _kink(falling),
+        "S2 schedule": _kink(falling),
+        "S3": _bent_kink(T),
+        "S4": 200.0 * (1.0 - kept),
+        "S4 small moves": 200.0 * (1.0 - kept),
+        "S5": 100.0**2,
+        "S5 floor": bowl,
+        "D1": 32.0,
+        "D2": 32.0,
+    }
+    assert {name: one.measured for name, one in found.items()} == pytest.approx(measured, rel=tolerances.TEN_DIGITS)
+
+
+def _kink(rates: np.ndarray) -> float:
+    """Average of ``|w|`` from 0: at 0 or at -1, and from either to the other with probability eta."""
+    away, total = 0.0, 0.0
+    for eta in rates.tolist():
+        total += away
+        away += (1.0 - 2.0 * away) * eta
+    return total / len(rates)
+
+
+def _bent_kink(T: int) -> float:
+    """Average of ``0.005 w^2 + |w|`` from 0 at rates 100/t, codes -2 .. 1; from t = 200 a move is one code at most."""
+    slopes, law, total = (-1.02, -1.01, 1.0, 1.01), [0.0, 0.0, 1.0, 0.0], 0.0
+    for t in range(1, 200):
+        total += 2.02 * law[0] + 1.005 * (law[1] + law[3])
+        new = [0.0, 0.0, 0.0, 0.0]
+        for code, slope, p in zip((-2, -1, 0, 1), slopes, law, strict=True):
+            v = min(max(code - 100.0 / t * slope, -2.0), 1.0)
+            low = math.floor(v)
+            new[low + 2] += p * (low + 1.0 - v)
+            if v > low:
+                new[low + 3] += p * (v - low)
+        law = new
+    a, b, c, d = law
+    for t in range(200, T + 1):
+        total += 2.02 * a + 1.005 * (b + d)
+        eta = 100.0 / t
+        from_b, from_c = 1.01 * eta * b, eta * c
+        b += 1.02 * eta * a - from_b + from_c
+        c += from_b - from_c + 1.01 * eta * d
+        a, d = a * (1.0 - 1.02 * eta), d * (1.0 - 1.01 * eta)
+    return total / T
 
 
 def test_nearest_rounding_breaks_every_bound_of_stochastic_rounding() -> None:

@@ -82,3 +82,51 @@ def test_strong_convexity_covers_the_roundings_of_the_gradient() -> None:
     """A gradient that cancels to zero in float64 is not zero: the allowance is of the size of its summands."""
     a, slopes = np.array([[1e8], [1e8]]), np.array([1.0, -1.0])
     assert gap_by_strong_convexity(a, slopes, np.zeros(1), 1.0) > 0.0
+
+
+ROUNDING = 64 * 2.0**-52
+
+
+def test_strong_convexity_by_hand() -> None:
+    """Two rows, two weights, every number different: |gradient + rounding|^2 / (2 l2), the signs of no part lost."""
+    a, slopes, w, l2 = [[1.5, -2.0], [-0.25, 3.0]], [0.75, -0.5], [-3.0, 0.5], 0.125
+    total = 0.0
+    for j in range(2):
+        parts = [a[i][j] * slopes[i] / 2 for i in range(2)]
+        gradient = sum(parts) + l2 * w[j]
+        total += (abs(gradient) + ROUNDING * (sum(map(abs, parts)) + l2 * abs(w[j]))) ** 2
+    found = gap_by_strong_convexity(np.array(a), np.array(slopes), np.array(w), l2)
+    assert found == pytest.approx(total / 0.25, rel=1e-15)
+
+
+def test_the_allowance_of_strong_convexity_alone() -> None:
+    """Where the gradient cancels exactly: what is left are the roundings, of each part by its size."""
+    a, slopes, w = np.array([[3.0], [-1.0]]), np.array([1.0, 2.0]), np.array([-0.25])
+    found = gap_by_strong_convexity(a, slopes, w, 2.0)  # (3 - 2)/2 - 0.5 = 0; sizes (3 + 2)/2 + 0.5
+    assert found == pytest.approx((ROUNDING * 3.0) ** 2 / 4.0, rel=1e-12)
+
+
+def dual_gap(features: list[list[float]], b: list[float], value: float, slopes: list[float], u: list[float]) -> float:
+    """For u orthogonal to the columns, of square losses: by the definition, in Python's numbers."""
+    rows = len(b)
+    dual = sum(x * y + 0.5 * x * x for x, y in zip(u, b, strict=True)) / rows
+    allowed = abs(value) + sum(abs(s) * (abs(y) + abs(s)) for s, y in zip(slopes, b, strict=True)) / rows
+    return max(value + dual, 0.0) + ROUNDING * allowed
+
+
+def test_duality_by_hand() -> None:
+    """One column and one of zeros: u is what of the slopes is orthogonal to (3, 4, 0)."""
+    features, b = [[3.0, 0.0], [4.0, 0.0], [0.0, 0.0]], [0.5, -2.0, 1.5]
+    slopes = [2.0, -1.0, -0.75]  # times the column: 2, of length 25
+    u = [2.0 - 6 / 25, -1.0 - 8 / 25, -0.75]
+    for value in (3.0, -9.0):
+        found = gap_by_duality(np.array(features), np.array(b), value, np.array(slopes), quadratic=True, most=math.inf)
+        assert found == pytest.approx(dual_gap(features, b, value, slopes, u), rel=1e-12)
+    limited = gap_by_duality(np.array(features), np.array(b), 3.0, np.array(slopes), quadratic=False, most=0.44)
+    scaled = [one * 0.44 / 1.76 for one in u]  # the largest is 1.76
+    dual = 3.0 + sum(x * y for x, y in zip(scaled, b, strict=True)) / 3
+    assert limited == pytest.approx(dual, rel=1e-12)
+    negative = gap_by_duality(
+        np.array(features), np.array(b), 3.0, -np.array(slopes), quadratic=False, most=0.44
+    )  # the largest size is that of a number below zero
+    assert negative == pytest.approx(6.0 - dual, rel=1e-12)

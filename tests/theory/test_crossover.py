@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -56,9 +57,42 @@ def test_d5b_loud_holds_its_limit_and_narrows_as_the_noise_grows() -> None:
     assert widths == sorted(widths, reverse=True)
 
 
+def test_d5b_quiet_by_its_recursion() -> None:
+    a, square = 0.1 * 3**0.5, 81.0  # uniform noise on +-a: E|n| = a/2; the update's size takes the minimum's place late
+    for _ in range(60):
+        square = 0.96**2 * square + 0.01 + min(0.04 * square**0.5 + a / 2, 0.25)
+    assert 0.04 * square**0.5 + a / 2 < 0.25
+    found = crossover.quiet_ratio(rate=0.04, noise=Noise("uniform", 0.1), start=-9.0, updates=60)
+    assert found == pytest.approx(((0.5 - a) / 0.04 - 1) ** 2 / square, rel=tolerances.CLOSED_FORM)
+
+
+def test_d5b_loud_by_its_two_recursions() -> None:
+    phi = [math.exp(-2 * math.pi**2 * k**2 * 0.25) for k in range(1, 20)]
+    bias = sum(one / (math.pi * k) for k, one in enumerate(phi, 1))
+    of_sr = sum(one / (math.pi * k) ** 2 for k, one in enumerate(phi, 1))
+    wave = sum(phi) + of_sr  # 4 sigma^2 = 1
+    assert crossover.fourier_terms(0.5) == pytest.approx((bias, wave, of_sr), rel=tolerances.CLOSED_FORM)
+    other = sum(4 * 0.6**2 * math.exp(-2 * (math.pi * k * 0.6) ** 2) for k in range(1, 20))
+    assert crossover.fourier_terms(0.6)[1] - crossover.fourier_terms(0.6)[2] == pytest.approx(other, rel=1e-9)
+    q2, drift, dr, sr = 0.49, 0.7 * bias, 0.25 + 1 / 12, 0.25 + 1 / 6
+    near = (-drift + (drift**2 + 0.51 * (dr - wave)) ** 0.5) / 0.51
+    far = (drift + (drift**2 + 0.51 * (dr + wave)) ** 0.5) / 0.51
+    low = near**2 / ((sr + of_sr) / 0.51 + q2**3 * 81.0)
+    high = (far**2 + (q2 + drift / far) ** 3 * 81.0) / ((sr - of_sr) / 0.51)
+    found = crossover.loud_ratio(rate=0.3, sigma=0.5, start=-9.0, updates=3)
+    assert found == pytest.approx((low, high), rel=tolerances.CLOSED_FORM)
+
+
+@pytest.mark.parametrize("minimum", [-1.7, 0.3, 5.3])
+def test_d5b_whole_width_takes_the_fraction_of_the_minimum(minimum: float) -> None:
+    expected = 4 * 0.3 * 0.7 * (1 - 0.8**2)
+    assert crossover.whole_width_ratio(rate=0.2, minimum=minimum) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: crossover.loud_ratio(rate=0.1, sigma=0.4, start=99, updates=1), "at least half a step"),
         (lambda: crossover.quiet_ratio(rate=0.1, noise=Noise("uniform", 0.4), start=9, updates=1), "half a step"),
         (lambda: crossover.quiet_ratio(rate=0.1, noise=Noise("normal", 0.1), start=9, updates=1), "half a step"),
         (lambda: crossover.quiet_ratio(rate=0.1, noise=Noise(), start=4.9, updates=1), "outside"),

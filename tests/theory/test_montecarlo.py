@@ -193,6 +193,11 @@ def test_the_noise_has_its_stated_moments() -> None:
         ({"step_sizes": [1e38]}, "with 3 bits; scale the problem"),
         ({"seed": -1}, "seed must be"),
         ({"checkpoints": [99]}, "checkpoints must lie"),
+        ({"runs": 10**12}, "the results of 10{12} runs with 1 coordinates .* need at least 76,000,000,000,000 bytes"),
+        ({"steps": 10**13}, "the learning rates of 10{13} steps need at least 80,000,000,000,000 bytes"),
+        ({"batch": 2}, "batch=2 goes with a LinearModel, .* the gradient of a Separable has none"),
+        ({"batch": 0}, "batch=0 goes with a LinearModel"),
+        ({"device": "tpu", "update": "adam"}, "device must be 'cpu' or 'cuda', got 'tpu'"),
     ],
 )
 def test_bad_arguments_are_named(change: dict[str, object], message: str) -> None:

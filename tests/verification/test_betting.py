@@ -135,3 +135,33 @@ def test_what_is_detectable_grows_with_the_power_and_is_in_units_of_the_values()
     assert float(part.detectable(0.01, 0.9)[0]) == pytest.approx(sizes[2] / 1024, rel=1e-6)
     mirrored = Betting(-small.mean(axis=0), -small, np.full(1, -np.inf), np.zeros(1))
     assert float(mirrored.detectable(0.01, 0.9)[0]) == pytest.approx(sizes[2] / 1024, rel=1e-6)
+
+
+def test_what_is_detectable_by_its_formula() -> None:
+    """The wider radius, and the part of it that the power takes, with ln 2 shares of the capital more in each."""
+    values = rng(7).beta(2.0, 6.0, size=(4, 2))  # shares 1 and 1/2
+    found = betting(values, 0.0, 1.0)
+    lower, upper = found.limits(0.01)
+    radius = np.maximum(found.value - lower, upper - found.value)
+    part = ((np.log(2) + np.log(10)) / (np.log(2) + np.log(100))) ** 0.5
+    assert found.detectable(0.01, 0.9) == pytest.approx((1 + part) * radius, rel=CLOSED_FORM)
+
+
+def test_a_shifted_range_shifts_its_limits_and_a_missing_end_has_none() -> None:
+    values = rng(8).beta(2.0, 6.0, size=(40, 3))
+    lower, upper = betting(values, 0.0, 1.0).limits(0.01)
+    shifted = betting(values + 2.0, 2.0, 3.0).limits(0.01)
+    assert shifted[0] == pytest.approx(lower + 2.0, rel=1e-9)
+    assert shifted[1] == pytest.approx(upper + 2.0, rel=1e-9)
+    assert betting(values, None, 1.0).limits(0.01)[0].tolist() == [-np.inf] * 3
+    assert betting(values, 0.0, None).limits(0.01)[1].tolist() == [np.inf] * 3
+
+
+def test_the_end_that_is_missing_is_named_only_where_the_bound_needs_it() -> None:
+    values, none, bound = np.full((4, 1), 0.5), np.array([np.inf]), np.array([0.4])
+    above, below = betting(values, 0.0, None), betting(values, None, 1.0)
+    assert "no upper end" in above.why_open(-none, bound)
+    assert above.why_open(bound, none) == ""
+    assert "no lower end" in below.why_open(bound, none)
+    assert below.why_open(-none, bound) == ""
+    assert betting(values, 0.0, 1.0).why_open(bound, bound) == ""

@@ -126,6 +126,13 @@ def test_a_control_must_be_refuted_in_each_of_its_cells() -> None:
     assert result.outcome == "CONTROL_FAILED"
 
 
+@pytest.mark.parametrize(("missed", "named", "more"), [(4, 4, ""), (5, 4, "; and 1 more"), (7, 4, "; and 3 more")])
+def test_four_cells_that_a_control_misses_are_named_and_more_are_counted(missed: int, named: int, more: str) -> None:
+    found = judge_control(claim(), claim().controls[0], cells(*[exact(0.4)] * missed, bound=1.0))
+    names = "; ".join(f"k={k} (SUPPORTED)" for k in range(named))
+    assert found.reason == f"in {missed} of its {missed} cells: {names}{more}"
+
+
 @pytest.mark.parametrize("record", [Record({}, 0.0, None, ("x",)), Record({}, 0.0, None, failure="it broke")])
 def test_a_control_that_does_not_apply_or_fails_is_not_refuted(record: Record) -> None:
     found = judge_control(claim(), claim().controls[0], [*cells(exact(0.8)), Measured({"k": 9}, (record,), ("9",))])
@@ -180,6 +187,7 @@ def test_the_points_at_which_a_bound_says_something_are_counted() -> None:
     assert [point.informative for point in cell.points] == [False, True]
     lower = claim(kind="lower", trivial=lambda cell, constants: 0.0)
     assert judge_cells(lower, cells(exact(3.0), bound=2.0))[0].points[0].informative is True
+    assert judge_cells(lower, cells(exact(3.0), bound=0.0))[0].points[0].informative is False
     result = judge(about, cells(exact([-1.0, -1.0]), bound=[1.0, 2.0]), [[]], budget="quick", seed=0, code="")
     assert result.informative == (1, 2)
     with pytest.raises(InputError, match="trivial is for one-sided claims"):

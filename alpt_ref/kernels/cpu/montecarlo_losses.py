@@ -181,14 +181,14 @@ def add_losses(first: int, runs: int, begin: int, end: int, problem: Problem, bu
     for r in range(0, runs, 4):  # four sums, none of which waits for another
         a, b = np.uint64(r * BLOCK), np.uint64((r + 1) * BLOCK)
         c, e = np.uint64((r + 2) * BLOCK), np.uint64((r + 3) * BLOCK)
-        at = first + r
-        s0, s1, s2, s3 = sums[at], sums[at + 1], sums[at + 2], sums[at + 3]
+        sum_at = first + r
+        s0, s1, s2, s3 = sums[sum_at], sums[sum_at + 1], sums[sum_at + 2], sums[sum_at + 3]
         for i in range(count):
             s0 += np.float64(z[a + i])
             s1 += np.float64(z[b + i])
             s2 += np.float64(z[c + i])
             s3 += np.float64(z[e + i])
-        sums[at], sums[at + 1], sums[at + 2], sums[at + 3] = s0, s1, s2, s3
+        sums[sum_at], sums[sum_at + 1], sums[sum_at + 2], sums[sum_at + 3] = s0, s1, s2, s3
 
 
 @scalar

@@ -9,11 +9,15 @@ ranks.
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 
 from alpt_ref.kernels.cuda.shard_static import BAD_SUM, EMPTY
-from alpt_ref.kernels.cuda.sums import magnitude
-from alpt_ref.kernels.cuda.target import cuda, kernel
+from alpt_ref.kernels.cuda.sums import magnitude, row_gradient
+from alpt_ref.kernels.cuda.target import cuda, kernel, load4
+from alpt_ref.kernels.cuda.team import float_access, team_of
 from alpt_ref.kernels.cuda.unique import unique_rows
 from alpt_ref.scalar.fixed_point import TOO_LARGE
 
@@ -26,13 +30,25 @@ def list_slots(wire, size, capacity, ranks, index, lists):
             lists[np.int64(index[e]) * ranks + np.int64(e // capacity)] = np.int32(e + 1)
 
 
-@kernel
-def put_sums(totals, d, sums, slot_of, out):
-    """This rank's sums (unique rows * d) into the slots of their owners."""
-    unique = np.int64(unique_rows(totals))
-    for at in range(cuda.grid(1), unique * d, cuda.gridsize(1)):
-        u = np.int64(at // d)
-        out[np.int64(slot_of[u]) * d + np.int64(at - u * d)] = sums[at]
+@functools.cache
+def sum_into_slots(d: int) -> Any:
+    """Kernel: sums of the gradients of this rank's unique rows into the slots of their owners, (slots, d)."""
+    team = team_of(d)
+    size, lanes = team.size, team.lanes
+    gradient = row_gradient(d)
+    _, store = float_access(d)
+
+    @kernel
+    def run(totals, records, order, peaks, sums, summed, grads, slot_of, out):
+        thread = cuda.grid(1)
+        lane = thread % size
+        if lane < lanes:
+            for u in range(thread // size, unique_rows(totals), cuda.gridsize(1) // size):
+                _, at, number, among = load4(records, 4 * u)
+                a, b, c, e = gradient(4 * lane, at, number, among, order, peaks, sums, summed, grads)
+                store(out, np.int64(slot_of[u]) * d, 4 * lane, a, b, c, e)
+
+    return run
 
 
 @kernel

@@ -103,6 +103,14 @@ def add_slices(every, slices, apart, size, direct, out):
 
 
 @kernel
+def join_running(parts, shares, size, keep, running):
+    """The mean of the processes' moments into the running ones; `parts` has their sum times ``1 - keep``, then 0."""
+    for i in range(cuda.grid(1), size, cuda.gridsize(1)):
+        running[i] = np.float32(keep * np.float64(running[i]) + np.float64(parts[i]) / shares)
+        parts[i] = np.float32(0.0)
+
+
+@kernel
 def slice_losses(logits, labels, rows, whole, losses, dlogits):
     """As `steps.bce_with_logits` for `rows` rows of a batch of `whole`."""
     i = cuda.grid(1)

@@ -61,9 +61,9 @@ def current_stream() -> Any:
     return cupy.cuda.get_current_stream()
 
 
-MEDIUM, DIRECT = range(2)
-"""Side streams of a table's update: the sums of medium rows; the rows that need no sums."""
-_PRIORITIES = {MEDIUM: -2, DIRECT: 0}  # what nothing waits for takes the multiprocessors that the others leave
+MEDIUM, DIRECT, POSITIONS = range(3)
+"""Side streams of a table: the sums of medium rows; the rows that need no sums; places of a batch's positions."""
+_PRIORITIES = {MEDIUM: -2, DIRECT: 0, POSITIONS: -1}  # what nothing waits for takes what the others leave
 
 
 @functools.cache

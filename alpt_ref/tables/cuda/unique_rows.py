@@ -54,6 +54,11 @@ class CudaUniqueRows:
 
     def queue(self, ids: Any, *, inverts: bool | None = None) -> None:
         """Group `ids`, uint32 (len,) in range and at most `positions`, by row; `inverse` too, unless not asked for."""
+        self.queue_rows(ids, inverts=inverts)
+        self.queue_positions(ids.size, inverts=inverts)
+
+    def queue_rows(self, ids: Any, *, inverts: bool | None = None) -> None:
+        """The first part of `queue`: the unique rows and how often each occurs."""
         inverse = np.int32(self._inverts if inverts is None else inverts)
         size, positions = np.int64(ids.size), blocks_for(ids.size)
         found = (self.slot_of, self.rank_of, self.claimed, self.totals)
@@ -61,8 +66,12 @@ class CudaUniqueRows:
         launch(kernels.insert_ids, positions, BLOCK, ids, size, self.shift, self.slots, self.records, *found)
         places = (self.order, self.records, self.sum_records, self.chunks, self.totals, inverse)
         launch(kernels.complete_records, positions, BLOCK, self.claimed, self.slots, *places)
-        placing = (self.slots, self.order, self.inverse, inverse, self.claimed)
-        launch(kernels.scatter_positions, positions, BLOCK, size, self.slot_of, self.rank_of, *placing)
+
+    def queue_positions(self, size: int, *, inverts: bool | None = None) -> None:
+        """The rest of `queue`: `order` and `inverse` of `size` ids."""
+        placing = (self.slots, self.order, self.inverse, np.int32(self._inverts if inverts is None else inverts))
+        given = (np.int64(size), self.slot_of, self.rank_of, *placing, self.claimed)
+        launch(kernels.scatter_positions, blocks_for(size), BLOCK, *given)
         self.queue_clear()
 
     def queue_clear(self) -> None:

@@ -16,6 +16,7 @@ from alpt_ref.testing.quantizer.exact import exact_bias
 from alpt_ref.testing.quantizer.independence import dependent
 from alpt_ref.testing.quantizer.probe import LITTLE, Mask, Placed, Probe
 from alpt_ref.testing.quantizer.report import Finding
+from alpt_ref.testing.quantizer.shapes import count_large_calls, count_small_calls
 
 LAST_LEVEL = 21
 FULL_LEVEL = 50_000_000
@@ -28,6 +29,8 @@ LEAST_EVENTS, LAST_SEEN = 40, 14
 """At p down to ``2**-LAST_SEEN`` so many events are awaited at any effort: if there are none it shows."""
 FULL_ANYWHERE = 16_000_000
 BANDS = 8
+MOST_CELLS = 1 << 10
+"""Up to so many cells are counted one by one."""
 _SHARE_OF_TIME = 1.0
 _LONG = 17
 _LEVELS = (*range(1, _LONG), NEAREST_LEVEL, *range(LAST_LEVEL, _LONG - 1, -1))
@@ -41,20 +44,22 @@ def unbiased(probe: Probe) -> Finding:
     exact = exact_bias(probe)
     if exact is not None and not exact.holds:
         return exact
-    counts = Counts(probe.alpha, by_call=dependent(probe))
+    counts = Counts(0.75 * probe.alpha, by_call=dependent(probe))
+    every = Counts(0.25 * probe.alpha)
+    count_small_calls(probe, counts, every)
+    count_large_calls(probe, counts)
     probe.allow(_SHARE_OF_TIME)
     for level in _LEVELS:
         _count_level(probe, counts, level)
         if level >= _LONG and counts.bad() is not None:
             break
-    if counts.bad() is None:
+    if counts.bad() is None and every.bad() is None:
         _count_anywhere(probe, counts)
-    bad = counts.bad()
+    bad = counts.bad() or every.bad()
+    number = counts.number + every.number
     if bad is not None:
-        return Finding(
-            False, f"{bad[0]} (p = {bad[1]:.1g} of {len(counts.all)} counts together)", false_alarm=probe.alpha
-        )
-    text = f"{len(counts.all)} counts" + (f"; {exact.text}" if exact is not None else "")
+        return Finding(False, f"{bad[0]} (p = {bad[1]:.1g} of {number} counts together)", false_alarm=probe.alpha)
+    text = f"{number:,} counts" + (f"; {exact.text}" if exact is not None else "")
     if counts.by_call:
         text += "; elements depend on one another, so calls are counted, which see much less"
     return Finding(True, text, detects="" if counts.by_call else _detects(counts), false_alarm=probe.alpha)
@@ -151,12 +156,17 @@ def _count_anywhere(probe: Probe, counts: Counts) -> None:
     random, blocks = probe.random("anywhere"), 4
     wanted = int(max(1_000_000 * min(1.0, 20 * probe.effort), FULL_ANYWHERE * probe.effort)) // blocks
     total: dict[str, list[float]] = {}
+    by_cell = np.zeros((3, probe.lattice.size))
     for _ in range(blocks):
         placed = probe.place(probe.cells(random, probe.block), random.random(probe.block))
         hits, calls = np.zeros(placed.p.shape, np.int64), 0
         while calls * hits.size < wanted and not (calls >= 2 and probe.late()):
             np.add(hits, probe.went_up(placed), out=hits, casting="unsafe")
             calls += 1
+        if probe.lattice.size <= MOST_CELLS:
+            column = probe.lattice.below(placed.x)[placed.inside]
+            for row, weights in enumerate((hits, np.full(hits.shape, calls), placed.p * calls)):
+                by_cell[row] += np.bincount(column, weights[placed.inside], probe.lattice.size)
         for name, mask in _groups(probe, placed).items():
             entry = total.setdefault(name, [0, 0, 0.0])
             entry[0] += int(hits[mask].sum())
@@ -165,6 +175,9 @@ def _count_anywhere(probe: Probe, counts: Counts) -> None:
     for name, (events, trials, mean) in total.items():
         p = mean / trials if trials else 0.0
         counts.add(f"rounded up, {name}", int(events), int(trials), p, probe.resolution, calls * blocks)
+    for code, (events, trials, mean) in enumerate(by_cell.T, probe.lattice.lowest):
+        if trials:
+            counts.add(f"rounded up from code {code}", int(events), int(trials), mean / trials, probe.resolution)
 
 
 def _groups(probe: Probe, placed: Placed) -> dict[str, Mask]:

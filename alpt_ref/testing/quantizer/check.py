@@ -141,6 +141,9 @@ def check_quantizer(
         gradient=gradient, arrays=arrays, others=others, resolution=resolution, seconds=seconds,
     )  # fmt: skip
     found = {one: _run(probe, one, one in required) for one in CHECKS if not chosen or one in chosen}
+    if probe.writes and "input_untouched" in found and found["input_untouched"].status == PASSED:
+        text = "x was changed in a call of another check"
+        found["input_untouched"] = dataclasses.replace(found["input_untouched"], status=FAILED, text=text, detects="")
     outcomes = {one: found[one] for one in PROPERTIES if one in found}
     return Report(
         printable(" ".join((name or _name_of(fn)).split())), str(lattice), rounding, probe.effort, probe.seed, outcomes

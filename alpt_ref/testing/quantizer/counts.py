@@ -10,11 +10,15 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 
 class Count(NamedTuple):
     """Events in trials; `p` is the mean probability, `slack` what it may be off without a defect.
 
-    With `calls` the elements of a call may depend on one another, and only the calls are independent.
+    With `calls` the elements of a call may depend on one another, and only the calls are independent. `among` counts
+    were looked at, of which this is the one farthest off.
     """
 
     what: str
@@ -23,16 +27,20 @@ class Count(NamedTuple):
     p: float
     slack: float
     calls: int = 0
+    among: int = 1
 
     @property
     def tail(self) -> float:
-        """Probability of a count at least this far off, on its side, doubled for the choice of the side."""
+        """Probability of a count at least this far off, on its side, doubled for the choice of the side.
+
+        Among several counts that of any one, at most.
+        """
         if self.calls:  # Hoeffding's inequality for means of calls, which lie between 0 and 1
             off = max(0.0, abs(self.events / self.trials - self.p) - self.slack)
             return min(1.0, 2.0 * math.exp(-2.0 * self.calls * off * off))
         high = upper_tail(self.events, self.trials, min(1.0, self.p + self.slack))
         low = lower_tail(self.events, self.trials, max(0.0, self.p - self.slack))
-        return min(1.0, 2.0 * min(high, low))
+        return min(1.0, 2.0 * min(high, low) * self.among)
 
     def __str__(self) -> str:
         """Counted and expected."""
@@ -76,6 +84,21 @@ class Counts:
         """One more; without trials nothing is concluded."""
         if trials:
             self.all.append(Count(what, int(events), int(trials), float(p), slack, calls if self.by_call else 0))
+
+    def add_worst(self, what: str, events: ArrayLike, trials: ArrayLike) -> None:
+        """Of many counts of fair bits the one farthest off, for all of them; `what` names its place as ``{place}``."""
+        found = np.asarray(events, np.float64).reshape(-1)
+        each = np.broadcast_to(np.asarray(trials, np.float64), np.shape(events)).reshape(-1)
+        if not found.size:
+            return
+        place = int(np.argmax(np.abs(found - each / 2) / np.sqrt(each)))
+        text = what.format(place=f"{place:,}")
+        self.all.append(Count(text, int(found[place]), int(each[place]), 0.5, 0.0, 0, found.size))
+
+    @property
+    def number(self) -> int:
+        """Counts, each of those too of which only the worst was kept."""
+        return sum(one.among for one in self.all)
 
     def worst(self) -> tuple[Count, float] | None:
         """The count of the smallest tail and that tail times the number of counts; None if there is none."""

@@ -89,6 +89,15 @@ def fixed_points(probe: Probe) -> Finding:
         moves += int(bad.sum())
         if first is None and bad.any():
             first = probe.example(seen, bad)
+    if not moves:
+        for code in sorted({*special, *range(0, probe.lattice.size, max(1, probe.lattice.size // 16))}):
+            x = np.ascontiguousarray(probe.lattice.take(np.full((probe.lattice.rows or 5, 7), code)))
+            draw = probe.next_draw()
+            seen = Seen(x, draw, probe.call(x, draw), x, x)
+            bad = probe.snapped(seen) != x
+            looked += x.size
+            if bad.any():
+                return Finding(False, f"an array whose elements are all {x[0, 0]!r} moves", probe.example(seen, bad))
     text = f"{looked:,} values, every code at least once, half of them {len(special)} special codes"
     if looked < wanted:
         text += f" (stopped by time: {wanted:,} were planned)" if moves < _ENOUGH else ""
@@ -138,7 +147,8 @@ _BEYOND = (
     1e20,
     1e30,
 )
-"""Distances beyond an end, in steps."""
+"""Distances beyond an end, in steps; besides them the largest float32 number, whose quotient by a step overflows."""
+_LARGEST = np.finfo(np.float32).max
 
 
 def saturation(probe: Probe) -> Finding:
@@ -188,7 +198,8 @@ def _beyond(probe: Probe, rows: int, columns: int) -> tuple[Floats, Floats]:
         upper, np.nextafter(lattice.high, np.float32(np.inf)), np.nextafter(lattice.low, np.float32(-np.inf))
     )
     x = np.where(np.isfinite(x) & (x != end), x, least).astype(np.float32)
-    return x, end
+    largest = random.random((rows, columns)) < 1 / 32
+    return np.where(largest, np.where(upper, _LARGEST, -_LARGEST), x).astype(np.float32), end
 
 
 def subnormal(probe: Probe) -> Finding:

@@ -7,15 +7,16 @@ agreements is binomial, exactly.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alpt_ref.testing.quantizer.counts import Count, Counts
 from alpt_ref.testing.quantizer.fair import add_sums, half_block
 from alpt_ref.testing.quantizer.probe import Broken, Mask, Placed, Probe
 from alpt_ref.testing.quantizer.report import Finding
+from alpt_ref.testing.quantizer.shapes import add_every_lag, correlation, count_lags_of_large_calls, large_shapes
 
 ELEMENTS = 32_768
 FULL_DRAWS = 256
@@ -23,9 +24,13 @@ FAR_DRAWS = range(1, 41)
 """Two draws this power of two apart may not agree."""
 PROMISED = 32
 """Draws from ``2**PROMISED`` on may be those of smaller numbers; from half of it on they may be refused."""
-FULL_SMALL = 8192
+FULL_SMALL, FEWEST_SMALL = 8192, 256
+FIRST_DRAWS = (0, 1, 2, 3)
+_SHARE_OF_TIME = 0.4
 LOOK_ALPHA = 1e-9
 LOOK_DRAWS = 8
+CROSSED = 16
+"""Draws of which each is compared with the next one at every lag: streams that overlap."""
 ODD, ODD_DRAWS = 33, 12
 """Columns and draws of a block in which no loop over several columns at once comes out even."""
 SMALL = 96
@@ -44,6 +49,7 @@ def independence(probe: Probe) -> Finding:
     odd = half_block(probe, ELEMENTS, ODD)
     if odd is not None:
         _count_within(probe, counts, Counts(0.0), odd, ODD_DRAWS, f" in rows of {odd.p.shape[1]}")
+    count_lags_of_large_calls(probe, every)
     far = ""
     if counts.bad() is None:
         repeated = _repeated_draw(probe, half_block(probe, SMALL, 24))
@@ -54,12 +60,14 @@ def independence(probe: Probe) -> Finding:
         _count_other(probe, counts, x, other, number)
     bad = counts.bad() or every.bad()
     if bad is not None:
-        text = f"{bad[0]} (p = {bad[1]:.1g} of {len(counts.all) + len(every.all)} counts together)"
+        text = f"{bad[0]} (p = {bad[1]:.1g} of {counts.number + every.number} counts together)"
         return Finding(False, text, false_alarm=probe.alpha)
     beside = next((one for one in counts.all if one.what.startswith("elements 1 ")), None)
     least = 2 * counts.least_excess(beside.trials, 0.5) if beside is not None else 1.0
     detects = f"a correlation of {least:.2g} of neighbours, in 99 of 100 cases; draws that repeat after 2 to 2^31"
-    return Finding(True, f"{len(counts.all) + len(every.all)} counts{far}", detects=detects, false_alarm=probe.alpha)
+    most = max((math.prod(shape) for shape in large_shapes(probe)), default=x.p.size)
+    detects += f"; words that repeat after up to {most // 2:,} elements of a call"
+    return Finding(True, f"{counts.number + every.number:,} counts{far}", detects=detects, false_alarm=probe.alpha)
 
 
 def dependent(probe: Probe) -> bool:
@@ -84,9 +92,13 @@ def _repeated_draw(probe: Probe, x: Placed | None) -> str:
     random = probe.random("draws far")
     many = max(256, int(FULL_SMALL * min(1.0, 2.5 * probe.effort)))
     first = probe.next_draw()
-    numbers = [*range(first, first + many // 2), *random.integers(0, 1 << 31, many // 2).tolist()]
+    consecutive, others = range(first, first + many // 2), random.integers(0, 1 << 31, many // 2).tolist()
+    numbers = [*FIRST_DRAWS, *(one for pair in zip(consecutive, others, strict=True) for one in pair)]
     seen: dict[bytes, int] = {}
-    for draw in numbers:
+    probe.allow(_SHARE_OF_TIME)
+    for number, draw in enumerate(numbers):
+        if number >= FEWEST_SMALL and probe.late():
+            break
         bits = np.packbits(probe.went_up(x, int(draw))).tobytes()
         if seen.setdefault(bits, int(draw)) != draw:
             apart = abs(int(draw) - seen[bits])
@@ -97,6 +109,7 @@ def _repeated_draw(probe: Probe, x: Placed | None) -> str:
 def _count_far_draws(probe: Probe, counts: Counts, x: Placed) -> str:
     """Count agreements of draws a power of two apart; what was refused, in words."""
     first = probe.next_draw()
+    _count_first_draws(probe, counts, x, first)
     part = x if probe.lattice.rows is not None else x.take(np.arange(64 * x.p.shape[1]).reshape(64, -1))
     base, fair = probe.went_up(part, first), _is_fair(probe, x)
     for power in FAR_DRAWS:
@@ -111,6 +124,18 @@ def _count_far_draws(probe: Probe, counts: Counts, x: Placed) -> str:
         if fair or np.array_equal(base, other):
             counts.add(f"elements that agree in draws 2^{power} apart", int((base == other).sum()), base.size, 0.5)
     return ""
+
+
+def _count_first_draws(probe: Probe, counts: Counts, x: Placed, other: int) -> None:
+    """Draw 0, which some take for "no seed", and the next ones: fair bits, and unlike one another and another draw."""
+    ups = {draw: probe.went_up(x, draw) for draw in (*FIRST_DRAWS, other)}
+    if not _is_fair(probe, x):
+        return
+    for draw, up in ups.items():
+        counts.add(f"elements that went up in draw {draw}", int(up.sum()), up.size, 0.5)
+        for before in range(min(draw, len(FIRST_DRAWS))):
+            agree = int((up == ups[before]).sum())
+            counts.add(f"elements that agree in draws {before} and {draw}", agree, up.size, 0.5)
 
 
 # --- elements of a call -----------------------------------------------------------------------------------------------
@@ -131,22 +156,27 @@ def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws:
     ways = _ways(rows, columns)
     row_sums, column_sums = [], []
     before: list[Mask] = []
-    spectrum = np.zeros(x.p.size)
+    spectrum, ahead_by, behind_by = (np.zeros(x.p.size) for _ in range(3))
+    ups = np.zeros(x.p.shape, np.int64)
 
     def add(what: str, one: Mask, other: Mask) -> None:
         entry = agree.setdefault(what, [0, 0])
         entry[0] += int((one == other).sum())
         entry[1] += one.size
 
-    for _ in range(draws):
+    for number in range(draws):
         up = probe.went_up(x, probe.next_draw())
         for what, (ahead, behind) in ways.items():
             add(what, up[ahead], up[behind])
         for lag, other in enumerate(reversed(before), 1):
             if lag in (1, 2, 3, 4, 8):
                 add(f"elements that agree in draws {lag} apart", up, other)
+        if before and number < CROSSED:
+            ahead, behind = correlation(before[-1], up)
+            ahead_by, behind_by = ahead_by + ahead, behind_by + behind
         before = [*before[-7:], up]
-        spectrum += _autocorrelation(up)
+        np.add(ups, up, out=ups, casting="unsafe")
+        spectrum += correlation(up, up)[0]
         row_sums.append(up.sum(axis=1))
         column_sums.append(up.sum(axis=0))
     for what, (events, trials) in agree.items():
@@ -155,7 +185,10 @@ def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws:
         if size > 1:
             for share in (0.1, 0.9):
                 add_sums(counts, f"{name}s{where} whose sum", np.concatenate(sums).astype(np.int64), size, share)
-    _count_every_lag(every, spectrum, x.p.size, draws)
+    every.add_worst("draws in which element {place} of a call went up", ups, draws)
+    add_every_lag(every, spectrum, draws, where)
+    for sums, what in ((ahead_by, "the draw before"), (behind_by, "the draw after")):
+        add_every_lag(every, sums, min(draws, CROSSED) - 1, f", the other one in {what}{where}")
 
 
 def _ways(rows: int, columns: int) -> dict[str, tuple[Any, Any]]:
@@ -200,20 +233,6 @@ def _count_directions(probe: Probe, counts: Counts, x: Placed, draws: int, where
             entry[1] += int(both.sum())
     for what, (events, trials) in agree.items():
         counts.add(what + where, events, trials, 0.5)
-
-
-def _autocorrelation(up: Mask) -> NDArray[np.float64]:
-    """Sum of products of signs at every lag of the elements in order; lag 0 first."""
-    signs = np.where(up.reshape(-1), 1.0, -1.0)
-    transform = np.fft.rfft(signs, 2 * signs.size)
-    return np.rint(np.fft.irfft(np.abs(transform) ** 2, 2 * signs.size)[: signs.size])
-
-
-def _count_every_lag(counts: Counts, spectrum: NDArray[np.float64], size: int, draws: int) -> None:
-    """Agreements at every lag up to half of the elements: all of them are counted, the worst ones shown."""
-    for lag in range(1, size // 2):
-        trials = (size - lag) * draws
-        counts.add(f"elements {lag} places apart that agree", int((spectrum[lag] + trials) // 2), trials, 0.5)
 
 
 def _count_other(probe: Probe, counts: Counts, x: Placed, other: object, number: int) -> None:

@@ -64,6 +64,7 @@ class Probe:
         self.stray: tuple[Seen, Mask] | None = None
         self.watched = 0
         self._survey: list[Seen] | None = None
+        self.large: list[Mask] | None = None
         self.usable = usable_cells(lattice)
 
     @property
