@@ -58,7 +58,7 @@ def supported(
     return found
 
 
-@numba.njit(error_model="numpy", fastmath={"contract"})  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def log_products(x: Floats, v: float, c: Floats) -> Floats:
     """``sum_i ln(1 - c_j + c_j v x_i)`` (shares, points) of distances `x` (runs, points)."""
     runs, points = x.shape

@@ -130,7 +130,7 @@ def stored() -> dict[str, str]:
     if len(gpu) == len(GPU_FILES):
         parts["gpu"] = gpu_part(gpu)
         if "small" in found and len(cpu) == len(BENCHMARKS):
-            parts["headline"] = headline(found["small"], cpu, gpu)
+            parts["headline"] = headline(found, cpu, gpu)
     return parts
 
 

@@ -3,8 +3,9 @@
 Breaks one place of the package at a time (a comparison, an operator, a constant, a ``not``), runs the room's tests and
 the corpus of bits with ``-x``, and puts the file back. A mutant that no test notices survives: either a test is
 missing, or the change means nothing (another block size, say). Survivors are printed; the status is 1 if more than a
-fifth survive. For `scalar`, `theory` and the judge, where a claim must notice, see `analysis.mutate`. Works on the
-checkout itself, so run it on a copy, as ``.ci/nightly`` does.
+fifth survive. For `scalar`, `theory` and the judge, where a claim must notice, see `analysis.mutate`. A room whose
+tests fail without a mutant is a failure: each of its mutants would seem to be noticed. Works on the checkout itself, so
+run it on a copy, as ``.ci/nightly`` does.
 """
 
 from __future__ import annotations
@@ -80,8 +81,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     drawn = random.Random(options.seed)
-    tried, survivors = 0, 0
+    tried, survivors, red = 0, 0, []
     for room in options.rooms.split(","):
+        if noticed(room):
+            print(f"RED      tests of {room} fail without a mutant", flush=True)
+            red.append(room)
+            continue
         sources = {file: file.read_text() for file in sorted((ROOT / "alpt_ref" / room).rglob("*.py"))}
         every = [(file, i) for file, text in sources.items() for i in range(len(list(places(ast.parse(text)))))]
         for file, number in drawn.sample(every, min(options.each, len(every))):
@@ -97,7 +102,7 @@ def main() -> int:
             survivors += alive
             print(f"{'SURVIVED' if alive else 'noticed '} {file.relative_to(ROOT)} {mutant[1]}", flush=True)
     print(f"{survivors} of {tried} mutants survived")
-    return int(survivors > MOST_SURVIVORS * tried)
+    return int(survivors > MOST_SURVIVORS * tried or bool(red))
 
 
 if __name__ == "__main__":

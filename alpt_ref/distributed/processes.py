@@ -66,11 +66,15 @@ class Watch:
         self._end.set()
 
     def may_speak(self) -> bool:
-        """Whether nobody has told the user yet how the run ended; true for the first who asks, and stays so."""
+        """Whether nobody has told the user yet how the run ended; true for the first who asks, and stays so.
+
+        Without the store it is the first rank that did not hold it.
+        """
         if self._speaks is None:
-            self._speaks = True
-            with contextlib.suppress(Exception):  # torch's errors differ; without the store everybody speaks
+            try:
                 self._speaks = int(self._store.add("said", 1)) == 1
+            except Exception:  # torch's errors differ from version to version
+                self._speaks = self._rank == (0 if arrival.launcher_holds_store() else 1)
         return self._speaks
 
     def part(self) -> None:
@@ -90,7 +94,7 @@ class Watch:
                 lost = self._look(f"{self._rounds}{' busy' if self.busy else ''}")
                 speak = lost is not None and self.may_speak()
             except Exception:  # torch's errors differ from version to version
-                lost, speak = STORE, True  # who speaks is agreed on there
+                lost, speak = STORE, self.may_speak()
             if lost is not None:
                 self._give_up(lost, speak)
             self._rounds += 1
@@ -105,7 +109,7 @@ class Watch:
             turns = turns + 1 if seen == self._rounds else 0
             seen = self._rounds
             if turns * BEAT_S > LOST_S:
-                self._give_up(STORE, True)
+                self._give_up(STORE, self._rank == (0 if arrival.launcher_holds_store() else 1))
 
     def _give_up(self, lost: str, speak: bool) -> None:
         if self._end.is_set():

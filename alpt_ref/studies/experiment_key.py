@@ -25,6 +25,12 @@ from alpt_ref.theory import Problem
 
 _DEPTH = 24
 _STDLIB = Path(sysconfig.get_paths()["stdlib"]).resolve()
+_OF_CLASSES = (
+    *(types.FunctionType, functools.partial, bool, int, float, complex, str, bytes, np.ndarray, np.generic),
+    *(list, tuple, dict, set, frozenset),
+)
+"""Kinds of class attributes that count."""
+_NO_PART = ("__doc__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__annotations__")
 _NO_NUMBER = ("__init__.py", "catalog.py", "errors.py", "_version.py")
 
 
@@ -100,7 +106,7 @@ def _state(value: object) -> Any:
         try:
             reduced = value.__reduce_ex__(2)
         except Exception:  # nothing is known about it but its text
-            return repr(value) if not held else held
+            return held or repr(value)
         if isinstance(reduced, tuple):
             return [held, *reduced[1:3], *(list(one) for one in reduced[3:] if one is not None)]
         return [held, reduced]
@@ -164,7 +170,7 @@ def _class(cls: type, depth: int, seen: set[int]) -> Any:
         for name, value in sorted(vars(one).items()):
             if isinstance(value, (staticmethod, classmethod)):
                 value = value.__func__
-            if isinstance(value, (types.FunctionType, bool, int, float, str, np.ndarray)) and name != "__doc__":
+            if isinstance(value, _OF_CLASSES) and name not in _NO_PART:
                 yield name.encode()
                 yield from _parts(value, depth, seen)
 

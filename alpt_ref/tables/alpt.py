@@ -22,7 +22,7 @@ from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.arguments import RowUpdates
 from alpt_ref.kernels.cpu import lowbit as kernels
-from alpt_ref.kernels.cpu import lowbit_step
+from alpt_ref.kernels.cpu import lowbit_step, unit_steps
 from alpt_ref.kernels.cpu.lowbit import PendingRows
 from alpt_ref.kernels.cpu.lowbit_step import StepSizeMove
 from alpt_ref.kernels.jit import run_rows
@@ -181,7 +181,7 @@ class AdaptiveTable(LowPrecisionTable):
         self._step_size_optimizer.updates(units, updates, rate)
         if self.step_lr > 0:
             flat = updates.reshape(-1)
-            self._floor_hits += kernels.move_step_sizes(units, flat, log_domain, self.min_step, self._step_sizes)
+            self._floor_hits += unit_steps.move_step_sizes(units, flat, log_domain, self.min_step, self._step_sizes)
 
     def _require_finite_step_gradient(self, gradient: NDArray[np.float32]) -> None:
         if not np.isfinite(gradient).all():
@@ -195,8 +195,8 @@ class AdaptiveTable(LowPrecisionTable):
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Touched fields (or the table) in ascending order and the summed gradient of each."""
         unit = np.searchsorted(self._offsets, unique.keys, side="right") - 1
-        sums = kernels.new_unit_sums(self._units)
-        kernels.sum_units(gradient, unit, sums)
+        sums = unit_steps.new_unit_sums(self._units)
+        unit_steps.sum_units(gradient, unit, sums)
         touched = np.flatnonzero(sums.counts)
         return touched, sums.out[touched]
 

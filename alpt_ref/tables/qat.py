@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.arguments import FakeQuantizer, UnitValues
 from alpt_ref.kernels.cpu import qat as kernels
-from alpt_ref.kernels.cpu.lowbit import move_step_sizes
 from alpt_ref.kernels.cpu.packing import pack_rows
 from alpt_ref.kernels.cpu.table import gather_units
 from alpt_ref.kernels.cpu.unique import any_not_finite
+from alpt_ref.kernels.cpu.unit_steps import move_step_sizes
 from alpt_ref.kernels.jit import run_rows
 from alpt_ref.kernels.memory import aligned_zeros
 from alpt_ref.kernels.types import Codes

@@ -194,6 +194,8 @@ def simulate(
         or learned is not None
         or first.dtype.kind == "f"
     ):
+        if device not in (None, "cpu", "cuda"):
+            raise InputError(f"device must be 'cpu' or 'cuda', got {device!r}")
         if device == "cuda":
             raise InputError(
                 "device 'cuda' runs SGD with rounding full, sr or dr, clipped, from codes, on a problem of "

@@ -144,10 +144,25 @@ class Problem:
                 raise InputError(f"minimum must be a finite number or one for each of the {self.dim} coordinates")
             w = np.array(np.broadcast_to(w, (self.dim,)))
             return w, self._at(w, infimum), "given"
+        if self.convex and infimum is not None:
+            return self._found_or(float(infimum))
         if self.convex:
             w = self._search()
             return w, self._at(w, None), "found"
         return None, infimum, "given" if infimum is not None else "unknown"
+
+    def _found_or(self, infimum: float) -> tuple[Floats | None, float, str]:
+        """A minimum whose value is the infimum that was given, or the infimum alone where none attains it."""
+        try:
+            w = self._search()
+            at = float(self.value(w))
+        except InputError:
+            return None, infimum, "given"
+        if at < infimum - 1e-9 * max(1.0, abs(infimum)):
+            raise InputError(f"infimum = {infimum!r} is no lower bound: at w = {shown(w)} value is {at:.6g}")
+        if at <= infimum + 1e-9 * max(1.0, abs(infimum)):
+            return w, at, "found"
+        return None, infimum, "given"
 
     def _at(self, w: Floats, infimum: float | None) -> float:
         at = float(self.value(w))

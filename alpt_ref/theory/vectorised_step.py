@@ -238,6 +238,8 @@ def _rounded(function: RoundingFunction, x: Weights, draw: int) -> Weights:
             f"rounding must return real numbers of the shape {shape} of its argument (decoded values, not codes), "
             f"got {out.dtype} of shape {out.shape}"
         )
+    if out.dtype.kind != "f" and (np.abs(out - x) > np.abs(x) + 1.0).any():  # codes are larger than the weights
+        raise InputError(f"rounding must return decoded values, got whole numbers ({out.dtype}) far from its argument")
     w = np.array(out, dtype=np.float32)
     if not np.isfinite(w).all():
         bad = w[~np.isfinite(w)][0]

@@ -104,16 +104,17 @@ def sharded(given: RunConfig, dataset: Any, ranks: Any) -> Any:
 
 
 def by_hand(engine: Any, batch: int) -> dict[str, int]:
-    """Bytes that a rank sends in a step of one pass, from the sizes alone."""
+    """Bytes that a rank sends in a step, from the sizes alone."""
     ranks, table = engine.ranks.size, engine.table
     at, own, columns = engine._steps_of[batch], len(engine.sums.own), sum(HIDDEN)
-    fast = engine.config.train.reduce == "fast"
-    row = 8 + 4 * (-(-DIM * table.bits // 32) + 1) + (4 * DIM if fast else 4 + 4 + 4 + 8 * DIM)
+    fast, passes = engine.config.train.reduce == "fast", 2 if engine._is_two_pass else 1
+    answer, gradient = 4 * (-(-DIM * table.bits // 32) + 1), 4 * DIM if fast else 4 + 4 + 8 * DIM
+    row = 8 + (0 if fast else 4) + passes * (answer + gradient)
     moments = 2 * 2 * 8 * columns * own  # forward and backward, two float64 a column and slice
     dense = engine.ops._parts_of[0].nbytes
     return {
         "swap": (ranks - 1) * at.capacity * row,
-        "gathered": (ranks - 1) * (8 * own + (0 if fast else moments + own * dense)),
+        "gathered": (ranks - 1) * (passes * (8 * own + (0 if fast else moments)) + (0 if fast else own * dense)),
         "summed": 2 * (ranks - 1) * dense // ranks if fast else 0,
     }
 
@@ -159,11 +160,10 @@ def ours(ranks: Any, counter: Counter, dataset: Any, case: str, method: str, pre
             "bytes_a_step": sent, "bytes_a_sample": sum(sent.values()) / samples, "capacity": at.capacity,
             "unique_rows_of_a_rank": len(ids), "room": engine._room,
         }  # fmt: skip
-        if method == "LPT":
-            found["bytes_by_hand"] = by_hand(engine, batch)
-            found["counted_as_by_hand"] = {k: v for k, v in by_hand(engine, batch).items() if v} == sent
-            if case == "fast" and "parts" in options.cases:
-                found["parts"] = parts(engine, batch)
+        found["bytes_by_hand"] = by_hand(engine, batch)
+        found["counted_as_by_hand"] = {k: v for k, v in by_hand(engine, batch).items() if v} == sent
+        if method == "LPT" and case == "fast" and "parts" in options.cases:
+            found["parts"] = parts(engine, batch)
     return found
 
 

@@ -4,7 +4,7 @@
 
 Starts `torchrun` for each part, one after another, each with its own limit of time; what one part prints is a file of
 the folder, and a part that fails or hangs does not keep the others from running. At the end a line for each number
-that was asked for says whether it was reached. About ten minutes on two H200 whose kernels must be compiled.
+that was asked for says whether it was reached. The limits add up to twenty minutes.
 """
 
 from __future__ import annotations

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,16 +69,20 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def launch(ranks: int, *more: str) -> list[subprocess.Popen[str]]:
-    """The command on several ranks, without a launcher that would end the others where one is lost."""
+def launch(ranks: int, *more: str, before: Mapping[int, str] | None = None) -> list[subprocess.Popen[str]]:
+    """The command on several ranks, without a launcher that would end the others where one is lost.
+
+    `before` is what the shell of a rank does before.
+    """
     port = str(free_port())
     processes = []
     for rank in range(ranks):
         place = {"RANK": rank, "WORLD_SIZE": ranks, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": ranks, "OMP_NUM_THREADS": 1}
         env = {**os.environ, **{k: str(v) for k, v in place.items()}, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        processes.append(
-            subprocess.Popen(command(*more), env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        )
+        words = command(*more)
+        if before and rank in before:
+            words = ["sh", "-c", f"{before[rank]}; exec {shlex.join(words)}"]
+        processes.append(subprocess.Popen(words, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
     return processes
 
 

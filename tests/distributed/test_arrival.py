@@ -114,6 +114,19 @@ def test_one_of_all_speaks_and_who_holds_the_store_leaves_last(launched: pytest.
     assert store.add("said", 0) == 3  # asked once
 
 
+@pytest.mark.parametrize(("agent", "speaker"), [("False", 1), ("True", 0)])
+def test_where_the_store_is_gone_one_rank_speaks(launched: pytest.MonkeyPatch, agent: str, speaker: int) -> None:
+    class Gone(Store):
+        def add(self, key: str, by: int) -> int:
+            raise RuntimeError("connection reset")
+
+    launched.setenv("TORCHELASTIC_USE_AGENT_STORE", agent)
+    watches = [Watch(Gone(), rank, 4) for rank in range(4)]
+    for watch in watches:
+        watch.leave()
+    assert [watch.may_speak() for watch in watches] == [rank == speaker for rank in range(4)]
+
+
 @pytest.mark.parametrize(
     ("option", "mine", "other", "said"),
     [

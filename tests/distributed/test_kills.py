@@ -112,6 +112,32 @@ def test_a_rank_without_signs_of_life_is_lost(victim: int, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.nightly
+def test_four_ranks_of_which_one_is_killed_say_so_once(tmp_path: Path) -> None:
+    processes = launch(4, *MANY, "--output", str(tmp_path / "run"))
+    try:
+        _wait_for_checkpoint(tmp_path / "run", lambda: processes[0].poll() is None)
+        processes[0].kill()  # who holds the store
+        found = ended(processes[1:], LOST_SECONDS)
+        ended(processes[:1], LOST_SECONDS)
+    finally:
+        for one in processes:
+            one.kill()
+    assert [status for status, _, _ in found] == [1] * 3
+    assert [error for _, _, said in found for error in _errors(said)] == [f"Error: another rank {LOST}"]
+
+
+@pytest.mark.nightly
+def test_a_rank_whose_disk_is_full_at_a_checkpoint_ends_all_with_one_sentence(tmp_path: Path) -> None:
+    processes = launch(2, *MANY, "--output", str(tmp_path / "run"), before={1: "ulimit -f 1"})
+    (status_0, _, first), (status_1, _, second) = ended(processes, 300)
+    assert (status_0, status_1) == (1, 1)
+    (error,) = _errors(first + second)
+    assert re.search(r"rank 1: checkpoint .* cannot be written .* free disk space or repair the folder", error)
+    assert not list_checkpoints(tmp_path / "run" / "checkpoints")
+    assert not list((tmp_path / "run" / "checkpoints").glob("*")), "parts are taken away"
+
+
 @contextmanager
 def _torchrun(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """torchrun with two processes, which have written a checkpoint."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alpt_ref.kernels import oracle
-from alpt_ref.kernels.cpu.random import compact_rows, fill_words
+from alpt_ref.kernels.cpu.random import compact_rows, fill_words, new_chunk, set_counters, set_counters_range
 from alpt_ref.kernels.jit import kernel
 
 
@@ -19,6 +19,27 @@ def _fill(c0: Any, c1: Any, step: int, purpose: int, k0: Any, k1: Any, words: An
 @kernel
 def _compact(words: Any, rows: int, d: int, stride: int) -> None:
     compact_rows(words, rows, d, stride)
+
+
+@kernel
+def _counters(rows: Any, d: int, consecutive: bool) -> Any:
+    chunk = new_chunk(d, 64)
+    lanes = rows.size * chunk.blocks
+    if consecutive:
+        set_counters_range(lanes, rows[0], chunk)
+    else:
+        set_counters(lanes, rows, 0, chunk)
+    return chunk.c0[:lanes].copy(), chunk.c1[:lanes].copy()
+
+
+def test_counters_hold_row_and_block_on_both_sides_of_32_bits() -> None:
+    for first in (0, 2**32 - 9, 2**32 - 3, 2**32, 2**47 + 5):
+        for d in (16, 5):
+            blocks, rows = (d + 3) // 4, first + np.arange(7)
+            for consecutive in (True, False):
+                c0, c1 = _counters(rows, d, consecutive)
+                assert c0.tolist() == [int(row) % 2**32 for row in rows for _ in range(blocks)]
+                assert c1.tolist() == [int(row) >> 32 << 16 | block for row in rows for block in range(blocks)]
 
 
 def test_a_block_of_words_equals_the_oracle_lane_by_lane() -> None:

@@ -90,12 +90,12 @@ def test_train_and_what_follows_it_run_the_parts_by_name(alpt, clicks: str, tmp_
 
 
 def test_compare_runs_the_method_in_worker_processes(alpt, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    options = ("--dataset", "weekdays", "--methods", "fp32,half", "--seeds", "2", "--jobs", "2", "--output", "out")
-    text = alpt("-m", "alpt_ref", "compare", *options, *SET, "--quiet")
+    options = ("--dataset", "weekdays", "--methods", "fp32,half", "--seeds", "2", "--output", "out")
+    text = alpt("-m", "alpt_ref", "compare", *options, "--jobs", "2", *SET, "--quiet")
     assert [line.split()[0] for line in text.splitlines()[2:4]] == ["fp32", "half"]
     assert (tmp_path / "out" / "figure.png").exists()
     varied = ("--vary", "table.limit=0.5,1", "--vary", "train.batch_size=100,200", "--output", "varied")
-    text = alpt("-m", "alpt_ref", "compare", *options, *SET, *varied, "--quiet")
+    text = alpt("-m", "alpt_ref", "compare", *options, "--jobs", "1", *SET, *varied, "--quiet")
     assert [line.split()[:3] for line in text.splitlines()[2:6]] == [
         ["fp32", "32", "100"], ["fp32", "32", "200"], ["half", "32", "0.5"], ["half", "32", "0.5"],
     ]  # fmt: skip
@@ -116,23 +116,38 @@ def test_the_parts_keep_what_the_package_promises(alpt) -> None:  # type: ignore
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--set", "table.method=hafl"), "eco, rowmax, half or module:Class, got 'hafl'; did you mean 'half'?"),
-        (("--set", "model.kind=pool"), "dcn, pooled or module:Class, got 'pool'; did you mean 'pooled'?"),
-        (("--format", "pipes", "clicks.txt"), "movielens, pipe or module:Class, got 'pipes'; did you mean 'pipe'?"),
-        (("--dataset", "weekday"), "weekdays or module:Class, got 'weekday'; did you mean 'weekdays'?"),
-        (("--set", "table.method=half", "--set", "table.limit=0"),
-         "table.limit must be a finite number above 0 and at most 100, got 0"),
-        (("--set", "table.method=half", "--set", "table.limt=1"),
-         "unknown setting 'table.limt' in --set; did you mean 'limit'?"),
-        (("--set", "table.method=half", "--set", "train.device=cuda"),
-         "table.method 'half' runs on --device cpu; on cuda there are fp32, lpt, alpt"),
-    ],
+WRONG = (
+    (("--set", "table.method=hafl"), "eco, rowmax, half or module:Class, got 'hafl'; did you mean 'half'?"),
+    (("--set", "model.kind=pool"), "dcn, pooled or module:Class, got 'pool'; did you mean 'pooled'?"),
+    (("--format", "pipes", "clicks.txt"), "movielens, pipe or module:Class, got 'pipes'; did you mean 'pipe'?"),
+    (("--dataset", "weekday"), "weekdays or module:Class, got 'weekday'; did you mean 'weekdays'?"),
+    (("--set", "table.method=half", "--set", "table.limit=0"),
+     "table.limit must be a finite number above 0 and at most 100, got 0"),
+    (("--set", "table.method=half", "--set", "table.limt=1"),
+     "unknown setting 'table.limt' in --set; did you mean 'limit'?"),
+    (("--set", "table.method=half", "--set", "train.device=cuda"),
+     "table.method 'half' runs on --device cpu; on cuda there are fp32, lpt, alpt"),
 )  # fmt: skip
-def test_what_is_wrong_is_one_sentence(alpt, clicks: str, arguments: tuple[str, ...], message: str) -> None:  # type: ignore[no-untyped-def]
-    text = alpt("-m", "alpt_ref", "train", *arguments, status=2)
-    assert text.startswith("Error: ")
-    assert text.rstrip().endswith(message)
-    assert text.count("\n") == 1
+CALLS = """
+import contextlib, io, json, sys
+from alpt_ref.cli import main
+
+for arguments in json.loads(sys.argv[1]):
+    out, err, status = io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(["train", *arguments])
+        except SystemExit as end:
+            status = end.code
+    print(json.dumps([status, out.getvalue() + err.getvalue()]))
+"""
+
+
+def test_what_is_wrong_is_one_sentence(alpt, clicks: str) -> None:  # type: ignore[no-untyped-def]
+    printed = alpt("-c", CALLS, json.dumps([arguments for arguments, _ in WRONG]))
+    for (arguments, message), line in zip(WRONG, printed.splitlines(), strict=True):
+        status, text = json.loads(line)
+        assert status == 2, arguments
+        assert text.startswith("Error: ")
+        assert text.rstrip().endswith(message)
+        assert text.count("\n") == 1

@@ -86,6 +86,8 @@ def test_a_product_that_rounds_up_to_the_limit_costs_one_word_and_less_than_2_to
 @given(STEP, BITS, st.integers(-(2**15), 2**15 - 2), st.one_of(PLACE, st.just(0.5)), st.sampled_from([-1, 0, 1]))
 @example(0.1, 8, -79, 0.49999738, 0)
 @example(3e-45, 8, 0, 0.5, 0)  # a middle between subnormal numbers that is none itself
+@example(1.0, 8, 128, 0.5, 0)  # 0.5: a tie above zero
+@example(1.0, 8, 127, 0.5, 0)  # -0.5
 def test_nearest_is_nearest_and_a_tie_goes_up(step_size: float, bits: int, code: int, place: float, nudge: int) -> None:
     low, high = code_range(bits)
     w = weight(code % (high - low) + low, place, nudge, step_size)

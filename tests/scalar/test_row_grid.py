@@ -1,4 +1,4 @@
-"""A row's own grid by trying every code and every nearby step size, in plain Python: no kernel is compiled."""
+"""The grid of a row against its definition: the first code by looking at all, nearest and drawn ones by fractions."""
 
 from __future__ import annotations
 
@@ -7,76 +7,69 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from alpt_ref.scalar import row_grid
-from tests.plain import plain
+from alpt_ref.scalar.row_grid import SMALLEST, affine_code, affine_value, first_code, row_step_size
 
-F, I, U = np.float32, np.int32, np.uint32
-affine_value, row_step_size = plain(row_grid.affine_value), plain(row_grid.row_step_size)
-first_code, affine_code = plain(row_grid.first_code), plain(row_grid.affine_code)
-GRIDS = [(0.25, -1.0), (0.1, 0.3), (1e-3, -0.7), (2.0**-24, 3.0), (1e20, -5e20), (2.0**-26, 1.0)]
-"""Step size and first value; the fourth and last are finer than the float32 numbers there."""
+F = np.float32
+LAST = np.int32(15)
+GRIDS = [(0.1, -0.37), (1.0, 0.0), (2.0**-20, 1.0), (0.3, 7.0), (3e-8, 0.5)]
+"""Step size and lowest value; the last one's neighbours often have one value."""
 
 
-def values(step_size: float, bias: float, last: int) -> list[np.float32]:
-    return [F(F(F(k) * F(step_size)) + F(bias)) for k in range(last + 1)]
+def values(step_size: float, bias: float) -> list[np.float32]:
+    return [F(F(F(code) * F(step_size)) + F(bias)) for code in range(16)]
 
 
-def weights(known: list[np.float32]) -> list[np.float32]:
-    """The values, the middles between them, and the float32 numbers beside both; and far ones."""
-    middles = [F((float(a) + float(b)) / 2) for a, b in zip(known, known[1:], strict=False)]
-    around = [np.nextafter(x, F(end)) for x in (*known, *middles) for end in (-np.inf, np.inf)]
-    width = F(7.3) * (known[-1] - known[0] + F(1.0))
-    return [*known, *middles, *around, F(known[0] - width), F(known[-1] + width)]
-
-
-@pytest.mark.parametrize(("step_size", "bias"), GRIDS)
-def test_the_first_code_whose_value_is_not_below(step_size: float, bias: float) -> None:
-    known = values(step_size, bias, 7)
-    assert [affine_value(I(k), F(step_size), F(bias)) for k in range(8)] == known
-    for w in weights(known):
-        wanted = next((k for k, v in enumerate(known) if v >= w), 7)
-        assert first_code(w, F(step_size), F(bias), I(7)) == wanted
+def weights(step_size: float, bias: float) -> list[np.float32]:
+    """Values, their neighbours among the float32 numbers, places between them, and beyond both ends."""
+    found = []
+    for one, other in zip(
+        values(step_size, bias), [*values(step_size, bias)[1:], F(bias + 99 * step_size)], strict=True
+    ):
+        found += [one, np.nextafter(one, F(np.inf)), np.nextafter(one, F(-np.inf)), F(one + (other - one) * F(0.3))]
+    return [*found, F(bias - 5 * step_size), F(bias - 99), F(bias + 40 * step_size), F(bias + 99)]
 
 
 @pytest.mark.parametrize(("step_size", "bias"), GRIDS)
-def test_a_code_is_that_of_a_neighbour_by_fractions(step_size: float, bias: float) -> None:
-    known = values(step_size, bias, 7)
-    for w in weights(known):
-        exact = Fraction(float(w))
-        above = next((k for k, v in enumerate(known) if v >= w), 7)
-        ends = known[above], known[max(above - 1, 0)]
-        upper, lower = (Fraction(float(one)) for one in ends)
-        below = known.index(ends[1])  # of codes with one value the first
-        inside = above > 0 and exact < upper
-
-        def code(stochastic: bool, word: int) -> int:
-            return int(affine_code(w, F(step_size), F(bias), I(7), stochastic, U(word)))  # noqa: B023
-
-        assert code(False, 5) == (above if not inside or 2 * (exact - lower) >= upper - lower else below)
-        limit = (exact - lower) / (upper - lower) * 2**32 if inside else Fraction(0)
-        for word in {0, 2**31, 2**32 - 1, *(min(max(int(limit) + i, 0), 2**32 - 1) for i in (-1, 0, 1))}:
-            assert code(True, word) == (above if not inside or word < limit else below)
+def test_the_first_code_is_the_first_whose_value_is_not_below(step_size: float, bias: float) -> None:
+    known = values(step_size, bias)
+    assert [affine_value(np.int32(code), F(step_size), F(bias)) for code in range(16)] == known
+    for w in weights(step_size, bias):
+        expected = next((code for code, value in enumerate(known) if value >= w), 15)
+        assert first_code(w, F(step_size), F(bias), LAST) == expected
 
 
-@pytest.mark.parametrize(
-    ("bottom", "top", "last"), [(-1.0, 1.0, 15), (0.0, 0.7, 127), (2.5, 2.6, 3), (-3e-39, 1e-38, 1), (0.0, 1e-30, 255)]
-)
-def test_the_step_size_is_the_largest_that_keeps_the_last_value_within_the_row(
-    bottom: float, top: float, last: int
-) -> None:
-    found = row_step_size(F(bottom), F(top), I(last), F(1e30))
+@pytest.mark.parametrize(("step_size", "bias"), GRIDS)
+def test_the_code_is_that_of_the_nearer_or_the_drawn_neighbour(step_size: float, bias: float) -> None:
+    known = values(step_size, bias)
+    for w in weights(step_size, bias):
+        upper = next((code for code, value in enumerate(known) if value >= w), 15)
+        lower = known.index(known[upper - 1]) if upper and known[upper] > w else upper
+        place = Fraction(0)
+        if lower != upper:
+            a, b = Fraction(float(known[lower])), Fraction(float(known[upper]))
+            place = (Fraction(float(w)) - a) / (b - a)
+        near = upper if place >= Fraction(1, 2) else lower
+        assert affine_code(w, F(step_size), F(bias), LAST, False, np.uint32(0)) == near
+        for word in (0, 2**29, 2**31 - 1, 2**31, 2**32 - 1):
+            drawn = upper if Fraction(word, 2**32) < place else lower
+            assert affine_code(w, F(step_size), F(bias), LAST, True, np.uint32(word)) == drawn
 
-    def fits(step_size: np.float32) -> bool:
-        return bool(F(F(F(last) * step_size) + F(bottom)) <= F(top))
 
-    assert not fits(np.nextafter(found, F(np.inf)))
-    assert fits(found) or found == 2.0**-126
-    assert found >= 2.0**-126
+def test_a_word_at_the_place_stays_and_a_tie_goes_up() -> None:
+    half = (F(3.5), F(1.0), F(0.0), LAST)
+    assert [affine_code(*half, True, np.uint32(word)) for word in (2**31 - 1, 2**31)] == [4, 3]
+    assert affine_code(*half, False, np.uint32(0)) == 4
 
 
-def test_the_ends_of_step_sizes() -> None:
-    assert row_step_size(F(3.0), F(3.0), I(15), F(1e30)) == 1.0  # a row without any extent
-    assert row_step_size(F(-3e38), F(3e38), I(1), F(1e30)) == F(1e30)
-    assert row_step_size(F(0.0), F(2.0**-140), I(1), F(1e30)) == row_grid.SMALLEST == 2.0**-126
-    assert row_step_size(F(0.0), F(2.0**-126), I(1), F(1e30)) == 2.0**-126
-    assert row_step_size(F(0.0), F(2.0**-125), I(1), F(1e30)) == 2.0**-125
+@pytest.mark.parametrize(("bottom", "top"), [(-0.37, 1.13), (0.0, 3.0), (1.0, 1.0000153), (-7.0, -6.5), (0.0, 1e-30)])
+def test_the_step_size_is_the_largest_whose_last_value_is_not_above_the_top(bottom: float, top: float) -> None:
+    found = row_step_size(F(bottom), F(top), LAST, F(1e30))
+    after = np.nextafter(found, F(np.inf))
+    assert affine_value(LAST, found, F(bottom)) <= F(top) < affine_value(LAST, after, F(bottom))
+
+
+def test_the_ends_of_the_step_size() -> None:
+    assert row_step_size(F(2.0), F(2.0), LAST, F(1e30)) == 1.0
+    assert row_step_size(F(2.0), F(-2.0), LAST, F(1e30)) == 1.0
+    assert row_step_size(F(0.0), F(100.0), LAST, F(0.25)) == 0.25
+    assert row_step_size(F(0.0), F(1e-40), LAST, F(1e30)) == SMALLEST == F(2.0**-126)

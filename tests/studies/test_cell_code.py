@@ -25,16 +25,41 @@ from tests.studies.fabricated import VERSIONS, fabricate
 METHODS = ("fp32", "lpt", "alpt", "hashing", "pruning", "lsq")
 
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the package that may be edited, in the place of ours."""
-    copy = tmp_path / "copy" / "alpt_ref"
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package."""
+    copy = tmp_path_factory.mktemp("copy") / "alpt_ref"
     shutil.copytree(code_parts.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code_parts, "PACKAGE", copy)
-    monkeypatch.setattr(module, "PACKAGE", copy)
+    return copy
+
+
+@pytest.fixture
+def package(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy that may be edited, in the place of ours; afterwards it is as it was."""
+    ours = code_parts.PACKAGE
+    monkeypatch.setattr(code_parts, "PACKAGE", copied)
+    monkeypatch.setattr(module, "PACKAGE", copied)
     module._parts_digest.cache_clear()
-    yield copy
+    yield copied
     module._parts_digest.cache_clear()
+    for file in copied.rglob("*.py"):
+        kept = ours / file.relative_to(copied)
+        if not kept.exists():
+            file.unlink()
+        elif file.read_bytes() != kept.read_bytes():
+            shutil.copy(kept, file)
+
+
+UNTOUCHED: dict[str, str] = {}
+"""Keys of the copy as it is made."""
+
+
+@pytest.fixture
+def before(package: Path) -> dict[str, str]:
+    """Keys of the copy before it is edited."""
+    if not UNTOUCHED:
+        UNTOUCHED.update(keys())
+    return UNTOUCHED
 
 
 def keys(**model: str) -> dict[str, str]:
@@ -71,27 +96,27 @@ def changed(package: Path, file: str, before: dict[str, str], text: str = "EDITE
         ("cli/train.py", set()),
     ],
 )
-def test_a_change_discards_the_cells_that_use_the_file(package: Path, file: str, discards: set[str]) -> None:
-    assert changed(package, file, keys()) == discards
+def test_a_change_discards_the_cells_that_use_the_file(
+    package: Path, before: dict[str, str], file: str, discards: set[str]
+) -> None:
+    assert changed(package, file, before) == discards
 
 
 @pytest.mark.parametrize("file", ["tables/alpt.py", "tables/base.py", "kernels/cpu/table.py"])
-def test_a_comment_and_a_docstring_discard_nothing(package: Path, file: str) -> None:
-    assert not changed(package, file, keys(), '# a comment\n"""And a docstring."""\n')
+def test_a_comment_and_a_docstring_discard_nothing(package: Path, before: dict[str, str], file: str) -> None:
+    assert not changed(package, file, before, '# a comment\n"""And a docstring."""\n')
 
 
-def test_a_new_method_discards_nothing(package: Path) -> None:
-    before = keys()
+def test_a_new_method_discards_nothing(package: Path, before: dict[str, str]) -> None:
     shutil.copy(package / "tables" / "alpt.py", package / "tables" / "newest.py")
     assert not changed(package, "catalog.py", before, "NEWEST = ('newest', 'newest:Table')\n")
     assert not changed(package, "tables/options.py", before, "class NewestOptions(MethodOptions): pass\n")
 
 
-def test_the_settings_struct_of_a_method_counts_for_it_alone(package: Path) -> None:
-    before = keys()
+def test_the_settings_struct_of_a_method_counts_for_it_alone(package: Path, before: dict[str, str]) -> None:
     options = package / "tables" / "options.py"
     text = options.read_text()
-    options.write_text(text.replace("class HashingOptions(MethodOptions", "class HashingOptions(Changed"))
+    options.write_text(text.replace("class HashingOptions(MethodOptions", "class HashingOptions(ChangedOptions"))
     after = keys()
     assert {name for name in METHODS if after[name] != before[name]} == {"hashing"}
 

@@ -1,8 +1,9 @@
 """Right quantisers with many seeds, which must pass, and slightly wrong ones, which must be found, with times.
 
 ``python -m tests.testing.false_alarms --quick 200 --full 20 --jobs 16`` takes minutes on 16 cores; status 1 if one of
-them is judged wrongly; ``--first-seed 1000`` takes other seeds and step sizes. The right ones are plain NumPy (by the values, and by the quotient where that is exact) and
-ours, at all widths and several step sizes; the wrong ones are those by which `check_quantizer` is measured.
+them is judged wrongly; ``--first-seed 1000`` takes other seeds and step sizes. The right ones are plain NumPy (by the
+values, and by the quotient where that is exact) and ours, at all widths and several step sizes; the wrong ones are
+those by which `check_quantizer` is measured. A run that is stopped has said every 20 reports how many there were.
 """
 
 from __future__ import annotations
@@ -147,10 +148,9 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     given = parser.parse_args()
     slowest, alarm, bad = {"quick": 0.0, "full": 0.0}, 0.0, 0
+    jobs = jobs_of(given.quick, given.full, given.first_seed)
     with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
-        for job, failed, seconds, chance, said in pool.imap_unordered(
-            judge, jobs_of(given.quick, given.full, given.first_seed)
-        ):
+        for done, (job, failed, seconds, chance, said) in enumerate(pool.imap_unordered(judge, jobs), 1):
             alarm, bad = max(alarm, chance), bad + bool(said)
             slowest[job.effort] = max(slowest[job.effort], seconds)
             if job.fails or said:
@@ -159,6 +159,8 @@ def main() -> int:
                 )
             if said:
                 print(said)
+            if done % 20 == 0:
+                print(f"{done} of {len(jobs)} reports, {bad} judged wrongly")
             sys.stdout.flush()
     print(
         f"{given.quick} quick and {given.full} full reports on right quantisers, {len(WRONG)} on wrong ones: "

@@ -194,7 +194,7 @@ def _kink(rates: np.ndarray) -> float:
 
 
 def _bent_kink(T: int) -> float:
-    """Average of ``0.005 w^2 + |w|`` from 0 at rates 100/t: the law of the codes -2 .. 1, from t = 200 by short moves."""
+    """Average of ``0.005 w^2 + |w|`` from 0 at rates 100/t, codes -2 .. 1; from t = 200 a move is one code at most."""
     slopes, law, total = (-1.02, -1.01, 1.0, 1.01), [0.0, 0.0, 1.0, 0.0], 0.0
     for t in range(1, 200):
         total += 2.02 * law[0] + 1.005 * (law[1] + law[3])

@@ -233,3 +233,11 @@ def test_gth_survives_a_peak_far_likelier_than_the_first_state() -> None:
     np.testing.assert_allclose(
         law[peak - 5 : peak + 6], 0.8 * 9.0 ** -np.abs(np.arange(-5.0, 6.0)), rtol=tolerances.TEN_DIGITS
     )
+
+
+def test_an_update_that_ends_at_the_end_of_the_range_is_not_clipped() -> None:
+    chain = Chain(absolute(1.0, 0.0), Grid(1.0, 3), Noise())  # codes -4 .. 3; the slope at 0 is +1
+    assert chain.evolve(0, [4.0, 4.0]).clipped.tolist() == [0.0, 0.0]
+    assert chain.evolve(-1, [4.0, 4.0]).clipped.tolist() == [0.0, 0.0]
+    assert chain.evolve(0, [4.5, 4.5]).clipped.tolist() == [1.0, 0.0]
+    assert chain.evolve(-1, [4.5, 4.5]).clipped.tolist() == [1.0, 0.0]

@@ -80,3 +80,28 @@ def test_paragraphs_of_a_statement_are_lines_and_a_missing_part_is_named() -> No
     )
     with pytest.raises(InputError, match="dither_bias has no section Statement or In words or Proof or Source"):
         theorem(dither.dither_bias)
+
+
+QUANTIZED_NETS, DIMENSION_FREE = "Training Quantized Nets", "De Sa"
+RELATIVES = {
+    "sr_convex_constant": (QUANTIZED_NETS, DIMENSION_FREE),
+    "sr_convex_sqrt": (QUANTIZED_NETS, DIMENSION_FREE),
+    "sr_strongly_convex_inverse": (QUANTIZED_NETS, DIMENSION_FREE),
+    "sr_strongly_convex_constant": (DIMENSION_FREE,),
+    "sr_error_from_grid": (QUANTIZED_NETS, DIMENSION_FREE),
+    "sr_convex_constant_small_updates": ("Stochastic Markov Gradient Descent", "2008.11117"),
+    "sr_strongly_convex_constant_small_updates": ("Stochastic Markov Gradient Descent", "2008.11117"),
+    "unified_convex": (DIMENSION_FREE,),
+    "grid_floor": (DIMENSION_FREE, "SWALP"),
+    "few_bits_stall": ("2504.20634", "2408.03069"),
+    "sr_pl_constant": ("2301.09511",),
+    "sr_smooth": ("2202.12276",),
+}
+"""What is close to a theorem and was published before it."""
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_the_closest_published_relatives_are_named(name: str) -> None:
+    function = next(vars(module)[name] for module in MODULES if name in vars(module))
+    source = theorem(function).source if name in STATED else " ".join((inspect.getdoc(function) or "").split())
+    assert [one for one in RELATIVES[name] if one not in source] == []

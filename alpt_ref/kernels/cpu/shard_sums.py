@@ -89,7 +89,7 @@ def join_parts(
 def unit_peaks(
     gradient: NDArray[np.float32], unit: NDArray[np.int64], peak: NDArray[np.int32], count: NDArray[np.int64]
 ) -> None:
-    """Largest magnitude and number of the step-size gradients of each unit (first half of `lowbit.sum_units`)."""
+    """Largest magnitude and number of the step-size gradients of each unit (first half of `unit_steps.sum_units`)."""
     for i in range(gradient.shape[0]):
         k = unit[i]
         peak[k] = max(peak[k], np.int32(np.float32(gradient[i]).view(np.int32) & np.int32(0x7FFFFFFF)))
@@ -111,7 +111,7 @@ def unit_totals(
 def unit_values(
     total: NDArray[np.int64], peak: NDArray[np.int32], count: NDArray[np.int64], out: NDArray[np.float32]
 ) -> None:
-    """The sums as float32 (second half of `lowbit.sum_units`)."""
+    """The sums as float32 (second half of `unit_steps.sum_units`)."""
     for k in range(out.shape[0]):
         out[k] = np.float32(np.float64(total[k]) * fixed_unit(peak[k], count[k]))
 
