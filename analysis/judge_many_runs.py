@@ -48,7 +48,8 @@ def supported(
     x = np.abs(values - end)
     if float(x.max()) >= LARGEST * distance:  # the judge caps such gains
         return p_of_support(values, law, side, bound) <= alpha
-    logs = log_products(x, 1.0 / distance, shares(len(values)))
+    with np.errstate(divide="ignore"):  # a value at the end of the range takes all that is staked
+        logs = log_products(x, 1.0 / distance, shares(len(values)))
     top = logs.max(axis=0)
     beyond = top + np.log(np.exp(logs - top).mean(axis=0)) + math.log(alpha)
     found = beyond >= 0
