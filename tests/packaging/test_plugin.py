@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,28 @@ def alpt(installed: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     return run
 
 
+CALLS = """
+import contextlib, io, json, sys
+from alpt_ref.cli import main
+
+for arguments in json.loads(sys.argv[1]):
+    out, err, status = io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            status = end.code
+    print(json.dumps([status, out.getvalue() + err.getvalue()]))
+"""
+
+
+def calls(alpt: Callable[..., str], *arguments: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Several calls of the command line in one process: of each the status and what it printed."""
+    printed = alpt("-c", CALLS, json.dumps(arguments)).splitlines()
+    assert len(printed) == len(arguments)
+    return [tuple(json.loads(line)) for line in printed]
+
+
 @pytest.fixture
 def clicks(tmp_path: Path) -> str:
     """A file of the plug-in's text format."""
@@ -82,11 +105,18 @@ def test_train_and_what_follows_it_run_the_parts_by_name(alpt, clicks: str, tmp_
     assert result["training_bytes"] == result["serving_bytes"]
     assert 'method = "half"' in (tmp_path / "run" / "config.toml").read_text()
 
-    alpt("-m", "alpt_ref", "data", "encode", "--format", "pipe", clicks, "--output", "store", "--quiet")
+    encoded, scored, exported = calls(
+        alpt,
+        ("data", "encode", "--format", "pipe", clicks, "--output", "store", "--quiet"),
+        ("predict", "run", "--data", "store", "--output", "scores.csv"),
+        ("export", "run", "--to", "safetensors", "--output", "out"),
+    )
+    assert encoded[0] == 0
     assert "source" in json.loads((tmp_path / "store" / "manifest.json").read_text())["info"]
-    scores = alpt("-m", "alpt_ref", "predict", "run", "--data", "store", "--output", "scores.csv")
-    assert "2,000 rows, 0.00 % of ids out of vocabulary; AUC 0." in scores
-    assert "41 rows of 4, float32" in alpt("-m", "alpt_ref", "export", "run", "--to", "safetensors", "--output", "out")
+    assert scored[0] == 0
+    assert "2,000 rows, 0.00 % of ids out of vocabulary; AUC 0." in scored[1]
+    assert exported[0] == 0
+    assert "41 rows of 4, float32" in exported[1]
 
 
 def test_compare_runs_the_method_in_worker_processes(alpt, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -102,10 +132,12 @@ def test_compare_runs_the_method_in_worker_processes(alpt, tmp_path: Path) -> No
 
 
 def test_verify_runs_the_claim_by_name_and_refutes_its_control(alpt) -> None:  # type: ignore[no-untyped-def]
-    assert "half-exact" in alpt("-m", "alpt_ref", "verify", "list")
-    text = alpt("-m", "alpt_ref", "verify", "--claim", "half-exact", "--quiet", "--output", "out")
-    assert "half-exact" in text
-    assert "SUPPORTED" in text
+    verify = ("verify", "--claim", "half-exact", "--jobs", "1", "--quiet", "--output", "out")
+    listed, verified = calls(alpt, ("verify", "list"), verify)
+    assert "half-exact" in listed[1]
+    assert verified[0] == 0
+    assert "half-exact" in verified[1]
+    assert "SUPPORTED" in verified[1]
 
 
 def test_the_parts_keep_what_the_package_promises(alpt) -> None:  # type: ignore[no-untyped-def]
@@ -128,25 +160,11 @@ WRONG = (
     (("--set", "table.method=half", "--set", "train.device=cuda"),
      "table.method 'half' runs on --device cpu; on cuda there are fp32, lpt, alpt"),
 )  # fmt: skip
-CALLS = """
-import contextlib, io, json, sys
-from alpt_ref.cli import main
-
-for arguments in json.loads(sys.argv[1]):
-    out, err, status = io.StringIO(), io.StringIO(), None
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(["train", *arguments])
-        except SystemExit as end:
-            status = end.code
-    print(json.dumps([status, out.getvalue() + err.getvalue()]))
-"""
 
 
 def test_what_is_wrong_is_one_sentence(alpt, clicks: str) -> None:  # type: ignore[no-untyped-def]
-    printed = alpt("-c", CALLS, json.dumps([arguments for arguments, _ in WRONG]))
-    for (arguments, message), line in zip(WRONG, printed.splitlines(), strict=True):
-        status, text = json.loads(line)
+    found = calls(alpt, *(("train", *arguments) for arguments, _ in WRONG))
+    for (arguments, message), (status, text) in zip(WRONG, found, strict=True):
         assert status == 2, arguments
         assert text.startswith("Error: ")
         assert text.rstrip().endswith(message)

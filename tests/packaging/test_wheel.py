@@ -136,21 +136,24 @@ def test_an_editable_installation_finds_analysis_in_the_checkout(checkout: Path,
 def test_an_installed_distribution_adds_a_claim(built: dict[str, Path], tmp_path: Path) -> None:
     programs = environment_of(tmp_path / "venv")
     install(programs, built["from_sdist"])
-    project = tmp_path / "project"
-    (project / "guest").mkdir(parents=True)
-    (project / "guest" / "__init__.py").write_text("LIMIT = 2.0\n")
-    (project / "guest" / "half.py").write_text(
+    half = (
         "from alpt_ref.verification import Claim, Control, exact\nfrom guest import LIMIT\n"
         "CLAIM = Claim(id='half', title='from another distribution', statement='$1 < 2$', kind='upper',\n"
         "    grid=lambda budget: [{'n': 1}, {'n': 2}], bound=lambda cell, constants: LIMIT,\n"
         "    measure=lambda cell, seed, broken=None: exact(3.0 if broken else 1.0), control=Control('three', 'is 3'))\n"
     )
-    (project / "pyproject.toml").write_text(
-        "[build-system]\nrequires = ['setuptools>=77']\nbuild-backend = 'setuptools.build_meta'\n"
-        "[project]\nname = 'guest'\nversion = '1.5'\n[tool.setuptools]\npackages = ['guest']\n"
-        "[project.entry-points.'alpt_ref.claims']\nhalf = 'guest.half:CLAIM'\n"
-    )
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, project, cwd=tmp_path)
+    about = "guest-1.5.dist-info"
+    files = {
+        "guest/__init__.py": "LIMIT = 2.0\n",
+        "guest/half.py": half,
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: guest\nVersion: 1.5\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/entry_points.txt": "[alpt_ref.claims]\nhalf = guest.half:CLAIM\n",
+    }
+    files[f"{about}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{about}/RECORD"))
+    with zipfile.ZipFile(tmp_path / "guest-1.5-py3-none-any.whl", "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
     install(programs, *tmp_path.glob("guest*.whl"))
     command = programs / "alpt-ref"
     assert len(run(command, "verify", "list", cwd=tmp_path).splitlines()) == CLAIMS + 1
