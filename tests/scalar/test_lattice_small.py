@@ -11,7 +11,7 @@ import pytest
 from alpt_ref.scalar import lattice
 from tests.plain import plain
 
-F, I, U = np.float32, np.int32, np.uint32
+F, C, U = np.float32, np.int32, np.uint32
 LOW, HIGH = F(-8.0), F(7.0)
 cell_below, cell_near, last_cell = plain(lattice.cell_below), plain(lattice.cell_near), plain(lattice.last_cell)
 tried, goes_away = plain(lattice.tried), plain(lattice.goes_away)
