@@ -1,4 +1,4 @@
-"""What the Monte Carlo driver measures, run by run, where several groups of runs follow each other: against the twin."""
+"""What the Monte Carlo driver measures, run by run, in several groups of runs: against the twin."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.plain import plain
 
 from . import oracle
 
-F, I, U = np.float32, np.int32, np.uint32
+F, C, U = np.float32, np.int32, np.uint32
 KEY = (123456789, 7)
 SEED = 7 << 32 | 123456789
 
@@ -30,8 +30,8 @@ def _wrapping() -> Iterator[None]:
 
 def method(**changes: Any) -> Any:
     given: dict[str, Any] = {
-        "rounding": kinds.STOCHASTIC, "noise": kinds.NOISE_NONE, "start": np.array([3, -2, 5], I), "low": I(-8),
-        "step_size": np.array([0.5, 0.25, 0.125]), "high": I(7), "sigma": F(0.5), "k0": U(KEY[0]), "k1": U(KEY[1]),
+        "rounding": kinds.STOCHASTIC, "noise": kinds.NOISE_NONE, "start": np.array([3, -2, 5], C), "low": C(-8),
+        "step_size": np.array([0.5, 0.25, 0.125]), "high": C(7), "sigma": F(0.5), "k0": U(KEY[0]), "k1": U(KEY[1]),
         "learning_rates": np.array([0.3, 0.3, 0.1, 0.1, 0.2, 0.3]),
     }  # fmt: skip
     return SimpleNamespace(**given | changes)
@@ -57,7 +57,7 @@ def test_rates_are_those_of_their_step_and_kept_while_they_stay() -> None:
 
 def test_rate_of_a_single_coordinate() -> None:
     buffers = SimpleNamespace(rate=np.zeros(2, F))
-    plain(passes.set_rates)(3, 2, method(step_size=np.array([0.5]), start=np.array([1], I)), buffers)
+    plain(passes.set_rates)(3, 2, method(step_size=np.array([0.5]), start=np.array([1], C)), buffers)
     assert buffers.rate.tolist() == [F(0.2)] * 2
 
 
@@ -79,7 +79,7 @@ def test_counters_of_blocks_of_four_elements() -> None:
 
 
 def test_every_run_begins_at_the_start() -> None:
-    buffers = SimpleNamespace(code=np.zeros(7, I), w=np.zeros(7, F), step_size=np.tile(F([0.5, 0.25, 0.125]), 3)[:7])
+    buffers = SimpleNamespace(code=np.zeros(7, C), w=np.zeros(7, F), step_size=np.tile(F([0.5, 0.25, 0.125]), 3)[:7])
     plain(passes.place_start)(7, method(), buffers)
     assert buffers.code.tolist() == [3, -2, 5, 3, -2, 5, 3]
     assert buffers.w.tolist() == [1.5, -0.5, 0.625, 1.5, -0.5, 0.625, 1.5]
@@ -89,7 +89,7 @@ def buffers_of(n: int) -> Any:
     lanes = (n + 3) // 4
     words = {name: np.zeros(4 * lanes, U) for name in ("random_bits", "noise_bits", "angle_bits")}
     buffers = SimpleNamespace(
-        **words, c0=np.zeros(lanes, U), c1=np.zeros(lanes, U), code=np.zeros(n, I), w=np.zeros(n, F), g=np.zeros(n, F),
+        **words, c0=np.zeros(lanes, U), c1=np.zeros(lanes, U), code=np.zeros(n, C), w=np.zeros(n, F), g=np.zeros(n, F),
         rate=np.zeros(n, F), step_size=np.full(n, F(0.25)), pending_noise=np.zeros(n, F),
     )  # fmt: skip
     plain(passes.element_counters)(0, lanes, buffers.c0, buffers.c1)
@@ -111,12 +111,12 @@ def test_noise_of_each_step_takes_its_own_words() -> None:
 
 
 def test_updates_by_their_definition() -> None:
-    eta, g = 0.3, F([1.5, -2.0, 0.25, 40.0, -50.0, 3.0])
+    eta, g = 0.3, np.array([1.5, -2.0, 0.25, 40.0, -50.0, 3.0], F)
     for rounding, name in ((kinds.STOCHASTIC, "sr"), (kinds.NEAREST, "dr"), (kinds.FULL, "full")):
         for sizes in ([0.25], [0.25] * 4, [0.25] * 6, [0.25, 0.5, 0.125, 0.5], [0.25, 0.5, 0.125] * 2):
             n, each_coordinate = len(sizes), np.array(sizes[: 4 if len(sizes) == 4 else 3])
             made = method(rounding=rounding, step_size=each_coordinate, learning_rates=np.array([0.9, eta, 0.1]))
-            buffers, unit, code = buffers_of(n), F(sizes), I([3, -2, 5, 3, -2, 5])[:n]
+            buffers, unit, code = buffers_of(n), np.array(sizes, F), np.array([3, -2, 5, 3, -2, 5], C)[:n]
             buffers.step_size[:], buffers.code[:], buffers.w[:], buffers.g[:] = unit, code, code * unit, g[:n]
             buffers.rate[:] = F(eta) if rounding == kinds.FULL else (eta / np.array(sizes)).astype(F)
             plain(passes.update_all if sizes[-1] == sizes[n // 2] == 0.25 else passes.update_each)(2, n, made, buffers)
@@ -132,15 +132,16 @@ def test_updates_by_their_definition() -> None:
 
 
 def test_an_update_of_millions_of_steps_is_cut_before_it_is_a_whole_number() -> None:
-    assert (passes._FAR, passes._U32) == (2.0**22, 32)
+    assert passes._FAR == 2.0**22
+    assert passes._U32 == 32
     for rate in (F(2.0**21), F(1e30)):
         for g in (F(5.0), F(-5.0)):
             wanted = -8 if g > 0 else 7
-            assert plain(passes.next_code_stochastic)(I(3), rate, g, U(0), I(-8), I(7)) == wanted
-            assert plain(passes.next_code_nearest)(I(3), rate, g, I(-8), I(7)) == wanted
-    widest = I(2**30)
-    assert plain(passes.next_code_nearest)(I(0), F(1e30), F(-1.0), -widest, widest) == 2**22
-    assert plain(passes.next_code_stochastic)(I(0), F(1e30), F(1.0), U(0), -widest, widest) == -(2**22)
+            assert plain(passes.next_code_stochastic)(C(3), rate, g, U(0), C(-8), C(7)) == wanted
+            assert plain(passes.next_code_nearest)(C(3), rate, g, C(-8), C(7)) == wanted
+    widest = C(2**30)
+    assert plain(passes.next_code_nearest)(C(0), F(1e30), F(-1.0), -widest, widest) == 2**22
+    assert plain(passes.next_code_stochastic)(C(0), F(1e30), F(1.0), U(0), -widest, widest) == -(2**22)
 
 
 def test_words_of_the_driver_in_numpy() -> None:
