@@ -55,10 +55,10 @@ def supported(
     near = np.abs(beyond) < NEAR
     if near.any():
         found[near] = p_of_support(np.ascontiguousarray(values[:, near]), law, side, bound) <= alpha
-    return found
+    return np.asarray(found)
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
 def log_products(x: Floats, v: float, c: Floats) -> Floats:
     """``sum_i ln(1 - c_j + c_j v x_i)`` (shares, points) of distances `x` (runs, points)."""
     runs, points = x.shape

@@ -37,11 +37,11 @@ def train_step_table(figures: Mapping[str, Any]) -> str:
     ratios = list(dict.fromkeys(name for run in runs for name in run.get("ratios", {})))
     if ratios:
         lines += ["", _row(["", *(run["machine"]["processor"] for run in runs)]), "|" + "---|" * (len(runs) + 1)]
-        floors = [run.get("floor", {}) for run in runs]
+        floors = [run["floor"] if "arithmetic" in run else {} for run in runs]  # earlier floors were too high
         for name in dict.fromkeys(name for floor in floors for name in floor.get("milliseconds", {})):
             cells = [_number(floor.get("milliseconds", {}).get(name), ".1f") for floor in floors]
             lines.append(_row([f"floor of the table's bytes, {name}, ms", *cells]))
-        for key, heading in (("in_order", "in order"), ("at_random", "at random")):
+        for key, heading in (("in_order", "in order"), ("at_random", "at random")) if any(floors) else ():
             cells = [_number(floor.get(f"gigabytes_per_second_{key}"), ".1f") for floor in floors]
             lines.append(_row([f"GB/s {heading}", *cells]))
         work = [run.get("arithmetic", {}).get("milliseconds", {}) for run in runs]
@@ -79,7 +79,7 @@ def regression_table(figures: Mapping[str, Any]) -> str:
     for name in dict.fromkeys(one.partition("runs, ")[2] for one in cases):
         of = [cases[f"{runs} runs, {name}"] for runs in (64, 1024) if f"{runs} runs, {name}" in cases]
         ratios = [f"{ratio:.1f}" for case in of for ratio in case["times_faster_than"].values()]
-        shares = [case["share_of_products"] for case in of if "share_of_products" in case]
+        shares = [case["products_of_numpy"] for case in of if "products_of_numpy" in case]
         said = f"{min(shares):.0%}: at most {1 / min(shares):.1f}" if shares else ""
-        lines.append(f"| {name} | {' | '.join([*ratios, *[''] * (4 - len(ratios)), said])} |")
+        lines.append(_row([name, *ratios, *[""] * (4 - len(ratios)), said]))
     return "\n".join([*lines, "", machine_line(figures)])

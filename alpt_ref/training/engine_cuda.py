@@ -18,7 +18,7 @@ from alpt_ref.kernels.backend import Backend, get_backend
 from alpt_ref.kernels.cuda import steps as kernels
 from alpt_ref.kernels.cuda.bf16 import require_bfloat16
 from alpt_ref.kernels.cuda.reduce import THREADS
-from alpt_ref.kernels.cuda.streams import Prioritised, new_event, new_stream
+from alpt_ref.kernels.cuda.streams import new_event, new_stream
 from alpt_ref.kernels.cuda.target import SIMULATED, blocks_for, launch
 from alpt_ref.models.optim_cuda import CudaDense
 from alpt_ref.training import compile_ahead, watch_cuda
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
     from alpt_ref.training.quality import Quality
 
-PRIORITIES = False
-"""Whether the kernels of a recorded step keep their streams' priorities."""
 REASONS = {
     kernels.BAD_LOSS: "the loss is NaN or infinite",
     kernels.BAD_GRADIENT: "a gradient of the embeddings is NaN or infinite",
@@ -176,7 +174,7 @@ class CudaEngine(CpuEngine):
                 self._queue_step(rows)
             finally:
                 graph = self.stream.end_capture()
-            self._graphs[rows] = graph = Prioritised(graph) if PRIORITIES else graph
+            self._graphs[rows] = graph
         graph.launch(self.stream)
 
     # --- a range of batches ---------------------------------------------------------------------------------------

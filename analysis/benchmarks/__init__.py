@@ -8,7 +8,7 @@
 `history`              the page of all stored figures
 `quantize`, `table`,   one subject with more cases: ``python -m analysis.benchmarks.quantize --device cuda``
 `montecarlo`,
-`train_step`,
+`train_step`,          (its floors are `floor` and `arithmetic`; `step_parts` has its parts, of two passes too)
 `train_cuda`,          (its peers are `peers_graph`, the parts of its step `train_parts`, two of its cases
                        `two_passes`)
 `startup`, `snapshots`  where a short run spends its time; what earlier states of a run take

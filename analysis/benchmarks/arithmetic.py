@@ -9,7 +9,9 @@ the larger of this and of `floor` is what a step with the same bits cannot go be
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +19,70 @@ from numpy.typing import NDArray
 from alpt_ref import make_table, num_threads
 from alpt_ref.kernels.arguments import RowUpdates
 from alpt_ref.kernels.cpu import lowbit_step, table, unique
-from alpt_ref.kernels.jit import run_rows
+from alpt_ref.kernels.jit import kernel, run_rows
 from alpt_ref.kernels.memory import aligned_zeros
 from alpt_ref.tables.unique_rows import UniqueRows, unique_rows
 
 HOT = 256
 """Rows of the table: its codes and moments are 38 kB."""
-BLOCK = 2048
-"""Rows of the gradients and results that a call works on."""
+BLOCK = 512
+"""Rows of the gradients and results that are worked on at a time, 64 kB together."""
 PARTS = ("grouping ids", "lookup", "sums of duplicates", "optimiser and rounding")
+
+
+class Groups(NamedTuple):
+    """Unique rows of a batch in blocks, and where each row occurs among the first `HOT` gradients.
+
+    Attributes
+    ----------
+    order : int64 array (len,)
+    first : int64 array (blocks + 1,)
+        Where each block's positions begin in `order`.
+    starts : int64 array (blocks, BLOCK + 1)
+        Of the rows within their block's positions; a last block that is not full ends in rows without any.
+    rows : int64 array (blocks,)
+        How many rows each has.
+    """
+
+    order: NDArray[np.int64]
+    first: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+def hot_groups(groups: UniqueRows) -> Groups:
+    """The unique rows of a batch in blocks, on hot gradients."""
+    edges = np.append(np.arange(0, len(groups), BLOCK), len(groups))
+    first = groups.starts[edges]
+    starts = np.repeat(np.diff(first)[:, None], BLOCK + 1, axis=1)
+    for block, (low, high) in enumerate(itertools.pairwise(edges)):
+        starts[block, : high - low + 1] = groups.starts[low : high + 1] - first[block]
+    return Groups(groups.order % HOT, first, starts, np.diff(edges))
+
+
+@kernel
+def _lookups(lo: int, hi: int, ids: NDArray[np.int64], codes: Any, step_size: Any, out: NDArray[np.float32]) -> None:
+    for _ in range(lo, hi):
+        table.lookup_codes(0, out.shape[0], ids, codes, step_size, out)
+
+
+@kernel
+def _sums(lo: int, hi: int, groups: Groups, grads: NDArray[np.float32], out: NDArray[np.float32]) -> int:
+    bad = 0
+    for block in range(lo, hi):
+        order, starts, rows = groups.order[groups.first[block] :], groups.starts[block], groups.rows[block]
+        bad += int(unique.sum_duplicates(0, rows, grads, grads.view(np.int32), order, starts, out))
+    return bad
+
+
+@kernel
+def _steps(
+    lo: int, hi: int, rows: NDArray[np.int64], of: Any, optimizer: Any, codes: Any, step_size: Any, rounding: Any
+) -> int:
+    moved = 0
+    for _ in range(lo, hi):
+        moved += lowbit_step.step_codes(0, rows.shape[0], rows, of, optimizer, codes, step_size, rounding)[0]
+    return moved
 
 
 class Room:
@@ -49,48 +106,36 @@ class Arithmetic:
         """Unique rows of the batch."""
         unique_rows(ids, self.n)
 
-    def _blocks(self, count: int, work: Any) -> None:
-        """``work(room, block)`` for `count` blocks."""
-        per_thread = -(-count // len(self.rooms))
+    def _spread(self, blocks: int, work: Callable[[Room, int, int], Any]) -> None:
+        """``work(room, lo, hi)`` of each thread's share of the blocks, one call of a kernel."""
+        threads = len(self.rooms)
 
         def part(lo: int, hi: int) -> None:
             for thread in range(lo, hi):
-                for block in range(thread * per_thread, min(count, (thread + 1) * per_thread)):
-                    work(self.rooms[thread], block)
+                work(self.rooms[thread], blocks * thread // threads, blocks * (thread + 1) // threads)
 
-        run_rows(part, len(self.rooms), grain=1)
+        run_rows(part, threads, grain=1)
 
     def lookup(self, positions: int) -> None:
         """Rows decoded."""
 
-        def work(room: Room, block: int) -> None:
-            size = min(BLOCK, positions - block * BLOCK)
-            table.lookup_codes(0, size, room.rows, room.table._codes, room.table._of_units, room.out)
+        def work(room: Room, lo: int, hi: int) -> None:
+            _lookups(lo, hi, room.rows, room.table._codes, room.table._of_units, room.out)
 
-        self._blocks(-(-positions // BLOCK), work)
+        self._spread(round(positions / BLOCK), work)
 
-    def sums(self, groups: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> None:
-        """Gradients added up, by `hot_groups`."""
-
-        def work(room: Room, block: int) -> None:
-            order, starts = groups[block]
-            bits = room.grads.view(np.int32)
-            unique.sum_duplicates(0, len(starts) - 1, room.grads, bits, order, starts, room.out)
-
-        self._blocks(len(groups), work)
+    def sums(self, groups: Groups) -> None:
+        """Gradients added up."""
+        self._spread(len(groups.rows), lambda room, lo, hi: _sums(lo, hi, groups, room.grads, room.out))
 
     def step(self, rows: int) -> None:
         """Optimiser and rounding; the gradients change, which does not matter."""
 
-        def work(room: Room, block: int) -> None:
-            own, size = room.table, min(BLOCK, rows - block * BLOCK)
-            of = RowUpdates(room.rows, room.grads, np.float32(0.0))
-            optimizer = own._optimizer.step(1e-3)
-            lowbit_step.step_codes(
-                0, size, room.rows, of, optimizer, own._codes, own._of_units, own._rounding()
-            )  # fmt: skip
+        def work(room: Room, lo: int, hi: int) -> None:
+            own, of = room.table, RowUpdates(room.rows, room.grads, np.float32(0.0))
+            _steps(lo, hi, room.rows, of, own._optimizer.step(1e-3), own._codes, own._of_units, own._rounding())
 
-        self._blocks(-(-rows // BLOCK), work)
+        self._spread(round(rows / BLOCK), work)
 
     @staticmethod
     def figures(seconds: dict[str, float], unique_count: float) -> dict[str, Any]:
@@ -103,12 +148,3 @@ class Arithmetic:
                 name: value * 1e6 * num_threads() / unique_count for name, value in {**parts, "all": total}.items()
             },
         }
-
-
-def hot_groups(groups: UniqueRows) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Positions and starts of each block of unique rows, the positions folded into the first `HOT`."""
-    found = []
-    for first in range(0, len(groups), BLOCK):
-        starts = groups.starts[first : first + BLOCK + 1]
-        found.append((groups.order[starts[0] : starts[-1]] % HOT, starts - starts[0]))
-    return found

@@ -143,7 +143,7 @@ def on_data(options: argparse.Namespace) -> None:
                 "seconds_at_the_last_iterate": medians({"end": end})["end"],
             }  # fmt: skip
             if share is not None:
-                results[f"{runs} runs, {name}"]["share_of_products"] = share
+                results[f"{runs} runs, {name}"]["products_of_numpy"] = share
             shown = ", ".join(f"{ratio:.2f}x {one}" for one, ratio in ratios.items())
             print(f"{runs:5d} runs, {name:58s} ours {rates['ours']:7.1f} M updates/s: {shown}", flush=True)
             if share is not None:

@@ -10,7 +10,7 @@ import pytest
 from alpt_ref.scalar import elementary
 from tests.plain import plain
 
-F, I, U = np.float32, np.int32, np.uint32
+F, C, U = np.float32, np.int32, np.uint32
 log_unit, exp_negative = plain(elementary.log_unit), plain(elementary.exp_negative)
 sigmoid, normal_pair = plain(elementary.sigmoid), plain(elementary.normal_pair)
 symmetric_uniform = plain(elementary.symmetric_uniform)
@@ -57,7 +57,7 @@ def test_uniform_numbers_take_all_bits() -> None:
 
 
 def test_constants_from_what_they_are() -> None:
-    assert F(math.sqrt(0.5)).view(I) == elementary._SQRT_HALF_BITS
+    assert F(math.sqrt(0.5)).view(C) == elementary._SQRT_HALF_BITS
     high, low = float(elementary._LN2_HIGH), float(elementary._LN2_LOW)
     assert high * 2**9 == int(high * 2**9)
     assert high + low == pytest.approx(math.log(2.0), abs=2.0**-36)

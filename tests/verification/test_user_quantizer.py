@@ -116,3 +116,14 @@ def test_results_depend_on_the_files_behind_the_function_and_not_on_comments(tmp
 
 def test_a_function_itself_is_never_taken_for_one_of_before() -> None:
     assert user_quantizer(nearest, 4, 0.1).digest != user_quantizer(nearest, 4, 0.1).digest
+
+
+def test_what_a_function_prints_is_no_part_of_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    def talks(x: Any, draw: int) -> Any:
+        print("talk")
+        return (np.clip(np.rint(x / np.float32(0.5)), -8, 7) * np.float32(0.5)).astype(np.float32)
+
+    user_quantizer(talks, 4, 0.5)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "talk" in said.err

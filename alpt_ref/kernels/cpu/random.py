@@ -116,7 +116,7 @@ def set_counters(lanes: Int, rows: NDArray[np.int64], start: Int, chunk: Chunk) 
             c1[lane] = lane_block[lane]
     else:
         for lane in range(lanes):
-            c1[lane] = counter_1(rows[start + int(np.int64(lane_row[lane]))], lane_block[lane])
+            c1[lane] = counter_1(rows[int(start) + int(np.int64(lane_row[lane]))], lane_block[lane])
 
 
 @inline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,36 +89,6 @@ def join(which: int) -> None:
     done = new_event()
     done.record(_side(which))
     current_stream().wait_event(done)
-
-
-class Prioritised:
-    """A recorded CUDA graph whose kernels keep the priorities of their streams, which CuPy leaves out.
-
-    CuPy's own executable form of the graph stays unused. Calls are the driver's, whose handles the runtime shares.
-    """
-
-    def __init__(self, graph: Any) -> None:
-        self._graph, self._driver, self._executable = graph, ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p()
-        flags = ctypes.c_ulonglong(_USE_NODE_PRIORITY)
-        made = ctypes.c_void_p(graph.graph)
-        self._check(self._driver.cuGraphInstantiateWithFlags(ctypes.byref(self._executable), made, flags))
-
-    @staticmethod
-    def _check(status: int) -> None:
-        if status:
-            raise RuntimeError(f"the driver could not take a recorded graph: status {status}")
-
-    def launch(self, stream: Any) -> None:
-        """Replay it on `stream`."""
-        self._check(self._driver.cuGraphLaunch(self._executable, ctypes.c_void_p(stream.ptr)))
-
-    def __del__(self) -> None:
-        """The driver keeps an executable graph until it is told."""
-        if self._executable:
-            self._driver.cuGraphExecDestroy(self._executable)
-
-
-_USE_NODE_PRIORITY = 8  # CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY of cuda.h
 
 
 def copy_ahead(target: Any, source: NDArray[Any], stream: Any) -> None:

@@ -115,7 +115,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
         kernel = moved.begin(self.d, self.quantizer.bits, self.optimizer, keep_sums, keep_values, self._layout)
         kept = (self._row_updates, self._kept, self._row_values, out if keep_values else self._row_values)
         given = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads, *self._where)
-        self._launch_rows(kernel, *given, *self._optimizer_arrays, self.rates, *kept, row_class=row_class)
+        self._launch_rows(kernel, *given, *self._optimizer_arrays, self.rates, *kept)
 
     def _queue_pending(self, out: Any) -> None:
         """What `queue_begin` hands out, from the inverse that a checked call has made."""
@@ -161,7 +161,7 @@ class CudaAdaptiveTable(CudaLowPrecisionTable, AdaptiveTable):
             kernel = learned.finish_rows(d, bits, *how)
             arguments = (self._row_updates, *self._where[:2], *self._step_size_arrays, self.rates, self._learns, scale)
             given = (np.int32(row_class), self.guard, *found.arguments(row_class), grads)
-            self._launch_rows(kernel, *given, *arguments, *random, row_class=row_class)
+            self._launch_rows(kernel, *given, *arguments, *random)
             return
         units = (self._device_offsets, np.int64(self._units))
         sums = (self._unit_peak, self._unit_count)

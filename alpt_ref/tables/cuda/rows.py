@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alpt_ref._util import check as _check
 from alpt_ref.errors import InputError, TrainingError
 from alpt_ref.kernels.backend import device_memory
-from alpt_ref.kernels.cuda import lookup, optimizers, pending, unique, update
+from alpt_ref.kernels.cuda import lookup, optimizers, pending, update
 from alpt_ref.kernels.cuda.target import BLOCK, SIMULATED, blocks_for, launch
 from alpt_ref.kernels.cuda.team import MAX_DIM, team_of
 from alpt_ref.tables import checks
@@ -29,8 +29,6 @@ from alpt_ref.tables.moments import TableMoment
 from alpt_ref.tables.optimizers import LazyAdam, LazyMomentum, RowOptimizer, RowWiseAdagrad, make_row_optimizer
 
 MAX_ROWS = (1 << 32) - 1
-BESIDE = 3
-"""Blocks a multiprocessor of the rows that need no sums: few, so that the sums of the others run beside them."""
 
 
 class CudaRows(EmbeddingTable):
@@ -163,10 +161,10 @@ class CudaRows(EmbeddingTable):
         """Tell the host how many queued updates were made."""
         self._updates += steps
 
-    def _launch_rows(self, kernel: Any, *arguments: Any, row_class: int = unique.EVERY) -> None:
+    def _launch_rows(self, kernel: Any, *arguments: Any) -> None:
         """Launch over the unique rows, a team each; their number is known on the device alone."""
-        threads, most = self._uniquened * self._team.size, BESIDE if row_class == unique.DIRECT else update.BLOCKS
-        launch(kernel, blocks_for(threads, self._team.block, most), self._team.block, *arguments)
+        threads = self._uniquened * self._team.size
+        launch(kernel, blocks_for(threads, self._team.block, update.BLOCKS), self._team.block, *arguments)
 
     def _launch_positions(self, kernel: Any, positions: int, *arguments: Any) -> None:
         launch(kernel, blocks_for(positions * self._team.size, self._team.block), self._team.block, *arguments)

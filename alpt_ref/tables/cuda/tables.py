@@ -67,7 +67,7 @@ class CudaFullTable(OneLaunchRows, FullTable):
         kernel = update.update_weights(self.d, self.optimizer, self._store.layout)
         found = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads)
         arguments = (self._flat_weights, *self._optimizer_arrays, self.rates)
-        self._launch_rows(kernel, *found, *arguments, row_class=row_class)
+        self._launch_rows(kernel, *found, *arguments)
 
 
 class CudaLowPrecisionTable(OneLaunchRows, LowPrecisionTable):
@@ -112,7 +112,7 @@ class CudaLowPrecisionTable(OneLaunchRows, LowPrecisionTable):
         kernel = update.update_codes(self.d, self.quantizer.bits, self.optimizer, self._stochastic, self._layout)
         found = (np.int32(row_class), self.guard, *self._unique.arguments(row_class), grads)
         state = (*self._optimizer_arrays, self.rates, self._control, *self._key, self._stats)
-        self._launch_rows(kernel, *found, *self._where, *state, row_class=row_class)
+        self._launch_rows(kernel, *found, *self._where, *state)
 
     def _unit_arrays(self) -> list[Any]:
         return [] if self._units < 0 else [self._step_sizes]

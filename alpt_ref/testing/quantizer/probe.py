@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,7 +61,7 @@ class Probe:
         self.alpha = 0.0
         self.dependent: bool | None = None
         self.writes = False
-        self.seconds, self._begun, self._end = seconds, (time.process_time(), time.perf_counter()), math.inf
+        self.seconds, self._begun, self._end = seconds, (time.process_time(), _unqueued()), math.inf
         self._next = int(self.random("draws").integers(1 << 30))
         self.stray: tuple[Seen, Mask] | None = None
         self.watched = 0
@@ -92,10 +94,11 @@ class Probe:
     def spent(self) -> float:
         """Seconds of processor time since the beginning, or a quarter of those by the clock if that is more.
 
-        Processor time, so that a busy machine sees no less; and the clock, for a quantiser that waits for a GPU.
+        Processor time, so that a busy machine sees no less; and the clock, for a quantiser that waits for a GPU. What
+        threads spent waiting for a processor is taken off the clock.
         """
         processor, clock = self._begun
-        return max(time.process_time() - processor, (time.perf_counter() - clock) / 4)
+        return max(time.process_time() - processor, (_unqueued() - clock) / 4)
 
     def call(self, x: Floats, draw: int | None = None) -> Floats:
         """The quantiser's result as float32; `Broken` where there is none.
@@ -272,3 +275,12 @@ class Probe:
         distance = np.exp2(random.uniform(0, math.log2(min(reach, len(usable)) + 1), shape)).astype(np.int64) - 1
         near = zero + np.where(random.random(shape) < 0.5, distance, -1 - distance)
         return np.asarray(usable[np.clip(near, 0, len(usable) - 1)])
+
+
+def _unqueued() -> float:
+    """Seconds by the clock without those in which threads were ready and had no processor, where the system says so."""
+    queued = 0
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for task in Path("/proc/self/task").iterdir():
+            queued += int((task / "schedstat").read_text().split()[1])
+    return time.perf_counter() - queued * 1e-9

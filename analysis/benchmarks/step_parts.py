@@ -1,6 +1,6 @@
 """Where a two-pass ALPT step takes longer than a step of LPT: both in their parts, beside the matrix products.
 
-    python -m analysis.benchmarks.two_pass [--rows 1000000] [--batch 10000] [--fields 24] [--repeats 7] [--minima]
+    python -m analysis.benchmarks.step_parts [--rows 1000000] [--batch 10000] [--fields 24] [--repeats 7] [--minima]
         [--output FILE.json]
 
 The steps of `train_step`, each part timed in turn. LPT: lookup, forward, backward, table update, dense update. ALPT:
