@@ -13,7 +13,7 @@ and the variance alone, of events betting sees their number: beyond 1,024 and 4,
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +105,12 @@ def begin(name: str, runs: int) -> str:
     return f"| {name} | {runs:,} | "
 
 
-def page(known: Sequence[str]) -> str:
-    """The page with these lines, as Markdown."""
+def page(known: Mapping[tuple[str, int], str]) -> str:
+    """The page with these lines, as Markdown; it says which are missing."""
+    missing: dict[str, list[str]] = {}
+    for name, runs in lines():
+        if (name, runs) not in known:
+            missing.setdefault(name, []).append(f"{runs:,}")
     head = ["distribution", "runs", "verdicts"]
     for side in ("upper bound", "lower bound"):
         head += [f"{side}: false support", "upper 99 % limit / alpha", "power at half"]
@@ -123,13 +127,15 @@ def page(known: Sequence[str]) -> str:
         "- a range without the end that a bound needs supports nothing",
         f"- beyond {OF_MOMENTS:,} runs the mean and the variance of normal values are drawn themselves, beyond "
         f"{OF_COUNTS:,} the number of events",
-        f"- {VERDICTS:,} verdicts; of squares and lognormal values {VERDICTS // SHARES[0]:,} beyond {FEWER:,} runs and "
-        f"{VERDICTS // SHARES[1]:,} beyond {FEWEST:,}, for the time it takes",
+        f"- {VERDICTS:,} verdicts unless the column says less; of squares and lognormal values "
+        f"{VERDICTS // SHARES[0]:,} beyond {FEWER:,} runs and {VERDICTS // SHARES[1]:,} beyond {FEWEST:,}, for the "
+        "time it takes",
+        *(f"- not run so far (`--runs N`): {name}, at {'; '.join(runs)} runs" for name, runs in missing.items()),
         "",
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",
     ]
-    return "\n".join([*about, *known]) + "\n"
+    return "\n".join([*about, *(known[key] for key in lines() if key in known)]) + "\n"
 
 
 def stored() -> dict[tuple[str, int], str]:
@@ -149,7 +155,7 @@ def main() -> None:
         if not only or runs in only:
             known[name, runs] = line(name, runs, drawn(name, runs, VERDICTS // 100 if "--quick" in given else VERDICTS))
             print(known[name, runs], flush=True)
-            write_text(TABLE, page([known[key] for key in lines() if key in known]))
+            write_text(TABLE, page(known))
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ def install() -> None:
             self.blockIdx, self.threadIdx = place
             wide, high, _ = manager._block_dim
             self.thread_id = self.threadIdx.x + wide * (self.threadIdx.y + high * self.threadIdx.z)
-            self.ended, self.abort, self.exception = False, False, None
+            self.ended, self.abort = False, False
+            self.exception: tuple[Exception, Any] | None = None
 
         def run(self) -> None:
             """The kernel, in this thread."""

@@ -101,7 +101,7 @@ def _state(value: object) -> Any:
     kind = type(value)
     names = [name for one in kind.__mro__ for name in _slots(one) if hasattr(value, name)]
     held = {**getattr(value, "__dict__", {}), **{name: getattr(value, name) for name in names}}
-    own = kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__  # type: ignore[comparison-overlap]
+    own = kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__
     if own or not (held or hasattr(value, "__dict__")):
         try:
             reduced = value.__reduce_ex__(2)

@@ -86,7 +86,8 @@ def test_a_cell_by_its_two_values(step_size: float) -> None:
 
 def test_ends_of_the_range_and_of_what_is_tried() -> None:
     assert (last_cell(True, LOW, HIGH), last_cell(False, LOW, HIGH)) == (7.0, 6.0)
-    assert (lattice.SMALLEST_TRIED, lattice.LARGEST_TRIED) == (2.0**-60, 2.0**60)
+    assert lattice.SMALLEST_TRIED == 2.0**-60
+    assert lattice.LARGEST_TRIED == 2.0**60
     # the smallest word times the smallest gap is a normal number; the largest of both is finite
     assert float(lattice.SMALLEST_TRIED) * 2.0**-24 > 2.0**-126
     assert float(lattice.LARGEST_TRIED) * 2.0**32 < 2.0**128

@@ -40,8 +40,8 @@ def same(found: Any, value: float, origin: str) -> None:
 
 def test_what_was_given_gets_the_noise_added() -> None:
     G, G1, g_max = _gradient_sizes(about(G=20.0, G1=30.0, g_max=15.0), LOW, HIGH, SPREAD)
-    assert (pytest.approx((400 + 2 * 0.09) ** 0.5, rel=1e-15), "given and the noise") == G
-    assert (pytest.approx(30.6, rel=1e-15), "given and the noise") == G1
+    same(G, (400 + 2 * 0.09) ** 0.5, "given and the noise")
+    same(G1, 30.6, "given and the noise")
     same(g_max, 15.0 + LARGEST, "given")
     quiet = _gradient_sizes(about(G=20.0, G1=30.0), LOW, HIGH, Noise())
     assert quiet == ((20.0, "given"), (30.0, "given"), (20.0, "G"))
@@ -53,14 +53,14 @@ def test_without_g_it_follows_from_l_around_a_point() -> None:
     centre = root + 2.0 * (3.5**2 + 3.5**2) ** 0.5
     G, G1, g_max = _gradient_sizes(about(L=2.0), LOW, HIGH, SPREAD)
     noisy = (centre**2 + 2 * 0.09) ** 0.5
-    assert (pytest.approx(noisy, rel=1e-15), "|f'(u)| + L max |w - u|, u the centre of the box and the noise") == G
-    assert (pytest.approx(2**0.5 * noisy, rel=1e-15), "sqrt(d) G") == G1
+    same(G, noisy, "|f'(u)| + L max |w - u|, u the centre of the box and the noise")
+    same(G1, 2**0.5 * noisy, "sqrt(d) G")
     same(g_max, centre + LARGEST, "G")
     minimum = np.array([2.0, 4.0])
     beside = root + 2.0 * (6.0**2 + 6.0**2) ** 0.5
     for origin, word in (("found", " found"), ("given", "")):
         G = _gradient_sizes(about(minimum, origin, L=2.0), LOW, HIGH, Noise())[0]
-        assert (pytest.approx(beside, rel=1e-15), f"|f'(u)| + L max |w - u|, u the minimum{word}") == G
+        same(G, beside, f"|f'(u)| + L max |w - u|, u the minimum{word}")
     other = _gradient_sizes(about(np.array([-3.0, -1.0]), "given", L=2.0), LOW, HIGH, Noise())[0]
     assert other.value == pytest.approx(beside, rel=1e-15)
 

@@ -73,7 +73,9 @@ def test_records_are_expectations_under_the_law_of_each_iterate(stochastic: bool
         law = after
     first, records = np.array([0.0, 0.0, 0.25, 0.75, 0.0]), np.zeros((4, 6))
     arrays = [np.array(one, dtype=np.float64) for one in (VALUES, ERRORS, SLOPES, OUTCOMES, CHANCES, rates)]
-    evolve_chain(first, markov.ChainModel(*arrays, stochastic, float(words)), records)  # type: ignore[arg-type]
+    value, error, slope, outcomes, chances, each = arrays
+    model = markov.ChainModel(value, error, slope, outcomes, chances, each, stochastic, float(words))
+    evolve_chain(first, model, records)
     np.testing.assert_allclose(records, np.array(wanted, dtype=np.float64), rtol=1e-14)
     np.testing.assert_allclose(first, [float(law.get(s, 0)) for s in range(5)], rtol=1e-14)
 

@@ -111,12 +111,12 @@ def test_noise_of_each_step_takes_its_own_words() -> None:
 
 
 def test_updates_by_their_definition() -> None:
-    eta, g = 0.3, F([1.5, -2.0, 0.25, 40.0, -50.0, 3.0])
+    eta, g = 0.3, np.array([1.5, -2.0, 0.25, 40.0, -50.0, 3.0], F)
     for rounding, name in ((kinds.STOCHASTIC, "sr"), (kinds.NEAREST, "dr"), (kinds.FULL, "full")):
         for sizes in ([0.25], [0.25] * 4, [0.25] * 6, [0.25, 0.5, 0.125, 0.5], [0.25, 0.5, 0.125] * 2):
             n, each_coordinate = len(sizes), np.array(sizes[: 4 if len(sizes) == 4 else 3])
             made = method(rounding=rounding, step_size=each_coordinate, learning_rates=np.array([0.9, eta, 0.1]))
-            buffers, unit, code = buffers_of(n), F(sizes), C([3, -2, 5, 3, -2, 5])[:n]
+            buffers, unit, code = buffers_of(n), np.array(sizes, F), np.array([3, -2, 5, 3, -2, 5], C)[:n]
             buffers.step_size[:], buffers.code[:], buffers.w[:], buffers.g[:] = unit, code, code * unit, g[:n]
             buffers.rate[:] = F(eta) if rounding == kinds.FULL else (eta / np.array(sizes)).astype(F)
             plain(passes.update_all if sizes[-1] == sizes[n // 2] == 0.25 else passes.update_each)(2, n, made, buffers)
@@ -132,7 +132,8 @@ def test_updates_by_their_definition() -> None:
 
 
 def test_an_update_of_millions_of_steps_is_cut_before_it_is_a_whole_number() -> None:
-    assert (passes._FAR, passes._U32) == (2.0**22, 32)
+    assert passes._FAR == 2.0**22
+    assert passes._U32 == 32
     for rate in (F(2.0**21), F(1e30)):
         for g in (F(5.0), F(-5.0)):
             wanted = -8 if g > 0 else 7

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from alpt_ref._util import memory
@@ -21,6 +23,6 @@ def test_what_fits_is_not_refused_and_what_does_not_is_named(monkeypatch: pytest
 def test_a_system_that_does_not_say_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found = memory.machine_memory()
     assert found is None or found > 1 << 24
-    monkeypatch.delattr(memory.os, "sysconf", raising=False)
+    monkeypatch.delattr(os, "sysconf", raising=False)
     assert memory.machine_memory() is None
     memory.require_memory(1 << 80, "more numbers than there are", "take fewer")

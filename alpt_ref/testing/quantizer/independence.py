@@ -187,8 +187,8 @@ def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws:
                 add_sums(counts, f"{name}s{where} whose sum", np.concatenate(sums).astype(np.int64), size, share)
     every.add_worst("draws in which element {place} of a call went up", ups, draws)
     add_every_lag(every, spectrum, draws, where)
-    for sums, what in ((ahead_by, "the draw before"), (behind_by, "the draw after")):
-        add_every_lag(every, sums, min(draws, CROSSED) - 1, f", the other one in {what}{where}")
+    for lagged, what in ((ahead_by, "the draw before"), (behind_by, "the draw after")):
+        add_every_lag(every, lagged, min(draws, CROSSED) - 1, f", the other one in {what}{where}")
 
 
 def _ways(rows: int, columns: int) -> dict[str, tuple[Any, Any]]:

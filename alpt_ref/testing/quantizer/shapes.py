@@ -5,6 +5,8 @@ All elements are fair bits. In small arrays each place is looked at by itself, i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +46,9 @@ UNFAIR = 1e-9
 def count_small_calls(probe: Probe, counts: Counts, every: Counts) -> None:
     """Count rounding up in small arrays, of unlike and of equal elements: all together, and each place by itself."""
     draws = FEWEST_DRAWS if probe.effort < 0.5 else FULL_DRAWS
-    shapes = SMALL if probe.lattice.rows is None else [(probe.lattice.rows, one) for one in SMALL_COLUMNS]
+    shapes: Sequence[tuple[int, int]] = (
+        SMALL if probe.lattice.rows is None else [(probe.lattice.rows, one) for one in SMALL_COLUMNS]
+    )
     if probe.effort < LITTLE:
         shapes = shapes[::4]
     for shape in shapes:
