@@ -62,3 +62,4 @@ def test_constants_from_what_they_are() -> None:
     assert high * 2**9 == int(high * 2**9)
     assert high + low == pytest.approx(math.log(2.0), abs=2.0**-36)
     assert F(math.log2(math.e)) == elementary._LOG2_E
+    assert log_unit(F(0.5)) == F(-math.log(2.0))

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from alpt_ref import InputError, philox4x32
 from alpt_ref.kernels import oracle
+from alpt_ref.scalar import philox
 from alpt_ref.scalar.philox import counter_1, counter_2, counter_3
+from tests.plain import plain
 
 U32 = st.integers(0, 2**32 - 1)
 
@@ -66,3 +68,22 @@ def test_counter_words_follow_the_stated_layout(row: int, block: int, step: int,
     assert int(counter_1(np.int64(row), np.int64(block))) == (row >> 32) << 16 | block
     assert int(counter_2(np.int64(step))) == step & 0xFFFFFFFF
     assert int(counter_3(np.int64(step), np.int64(purpose))) == (step >> 32) << 8 | purpose
+
+
+def test_the_published_constants() -> None:
+    """Salmon et al. 2011: two multipliers, the golden ratio and the root of 3 less 1 as Weyl steps, ten rounds."""
+    assert (philox.MULTIPLIER_0, philox.MULTIPLIER_1) == (0xD2511F53, 0xCD9E8D57)
+    assert int((5**0.5 - 1) / 2 * 2**32) == philox.WEYL_0
+    assert int((3**0.5 - 1) * 2**32) == philox.WEYL_1
+    assert len(philox.W0) == len(philox.W1) == philox.ROUNDS == 10
+    with np.errstate(over="ignore"):
+        assert plain(philox.philox4x32)(*np.zeros(6, np.uint32)) == KNOWN_ANSWERS[0][2]
+
+
+def test_the_last_row_column_and_step_fill_the_counter() -> None:
+    full = 0xFFFFFFFF
+    assert plain(counter_1)(np.int64(philox.MAX_ROWS - 1), np.int64(philox.MAX_COLUMNS // 4 - 1)) == full
+    assert plain(counter_3)(np.int64(philox.MAX_STEPS - 1), np.int64(255)) == full
+    assert (philox.MAX_ROWS, philox.MAX_COLUMNS, philox.MAX_STEPS) == (2**48, 2**18, 2**56)
+    purposes = philox.PURPOSE_QUANTIZE, philox.PURPOSE_INITIAL, philox.PURPOSE_UPDATE, philox.PURPOSE_REPLAY
+    assert purposes == (0, 1, 2, 3)  # part of every random word: another number is another result

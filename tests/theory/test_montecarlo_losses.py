@@ -140,3 +140,16 @@ def test_gradients_of_the_driver_in_numpy(rows: int, batch: int) -> None:
         drawn = [word * rows // 2**32 for word in words[r * batch : (r + 1) * batch].tolist()] or list(range(rows))
         wanted += (0.25 * here + sum((x[i] @ here - offsets[i]) * x[i] for i in drawn) / len(drawn)).tolist()
     assert g.tolist() == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_samples_of_a_group_that_begins_within_a_block_of_words(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of two runs of two columns, as a GPU has them: a whole block of elements, half a block of samples."""
+    monkeypatch.setattr(montecarlo, "_group", lambda runs, d, all_rows: 2)
+    problem = synthetic_regression("square", 7, 2, seed=4, l2=0.05)
+    grid, schedule = Grid(0.0625, 5), Schedule("constant", 0.7)
+    options: dict[str, Any] = {"steps": 4, "runs": 7, "start": [3, -9], "batch": batch, "seed": 11}
+    options |= {"rounding": "sr", "noise": Noise("two-point", 0.05)}
+    wanted = oracle.simulate(problem, grid, schedule, **options)
+    got = simulate(problem, grid, schedule, minimum_outside=True, **options)
+    np.testing.assert_array_equal(got.final, wanted[-1])

@@ -145,6 +145,7 @@ def test_an_update_of_millions_of_steps_is_cut_before_it_is_a_whole_number() -> 
 
 
 def test_words_of_the_driver_in_numpy() -> None:
+    assert each._U32 == 32
     for lo, hi in ((0, 2), (1, 3)):
         out = np.zeros(12, U)
         plain(each.element_words)(lo, hi, 2**32 + 9, 17, U(KEY[0]), U(KEY[1]), out)
@@ -162,3 +163,9 @@ def test_few_bits_by_their_definition() -> None:
                 whole = int(abs(x))
                 away = (word >> (32 - bits)) < int((abs(x) - whole) * 2**bits)
                 assert move == (whole + away) * (-1 if x < 0 else 1)
+
+
+def test_numbers_that_are_part_of_every_result() -> None:
+    """Purposes keep the words of rounding, noise, angle, rows and start apart; a change of one is another result."""
+    names = ("ROUNDING", "NOISE", "ANGLE", "SAMPLE", "START")
+    assert [getattr(kinds, f"PURPOSE_{name}") for name in names] == [16, 17, 18, 19, 20]
