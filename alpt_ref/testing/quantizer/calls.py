@@ -28,8 +28,7 @@ def repeatable(probe: Probe) -> Finding:
         one = probe.raw(x.copy(), small).copy()
         again = probe.raw(x.copy(), small)
         if not same_bits(again, one):
-            differ = int((again != one).sum())
-            text = f"the same x and draw {small} gave another result at {differ:,} of {x.size:,} elements"
+            text = f"the same x and draw {small} gave another result at {int((again != one).sum()):,} elements"
             return _different(probe, text, x, small, again, one)
     draw = probe.next_draw()
     kept = probe.raw(x.copy(), draw)
@@ -71,19 +70,17 @@ def input_untouched(probe: Probe) -> Finding:
     some = probe.lattice.take(probe.cells(probe.random("values"), x.shape))
     shared, rows = False, probe.lattice.rows
     few = probe.inside(probe.random("few"), (rows or 67, 33))
-    ends = np.where(few > 0, probe.lattice.high, probe.lattice.low) * np.float32(2)
-    parts = (few, few[:, :1].copy(), few[:, ::2], np.asfortranarray(few), ends.astype(np.float32), np.zeros_like(few))
-    one = () if rows is not None else (few[:1].copy(), few[:1, :1].copy())
-    looked = 0
-    for array in (x, some, *parts, *one):  # values of the lattice: the result might be the array itself
+    ends = np.where(few > 0, probe.lattice.high, probe.lattice.low)
+    arrays = [x, some, few, few[:, :1].copy(), few[:, ::2], np.asfortranarray(few), ends, np.zeros_like(few)]
+    arrays += [] if rows is not None else [few[:1].copy(), few[:1, :1].copy()]
+    for array in arrays:  # values of the lattice: the result might be the array itself
         before = array.copy()
-        looked += array.size
         result = probe.raw(array, probe.next_draw())
         if not same_bits(array, before):
             changed = int((array != before).sum())
             return Finding(False, f"x was changed at {changed:,} of {array.size:,} elements, shape {array.shape}")
         shared |= np.shares_memory(result, array)
-    text = "the result may be x's own memory" if shared else ""
+    text, looked = "the result may be x's own memory" if shared else "", sum(one.size for one in arrays)
     return Finding(True, text, detects=f"any changed bit of {looked:,} elements")
 
 
