@@ -84,7 +84,8 @@ def large_shapes(probe: Probe) -> list[tuple[int, int]]:
     least, most = LARGE["quick"], LARGE["quick" if probe.effort < 0.5 else "full"]
     if probe.lattice.rows is not None:
         return [(probe.lattice.rows, max(1, most // probe.lattice.rows))]
-    return [(most // 1024, 1024), (5, least // 5), (least // 3, 3), (1, least), (least, 1)]
+    row = least // 2  # our own quantiser takes fewer than 2**18 columns
+    return [(most // 1024, 1024), (5, least // 5), (least // 3, 3), (1, row), (least, 1)]
 
 
 def _large(probe: Probe) -> list[Mask]:
