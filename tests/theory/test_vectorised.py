@@ -41,7 +41,9 @@ SAME = ("value", "distance2", "gradient2", "average_value", "exceeded", "max_sam
 def test_it_walks_like_the_compiled_driver(problem: Any, noise: Noise) -> None:
     """All 32 bits of a word is what `"sr"` takes: same noise, rows, words, gradients and arithmetic."""
     schedule = Schedule("inverse-sqrt", 0.3)
-    options: dict[str, Any] = {**RUN, "noise": noise, "batch": 3, "averages": True, "check": True}
+    options: dict[str, Any] = {**RUN, "noise": noise, "averages": True, "check": True}
+    if problem is LOGISTIC:  # the other one has no rows to draw
+        options["batch"] = 3
     wanted = simulate(problem, GRID, schedule, rounding="sr", **options)
     got = simulate(problem, GRID, schedule, rounding=FewBits(32), **options)
     np.testing.assert_array_equal(got.final, wanted.final)
