@@ -21,17 +21,6 @@ from alpt_ref.errors import InputError
 from .files import folder_bytes
 
 
-@pytest.fixture(scope="module")
-def clicks() -> ClickDataset:
-    return synthetic_clicks(300, fields=3, features=40, seed=7)
-
-
-@pytest.fixture
-def store(clicks: ClickDataset, tmp_path: Path) -> Path:
-    clicks.save(tmp_path / "store")
-    return tmp_path / "store"
-
-
 def test_round_trip(clicks: ClickDataset, store: Path) -> None:
     opened = ClickDataset.open(store, verify=True)
     for name in ("ids", "labels", "split"):

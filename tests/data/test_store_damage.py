@@ -10,20 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alpt_ref.data import ClickDataset, synthetic_clicks
+from alpt_ref.data import ClickDataset
 from alpt_ref.data.store.reader import fingerprint_of
 from alpt_ref.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def clicks() -> ClickDataset:
-    return synthetic_clicks(300, fields=3, features=40, seed=7)
-
-
-@pytest.fixture
-def store(clicks: ClickDataset, tmp_path: Path) -> Path:
-    clicks.save(tmp_path / "store")
-    return tmp_path / "store"
 
 
 def _edit(store: Path, seal: bool = True, **changes: Any) -> None:

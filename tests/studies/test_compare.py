@@ -34,20 +34,6 @@ def without_times(comparison: Comparison) -> list[Any]:
     return [dataclasses.replace(row, samples_per_s=None) for row in comparison.rows]
 
 
-@pytest.fixture
-def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Labels of the runs that were really trained."""
-    trained: list[str] = []
-    original = train
-
-    def counting(config: RunConfig, *rest: Any, **options: Any) -> Any:
-        trained.append(f"{config.table.label} {config.table.bits} {config.train.seed}")
-        return original(config, *rest, **options)
-
-    monkeypatch.setattr(cell_module, "train", counting)
-    return trained
-
-
 def test_the_grid_pairs_every_setting_with_fp32() -> None:
     settings = make_settings(["alpt-sr", "lpt-dr", "alpt-sr"], [8, 4])
     assert [str(one) for one in settings] == ["fp32", "alpt-sr 8-bit", "alpt-sr 4-bit", "lpt-dr 8-bit", "lpt-dr 4-bit"]

@@ -12,25 +12,9 @@ import pytest
 from alpt_ref.cli.compare import vary_of
 from alpt_ref.data import ClickDataset
 from alpt_ref.errors import InputError
-from alpt_ref.studies import cell as cell_module
 from alpt_ref.studies.comparison import compare, plan_grid
 from alpt_ref.studies.comparison_text import as_text
 from alpt_ref.training.config import RunConfig
-from alpt_ref.training.train import train
-
-
-@pytest.fixture
-def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Labels of the runs that were really trained."""
-    trained: list[str] = []
-    original = train
-
-    def counting(config: RunConfig, *rest: Any, **options: Any) -> Any:
-        trained.append(f"{config.table.label} {config.table.bits} {config.train.seed}")
-        return original(config, *rest, **options)
-
-    monkeypatch.setattr(cell_module, "train", counting)
-    return trained
 
 
 def test_a_varied_setting_is_a_further_dimension_of_the_grid() -> None:
