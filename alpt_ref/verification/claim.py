@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -108,6 +108,8 @@ class Test:
         and distribution; ``"t"`` (Student) needs `normal`
     normal : why the values of the runs are normal enough for Student's t; without it and without a known range of the
         values every verdict is INCONCLUSIVE
+    normal_in : ``normal_in(cell)`` -> whether `normal` is said of this cell's values too; elsewhere they are tested as
+        if it were not given. Default: of all cells
     """
 
     __test__ = False  # not a test case of pytest
@@ -116,6 +118,7 @@ class Test:
     power: float = 0.95
     how: Literal["auto", "t", "betting", "bernstein", "hoeffding"] = "auto"
     normal: str = ""
+    normal_in: Callable[[Cell], bool] | None = None
 
     def __post_init__(self) -> None:
         """Refuse levels that mean nothing."""
@@ -130,6 +133,10 @@ class Test:
     def method(self) -> str:
         """How sampled values are tested: `how`, with ``"auto"`` resolved."""
         return ("t" if self.normal else "betting") if self.how == "auto" else self.how
+
+    def of(self, cell: Cell) -> Test:
+        """The test of this cell's values: itself, or without `normal` where that is not said of them."""
+        return self if self.normal_in is None or self.normal_in(cell) else replace(self, normal="")
 
 
 def no_constants(cell: Cell) -> Constants:

@@ -165,7 +165,7 @@ def _prepare(claim: Claim, source: Measured, control: Control | None) -> _Ready 
     if control is not None and control.shrink is not None:
         low, high = tighten_bound(claim, control.shrink, low, high)
     informative = _informative(claim, source.cell, first, low, high)
-    return _Ready(source, measurement, estimate(measurement, claim.test), low, high, informative)
+    return _Ready(source, measurement, estimate(measurement, claim.test.of(source.cell)), low, high, informative)
 
 
 def _failed_assumption(claim: Claim, cell: Cell, failed: list[str], control: Control | None) -> tuple[str, str]:

@@ -41,9 +41,18 @@ BEYOND = (0.25, 0.5, 1.0, 3.0, 1e4)
 """Steps beyond an end of the range."""
 GRID_CALLS = 64
 """Calls on values of codes: 2^24 elements."""
+RARE = 2.0**-21
+"""Of a step: how far from a code's value `_beside` looks; an event is a result that is not that value."""
+FACTOR = 4.0
+"""By which the chance of an event may differ from its distance, either way."""
+BESIDE = "beside values"
+BLOCK = 2**21
+"""Elements of one call of `_beside`, one event on average; in one column, where a number for a row is one for each."""
 NORMAL = Test(
     normal=f"a run's value is the mean over at least {SHAPE[0] * SHAPE[1] // 16:,} elements of one call, of numbers "
-    "between -4 and 4 that are independent if each element has a random word of its own, and 64 runs are averaged"
+    "between -4 and 4 that are independent if each element has a random word of its own, and 64 runs are averaged; "
+    "beside values, where a run says whether a block has an event, 0 or 1, it is betting instead",
+    normal_in=lambda cell: cell["of"] != BESIDE,
 )
 
 
@@ -117,15 +126,19 @@ def _is(what: str) -> Callable[[Cell], bool]:
 
 
 def unbiased(claim: Claim, q: UserQuantizer) -> Claim:
-    """R1: no bias anywhere between two codes, and a value of a code is not moved."""
+    """R1: no bias anywhere between two codes, right beside them too, and a value of a code is not moved."""
 
     def bound(cell: Cell, constants: Constants) -> Any:
+        if cell["of"] == BESIDE:
+            return -np.expm1(-1 / FACTOR), -np.expm1(-FACTOR)
         within = WITHIN * _spread() if cell["of"] == "mean" else 0.0
         return -within, within
 
     def measure(cell: Cell, seed: int, *, broken: str | None = None) -> Measurement:
         if cell["of"] == "mean":
             return _by_part(q, seed, lambda e: e)
+        if cell["of"] == BESIDE:
+            return _beside(q, seed)
         generator, furthest, codes = generator_of(seed), 0.0, _exact_codes(q)
         for draw in _draws(seed, GRID_CALLS):
             x = q.values(generator.choice(codes, SHAPE))
@@ -135,10 +148,29 @@ def unbiased(claim: Claim, q: UserQuantizer) -> Claim:
     return _derived(
         claim, q, "Stochastic rounding is unbiased",
         plain=f"the mean error at each place p between two codes is 0, within 2^-8 sqrt(p (1 - p)) of a step; "
-        f"{GRID_CALLS * SHAPE[0] * SHAPE[1]:,} values of codes (those that are exact products) are not moved",
-        grid=lambda budget: on(q, [{"of": "mean"}, {"of": "values of codes"}]),
+        f"{GRID_CALLS * SHAPE[0] * SHAPE[1]:,} values of codes (those that are exact products) are not moved; and "
+        f"2^-21 of a step from such a value one of {BLOCK:,} elements becomes another: the chance that a block of so "
+        f"many has one is between 1 - exp(-1/{FACTOR:g}) and 1 - exp(-{FACTOR:g})",
+        grid=lambda budget: on(q, [{"of": "mean"}, {"of": BESIDE}, {"of": "values of codes"}]),
         bound=bound, measure=measure, control=_moved(bound, _is("mean")),
     )  # fmt: skip
+
+
+def _beside(q: UserQuantizer, seed: int) -> Measurement:
+    """Whether one of `BLOCK` elements so near a value becomes another, on both sides of zero and of a step.
+
+    Between code 0 and its neighbours a float32 number holds the distance up to 2^-24 of a step, an eighth of it.
+    """
+    step, draws = np.float64(np.float32(q.step_size)), iter(_draws(seed, 4 * RUNS))
+    places = [(sign * near, sign * (near + (RARE if near == 0 else -RARE))) for near in (0, 1) for sign in (1, -1)]
+    places = [(code, place) for code, place in places if q.low <= code <= q.high]
+    found = np.empty((RUNS, len(places)))
+    for point, (code, place) in enumerate(places):
+        x = np.full((BLOCK, 1), place * step, np.float32)
+        for run in range(RUNS):
+            found[run, point] = (q(x, next(draws)) != q.values(code)).any()
+    labels = [f"w = {code} {'+' if place > code else '-'} 2^-21" for code, place in places]
+    return sampled(found, low=0.0, high=1.0, labels=labels)
 
 
 def variance(claim: Claim, q: UserQuantizer) -> Claim:

@@ -109,6 +109,32 @@ def test_a_seed_that_repeats_breaks_r7(claims: dict[str, Loaded]) -> None:
     assert repeated(user_quantizer(good, 8, 0.1), 3).values.max() == 0
 
 
+def test_fewer_random_bits_leave_nothing_beside_a_value_and_enough_do(
+    claims: dict[str, Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cells of r1 at a distance of 2^-11 in place of 2^-21: blocks of 2^11 elements, words of 10 bits."""
+    beside = load_attribute(FOLDER / "_quantizer_calls.py", "_beside")
+    monkeypatch.setitem(beside.__globals__, "RARE", 2.0**-11)
+    monkeypatch.setitem(beside.__globals__, "BLOCK", 2**11)
+    good, step = stochastic(0.1, 8), float(np.float32(0.1))
+
+    def low(x: Any, draw: int) -> Any:
+        return good((np.floor(x.astype(np.float64) / step * 1024) / 1024 * step).astype(np.float32), draw)
+
+    fine = beside(user_quantizer(good, 8, 0.1), 0).values.mean(axis=0)
+    assert ((fine > 0.4) & (fine < 0.85)).all()  # 1 - 1/e, 64 runs: within four standard deviations
+    cut = beside(user_quantizer(low, 8, 0.1), 0).values.mean(axis=0)
+    # upwards never, downwards twice as often: 1 - exp(-2)
+    assert [bool(one) for one in cut > 0.6] == [False, True, True, False]
+    assert cut[[0, 3]].tolist() == [0.0, 0.0]
+
+
+def test_values_of_zero_and_one_are_not_judged_as_normal(claims: dict[str, Loaded]) -> None:
+    test = on(claims, "r1", user_quantizer(stochastic(0.1, 8), 8, 0.1)).claim.test
+    assert test.of({"of": "beside values"}).method == "betting"
+    assert test.of({"of": "mean"}).method == "t"
+
+
 def test_codes_beyond_the_range_break_r3(claims: dict[str, Loaded]) -> None:
     ends = load_attribute(FOLDER / "_quantizer_calls.py", "_ends")
     assert ends(user_quantizer(stochastic(0.1, 8), 8, 0.1), 0).values.max() == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,15 @@ def test_the_weakest_part_decides(outcomes: list[str], verdict: str) -> None:
 
 
 BOUNDED = Test(alpha=0.05)
+
+
+def test_cells_that_are_not_normal_are_judged_by_their_range() -> None:
+    """64 zeros have no scatter, of which Student's t says nothing; in [0, 1] their mean is small."""
+    zeros = cells(sampled(SCATTER - 1.0), sampled(np.zeros(64), low=0.0, high=1.0), bound=0.3)
+    everywhere = judge_cells(claim(), zeros)
+    assert [cell.outcome for cell in everywhere] == ["SUPPORTED", "INCONCLUSIVE"]
+    but_one = replace(claim().test, normal_in=lambda cell: cell["k"] != 1)
+    assert [cell.outcome for cell in judge_cells(claim(test=but_one), zeros)] == ["SUPPORTED", "SUPPORTED"]
 
 
 def test_the_largest_p_value_decides_a_conjunction_and_holm_only_its_labels() -> None:
