@@ -83,6 +83,14 @@ def test_rank_0_speaks_where_nobody_has_come(launched: pytest.MonkeyPatch) -> No
     assert arrival.speaks_for_all("wrong") is True
 
 
+def test_who_lacks_torch_where_others_wait_says_so_once_a_machine(launched: pytest.MonkeyPatch) -> None:
+    launched.setitem(sys.modules, "torch.distributed", None)
+    with socket.create_server(("127.0.0.1", arrival.place()[3])):
+        for local, speaks in (("0", True), ("1", False)):
+            launched.setenv("LOCAL_RANK", local)
+            assert arrival.speaks_for_all("torch is missing") is speaks
+
+
 def test_a_store_is_waited_for(launched: pytest.MonkeyPatch) -> None:
     host, port = "127.0.0.1", arrival.place()[3]
     with pytest.raises(OSError, match="refused"):
