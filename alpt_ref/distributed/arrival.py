@@ -79,8 +79,8 @@ def meet(store: Any, rank: int, size: int) -> None:
 def speaks_for_all(problem: str) -> bool:
     """Tell the others that this process does not come; whether it is the one that tells the user.
 
-    With torchrun's store that is the first who asks. Without, rank 0 speaks, or whoever waits for it gives up. Where the
-    others wait but cannot be told, since torch is missing here, one process of this machine speaks.
+    With torchrun's store that is the first who asks. Without, rank 0 speaks, or whoever waits for it gives up. Where
+    the others wait but cannot be told, since torch is missing here, one process of this machine speaks.
     """
     try:
         rank, size, host, port = place()
