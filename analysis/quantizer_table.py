@@ -1,6 +1,6 @@
 """What `verify --quantizer` finds in known quantisers: ``python -m analysis.quantizer_table``.
 
-Runs every function of `analysis.example_quantizers`, one to three minutes each on 2 cores, and writes
+Runs every function of `analysis.example_quantizers`, about half a minute each on 2 cores, and writes
 ``results/quantizers.md``: which theorems it breaks, and where most clearly. `docs/verify-your-quantizer.md` shows that.
 Processes that run one function each (``--only NAME --output FOLDER/NAME.md``) finish sooner on many cores; ``--join
 FOLDER`` puts their lines together.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import sys
 from typing import NamedTuple
 
 
@@ -42,6 +43,7 @@ class Source(NamedTuple):
     dynamic: bool = False
 
 
+NO_TYPE_PARAMETERS = ", type_params=[]"
 _RUNS = frozenset({"exec", "spec_from_file_location", "run_path", "run_module", "SourceFileLoader"})
 """Functions that run code which no import names."""
 
@@ -76,7 +78,13 @@ def digest_of(tree: ast.AST) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list) and any(map(_is_text, body)):
             node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(_dump(tree).encode()).hexdigest()
+
+
+def _dump(tree: ast.AST) -> str:
+    """`ast.dump` as Python 3.11 has it: 3.12 added type parameters, 3.13 leaves out what is empty."""
+    options: dict[str, bool] = {"show_empty": True} if sys.version_info >= (3, 13) else {}
+    return ast.dump(tree, **options).replace(NO_TYPE_PARAMETERS, "")
 
 
 def definition_digest(content: bytes, name: str) -> str:

@@ -56,7 +56,7 @@ class Journal:
     def __init__(self, folder: Path, root: Path, modules: Modules, claims: dict[str, str]) -> None:
         """`claims`: module of each; `folder` exists."""
         self.file, self.root, self.modules, self.claims = folder / JOURNAL, root, modules, claims
-        self.against: dict[str, set[Unit]] = {}  # of each mutant whose line was read
+        self.against: dict[str, set[Unit]] = {}  # of each mutant whose line was read or written
         self._lock = threading.Lock()
 
     def key(self, mutant: Mutant, against: Iterable[Unit]) -> str:
@@ -87,6 +87,7 @@ class Journal:
             stream.write(json.dumps(line) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
+            self.against[mutant.id] = set(against)
 
     def results(self, mutants: Sequence[Mutant]) -> dict[str, Result]:
         """What is known of these and still holds, by id; the last line of each counts."""

@@ -199,7 +199,7 @@ class Run:
         """What caught it and what it ran against.
 
         With `quick` after one child at most: open where that has not caught it, None where it would take long.
-        `opened`: it has been open before, so that the first child is known.
+        `opened`: it has been open before, so that the first child is known where it meets nothing new.
         """
         begun = time.monotonic()
         sources = {self.modules.module_of(file): text for file, text in mutant.sources.items()}
@@ -209,6 +209,7 @@ class Run:
             return Result(mutant.id, status, by, cell, round(time.monotonic() - begun, 1), outcome)
 
         against: list[Unit] = []
+        met = self.journal.against.get(mutant.id, set())
         red: list[Result] = []
         attempts = self._attempts(mutant)
         if mutant.named and not attempts:
@@ -216,7 +217,7 @@ class Run:
         for number, (mode, steps, limit, units) in enumerate(attempts):
             if quick and not mutant.named and (number or limit > QUICK_LIMIT):
                 return (result(OPEN), against) if against else None
-            if opened and not number and limit <= QUICK_LIMIT:
+            if opened and not number and limit <= QUICK_LIMIT and set(units) <= met:
                 against += units
                 continue
             if time.monotonic() > deadline:

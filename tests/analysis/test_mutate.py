@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import subprocess
@@ -11,12 +12,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from alpt_ref.errors import AlptError, InputError
 from analysis.mutate import __main__ as command
+from analysis.mutate.attempts import Attempt
 from analysis.mutate.baseline import Seen, Unit
 from analysis.mutate.imports import Modules
 from analysis.mutate.journal import Result, meaning
@@ -290,6 +293,32 @@ def test_a_mutant_knows_the_lines_of_its_statement() -> None:
 def ran(log: list[str]) -> set[str]:
     """Functions whose mutants were run."""
     return {line.split()[3].split(":")[1] for line in log if "/" in line.split()[0]}
+
+
+class Asked:
+    """A server that finds nothing and counts."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def ask(self, steps: Any, limit: float, **about: Any) -> dict[str, Any]:
+        self.times += 1
+        return {"ended": "", "parts": []}
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_an_open_mutant_meets_the_quick_tests_that_are_new(
+    met: bool, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    this, unit, asked = run_of(project, tmp_path / "out"), Unit("test", "tests/test_maths.py::test_half"), Asked()
+    mutant = this.by_rule(0)[0]
+    first = Attempt(COMPILED, [["tests", unit.name]], 20.0, [unit])
+    monkeypatch.setattr(this, "_attempts", lambda one: [first])
+    this.journal.against[mutant.id] = {unit} if met else set()
+    servers: Any = {COMPILED: asked, QUICKLY[COMPILED]: asked}
+    found = this._one(mutant, servers, math.inf, quick=False, opened=True)
+    assert found is not None
+    assert (found[0].status, found[1], asked.times) == ("survived", [unit], int(not met))
 
 
 @pytest.mark.nightly
