@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.problems import Separable, elastic, huber, in_box, quadratic, saturating
+from alpt_ref.theory.problems import Separable, SeparableKind, absolute, elastic, huber, in_box, quadratic, saturating
 from alpt_ref.theory.setting import Grid, Noise
 
 GRID = Grid(0.5, 4)  # -4 .. 3.5
@@ -49,6 +49,41 @@ def test_sizes_of_gradients_by_a_sweep(problem: Separable, grid: Grid) -> None:
     assert found.g_max == pytest.approx(max(steep) + sigma, rel=1e-5)
     far = [max(float(u) - grid.low, grid.high - float(u)) for u in problem.minimum]
     assert pytest.approx(math.hypot(*far), rel=1e-15) == found.D
+
+
+@pytest.mark.parametrize("kind", ["elastic", "huber", "saturating"])
+def test_values_and_gradients_by_their_formulas(kind: SeparableKind) -> None:
+    """On both sides of both minima, at them and at the ends of the widths."""
+    a, b, u = [1.5, 0.25], [0.75, 3.5], [-2.5, 1.25]
+    made = Separable(kind, np.array(a), np.array(b), np.array(u))
+    w = np.array([[[-4.0, 0.5], [-2.0, 5.5], [-2.5, 1.25]], [[-1.75, 4.75], [-3.25, -2.25], [3.0, -3.0]]])
+    for i in range(2):
+        for k in range(3):
+            values, slopes, squares = [], [], []
+            for j in range(2):
+                e = float(w[i, k, j]) - u[j]
+                size = abs(e)
+                values.append(
+                    {
+                        "elastic": a[j] / 2 * e**2 + b[j] * size,
+                        "huber": a[j] / 2 * e**2 if size <= b[j] else a[j] * b[j] * (size - b[j] / 2),
+                        "saturating": a[j] / 2 * e**2 / (1 + e**2),
+                    }[kind]
+                )
+                slopes.append(
+                    {
+                        "elastic": a[j] * e + (b[j] if e >= 0 else -b[j]),
+                        "huber": a[j] * max(-b[j], min(e, b[j])),
+                        "saturating": a[j] * e / (1 + e**2) ** 2,
+                    }[kind]
+                )
+                squares.append(e * e)
+            assert made.values(w)[i, k].tolist() == pytest.approx(values, rel=1e-15)
+            assert made.value(w)[i, k] == pytest.approx(sum(values), rel=1e-15)
+            assert made.gradient(w)[i, k].tolist() == pytest.approx(slopes, rel=1e-15)
+            assert made.distance(w)[i, k] == pytest.approx(math.sqrt(sum(squares)), rel=1e-15)
+    assert made.convex is (kind != "saturating")
+    assert absolute(b, u).value([1.0, 1.0]) == 0.75 * 3.5 + 3.5 * 0.25
 
 
 def test_where_a_huber_problem_is_a_quadratic() -> None:
