@@ -150,6 +150,18 @@ def barrier_slope(w: Any) -> Any:
     return 1.0 - 1.0 / w
 
 
+def test_a_sampled_gradient_is_drawn_at_one_point() -> None:
+    drawn = []
+
+    def sampled(w: Any, draw: np.random.Generator) -> Any:
+        drawn.append(w.copy())
+        return gradient(w)
+
+    Problem(value, gradient, 3, sampled_gradient=sampled, compiled=False)
+    assert [w.shape for w in drawn] == [(4096, 3)]
+    assert (drawn[0] == drawn[0][0]).all()
+
+
 POINT = np.array([[0.25, -1.5]])
 WANTED = np.array([-3.0, 24.0])
 
