@@ -77,6 +77,9 @@ def test_the_largest_slope_of_all_coordinates_measures_the_difference() -> None:
     kinked = sides([0.5, -16.0], [0.5, 0.0])  # its mean slope is -8, and a gradient of 0 is between its sides
     assert not said(kinked, [0.5 + 0.99 * 8e-4, 0.0])
     assert said(kinked, [0.5 + 1.01 * 8e-4, 0.0])
+    edge = sides([0.5, -8.0], [0.5, 8.0])  # a mean slope of 0: the gradient, below zero, is the largest
+    assert not said(edge, [0.5 + 0.99 * 8e-4, -8.0])
+    assert "along coordinate 0" in said(edge, [0.5 + 1.01 * 8e-4, -8.0])
     small = sides([0.25, 0.25], [0.25, 0.25])
     assert not said(small, [0.25 + 0.99 * 0.25e-4, 0.25])
     assert "along coordinate 0" in said(small, [0.25 + 1.01 * 0.25e-4 + 1e-10, 0.25])
@@ -122,6 +125,9 @@ def test_beyond_sixteen_coordinates_sixteen_directions_of_unit_length_are_tried(
     np.testing.assert_allclose(np.linalg.norm(calls[2], axis=1), 1e-5, rtol=1e-12)
     assert len(np.unique(calls[2][:, 0])) == 16
     assert "along a direction" in said(value, np.full(17, 1.5))
+    calls.clear()
+    assert not said(value, np.ones(16))
+    np.testing.assert_array_equal(calls[2], 1e-5 * np.eye(16))
 
 
 def test_a_point_where_either_is_not_finite_is_passed_over() -> None:
