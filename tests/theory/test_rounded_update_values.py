@@ -47,3 +47,15 @@ def test_the_bias_under_normal_noise_is_a_sum_of_tails() -> None:
         wanted.append(STEP * (-31 + up - y))
     got = update_bias(SLOPES, Noise("normal", sigma), eta=ETA, step_size=STEP, rounding="dr")
     assert got.tolist() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_noise_of_the_standard_deviation_1_is_spread_out_and_of_0_is_none() -> None:
+    """``E p(1 - p)`` of SR is 1/6 but for a wave of the size exp(-2 pi^2), which the noise leaves of it."""
+    square = 7.4**2 + 1.0 + 1 / 6 - math.cos(2 * math.pi * 7.4) * math.exp(-2 * math.pi**2) / math.pi**2
+    wide = update_second_moment([7.4], Noise("normal", 1.0), eta=STEP, step_size=STEP)
+    assert wide.tolist() == pytest.approx([STEP**2 * square], rel=tolerances.FLOAT64)
+    for kind in ("uniform", "normal", "two-point"):
+        for rounding in ("sr", "dr"):
+            given = {"eta": ETA, "step_size": STEP, "rounding": rounding}
+            found = update_second_moment(SLOPES, Noise(kind, 0.0), **given)  # type: ignore[arg-type]
+            assert found.tolist() == update_second_moment(SLOPES, Noise(), **given).tolist()  # type: ignore[arg-type]
