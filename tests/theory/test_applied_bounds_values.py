@@ -30,7 +30,8 @@ def test_nearness_is_the_mean_over_the_runs_as_a_part_of_the_bound() -> None:
 
     def near(measured: Any, checkpoints: Any) -> list[float]:
         run: Any = SimpleNamespace(value=measured, checkpoints=np.array(checkpoints))
-        return bound.nearness(run).tolist()
+        found: list[float] = bound.nearness(run).tolist()
+        return found
 
     measured = np.array([[0.1, 0.2, 0.3], [1.0, 2.0, 6.0]])
     assert near(measured, [3, 9]) == pytest.approx([0.4, 0.75], rel=1e-15)

@@ -101,3 +101,10 @@ def test_the_bound_of_noise_of_the_standard_deviation_1_is_its_series_too() -> N
     )
     series = sum(math.exp(-2 * (math.pi * k * 0.3) ** 2) / k for k in range(1, 20)) / math.pi
     assert dither_bias_bound(Noise("normal", 1.0), 0.3, 1.0) == pytest.approx(series, rel=tolerances.CLOSED_FORM)
+
+
+@pytest.mark.parametrize("sigma", [0.23, 0.85, 1.4])
+def test_the_mean_of_two_roundings_all_along_two_steps(sigma: float) -> None:
+    places = [-0.93 + 0.07 * k for k in range(29)]
+    found = dither_bias(places, Noise("two-point", sigma / SCALE), ETA, STEP)
+    assert found.tolist() == pytest.approx([expected("two-point", sigma, x) for x in places], abs=1e-12)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 
-from alpt_ref.theory import Noise
-from alpt_ref.theory.rounded_update import update_bias, update_second_moment
+from alpt_ref.theory import Grid, Noise, quadratic
+from alpt_ref.theory.rounded_update import largest_rounded_update, update_bias, update_second_moment
+from alpt_ref.theory.setting import NoiseKind
 from tests import tolerances
 
 ETA, STEP = 0.3, 0.11
@@ -59,3 +61,53 @@ def test_noise_of_the_standard_deviation_1_is_spread_out_and_of_0_is_none() -> N
             given = {"eta": ETA, "step_size": STEP, "rounding": rounding}
             found = update_second_moment(SLOPES, Noise(kind, 0.0), **given)  # type: ignore[arg-type]
             assert found.tolist() == update_second_moment(SLOPES, Noise(), **given).tolist()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+def test_nearest_rounding_under_spread_noise_by_the_chance_of_every_code(kind: NoiseKind) -> None:
+    sigma, wanted = 0.31, []  # 0.85 steps
+
+    def below(x: float) -> float:
+        """``P(n < x)``, in units of the gradient."""
+        if kind == "uniform":
+            return min(max(0.5 + x / (2 * sigma * 3**0.5), 0.0), 1.0)
+        return 0.5 * math.erfc(-x / (sigma * 2**0.5))
+
+    for slope in SLOPES:
+        edges = [-STEP / ETA * (k - 0.5) - slope for k in range(-40, 42)]  # the noise with which the code becomes k
+        chances = [below(high) - below(low) for high, low in itertools.pairwise(edges)]
+        wanted.append(STEP**2 * sum(k * k * chance for k, chance in zip(range(-40, 41), chances, strict=True)))
+    found = update_second_moment(SLOPES, Noise(kind, sigma), eta=ETA, step_size=STEP, rounding="dr")
+    assert found.tolist() == pytest.approx(wanted, rel=tolerances.FLOAT64)
+
+
+def test_stochastic_rounding_under_uniform_noise_by_straight_lines() -> None:
+    """``E M^2`` is a straight line in the move between two codes: its integral is a sum of trapezia."""
+    a, wanted = 0.31 * 3**0.5 * ETA / STEP, []
+
+    def square(y: float) -> float:
+        low = math.floor(y)
+        return (low + 1 - y) * low**2 + (y - low) * (low + 1) ** 2
+
+    for slope in SLOPES:
+        y = -ETA * slope / STEP
+        corners = [y - a, *range(math.ceil(y - a), math.floor(y + a) + 1), y + a]
+        area = sum((high - low) * (square(low) + square(high)) / 2 for low, high in itertools.pairwise(corners))
+        wanted.append(STEP**2 * area / (2 * a))
+    found = update_second_moment(SLOPES, Noise("uniform", 0.31), eta=ETA, step_size=STEP)
+    assert found.tolist() == pytest.approx(wanted, rel=tolerances.FLOAT64)
+
+
+def test_the_largest_is_taken_coordinate_by_coordinate_over_the_box() -> None:
+    """Codes -4 .. 3 of .25; nearest rounding leaves updates of up to half a step undone."""
+    bowl, grid, eta = quadratic([1.3, 0.4, 2.1], [0.1, -0.3, 0.55]), Grid(0.25, 3), 0.17
+    squares, biases = [], []
+    for curvature, minimum in ((1.3, 0.1), (0.4, -0.3), (2.1, 0.55)):
+        us = [eta * curvature * (code * 0.25 - minimum) for code in range(-4, 4)]
+        moved = [0.25 * math.floor(-u / 0.25 + 0.5) for u in us]
+        squares.append(max(m * m for m in moved))
+        biases.append(max(abs(m + u) for m, u in zip(moved, us, strict=True)))
+    found = largest_rounded_update(bowl, grid, Noise(), eta=eta, rounding="dr")
+    assert found.bias.tolist() == pytest.approx(biases, rel=tolerances.FLOAT64)
+    assert found.second_moment == pytest.approx(sum(squares), rel=tolerances.FLOAT64)
+    assert sum(square > 0.0 for square in squares) == 2
