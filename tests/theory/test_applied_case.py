@@ -20,7 +20,7 @@ def first(rounding: Any, start: Any) -> tuple[list[float], float]:
     made: Any = None
     case = Case(
         made, made, Grid(0.5, 6), np.array(SIZES), False, Schedule("constant", 0.1), np.array([0.1]), SGD(), rounding,
-        False, Noise(), np.array(start),
+        Noise(), np.array(start),
     )  # fmt: skip
     mean, variance = case.first
     return mean.tolist(), variance
@@ -51,7 +51,7 @@ def run(
     constants: Any = SimpleNamespace(**{name: SimpleNamespace(value=one) for name, one in known.items()})
     return Case(
         problem, constants, Grid(0.5, 6), np.array(SIZES), False, Schedule("constant", 0.1), np.array(rates), SGD(),
-        rounding, False, Noise(), np.array(start),
+        rounding, Noise(), np.array(start),
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_where_values_are_counted_from() -> None:
         assert (made.f_star, made.origin) == (f_star, origin)
     for made, _, _ in lowest[:2]:
         assert made.minimum is None
-    for infimum in (math.nan, math.inf):
+    for infimum in (math.nan, math.inf, "1", [1.0]):
         with pytest.raises(InputError, match="infimum must be a finite number"):
             Problem(value, gradient, 3, infimum=infimum, **flat)
     found = Problem(value, gradient, 3, convex=True, **flat)
