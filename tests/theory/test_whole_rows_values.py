@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,3 +72,17 @@ def test_so_many_columns_are_reduced_and_one_more_is_not(monkeypatch: pytest.Mon
         found = whole_rows(LinearModel("square", features, np.arange(7.0), np.zeros(d), 0.0, 0.0))
         assert found.triangular is reduced
         assert found.features.shape == ((d, d) if reduced else (7, d))
+
+
+def test_the_products_are_of_whole_fours_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block more would read beyond the columns, a row or column less would lose some."""
+    found: list[Any] = []
+
+    def rows(kernel: Any, blocks: int, padded: Any, products: Any, **_: Any) -> None:
+        found.append((blocks, padded.shape, products.shape))
+        products[...] = np.eye(len(products))
+
+    monkeypatch.setattr(module, "run_rows", rows)
+    for shape in ((6, 5), (9, 2), (8, 4)):
+        triangular_factor(np.ones(shape))
+    assert found == [(2, (8, 8), (8, 8)), (1, (12, 4), (4, 4)), (1, (8, 4), (4, 4))]
