@@ -1,4 +1,4 @@
-"""Errors of a step size and their slopes by plain sums over the weight's density; the best and the resting step size."""
+"""Errors of a step size and their slopes by plain sums over the density; the best and the resting step size."""
 
 from __future__ import annotations
 
