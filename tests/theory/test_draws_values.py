@@ -33,8 +33,8 @@ def test_words_of_any_number_of_elements(count: int) -> None:
 
 @pytest.mark.parametrize("noise", [Noise("two-point", 0.7), Noise("uniform", 0.6), Noise("normal", 0.8)])
 def test_noises_of_35_steps(noise: Noise) -> None:
-    made, g = Noises(noise, 3, 5, 9), np.zeros((3, 5), np.float32)
+    made, g = Noises(noise, 3, 5, 9), np.arange(15, dtype=np.float32).reshape(3, 5) / np.float32(7)
     wanted = oracle.twin.noises(noise, 15, 35, 9).reshape(35, 3, 5)
     for t in range(1, 36):
-        np.testing.assert_array_equal(made.add(g, t), wanted[t - 1])
-        np.testing.assert_array_equal(made.again(g), wanted[t - 1])
+        np.testing.assert_array_equal(made.add(g, t), g + wanted[t - 1])
+        np.testing.assert_array_equal(made.again(g), g + wanted[t - 1])

@@ -62,10 +62,10 @@ def test_a_run_of_two_rows_against_a_loop() -> None:
                 slope += curvature[j] * (nearest[j] - minimum[j]) * (low if x < low else high if x > high else inside)
             after += [max(sizes[row] - learning * slope, 0.01 * first)] * 2
         sizes = after
-        x = [v / s for v, s in zip(moved, sizes, strict=True)]
-        assert all(abs(one - math.floor(one) - 0.5) > 0.001 for one in x)  # no tie that float32 could turn
-        exceeded += sum(one < low or one > high for one in x)
-        code = [min(max(math.floor(one + 0.5), low), high) for one in x]
+        steps = [v / s for v, s in zip(moved, sizes, strict=True)]
+        assert all(abs(one - math.floor(one) - 0.5) > 0.001 for one in steps)  # no tie that float32 could turn
+        exceeded += sum(one < low or one > high for one in steps)
+        code = [min(max(math.floor(one + 0.5), low), high) for one in steps]
     run = simulate(
         quadratic(curvature, minimum), Grid(0.11, 4), rate, steps=6, runs=3, start=start, rounding="dr", check=True,
         step_sizes=LearnedSteps(learning, row_dim=2), minimum_outside=True,
