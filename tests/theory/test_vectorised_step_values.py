@@ -122,10 +122,19 @@ def test_a_rounding_of_your_own_rounds_the_start_with_the_draw_before_the_first(
     assert draws == [-1, 0, 1, 2]
 
 
-def test_an_update_of_very_many_steps_is_cut() -> None:
-    """Two to the 22 steps, farther than any two codes of 16 bits; seen without clipping alone."""
-    run = simulate(quadratic(1.0, 0.0), Grid(1.0, 16), 1000.0, steps=2, runs=1, start=-20_000, rounding="dr", clip=None)
-    assert run.final.tolist() == [[4_194_304.0 - 20_000.0]]
+def test_an_update_of_very_many_steps_is_refused_without_clipping() -> None:
+    """Up to two to the 22 steps roundings are exact; codes of 16 bits are never so far from each other."""
+    bowl, grid = quadratic(1.0, 0.0), Grid(1.0, 16)
+
+    def final(eta: float, clip: Any) -> Any:
+        return simulate(bowl, grid, eta, steps=2, runs=1, start=-16_384, rounding="dr", clip=clip).final.tolist()
+
+    assert final(256.0, None) == [[4_194_304.0 - 16_384.0]]
+    assert final(1000.0, "range") == [[32_767.0]]
+    with pytest.raises(
+        InputError, match=r"an update of 1.638e\+07 steps after step 1 is too long to be rounded without"
+    ):
+        final(1000.0, None)
 
 
 def test_the_first_number_that_is_not_finite_is_named() -> None:
