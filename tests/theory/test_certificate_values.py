@@ -93,3 +93,15 @@ def test_a_column_of_zeros_counts_for_nothing() -> None:
     one = gap_by_duality(wide, np.array(B), 7.0, np.array(SLOPES), **given)  # type: ignore[arg-type]
     other = gap_by_duality(np.array(A), np.array(B), 7.0, np.array(SLOPES), **given)  # type: ignore[arg-type]
     assert one == pytest.approx(other, rel=1e-14, abs=0.0)
+
+
+@pytest.mark.parametrize("scales", [[1.0, 1.0, 1.0], [1.0, 2.0**-40, 1.0], [2.0**14, 2.0**-40, 2.0**30]])
+def test_columns_of_any_size_count_alike(scales: list[float]) -> None:
+    """Only (1, -2, 1, 3) is orthogonal to the three columns: u is its multiple, whatever their units."""
+    features = np.array([[3.0, 1.0, 2.0], [1.0, 3.0, 4.0], [-1.0, -1.0, 0.0], [0.0, 2.0, 2.0]]) * scales
+    slopes, offsets, normal = [0.75, -0.5, 1.625, -2.25], [0.5, -2.0, 1.5, -0.375], [1.0, -2.0, 1.0, 3.0]
+    share = sum(x * y for x, y in zip(slopes, normal, strict=True)) / 15.0
+    u = [share * x for x in normal]
+    dual = sum(x * b + x * x / 2 for x, b in zip(u, offsets, strict=True)) / 4
+    found = gap_by_duality(features, np.array(offsets), 7.0, np.array(slopes), quadratic=True, most=math.inf)
+    assert found == pytest.approx(7.0 + dual, rel=1e-12)
