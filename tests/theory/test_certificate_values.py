@@ -38,10 +38,13 @@ def test_only_roundings_are_left_of_a_gradient_that_cancels(l2: float) -> None:
     assert found < 3 * size**2 / (2 * l2)
 
 
+def dot(x: list[float], y: list[float]) -> float:
+    return math.fsum(p * q for p, q in zip(x, y, strict=True))
+
+
 def orthogonal(columns: list[list[float]], slopes: list[float]) -> list[float]:
     """The slopes without their part along two columns, by Gram and Schmidt."""
     first = [row[0] for row in columns]
-    dot = lambda x, y: math.fsum(p * q for p, q in zip(x, y, strict=True))  # noqa: E731
     second = [row[1] for row in columns]
     share = dot(first, second) / dot(first, first)
     second = [y - share * x for x, y in zip(first, second, strict=True)]

@@ -54,6 +54,7 @@ def test_a_slope_of_an_absolute_value_is_one_at_most() -> None:
     """Rows (1, 1, 1, -3): slopes of (1.5, 1.5, 1.5, 1.5) are orthogonal to them, and are cut to ones."""
     offsets = np.array([0.5, -2.0, 0.25, 0.75])
     made = LinearModel("absolute", np.array([[1.0], [1.0], [1.0], [-3.0]]), offsets, np.zeros(1), 0.0, 0.0)
+    assert (made.width, made.l2) == (1.0, 0.0)
     w = np.array([0.125])
     value = (0.375 + 2.125 + 0.125 + 1.125) / 4
     assert float(made.value(w)) == value
