@@ -72,7 +72,7 @@ def test_where_values_are_counted_from() -> None:
         assert (made.f_star, made.origin) == (f_star, origin)
     for made, _, _ in lowest[:2]:
         assert made.minimum is None
-    for infimum in (math.nan, math.inf):
+    for infimum in (math.nan, math.inf, "1", [1.0]):
         with pytest.raises(InputError, match="infimum must be a finite number"):
             Problem(value, gradient, 3, infimum=infimum, **flat)
     found = Problem(value, gradient, 3, convex=True, **flat)
@@ -110,7 +110,7 @@ def search(monkeypatch: pytest.MonkeyPatch, dim: int, norm: float) -> tuple[list
         first = len(methods) == 1
         return SimpleNamespace(x=np.full(dim, 2.0 if first else 3.0), fun=1.0 if first else 0.5)
 
-    monkeypatch.setattr(module.optimize, "minimize", minimize)
+    monkeypatch.setattr("alpt_ref.theory.problem.optimize.minimize", minimize)
     slope = np.zeros(dim)
     slope[-1] = norm
     fake: Any = SimpleNamespace(dim=dim, value=lambda w: 0.0, gradient=lambda w: slope)
