@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from alpt_ref.errors import InputError
 from alpt_ref.theory import Grid, Noise
 from alpt_ref.theory import linear as module
-from alpt_ref.theory.linear import LinearModel, huber_regression, least_squares, synthetic_regression
+from alpt_ref.theory.linear import LinearModel, huber_regression, l1_regression, least_squares, synthetic_regression
 from tests import tolerances
 
 ROWS = [[1.5, -2.0], [-0.5, 0.75], [0.25, -1.25]]
@@ -53,6 +54,7 @@ def test_a_slope_of_an_absolute_value_is_one_at_most() -> None:
     """Rows (1, 1, 1, -3): slopes of (1.5, 1.5, 1.5, 1.5) are orthogonal to them, and are cut to ones."""
     offsets = np.array([0.5, -2.0, 0.25, 0.75])
     made = LinearModel("absolute", np.array([[1.0], [1.0], [1.0], [-3.0]]), offsets, np.zeros(1), 0.0, 0.0)
+    assert (made.width, made.l2) == (1.0, 0.0)
     w = np.array([0.125])
     value = (0.375 + 2.125 + 0.125 + 1.125) / 4
     assert float(made.value(w)) == value
@@ -90,3 +92,33 @@ def test_no_rows_and_no_columns_are_refused(rows: int, d: int) -> None:
     with pytest.raises(InputError, match="rows and d must be at least 1"):
         synthetic_regression("square", rows, d, seed=1)
     assert synthetic_regression("square", 1, 1, seed=1).dim == 1
+
+
+TALL = [[-1.5, -2.0, -0.25], [-0.5, -0.75, -3.0], [-0.125, -1.25, -0.5], [-2.25, -1.0, -1.75], [-0.75, -0.5, -2.5]]
+TARGETS = [0.5, -1.5, 2.0, 0.125, -0.75]
+
+
+@pytest.mark.parametrize("build", [least_squares, huber_regression, l1_regression])
+@pytest.mark.parametrize("units", [[1e-12, 1.0, 1.0], [1.0, 1e7, 1e-9], [1.0, 1e-5, 400.0]])
+def test_columns_below_zero_in_any_unit_and_one_of_zeros(build: Any, units: list[float]) -> None:
+    """The minimum does not depend on units, nor on a column that says nothing."""
+    plain = build(TALL, TARGETS)
+    wide = np.column_stack([np.array(TALL) * units, np.zeros(5)])
+    found = build(wide, TARGETS)
+    assert found.f_star == pytest.approx(plain.f_star, rel=1e-9)
+    assert found.f_star - found.gap <= plain.f_star + 1e-15
+    assert found.gap < 1e-11
+    np.testing.assert_allclose((found.minimum[:3] * units), plain.minimum, rtol=1e-4)
+
+
+def test_labels_of_many_rows_are_those_of_their_seed() -> None:
+    """A label is 1 with probability 1/(1 + exp(-4 s)) of a signal s."""
+    generator = np.random.Generator(np.random.Philox(key=9))
+    features = generator.standard_normal((200, 3)) / math.sqrt(3)
+    planted = generator.uniform(-0.5, 0.5, 3)
+    drawn = generator.random(200)
+    found = synthetic_regression("logistic", 200, 3, seed=9, l2=0.5)
+    for row, unit, made in zip(features, drawn, found.features, strict=True):
+        signal = sum(x * y for x, y in zip(row, planted, strict=True))
+        sign = 1.0 if unit < 1 / (1 + math.exp(-4.0 * signal)) else -1.0
+        assert made.tolist() == pytest.approx((sign * row).tolist(), rel=1e-15)

@@ -14,7 +14,7 @@ from alpt_ref.theory.problem_checks import box_points, require_gradient, require
 def sides(left: Any, right: Any, at: float = 0.0) -> Any:
     """A value at the origin, and a slope on each side of it for every coordinate."""
 
-    def value(w: np.ndarray) -> np.ndarray:
+    def value(w: Any) -> Any:
         return at + (w * np.where(w > 0.0, np.asarray(right), np.asarray(left))).sum(axis=1)
 
     return value
@@ -101,7 +101,7 @@ def test_agreement_at_one_step_is_enough_and_the_first_one_is_told() -> None:
 def test_steps_go_both_ways_along_coordinates_by_the_size_of_the_point(point: list[float], size: float) -> None:
     calls: list[np.ndarray] = []
 
-    def value(w: np.ndarray) -> np.ndarray:
+    def value(w: Any) -> Any:
         calls.append(w.copy())
         return w.sum(axis=1)
 
@@ -116,7 +116,7 @@ def test_steps_go_both_ways_along_coordinates_by_the_size_of_the_point(point: li
 def test_beyond_sixteen_coordinates_sixteen_directions_of_unit_length_are_tried() -> None:
     calls: list[np.ndarray] = []
 
-    def value(w: np.ndarray) -> np.ndarray:
+    def value(w: Any) -> Any:
         calls.append(w.copy())
         return w.sum(axis=1)
 

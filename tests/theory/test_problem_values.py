@@ -110,7 +110,7 @@ def search(monkeypatch: pytest.MonkeyPatch, dim: int, norm: float) -> tuple[list
         first = len(methods) == 1
         return SimpleNamespace(x=np.full(dim, 2.0 if first else 3.0), fun=1.0 if first else 0.5)
 
-    monkeypatch.setattr(module.optimize, "minimize", minimize)
+    monkeypatch.setattr("alpt_ref.theory.problem.optimize.minimize", minimize)
     slope = np.zeros(dim)
     slope[-1] = norm
     fake: Any = SimpleNamespace(dim=dim, value=lambda w: 0.0, gradient=lambda w: slope)

@@ -47,6 +47,7 @@ def test_sizes_of_gradients_by_a_sweep(problem: Separable, grid: Grid) -> None:
     assert pytest.approx(math.sqrt(sum(x * x for x in steep) + 2 * sigma**2), rel=1e-5) == found.G
     assert pytest.approx(sum(max(x, sigma) for x in steep), rel=1e-5) == found.G1
     assert found.g_max == pytest.approx(max(steep) + sigma, rel=1e-5)
+    assert found.f_star == 0.0
     far = [max(float(u) - grid.low, grid.high - float(u)) for u in problem.minimum]
     assert pytest.approx(math.hypot(*far), rel=1e-15) == found.D
 
