@@ -14,7 +14,15 @@ LOW, HIGH = F(-8.5), F(6.25)
 
 def test_the_ends_of_the_range_belong_to_it() -> None:
     derivative = plain(quantizer.step_derivative)
-    inside = [(LOW, 0.5), (HIGH, -0.25), (F(-8.25), 0.25), (F(6.0), 0.0), (F(-1.5), 0.5), (F(1.5), 0.5), (F(0.25), -0.25)]
+    inside = [
+        (LOW, 0.5),
+        (HIGH, -0.25),
+        (F(-8.25), 0.25),
+        (F(6.0), 0.0),
+        (F(-1.5), 0.5),
+        (F(1.5), 0.5),
+        (F(0.25), -0.25),
+    ]
     for x, wanted in inside:
         assert derivative(x, LOW, HIGH) == wanted
     assert derivative(np.nextafter(LOW, F(-9.0)), LOW, HIGH) == LOW

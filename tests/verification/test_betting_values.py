@@ -49,7 +49,7 @@ def test_one_run_wins_what_it_is_worth_and_at_most_the_largest_gain() -> None:
     """Its only share is 1: the capital is the value over the distance."""
     x = np.array([[7.0, 7.0, 0.25]])
     distance = np.array([3.5, 1e-22, 1e-18])
-    assert p_value(x, distance) == pytest.approx([0.5, 1 / LARGEST, 4e-18], rel=CLOSED_FORM)
+    assert p_value(x, distance) == pytest.approx([0.5, 1 / LARGEST, 4e-18], rel=CLOSED_FORM, abs=0.0)
     assert LARGEST == 1e18
 
 
