@@ -13,7 +13,7 @@ from alpt_ref.kernels import oracle
 from alpt_ref.kernels.cpu import montecarlo_each as each
 from alpt_ref.kernels.cpu import montecarlo_losses as losses
 from alpt_ref.kernels.cpu.montecarlo_products import BLOCK, LANES, tiles
-from alpt_ref.kernels.cpu.montecarlo_types import PURPOSE_SAMPLE, SQUARE
+from alpt_ref.kernels.cpu.montecarlo_types import ELASTIC, HUBER, PURPOSE_SAMPLE, SATURATING, SQUARE
 from tests.plain import plain
 
 F32 = np.float32
@@ -77,9 +77,9 @@ def test_samples_take_the_words_of_their_elements(first: int, batch: int) -> Non
     assert (room.g[runs * d :] == 77.0).all()
 
 
-@pytest.mark.parametrize("batch", [0, 1, 2])
-def test_gradients_of_a_pass_over_some_runs(batch: int) -> None:
-    d, rows = 3, 5
+@pytest.mark.parametrize(("batch", "rows"), [(0, 3), (0, 9), (1, 5), (2, 5)])
+def test_gradients_of_a_pass_over_some_runs(batch: int, rows: int) -> None:
+    d = 3
     about = problem(rows, d, batch=batch)
     words = rng.integers(0, 2**32, 10, dtype=np.uint32)
     w, g = whole(5 * d), np.full(5 * d, 77.0, F32)
@@ -91,10 +91,11 @@ def test_gradients_of_a_pass_over_some_runs(batch: int) -> None:
         np.testing.assert_allclose(g[own], wanted, rtol=1e-6, atol=1e-5)
 
 
-def test_rows_beyond_one_block_are_taken_block_by_block() -> None:
-    """Two blocks, the second of 18 rows; nine runs, of which the last stands alone in its four."""
+@pytest.mark.parametrize(("more", "runs"), [(18, 9), (1, 12)])
+def test_rows_beyond_one_block_are_taken_block_by_block(more: int, runs: int) -> None:
+    """Of nine runs the last stands alone in its four; of twelve nobody, and there is no room for more."""
     assert BLOCK % LANES == 0
-    rows, d, runs = BLOCK + 18, 2, 9
+    rows, d = BLOCK + more, 2
     about = problem(rows, d)
     about.columns, about.across = tiles(about.whole), tiles(about.whole.T)
     w = whole(12 * d)
@@ -104,7 +105,7 @@ def test_rows_beyond_one_block_are_taken_block_by_block() -> None:
     )  # fmt: skip
     plain(losses.gradient_by_tiles)(runs, about, room)
     plain(losses.add_linear_values)(0, runs, about, room)
-    plain(losses.add_linear_values)(4, 5, about, room)
+    plain(losses.add_linear_values)(4, runs - 4, about, room)
     for r in range(runs):
         here = w[r * d : (r + 1) * d].astype(float)
         residuals = about.whole.astype(float) @ here - about.whole_offsets
@@ -113,3 +114,21 @@ def test_rows_beyond_one_block_are_taken_block_by_block() -> None:
         wanted = gradient(about, list(range(rows)), w[r * d : (r + 1) * d], 1 / rows)
         np.testing.assert_allclose(room.g[r * d : (r + 1) * d], wanted, rtol=1e-5, atol=1e-5)
     assert (room.total[runs:] == 2.0).all()
+
+
+@pytest.mark.parametrize("kind", [ELASTIC, HUBER, SATURATING])
+def test_values_and_slopes_of_each_coordinate(kind: int) -> None:
+    """Three coordinates, one beyond Huber's width on either side; a fourth is not asked for."""
+    w, target = np.array([1.5, -0.5, -1.0, 9.0], F32), np.array([0.5, -0.75, 1.0, 9.0], F32)
+    a, b = np.array([0.5, 2.0, 1.5, 1.0], F32), np.array([0.25, 1.0, 0.75, 1.0], F32)
+    room: Any = SimpleNamespace(w=w, a=a, b=b, target=target, g=np.full(4, 77.0, F32))
+    out = np.array([1.0, 2.0, 3.0, 77.0], F32)
+    plain(losses.separable_gradient)(kind, 3, room)
+    plain(losses.add_values)(kind, 3, room, out)
+    values, slopes = {
+        ELASTIC: ([0.5, 0.3125, 4.5], [0.75, 1.5, -3.75]),
+        HUBER: ([0.109375, 0.0625, 1.828125], [0.125, 0.5, -1.125]),
+        SATURATING: ([0.125, 0.0625 / 1.0625, 0.6], [0.125, 0.5 / 1.0625**2, -0.12]),
+    }[kind]
+    assert out.tolist() == pytest.approx([1.0 + values[0], 2.0 + values[1], 3.0 + values[2], 77.0], rel=1e-6)
+    assert room.g.tolist() == pytest.approx([*slopes, 77.0], rel=1e-6)

@@ -1,4 +1,4 @@
-"""Averages of regressions as they are measured: every run that there is, none beyond, and no number before the first."""
+"""Averages of regressions as they are measured: every run there is, none beyond, and no number before the first."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_groups_of_runs_walk_as_one_run_after_the_other(sizes: list[float]) -> N
     none, flat = np.empty((0, 0), F32), np.empty(0, F32)
     tiles = np.empty((0, 0, 0), F32)
     problem = Problem(
-        ELASTIC, *(np.array(one, F32) for one in (A, B, TARGET)), none, flat, none, flat, tiles, tiles, False, 0.0,
+        ELASTIC, np.array(A, F32), np.array(B, F32), np.array(TARGET, F32), none, flat, none, flat, tiles, tiles, False, 0.0,
         F32(0.0), F32(0.0), 0,
     )  # fmt: skip
     method = Method(
