@@ -132,3 +132,15 @@ def test_values_and_slopes_of_each_coordinate(kind: int) -> None:
     }[kind]
     assert out.tolist() == pytest.approx([1.0 + values[0], 2.0 + values[1], 3.0 + values[2], 77.0], rel=1e-6)
     assert room.g.tolist() == pytest.approx([*slopes, 77.0], rel=1e-6)
+
+
+def test_all_rows_one_by_one_leave_the_runs_beyond_alone() -> None:
+    about, d, runs = problem(9, 3), 3, 2
+    room: Any = SimpleNamespace(w=whole(3 * d), g=np.full(3 * d, 77.0, F32))
+    plain(losses.linear_gradient)(4, 5, runs, about, None, room)
+    for r in range(runs):
+        own = slice(r * d, (r + 1) * d)
+        np.testing.assert_allclose(
+            room.g[own], gradient(about, list(range(9)), room.w[own], 1 / 9), rtol=1e-5, atol=1e-5
+        )
+    assert (room.g[runs * d :] == 77.0).all()

@@ -57,10 +57,10 @@ def test_groups_of_runs_walk_as_one_run_after_the_other(sizes: list[float]) -> N
     runs, group, d, points = 7, 4, 5, [2, 4]
     none, flat = np.empty((0, 0), F32), np.empty(0, F32)
     tiles = np.empty((0, 0, 0), F32)
+    own = np.array(A, F32), np.array(B, F32), np.array(TARGET, F32)
     problem = Problem(
-        ELASTIC, np.array(A, F32), np.array(B, F32), np.array(TARGET, F32), none, flat, none, flat, tiles, tiles, False, 0.0,
-        F32(0.0), F32(0.0), 0,
-    )  # fmt: skip
+        ELASTIC, own[0], own[1], own[2], none, flat, none, flat, tiles, tiles, False, 0.0, F32(0.0), F32(0.0), 0
+    )
     method = Method(
         SGD, STOCHASTIC, NOISE_NONE, np.array(START, np.int32), np.array(sizes), np.int32(LOW), np.int32(HIGH),
         F32(0.0), np.array(RATES), np.uint32(KEY[0]), np.uint32(KEY[1]),
