@@ -19,7 +19,8 @@ def main() -> NoReturn:
 
         status = run()
     except KeyboardInterrupt:
-        print("Error: interrupted before anything was done; the same command starts again", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0" or sys.argv[1:2] != ["train"]:  # a launcher interrupts all its processes
+            print("Error: interrupted before anything was done; the same command starts again", file=sys.stderr)
         status = signals.interrupted_status()
     sys.exit(status)
 

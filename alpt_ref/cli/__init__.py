@@ -34,6 +34,7 @@ from alpt_ref.cli.pack import pack_command
 from alpt_ref.cli.predict import predict_command
 from alpt_ref.cli.quantize import quantize_command
 from alpt_ref.cli.reproduce import reproduce_command
+from alpt_ref.cli.sharded import Voice, one_voice
 from alpt_ref.cli.train import train_command
 from alpt_ref.cli.verify import verify_command
 from alpt_ref.errors import AlptError, AlptWarning, InputError
@@ -112,10 +113,15 @@ def run(args: Sequence[str] | None = None) -> int:
 def _run(args: Sequence[str] | None) -> int:
     warnings.showwarning = _show_warning
     signals.forget()
+    words = sys.argv[1:] if args is None else list(args)
+    shared: contextlib.AbstractContextManager[Voice | None] = contextlib.nullcontext()
+    if words[:1] == ["train"]:
+        shared = one_voice()
     try:
-        _refuse_empty(sys.argv[1:] if args is None else args)
-        _check_threads()
-        result = cli.main(args=None if args is None else list(args), prog_name="alpt-ref", standalone_mode=False)
+        with shared as voice:
+            _refuse_empty(words)
+            _check_threads()
+            result = cli.main(args=words, prog_name="alpt-ref", standalone_mode=False, obj=voice)
         return result if isinstance(result, int) else 0
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted; the same command starts again", signals.interrupted_status())

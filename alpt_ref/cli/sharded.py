@@ -77,6 +77,15 @@ class Voice:
 
         return speaks_for_all(problem)
 
+    def may_say_interrupted(self) -> bool:
+        """The same of a signal, which all of them may hear, and hear again, at any moment before they have joined."""
+        if _launched() > 1 and self.ranks is None and "torch.distributed" not in sys.modules:  # they cannot ask
+            return self.first
+        try:
+            return self.may_speak("interrupted")
+        except KeyboardInterrupt:
+            return self.first
+
     @contextlib.contextmanager
     def joined(self, config: RunConfig) -> Iterator[Ranks]:
         """The ranks of the run inside the block."""
@@ -116,7 +125,11 @@ def _launched() -> int:
 
 @contextlib.contextmanager
 def one_voice() -> Iterator[Voice]:
-    """One process prints an error of the block; the others exit with the same status and print nothing."""
+    """One process prints an error of the block; the others exit with the same status and print nothing.
+
+    The command line is read inside: all processes are given the same one, and a launcher that ends the others, because
+    one has ended, interrupts them.
+    """
     voice = Voice()
     try:
         yield voice
@@ -132,6 +145,15 @@ def one_voice() -> Iterator[Voice]:
         if voice.may_speak(error.format_message() if isinstance(error, click.ClickException) else str(error)):
             raise
         raise SystemExit(_status(error)) from None
+    except (KeyboardInterrupt, click.Abort):
+        if voice.may_say_interrupted():
+            raise
+        raise SystemExit(signals.interrupted_status()) from None
+
+
+def voice_of_command() -> Voice:
+    """The voice of the command that runs, which `one_voice` has made; a new one where a program calls the command."""
+    return click.get_current_context().find_object(Voice) or Voice()
 
 
 def _status(error: Exception) -> int:

@@ -29,7 +29,7 @@ from alpt_ref.cli.options import (
     run_options,
 )
 from alpt_ref.cli.recipe import fit_to, named_settings
-from alpt_ref.cli.sharded import one_voice, sharded_options, take_sharding, with_sharding
+from alpt_ref.cli.sharded import sharded_options, take_sharding, voice_of_command, with_sharding
 
 if TYPE_CHECKING:
     from alpt_ref.data.dataset import ClickDataset
@@ -86,62 +86,62 @@ def train_command(
     hold as often as RUN's least count, or --min-count), and the schedule begins anew. `--set train.X` and learning
     rates may change. An unfinished run is resumed by the same command with --resume.
     """
-    with one_voice() as voice:
-        quiet = quiet or as_json or not voice.first
-        for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
-            if given and output is None:
-                raise click.UsageError(f"{name} needs an output folder; name it with --output")
-        if output is not None and voice.first:
-            check_results_folder(output)
-        if evict_after is not None and init_from is None:
-            raise click.UsageError("--evict-after needs a run to go on from; name it with --init-from")
-        named = named_settings(options) if init_from is None else None
-        sharding = take_sharding(options)
-        config = make_config(options) if init_from is None else continued_config(init_from, output, options)
-        config = with_sharding(config, **sharding)
-        if seed is not None:
-            config = config.replace("train", seed=seed)
-        if config.data.folds:
-            config = config.replace("data", seed=config.train.seed)
-        log = echo_unless(quiet)
-        if config.train.device == "cuda" and not config.train.sharded:
-            from alpt_ref.training import compile_ahead
+    voice = voice_of_command()
+    quiet = quiet or as_json or not voice.first
+    for name, given in (("--resume", resume), ("--checkpoint-every", checkpoint_every is not None)):
+        if given and output is None:
+            raise click.UsageError(f"{name} needs an output folder; name it with --output")
+    if output is not None and voice.first:
+        check_results_folder(output)
+    if evict_after is not None and init_from is None:
+        raise click.UsageError("--evict-after needs a run to go on from; name it with --init-from")
+    named = named_settings(options) if init_from is None else None
+    sharding = take_sharding(options)
+    config = make_config(options) if init_from is None else continued_config(init_from, output, options)
+    config = with_sharding(config, **sharding)
+    if seed is not None:
+        config = config.replace("train", seed=seed)
+    if config.data.folds:
+        config = config.replace("data", seed=config.train.seed)
+    log = echo_unless(quiet)
+    if config.train.device == "cuda" and not config.train.sharded:
+        from alpt_ref.training import compile_ahead
 
-            compile_ahead.start(config)
-        with Signals() as signals, voice.joined(config) as ranks:
-            from alpt_ref._util.progress import Progress
-            from alpt_ref.training.config import canonical
-            from alpt_ref.training.init_from import InitFrom
-            from alpt_ref.training.sources import load_dataset
-            from alpt_ref.training.tracking import tracker
-            from alpt_ref.training.train import StoppedError
+        compile_ahead.start(config)
+    with Signals() as signals, voice.joined(config) as ranks:
+        from alpt_ref._util.progress import Progress
+        from alpt_ref.training.config import canonical
+        from alpt_ref.training.init_from import InitFrom
+        from alpt_ref.training.sources import load_dataset
+        from alpt_ref.training.tracking import tracker
+        from alpt_ref.training.train import StoppedError
 
-            signals.shared, signals.silent = ranks.size > 1, not voice.first
+        signals.shared, signals.silent = ranks.size > 1, not voice.first
 
-            def load(progress: Progress) -> ClickDataset:
-                if init_from is None:
-                    return load_dataset(config.data, progress=progress)
-                return load_rows(config, init_from, progress=progress)
+        def load(progress: Progress) -> ClickDataset:
+            if init_from is None:
+                return load_dataset(config.data, progress=progress)
+            return load_rows(config, init_from, progress=progress)
 
-            try:
-                trackers = [tracker(text) for text in track]  # refused before data are read
-                with Progress(enabled=not quiet) as progress:
-                    dataset = ranks.each(partial(load, progress))
-                init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
-                log(describe(dataset))
-                config = fit_to(config, dataset, named, log, alone=True)
-                log(advice(config, dataset))
-                signals.gentle = output is not None
-                with Progress(enabled=not quiet) as progress:
-                    result = voice.train(
-                        config, dataset, output=output, resume=resume, init_from=init,
-                        checkpoint_every=checkpoint_every, progress=progress, stop=signals, log=log,
-                        callbacks=trackers,
-                    )  # fmt: skip
-            except StoppedError as error:
-                raise Interrupted(str(error)) from None
-            except KeyboardInterrupt:
-                raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
+        try:
+            trackers = [tracker(text) for text in track]  # refused before data are read
+            with Progress(enabled=not quiet) as progress:
+                dataset = ranks.each(partial(load, progress))
+            init = None if init_from is None else InitFrom(init_from, config.data.min_count, evict_after)
+            log(describe(dataset))
+            config = fit_to(config, dataset, named, log, alone=True)
+            log(advice(config, dataset))
+            signals.gentle = output is not None
+            with Progress(enabled=not quiet) as progress:
+                result = voice.train(
+                    config, dataset, output=output, resume=resume, init_from=init,
+                    checkpoint_every=checkpoint_every, progress=progress, stop=signals, log=log,
+                    callbacks=trackers,
+                )  # fmt: skip
+        except StoppedError as error:
+            raise Interrupted(str(error)) from None
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted; {_how_to_continue(output)}") from None
     if not voice.first:
         return
     if as_json:

@@ -36,7 +36,7 @@ class Said:
 def agree(
     group: Group,
     call: str,
-    problem: AlptError | None = None,
+    problem: Exception | None = None,
     *,
     rate: float = 0.0,
     batch: int = -1,
@@ -51,7 +51,8 @@ def agree(
     group : Group
     call : str
         One of `CALLS`.
-    problem : InputError or TrainingError, optional
+    problem : Exception, optional
+        What this rank would raise, on purpose or not.
     rate, batch, updates
         Must be the same on all ranks.
     numbers : int
@@ -62,7 +63,8 @@ def agree(
     Raises
     ------
     InputError, TrainingError
-        On all ranks: `problem` where it came up, on others the same with the rank; or they make different calls.
+        On all ranks: `problem` itself where it came up, on others the same with the rank (a `TrainingError` where it is
+        none of this package's); or they make different calls.
     """
     said = np.zeros(_FREE + FREE + group.ranks, np.int64)
     status = 0 if problem is None else 1 if isinstance(problem, InputError) else 2
@@ -85,9 +87,9 @@ def agree(
     return Said(heard[:, _FREE : _FREE + FREE], heard[:, _FREE + FREE :])
 
 
-def _raise_together(group: Group, status: NDArray[np.int64], problem: AlptError | None) -> None:
+def _raise_together(group: Group, status: NDArray[np.int64], problem: Exception | None) -> None:
     text = np.zeros(_TEXT, np.uint8)
-    words = np.frombuffer(str(problem or "").encode()[: _TEXT - 1], np.uint8)
+    words = np.frombuffer(_in_words(problem).encode()[: _TEXT - 1], np.uint8)
     text[: len(words)] = words
     texts = group.share(text)
     if problem is not None:
@@ -96,3 +98,11 @@ def _raise_together(group: Group, status: NDArray[np.int64], problem: AlptError 
     sentence = texts[first].tobytes().rstrip(b"\0").decode(errors="ignore")
     kind: Any = InputError if status[first] == 1 else TrainingError
     raise kind(f"rank {first} refused, so that nothing has changed on any: {sentence}")
+
+
+def _in_words(problem: Exception | None) -> str:
+    """One line; of an error of another package its class too."""
+    if problem is None:
+        return ""
+    text = str(problem)
+    return text if isinstance(problem, AlptError) else f"{type(problem).__name__}: {' '.join(text.split())}"

@@ -79,7 +79,8 @@ def meet(store: Any, rank: int, size: int) -> None:
 def speaks_for_all(problem: str) -> bool:
     """Tell the others that this process does not come; whether it is the one that tells the user.
 
-    With torchrun's store that is the first who asks. Without, rank 0 speaks, or whoever waits for it gives up.
+    With torchrun's store that is the first who asks. Without, rank 0 speaks, or whoever waits for it gives up. Where
+    the others wait but cannot be told, since torch is missing here, one process of this machine speaks.
     """
     try:
         rank, size, host, port = place()
@@ -94,7 +95,9 @@ def speaks_for_all(problem: str) -> bool:
         store = dist.PrefixStore(prefix(), dist.TCPStore(host, port, size, False, timeout=wait, wait_for_workers=False))
         first = launcher_holds_store() and int(store.add(SAID, 1)) == 1
         store.set(REFUSED, f"rank {rank} does not take part: {problem}")
-    except Exception:  # no torch, or nobody waits
+    except ImportError:
+        return os.environ.get("LOCAL_RANK", "0") == "0"
+    except Exception:  # nobody waits
         return rank == 0
     return first
 

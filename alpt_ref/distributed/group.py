@@ -26,11 +26,14 @@ class Group(ABC):
     rank, ranks : int
     sent : int
         Bytes that this rank has sent to others in `exchange` so far.
+    trips : int
+        Batches whose ids have travelled so far.
     """
 
     rank: int
     ranks: int
     sent: int = 0
+    trips: int = 0
 
     @abstractmethod
     def share(self, numbers: NDArray[Any]) -> NDArray[Any]:

@@ -22,6 +22,9 @@ class Route:
 
     Attributes
     ----------
+    group : Group
+    trip : int
+        Which of the group's travels it is, from 1, the same number on all ranks; 0 until it is connected.
     batch : CpuBatch
         This rank's part.
     order : int array (u,)
@@ -31,7 +34,7 @@ class Route:
     """
 
     def __init__(self, group: Group, rows: RowMap, batch: Any, kinds: Any) -> None:
-        self._group, self._map, self.batch, self._kinds = group, rows, batch, kinds
+        self.group, self.trip, self._map, self.batch, self._kinds = group, 0, rows, batch, kinds
         owners, _ = rows.find(batch.rows)
         self.order, self.counts_out = kinds.by_owner(owners, group.ranks)
         self._spread: Any = None
@@ -39,17 +42,19 @@ class Route:
 
     def connect(self, counts_in: NDArray[np.int64]) -> None:
         """Send the ids to their owners; `counts_in` says how many come from each rank."""
+        self.group.trips += 1
+        self.trip = self.group.trips
         self.counts_in = np.ascontiguousarray(counts_in)
         dtype = np.uint32 if self._map.n <= 1 << 32 else np.int64
         rows, times = self._kinds.unpaired(self._there(self._kinds.paired(self.batch, self.order, dtype)))
         _, places = self._map.find(rows)
-        self.asked = self._kinds.parts(places, times, self._map.count(self._group.rank))
+        self.asked = self._kinds.parts(places, times, self._map.count(self.group.rank))
 
     def _there(self, array: Any) -> Any:
-        return self._group.exchange(array, self.counts_out, self.counts_in)
+        return self.group.exchange(array, self.counts_out, self.counts_in)
 
     def _back(self, array: Any) -> Any:
-        return self._group.exchange(array, self.counts_in, self.counts_out)
+        return self.group.exchange(array, self.counts_in, self.counts_out)
 
     def values(self, parts: tuple[Any, ...], d: int, bits: int | None) -> Any:
         """What owners answered (`parts` of what this one was asked for), decoded: float32 (len, d)."""
@@ -71,9 +76,9 @@ class Route:
 
     def sums(self, grads: Any) -> Any:
         """Sums of the gradients of ``asked.unique`` over all ranks, float32 (u, d), on their owner."""
-        if self._group.ranks == 1 and self._kinds.ascending:
+        if self.group.ranks == 1 and self._kinds.ascending:
             return self.batch.all_floats(grads)
-        half, group, batch = self._learn_times(), self._group, self.batch
+        half, group, batch = self._learn_times(), self.group, self.batch
         there = (half.split_out, half.split_in)
         rows = self.order[half.split]
         floats_out, floats_in = self.counts_out - half.split_out, self.counts_in - half.split_in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from alpt_ref._util import check as _check
@@ -11,7 +11,7 @@ from alpt_ref.distributed.agreement import agree
 from alpt_ref.distributed.group import Group
 from alpt_ref.distributed.route import Route
 from alpt_ref.distributed.row_map import RowMap
-from alpt_ref.errors import AlptError, InputError
+from alpt_ref.errors import InputError
 from alpt_ref.tables import checks
 
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ class ShardedIds:
     `problem` is what is wrong with them, which all ranks hear of together.
     """
 
-    def __init__(self, array: Any, n: int, problem: AlptError | None = None) -> None:
+    def __init__(self, array: Any, n: int, problem: Exception | None = None) -> None:
         self.array, self.n, self.problem = array, n, problem
         self.route: Route | None = None
 
@@ -60,11 +60,11 @@ class _Step:
     batch: int
 
 
-def attempt(work: Callable[[], Result]) -> tuple[Result | None, AlptError | None]:
-    """What `work` gives, or the error that it raises on purpose: others must hear of it first (`agree`)."""
+def attempt(work: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
+    """What `work` gives, or what it raises, whatever it is: others would wait, and must hear of it first (`agree`)."""
     try:
         return work(), None
-    except AlptError as error:
+    except Exception as error:
         return None, error
 
 
@@ -116,31 +116,35 @@ class Steps:
         given = self.checked_ids(ids)
         if given.problem is not None:
             raise given.problem
-        if given.route is not None:
+        if given.route is not None and given.route.group is self.group:  # else of another table
             return given, given.route
         return given, Route(self.group, self.row_map, self._kinds.batch(given.array, self.n, self.d), self._kinds)
 
     def _travel(
-        self, call: str, ways: tuple[ShardedIds, Route] | None, problem: AlptError | None, rate: float, batch: int
-    ) -> int:
-        """All ranks agree on going on, and their ids travel unless they have; how many ids all ranks have."""
+        self, call: str, ways: tuple[ShardedIds, Route] | None, problem: Exception | None, rate: float, batch: int
+    ) -> tuple[Route, int]:
+        """All ranks agree on going on, and their ids travel unless they have together; the way, and all ranks' ids."""
         numbers, counts = (0, 0), None
         if ways is not None:
-            numbers, counts = (len(ways[0].array), int(ways[0].route is not None)), ways[1].counts_out
+            numbers, counts = (len(ways[0].array), ways[1].trip), ways[1].counts_out
         heard = agree(
             self.group, call, problem, rate=rate, batch=batch, updates=self.updates, numbers=numbers, counts=counts
         )
         assert ways is not None
+        given, route = ways
         largest = int(heard.counts.max())
         if self._capacity is not None and largest > self._capacity:
             raise InputError(
                 f"a rank may ask another for at most capacity={self._capacity} unique rows in one batch, got {largest} "
                 "and nothing has changed: give a larger capacity or smaller batches"
             )
-        if not heard.numbers[:, 1].all():
-            ways[1].connect(heard.counts.T[self.rank])
-            ways[0].route = ways[1]
-        return int(heard.numbers[:, 0].sum())
+        trips = heard.numbers[:, 1]
+        if not trips[0] or (trips != trips[0]).any():  # of different batches, where ranks look at several first
+            if route.trip:  # an update may be under way on it
+                route = Route(self.group, self.row_map, route.batch, self._kinds)
+            route.connect(heard.counts.T[self.rank])
+            given.route = route
+        return route, int(heard.numbers[:, 0].sum())
 
     def lookup(self, ids: Any) -> Any:
         """Embeddings of this rank's `ids`; see `EmbeddingTable.lookup`.
@@ -161,9 +165,8 @@ class Steps:
             On all ranks, if the ids of one are wrong.
         """
         ways, problem = attempt(lambda: self._ways(ids))
-        self._travel("lookup", ways, problem, 0.0, -1)
-        assert ways is not None
-        return ways[1].values(self.own.answer(ways[1].asked.places), self.d, self.bits)
+        route, _ = self._travel("lookup", ways, problem, 0.0, -1)
+        return route.values(self.own.answer(route.asked.places), self.d, self.bits)
 
     def _step(
         self, call: str, ids: Any, grads: Any, lr: float | None, batch_size: int | None
@@ -174,21 +177,21 @@ class Steps:
             given, route = self._ways(ids)
             values = self._kinds.batch.gradients(grads, (len(given.array), self.d))
             rate = self.lr if lr is None else _check.number("lr", lr)
-            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
+            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1, 1 << 63)
             route.batch.require_finite(values, self.updates)
             return _Step(given, route, values, rate, batch)
 
         step, problem = attempt(check)
         ways = None if step is None else (step.ids, step.route)
         rate, batch = (0.0, -1) if step is None else (step.rate, step.batch)
-        everywhere = self._travel(call, ways, problem, rate, batch)
+        route, everywhere = self._travel(call, ways, problem, rate, batch)
         assert step is not None
-        return step, everywhere, self._sums(step.route, step.grads) if everywhere else None
+        return replace(step, route=route), everywhere, self._sums(route, step.grads) if everywhere else None
 
     def _sums(self, route: Route, grads: Any) -> Any:
         """Sums of the gradients of this rank's rows; all ranks raise where one is not finite or too large."""
         sums = route.sums(grads)
-        problem: AlptError | None = None
+        problem: Exception | None = None
         refused = route.asked.refused(sums)
         if len(refused):
             rows = self.own.whole_rows(route.asked.unique[refused])
@@ -258,7 +261,7 @@ class Steps:
         def check() -> tuple[ShardedPending, Any, int]:
             held = self._require_latest(pending)
             values = self._kinds.batch.gradients(grads, (held.positions, self.d))
-            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1)
+            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1, 1 << 63)
             held.route.batch.require_finite(values, self.updates)
             return held, values, batch
 

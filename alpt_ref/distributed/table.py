@@ -19,6 +19,7 @@ from alpt_ref.distributed.kinds import kinds_of, owned_class
 from alpt_ref.distributed.shard import Shard, checked_spec, fingerprint, method_of
 from alpt_ref.distributed.steps import Steps, attempt
 from alpt_ref.errors import InputError
+from alpt_ref.kernels.backend import get_backend
 from alpt_ref.tables.spec import TableSpec
 
 State = dict[str, NDArray[Any]]
@@ -79,15 +80,21 @@ class ShardedTable(Steps):
         if (made.numbers != made.numbers[0]).any():
             raise InputError("spec and capacity must be the same on all ranks, they are not")
         self.spec, self.n, self.d, self.method = spec, int(spec.n), int(spec.d), method_of(spec)
-        self._capacity, self._kinds = capacity, kinds_of(spec.device)
-        self.row_map = self._kinds.row_map(self.n, self.ranks)
-        shard = Shard(spec, self.group, self.row_map)
-        own, problem = attempt(lambda: owned_class(self.method, spec.device)(shard))
+        self._capacity = capacity
+        own, problem = attempt(self._made)
         agree(self.group, "ShardedTable", problem)
         assert own is not None
         self.own = own
         self.bits, self.rounding, self.optimizer, self.lr = own.bits, own.rounding, own.optimizer, own.lr
         self.two_pass_capable, self.shares_rows = own.two_pass_capable, own.shares_rows
+
+    def _made(self) -> Any:
+        """The rows of this rank; not collective."""
+        spec = self.spec
+        get_backend(spec.device)  # refuses, with the reason, a device that cannot be used
+        self._kinds = kinds_of(spec.device)
+        self.row_map = self._kinds.row_map(self.n, self.ranks)
+        return owned_class(self.method, spec.device)(Shard(spec, self.group, self.row_map))
 
     @property
     def sent(self) -> int:

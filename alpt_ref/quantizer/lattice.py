@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
 
-__all__ = ["Floats", "Lattice"]
+__all__ = ["Floats", "Lattice", "require_lattice"]
 
 Floats = NDArray[np.float32]
 
@@ -36,6 +36,8 @@ class Lattice:
     def __init__(self, table: Floats, lowest: int, name: str, overflow: str = "saturate") -> None:
         if not np.isfinite(table).all():
             raise InputError(f"{name}: every value must be finite in float32; take a smaller step size")
+        if not (table[:, :1] < table[:, -1:]).all():
+            raise InputError(f"{name}: the values of a row must be two at least that differ in float32")
         with np.errstate(over="ignore"):
             if not np.isfinite(np.diff(table, axis=1)).all():
                 raise InputError(f"{name}: the distance of two values must be finite in float32; put one between them")
@@ -161,3 +163,10 @@ class Lattice:
         distances = [0, *(1 << power for power in range(17))]
         columns = {self.zero + sign * distance for distance in distances for sign in (1, -1)} | {0, self.size - 1}
         return np.array(sorted(one for one in columns if 0 <= one < self.size), np.int64)
+
+
+def require_lattice(lattice: Any) -> Lattice:
+    """The lattice; InputError if it is none."""
+    if not isinstance(lattice, Lattice):
+        raise InputError(f"lattice must be a lattice, for example Uniform(0.1, 8), got {type(lattice).__name__}")
+    return lattice

@@ -48,7 +48,8 @@ def _line(entry: Entry) -> str:
     bound = entry.tightest()
     metric = bound.metric if bound else ("average_value" if "average_value" in entry.arrays else "value")
     mean, half = (float(one[-1]) for one in mean_and_half_width(entry.arrays[metric]))
-    text = f"  {entry.name}: {metric} {mean:.4g}" + ("" if math.isnan(half) else f" ± {half:.2g}")
+    spread = "" if math.isnan(half) else f" ± {half:.2g}" if half else " in every run"
+    text = f"  {entry.name}: {metric} {mean:.4g}{spread}"
     if bound is None:
         return f"{text}; no theorem holds"
     value = float(bound.values[-1])

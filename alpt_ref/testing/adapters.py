@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util import check as _check
 from alpt_ref._version import install_hint
 from alpt_ref.errors import InputError
-from alpt_ref.quantizer.lattice import Lattice
+from alpt_ref.quantizer.lattice import Lattice, require_lattice
 
 __all__ = ["from_codes", "from_cupy", "from_torch", "from_words", "stateful"]
 
@@ -31,6 +32,14 @@ class _Adapter:
             raise InputError(f"fn must be a function, got {type(fn).__name__}")
         self.fn = fn
         self.__name__ = getattr(fn, "__name__", type(fn).__name__)
+
+
+def known_besides(fn: object, name: str) -> Any:
+    """What an adapter knows of its quantiser besides the call (`with_words`, `codes`, `gradient`), or None.
+
+    Of any other function nothing: an attribute of that name may be anything.
+    """
+    return getattr(fn, name, None) if isinstance(fn, _Adapter) else None
 
 
 class stateful(_Adapter):  # noqa: N801  # used as a function
@@ -58,6 +67,8 @@ class stateful(_Adapter):  # noqa: N801  # used as a function
 
     def __init__(self, fn: Callable[..., Any], seed: Callable[[int], Any] | None = None) -> None:
         super().__init__(fn)
+        if not (seed is None or callable(seed)):
+            raise InputError(f"seed must be a function seed(draw), got {type(seed).__name__}")
         self.seed = seed
 
     def __call__(self, x: Any, draw: int) -> Any:
@@ -89,9 +100,8 @@ class from_words(_Adapter):  # noqa: N801
 
     def __init__(self, fn: Callable[[Any, Any], Any], *, bits: int = 32, seed: int = 0) -> None:
         super().__init__(fn)
-        if not 1 <= bits <= 32:
-            raise InputError(f"bits must be a whole number from 1 to 32, got {bits}")
-        self.word_bits, self.seed = bits, seed
+        self.word_bits = _check.whole_number("bits", bits, 1, 33)
+        self.seed = _check.whole_number("seed", seed, 0, 1 << 63)
 
     def with_words(self, x: Any, words: Any) -> Any:
         """Round with given words."""
@@ -124,7 +134,7 @@ class from_codes(_Adapter):  # noqa: N801
 
     def __init__(self, fn: Callable[[Any, int], Any], lattice: Lattice) -> None:
         super().__init__(fn)
-        self.lattice = lattice
+        self.lattice = require_lattice(lattice)
         if isinstance(fn, from_words):
             self.word_bits = fn.word_bits
             self.with_words = lambda x, words: lattice.decode(fn.with_words(x, words))

@@ -87,11 +87,21 @@ def parametrize_with_quantizer_checks(
     elif not callable(quantizers) and not isinstance(quantizers, Iterable):
         raise InputError(f"quantizers must be functions fn(x, draw), got {type(quantizers).__name__}")
     else:
-        several = [quantizers] if callable(quantizers) else list(quantizers)
-        named = {f"{getattr(one, '__name__', 'quantizer')}{number or ''}": one for number, one in enumerate(several)}
+        named = {}
+        for number, one in enumerate([quantizers] if callable(quantizers) else quantizers):
+            label = f"{getattr(one, '__name__', 'quantizer')}{number or ''}"
+            while label in named:  # ``f1``, the second ``f``, and a function that is called so
+                label += "_"
+            named[label] = one
+    if not named:
+        raise InputError("quantizers must be one function fn(x, draw) at least, got none")
+    only = (only,) if isinstance(only, str) else tuple(only) if isinstance(only, Iterable) else only
+    require = options.get("require", ())
+    if isinstance(require, Iterable) and not isinstance(require, str):  # each test reads it anew
+        options["require"] = tuple(require)
     for one in named.values():
-        prepared(one, lattice, effort=effort, only=only, **options)
-    chosen = (only,) if isinstance(only, str) else tuple(only) or tuple(PROPERTIES)
+        prepared(one, lattice, effort=effort, only=only, **{key: options[key] for key in options if key != "name"})
+    chosen = only or tuple(PROPERTIES)
     checks = [QuantizerCheck(name, lattice, {"effort": effort, **options}) for name in chosen if name in CHECKS]
     pairs = [pytest.param(fn, check, id=f"{name}-{check.name}") for name, fn in named.items() for check in checks]
     return pytest.mark.parametrize(("quantizer", "check"), pairs)

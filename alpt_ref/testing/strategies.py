@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._version import install_hint
 from alpt_ref.errors import InputError
+from alpt_ref.quantizer.lattice import require_lattice
 from alpt_ref.quantizer.lattices import Affine, Lattice, PerRow, Uniform
 
 __all__ = ["affine_lattices", "beside_ties", "beyond_ends", "inputs", "lattices", "step_sizes", "subnormals"]
@@ -70,8 +71,7 @@ def affine_lattices() -> Any:
 def _arrays(lattice: Lattice, elements: Any) -> Any:
     """Float32 arrays (n, d) of the lattice's number of rows, of elements that depend on the row."""
     st = _hypothesis()
-    if not isinstance(lattice, Lattice):
-        raise InputError(f"lattice must be a lattice, for example Uniform(0.1, 8), got {type(lattice).__name__}")
+    require_lattice(lattice)
     fixed = lattice.rows
     shapes = st.tuples(st.just(fixed) if fixed else st.integers(1, MOST_ROWS), st.integers(1, MOST_COLUMNS))
 

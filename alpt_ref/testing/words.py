@@ -33,13 +33,13 @@ def for_all_words(bits: int, *, of: int | None = None) -> Callable[[Callable[...
     -------
     decorator
         The function's keyword argument ``words`` is a uint32 array of up to ``2**20`` words in rising order. What it
-        returns (a number or an array, or nothing, for a test with assertions) is added up over the calls. pytest does
-        not take ``words`` for a fixture.
+        returns (a number or an array, or nothing, for a test with assertions) is added up over the calls, booleans and
+        whole numbers in 64 bits. pytest does not take ``words`` for a fixture.
 
     Raises
     ------
     InputError
-        The function has no argument ``words``, or `bits` is out of range.
+        The function has no argument ``words``, or returns what cannot be added up, or `bits` is out of range.
 
     Examples
     --------
@@ -54,9 +54,13 @@ def for_all_words(bits: int, *, of: int | None = None) -> Callable[[Callable[...
     width = bits if of is None else _check.whole_number("of", of, bits, 33)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = getattr(function, "__name__", type(function).__name__)
+        if not callable(function):
+            raise InputError(f"for_all_words(bits) decorates a function of words, got {name}")
         signature = inspect.signature(function)
-        if "words" not in signature.parameters:
-            raise InputError(f"{function.__name__} must take the argument words")
+        found = signature.parameters.get("words")
+        if found is None or found.kind not in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY):
+            raise InputError(f"{name} must take the argument words, by name")
 
         @functools.wraps(function)
         def run(*arguments: Any, **keywords: Any) -> Any:
@@ -65,6 +69,7 @@ def for_all_words(bits: int, *, of: int | None = None) -> Callable[[Callable[...
                 words = np.arange(start, min(start + BLOCK, 1 << bits), dtype=np.uint64) << np.uint64(width - bits)
                 part = function(*arguments, words=words.astype(np.uint32), **keywords)
                 if part is not None:
+                    part = _in_64_bits(name, part)
                     total = part if total is None else total + part
             return total
 
@@ -73,3 +78,13 @@ def for_all_words(bits: int, *, of: int | None = None) -> Callable[[Callable[...
         return run
 
     return decorate
+
+
+def _in_64_bits(name: str, part: Any) -> Any:
+    """What a call returned, as something whose sum is a count: True + True would be True, and 8 bits end at 255."""
+    if isinstance(part, (int, float)) and not isinstance(part, bool):
+        return part
+    numbers = np.asarray(part)
+    if numbers.dtype.kind not in "biufc":
+        raise InputError(f"{name} must return a number, an array of numbers or nothing, got {type(part).__name__}")
+    return numbers.astype(np.int64)[()] if numbers.dtype.kind in "biu" else numbers[()]

@@ -154,9 +154,13 @@ def bounds_that_apply(
     require_rounding(rounding)
     if rounding_is is not None:
         one_of("rounding_is", rounding_is, ("sr", "dr"), "or None")
+    if clip is not None:
+        one_of("clip", clip, ("range",), "or None")
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     learned = isinstance(step_sizes, LearnedSteps)
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)
+    named, first = schedule_of(schedule), start_of(start, problem.dim, grid, sizes, clipped=clip is not None)
+    rates = named.rates(steps)
     where = minimum_outside_box(problem, grid, sizes)
     outside = f"the minimum lies outside the box: {where}"
     case = None
@@ -167,13 +171,12 @@ def bounds_that_apply(
             grid=grid,
             sizes=sizes,
             learned=learned,
-            schedule=schedule_of(schedule),
-            rates=schedule_of(schedule).rates(steps),
+            schedule=named,
+            rates=rates,
             rule=rule,
             rounding=rounding_is if not isinstance(rounding, (str, FewBits)) and rounding_is is not None else rounding,
-            clipped=clip is not None,
             noise=noise or Noise(),
-            start=start_of(start, problem.dim, grid, sizes, clipped=clip is not None),
+            start=first,
         )
     found = []
     for one in RULES:

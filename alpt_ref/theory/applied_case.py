@@ -38,7 +38,6 @@ class Case:
     rates: Floats
     rule: UpdateRule
     rounding: Rounding
-    clipped: bool
     noise: Noise
     start: NDArray[Any]
 

@@ -77,7 +77,9 @@ def _s3(case: Case, t: int) -> float:
 
 
 def _s3_rate(case: Case) -> list[str]:
-    wanted = 1.0 / (case.known.mu.value or math.nan)
+    if not case.known.mu.value:
+        return []
+    wanted = 1.0 / case.known.mu.value
     fits = math.isclose(case.schedule.scale, wanted, rel_tol=1e-9)
     return [] if fits else [f"it has the rate 1/(mu t), scale {wanted:.6g}, the run scale {case.schedule.scale:g}"]
 

@@ -113,8 +113,8 @@ def simulate(
         function ``fn(x, draw)`` of float32 (runs, d) and the number of the call returns decoded values on the grid; see
         `alpt_ref.theory.vectorised`.
     clip : {"range"} or None
-        An iterate is clipped to the codes of `grid`, in full precision to their values. None: never. A rounding of your
-        own saturates itself.
+        An iterate is clipped to the codes of `grid`, in full precision to their values. None: never, and an update of
+        more than 2^22 steps is refused. A rounding of your own saturates itself.
     step_sizes : float array (d,) or LearnedSteps, optional
         Step size of each coordinate, in the units of the weights; ``grid.step_size`` for all of them if left out.
         `LearnedSteps` begins with that and learns.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from alpt_ref._util.check import is_number
 from alpt_ref._util.memory import require_memory
 from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
@@ -136,7 +137,7 @@ class Problem:
 
     def _lowest(self, minimum: ArrayLike | None, infimum: float | None) -> tuple[Floats | None, float | None, str]:
         """The minimum, what values are counted from, and where they come from."""
-        if infimum is not None and not math.isfinite(infimum):
+        if infimum is not None and not (is_number(infimum) and math.isfinite(infimum)):
             raise InputError(f"infimum must be a finite number, or left out where it is unknown, got {infimum!r}")
         if minimum is not None:
             w = numbers("minimum", minimum)

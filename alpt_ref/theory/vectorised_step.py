@@ -20,7 +20,9 @@ from alpt_ref.theory.setting import Grid, Noise
 from alpt_ref.theory.update_rules import SGD, UpdateRule
 
 FAR = np.float32(4194304.0)
-"""An update beyond so many steps is cut to it, as in the compiled driver: no 16-bit code is so far from another."""
+"""An update beyond so many steps is cut to it, as in the compiled driver: no 16-bit code is so far from another. Where
+iterates are not clipped it is refused: roundings are exact up to there.
+"""
 _ELEMENTS_A_THREAD = 16384
 
 
@@ -182,6 +184,11 @@ class Stepper:
         low, high = (np.float32(end) for end in self._ends)
         here = at.code.astype(np.float32)
         left = (update < low - here) | (update > high - here)
+        if not setup.clipped and (np.abs(update) > FAR).any():
+            raise InputError(
+                f"an update of {np.abs(update).max():.4g} steps after step {t} is too long to be rounded without "
+                'clipping (at most 2^22 steps); take clip="range", a smaller learning rate or a larger step size'
+            )
         words = moves(np.clip(update, -FAR, FAR), setup.rounding, t - 1, kinds.PURPOSE_ROUNDING, setup.seed)
         code, target = at.code + words, at.code + update.astype(np.float64)
         if setup.clipped:

@@ -3,7 +3,8 @@
 A function takes its code from ``__code__``, so that one assignment breaks it for everyone who has imported it, wrapped
 it or made it a property. That says the same as an import of the broken source only where nothing of the line has been
 used before: not where the change is in what runs at import (constants, defaults, decorators), not where the line itself
-ran while modules were imported and tests collected, and not in machine code. Then there is no `swap`.
+ran while modules were imported and tests collected, not in functions that another has made by then, and not in machine
+code. Then there is no `swap`.
 """
 
 from __future__ import annotations
@@ -41,10 +42,15 @@ def swap(file: str, old: str, new: str, known: Functions) -> list[tuple[Function
     found = []
     for before, after in pairs or ():
         live = known.get(before, [])
-        if not live or before.co_freevars != after.co_freevars:
+        if not live or before.co_freevars != after.co_freevars or _made(before, known):
             return None
         found += [(one, after) for one in live]
     return found or None
+
+
+def _made(code: CodeType, known: Functions) -> bool:
+    """Whether functions that live were made by this one: they keep their code when it gets another."""
+    return any(one in known or _made(one, known) for one in _inner(code))
 
 
 def _differing(old: CodeType, new: CodeType) -> list[tuple[CodeType, CodeType]] | None:

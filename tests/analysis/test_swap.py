@@ -41,6 +41,16 @@ class C:
 
 
 pick = [lambda x: x + 1, lambda x: x + 2]
+
+
+def times(k):
+    def made(x):
+        return k * x
+
+    return made
+
+
+twice = times(2)
 '''
 
 
@@ -94,3 +104,10 @@ def test_what_runs_at_import_is_left_to_an_import(module: ModuleType, old: str, 
     file = str(module.__file__)
     assert swap(file, SOURCE, SOURCE.replace(old, new), functions(Path(file).parent)[file]) is None
     assert swap(file, SOURCE, SOURCE.replace("x + y", "x - y"), {}) is None  # nobody has imported it
+
+
+def test_functions_that_another_has_made_keep_their_code(module: ModuleType) -> None:
+    file = str(module.__file__)
+    known = functions(Path(file).parent)[file]
+    assert swap(file, SOURCE, SOURCE.replace("return k * x", "return k + x"), known) is None
+    assert module.twice(5) == 10

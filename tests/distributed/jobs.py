@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ WRONG: dict[str, tuple[type[AlptError], str]] = {
     "nan": (TrainingError, "grads must be finite, got NaN or infinity at position 1 of table update 1"),
     "lr": (InputError, "lr must be the same on all ranks"),
     "batch_size": (InputError, "batch_size must be the same on all ranks"),
+    "large batch_size": (InputError, "batch_size must be a whole number from 1 to 2**63 - 1"),
     "sum": (TrainingError, "sum of a row's gradients must be below 2**48"),
     "one of many": (TrainingError, "got 5.63e+14 for row 6 in table update 1"),
     "lookup": (InputError, "ids must be in [0,"),
@@ -69,6 +71,7 @@ def refused(group: Any, rank: int, size: int, wrong: str, guilty: int) -> tuple[
         "nan": lambda: table.apply_gradients([1, 2], nan if bad else ONES),
         "lr": lambda: table.apply_gradients([1, 2], ONES, lr=0.5 if bad else None),
         "batch_size": lambda: table.apply_gradients([1, 2], ONES, batch_size=5 if bad else None),
+        "large batch_size": lambda: table.apply_gradients([1, 2], ONES, batch_size=2**70 if bad else 5),
         "sum": lambda: table.apply_gradients([5, 6], large if bad else ONES),
         "one of many": lambda: table.apply_gradients(
             [6, 6] * 3 + [7, 7, 7], many if bad else np.ones((9, D), np.float32)
@@ -133,6 +136,55 @@ def bytes_sent(group: Any, rank: int, size: int, case: Case) -> tuple[int, int]:
             if asker != owner == rank:
                 wanted += passes * (answer + back) + 4
     return table.sent, wanted
+
+
+def unreadable(group: Any, rank: int, size: int, guilty: int) -> tuple[str, bool]:
+    """One rank cannot read what all load: what is raised here, and whether the state is as before."""
+    table = ShardedTable(BASE.table().spec, group)
+    table.apply_gradients([1, 2], ONES)
+    before, whole = digest(table.state_shard()), BASE.table().state()
+
+    def states() -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        if rank == guilty:
+            raise OSError("no such\nshard")
+        yield whole
+
+    try:
+        table.load_shards(states())
+    except Exception as error:
+        return f"{type(error).__name__}: {error}", digest(table.state_shard()) == before
+    return "nothing was raised", False
+
+
+def looked_up_before(group: Any, rank: int, size: int, case: Case) -> tuple[bool, str | None]:
+    """Two batches are looked up, then rank 0 names the first again and the others the second, in lookup and updates.
+
+    Whether values are those of ids that come anew, and the state's digest.
+    """
+    table, anew = (ShardedTable(case.table().spec, group) for _ in range(2))
+    batches = case.batches()[:2]
+    parts = [case.part(step, len(ids), cuts, rank, size) for step, (ids, _, _, cuts) in enumerate(batches)]
+    held = [table.checked_ids(batches[step][0][part]) for step, part in enumerate(parts)]
+    same = True
+    for step, part in enumerate(parts):
+        table.lookup(held[step])
+        for one, given in ((table, held[step]), (anew, held[step].array)):
+            one.apply_gradients(given, batches[step][1][part])
+    mine = min(rank, 1)
+    grads = batches[mine][1][parts[mine]]
+    ids = held[mine].array
+    same &= np.array_equal(table.lookup(held[mine]), anew.lookup(ids))
+    if case.two_pass:
+        pending, wanted = table.begin_update(held[mine], grads), anew.begin_update(ids, grads)
+        table.lookup(held[1 - mine])  # the way of what is pending stays
+        same &= np.array_equal(table.lookup_pending(pending), anew.lookup_pending(wanted))
+        table.finish_update(pending, grads)
+        anew.finish_update(wanted, grads)
+    else:
+        table.apply_gradients(held[mine], grads)
+        anew.apply_gradients(anew.checked_ids(held[mine]), grads)  # of another table
+    states = table.gather_state(), anew.gather_state()
+    return same and table.updates == 3, None if states[0] is None else digest(states[0]) + digest(states[1] or {})
 
 
 def different_calls(group: Any, rank: int, size: int) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from alpt_ref import InputError
+from alpt_ref._util import signals
+from alpt_ref.cli import run
 from alpt_ref.distributed import arrival, processes
 from alpt_ref.distributed.launch import require_same_run
 from alpt_ref.distributed.processes import Watch
@@ -79,6 +81,14 @@ def test_rank_0_speaks_where_nobody_has_come(launched: pytest.MonkeyPatch) -> No
     assert arrival.speaks_for_all("wrong") is False
     launched.setenv("RANK", "0")
     assert arrival.speaks_for_all("wrong") is True
+
+
+def test_who_lacks_torch_where_others_wait_says_so_once_a_machine(launched: pytest.MonkeyPatch) -> None:
+    launched.setitem(sys.modules, "torch.distributed", None)
+    with socket.create_server(("127.0.0.1", arrival.place()[3])):
+        for local, speaks in (("0", True), ("1", False)):
+            launched.setenv("LOCAL_RANK", local)
+            assert arrival.speaks_for_all("torch is missing") is speaks
 
 
 def test_a_store_is_waited_for(launched: pytest.MonkeyPatch) -> None:
@@ -153,6 +163,41 @@ def test_calls_that_differ_between_ranks_are_refused(option: str, mine: object, 
     require_same_run(ranks, config(), data, {option: other})
     with pytest.raises(InputError, match=f"all ranks must have the same {said}, rank 1 has .* and rank 0 "):
         require_same_run(ranks, config(), data, {option: mine})
+
+
+@pytest.mark.parametrize("words", [["train", "--nonsense"], ["train", "--output", ""]])
+def test_a_wrong_command_line_is_told_by_one_process(
+    launched: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(words)
+    assert capsys.readouterr().err == ""
+    launched.setenv("RANK", "0")
+    assert run(words) == 2
+    assert capsys.readouterr().err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_interruption_before_all_have_come_is_told_by_one_process(
+    launched: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known: bool
+) -> None:
+    """A launcher interrupts all of them, and those that wait where one has ended."""
+
+    def interrupted(*arguments: object) -> None:
+        raise signals.Stopped
+
+    if known:
+        launched.setitem(sys.modules, "torch.distributed", sys)
+    launched.setattr("alpt_ref.cli.train.make_config", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        run(["train"])
+    assert capsys.readouterr().err.strip() == ""
+    launched.setenv("RANK", "0")
+    assert run(["train"]) == 130
+    assert capsys.readouterr().err.strip() == "Error: interrupted; the same command starts again"
+    if known:  # a second signal while it asks who speaks
+        launched.setattr("alpt_ref.distributed.arrival.speaks_for_all", interrupted)
+        assert run(["train"]) == 130
 
 
 @pytest.mark.nightly

@@ -158,6 +158,21 @@ def test_what_is_wrong_on_one_rank_is_refused_by_all_and_changes_nothing(wrong: 
         assert "\n" not in first + second
 
 
+def test_an_error_of_any_kind_on_one_rank_is_told_to_all() -> None:
+    """Else the others would wait for it: a file that one machine cannot read."""
+    told = "TrainingError: rank 1 refused, so that nothing has changed on any: OSError: no such shard"
+    assert run_threads(jobs.unreadable, 3, 1) == [(told, True), ("OSError: no such\nshard", True), (told, True)]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("case", [Case("lpt", "adam", 8), Case("alpt", "adam", 8, two_pass=True)], ids=str)
+def test_batches_that_were_looked_up_before_may_be_others_on_each_rank(case: Case, size: int) -> None:
+    found = run_threads(jobs.looked_up_before, size, case)
+    assert all(same for same, _ in found)
+    both = found[0][1] or ""
+    assert both[:64] == both[64:]
+
+
 def test_equal_parts_go_to_their_ranks(ranks: Ranks) -> None:
     for size in (1, 2, 4) if NIGHTLY else (2,):
         wanted = [[number for sender in range(size) for number in 3 * [sender, rank]] for rank in range(size)]

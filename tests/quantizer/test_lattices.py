@@ -95,6 +95,8 @@ def test_every_row_has_its_own_values() -> None:
         (lambda: Uniform(0.0, 8), "step_size must be a number|finite and positive"),
         (lambda: Uniform(0.1, 17), "bits must be a whole number from 1 to 16, got 17"),
         (lambda: Uniform(1e38, 8), "every value must be finite"),
+        (lambda: Uniform(0.1, 1, narrow=True), "must be two at least that differ"),
+        (lambda: Affine([0.1, 1e-9], [0.0, 10.0], 2), "must be two at least that differ"),
         (lambda: PerRow([], 8), "step_sizes must be a number or an array"),
         (lambda: Affine([0.1, 0.2], [0.0] * 3, 8), "must have one length, got 2 and 3"),
         (lambda: FloatFormat("e9m9"), "format must be one of bf16"),

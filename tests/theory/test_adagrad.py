@@ -113,3 +113,10 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
     known = {"T": 9, "c": 0.5, "step_size": 0.25, "D": 3.0, "root": 2.0, "norm_1": 4.0, "row_dim": 4, **change}
     with pytest.raises(InputError, match=message):
         sr_adagrad_rows(**known)  # type: ignore[arg-type]
+
+
+def test_eps_is_zero_unless_it_is_given() -> None:
+    about = {"T": 7, "c": 0.3, "step_size": 0.11, "D": [2.3, 0.7], "root": [1.3, 2.1], "norm_1": 4.4}
+    assert sr_adagrad(**about) == sr_adagrad(**about, eps=0.0) < sr_adagrad(**about, eps=0.09)  # type: ignore[arg-type]
+    rows = {**about, "row_dim": 4}
+    assert sr_adagrad_rows(**rows) == sr_adagrad_rows(**rows, eps=0.0) < sr_adagrad_rows(**rows, eps=0.09)  # type: ignore[arg-type]

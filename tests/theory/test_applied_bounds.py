@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alpt_ref.errors import InputError
 from alpt_ref.theory import (
     Adagrad,
     AppliedBound,
@@ -196,6 +197,25 @@ def test_a_minimum_outside_the_box_is_the_reason() -> None:
     here = found(quadratic(1.0, [0.0, 9.0]))
     why = "the minimum lies outside the box: coordinate 1 of it is 9 and the box is [-2, 1.875]"
     assert {bound.why for bound in here.values()} == {why}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "options", "sentence"),
+    [
+        (CONSTANT, {"clip": "box"}, "clip must be range, got 'box'"),
+        (-3.0, {}, "scale of the learning rate must be a finite number above 0"),
+        (CONSTANT, {"start": [99, 99, 7]}, "start"),
+    ],
+)
+def test_arguments_are_looked_at_where_no_theorem_holds_too(schedule: Any, options: Any, sentence: str) -> None:
+    for problem in (KINK, quadratic([1.0, 1.0], [0.0, 9.0])):
+        with pytest.raises(InputError, match=sentence):
+            found(problem, schedule, **options)
+
+
+def test_the_rate_of_s3_is_no_reason_where_there_is_no_mu() -> None:
+    why = found(schedule=Schedule("inverse", 1.0))["S3"].why
+    assert why == "f is not strongly convex on the box"
 
 
 def test_a_rounding_of_your_own_can_be_taken_for_sr() -> None:

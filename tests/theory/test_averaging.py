@@ -59,3 +59,13 @@ def test_the_closed_form_for_many_iterates_is_the_sum_for_few(rate: float, monke
     monkeypatch.setattr(averaging, "_SUMMED", 0)
     closed = [averaged_second_moment(T=T, second_moment=0.25, eta=rate, curvature=1.0) for T in range(1, 30)]
     assert np.array(closed) == pytest.approx(np.array(summed), rel=1e-9)
+
+
+def test_a_short_mean_keeps_its_digits_at_the_smallest_rates() -> None:
+    """The closed form has lost most of them there: what it subtracts is of the size ``1/rate^2``."""
+    rate, V = 2.0**-30, Fraction(3, 7)
+    rho = 1 - Fraction(rate)
+    for T in (1, 2, 7):
+        wanted = sum((V * rho ** abs(s - t) for s in range(T) for t in range(T)), Fraction(0)) / T**2
+        found, _ = averaged_second_moment(T=T, second_moment=float(V), eta=rate / 0.75, curvature=0.75)
+        assert found == pytest.approx(float(wanted), rel=1e-14)

@@ -116,3 +116,12 @@ def test_a1_bounds_the_variance_of_every_code_in_fractions(change: Fraction) -> 
         p = place - place.__floor__()
         bound = step_size_change_variance(step_size=1.0, change=float(change), codes=[code])[0]
         assert float(new**2 * p * (1 - p)) <= bound * (1.0 + tolerances.FLOAT64)
+
+
+def test_d4_keeps_the_gap_of_the_start_up_to_a_tie() -> None:
+    given: dict[str, Any] = {"slope": 1.5, "code": 7, "step_size": 0.25}
+    for eta in (0.0625, 0.125 / 1.5):  # the second is a tie: half a step
+        assert crossover.separation(**given, eta=eta) == (2.625, 0.1875)
+    for change in ({"eta": 0.0834}, {"eta": 0.0625, "code": 0}, {"eta": 0.0625, "code": -7}):
+        with pytest.raises(InputError, match=r"D4 needs code > 0 and eta \* slope <= step_size/2, got code="):
+            crossover.separation(**{**given, **change})

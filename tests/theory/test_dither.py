@@ -93,3 +93,18 @@ def test_rounding_identities_in_units_of_the_step() -> None:
     away = Fraction(int(exact * 2**32), 2**32)  # words of 32 bits by default
     assert sr_up_probability(0.3) == away
     assert sr_bias(0.3) == -sr_bias(-0.3) == away - exact
+
+
+def test_the_bound_of_noise_of_the_standard_deviation_1_is_its_series_too() -> None:
+    assert dither_bias_bound(Noise("uniform", 1.0), 0.3, 1.0) == pytest.approx(
+        (0.6 * 3**0.5 - 1) * (2 - 0.6 * 3**0.5) / (1.2 * 3**0.5), rel=1e-12
+    )
+    series = sum(math.exp(-2 * (math.pi * k * 0.3) ** 2) / k for k in range(1, 20)) / math.pi
+    assert dither_bias_bound(Noise("normal", 1.0), 0.3, 1.0) == pytest.approx(series, rel=tolerances.CLOSED_FORM)
+
+
+@pytest.mark.parametrize("sigma", [0.23, 0.85, 1.4])
+def test_the_mean_of_two_roundings_all_along_two_steps(sigma: float) -> None:
+    places = [-0.93 + 0.07 * k for k in range(29)]
+    found = dither_bias(places, Noise("two-point", sigma / SCALE), ETA, STEP)
+    assert found.tolist() == pytest.approx([expected("two-point", sigma, x) for x in places], abs=1e-12)

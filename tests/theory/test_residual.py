@@ -158,3 +158,12 @@ def test_the_dead_time_is_in_updates_of_the_gradient() -> None:
     assert first_residual_move(eta=0.125, gradient=-0.5, step_size=1.0) == 8
     assert first_residual_move(eta=0.125, gradient=-2.0, step_size=1.0, keep=0.5) == 4
     assert first_residual_move(eta=0.125, gradient=2.0, step_size=1.0, keep=0.5) == 5
+
+
+def test_a_tie_on_the_way_down_stays_once_however_small_the_gradient() -> None:
+    given = {"eta": 0.5, "step_size": 1.0}
+    assert [first_residual_move(gradient=g, **given) for g in (-0.25, 0.25, -0.3, 0.3)] == [4, 5, 4, 4]
+    assert [first_residual_move(gradient=g, keep=0.5, **given) for g in (-0.25, 0.25)] == [8, 9]
+    for keep in (1.0, -0.1, 1.1):
+        with pytest.raises(InputError, match=r"keep must be above 0 and below 1"):
+            first_residual_move(gradient=0.25, keep=keep, **given)

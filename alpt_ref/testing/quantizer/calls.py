@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref.testing.adapters import known_besides
 from alpt_ref.testing.common import same_bits, threads
 from alpt_ref.testing.quantizer.probe import LITTLE, Broken, Floats, Probe, Seen
 from alpt_ref.testing.quantizer.report import Finding
@@ -285,15 +286,15 @@ def round_trip(probe: Probe) -> Finding:
             bad = again != result
             text = f"{int(bad.sum()):,} of {bad.size:,} results move when they are rounded again"
             return Finding(False, text, probe.example(seen, bad))
-    codes = getattr(probe.fn, "codes", None)
+    codes = known_besides(probe.fn, "codes")
     text = ""
     if codes is not None:
-        lattice = probe.lattice
+        lattice, draw = probe.lattice, probe.next_draw()
         columns = np.resize(np.arange(lattice.size), probe.shape(lattice.size + 64))
-        found = np.asarray(codes(np.ascontiguousarray(lattice.take(columns)), probe.next_draw())).astype(np.int64)
+        found = probe.besides(codes, np.ascontiguousarray(lattice.take(columns)), draw, f"draw {draw}")
         wrong = found != columns + lattice.lowest
         if wrong.any():
             code = int((columns + lattice.lowest)[wrong][0])
-            return Finding(False, f"the value of code {code} gets the code {int(found[wrong][0])}")
+            return Finding(False, f"the value of code {code} gets the code {found[wrong][0]:g}")
         text = f"codes {lattice.lowest} to {lattice.highest} come back from their values"
     return Finding(True, text, detects=f"any of {sum(one.size for one in results):,} results that moves")

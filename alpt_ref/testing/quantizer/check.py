@@ -12,7 +12,7 @@ from alpt_ref._util import check as _check
 from alpt_ref._util.plugin import require_known
 from alpt_ref._util.text import printable
 from alpt_ref.errors import InputError
-from alpt_ref.quantizer.lattice import Lattice
+from alpt_ref.quantizer.lattice import Lattice, require_lattice
 from alpt_ref.testing.adapters import from_cupy, from_torch
 from alpt_ref.testing.quantizer import bias, calls, grid, independence, nearest, policies, spread
 from alpt_ref.testing.quantizer.gradient import gradient as gradient_check
@@ -136,6 +136,8 @@ def check_quantizer(
     >>> "fixed_points" in report.failed
     True
     """
+    if not (name is None or isinstance(name, str)):
+        raise InputError(f"name must be a text, got {name!r}")
     probe, required, chosen = prepared(
         fn, lattice, rounding=rounding, require=require, effort=effort, seed=seed, only=only, ties=ties,
         gradient=gradient, arrays=arrays, others=others, resolution=resolution, seconds=seconds,
@@ -180,13 +182,12 @@ def prepared(
         fn = ARRAYS[kind](fn)
     if ties is not None:
         ties = _check.choice("ties", ties, nearest.TIE_RULES)
-    if not isinstance(lattice, Lattice):
-        raise InputError(f"lattice must be a lattice, for example Uniform(0.1, 8), got {type(lattice).__name__}")
+    require_lattice(lattice)
     rounding = _check.choice("rounding", rounding, _check.ROUNDINGS)
     if ties is not None and rounding != "dr":
         raise InputError("ties are a rule of rounding 'dr'; with 'sr' a tie is an element like others: leave ties out")
     if not (gradient is None or callable(gradient)):
-        raise InputError(f"gradient must be a function (x, step_size, draw), got {type(gradient).__name__}")
+        raise InputError(f"gradient must be a function (x, g, draw), got {type(gradient).__name__}")
     if not isinstance(others, Sequence) or not all(callable(one) for one in others):
         raise InputError(f"others must be functions fn(x, draw), got {others!r}")
     if _check.number("resolution", resolution) >= 1:

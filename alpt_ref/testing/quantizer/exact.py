@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.testing.quantizer.probe import Broken, Placed, Probe, Seen
+from alpt_ref.testing.adapters import known_besides
+from alpt_ref.testing.quantizer.probe import Placed, Probe, Seen
 from alpt_ref.testing.quantizer.report import Finding
 
 COUNTED_BITS = 12
@@ -19,10 +20,10 @@ LOOKED = 64
 
 def exact_bias(probe: Probe) -> Finding | None:
     """Whether for every word count N of rounding up ``abs(N / 2**bits - p)`` is small; None where words are hidden."""
-    with_words = getattr(probe.fn, "with_words", None)
+    with_words = known_besides(probe.fn, "with_words")
     if with_words is None:
         return None
-    bits = int(probe.fn.word_bits)  # type: ignore[attr-defined]
+    bits = int(known_besides(probe.fn, "word_bits"))
     random = probe.random("exact")
     shape = probe.shape(ELEMENTS)
     placed = probe.place(probe.cells(random, shape), random.random(shape))
@@ -55,11 +56,7 @@ def _counted(probe: Probe, with_words: Any, placed: Placed, bits: int) -> NDArra
 
 def _up(probe: Probe, with_words: Any, placed: Placed, words: Any) -> NDArray[np.bool_]:
     full = np.ascontiguousarray(np.broadcast_to(np.asarray(words, np.uint32), placed.x.shape))
-    probe.elements += full.size
-    try:
-        result = np.asarray(with_words(placed.x, full), np.float32)
-    except (Exception, SystemExit) as error:
-        raise Broken(f"raises {type(error).__name__} with given words: {' '.join(str(error).split())[:200]}") from error
+    result = probe.besides(with_words, placed.x, full, "given words").astype(np.float32)
     seen = Seen(placed.x, 0, result, placed.lower, placed.upper)
     return np.asarray(probe.snapped(seen) == placed.upper)
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref.testing.quantizer.counts import Counts, upper_tail
+from alpt_ref.testing.quantizer.counts import Counts, lower_tail, upper_tail
 from alpt_ref.testing.quantizer.probe import Placed, Probe
 
 
-def add_sums(counts: Counts, what: str, sums: NDArray[np.int64], size: int, share: float) -> None:
-    """Count sums of `size` fair bits that lie as far from the mean as a share of about `share` of them should."""
+def add_sums(
+    counts: Counts, what: str, sums: NDArray[np.int64], size: int, share: float, resolution: float = 0.0
+) -> None:
+    """Count sums of `size` bits that lie as far from the mean as a share of about `share` of them should.
+
+    The bits are fair to `resolution`; how many more sums that may put there is no defect.
+    """
     distance, chance = _distance(size, share)
     out = int((np.abs(2 * sums - size) >= distance).sum())
-    counts.add(f"{what} is {distance / 2:g} or more off the mean", out, len(sums), chance)
+    least, p = -(-(size + distance) // 2), min(1.0, 0.5 + resolution)
+    slack = max(0.0, upper_tail(least, size, p) + lower_tail(size - least, size, p) - chance)
+    counts.add(f"{what} is {distance / 2:g} or more off the mean", out, len(sums), chance, slack)
 
 
 def _distance(size: int, share: float) -> tuple[int, float]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.quantizer.lattices import PerRow, Uniform
+from alpt_ref.testing.adapters import known_besides
 from alpt_ref.testing.quantizer.probe import Broken, Floats, Probe
 from alpt_ref.testing.quantizer.report import Finding
 
@@ -25,7 +26,7 @@ _ROWS, _COLUMNS = 64, 64
 def gradient(probe: Probe) -> Finding:
     """The gradient is passed on inside the range and by one rule beyond; that of the step size is LSQ's."""
     given = probe.options.get("gradient")
-    function = given or getattr(probe.fn, "gradient", None)
+    function = given or known_besides(probe.fn, "gradient")
     if function is None:
         return Finding(None, "no gradient function was given")
     random, shape = probe.random("gradient"), (probe.lattice.rows or _ROWS, _COLUMNS)
@@ -50,16 +51,19 @@ def gradient(probe: Probe) -> Finding:
 def _call(function: Any, x: Floats, g: Floats, draw: int) -> tuple[Floats | None, NDArray[np.float64] | None]:
     """Gradient of x, and of the step size where there is one."""
     try:
-        result = function(x, g, draw)
+        result = function(x.copy(), g.copy(), draw)  # it may write to them: what it returns is compared with g
+        if result is None:
+            return None, None
+        of_x, of_step = result if isinstance(result, tuple) else (result, None)
+        numbers = np.asarray(of_x)
+        steps = None if of_step is None else np.atleast_1d(np.asarray(of_step, np.float64))
     except (Exception, SystemExit) as error:
         raise Broken(f"the gradient raises {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
-    if result is None:
-        return None, None
-    of_x, of_step = result if isinstance(result, tuple) else (result, None)
-    of_x = np.asarray(of_x)
-    if of_x.shape != x.shape:
-        raise Broken(f"the gradient has shape {of_x.shape} for x of shape {x.shape}")
-    return of_x, None if of_step is None else np.atleast_1d(np.asarray(of_step, np.float64))
+    if numbers.shape != x.shape:
+        raise Broken(f"the gradient has shape {numbers.shape} for x of shape {x.shape}")
+    if numbers.dtype.kind not in "fiu":
+        raise Broken(f"the gradient is {numbers.dtype} instead of float32")
+    return numbers, steps
 
 
 def _same(got: Floats, g: Floats) -> NDArray[np.bool_]:
@@ -122,6 +126,6 @@ def _step_rule(probe: Probe, function: Any) -> tuple[str, bool]:
             factors[name].append(factor if close else np.nan)
     for name, found in factors.items():
         spread = max(found) - min(found)
-        if np.isfinite(found).all() and spread <= STEP_TOLERANCE * abs(found[0]):
+        if np.isfinite(found).all() and spread <= STEP_TOLERANCE * found[0] and found[0] > 0:
             return f"; step size as LSQ ({name} code, times {found[0]:.6g})", True
     return "; the step size's gradient is not proportional to LSQ's", False

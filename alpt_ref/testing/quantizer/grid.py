@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.testing.quantizer.counts import Counts
+from alpt_ref.testing.quantizer.independence import dependent
 from alpt_ref.testing.quantizer.probe import Floats, Mask, Probe, Seen
 from alpt_ref.testing.quantizer.report import Finding
 
@@ -211,28 +212,25 @@ def subnormal(probe: Probe) -> Finding:
     x = np.resize(x, shape)
     if (probe.lattice.low > 0).any() or (probe.lattice.high < 0).any():
         return Finding(None, "zero lies outside of the range")
-    counts = Counts(probe.alpha)
-    p = probe.lattice.up_probability(x)
-    for _ in range(16):
+    p, calls, ups = probe.lattice.up_probability(x), 16, np.zeros(shape, np.int64)
+    for _ in range(calls):
         seen = probe.see(x)
-        result = probe.snapped(seen)
+        result, inside = probe.snapped(seen), seen.lower < seen.upper
         bad = (result != seen.lower) & (result != seen.upper)
         if not probe.stochastic:
-            bad |= (result == seen.upper) & (p < 0.5 - _FAR) & (seen.lower < seen.upper)
+            bad |= (result == seen.upper) & (p < 0.5 - _FAR) & inside
             bad |= (result == seen.lower) & (p > 0.5 + _FAR)
         if bad.any():
             return Finding(
                 False, f"{int(bad.sum()):,} of {bad.size:,} tiny numbers got another value", probe.example(seen, bad)
             )
-        if probe.stochastic:
-            inside = seen.lower < seen.upper
-            counts.add(
-                "tiny numbers that went up",
-                (inside & (result == seen.upper)).sum(),
-                inside.sum(),
-                p[inside].mean() if inside.any() else 0,
-                probe.resolution,
-            )
+        ups += inside & (result == seen.upper)
+    counts = Counts(probe.alpha, by_call=probe.stochastic and dependent(probe))
+    for number in np.unique(x) if probe.stochastic else ():  # each by itself: flushed ones of both signs balance
+        mask = inside & (x == number)
+        mean = float(p[mask].mean()) if mask.any() else 0.0
+        what = f"tiny numbers {float(number)!r} that went up"
+        counts.add(what, int(ups[mask].sum()), int(mask.sum()) * calls, mean, probe.resolution, calls)
     worst = counts.bad()
     if worst is not None:
         return Finding(False, f"{worst[0]} (p = {worst[1]:.1g})", false_alarm=probe.alpha)

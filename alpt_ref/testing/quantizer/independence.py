@@ -132,7 +132,7 @@ def _count_first_draws(probe: Probe, counts: Counts, x: Placed, other: int) -> N
     if not _is_fair(probe, x):
         return
     for draw, up in ups.items():
-        counts.add(f"elements that went up in draw {draw}", int(up.sum()), up.size, 0.5)
+        counts.add(f"elements that went up in draw {draw}", int(up.sum()), up.size, 0.5, probe.resolution)
         for before in range(min(draw, len(FIRST_DRAWS))):
             agree = int((up == ups[before]).sum())
             counts.add(f"elements that agree in draws {before} and {draw}", agree, up.size, 0.5)
@@ -184,7 +184,8 @@ def _count_within(probe: Probe, counts: Counts, every: Counts, x: Placed, draws:
     for name, sums, size in (("row", row_sums, columns), ("column", column_sums, rows)):
         if size > 1:
             for share in (0.1, 0.9):
-                add_sums(counts, f"{name}s{where} whose sum", np.concatenate(sums).astype(np.int64), size, share)
+                together = np.concatenate(sums).astype(np.int64)
+                add_sums(counts, f"{name}s{where} whose sum", together, size, share, probe.resolution)
     every.add_worst("draws in which element {place} of a call went up", ups, draws)
     add_every_lag(every, spectrum, draws, where)
     for lagged, what in ((ahead_by, "the draw before"), (behind_by, "the draw after")):

@@ -8,6 +8,10 @@ from alpt_ref.testing.common import same_bits
 from alpt_ref.testing.quantizer.probe import Broken, Probe
 from alpt_ref.testing.quantizer.report import Finding
 
+_OTHER_END, _OTHER_INFINITY, _ANOTHER = "the other end", "the other infinity", "another value"
+_NO_RULE = (_OTHER_END, _OTHER_INFINITY, _ANOTHER)
+"""What no rule makes of infinity."""
+
 
 def dtype(probe: Probe) -> Finding:
     """What comes back for float32, float64 and float16."""
@@ -51,21 +55,25 @@ def _one_policy(probe: Probe, value: np.float32) -> tuple[str, bool]:
             continue
         if not same_bits(result[~where], probe.call(clean, draw)[~where]):
             return "changes the results of other elements", False
-        rules |= {_kind(probe, one, int(row)) for one, row in zip(result[where], np.nonzero(where)[0], strict=True)}
+        rows = np.nonzero(where)[0].tolist()
+        rules |= {_kind(probe, value, one, row) for one, row in zip(result[where], rows, strict=True)}
     if len(rules) > 1:
         return f"no one rule ({', '.join(sorted(rules))})", False
     rule = rules.pop()
-    silent = bool(np.isnan(value)) and not rule.startswith(("raises", "NaN"))
-    return f"{rule} (silently a number)" if silent else rule, not silent
+    if np.isnan(value):
+        silent = not rule.startswith(("raises", "NaN"))
+        return f"{rule} (silently a number)" if silent else rule, not silent
+    return rule, rule not in _NO_RULE
 
 
-def _kind(probe: Probe, result: np.float32, row: int) -> str:
+def _kind(probe: Probe, value: np.float32, result: np.float32, row: int) -> str:
+    """What became of `value`, in words."""
     if np.isnan(result):
         return "NaN"
     if np.isinf(result):
-        return "infinity"
+        return "infinity" if np.isnan(value) or result == value else _OTHER_INFINITY
     place = row if probe.lattice.rows is not None else 0
-    for name, values in (("the end", (probe.lattice.low, probe.lattice.high)), ("0", (np.zeros((place + 1, 1)),))):
-        if any(float(result) == float(one[place, 0]) for one in values):
-            return name
-    return "another value"
+    low, high = probe.lattice.low[place, 0], probe.lattice.high[place, 0]
+    if result in (low, high):
+        return "the end" if np.isnan(value) or result == (high if value > 0 else low) else _OTHER_END
+    return "0" if result == 0 else _ANOTHER

@@ -124,14 +124,24 @@ class Probe:
 
     def raw(self, x: Floats, draw: int) -> NDArray[Any]:
         """The quantiser's result as it comes."""
+        return self._result(self.fn, x, draw, f"draw {draw}")
+
+    def besides(self, function: Callable[..., Any], x: Floats, given: Any, said: str) -> NDArray[Any]:
+        """The result of another function of an adapter, ``function(x, given)``; it gets a copy of x, as `call` says."""
+        own = x.copy()
+        result = self._result(function, own, given, said)
+        self.writes |= not same_bits(own, x)
+        return result
+
+    def _result(self, function: Callable[..., Any], x: Floats, given: Any, said: str) -> NDArray[Any]:
         self.elements += x.size
         try:
             with np.errstate(all="ignore"):
-                returned = self.fn(x, draw)
+                returned = function(x, given)
                 result = np.asarray(returned)
         except (Exception, SystemExit) as error:
-            said = " ".join(str(error).split())[:200]
-            raise Broken(f"raises {type(error).__name__} for x of shape {x.shape}, draw {draw}: {said}") from error
+            text = " ".join(str(error).split())[:200]
+            raise Broken(f"raises {type(error).__name__} for x of shape {x.shape}, {said}: {text}") from error
         if result.dtype.kind == "O":
             raise Broken(f"returns {type(returned).__name__} instead of a float32 array")
         if result.shape != x.shape:
@@ -242,6 +252,7 @@ class Probe:
         """Numbers up to four float32 numbers beside a value, half of the values special ones; none beyond the ends."""
         shape, values = self.block, np.union1d(self.usable, self.usable + 1)
         special = np.intersect1d(self.lattice.special(), values)
+        special = special if len(special) else values
         columns = values[random.integers(0, len(values), size=shape)]
         columns = np.where(random.random(shape) < 0.5, special[random.integers(0, len(special), size=shape)], columns)
         x, side = self.lattice.take(columns), random.choice(np.array([-np.inf, np.inf], np.float32), shape)

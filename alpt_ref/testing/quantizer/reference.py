@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util import check as _check
+from alpt_ref.quantizer.lattice import require_lattice
 from alpt_ref.quantizer.lattices import Lattice, Uniform
 
 Floats = NDArray[np.float32]
@@ -71,6 +73,8 @@ def reference(
     >>> fn(np.array([[0.3, 0.25, -9.0]], np.float32), 0)
     array([[ 0.5,  0.5, -4. ]], dtype=float32)
     """
+    require_lattice(lattice)
+    rounding = _check.choice("rounding", rounding, _check.ROUNDINGS)
     draw_words = words or (lambda draw, shape: words_of(draw, shape, seed))
 
     def quantize(x: Any, draw: int) -> Floats:

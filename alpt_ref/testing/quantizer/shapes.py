@@ -67,7 +67,8 @@ def count_small_calls(probe: Probe, counts: Counts, every: Counts) -> None:
 def count_large_calls(probe: Probe, counts: Counts) -> None:
     """Count rounding up in large arrays."""
     for up in _large(probe):
-        counts.add(f"rounded up at p = 1/2 in an array of shape {up.shape}", int(up.sum()), up.size, 0.5, 0.0, 1)
+        what = f"rounded up at p = 1/2 in an array of shape {up.shape}"
+        counts.add(what, int(up.sum()), up.size, 0.5, probe.resolution, 1)
 
 
 def count_lags_of_large_calls(probe: Probe, every: Counts) -> None:

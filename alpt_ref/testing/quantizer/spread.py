@@ -61,4 +61,4 @@ def _count_sums(probe: Probe, counts: Counts) -> None:
     calls = min(1024, max(32, int(5120 * probe.effort)))
     sums = np.array([int(probe.went_up(half).sum()) for _ in range(calls)])
     for share in (0.1, 0.9):
-        add_sums(counts, f"calls whose sum of {half.p.size} elements", sums, half.p.size, share)
+        add_sums(counts, f"calls whose sum of {half.p.size} elements", sums, half.p.size, share, probe.resolution)
