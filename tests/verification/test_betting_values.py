@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alpt_ref.verification.betting import LARGEST, Betting, p_value
+from alpt_ref.verification.betting import LARGEST, Betting, lower_limit, p_value
 from tests.tolerances import CLOSED_FORM
 
 INF = np.inf
@@ -47,9 +47,9 @@ def test_points_without_an_end_have_a_p_value_of_1_beside_others() -> None:
 
 def test_one_run_wins_what_it_is_worth_and_at_most_the_largest_gain() -> None:
     """Its only share is 1: the capital is the value over the distance."""
-    x = np.array([[7.0, 7.0, 0.25]])
-    distance = np.array([3.5, 1e-22, 1e-18])
-    assert p_value(x, distance) == pytest.approx([0.5, 1 / LARGEST, 4e-18], rel=CLOSED_FORM)
+    x = np.array([[7.0, 7.0, 0.25, 0.25]])
+    distance = np.array([3.5, 1e-22, 1e-18, 1e-25])
+    assert p_value(x, distance) == pytest.approx([0.5, 1 / LARGEST, 4e-18, 1 / LARGEST], rel=CLOSED_FORM, abs=0.0)
     assert LARGEST == 1e18
 
 
@@ -57,3 +57,12 @@ def test_zeros_win_nothing_however_near_the_bound_is() -> None:
     x = np.zeros((3, 3))
     assert p_value(x, np.array([1e-310, 0.5, 0.0])).tolist() == [1.0, 1.0, 1.0]
     assert p_value(x, np.array([-1e-310, -0.5, -7.0])).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_limit_of_one_run_is_its_part_alpha_unless_that_takes_more_than_the_largest_gain() -> None:
+    x = np.array([[7.0, 0.25, 0.0]])
+    for alpha in (0.125, 2 / LARGEST):
+        wanted = [7.0 * alpha, 0.25 * alpha, 0.0]
+        assert lower_limit(x, alpha) == pytest.approx(wanted, rel=1e-9, abs=0.0)
+    assert lower_limit(x, 0.5 / LARGEST).tolist() == [0.0, 0.0, 0.0]
+    assert lower_limit(x, np.array([0.125, 0.5, 0.25])) == pytest.approx([0.875, 0.125, 0.0], rel=1e-9)

@@ -87,7 +87,7 @@ def bent(y: FloatArray, off: FloatArray, residual: float) -> FloatArray:
     bend = off @ np.log(X) ** 2
     here, cross, square = log_means @ off @ log_means, bend @ log_means, bend @ bend
     size = (-cross + np.sqrt(cross**2 + square * (3 * residual - here))) / square
-    return y * np.exp(size * bend)
+    return np.asarray(y * np.exp(size * bend))
 
 
 @pytest.mark.parametrize("runs", [3, 4])
