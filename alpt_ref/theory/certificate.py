@@ -50,8 +50,9 @@ def gap_by_duality(
     >>> round(gap_by_duality(tiny, one, 0.5, -one, quadratic=True, most=float("inf")), 9)
     0.5
     """
-    lengths = np.linalg.norm(features, axis=0)
-    span = np.linalg.svd(features[:, lengths > 0.0] / lengths[lengths > 0.0], full_matrices=False)[0]
+    largest_in = np.abs(features).max(axis=0, initial=0.0)
+    columns = np.ldexp(features, -np.frexp(largest_in)[1])[:, largest_in > 0.0]  # exact; no square underflows
+    span = np.linalg.svd(columns / np.linalg.norm(columns, axis=0), full_matrices=False)[0]
     u = slopes - span @ (span.T @ slopes)
     u = u - span @ (span.T @ u)  # twice: the first leaves roundings of the slopes behind
     largest = float(np.abs(u).max(initial=0.0))

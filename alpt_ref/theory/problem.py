@@ -199,8 +199,9 @@ class Problem:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: the functions are compiled there anew, nothing is checked or searched for again."""
-        options = {**self.given, "convex": self.convex, "name": self.name, "compiled": self._compiled}
-        found = {"minimum": self.minimum, "f_star": self.f_star, "origin": self.origin, "checks": self.checks}
+        options = {"name": self.name, "compiled": self._compiled}
+        names = ("minimum", "f_star", "origin", "checks", "given", "convex")
+        found = {name: getattr(self, name) for name in names}
         return _again, (*self._functions, self.dim, self._sampled, options, found)
 
     def __repr__(self) -> str:
@@ -262,8 +263,8 @@ def _again(
     found: dict[str, Any],
 ) -> Problem:
     """A problem that was checked before, with what was found then."""
-    place = np.zeros(dim) if found["minimum"] is None else found["minimum"]
-    made = Problem(value, gradient, dim, minimum=place, sampled_gradient=sampled, checks=False, **options)
+    place: dict[str, Any] = {"infimum": 0.0} if found["minimum"] is None else {"minimum": found["minimum"]}
+    made = Problem(value, gradient, dim, sampled_gradient=sampled, checks=False, **place, **options)
     for name, what in found.items():
         setattr(made, name, what)
     return made

@@ -124,6 +124,8 @@ def require_shape(f: Floats, g: Floats, points: Floats, *, convex: bool, mu: flo
         short = L * moved * (1.0 + SLACK) + 1e-9 * (1.0 + np.abs(g).max()) - change
         if short.min() < 0.0:
             j = int(np.argmin(short))
+            if moved[j] == 0.0:
+                raise InputError(f"gradient gives two results at one point, w = {shown(points[j])}")
             raise InputError(
                 f"L = {L:g} does not hold: between w = {shown(points[j])} and {shown(points[other[j]])} the gradient "
                 f"changes by {change[j] / moved[j]:.6g} a unit"

@@ -108,3 +108,11 @@ def test_columns_of_any_size_count_alike(scales: list[float]) -> None:
     dual = sum(x * b + x * x / 2 for x, b in zip(u, offsets, strict=True)) / 4
     found = gap_by_duality(features, np.array(offsets), 7.0, np.array(slopes), quadratic=True, most=math.inf)
     assert found == pytest.approx(7.0 + dual, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-200, 5e-324, 1.0, 1e200])
+def test_a_column_of_any_size_is_taken_out_of_the_dual_point(size: float) -> None:
+    """w = 1/size fits the only row: the infimum is 0, and the value at 0, 1/2, all that can be gained."""
+    one = np.array([1.0])
+    found = gap_by_duality(np.array([[size]]), one, 0.5, -one, quadratic=True, most=math.inf)
+    assert found == pytest.approx(0.5, rel=1e-12, abs=0.0)

@@ -160,10 +160,9 @@ def test_points_of_a_box_are_the_same_every_time() -> None:
 def refuted(points: Any, f: Any, g: Any, **given: Any) -> bool:
     options = {"convex": False, "mu": None, "L": None} | given
     try:
-        with np.errstate(divide="ignore"):  # two gradients at one point
-            require_shape(np.array(f), np.array(g), np.array(points), **options)
+        require_shape(np.array(f), np.array(g), np.array(points), **options)
     except InputError as error:
-        return "does not hold" in str(error)
+        return "does not hold" in str(error) or "two results at one point" in str(error)
     return False
 
 
@@ -198,3 +197,10 @@ def test_the_ends_of_what_shape_allows_hold() -> None:
     place = [[0.5, 1.0], [0.5, 1.0]]
     assert not refuted(place, [0.0, 0.0], [[0.0, 0.0], [0.0, change]], L=3.0)
     assert refuted(place, [0.0, 0.0], [[0.0, 0.0], [0.0, np.nextafter(change, 1.0)]], L=3.0)
+
+
+def test_two_gradients_at_one_point_are_named() -> None:
+    points = np.array([[0.5, 0.25], [0.5, 0.25], [1.5, -0.25]])
+    g = np.array([[1.0, 1.0], [1.0, 3.0], [1.0, 1.0]])
+    with pytest.raises(InputError, match=r"gradient gives two results at one point, w = \[0.5, 0.25\]"):
+        require_shape(np.zeros(3), g, points, convex=False, mu=None, L=100.0)

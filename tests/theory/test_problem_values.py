@@ -200,3 +200,11 @@ def test_the_coordinate_that_is_furthest_in_standard_errors_is_named() -> None:
     assert "along coordinate 0" in biased([60 * 4e-6, 50 * 25e-6])
     assert "along coordinate 0" in biased([-60 * 4e-6, 50 * 25e-6])
     assert "along coordinate 1" in biased([50 * 4e-6, -60 * 25e-6])
+
+
+def test_what_has_no_value_at_the_origin_and_no_minimum_goes_there_too() -> None:
+    with np.errstate(divide="ignore"):
+        made = Problem(barrier, barrier_slope, 2, L=3.5, checks=False, compiled=False)
+        again = pickle.loads(pickle.dumps(made))
+    assert (again.minimum, again.f_star, again.origin) == (None, None, "unknown")
+    assert (again.given["L"], again.convex, again.checks) == (3.5, False, False)
