@@ -124,12 +124,12 @@ def test_infinity_goes_to_its_own_end() -> None:
     right = reference(LATTICE)
     arguments = {"effort": 0.001, "only": ["nan_policy"], "require": ["nan_policy"]}
     assert "infinity: the end" in check_quantizer(right, LATTICE, **arguments)["nan_policy"].text
+
+    def with_infinities(value: Any) -> Any:
+        return lambda x, d: right(np.where(np.isinf(x), value(x), x).astype(np.float32), d)
+
     for wrong in (lambda x: -np.sign(x) * np.float32(1e30), lambda x: np.float32(0.25)):
-        report = check_quantizer(
-            lambda x, d, wrong=wrong: right(np.where(np.isinf(x), wrong(x), x).astype(np.float32), d),
-            LATTICE, **arguments,
-        )  # fmt: skip
-        assert report.failed == ("nan_policy",)
+        assert check_quantizer(with_infinities(wrong), LATTICE, **arguments).failed == ("nan_policy",)
 
 
 def test_a_bias_within_the_resolution_that_is_stated_is_none_in_large_calls() -> None:
