@@ -60,6 +60,11 @@ class _Step:
     batch: int
 
 
+def _batch(batch_size: int | None) -> int:
+    """The batch size as ranks tell it each other in 64 bits, -1 where it is the number of ids."""
+    return -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1, 1 << 63)
+
+
 def attempt(work: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
     """What `work` gives, or what it raises, whatever it is: others would wait, and must hear of it first (`agree`)."""
     try:
@@ -177,7 +182,7 @@ class Steps:
             given, route = self._ways(ids)
             values = self._kinds.batch.gradients(grads, (len(given.array), self.d))
             rate = self.lr if lr is None else _check.number("lr", lr)
-            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1, 1 << 63)
+            batch = _batch(batch_size)
             route.batch.require_finite(values, self.updates)
             return _Step(given, route, values, rate, batch)
 
@@ -261,7 +266,7 @@ class Steps:
         def check() -> tuple[ShardedPending, Any, int]:
             held = self._require_latest(pending)
             values = self._kinds.batch.gradients(grads, (held.positions, self.d))
-            batch = -1 if batch_size is None else _check.whole_number("batch_size", batch_size, 1, 1 << 63)
+            batch = _batch(batch_size)
             held.route.batch.require_finite(values, self.updates)
             return held, values, batch
 

@@ -28,6 +28,7 @@ from alpt_ref.theory.simulation_arguments import (
     minimum_outside_box,
     one_of,
     require_batch,
+    require_clip,
     require_problem,
     require_rounding,
     sizes_of,
@@ -154,8 +155,7 @@ def bounds_that_apply(
     require_rounding(rounding)
     if rounding_is is not None:
         one_of("rounding_is", rounding_is, ("sr", "dr"), "or None")
-    if clip is not None:
-        one_of("clip", clip, ("range",), "or None")
+    require_clip(clip)
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     learned = isinstance(step_sizes, LearnedSteps)
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)

@@ -31,7 +31,7 @@ from alpt_ref.theory.setting import Grid, Noise, RateFunction, Schedule, require
 from alpt_ref.theory.simulation_arguments import (
     checked_points,
     checked_thin,
-    one_of,
+    require_clip,
     require_device,
     require_minimum_in_box,
     require_numbers,
@@ -49,7 +49,6 @@ from alpt_ref.theory.whole_rows import WholeRows, whole_rows
 Clipping = Literal["range"]
 
 _ROUNDING = {"full": kinds.FULL, "sr": kinds.STOCHASTIC, "dr": kinds.NEAREST}
-_CLIPPING = ("range",)
 _NOISE = {
     "none": kinds.NOISE_NONE,
     "two-point": kinds.NOISE_TWO_POINT,
@@ -169,8 +168,7 @@ def simulate(
     points, rule = checked_points(checkpoints, steps), rule_of(update)
     require_rounding(rounding)
     require_device(device)
-    if clip is not None:
-        one_of("clip", clip, _CLIPPING, "or None")
+    require_clip(clip)
     require_numbers(problem, runs, seed, batch, points)
     learned = step_sizes if isinstance(step_sizes, LearnedSteps) else None
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)

@@ -120,6 +120,12 @@ def start_of(start: ArrayLike, dim: int, grid: Grid, sizes: NDArray[np.float64],
     return np.array(spread, dtype=np.float64)
 
 
+def require_clip(clip: Any) -> None:
+    """InputError unless `clip` is a way of clipping, or None."""
+    if clip is not None:
+        one_of("clip", clip, ("range",), "or None")
+
+
 def checked_thin(thin: Any, averages: bool, linear: bool) -> int:
     """InputError unless `thin` is a whole number, and 1 where it means nothing."""
     if not whole(thin) or thin < 1:

@@ -163,7 +163,6 @@ def _beside(q: UserQuantizer, seed: int) -> Measurement:
     """
     step, draws = np.float64(np.float32(q.step_size)), iter(_draws(seed, 4 * RUNS))
     places = [(sign * near, sign * (near + (RARE if near == 0 else -RARE))) for near in (0, 1) for sign in (1, -1)]
-    places = [(code, place) for code, place in places if q.low <= code <= q.high]
     found = np.empty((RUNS, len(places)))
     for point, (code, place) in enumerate(places):
         x = np.full((BLOCK, 1), place * step, np.float32)

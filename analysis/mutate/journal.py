@@ -87,7 +87,7 @@ class Journal:
             stream.write(json.dumps(line) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-            self.against[mutant.id] = set(against)
+            self.against.setdefault(mutant.id, set()).update(against)
 
     def results(self, mutants: Sequence[Mutant]) -> dict[str, Result]:
         """What is known of these and still holds, by id; the last line of each counts."""

@@ -156,7 +156,7 @@ class Run:
                 return
             mine = free.get()
             try:
-                done = self._one(mutant, mine, deadline, quick=quick, opened=mutant.id in opened)
+                done = self._one(mutant, mine, deadline, quick=quick)
             except Stopped:
                 return
             finally:
@@ -165,8 +165,6 @@ class Run:
                 result, against = done
                 self.journal.write(mutant, result, against)
                 found[mutant.id] = result
-                if result.status == OPEN:
-                    opened.add(mutant.id)
                 caught = f"{result.status} {result.by} {result.cell}".strip()
                 self.log(f"{len(found)}/{len(mutants)} {result.seconds} s {mutant.id}: {caught}")
 
@@ -194,12 +192,12 @@ class Run:
         return not units <= self.journal.against.get(mutant.id, set())
 
     def _one(
-        self, mutant: Mutant, servers: dict[str, Server], deadline: float, *, quick: bool, opened: bool
+        self, mutant: Mutant, servers: dict[str, Server], deadline: float, *, quick: bool
     ) -> tuple[Result, list[Unit]] | None:
         """What caught it and what it ran against.
 
-        With `quick` after one child at most: open where that has not caught it, None where it would take long.
-        `opened`: it has been open before, so that the first child is known where it meets nothing new.
+        With `quick` after one child at most: open where that has not caught it, None where it would take long. What a
+        mutant by rule has met before it does not meet again.
         """
         begun = time.monotonic()
         sources = {self.modules.module_of(file): text for file, text in mutant.sources.items()}
@@ -217,7 +215,7 @@ class Run:
         for number, (mode, steps, limit, units) in enumerate(attempts):
             if quick and not mutant.named and (number or limit > QUICK_LIMIT):
                 return (result(OPEN), against) if against else None
-            if opened and not number and limit <= QUICK_LIMIT and set(units) <= met:
+            if not mutant.named and set(units) <= met:
                 against += units
                 continue
             if time.monotonic() > deadline:

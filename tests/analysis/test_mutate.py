@@ -316,7 +316,7 @@ def test_an_open_mutant_meets_the_quick_tests_that_are_new(
     monkeypatch.setattr(this, "_attempts", lambda one: [first])
     this.journal.against[mutant.id] = {unit} if met else set()
     servers: Any = {COMPILED: asked, QUICKLY[COMPILED]: asked}
-    found = this._one(mutant, servers, math.inf, quick=False, opened=True)
+    found = this._one(mutant, servers, math.inf, quick=False)
     assert found is not None
     assert (found[0].status, found[1], asked.times) == ("survived", [unit], int(not met))
 
