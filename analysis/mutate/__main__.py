@@ -54,6 +54,7 @@ KERNELS = ("alpt_ref/scalar/*.py", "alpt_ref/kernels/cpu/*.py")
 """Their functions are compiled; they run as plain Python first."""
 TESTS = (
     *(f"tests/{room}/**/test_*.py" for room in ("scalar", "quantizer", "theory")),
+    *(f"tests/{room}/test_*_values.py" for room in ("kernels", "verification")),
     *(
         f"tests/kernels/test_{name}.py"
         for name in ("bf16", "division", "losses", "passes", "products", "random", "unique")

@@ -21,7 +21,7 @@ from alpt_ref.errors import AlptError, InputError
 from analysis.mutate import __main__ as command
 from analysis.mutate.attempts import Attempt
 from analysis.mutate.baseline import Seen, Unit
-from analysis.mutate.imports import Modules
+from analysis.mutate.imports import Modules, matching
 from analysis.mutate.journal import Result, meaning
 from analysis.mutate.named import Edit, Mutant, Named, prepare, read
 from analysis.mutate.project import Project
@@ -382,6 +382,15 @@ def test_every_target_gives_mutants() -> None:
     assert {"alpt_ref/scalar/rounding.py", "alpt_ref/theory/bounds/lemma.py", "alpt_ref/verification/judge.py"} <= files
     assert not any(re.search("cuda|theorem", file) for file in files)
     assert all(isinstance(one, Mutant) for one in mutants)
+
+
+def test_every_test_of_a_target_is_asked() -> None:
+    """Those in its room, ``tests/theory/bounds/test_smooth.py`` of ``theory/bounds/smooth.py``, and beside them."""
+    asked, left_out = (set(matching(ROOT, some)) for some in (command.TESTS, command.LEFT_OUT))
+    for target in set(matching(ROOT, command.TARGETS)) - left_out:
+        _, room, *_, name = target.split("/")
+        own = {f"tests/{room}/**/test_{Path(name).stem}{end}.py" for end in ("", "_values")}
+        assert set(matching(ROOT, tuple(own))) <= asked, target
 
 
 @pytest.mark.parametrize(
