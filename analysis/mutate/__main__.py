@@ -25,7 +25,7 @@ from alpt_ref.errors import AlptError, InputError
 from .journal import NOT_RUN
 from .named import Mutant, prepare, read
 from .project import Project
-from .report import page, read_explained, unexplained
+from .report import page, read_explained, too_wide, unexplained
 from .run import Run
 
 HERE = Path(__file__).resolve().parent
@@ -176,6 +176,10 @@ def mutate(part: Part, hours: float, jobs: int, root: Path | None, output: Path,
     alive = unexplained(mutants, results, explained)
     for one in alive:
         click.echo(f"survived: {one.where or one.id}: {one.what}: {one.old}  ->  {one.new}")
+    for explanation, one in too_wide(mutants, results, explained):
+        click.echo(
+            f"too wide: the explanation of {explanation.where} ({explanation.why}) covers {one.line}, which is caught"
+        )
     ran = sum(not one.named and result.status != NOT_RUN for one, result in zip(mutants, results, strict=True))
     count = sum(not one.named for one in alive)
     click.echo(f"{sum(one.named for one in alive)} with a name and {count} of {ran} others survived")

@@ -56,6 +56,7 @@ class Mutant:
     named : whether a claim has to catch it
     where, old, new : for the table: ``file:function``, the code before and after
     lines : first and last line of the statement that is broken; 0, 0 where it runs at import
+    line : the text of what is broken as one line, with the new code in parentheses
     """
 
     id: str
@@ -68,6 +69,7 @@ class Mutant:
     new: str = ""
     least: int = 1
     lines: tuple[int, int] = (0, 0)
+    line: str = ""
 
 
 def read(file: Path) -> list[Named]:

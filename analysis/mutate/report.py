@@ -21,7 +21,8 @@ _WIDTH = 90
 class Explained(msgspec.Struct, forbid_unknown_fields=True):
     """Why survivors are no gap: the change means nothing, or nothing that a claim speaks of.
 
-    `where` is ``file:function`` with ``*`` and ``?``; `old` and `new` are the code, or "*"; `rule` is that of `syntax`.
+    `where` is ``file:function`` with ``*`` and ``?``; `old` and `new` are the code, or "*"; `rule` is that of `syntax`;
+    `line` is a piece of the broken line, the new code in parentheses, which tells equal codes of a function apart.
     """
 
     where: str
@@ -29,6 +30,13 @@ class Explained(msgspec.Struct, forbid_unknown_fields=True):
     old: str = "*"
     new: str = "*"
     rule: str = "*"
+    line: str = ""
+
+    def fits(self, mutant: Mutant) -> bool:
+        """Whether it is meant."""
+        about = ((self.old, mutant.old), (self.new, mutant.new), (self.rule, mutant.what))
+        exact = all(wanted in ("*", given) for wanted, given in about)
+        return exact and self.line in mutant.line and fnmatch.fnmatchcase(mutant.where, self.where)
 
 
 def read_explained(file: Path) -> list[Explained]:
@@ -44,12 +52,16 @@ def read_explained(file: Path) -> list[Explained]:
 
 def why(mutant: Mutant, explained: Sequence[Explained]) -> str:
     """The explanation of a mutant that survived; "" if there is none."""
-    about = (mutant.old, mutant.new, mutant.what)
-    for one in explained:
-        fits = all(wanted in ("*", given) for wanted, given in zip((one.old, one.new, one.rule), about, strict=True))
-        if fits and fnmatch.fnmatchcase(mutant.where, one.where):
-            return one.why
-    return ""
+    return next((one.why for one in explained if one.fits(mutant)), "")
+
+
+def too_wide(
+    mutants: Sequence[Mutant], results: Sequence[Result], explained: Sequence[Explained]
+) -> list[tuple[Explained, Mutant]]:
+    """Explanations that would explain a mutant which was caught, each with the first of these."""
+    caught = [one for one, result in zip(mutants, results, strict=True) if result.status in (CLAIM, TEST, TIME)]
+    pairs = ((one, next((mutant for mutant in caught if one.fits(mutant)), None)) for one in explained)
+    return [(one, mutant) for one, mutant in pairs if mutant is not None]
 
 
 def unexplained(mutants: Sequence[Mutant], results: Sequence[Result], explained: Sequence[Explained]) -> list[Mutant]:

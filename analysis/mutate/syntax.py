@@ -52,6 +52,8 @@ def mutants(file: str, source: str) -> list[Mutant]:
         text = f"({ast.unparse(new)})"
         changed = (encoded[:begin] + text.encode() + encoded[end:]).decode()
         old = " ".join(encoded[begin:end].decode().split())
+        rest = encoded[end:].split(b"\n", 1)[0]
+        broken = " ".join((encoded[starts[node.lineno - 1] : begin] + text.encode() + rest).decode().split())
         shown = " ".join(ast.unparse(new).split())
         same = (function, rule, old, shown)
         counts[same] = counts.get(same, 0) + 1
@@ -59,7 +61,7 @@ def mutants(file: str, source: str) -> list[Mutant]:
         found.append(
             Mutant(
                 f"{file}:{function}:{digest}", rule, {file: changed}, where=f"{file}:{function}", old=old, new=shown,
-                lines=spans.get(id(node), (0, 0)),
+                lines=spans.get(id(node), (0, 0)), line=broken,
             )
         )  # fmt: skip
     return found
