@@ -137,6 +137,11 @@ def test_an_update_of_very_many_steps_is_refused_without_clipping() -> None:
         final(1000.0, None)
 
 
+def test_an_update_a_little_above_two_to_the_22_steps_is_refused_too() -> None:
+    with pytest.raises(InputError, match=r"an update of 4.211e\+06 steps after step 1 is too long"):
+        simulate(quadratic(1.0, 0.0), Grid(1.0, 16), 257.0, steps=2, runs=1, start=-16_384, rounding="dr", clip=None)
+
+
 def test_the_first_number_that_is_not_finite_is_named() -> None:
     def one(x: NDArray[np.float32], draw: int) -> NDArray[np.float32]:
         x[1, 1] = -np.inf
