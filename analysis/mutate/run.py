@@ -204,6 +204,7 @@ class Run:
         changed = sorted(self.modules.users(set(sources)))
 
         def result(status: str, by: str = "", cell: str = "", outcome: str = "") -> Result:
+            cell = cell.replace(f"{self.project.root}/", "")  # the place of this checkout says nothing
             return Result(mutant.id, status, by, cell, round(time.monotonic() - begun, 1), outcome)
 
         against: list[Unit] = []

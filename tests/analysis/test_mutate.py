@@ -122,6 +122,7 @@ def test_a_mutant_with_a_name_must_turn_its_claims_red(project: Project, tmp_pat
     assert [(one.status, one.by) for one in results] == [("claim", "q1"), ("survived", ""), ("claim", "q1")]
     assert (results[0].cell, results[0].outcome) == ("x=3.0", "REFUTED")
     assert "ImportError" in results[2].cell
+    assert results[2].cell.startswith("claims/q1_square.py")  # relative to the checkout
     assert sum("without any mutant, compiled" in line for line in log) == 1
 
     log.clear()
