@@ -12,6 +12,7 @@ from alpt_ref.training import checkpoint
 from alpt_ref.training.checkpoint import CHECKPOINTS, Checkpoint
 from alpt_ref.training.config import RunConfig, code_of, config_hash
 from alpt_ref.training.config_io import load_own_toml
+from alpt_ref.training.shards import written_by
 from alpt_ref.training.versions import versions
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def newest_checkpoint(
             log(f"{error}; trying the one before")
             continue
         log(f"resuming from {path}: {content.meta['epoch']} epochs and {content.meta['step']} steps are done")
+        train, written = content.config.train, written_by(file.name for file in path.iterdir())
+        if train.sharded and train.reduce == "fast" and written != ranks.size:
+            log(
+                f"the checkpoint was written by {written} ranks, this run has {ranks.size}: with train.reduce = 'fast' "
+                "the bits will be those of neither number; 'ordered' gives the same bits for any"
+            )
         return content
     raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")
 

@@ -46,6 +46,17 @@ def shard_files(files: Iterable[str]) -> list[str]:
     return found
 
 
+def written_by(files: Iterable[str]) -> int:
+    """How many ranks have written a checkpoint of these files; without shards it was one process.
+
+    Examples
+    --------
+    >>> written_by(["arrays.safetensors", shard_name(0, 2), shard_name(1, 2)]), written_by(["arrays.safetensors"])
+    (2, 1)
+    """
+    return max(1, len(shard_files(files)))
+
+
 def is_table(name: str) -> bool:
     """Whether an array of a checkpoint belongs to the table."""
     return any(name.startswith(f"{place}table/") for place in PLACES)
