@@ -46,8 +46,8 @@ def newest_checkpoint(
         train, written = content.config.train, written_by(file.name for file in path.iterdir())
         if train.sharded and train.reduce == "fast" and written != ranks.size:
             log(
-                f"the checkpoint was written by {written} ranks, this run has {ranks.size}: with train.reduce = 'fast' "
-                "the bits will be those of neither number; 'ordered' gives the same bits for any"
+                f"the checkpoint is of another number of ranks ({written}, now {ranks.size}): with train.reduce = "
+                "'fast' the bits will be those of neither; 'ordered' gives the same bits for any"
             )
         return content
     raise InputError(f"{reasons[0]}, and no other is whole; delete {folder} to train again")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,20 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from alpt_ref.errors import AlptError, InputError
-from analysis.mutate import __main__ as command
 from analysis.mutate.attempts import Attempt
 from analysis.mutate.baseline import Seen, Unit
-from analysis.mutate.imports import Modules, matching
-from analysis.mutate.journal import Result, meaning
-from analysis.mutate.named import Edit, Mutant, Named, prepare, read
+from analysis.mutate.imports import Modules
+from analysis.mutate.journal import Result
+from analysis.mutate.named import Edit, Named, prepare
 from analysis.mutate.project import Project
 from analysis.mutate.report import Explained, page, unexplained
 from analysis.mutate.run import QUICKLY, UNREACHED, Run
 from analysis.mutate.servers import COMPILED, SERVER, Server, Stopped
-from analysis.mutate.syntax import mutants as generic_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 MATHS = '''"""Two functions."""
@@ -248,32 +244,6 @@ def test_code_is_found_by_its_words_wherever_it_has_moved(project: Project) -> N
     }
 
 
-def test_generic_mutants_break_each_rule_and_leave_the_rest_alone() -> None:
-    source = '''"""Module 3."""
-LEVEL = 3
-
-
-def f(x: float = 2.0, *, n: int = 1) -> float:
-    """Docstring 4."""
-    if x < 0:
-        raise ValueError("x must be at least 0")
-    for i in range(n):
-        x = g(x, i) if not x >= 1.5 else math.sqrt(x) - min(x, -n)
-    return x
-'''
-    found = {(one.old, one.new) for one in generic_mutants("a.py", source)}
-    assert found == {
-        ("3", "4"), ("2.0", "4.0"), ("1", "2"), ("range(n)", "range(n - 1)"), ("g(x, i)", "g(i, x)"),
-        ("not x >= 1.5", "x >= 1.5"), ("x >= 1.5", "x > 1.5"), ("1.5", "3.0"), ("math.sqrt(x)", "x"),
-        ("math.sqrt(x) - min(x, -n)", "math.sqrt(x) + min(x, -n)"), ("math.sqrt(x) - min(x, -n)", "math.sqrt(x)"),
-        ("min(x, -n)", "max(x, -n)"), ("-n", "n"),
-    }  # fmt: skip
-    ids = [one.id for one in generic_mutants("a.py", source)]
-    assert len(set(ids)) == len(ids)
-    moved = generic_mutants("a.py", "# a line more\n" + source)
-    assert [one.id for one in moved] == ids
-
-
 @pytest.mark.parametrize("module", ["alpt_ref.theory.identities", "alpt_ref.theory.lattice", "alpt_ref.scalar.philox"])
 def test_a_module_gets_the_other_source_whatever_finds_it(module: str) -> None:
     words = f"replace({{{module!r}: 'mutant = 7'}}); import {module} as it; print(it.mutant, it.__file__)"
@@ -281,14 +251,6 @@ def test_a_module_gets_the_other_source_whatever_finds_it(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split()[0] == "7"
     assert done.stdout.split()[1].endswith(f"{module.rpartition('.')[2]}.py")
-
-
-def test_a_mutant_knows_the_lines_of_its_statement() -> None:
-    source = "A = 1\ndef f(x=2):\n    for i in range(\n        x\n    ):\n        y = (\n            i * 3\n        )\n"
-    lines = {one.old: one.lines for one in generic_mutants("a.py", source)}
-    assert lines["1"] == lines["2"] == (0, 0)  # at import
-    assert lines["range( x )"] == (3, 5)
-    assert lines["i * 3"] == lines["3"] == (6, 8)
 
 
 def ran(log: list[str]) -> set[str]:
@@ -361,50 +323,3 @@ def test_imports_are_followed_name_by_name(tmp_path: Path) -> None:
     assert modules.behind("q.t") == {"q.t", "p.b"}
     assert modules.behind("p.c") == {"p.c", "p.a"}
     assert modules.users({"p.a"}) == {"p", "p.a", "p.c"}
-
-
-def test_meaning_is_code_without_comments_and_docstrings() -> None:
-    assert meaning('"""A."""\nx = 1  # one\n') == meaning('"""B."""\n\nx = 1\n')
-    assert meaning("x = 1\n") != meaning("x = 2\n")
-
-
-def test_every_named_mutant_fits_the_code_and_expects_claims_that_there_are() -> None:
-    named = read(command.NAMED)
-    mutants = prepare(ROOT, "alpt_ref", named)
-    assert len(mutants) == len(named)
-    claims = {file.stem.partition("_")[0] for file in (ROOT / "analysis" / "claims").glob("[!_]*.py")}
-    assert {name for one in mutants for name in one.expected} <= claims
-
-
-def test_every_target_gives_mutants() -> None:
-    project = Project(ROOT, "alpt_ref", "analysis/claims", command.TESTS, command.TARGETS, command.LEFT_OUT)
-    mutants = Run(project, ROOT, jobs=1).by_rule(0)
-    files = {file for one in mutants for file in one.sources}
-    assert {"alpt_ref/scalar/rounding.py", "alpt_ref/theory/bounds/lemma.py", "alpt_ref/verification/judge.py"} <= files
-    assert not any(re.search("cuda|theorem", file) for file in files)
-    assert all(isinstance(one, Mutant) for one in mutants)
-
-
-def test_every_test_of_a_target_is_asked() -> None:
-    """Those in its room, ``tests/theory/bounds/test_smooth.py`` of ``theory/bounds/smooth.py``, and beside them."""
-    asked, left_out = (set(matching(ROOT, some)) for some in (command.TESTS, command.LEFT_OUT))
-    for target in set(matching(ROOT, command.TARGETS)) - left_out:
-        _, room, *_, name = target.split("/")
-        own = {f"tests/{room}/**/test_{Path(name).stem}{end}.py" for end in ("", "_values")}
-        assert set(matching(ROOT, tuple(own))) <= asked, target
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["--root", "{empty}"], "has no alpt_ref/theory: mutants need the sources with their claims and tests"),
-        (["--mutant", "no-such-mutant"], "no mutant 'no-such-mutant'"),
-        (["--file", "alpt_ref/none.py"], "is no file of"),
-    ],
-)
-def test_bad_input_is_one_sentence(words: list[str], sentence: str, tmp_path: Path) -> None:
-    words = [word.format(empty=tmp_path) for word in words]
-    done = CliRunner().invoke(command.main, [*words, "--output", str(tmp_path / "out")])
-    assert done.exit_code == 2
-    assert sentence in done.output
-    assert "Traceback" not in done.output
