@@ -9,8 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,45 +19,10 @@ pytest.importorskip("torch")
 
 from alpt_ref import train
 from alpt_ref.training.checkpoint import list_checkpoints
+from tests.distributed.lost import EPOCHS, LOST, LOST_SECONDS, MANY, errors, lose_one, wait_for_checkpoint
 from tests.distributed.runs import bits_of, clicks, command, config, ended, launch
 
-LOST_SECONDS = 60.0
-LOST = (
-    "did not answer: it has ended, or its machine cannot be reached; all ranks end, start them again with --resume to "
-    "continue from the newest checkpoint"
-)
 STOPPED = r"stopped after step \d+ .* run the same command with --resume to continue"
-EPOCHS = 20
-MANY = ("--set", f"train.epochs={EPOCHS}", "--checkpoint-every", "3", "--sharded", "--resume")
-
-
-def _wait_for_checkpoint(folder: Path, running: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while not list_checkpoints(folder / "checkpoints"):
-        assert time.monotonic() < deadline
-        assert running(), "it ended before its first checkpoint"
-        time.sleep(0.02)
-
-
-def _lose_one(folder: Path, victim: int, wait: float, number: int = signal.SIGKILL) -> list[tuple[int, str, str]]:
-    """Two ranks, of which one gets a signal; what both ended with, those that were stopped after they are killed."""
-    processes = launch(2, *MANY, "--output", str(folder))
-    try:
-        _wait_for_checkpoint(folder, lambda: processes[0].poll() is None)
-        time.sleep(wait)
-        processes[victim].send_signal(number)
-        (other,) = ended([processes[1 - victim]], LOST_SECONDS)
-        processes[victim].kill()
-        (lost,) = ended([processes[victim]], LOST_SECONDS)
-        return [lost, other]
-    finally:
-        for one in processes:
-            one.kill()
-
-
-def _errors(said: str) -> list[str]:
-    assert not re.search(r"File .*alpt_ref", said), said  # torchrun prints a traceback of its own
-    return [line for line in said.splitlines() if line.startswith("Error:")]
 
 
 def _require_goes_on(folder: Path, wanted: dict[str, str], ranks: int) -> None:
@@ -85,18 +49,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_a_rank_that_is_killed_ends_all_and_the_run_is_resumed(
     victim: int, whole: dict[str, str], tmp_path: Path
 ) -> None:
-    lost, (status, _, said) = _lose_one(tmp_path / "run", victim, random.random())
+    lost, (status, _, said) = lose_one(tmp_path / "run", victim, random.random())
     assert lost[0] == -signal.SIGKILL
     assert status == 1
-    assert _errors(said) == [f"Error: another rank {LOST}"]
+    assert errors(said) == [f"Error: another rank {LOST}"]
     _require_goes_on(tmp_path / "run", whole, 1)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("victim", [0, 1])
 def test_after_a_kill_as_many_ranks_go_on_and_twice_as_many(victim: int, whole: dict[str, str], tmp_path: Path) -> None:
-    _, (status, _, said) = _lose_one(tmp_path / "run", victim, 3 * random.random())
-    assert (status, _errors(said)) == (1, [f"Error: another rank {LOST}"])
+    _, (status, _, said) = lose_one(tmp_path / "run", victim, 3 * random.random())
+    assert (status, errors(said)) == (1, [f"Error: another rank {LOST}"])
     for ranks in (2, 4):
         _require_goes_on(tmp_path / "run", whole, ranks)
 
@@ -104,9 +68,9 @@ def test_after_a_kill_as_many_ranks_go_on_and_twice_as_many(victim: int, whole: 
 @pytest.mark.nightly
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_rank_without_signs_of_life_is_lost(victim: int, tmp_path: Path) -> None:
-    _, (status, _, said) = _lose_one(tmp_path / "run", victim, 0.0, signal.SIGSTOP)  # its connections stay open
+    _, (status, _, said) = lose_one(tmp_path / "run", victim, 0.0, number=signal.SIGSTOP)  # its connections stay open
     assert status == 1
-    assert _errors(said) in (
+    assert errors(said) in (
         [f"Error: rank {victim} {LOST}"],
         [f"Error: the process that holds the store of the run {LOST}"],
     )
@@ -116,7 +80,7 @@ def test_a_rank_without_signs_of_life_is_lost(victim: int, tmp_path: Path) -> No
 def test_four_ranks_of_which_one_is_killed_say_so_once(tmp_path: Path) -> None:
     processes = launch(4, *MANY, "--output", str(tmp_path / "run"))
     try:
-        _wait_for_checkpoint(tmp_path / "run", lambda: processes[0].poll() is None)
+        wait_for_checkpoint(tmp_path / "run", lambda: processes[0].poll() is None)
         processes[0].kill()  # who holds the store
         found = ended(processes[1:], LOST_SECONDS)
         ended(processes[:1], LOST_SECONDS)
@@ -124,7 +88,7 @@ def test_four_ranks_of_which_one_is_killed_say_so_once(tmp_path: Path) -> None:
         for one in processes:
             one.kill()
     assert [status for status, _, _ in found] == [1] * 3
-    assert [error for _, _, said in found for error in _errors(said)] == [f"Error: another rank {LOST}"]
+    assert [error for _, _, said in found for error in errors(said)] == [f"Error: another rank {LOST}"]
 
 
 @pytest.mark.nightly
@@ -132,7 +96,7 @@ def test_a_rank_whose_disk_is_full_at_a_checkpoint_ends_all_with_one_sentence(tm
     processes = launch(2, *MANY, "--output", str(tmp_path / "run"), before={1: "ulimit -f 1"})
     (status_0, _, first), (status_1, _, second) = ended(processes, 300)
     assert (status_0, status_1) == (1, 1)
-    (error,) = _errors(first + second)
+    (error,) = errors(first + second)
     assert re.search(r"rank 1: checkpoint .* cannot be written .* free disk space or repair the folder", error)
     assert not list_checkpoints(tmp_path / "run" / "checkpoints")
     assert not list((tmp_path / "run" / "checkpoints").glob("*")), "parts are taken away"
@@ -145,7 +109,7 @@ def _torchrun(folder: Path) -> Iterator[subprocess.Popen[str]]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *many]
     with subprocess.Popen(torchrun, stderr=subprocess.PIPE, text=True) as process:
         try:
-            _wait_for_checkpoint(folder, lambda: process.poll() is None)
+            wait_for_checkpoint(folder, lambda: process.poll() is None)
             yield process
         finally:
             process.kill()
@@ -171,7 +135,7 @@ def test_under_torchrun_a_rank_that_is_killed_ends_all(victim: int, tmp_path: Pa
         os.kill(ranks[victim], signal.SIGKILL)
         _, said = process.communicate(timeout=LOST_SECONDS)
     assert process.returncode == 1
-    (error,) = _errors(said)
+    (error,) = errors(said)
     assert error == f"Error: another rank {LOST}" or re.search(STOPPED, error)
     assert list_checkpoints(tmp_path / "run" / "checkpoints")
 
