@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from alpt_ref._util import signals
+from alpt_ref._util import ending, signals
 
 
 def main() -> NoReturn:
@@ -22,7 +22,7 @@ def main() -> NoReturn:
         if os.environ.get("RANK", "0") == "0" or sys.argv[1:2] != ["train"]:  # a launcher interrupts all its processes
             print("Error: interrupted before anything was done; the same command starts again", file=sys.stderr)
         status = signals.interrupted_status()
-    sys.exit(status)
+    ending.leave(status)
 
 
 def _open_standard_streams() -> None:

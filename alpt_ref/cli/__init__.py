@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from alpt_ref._util import signals
+from alpt_ref._util import ending, signals
 from alpt_ref._util.text import printable
 from alpt_ref._version import __version__
 from alpt_ref.cli.bench import bench_command
@@ -93,7 +93,7 @@ attach(cli)
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; `args` default to those of the process."""
     signals.listen()
-    sys.exit(run(args))
+    ending.leave(run(args))
 
 
 def run(args: Sequence[str] | None = None) -> int:

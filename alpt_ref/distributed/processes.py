@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from alpt_ref._util import ending
 from alpt_ref._version import install_hint
 from alpt_ref.distributed import arrival
 from alpt_ref.errors import InputError
@@ -37,6 +38,8 @@ HESITATION_S = 0.3
 """Rank 0 speaks first where all of them have the same to say."""
 PART_S = 2.0
 """So long the process that holds the store waits for the others to ask who speaks."""
+DOWN_S = 5.0
+"""So long NCCL may take to let go after an error."""
 
 
 class Watch:
@@ -55,8 +58,9 @@ class Watch:
         self._store, self._rank, self._size, self._holds = store, rank, size, holds
         self._speaks: bool | None = None
         self._seen: dict[int, tuple[str, int]] = {}
-        self.busy = False
+        self._busy = False
         self._rounds = 0
+        self._sign = threading.Lock()
         self._end = threading.Event()
         for work in (self._watch, self._guard):
             threading.Thread(target=work, name="alpt_ref_watch", daemon=True).start()
@@ -64,6 +68,20 @@ class Watch:
     def leave(self) -> None:
         """The run is over: nobody is missed any more."""
         self._end.set()
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """The interpreter may stand still inside the block; the others hear at once that it is over.
+
+        They would wait for half an hour for a process that is lost soon after, where no connection says so.
+        """
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+            with contextlib.suppress(Exception):  # without the store `_watch` ends the process
+                self._show()
 
     def may_speak(self) -> bool:
         """Whether nobody has told the user yet how the run ended; true for the first who asks, and stays so.
@@ -91,7 +109,7 @@ class Watch:
         """Show signs of life and look at those of others."""
         while not self._end.wait(BEAT_S):
             try:
-                lost = self._look(f"{self._rounds}{' busy' if self.busy else ''}")
+                lost = self._look()
                 speak = lost is not None and self.may_speak()
             except Exception:  # torch's errors differ from version to version
                 lost, speak = STORE, self.may_speak()
@@ -119,9 +137,14 @@ class Watch:
             sys.stderr.flush()
         os._exit(1)
 
-    def _look(self, sign: str) -> str | None:
+    def _show(self) -> None:
+        """This process's sign of life."""
+        with self._sign:  # an older one must not follow a newer one
+            self._store.set(f"alive/{self._rank}", f"{self._rounds}{' busy' if self._busy else ''}")
+
+    def _look(self) -> str | None:
         """Show this process's sign of life; the one that is lost, in words."""
-        self._store.set(f"alive/{self._rank}", sign)
+        self._show()
         for rank in range(self._size):
             key = f"alive/{rank}"
             found = bytes(self._store.get(key)).decode() if self._store.check([key]) else ""
@@ -159,7 +182,8 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
     Raises
     ------
     InputError
-        torch is missing, a variable of the launcher is missing, or not all processes have come.
+        torch is missing, a variable of the launcher is missing, not all processes have come, or those of an earlier
+        run were lost on GPUs.
     """
     try:
         dist: Any = importlib.import_module("torch.distributed")
@@ -167,6 +191,10 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
         raise InputError(
             f"training on several processes needs torch, which is not installed: {install_hint('dist-train')}"
         ) from None
+    if ending.is_at_once():
+        raise InputError(
+            "an earlier run of this process lost the others, and NCCL did not let go of them; start it again"
+        )
     if dist.is_initialized():
         yield None
         return
@@ -197,17 +225,42 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
         raise InputError(f"the {size} processes of the run could not be joined at {host}:{port} ({first})") from None
     watch = Watch(dist.PrefixStore(f"{prefix}/watch", second), rank, size, holds=holds)
     jit.set_num_threads(threads)
+    take_down = dist.destroy_process_group
     try:
         yield watch
         watch.leave()
         dist.barrier()  # nobody takes the store away while others still look at it
-    except Exception:
+    except BaseException as error:
         watch.leave()
-        watch.part()
+        if isinstance(error, Exception):
+            watch.part()
+        if device == "cuda":
+            take_down = _take_down_soon
         raise
     finally:
         watch.leave()
         jit.set_num_threads(before)
         gc.collect()  # CUDA graphs that hold what is taken down
         with contextlib.suppress(Exception):  # a lost rank
-            dist.destroy_process_group()
+            take_down()
+
+
+def _take_down_soon() -> None:
+    """Take the group down after an error, in `DOWN_S` or never.
+
+    NCCL waits without end for a kernel that waits for a lost rank, and for graphs, which the frames of the error may
+    hold. The process then ends without it.
+    """
+    torch: Any = sys.modules["torch"]
+    device = torch.cuda.current_device()
+
+    def work() -> None:
+        torch.cuda.set_device(device)
+        with contextlib.suppress(Exception):  # a lost rank
+            torch.distributed.destroy_process_group()
+
+    thread = threading.Thread(target=work, name="alpt_ref_take_down", daemon=True)
+    thread.start()
+    thread.join(DOWN_S)
+    if thread.is_alive():
+        ending.take_nothing_down()

@@ -251,23 +251,12 @@ class TorchRanks(Ranks):
 
     def write_folder(self, path: Path, content: Checkpoint) -> None:
         """See `Ranks.write_folder`."""
-        with self._busy():
+        with self.watch.busy() if self.watch is not None else contextlib.nullcontext():
             shard_files.write(self, path, content, self._row_arrays)
 
     def read_checkpoint(self, path: Path, table: Any) -> Checkpoint:
         """See `Ranks.read_checkpoint`."""
         return shard_files.read(self, path, table)
-
-    @contextlib.contextmanager
-    def _busy(self) -> Iterator[None]:
-        """The interpreter may stand still for long inside the block."""
-        if self.watch is not None:
-            self.watch.busy = True
-        try:
-            yield
-        finally:
-            if self.watch is not None:
-                self.watch.busy = False
 
 
 class RankSums(SliceSums):

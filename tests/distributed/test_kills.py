@@ -7,10 +7,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,10 +15,19 @@ pytest.importorskip("torch")
 
 from alpt_ref import train
 from alpt_ref.training.checkpoint import list_checkpoints
-from tests.distributed.lost import EPOCHS, LOST, LOST_SECONDS, MANY, errors, lose_one, wait_for_checkpoint
-from tests.distributed.runs import bits_of, clicks, command, config, ended, launch
-
-STOPPED = r"stopped after step \d+ .* run the same command with --resume to continue"
+from tests.distributed.lost import (
+    EPOCHS,
+    LOST,
+    LOST_SECONDS,
+    MANY,
+    STOPPED,
+    errors,
+    lose_one,
+    rank_under,
+    torchrun,
+    wait_for_checkpoint,
+)  # fmt: skip
+from tests.distributed.runs import bits_of, clicks, config, ended, launch
 
 
 def _require_goes_on(folder: Path, wanted: dict[str, str], ranks: int) -> None:
@@ -102,23 +107,10 @@ def test_a_rank_whose_disk_is_full_at_a_checkpoint_ends_all_with_one_sentence(tm
     assert not list((tmp_path / "run" / "checkpoints").glob("*")), "parts are taken away"
 
 
-@contextmanager
-def _torchrun(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """torchrun with two processes, which have written a checkpoint."""
-    many = [*command(*MANY, "--output", str(folder))[1:], "--set", "train.epochs=4000"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *many]
-    with subprocess.Popen(torchrun, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            wait_for_checkpoint(folder, lambda: process.poll() is None)
-            yield process
-        finally:
-            process.kill()
-
-
 @pytest.mark.nightly
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_torchrun_is_asked_to_end_and_the_run_goes_on(number: int, tmp_path: Path) -> None:
-    with _torchrun(tmp_path / "run") as process:
+    with torchrun(tmp_path / "run") as process:
         process.send_signal(number)
         _, said = process.communicate(timeout=LOST_SECONDS)
     assert process.returncode != 0
@@ -129,17 +121,10 @@ def test_torchrun_is_asked_to_end_and_the_run_goes_on(number: int, tmp_path: Pat
 @pytest.mark.parametrize("victim", [0, 1])
 def test_under_torchrun_a_rank_that_is_killed_ends_all(victim: int, tmp_path: Path) -> None:
     """torchrun ends the others as it sees that one has ended; or they have seen it first."""
-    with _torchrun(tmp_path / "run") as process:
-        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        ranks = {_rank_of(pid): int(pid) for pid in workers if _rank_of(pid) is not None}
-        os.kill(ranks[victim], signal.SIGKILL)
+    with torchrun(tmp_path / "run") as process:
+        os.kill(rank_under(process, victim), signal.SIGKILL)
         _, said = process.communicate(timeout=LOST_SECONDS)
     assert process.returncode == 1
     (error,) = errors(said)
     assert error == f"Error: another rank {LOST}" or re.search(STOPPED, error)
     assert list_checkpoints(tmp_path / "run" / "checkpoints")
-
-
-def _rank_of(pid: str) -> int | None:
-    found = re.search(rb"(?:^|\0)RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes())
-    return None if found is None else int(found[1])
