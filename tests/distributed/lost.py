@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from alpt_ref.training.checkpoint import list_checkpoints
-from tests.distributed.runs import command, ended, launch
+from tests.distributed.runs import command, ended, free_port, launch
 
 LOST_SECONDS = 60.0
 LOST = (
@@ -64,7 +64,8 @@ def errors(said: str) -> list[str]:
 def torchrun(folder: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     """torchrun with two processes, which have written a checkpoint; `more` words are added to those of the command."""
     many = [*command(*MANY, *more, "--output", str(folder))[1:], "--set", "train.epochs=4000"]
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *many]
+    place = ["--nproc-per-node", "2", "--master-port", str(free_port())]
+    words = [sys.executable, "-m", "torch.distributed.run", *place, *many]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         try:
             wait_for_checkpoint(folder, lambda: process.poll() is None)
