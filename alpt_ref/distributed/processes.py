@@ -1,9 +1,9 @@
 """The process group of a run: joined from the environment of a launcher, watched, and left together.
 
 ``torchrun`` (or any launcher) sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. A process that dies closes its
-connections, and whoever waits for it is told at once; a machine that disappears closes nothing. For that every process
-counts up in the launcher's store every few seconds, in a thread of its own, and one whose count stands still for
-`LOST_S` is lost: all others end.
+connections, and whoever waits for it is told at once; but a machine that disappears closes nothing, and who waits for a
+GPU hears nothing. For that every process counts up in the launcher's store every few seconds, in a thread of its own,
+and one whose count stands still for `LOST_S`, or that has ended on this machine, is lost: all others end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from alpt_ref._util import ending
 from alpt_ref._version import install_hint
-from alpt_ref.distributed import arrival
+from alpt_ref.distributed import arrival, neighbours
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit
 
@@ -60,7 +60,7 @@ class Watch:
         self._seen: dict[int, tuple[str, int]] = {}
         self._busy = False
         self._rounds = 0
-        self._sign = threading.Lock()
+        self._sign, self._word = threading.Lock(), neighbours.own_word()
         self._end = threading.Event()
         for work in (self._watch, self._guard):
             threading.Thread(target=work, name="alpt_ref_watch", daemon=True).start()
@@ -140,7 +140,7 @@ class Watch:
     def _show(self) -> None:
         """This process's sign of life."""
         with self._sign:  # an older one must not follow a newer one
-            self._store.set(f"alive/{self._rank}", f"{self._rounds}{' busy' if self._busy else ''}")
+            self._store.set(f"alive/{self._rank}", f"{self._rounds} {self._word}{' busy' if self._busy else ''}")
 
     def _look(self) -> str | None:
         """Show this process's sign of life; the one that is lost, in words."""
@@ -151,6 +151,8 @@ class Watch:
             before, turns = self._seen.get(rank, (found, 0))
             turns = turns + 1 if before == found else 0
             self._seen[rank] = (found, turns)
+            if any(neighbours.has_ended(word) for word in found.split()[1:2]):
+                return f"rank {rank}"
             if turns * BEAT_S > (BUSY_S if found.endswith("busy") else LOST_S):
                 return f"rank {rank}"
         return None

@@ -60,6 +60,11 @@ def errors(said: str) -> list[str]:
     return [line for line in said.splitlines() if line.startswith("Error:")]
 
 
+def of_loss(victim: int) -> list[list[str]]:
+    """What may be said of a lost rank: a connection was closed, or the signs of life have told which it is."""
+    return [[f"Error: {who} {LOST}"] for who in ("another rank", f"rank {victim}")]
+
+
 @contextmanager
 def torchrun(folder: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     """torchrun with two processes, which have written a checkpoint; `more` words are added to those of the command."""

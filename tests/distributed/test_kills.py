@@ -57,7 +57,7 @@ def test_a_rank_that_is_killed_ends_all_and_the_run_is_resumed(
     lost, (status, _, said) = lose_one(tmp_path / "run", victim, random.random())
     assert lost[0] == -signal.SIGKILL
     assert status == 1
-    assert errors(said) == [f"Error: another rank {LOST}"]
+    assert errors(said) in of_loss(victim)
     _require_goes_on(tmp_path / "run", whole, 1)
 
 
@@ -65,7 +65,8 @@ def test_a_rank_that_is_killed_ends_all_and_the_run_is_resumed(
 @pytest.mark.parametrize("victim", [0, 1])
 def test_after_a_kill_as_many_ranks_go_on_and_twice_as_many(victim: int, whole: dict[str, str], tmp_path: Path) -> None:
     _, (status, _, said) = lose_one(tmp_path / "run", victim, 3 * random.random())
-    assert (status, errors(said)) == (1, [f"Error: another rank {LOST}"])
+    assert status == 1
+    assert errors(said) in of_loss(victim)
     for ranks in (2, 4):
         _require_goes_on(tmp_path / "run", whole, ranks)
 
@@ -93,7 +94,7 @@ def test_four_ranks_of_which_one_is_killed_say_so_once(tmp_path: Path) -> None:
         for one in processes:
             one.kill()
     assert [status for status, _, _ in found] == [1] * 3
-    assert [error for _, _, said in found for error in errors(said)] == [f"Error: another rank {LOST}"]
+    assert [error for _, _, said in found for error in errors(said)] in of_loss(0)
 
 
 @pytest.mark.nightly
@@ -126,5 +127,5 @@ def test_under_torchrun_a_rank_that_is_killed_ends_all(victim: int, tmp_path: Pa
         _, said = process.communicate(timeout=LOST_SECONDS)
     assert process.returncode == 1
     (error,) = errors(said)
-    assert error == f"Error: another rank {LOST}" or re.search(STOPPED, error)
+    assert [error] in of_loss(victim) or re.search(STOPPED, error)
     assert list_checkpoints(tmp_path / "run" / "checkpoints")

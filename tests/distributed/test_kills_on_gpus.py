@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 import torch
 
 from alpt_ref import train
-from tests.distributed.lost import EPOCHS, LOST, LOST_SECONDS, MANY, STOPPED, errors, lose_one, rank_under, torchrun
+from tests.distributed.lost import EPOCHS, LOST_SECONDS, MANY, STOPPED, errors, lose_one, of_loss, rank_under, torchrun
 from tests.distributed.runs import bits_of, clicks, config, ended, launch
 
 pytestmark = [
@@ -42,7 +42,8 @@ def test_a_gpu_that_is_lost_ends_the_other_and_the_run_is_resumed(
     run = tmp_path / "run"
     lost, (status, _, said) = lose_one(run, victim, random.random(), *ON_GPUS)
     assert lost[0] == -signal.SIGKILL
-    assert (status, errors(said)) == (1, [f"Error: another rank {LOST}"])
+    assert status == 1
+    assert errors(said) in of_loss(victim)
 
     shutil.copytree(run, tmp_path / "copy")
     train(config(train=TRAIN), clicks(), output=tmp_path / "copy", resume=True)
@@ -61,14 +62,13 @@ def test_under_torchrun_a_gpu_that_is_lost_ends_the_other(victim: int, more: tup
         _, said = process.communicate(timeout=LOST_SECONDS)
     assert process.returncode == 1
     (error,) = errors(said)
-    assert error == f"Error: another rank {LOST}" or re.search(STOPPED, error)
+    assert [error] in of_loss(victim) or re.search(STOPPED, error)
 
 
 def test_two_gpus_in_fast_sums_see_that_one_is_lost(tmp_path: Path) -> None:
     _, (status, _, said) = lose_one(tmp_path / "run", 1, random.random(), *ON_GPUS, "--set", "train.reduce=fast")
     assert status == 1
-    (error,) = errors(said)
-    assert error in (f"Error: another rank {LOST}", f"Error: rank 1 {LOST}")
+    assert errors(said) in of_loss(1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

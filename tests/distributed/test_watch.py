@@ -1,0 +1,110 @@
+"""Signs of life between the processes of a run, and how a group is taken down after an error."""
+
+from __future__ import annotations
+
+import atexit
+import subprocess
+import sys
+import threading
+import types
+from typing import Any
+
+import pytest
+
+from alpt_ref import InputError
+from alpt_ref._util import ending
+from alpt_ref.distributed import neighbours, processes
+from alpt_ref.distributed.processes import Watch
+from tests.distributed.test_arrival import Store
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """Of rank 0 of two; its threads have left."""
+    found = Watch(Store(), 0, 2)
+    found.leave()
+    return found
+
+
+def _sign(watch: Watch, rank: int = 0) -> list[str]:
+    return bytes(watch._store.get(f"alive/{rank}")).decode().split()
+
+
+def test_a_sign_that_stands_still_is_missed_later_where_the_process_is_busy(watch: Watch) -> None:
+    for busy, seconds in (("", processes.LOST_S), (" busy", processes.BUSY_S)):
+        watch._store.set("alive/1", f"7 {neighbours.UNKNOWN}{busy}")
+        turns = 0
+        while watch._look() is None:
+            turns += 1
+            watch._rounds += 1
+        assert watch._look() == "rank 1"
+        assert seconds - processes.BEAT_S < turns * processes.BEAT_S <= seconds + processes.BEAT_S
+        watch._seen.clear()
+
+
+def test_the_end_of_a_checkpoint_is_shown_at_once(watch: Watch) -> None:
+    with watch.busy():
+        watch._look()
+        assert _sign(watch)[2:] == ["busy"]
+    assert _sign(watch)[2:] == []
+
+
+def test_without_a_store_the_end_of_a_checkpoint_is_no_error(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(key: str, value: str) -> None:
+        raise RuntimeError("connection reset")
+
+    monkeypatch.setattr(watch._store, "set", gone)
+    with watch.busy():
+        pass
+    with pytest.raises(RuntimeError):
+        watch._look()
+
+
+@pytest.mark.skipif(neighbours.own_word() == neighbours.UNKNOWN, reason="the system does not say")
+def test_a_process_of_this_machine_that_has_ended_is_missed_at_once(watch: Watch) -> None:
+    said = "from alpt_ref.distributed.neighbours import own_word; print(own_word())"
+    word = subprocess.run([sys.executable, "-c", said], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    watch._store.set("alive/1", f"3 {neighbours.own_word()}")
+    assert watch._look() is None
+    for busy in ("", " busy"):
+        watch._store.set("alive/1", f"4 {word}{busy}")
+        assert watch._look() == "rank 1"
+
+
+@pytest.fixture
+def torch(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """torch as far as it is used here, and an end of this process that is only noted."""
+    monkeypatch.setattr(processes, "DOWN_S", 0.05)
+    monkeypatch.setattr(ending, "_at_once", False)
+    monkeypatch.setattr(atexit, "register", lambda *call: None)
+    torch = types.SimpleNamespace(
+        cuda=types.SimpleNamespace(current_device=lambda: 1, set_device=lambda device: None),
+        distributed=types.SimpleNamespace(destroy_process_group=lambda: None),
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    return torch
+
+
+def test_where_nccl_lets_go_the_process_ends_as_usual(torch: Any) -> None:
+    def lost() -> None:
+        raise RuntimeError("NCCL error")
+
+    processes._take_down_soon()
+    torch.distributed.destroy_process_group = lost
+    processes._take_down_soon()
+    assert not ending.is_at_once()
+
+
+def test_where_nccl_does_not_let_go_the_process_ends_without_it(torch: Any) -> None:
+    asked = threading.Event()
+    torch.distributed.destroy_process_group = asked.wait
+    processes._take_down_soon()
+    asked.set()
+    assert ending.is_at_once()
+
+
+def test_after_that_no_other_run_begins(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.distributed", torch.distributed)
+    ending.take_nothing_down()
+    with pytest.raises(InputError, match="start it again"), processes.process_group("cuda"):
+        pass
