@@ -16,7 +16,17 @@ pytest.importorskip("torch")
 from alpt_ref import train
 from alpt_ref.training.checkpoint import list_checkpoints
 from tests.distributed.lost import (
-    EPOCHS, LOST_SECONDS, MANY, STOPPED, errors, lose_one, of_loss, rank_under, torchrun, wait_for_checkpoint,
+    EPOCHS,
+    LOST,
+    LOST_SECONDS,
+    MANY,
+    STOPPED,
+    errors,
+    lose_one,
+    of_loss,
+    rank_under,
+    torchrun,
+    wait_for_checkpoint,
 )  # fmt: skip
 from tests.distributed.runs import bits_of, clicks, config, ended, launch
 
