@@ -168,7 +168,8 @@ def _rounding(found: Runs) -> Answer:
     }
     least = min((one.low or 0.0) for one in small)
     gone = large.low is not None and large.high is not None and max(abs(large.low), abs(large.high)) < FEW * least
-    end = "η/Δ decides, not the number of bits." if gone else "These runs do not show that η/Δ alone decides."
+    decides = f"With 8 bits η/Δ decides; at {STALLS:g} SR is better with 2 bits too."
+    end = decides if gone else "These runs do not show that η/Δ alone decides."
     return Answer(
         question="(b) On clicks, when does SR beat DR?",
         sentence=(

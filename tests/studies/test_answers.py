@@ -76,7 +76,7 @@ def test_every_difference_has_the_t_interval_of_its_pairs(tmp_path: Path) -> Non
 
 def test_sentences_say_what_the_numbers_show_and_no_more(tmp_path: Path) -> None:
     found = four_answers.answers(runs(tmp_path / "as"))
-    assert found.answers[1].sentence.endswith("η/Δ decides, not the number of bits.")
+    assert found.answers[1].sentence.endswith("With 8 bits η/Δ decides; at 0.1 SR is better with 2 bits too.")
     assert "DR 0.53, SR 0.79" in found.answers[1].sentence
     flat = four_answers.answers(runs(tmp_path / "flat", lambda config: {"auc": 0.7 + 1e-3 * config.train.seed}))
     assert flat.answers[1].sentence.endswith("These runs do not show that η/Δ alone decides.")
