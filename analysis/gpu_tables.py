@@ -12,12 +12,12 @@ def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The JSON files of the benchmarks on a GPU, by name, as Markdown."""
     batches = found["train"]["batch"]
     lines = [*_training_lines(found["train"]), "", *_aim_lines(found["train"], found["quantize"])]
-    lines += ["", *_table_lines(found["table"]["laws"])]
+    lines += ["", *_table_lines(found["table"])]
     title = f"quantisation, {_gpu_name(found['quantize'])}"
     lines += ["", f"| {title} | G elements/s | share of the copy's bandwidth |", "|---|---|---|"]
     for name, case in found["quantize"]["cases"].items():
         lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} | {100 * case['share_of_copy']:.0f} % |")
-    lines += ["", "| Monte Carlo | G coordinate-updates/s |", "|---|---|"]
+    lines += ["", f"| Monte Carlo, {_gpu_name(found['montecarlo'])} | G coordinate-updates/s |", "|---|---|"]
     for name, case in found["montecarlo"]["cases"].items():
         lines.append(f"| {name} | {case['per_second'] / 1e9:.0f} |")
     capacity = found["capacity"]
@@ -33,7 +33,7 @@ def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     claims = found["verify"]
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in claims["verdicts"].items())
     lines[-1] += (
-        f" The {claims['claims']} claims in full ({claims['cells']:,} cells): {claims['seconds']:.0f} s, compilation "
+        f" The {claims['claims']} claims of that day in full ({claims['cells']:,} cells): {claims['seconds']:.0f} s, compilation "
         f"included; {verdicts}."
     )
     for run in dict.fromkeys(_gpu_run(figures) for figures in found.values()):
@@ -81,10 +81,11 @@ LAWS = {
 }
 
 
-def _table_lines(laws: Mapping[str, Any]) -> list[str]:
+def _table_lines(figures: Mapping[str, Any]) -> list[str]:
     """Milliseconds of a table step under each law of ids, and how often ids repeat under it."""
+    laws = figures["laws"]
     lines = [
-        f"| table step, 34 million rows, ms | {' | '.join(LAWS[law] for law in laws)} |",
+        f"| table step, 34 million rows, {_gpu_name(figures)}, ms | {' | '.join(LAWS[law] for law in laws)} |",
         "|---" * (1 + len(laws)) + "|",
     ]
     for name in next(iter(laws.values()))["cases"]:

@@ -29,7 +29,9 @@ def studies_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     for name, one in found.items():
         outcomes = [claim["verdict"] for claim in one["claims"].values()]
         counted = ", ".join(f"{outcomes.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(outcomes)))
-        claims = f"{len(outcomes)} claims: {counted}." if outcomes else "Claims not verified."
+        version = one.get("versions", {}).get("alpt-ref")
+        of = f" of version {version}" if version else ""
+        claims = f"{len(outcomes)} claims{of}: {counted}." if outcomes else "Claims not verified."
         if "judged" in one:
             judged = one["judged"]
             claims = f"Claims on its runs ({judged['bits']}), judged anew by version {judged['version']}: {counted}."

@@ -133,8 +133,9 @@ def page(folder: Path = RESULTS) -> str:
         "",
         "Every stored benchmark with its machine, versions and date, written by",
         "`python -m analysis.benchmarks.history > docs/benchmark-history.md`. A benchmark that replaces a file of",
-        "`analysis/benchmarks/results` keeps the former one in `earlier`; where one machine has two runs, the last",
-        f"column is how many times better the later one is, and a loss of more than {100 * LOSS:.0f} % is called one.",
+        "`analysis/benchmarks/results` keeps the former one in `earlier` if that is of another day; where one machine",
+        f"has two runs, the last column is how many times better the later one is, and a loss of more than "
+        f"{100 * LOSS:.0f} % is called one.",
         "Your own machine, today and later: `alpt-ref bench --output old.json`, then",
         "`alpt-ref bench --compare old.json`.",
         "",
