@@ -176,7 +176,7 @@ def _next(study: str, full: bool, folder: Path) -> tuple[str, str]:
     if study.startswith("quick") and not full:
         return "to verify every claim", "alpt-ref verify"
     if study.startswith("quick"):
-        return "the full study, 20 minutes", "alpt-ref reproduce --output runs/small"
+        return "the full study, 989 runs", "alpt-ref reproduce --output runs/small"
     return "every claim on the larger grid", f"alpt-ref verify --runs {folder} --budget full"
 
 
