@@ -33,8 +33,8 @@ def gpu_part(found: Mapping[str, Mapping[str, Any]]) -> str:
     claims = found["verify"]
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in claims["verdicts"].items())
     lines[-1] += (
-        f" The {claims['claims']} claims of that day in full ({claims['cells']:,} cells): {claims['seconds']:.0f} s, compilation "
-        f"included; {verdicts}."
+        f" The {claims['claims']} claims of that day in full ({claims['cells']:,} cells): {claims['seconds']:.0f} s, "
+        f"compilation included; {verdicts}."
     )
     for run in dict.fromkeys(_gpu_run(figures) for figures in found.values()):
         commands = "; ".join(f"`{figures['command']}`" for figures in found.values() if _gpu_run(figures) == run)

@@ -33,7 +33,9 @@ __all__ = [
 LEVEL = 0.05
 NONE = "none"
 ABSENT: list[Cell] = [{"runs": NONE}]
-STORED = Assumption("runs of a full `alpt-ref reproduce` are given (--runs)", lambda cell, constants: cell["runs"] != NONE)
+STORED = Assumption(
+    "runs of a full `alpt-ref reproduce` are given (--runs)", lambda cell, constants: cell["runs"] != NONE
+)
 NORMAL = (
     "a value is the difference of two methods on one seed, a mean over a thousand or more test rows; where every seed "
     "draws data of its own the values are independent, where the seeds split the same rows the corrected resampled t "

@@ -87,7 +87,8 @@ def test_a_claim_that_the_runs_contradict_is_refuted(name: str, world: Callable[
 def test_without_runs_it_does_not_apply(name: str, world: Callable[..., Path]) -> None:
     result = verdict(name, world())
     assert result.outcome == "NOT_APPLICABLE"
-    assert [cell.reason for cell in result.cells] == ["does not hold: runs of a full `alpt-ref reproduce` are given (--runs)"]
+    reason = "does not hold: runs of a full `alpt-ref reproduce` are given (--runs)"
+    assert [cell.reason for cell in result.cells] == [reason]
 
 
 @pytest.mark.parametrize(("name", "pairs"), [("m1", 5), ("m2", 5), ("m2b", 5), ("m3", 10)])
