@@ -12,6 +12,7 @@ the page of all benchmarks (`benchmarks.history`) is written.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
@@ -159,8 +160,11 @@ def _output(*arguments: str) -> str:
 
 def main() -> None:
     """Regenerate every part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stored", action="store_true", help="only what is read from files")
+    options = parser.parse_args()
     parts = stored()
-    if "--stored" not in sys.argv[1:]:
+    if not options.stored:
         parts["quick"] = parts["first"] = screen(_output("reproduce", "--quick"))
         parts["verify"] = f"```text\n{_output('verify', '--runs', 'runs/reproduce').rstrip()}\n```"
         parts["table"] = console(_output("compare"))

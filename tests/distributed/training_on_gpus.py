@@ -101,7 +101,7 @@ def diverged(given: RunConfig, data: ClickDataset, ranks: Any, folder: Path) -> 
 
 
 def tight(given: RunConfig, data: ClickDataset, ranks: Any, folder: Path) -> Any:
-    """Room for one row at first, which is made larger as the run goes on."""
+    """Room for 16 rows at first, which is made larger as the run goes on."""
     from alpt_ref.distributed import cuda_steps
 
     before = cuda_steps.table_capacity
