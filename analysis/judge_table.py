@@ -12,10 +12,10 @@ and the variance alone, of events betting sees their number: beyond 1,024 and 4,
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import numpy as np
 
 from alpt_ref._util.files import write_text
@@ -144,16 +144,27 @@ def stored() -> dict[tuple[str, int], str]:
     return {key: one for key in lines() for one in text if one.startswith(begin(*key))}
 
 
-def main() -> None:
-    """Write the table, after every line of it."""
-    given = sys.argv[1:]
-    only = {int(n) for n in given[1].split(",")} if len(given) == 2 and given[0] == "--runs" else set()
-    if given not in ([], ["--quick"]) and not only:
-        raise SystemExit("usage: python -m analysis.judge_table [--quick | --runs N,N]")
+def _numbers(context: click.Context, option: click.Parameter, text: str) -> set[int]:
+    """Of ``--runs``."""
+    try:
+        return {int(n) for n in text.split(",")} if text else set()
+    except ValueError:
+        raise click.BadParameter(f"must be whole numbers with commas between them, got {text!r}") from None
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--quick", is_flag=True, help="A hundredth of the verdicts.")
+@click.option("--runs", "only", default="", metavar="N,N", callback=_numbers, help="These lines; others stay.")
+def main(quick: bool, only: set[int]) -> None:
+    """How often the judge is wrong: analysis/results/judge.md, which is written after every line of it."""
+    if quick and only:
+        raise click.UsageError("give one of --quick and --runs")
+    if missing := only - {runs for _, runs in lines()}:
+        raise click.UsageError(f"--runs: the table has no line of {min(missing)} runs")
     known = stored() if only else {}
     for name, runs in lines():
         if not only or runs in only:
-            known[name, runs] = line(name, runs, drawn(name, runs, VERDICTS // 100 if "--quick" in given else VERDICTS))
+            known[name, runs] = line(name, runs, drawn(name, runs, VERDICTS // 100 if quick else VERDICTS))
             print(known[name, runs], flush=True)
             write_text(TABLE, page(known))
 

@@ -172,9 +172,9 @@ def big_table(rows: int, backend: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Run."""
+    given = arguments(__doc__, rows=34_000_000, samples="10000,65536", fields=39, steps=20, big=0, profile=False)
     from torch import distributed
 
-    given = arguments(__doc__, rows=34_000_000, samples="10000,65536", fields=39, steps=20, big=0, profile=False)
     use_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("cpu:gloo,cuda:nccl", timeout=timedelta(seconds=120))
     rank, size, backend = distributed.get_rank(), distributed.get_world_size(), get_backend("cuda")

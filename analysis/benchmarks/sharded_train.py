@@ -39,7 +39,6 @@ from alpt_ref.training.engine import make_engine
 
 from . import peers
 from .sharded import kernels_of
-from .sharded_parts import parts
 from .timing import arguments, write
 from .train_cuda import DIM, HIDDEN, clicks
 
@@ -163,6 +162,8 @@ def ours(ranks: Any, counter: Counter, dataset: Any, case: str, method: str, pre
         found["bytes_by_hand"] = by_hand(engine, batch)
         found["counted_as_by_hand"] = {k: v for k, v in by_hand(engine, batch).items() if v} == sent
         if method == "LPT" and case == "fast" and "parts" in options.cases:
+            from .sharded_parts import parts  # needs numba-cuda, which --help does not
+
             found["parts"] = parts(engine, batch)
     return found
 

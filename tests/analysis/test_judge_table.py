@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from analysis import judge_many_runs, judge_table
 from analysis.claims.j1_false_support import LAWS, SIDES, Side, count_supported, p_of_support
@@ -95,3 +96,35 @@ def test_the_page_has_every_number_of_runs_of_a_claim_that_tests_by_range() -> N
         for budget in ("quick", "full"):
             used = {cell["runs"] for cell in module.CLAIM.grid(budget) if "runs" in cell}
             assert used <= set(judge_table.RUNS), module.__name__
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--runs", "x"], "must be whole numbers with commas between them, got 'x'"),
+        (["--runs", "5,7"], "the table has no line of 7 runs"),
+        (["--quick", "--runs", "5"], "give one of --quick and --runs"),
+    ],
+)
+def test_wrong_options_change_nothing(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(judge_table, "TABLE", tmp_path / "judge.md")
+    found = CliRunner().invoke(judge_table.main, words)
+    assert found.exit_code == 2
+    assert said in found.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_chosen_lines_are_drawn_and_others_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(judge_table, "TABLE", tmp_path / "judge.md")
+    monkeypatch.setattr(
+        judge_table, "line", lambda name, runs, verdicts: f"{judge_table.begin(name, runs)} {verdicts} |"
+    )
+    monkeypatch.setattr(judge_table, "VERDICTS", 10_000)
+    assert CliRunner().invoke(judge_table.main, ["--quick"]).exit_code == 0
+    before = judge_table.stored()
+    assert CliRunner().invoke(judge_table.main, ["--runs", "64,5"]).exit_code == 0
+    changed = {runs for (name, runs), one in judge_table.stored().items() if one != before[name, runs]}
+    assert changed == {5, 64}
+    assert before.keys() == set(judge_table.lines())
