@@ -10,6 +10,7 @@ import importlib
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,8 @@ REACHED_S = 3.0
 """A process that does not come looks for the store so long; without one rank 0 has ended too."""
 _POLL_S, _ATTEMPT_S = 0.1, 5.0
 REFUSED, SAID = "refused", "watch/said"
+_met = 0
+_speaker: Callable[[], bool] | None = None
 
 
 def place() -> tuple[int, int, str, int]:
@@ -42,8 +45,8 @@ def place() -> tuple[int, int, str, int]:
 
 
 def prefix() -> str:
-    """What the keys of this start of the run begin with; torchrun may start a run again."""
-    return f"alpt_ref/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    """What the keys of this run begin with: torchrun may start it again, and a program trains several."""
+    return f"alpt_ref/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{_met}"
 
 
 def launcher_holds_store() -> bool:
@@ -52,18 +55,20 @@ def launcher_holds_store() -> bool:
 
 
 def meet(store: Any, rank: int, size: int) -> None:
-    """Wait until all ranks have come.
+    """Wait until all ranks have come; what they do next has keys of its own.
 
     Raises
     ------
     InputError
         One has said why it does not come, or has not come within `START_S`.
     """
+    global _met
     store.set(f"here/{rank}", "1")
     missing, end = list(range(size)), time.monotonic() + START_S
     while True:
         missing = [one for one in missing if not store.check([f"here/{one}"])]
         if not missing:
+            _met += 1
             return
         if store.check([REFUSED]):
             raise InputError(bytes(store.get(REFUSED)).decode())
@@ -76,12 +81,20 @@ def meet(store: Any, rank: int, size: int) -> None:
         time.sleep(_POLL_S)
 
 
+def not_joined(may_speak: Callable[[], bool]) -> None:
+    """Those who have met could not be joined: from now on `may_speak` says who tells the user."""
+    global _speaker
+    _speaker = may_speak
+
+
 def speaks_for_all(problem: str) -> bool:
     """Tell the others that this process does not come; whether it is the one that tells the user.
 
     With torchrun's store that is the first who asks. Without, rank 0 speaks, or whoever waits for it gives up. Where
     the others wait but cannot be told, since torch is missing here, one process of this machine speaks.
     """
+    if _speaker is not None:
+        return _speaker()
     try:
         rank, size, host, port = place()
     except InputError:

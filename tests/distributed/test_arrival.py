@@ -52,6 +52,23 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+def test_a_program_that_trains_again_meets_by_other_keys(launched: pytest.MonkeyPatch) -> None:
+    first = arrival.prefix()
+    arrival.meet(Store(here_0="1"), 1, 2)
+    second = arrival.prefix()
+    assert second != first
+    with pytest.raises(InputError, match="did not"):
+        arrival.meet(Store(), 1, 2)
+    assert arrival.prefix() == second, "they have not met: the others look for it there"
+
+
+def test_where_joining_has_failed_the_watch_says_who_speaks(launched: pytest.MonkeyPatch) -> None:
+    launched.setattr(arrival, "_speaker", None)
+    for answer in (True, False):
+        arrival.not_joined(lambda answer=answer: answer)  # type: ignore[misc]
+        assert arrival.speaks_for_all("wrong") is answer
+
+
 def test_those_who_have_come_go_on_and_those_who_have_not_are_named(launched: pytest.MonkeyPatch) -> None:
     arrival.meet(Store(here_0="1"), 1, 2)
     with pytest.raises(InputError, match=r"all 4 processes of the run must come within 0 s, rank 0, 3 did not"):

@@ -42,6 +42,11 @@ def test_a_sign_that_stands_still_is_missed_later_where_the_process_is_busy(watc
         watch._seen.clear()
 
 
+def test_the_first_sign_of_life_is_there_at_once(watch: Watch) -> None:
+    """A process that is lost soon after is missed by it."""
+    assert _sign(watch)[:2] == ["0", neighbours.own_word()]
+
+
 def test_the_end_of_a_checkpoint_is_shown_at_once(watch: Watch) -> None:
     with watch.busy():
         watch._look()
