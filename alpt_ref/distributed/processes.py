@@ -211,22 +211,26 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
     threads = max(1, jit.num_threads() // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     before = jit.num_threads()
     holds = rank == 0 and not arrival.launcher_holds_store()
+    at = "localhost" if holds else host  # whoever holds the store is there, whatever others call its machine
     watch: Watch | None = None
     try:
         prefix = arrival.prefix()
-        common = dist.PrefixStore(prefix, _store(dist, host, port, size, holds=holds))
-        second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=LOST_S), wait_for_workers=False)
+        common = dist.PrefixStore(prefix, _store(dist, at, port, size, holds=holds))
+        second = arrival.connected(dist, at, port, size, LOST_S)
         arrival.meet(common, rank, size)
         watch = Watch(dist.PrefixStore(f"{prefix}/watch", second), rank, size, holds=holds)  # joining waits long too
         dist.init_process_group(
             "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", store=common, rank=rank, world_size=size,
             timeout=timedelta(seconds=LONGEST_S),
         )  # fmt: skip
-    except InputError:
-        raise
-    except Exception as error:  # torch's errors differ from version to version
+    except BaseException as error:
         if watch is not None:
             watch.leave()
+        if isinstance(error, InputError) or not isinstance(error, Exception):
+            raise
+        if watch is None:
+            arrival.not_joined(lambda: rank == 0)
+        else:
             arrival.not_joined(watch.may_speak)
             watch.part()
         first = " ".join(str(error).split())[:200]
@@ -256,10 +260,12 @@ def _store(dist: Any, host: str, port: int, size: int, *, holds: bool) -> Any:
     """The store in which the processes meet; it stays until the process ends, for a program that trains again."""
     place = (host, port, size)
     if place not in _stores:
-        if not holds:
+        if holds:
+            wait = timedelta(seconds=arrival.START_S)
+            _stores[place] = dist.TCPStore(host, port, size, True, timeout=wait, wait_for_workers=False)
+        else:
             arrival.reach(host, port, arrival.START_S)  # torch would log that it waits
-        wait = timedelta(seconds=arrival.START_S)
-        _stores[place] = dist.TCPStore(host, port, size, holds, timeout=wait, wait_for_workers=False)
+            _stores[place] = arrival.connected(dist, host, port, size, arrival.START_S)
     return _stores[place]
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
-from tests.distributed.lost import LOST_SECONDS, errors, of_loss
-from tests.distributed.runs import command, ended, free_port, launch_program
+from alpt_ref.distributed import arrival
+from tests.distributed.lost import LOST_SECONDS, MANY, errors, of_loss, wait_for_checkpoint
+from tests.distributed.runs import command, ended, free_port, launch, launch_program
 
 LOST_AT_JOINING = """
 import os, signal, sys
@@ -61,3 +66,49 @@ def test_a_program_trains_again_after_a_run_and_after_an_error(late: str, torchr
     lines = "".join(outputs).splitlines()
     assert len(lines) == 12
     assert len(set(lines)) == 2
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port at which somebody listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_who_listens_and_does_not_answer_is_no_store(silent: int) -> None:
+    from torch import distributed
+
+    arrival.reach("127.0.0.1", silent, 0.0)
+    with pytest.raises(OSError, match="does not answer as a store"):
+        arrival.connected(distributed, "127.0.0.1", silent, 2, 0.3)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("place", ["MASTER_ADDR=nowhere.invalid", "MASTER_PORT={silent}"])
+def test_an_address_at_which_no_store_is_ends_all_with_one_sentence(place: str, silent: int) -> None:
+    place = f"export {place.format(silent=silent)}"
+    found = ended(launch(2, before={0: place, 1: place}), arrival.START_S + 60)
+    assert [status for status, _, _ in found] == [2, 2]
+    (error,) = errors("".join(said for _, _, said in found))
+    assert re.search("rank 1 did not; start all|could not be joined at .* address already in use", error)
+    assert not re.search(r"c10d|socket\.cpp", "".join(said for _, _, said in found))
+
+
+@pytest.mark.nightly
+def test_a_run_at_the_address_of_another_is_refused_and_the_other_goes_on(tmp_path: Path) -> None:
+    port = free_port()
+    place = f"export MASTER_PORT={port}"
+    first = launch(2, *MANY, "--output", str(tmp_path / "first"), before={0: place, 1: place})
+    try:
+        wait_for_checkpoint(tmp_path / "first", lambda: first[0].poll() is None)
+        second = launch(2, *MANY, "--output", str(tmp_path / "second"), before={0: place, 1: place})
+        refused = ended(second, 60)
+        found = ended(first, 300)
+    finally:
+        for one in first:
+            one.kill()
+    assert [status for status, _, _ in refused] == [2, 2]
+    (zero,), (one,) = (errors(said) for _, _, said in refused)
+    assert "address already in use" in zero
+    assert "rank 1 has come already, from another process" in one
+    assert [status for status, _, _ in found] == [0, 0], found
