@@ -66,9 +66,15 @@ def meet(store: Any, rank: int, size: int) -> None:
     Raises
     ------
     InputError
-        One has said why it does not come, or has not come within `START_S`, or this rank is there already.
+        One has said why it does not come, or has not come within `START_S`, or this rank is there already, or another
+        number of ranks is expected there.
     """
     global _met
+    others = bytes(store.compare_set("size", "", str(size))).decode()
+    if others != str(size):
+        problem = f"all processes must be given the same WORLD_SIZE, rank {rank} has {size} and another {others}"
+        store.set(REFUSED, _refusal(rank, problem))
+        raise InputError(problem)
     own = f"{_OWN}/{os.getpid()}"
     if bytes(store.compare_set(f"here/{rank}", "", own)).decode() != own:
         not_joined(lambda: True)  # the others know nothing of it
@@ -118,12 +124,16 @@ def speaks_for_all(problem: str) -> bool:
         dist: Any = importlib.import_module("torch.distributed")
         store = dist.PrefixStore(prefix(), connected(dist, host, port, size, START_S))
         first = launcher_holds_store() and int(store.add(SAID, 1)) == 1
-        store.set(REFUSED, f"rank {rank} does not take part: {problem}")
+        store.set(REFUSED, _refusal(rank, problem))
     except ImportError:
         return os.environ.get("LOCAL_RANK", "0") == "0"
     except Exception:  # nobody waits
         return rank == 0
     return first
+
+
+def _refusal(rank: int, problem: str) -> str:
+    return f"rank {rank} does not take part: {problem}"
 
 
 def reach(host: str, port: int, seconds: float) -> None:

@@ -58,12 +58,22 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_a_rank_that_another_process_is_already_does_not_take_part(launched: pytest.MonkeyPatch) -> None:
     """Of another run at the same address, which must go on undisturbed."""
     launched.setattr(arrival, "_speaker", None)
-    store = Store(here_0="1", here_1="another")
+    store = Store(here_0="1", here_1="another", size="2")
     before = dict(store.values)
     with pytest.raises(InputError, match="rank 1 has come already, from another process: another run uses"):
         arrival.meet(store, 1, 2)
     assert store.values == before
     assert arrival.speaks_for_all("rank 1 has come already")
+
+
+def test_all_ranks_must_expect_the_same_number_of_them(launched: pytest.MonkeyPatch) -> None:
+    store = Store()
+    with pytest.raises(InputError, match="rank 0 did not"):
+        arrival.meet(store, 1, 2)
+    with pytest.raises(InputError, match="the same WORLD_SIZE, rank 0 has 4 and another 2"):
+        arrival.meet(store, 0, 4)
+    with pytest.raises(InputError, match=r"^rank 0 does not take part: all processes must be given the same WORLD_SIZE"):
+        arrival.meet(store, 1, 2)
 
 
 def test_who_was_missed_may_come_again(launched: pytest.MonkeyPatch) -> None:
