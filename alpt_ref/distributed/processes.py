@@ -22,6 +22,7 @@ from typing import Any
 from alpt_ref._util import ending
 from alpt_ref._version import install_hint
 from alpt_ref.distributed import arrival, neighbours
+from alpt_ref.distributed.group import lost_rank
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit
 
@@ -71,6 +72,15 @@ class Watch:
     def leave(self) -> None:
         """The run is over: nobody is missed any more."""
         self._end.set()
+
+    def depart(self) -> None:
+        """All have come to the end: wait until nobody misses anybody, and nobody takes the store away before."""
+        self.leave()
+        end = time.monotonic() + LOST_S
+        with contextlib.suppress(Exception):  # torch's errors differ; whoever holds the store has heard of all
+            self._store.add("left", 1)
+            while int(self._store.add("left", 0)) < self._size and time.monotonic() < end:
+                time.sleep(HESITATION_S / 30)
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
@@ -239,8 +249,11 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
     take_down = dist.destroy_process_group
     try:
         yield watch
-        watch.leave()
-        dist.barrier()  # nobody takes the store away while others still look at it
+        try:
+            dist.barrier()
+        except Exception as error:  # torch's errors differ from version to version
+            raise lost_rank(error) from None
+        watch.depart()
     except BaseException as error:
         watch.leave()
         if isinstance(error, Exception):

@@ -72,7 +72,7 @@ def test_all_ranks_must_expect_the_same_number_of_them(launched: pytest.MonkeyPa
         arrival.meet(store, 1, 2)
     with pytest.raises(InputError, match="the same WORLD_SIZE, rank 0 has 4 and another 2"):
         arrival.meet(store, 0, 4)
-    with pytest.raises(InputError, match=r"^rank 0 does not take part: all processes must be given the same WORLD_SIZE"):
+    with pytest.raises(InputError, match="rank 0 does not take part: all processes must be given"):
         arrival.meet(store, 1, 2)
 
 

@@ -65,6 +65,29 @@ def test_without_a_store_the_end_of_a_checkpoint_is_no_error(watch: Watch, monke
         watch._look()
 
 
+def test_at_the_end_nobody_leaves_before_all_have_stopped_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, left = Store(), list[int]()
+    watches = [Watch(store, rank, 2) for rank in range(2)]
+
+    def leave() -> None:
+        watches[0].depart()
+        left.append(store.add("left", 0))
+
+    first = threading.Thread(target=leave)
+    first.start()
+    first.join(0.1)
+    assert first.is_alive()
+    watches[1].depart()
+    first.join(10)
+    assert left == [2]
+    assert all(one._end.is_set() for one in watches)
+    monkeypatch.setattr(processes, "LOST_S", 0.05)
+    alone = Watch(Store(), 0, 2)
+    alone.depart()  # the other was lost after it had come to the end
+    monkeypatch.setattr(store, "add", None)
+    watches[0].depart()  # the store has gone with the one that held it
+
+
 @pytest.mark.skipif(neighbours.own_word() == neighbours.UNKNOWN, reason="the system does not say")
 def test_a_process_of_this_machine_that_has_ended_is_missed_at_once(watch: Watch) -> None:
     said = "from alpt_ref.distributed.neighbours import own_word; print(own_word())"
