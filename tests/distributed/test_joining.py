@@ -111,7 +111,7 @@ def test_a_run_at_the_address_of_another_is_refused_and_the_other_goes_on(tmp_pa
         for one in first:
             one.kill()
     assert [status for status, _, _ in refused] == [2, 2]
-    (zero,), (one,) = (errors(said) for _, _, said in refused)
+    (zero,), (other,) = (errors(said) for _, _, said in refused)
     assert "address already in use" in zero
-    assert "rank 1 has come already, from another process" in one
+    assert "rank 1 has come already, from another process" in other
     assert [status for status, _, _ in found] == [0, 0], found
