@@ -11,9 +11,11 @@ UNKNOWN = "-"
 def own_word() -> str:
     """This process among all, as a word: machine, numbering of its processes, number, when it began.
 
-    `UNKNOWN` where the system does not say.
+    `UNKNOWN` where the system does not say, or numbers processes otherwise in /proc than here (`unshare --pid`).
     """
     try:
+        if Path("/proc/self").readlink() != Path(str(os.getpid())):
+            return UNKNOWN
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         numbering = Path("/proc/self/ns/pid").readlink()
         return f"{boot}/{numbering}/{os.getpid()}/{_stat(os.getpid())[1]}"

@@ -22,6 +22,7 @@ from typing import Any
 from alpt_ref._util import ending
 from alpt_ref._version import install_hint
 from alpt_ref.distributed import arrival, neighbours
+from alpt_ref.distributed.group import lost_rank
 from alpt_ref.errors import InputError
 from alpt_ref.kernels import jit
 
@@ -40,6 +41,7 @@ PART_S = 2.0
 """So long the process that holds the store waits for the others to ask who speaks."""
 DOWN_S = 5.0
 """So long NCCL may take to let go after an error."""
+_stores: dict[tuple[str, int, int], Any] = {}
 
 
 class Watch:
@@ -62,12 +64,23 @@ class Watch:
         self._rounds = 0
         self._sign, self._word = threading.Lock(), neighbours.own_word()
         self._end = threading.Event()
+        with contextlib.suppress(Exception):  # `_watch` finds that there is no store
+            self._show()
         for work in (self._watch, self._guard):
             threading.Thread(target=work, name="alpt_ref_watch", daemon=True).start()
 
     def leave(self) -> None:
         """The run is over: nobody is missed any more."""
         self._end.set()
+
+    def depart(self) -> None:
+        """All have come to the end: wait until nobody misses anybody, and nobody takes the store away before."""
+        self.leave()
+        end = time.monotonic() + LOST_S
+        with contextlib.suppress(Exception):  # torch's errors differ; whoever holds the store has heard of all
+            self._store.add("left", 1)
+            while int(self._store.add("left", 0)) < self._size and time.monotonic() < end:
+                time.sleep(HESITATION_S / 30)
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
@@ -207,31 +220,40 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
         use_device(int(os.environ.get("LOCAL_RANK", "0")))
     threads = max(1, jit.num_threads() // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     before = jit.num_threads()
-    wait, prefix = timedelta(seconds=arrival.START_S), arrival.prefix()
     holds = rank == 0 and not arrival.launcher_holds_store()
+    at = "localhost" if holds else host  # whoever holds the store is there, whatever others call its machine
+    watch: Watch | None = None
     try:
-        if not holds:
-            arrival.reach(host, port, arrival.START_S)  # torch would log that it waits
-        store = dist.TCPStore(host, port, size, holds, timeout=wait, wait_for_workers=False)
-        common = dist.PrefixStore(prefix, store)
+        prefix = arrival.prefix()
+        common = dist.PrefixStore(prefix, _store(dist, at, port, size, holds=holds))
+        second = arrival.connected(dist, at, port, size, LOST_S)
         arrival.meet(common, rank, size)
+        watch = Watch(dist.PrefixStore(f"{prefix}/watch", second), rank, size, holds=holds)  # joining waits long too
         dist.init_process_group(
             "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", store=common, rank=rank, world_size=size,
             timeout=timedelta(seconds=LONGEST_S),
         )  # fmt: skip
-        second = dist.TCPStore(host, port, size, False, timeout=timedelta(seconds=LOST_S), wait_for_workers=False)
-    except InputError:
-        raise
-    except Exception as error:  # torch's errors differ from version to version
+    except BaseException as error:
+        if watch is not None:
+            watch.leave()
+        if isinstance(error, InputError) or not isinstance(error, Exception):
+            raise
+        if watch is None:
+            arrival.not_joined(lambda: rank == 0)
+        else:
+            arrival.not_joined(watch.may_speak)
+            watch.part()
         first = " ".join(str(error).split())[:200]
         raise InputError(f"the {size} processes of the run could not be joined at {host}:{port} ({first})") from None
-    watch = Watch(dist.PrefixStore(f"{prefix}/watch", second), rank, size, holds=holds)
     jit.set_num_threads(threads)
     take_down = dist.destroy_process_group
     try:
         yield watch
-        watch.leave()
-        dist.barrier()  # nobody takes the store away while others still look at it
+        try:
+            dist.barrier()
+        except Exception as error:  # torch's errors differ from version to version
+            raise lost_rank(error) from None
+        watch.depart()
     except BaseException as error:
         watch.leave()
         if isinstance(error, Exception):
@@ -245,6 +267,19 @@ def process_group(device: str = "cpu") -> Iterator[Watch | None]:
         gc.collect()  # CUDA graphs that hold what is taken down
         with contextlib.suppress(Exception):  # a lost rank
             take_down()
+
+
+def _store(dist: Any, host: str, port: int, size: int, *, holds: bool) -> Any:
+    """The store in which the processes meet; it stays until the process ends, for a program that trains again."""
+    place = (host, port, size)
+    if place not in _stores:
+        if holds:
+            wait = timedelta(seconds=arrival.START_S)
+            _stores[place] = dist.TCPStore(host, port, size, True, timeout=wait, wait_for_workers=False)
+        else:
+            arrival.reach(host, port, arrival.START_S)  # torch would log that it waits
+            _stores[place] = arrival.connected(dist, host, port, size, arrival.START_S)
+    return _stores[place]
 
 
 def _take_down_soon() -> None:

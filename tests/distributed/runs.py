@@ -9,7 +9,7 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +74,22 @@ def launch(ranks: int, *more: str, before: Mapping[int, str] | None = None) -> l
 
     `before` is what the shell of a rank does before.
     """
+    return launch_program(ranks, command(*more), before=before)
+
+
+def launch_program(
+    ranks: int, words: Sequence[str], *, before: Mapping[int, str] | None = None
+) -> list[subprocess.Popen[str]]:
+    """`launch` of any program."""
     port = str(free_port())
     processes = []
     for rank in range(ranks):
         place = {"RANK": rank, "WORLD_SIZE": ranks, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": ranks, "OMP_NUM_THREADS": 1}
         env = {**os.environ, **{k: str(v) for k, v in place.items()}, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        words = command(*more)
+        own = list(words)
         if before and rank in before:
-            words = ["sh", "-c", f"{before[rank]}; exec {shlex.join(words)}"]
-        processes.append(subprocess.Popen(words, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            own = ["sh", "-c", f"{before[rank]}; exec {shlex.join(words)}"]
+        processes.append(subprocess.Popen(own, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
     return processes
 
 

@@ -36,6 +36,9 @@ class Store:
     def check(self, keys: list[str]) -> bool:
         return all(key in self.values for key in keys)
 
+    def compare_set(self, key: str, expected: str, value: str) -> bytes:
+        return self.values.setdefault(key, value.encode())
+
     def add(self, key: str, by: int) -> int:
         self.set(key, str(int(self.values.get(key, b"0")) + by))
         return int(self.values[key])
@@ -52,6 +55,52 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+def test_a_rank_that_another_process_is_already_does_not_take_part(launched: pytest.MonkeyPatch) -> None:
+    """Of another run at the same address, which must go on undisturbed."""
+    launched.setattr(arrival, "_speaker", None)
+    store = Store(here_0="1", here_1="another", size="2")
+    before = dict(store.values)
+    with pytest.raises(InputError, match="rank 1 has come already, from another process: another run uses"):
+        arrival.meet(store, 1, 2)
+    assert store.values == before
+    assert arrival.speaks_for_all("rank 1 has come already")
+
+
+def test_all_ranks_must_expect_the_same_number_of_them(launched: pytest.MonkeyPatch) -> None:
+    store = Store()
+    with pytest.raises(InputError, match="rank 0 did not"):
+        arrival.meet(store, 1, 2)
+    with pytest.raises(InputError, match="the same WORLD_SIZE, rank 0 has 4 and another 2"):
+        arrival.meet(store, 0, 4)
+    with pytest.raises(InputError, match="rank 0 does not take part: all processes must be given"):
+        arrival.meet(store, 1, 2)
+
+
+def test_who_was_missed_may_come_again(launched: pytest.MonkeyPatch) -> None:
+    store = Store()
+    with pytest.raises(InputError, match="rank 0 did not"):
+        arrival.meet(store, 1, 2)
+    store.set("here/0", "1")
+    arrival.meet(store, 1, 2)
+
+
+def test_a_program_that_trains_again_meets_by_other_keys(launched: pytest.MonkeyPatch) -> None:
+    first = arrival.prefix()
+    arrival.meet(Store(here_0="1"), 1, 2)
+    second = arrival.prefix()
+    assert second != first
+    with pytest.raises(InputError, match="did not"):
+        arrival.meet(Store(), 1, 2)
+    assert arrival.prefix() == second, "they have not met: the others look for it there"
+
+
+def test_where_joining_has_failed_the_watch_says_who_speaks(launched: pytest.MonkeyPatch) -> None:
+    launched.setattr(arrival, "_speaker", None)
+    for answer in (True, False):
+        arrival.not_joined(lambda answer=answer: answer)  # type: ignore[misc]
+        assert arrival.speaks_for_all("wrong") is answer
+
+
 def test_those_who_have_come_go_on_and_those_who_have_not_are_named(launched: pytest.MonkeyPatch) -> None:
     arrival.meet(Store(here_0="1"), 1, 2)
     with pytest.raises(InputError, match=r"all 4 processes of the run must come within 0 s, rank 0, 3 did not"):
@@ -64,6 +113,7 @@ def test_those_who_have_come_go_on_and_those_who_have_not_are_named(launched: py
     ("name", "value", "said"),
     [
         ("RANK", "2", "RANK must be below WORLD_SIZE=2, got 2"),
+        ("MASTER_PORT", "65536", "MASTER_PORT must be 1 to 65535, got 65536"),
         ("MASTER_PORT", "here", "MASTER_PORT must be set, got 'here'"),
         ("MASTER_ADDR", "", "MASTER_ADDR must be set, got ''"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -50,3 +51,11 @@ def test_who_has_the_number_of_one_that_has_ended_is_another() -> None:
 @pytest.mark.parametrize("word", [neighbours.UNKNOWN, "", "other-boot/pid:[1]/1/1"])
 def test_of_other_machines_nothing_is_said(word: str) -> None:
     assert not neighbours.has_ended(word)
+
+
+def test_where_proc_has_other_numbers_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in a numbering of its own, without a /proc of its own, would look at one that is not a rank."""
+    own, parent = neighbours.own_word(), os.getppid()
+    monkeypatch.setattr(os, "getpid", lambda: parent)
+    assert neighbours.own_word() == neighbours.UNKNOWN
+    assert not neighbours.has_ended(own.rpartition("/")[0] + "/1")

@@ -177,6 +177,35 @@ def test_what_is_wrong_is_refused_by_all_ranks(ranks: Ranks, tmp_path: Path) -> 
     )
 
 
+def _not_shared(group: Any, rank: int, size: int, output: str) -> Any:
+    """The last rank, on a machine of its own, does not see what rank 0 makes."""
+    from alpt_ref.distributed import ranks as found
+
+    ranks: Any = found
+
+    patience, look = ranks.SEEN_S, ranks._require_seen
+    try:
+        ranks.SEEN_S = 0.1
+        if rank == size - 1:
+            ranks._require_seen = lambda made: look(made and made.with_name("not-here"))
+        return _train(group, rank, size, output, {})
+    finally:
+        ranks.SEEN_S, ranks._require_seen = patience, look
+
+
+def test_a_folder_that_not_all_machines_see_is_refused_and_left_as_it_was(ranks: Ranks, tmp_path: Path) -> None:
+    """Else a run that is resumed so would seem damaged."""
+    run = tmp_path / "run"
+    said = ranks.run(_not_shared, str(run))
+    rule = "output folder .* is another one on this machine than on that of rank 0; all machines must see one folder"
+    assert all(re.match(f"InputError: (rank 1: )?{rule}", one) for one in said)
+    assert not any(run.iterdir())
+    ranks.run(_train, str(run), {})
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+    assert ranks.run(_not_shared, str(run))[1].startswith("InputError: output folder")
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()} == before
+
+
 def _of_another_seed(group: Any, rank: int, size: int, output: str) -> Any:
     return _train(group, rank, size, output, {"train": {"seed": rank}})
 

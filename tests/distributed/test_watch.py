@@ -42,6 +42,11 @@ def test_a_sign_that_stands_still_is_missed_later_where_the_process_is_busy(watc
         watch._seen.clear()
 
 
+def test_the_first_sign_of_life_is_there_at_once(watch: Watch) -> None:
+    """A process that is lost soon after is missed by it."""
+    assert _sign(watch)[:2] == ["0", neighbours.own_word()]
+
+
 def test_the_end_of_a_checkpoint_is_shown_at_once(watch: Watch) -> None:
     with watch.busy():
         watch._look()
@@ -58,6 +63,29 @@ def test_without_a_store_the_end_of_a_checkpoint_is_no_error(watch: Watch, monke
         pass
     with pytest.raises(RuntimeError):
         watch._look()
+
+
+def test_at_the_end_nobody_leaves_before_all_have_stopped_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, left = Store(), list[int]()
+    watches = [Watch(store, rank, 2) for rank in range(2)]
+
+    def leave() -> None:
+        watches[0].depart()
+        left.append(store.add("left", 0))
+
+    first = threading.Thread(target=leave)
+    first.start()
+    first.join(0.1)
+    assert first.is_alive()
+    watches[1].depart()
+    first.join(10)
+    assert left == [2]
+    assert all(one._end.is_set() for one in watches)
+    monkeypatch.setattr(processes, "LOST_S", 0.05)
+    alone = Watch(Store(), 0, 2)
+    alone.depart()  # the other was lost after it had come to the end
+    monkeypatch.setattr(store, "add", None)
+    watches[0].depart()  # the store has gone with the one that held it
 
 
 @pytest.mark.skipif(neighbours.own_word() == neighbours.UNKNOWN, reason="the system does not say")
