@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.fields import PARTS
+from alpt_ref.data.formats.coded import DATES, WHOLE_TIMES
 from alpt_ref.data.split_time import cut_times, parts_by
 from alpt_ref.data.splits import (
     check_folds,
@@ -55,6 +56,8 @@ class RowFacts:
         The part whose file each row is of.
     weights : callable, optional
         As `labels`, float32: a part needs rows of weight above 0.
+    time_kinds : int
+        Of the times, as of `CodedRows`; 0: not known.
     """
 
     rows: int
@@ -62,6 +65,7 @@ class RowFacts:
     times: Callable[[], Iterable[NDArray[np.int64]]] | None = None
     parts: NDArray[np.uint8] | None = None
     weights: Callable[[], Iterable[NDArray[np.float32]]] | None = None
+    time_kinds: int = 0
 
     def all_labels(self) -> NDArray[np.uint8]:
         """Uint8 array (rows,)."""
@@ -168,6 +172,11 @@ def split_rows(facts: RowFacts, encoding: Mapping[str, Any]) -> NDArray[np.uint8
     else:
         if facts.times is None:
             raise InputError("a split by time needs a time of every row; name the time's column in the schema (time)")
+        if facts.time_kinds == WHOLE_TIMES | DATES:
+            raise InputError(
+                "a split by time needs times of one kind, these are whole numbers in some rows and dates in others, "
+                "which have no common order; write them alike, or split in another way, such as by order"
+            )
         cuts = cut_times(facts.times, facts.rows, shares)
         parts = np.concatenate([parts_by(times, cuts) for times in facts.times()])
     _check_parts(facts, parts, by, shares)

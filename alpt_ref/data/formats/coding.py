@@ -217,12 +217,14 @@ def weights_of(column: Column) -> NDArray[np.float32]:
     return weights[column.indices] if len(weights) else np.zeros(0, np.float32)
 
 
-def times_of_rows(column: Column, time_format: str | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Times, and which of them could be read."""
-    numbers, _, known = times_of(column.values, time_format)
+def times_of_rows(
+    column: Column, time_format: str | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Times, which of them are whole numbers as they stood, and which could be read."""
+    numbers, whole, known = times_of(column.values, time_format)
     if not len(numbers):
-        return np.zeros(0, np.int64), np.zeros(0, bool)
-    return numbers[column.indices], known[column.indices]
+        return np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool)
+    return numbers[column.indices], whole[column.indices], known[column.indices]
 
 
 def carried(column: Column) -> Any:
