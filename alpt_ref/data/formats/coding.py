@@ -173,7 +173,7 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
         array = array.cast(pa.list_(array.type.value_type))
     view = getattr(types, "is_list_view", lambda held: False), getattr(types, "is_large_list_view", lambda held: False)
     if any(test(array.type) for test in view):
-        array = array.cast(pa.large_list(array.type.value_type))
+        return _of_views(array)
     if types.is_list(array.type) or types.is_large_list(array.type):
         lists = array
     elif is_text(array.type):
@@ -183,6 +183,14 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
     else:  # one value a row
         return np.ones(len(array), np.int64), array
     return pc.list_value_length(lists).fill_null(0).to_numpy().astype(np.int64), pc.list_flatten(lists)
+
+
+def _of_views(array: Any) -> tuple[NDArray[np.int64], Any]:
+    """`split_lists` of list views, gathered here: Arrow's cast of them to lists loses values."""
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    counts = np.where(valid, array.sizes.to_numpy().astype(np.int64), 0)
+    first = array.offsets.to_numpy().astype(np.int64) - (np.cumsum(counts) - counts)
+    return counts, array.values.take(np.repeat(first, counts) + np.arange(counts.sum()))
 
 
 def labels_of(column: Column, schema: Schema) -> NDArray[np.int8]:
