@@ -76,7 +76,7 @@ def guess_schema(source: Any) -> GuessedSchema:
     ('click', Schema(label='click', fields: 1 categorical, 1 numeric))
     """
     head = head_of(source)
-    label, why, more = _label(head.columns)
+    label, why, more = _label([one for one in head.columns if one.kind != "unnamed"])
     guesses = {one.name: guess_column(one, head.rows) for one in head.columns if one.name != label}
     for use in ("time", "weight"):  # one of each; what follows it is left out
         for name in [name for name, guess in guesses.items() if guess.use == use][1:]:
