@@ -200,6 +200,9 @@ def _written(path: Path, data: bytes) -> Path:
     ("column", "array", "message"),
     [
         ("a", pa.array([0.5] * 4), r"column 'a' holds double values, which have no one text; give .* type = .number."),
+        ("a", pa.array([0.5] * 4, pa.float32()), "column 'a' holds float values, which have no one text"),
+        ("a", pa.array(np.full(4, 0.5, np.float16)), "column 'a' holds double values, which have no one text"),
+        ("tags", pa.array(np.full(4, 0.5, np.float16)), "column 'tags' holds double values, which have no one text"),
         ("a", pa.array([True] * 4), "column 'a' holds bool values"),
         ("a", pa.array([0] * 4, pa.timestamp("s")), r"column 'a' holds timestamp.* values, which are no category"),
         ("b", pa.array([{"x": 1}] * 4), "column 'b'"),

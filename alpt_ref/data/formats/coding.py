@@ -72,7 +72,8 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
         indices, values = pa.array(np.zeros(len(array), np.int32)), array[:1]
     else:
         if held == pa.float16():
-            array = pa.array(array.to_numpy(zero_copy_only=False).astype(str), pa.string())  # shortest decimals
+            shortest = array.to_numpy(zero_copy_only=False).astype(str)  # decimals that give it, as of other floats
+            array = pa.array(shortest.astype(np.float64), pa.float64(), mask=~array.is_valid().to_numpy(False))
         elif is_text(held) and held not in (pa.string(), pa.large_string()):
             array = large_texts(array)
         coded = array.dictionary_encode(null_encoding="encode")
