@@ -171,6 +171,7 @@ def test_pytorch(to: str, made: Path, truth: Any) -> None:
         (None, np.full((1, 8), np.nan), "values must be finite numbers"),
         ([{"site": "s1", "genres": "a|b|c|d|e|f", "codes": 1}], None, "row 0, column 'genres': 6 values, the sch"),
         ([{"site": "s1", "genres": 0.5, "codes": 1}], None, "row 0, column 'genres': 0.5 is neither a text nor"),
+        ([{"site": "s1", "genres": {"a": 0.3}, "codes": 1}], None, "row 0, column 'genres': {'a': 0.3} is a mapping"),
         (RAW[:1], np.ones(1), "values belong to ids"),
     ],
 )  # fmt: skip
