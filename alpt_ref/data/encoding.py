@@ -35,10 +35,13 @@ BY = ("random", "order", "time", "files")
 DEFAULT_MIN_COUNT: Mapping[str, int] = {"criteo": 10, "avazu": 2, "libfm": 1, "movielens": 1}
 """Least count of a category, by kind of source."""
 DEFAULT_SPLIT = (8, 1, 1)
+_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+_FROM_1990, _TO_2040 = 631_152_000, 2_208_988_800
+"""In seconds since 1970."""
 
 
 class SplitWarning(AlptWarning):
-    """A part of the data has labels of one class."""
+    """A part of the data has labels of one class, or the times by which rows are split seem to be of two units."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def split_rows(facts: RowFacts, encoding: Mapping[str, Any]) -> NDArray[np.uint8
     Warns
     -----
     SplitWarning
-        A part to evaluate on has labels of one class, so that it has no AUC.
+        A part to evaluate on has labels of one class, so that it has no AUC; times seem to be of two units.
     """
     by, stratify = encoding.get("by", "random"), bool(encoding.get("stratify"))
     if "folds" in encoding:
@@ -177,10 +180,30 @@ def split_rows(facts: RowFacts, encoding: Mapping[str, Any]) -> NDArray[np.uint8
                 "a split by time needs times of one kind, these are whole numbers in some rows and dates in others, "
                 "which have no common order; write them alike, or split in another way, such as by order"
             )
+        _warn_of_two_units(facts)
         cuts = cut_times(facts.times, facts.rows, shares)
         parts = np.concatenate([parts_by(times, cuts) for times in facts.times()])
     _check_parts(facts, parts, by, shares)
     return parts
+
+
+def _warn_of_two_units(facts: RowFacts) -> None:
+    """SplitWarning where all times are whole numbers since 1970 by their size, some in other units than others."""
+    if facts.times is None or facts.time_kinds & DATES:
+        return
+    counts = dict.fromkeys(_UNITS, 0)
+    for times in facts.times():
+        for unit, scale in _UNITS.items():
+            counts[unit] += int(np.count_nonzero((times >= _FROM_1990 * scale) & (times <= _TO_2040 * scale)))
+    found = {unit: count for unit, count in counts.items() if count}
+    if len(found) > 1 and sum(found.values()) == facts.rows:
+        units = ", ".join(f"{unit} since 1970 in {count:,} rows" for unit, count in found.items())
+        warnings.warn(
+            f"by their size times are {units}: a split by time takes the larger numbers for later ones; write all "
+            "times in one unit",
+            SplitWarning,
+            stacklevel=3,
+        )
 
 
 def time_info(facts: RowFacts, parts: NDArray[np.uint8]) -> dict[str, Any]:

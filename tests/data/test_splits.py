@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,24 @@ def test_whole_numbers_and_dates_have_no_common_order(kinds: str, tmp_path: Path
     read(files, schema).encode(by="order")
     files[0].write_text(first)
     read(files[:1], schema).encode(by="time")
+
+
+@pytest.mark.parametrize("warned", [True, False])
+def test_whole_numbers_of_two_units_are_warned_about(warned: bool, tmp_path: Path) -> None:
+    scale = 1000 if warned else 1
+    rows = labelled("01" * 20)
+    rows = [dataclasses.replace(row, time=(1_700_000_000 + k) * (scale if k > 30 else 1)) for k, row in enumerate(rows)]
+    message = (
+        "by their size times are seconds since 1970 in 31 rows, milliseconds since 1970 in 9 rows: a split by time"
+    )
+    for streamed in (False, True):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            if streamed:
+                encode_reader(reader([rows], 7), tmp_path / "store", by="time")
+            else:
+                read_raw(reader([rows])).encode(by="time")
+        assert [str(one.message)[: len(message)] for one in found] == [message] * warned
 
 
 def test_every_pair_of_rules_gives_another_store(tmp_path: Path) -> None:
