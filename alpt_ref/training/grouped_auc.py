@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from alpt_ref._util.check import no_mask
 from alpt_ref.errors import InputError
 from alpt_ref.training.metrics import labels_and_scores, sample_weights
 
@@ -55,6 +56,8 @@ def grouped_auc(
     >>> grouped_auc([1, 0, 1, 0, 1], [0.9, 0.2, 0.3, 0.7, 0.5], ["ann", "ann", "bob", "bob", "eve"])
     GroupedAUC(value=0.5, groups=2, left_out=1)
     """
+    for name, array in (("labels", labels), ("scores", scores), ("groups", groups)):
+        no_mask(name, array)
     y, s = np.asarray(labels), np.asarray(scores)
     codes = _codes(groups, len(y) if y.ndim else 0)
     weights: NDArray[Any] = np.ones(len(codes), np.int64)
