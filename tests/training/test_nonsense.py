@@ -11,6 +11,7 @@ from alpt_ref.cli.options import LEAST_ADVISED_BATCH, advice
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.training.config import RunConfig
+from alpt_ref.training.engine import DivergedError
 from alpt_ref.training.train import train
 
 
@@ -89,6 +90,13 @@ def test_the_way_out_of_a_part_of_one_class_fits_its_split(encoding: dict[str, o
     data.labels[data.split == 1] = 1
     with pytest.raises(InputError, match=f"only the label 1 in its valid part, which has no AUC; {way_out}"):
         train(small(), data)
+
+
+def test_weights_that_overflow_in_an_evaluation_are_one_sentence() -> None:
+    """NumPy's own warnings would be errors here."""
+    config = small(batch_size=40).replace("model", lr=1e30, batch_norm=False).replace("table", method="fp32")
+    with pytest.raises(DivergedError, match="the validation logloss is "):
+        train(config, clicks())
 
 
 def test_rows_that_cannot_be_told_apart_are_warned_about() -> None:
