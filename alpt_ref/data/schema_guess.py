@@ -130,7 +130,9 @@ def _text(head: Head, label: str | None, why: str, more: dict[str, Any], guesses
         if fields:
             lines += ["", f"[{kind}]", *(_setting(kind, name, guess) for name, guess in fields.items())]
     timed = [name for name, guess in guesses.items() if guess.use == "time"]
-    if timed:
+    if timed and any(f"{unit}seconds" in guesses[timed[0]].why for unit in ("milli", "micro", "nano")):
+        lines += ["", "# Fields out of the time ([calendar]) need seconds since 1970 or dates."]
+    elif timed:
         lines += ["", "# Fields out of the time, if it should tell hours and days apart:", "# [calendar]"]
         for part, name in (("hour", "hour_of_day"), ("weekday", "weekday")):
             lines.append(f"# {name} = {{column = {toml_value(timed[0])}, part = {toml_value(part)}}}")

@@ -151,6 +151,23 @@ def test_times(tmp_path: Path, name: str, value: str, time_format: str | None) -
     assert schema.field_names == ("c",)
 
 
+@pytest.mark.parametrize("scale", [1, 1000, 10**6, 10**9])
+def test_fields_out_of_a_time_are_proposed_where_they_can_be_read(tmp_path: Path, scale: int) -> None:
+    rows = "".join(f"{row % 2},s{row % 3},{(1_700_000_000 + 3600 * row) * scale}\n" for row in range(40))
+    path = tmp_path / "log.csv"
+    path.write_text("click,site,timestamp\n" + rows)
+    toml = guess_schema(path).toml
+    assert ("# hour_of_day" in toml) == (scale == 1)
+    assert ("need seconds since 1970" in toml) == (scale > 1)
+    calendar = '[calendar]\nhour = {column = "timestamp", part = "hour"}\n'
+    schema = Schema.from_dict(tomllib.loads(toml.replace("[text]", f"{calendar}[text]")))
+    if scale == 1:
+        assert read(path, schema).rows == 40
+    else:
+        with pytest.raises(InputError, match=r"is not a time: seconds since 1970 \(no milliseconds\), or a date"):
+            read(path, schema)
+
+
 @pytest.mark.parametrize(
     ("days", "comment"),
     [

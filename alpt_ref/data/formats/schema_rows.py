@@ -242,7 +242,8 @@ def _code_of(texts: Any, text: str) -> int | None:
 
 def _wants(schema: Schema | None, spec: FieldSpec) -> str:
     if spec.kind == "calendar":
-        return wants(None if schema is None else schema.time_format)
+        words = wants(None if schema is None else schema.time_format)
+        return words.replace("a whole number", "seconds since 1970 (no milliseconds)")
     return "a finite number" if spec.type == "number" else "text in UTF-8"
 
 
