@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alpt_ref._util.check import whole_number
+from alpt_ref._util.check import no_mask, whole_number
 from alpt_ref._util.progress import Progress
 from alpt_ref._version import install_hint
 from alpt_ref.data.formats.columns import Column, ColumnCoder
@@ -244,6 +244,7 @@ class CTRClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _checked_labels(self, X: Any, y: Any) -> NDArray[Any]:
         if y is None:
             raise InputError("CTRClassifier requires y to be passed, but the target y is None")
+        no_mask("y", y)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)

@@ -74,6 +74,7 @@ def float32_matrix(
     """`value` as a C-contiguous native float32 array (rows, columns) of `xp`; never a silent change of precision."""
     if not isinstance(value, xp.ndarray):
         raise InputError(f"{name} must be a NumPy array of float32, got {type(value).__name__}")
+    no_mask(name, value)
     if value.dtype.kind != "f" or value.dtype.itemsize != 4:
         raise InputError(f"{name} must be float32, got {value.dtype}; convert it with {name}.astype(np.float32)")
     if value.ndim != 2:
@@ -86,7 +87,15 @@ def float32_matrix(
     return array
 
 
+def no_mask(name: str, value: Any) -> None:
+    """InputError for a masked array, whose masked values would count as if they were none."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        count = int(np.ma.getmaskarray(value).sum())
+        raise InputError(f"{name} must not be masked, got {count:,} masked values; leave them out, or fill them")
+
+
 def as_array(name: str, value: Any) -> NDArray[Any]:
+    no_mask(name, value)
     try:
         return np.asarray(value)
     except ValueError:  # lists of different lengths

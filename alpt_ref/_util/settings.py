@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -175,7 +176,10 @@ def checked(setting: Setting, value: Any, prefix: str = "") -> Any:
         raise InputError(f"{prefix}{setting.name} must be {setting.words}, got {_short(value)}") from None
     endless = setting.rule is None and isinstance(result, float) and not math.isfinite(result)
     if endless or (setting.rule is not None and not setting.rule.test(result)):
-        raise InputError(f"{prefix}{setting.name} must be {setting.words}, got {_short(value)}")
+        words = setting.words
+        if isinstance(plain, int) and plain >= 2**63:  # else the sentence names a rule that the value keeps to
+            words = re.sub("(whole number of at least [0-9]+)", r"\1 and at most 2**63 - 1", words)
+        raise InputError(f"{prefix}{setting.name} must be {words}, got {_short(value)}")
     return result
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpt_ref.cli.options import Interrupted, echo, echo_unless, next_line
+from alpt_ref.cli.options import Interrupted, echo, echo_json, echo_unless, next_line
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def _check(
         with open_output(output) as stream:
             stream.write(report.to_markdown().encode())
     if as_json:
-        echo(json.dumps(report.to_dict(), indent=2))
+        echo_json(report.to_dict())
     elif quiet:
         for failed in report.failed:
             echo(failed)

@@ -6,6 +6,7 @@ Precedence, from weak to strong: preset, TOML file, options that name the data, 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -163,10 +164,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def echo_json(value: Any) -> None:
-    """Print a value for a script, on standard output."""
+    """Print a value for a script, on standard output; what is no finite number (an AUC of one class) is null."""
     import json
 
-    echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """A value of JSON without numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def next_line(what: str, command: str) -> str:

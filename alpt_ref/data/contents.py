@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alpt_ref._util.check import no_mask
 from alpt_ref.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def require_array(name: str, array: Any, dtype: type[np.generic], shape: tuple[i
     wanted = f"{np.dtype(dtype)} of shape ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name} must be a NumPy array, {wanted}, got a {type(array).__name__}")
+    no_mask(name, array)
     fits = len(array.shape) == len(shape) and all(
         isinstance(want, str) or want == has for want, has in zip(shape, array.shape, strict=True)
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.fields import PARTS
+from alpt_ref.data.formats.coded import DATES, WHOLE_TIMES
 from alpt_ref.data.split_time import cut_times, parts_by
 from alpt_ref.data.splits import (
     check_folds,
@@ -34,10 +35,13 @@ BY = ("random", "order", "time", "files")
 DEFAULT_MIN_COUNT: Mapping[str, int] = {"criteo": 10, "avazu": 2, "libfm": 1, "movielens": 1}
 """Least count of a category, by kind of source."""
 DEFAULT_SPLIT = (8, 1, 1)
+_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+_FROM_1990, _TO_2040 = 631_152_000, 2_208_988_800
+"""In seconds since 1970."""
 
 
 class SplitWarning(AlptWarning):
-    """A part of the data has labels of one class."""
+    """A part of the data has labels of one class, or the times by which rows are split seem to be of two units."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class RowFacts:
         The part whose file each row is of.
     weights : callable, optional
         As `labels`, float32: a part needs rows of weight above 0.
+    time_kinds : int
+        Of the times, as of `CodedRows`; 0: not known.
     """
 
     rows: int
@@ -62,6 +68,7 @@ class RowFacts:
     times: Callable[[], Iterable[NDArray[np.int64]]] | None = None
     parts: NDArray[np.uint8] | None = None
     weights: Callable[[], Iterable[NDArray[np.float32]]] | None = None
+    time_kinds: int = 0
 
     def all_labels(self) -> NDArray[np.uint8]:
         """Uint8 array (rows,)."""
@@ -151,7 +158,7 @@ def split_rows(facts: RowFacts, encoding: Mapping[str, Any]) -> NDArray[np.uint8
     Warns
     -----
     SplitWarning
-        A part to evaluate on has labels of one class, so that it has no AUC.
+        A part to evaluate on has labels of one class, so that it has no AUC; times seem to be of two units.
     """
     by, stratify = encoding.get("by", "random"), bool(encoding.get("stratify"))
     if "folds" in encoding:
@@ -168,10 +175,35 @@ def split_rows(facts: RowFacts, encoding: Mapping[str, Any]) -> NDArray[np.uint8
     else:
         if facts.times is None:
             raise InputError("a split by time needs a time of every row; name the time's column in the schema (time)")
+        if facts.time_kinds == WHOLE_TIMES | DATES:
+            raise InputError(
+                "a split by time needs times of one kind, these are whole numbers in some rows and dates in others, "
+                "which have no common order; write them alike, or split in another way, such as by order"
+            )
+        _warn_of_two_units(facts)
         cuts = cut_times(facts.times, facts.rows, shares)
         parts = np.concatenate([parts_by(times, cuts) for times in facts.times()])
     _check_parts(facts, parts, by, shares)
     return parts
+
+
+def _warn_of_two_units(facts: RowFacts) -> None:
+    """SplitWarning where all times are whole numbers since 1970 by their size, some in other units than others."""
+    if facts.times is None or facts.time_kinds & DATES:
+        return
+    counts = dict.fromkeys(_UNITS, 0)
+    for times in facts.times():
+        for unit, scale in _UNITS.items():
+            counts[unit] += int(np.count_nonzero((times >= _FROM_1990 * scale) & (times <= _TO_2040 * scale)))
+    found = {unit: count for unit, count in counts.items() if count}
+    if len(found) > 1 and sum(found.values()) == facts.rows:
+        units = ", ".join(f"{unit} since 1970 in {count:,} rows" for unit, count in found.items())
+        warnings.warn(
+            f"by their size times are {units}: a split by time takes the larger numbers for later ones; write all "
+            "times in one unit",
+            SplitWarning,
+            stacklevel=3,
+        )
 
 
 def time_info(facts: RowFacts, parts: NDArray[np.uint8]) -> dict[str, Any]:

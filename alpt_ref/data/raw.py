@@ -6,7 +6,9 @@ same dataset bit for bit.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +67,8 @@ class RawClicks:
         Default least count of a category; None: that of the source's kind.
     parts : uint8 array (rows,), optional
         0 train, 1 valid, 2 test, where the files were given as these.
+    time_kinds : int
+        Of `times`, as of `CodedRows`; 0: not known.
     """
 
     labels: NDArray[np.uint8]
@@ -80,6 +84,7 @@ class RawClicks:
     plans: tuple[FieldPlan, ...] | None = None
     min_count: int | None = None
     parts: NDArray[np.uint8] | None = None
+    time_kinds: int = 0
 
     def __post_init__(self) -> None:
         """Check types and shapes of what need not be there; `ClickDataset` checks the rest."""
@@ -204,6 +209,7 @@ class RawClicks:
             None if times is None else lambda: [times],
             self.parts,
             None if weights is None else lambda: [weights],
+            self.time_kinds,
         )
 
     def blocks(self) -> list[NDArray[np.int32]]:
@@ -258,6 +264,7 @@ def read_raw(reader: PieceReader) -> RawClicks:
         tuple(reader.fields),
         reader.min_count,
         reader.parts_of_rows(),
+        functools.reduce(operator.or_, (piece.time_kinds for piece in pieces), 0),
     )
 
 

@@ -5,6 +5,8 @@ Reading and writing of TOML is in `schema_toml`, guessing one from a file in `sc
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,9 +21,18 @@ _TEXTS = Rule("a list of at least one text", lambda value: len(value) > 0)
 _NAMES = Rule("a list of column names", lambda value: True)
 _FIELDS = Rule("a list of fields", lambda value: True)
 _LAYOUT = Rule("a section [text]", lambda value: True)
-_TIME_FORMAT = Rule(
-    "a pattern of strptime such as %Y-%m-%d %H:%M:%S", lambda value: "%" in value and not set(value) & set("\r\n\0")
-)
+
+
+def _is_time_format(pattern: str) -> bool:
+    """Whether strptime knows every directive of the pattern, and none stands there twice."""
+    try:
+        datetime.datetime.strptime("", pattern)  # a pattern that is one does not match
+    except (ValueError, re.error) as error:
+        return "does not match" in str(error) and "%" in pattern and not set(pattern) & set("\r\n\0")
+    return False
+
+
+_TIME_FORMAT = Rule("a pattern of strptime such as %Y-%m-%d %H:%M:%S", _is_time_format)
 
 
 class Schema(Settings, frozen=True):

@@ -76,7 +76,7 @@ def guess_schema(source: Any) -> GuessedSchema:
     ('click', Schema(label='click', fields: 1 categorical, 1 numeric))
     """
     head = head_of(source)
-    label, why, more = _label(head.columns)
+    label, why, more = _label([one for one in head.columns if one.kind != "unnamed"])
     guesses = {one.name: guess_column(one, head.rows) for one in head.columns if one.name != label}
     for use in ("time", "weight"):  # one of each; what follows it is left out
         for name in [name for name, guess in guesses.items() if guess.use == use][1:]:
@@ -130,7 +130,9 @@ def _text(head: Head, label: str | None, why: str, more: dict[str, Any], guesses
         if fields:
             lines += ["", f"[{kind}]", *(_setting(kind, name, guess) for name, guess in fields.items())]
     timed = [name for name, guess in guesses.items() if guess.use == "time"]
-    if timed:
+    if timed and any(f"{unit}seconds" in guesses[timed[0]].why for unit in ("milli", "micro", "nano")):
+        lines += ["", "# Fields out of the time ([calendar]) need seconds since 1970 or dates."]
+    elif timed:
         lines += ["", "# Fields out of the time, if it should tell hours and days apart:", "# [calendar]"]
         for part, name in (("hour", "hour_of_day"), ("weekday", "weekday")):
             lines.append(f"# {name} = {{column = {toml_value(timed[0])}, part = {toml_value(part)}}}")

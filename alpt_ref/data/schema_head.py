@@ -31,7 +31,8 @@ class Sample:
     ----------
     name : str
     kind : str
-        text, int, float, bool, time, list (values joined with a line feed) or other.
+        text, int, float, bool, time, list (values joined with a line feed), other, or unnamed where the header names
+        none or several columns so.
     values : list of str
         One a row; empty where it is missing.
     typed : str
@@ -139,7 +140,8 @@ def _of_lines(path: Any, lines: Sequence[str]) -> Head:
     body = [row for row in rows[int(header) :] if len(row) == width]
     if not body:
         raise InputError(f"{path} holds a header and no rows; name a file with some")
-    columns = [Sample(name, "text", [row[at] for row in body]) for at, name in enumerate(names)]
+    kinds = ["text" if name and names.count(name) == 1 else "unnamed" for name in names]
+    columns = [Sample(name, kinds[at], [row[at] for row in body]) for at, name in enumerate(names)]
     text: dict[str, Any] = {"delimiter": delimiter, "header": header}
     if not header:
         text["columns"] = names
@@ -178,13 +180,26 @@ def _header(rows: Sequence[Sequence[str]], width: int) -> tuple[bool, str]:
     numbers = [text for text in first if NUMBER.match(text)]
     if numbers:
         return False, f"the first line holds a number, {numbers[0]}"
-    if len(first) != width or "" in first or len(set(first)) < len(first):
-        return False, "the first line has an empty or repeated value"
     body = rows[1:]
+    if len(first) != width or "" in first or len(set(first)) < len(first):
+        over = _over_numbers(first, body)
+        if over is None:
+            return False, "the first line has an empty or repeated value"
+        return True, f"the first line holds no number, and {over!r} stands over numbers"
     again = [text for at, text in enumerate(first) if any(len(row) == width and row[at] == text for row in body)]
     if len(again) > len(first) / 2:
         return False, f"values of the first line come again, such as {again[0]!r}"
     return True, "the first line holds no number, and each of its values once"
+
+
+def _over_numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> str | None:
+    """A text of the first line, and no missing value, below which there are numbers alone."""
+    for at, text in enumerate(first):
+        below = [row[at] for row in body if len(row) == len(first)]
+        word = text.isidentifier() and text.casefold() not in ("na", "nan", "null", "none")
+        if word and below and all(NUMBER.match(value) for value in below):
+            return text
+    return None
 
 
 # --- what has types ---------------------------------------------------------------------------------------------------

@@ -114,6 +114,8 @@ def guess_column(sample: Sample, rows: int) -> Guess:
     values = [value for value in sample.values if value not in missing]
     distinct, name = set(values), plain_name(sample.name)
     typed = f"{sample.typed}, " if sample.typed else ""
+    if sample.kind == "unnamed":
+        return Guess("out", "the header leaves this name empty or has it twice; rename the column there to use it")
     if sample.kind == "other":
         return Guess("out", f"{sample.typed} values are no categories")
     if not distinct:
@@ -187,18 +189,25 @@ def _time(sample: Sample, name: str, kind: str, distinct: set[str]) -> Guess | N
     if kind == "text":
         if all(_ISO.match(value) for value in distinct):
             return Guess("time", "dates as in ISO 8601")
-        pattern = next((one for one in _PATTERNS if all(_fits(value, one) for value in distinct)), None)
-        return None if pattern is None else Guess("time", f"dates, {pattern}", more={"time_format": pattern})
+        patterns = [one for one in _PATTERNS if all(_fits(value, one) for value in distinct)]
+        if not patterns:
+            return None
+        return Guess("time", f"dates, {_unsure(patterns)}", more={"time_format": patterns[0]})
     if kind != "int" or not named:
         return None
     numbers = list(map(int, distinct))
     for unit, scale in (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9)):
         if all(631_152_000 * scale <= number <= 2_208_988_800 * scale for number in numbers):  # 1990 to 2040
             return Guess("time", f"by its name and range {unit} since 1970")
-    pattern = next((one for one in _PATTERNS if all(_fits(value, one) for value in distinct)), None)
-    if pattern is not None:
-        return Guess("time", f"by its name and form dates, {pattern}", more={"time_format": pattern})
-    return None
+    patterns = [one for one in _PATTERNS if all(_fits(value, one) for value in distinct)]
+    if not patterns:
+        return None
+    return Guess("time", f"by its name and form dates, {_unsure(patterns)}", more={"time_format": patterns[0]})
+
+
+def _unsure(patterns: Sequence[str]) -> str:
+    """The first pattern, and a remark where another one reads the times as well."""
+    return patterns[0] + (f" (or {patterns[1]}, which reads them all too: say which)" if patterns[1:] else "")
 
 
 def _fits(text: str, pattern: str) -> bool:

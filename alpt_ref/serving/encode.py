@@ -65,9 +65,10 @@ class Encoder:
 
     def moment(self, value: Any) -> Any:
         """A time, in UTC: by the schema's format, else seconds since 1970 or ISO 8601."""
-        text, epoch = str(value), datetime.datetime(1970, 1, 1)
+        float_like = hasattr(value, "as_integer_ratio") and not isinstance(value, int)  # whole ones beside missing ones
+        text, epoch = str(self.number(str(value)) if float_like else value), datetime.datetime(1970, 1, 1)
         whole = not self.time_format and re.fullmatch(r"[+-]?[0-9]{1,19}", text, re.ASCII)
-        if self.time_format and not isinstance(value, datetime.datetime):
+        if self.time_format and not isinstance(value, datetime.date):
             value = datetime.datetime.strptime(text, self.time_format)
         elif whole:
             value = epoch + datetime.timedelta(seconds=max(-(10**10), min(int(text), 10**10)))

@@ -41,4 +41,6 @@ class SeveralEncoder(Encoder):
             return [value]
         if isinstance(value, (str, bytes)):
             return (value.decode() if isinstance(value, bytes) else value).split(field["separator"])
+        if hasattr(value, "keys"):
+            raise ValueError(f"{value!r:.60} is a mapping; give a list of values")
         return [value] if value is None or not hasattr(value, "__len__") else value

@@ -226,7 +226,8 @@ def _write(
                 file.append("step_size", step_size)
             gap = np.abs(dequantize(codes, given).astype(np.float64) - block)
             largest, squares = max(largest, float(gap.max())), squares + float(np.square(gap).sum())
-            x = block / step_size[:, None]
+            with np.errstate(over="ignore"):
+                x = block / step_size[:, None]
             clipped += int(np.count_nonzero((x < spec.q_min - 0.5) | (x > spec.q_max + 0.5)))
             low, high = min(low, float(step_size.min())), max(high, float(step_size.max()))
             progress.advance(last - first)

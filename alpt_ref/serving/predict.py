@@ -31,7 +31,7 @@ from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.kernels.linalg import single_threaded_blas
 from alpt_ref.serving.pieces import Piece, batches
 from alpt_ref.serving.raw_rows import digests_of, open_files, pieces_of, vocabulary_of
-from alpt_ref.serving.scores_file import ENDINGS, check_carried, holds_scores, scores_file
+from alpt_ref.serving.scores_file import ENDINGS, holds_scores, names_of_carried, scores_file
 from alpt_ref.serving.source import read_trained, restored_model, serving_table
 from alpt_ref.training.checkpoint import Checkpoint
 from alpt_ref.training.pooling import positions
@@ -96,9 +96,9 @@ def predict(
         Output folder of a run (its tested state), a checkpoint's folder, or a packed run.
     output : path
         The file, Parquet if it ends in .parquet, else CSV; ``-`` for standard output, a device or a pipe. Columns that
-        the run's schema names as ``id`` go along, as texts. ``row`` counts the rows of the raw files, those
-        that a store was made of too, in their order from 0; a bad row that is left out keeps its number, a header has
-        none. Probabilities have the digits that give the same float32 back.
+        the run's schema names as ``id`` go along, as texts (one named as a score is called ``id_row``, …). ``row``
+        counts the rows of the raw files, those that a store was made of too, in their order from 0; a bad row that is
+        left out keeps its number, a header has none. Probabilities have the digits that give the same float32 back.
     store : path, optional
         An encoded store; it must be the run's own or have its vocabulary.
     kind, file : str, path or sequence of paths, optional
@@ -128,7 +128,8 @@ def predict(
         Far more values of a field are unknown than among the run's test rows, so that they are most likely spelled in
         another way.
     AlptWarning
-        The store left out bad rows and does not say which; ``row`` counts its own rows then.
+        A column that goes along has the name of a score; the store left out bad rows and does not say which, so that
+        ``row`` counts its own rows.
     """
     if (store is None) == (file is None):
         raise InputError("predict needs a store or raw files, and not both; give FILE or --data")
@@ -146,11 +147,22 @@ def predict(
         return _score(checkpoint, _store_pieces(dataset, part, shown), output, dataset.vocabulary, group)
     encoder = vocabulary_of(checkpoint, vocabulary)
     rows = open_files(checkpoint, kind, named, on_bad_row, max_bad_rows, shown)
-    check_carried(rows.carried)
+    _say_other_names(rows.carried)
     with closing(pieces_of(rows, encoder)) as pieces:  # an error must not leave the file open
         scores = _score(checkpoint, pieces, output, encoder, group, rows.carried)
     scores.bad_rows = rows.reader.bad_rows.count
     return scores
+
+
+def _say_other_names(carried: Sequence[str]) -> None:
+    """Warn of columns carried along that are called otherwise in the file."""
+    for name, shown in zip(carried, names_of_carried(carried), strict=True):
+        if name != shown:
+            warnings.warn(
+                f"id column {name!r} has the name of a column of the scores; the file calls it {shown!r}",
+                AlptWarning,
+                stacklevel=3,
+            )
 
 
 # --- scoring ---------------------------------------------------------------------------------------------------------
@@ -172,7 +184,7 @@ def _score(
     labels: list[NDArray[np.uint8]] = []
     groups: list[NDArray[np.uint32]] = []
     weights: list[NDArray[np.float32]] = []
-    with single_threaded_blas(), scores_file(output, carried) as write:
+    with single_threaded_blas(), scores_file(output, names_of_carried(carried)) as write:
         for piece in batches(pieces, checkpoint.config.train.eval_batch_size, first_ids):
             at = positions(piece.ids, piece.values, piece.slots)
             logits = np.array(model.forward(at.pooled(table.lookup(at.ids)), training=False), np.float32)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alpt_ref._util.check import no_mask
 from alpt_ref._util.files import path_of
 from alpt_ref.data.fields import offsets_of
 from alpt_ref.data.formats.tables import is_table
@@ -164,6 +165,7 @@ class Scorer:
 
     def _checked(self, rows: Any, values: Any) -> Rows:
         """Ids, after a look at their type and ranges."""
+        no_mask("rows", rows)
         try:
             ids = np.asarray(rows)
         except ValueError:
@@ -198,6 +200,7 @@ class Scorer:
             raise InputError(f"{what} field of this model holds several values, or values beside ids")
         if values is None:
             return None
+        no_mask("values", values)
         try:
             found = np.asarray(values, np.float32).reshape(ids.shape)
         except (TypeError, ValueError):

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref._util.outputs import open_output
-from alpt_ref.errors import InputError
 from alpt_ref.serving.pieces import Piece
 
 ENDINGS = (".csv", ".csv.gz", ".txt", ".parquet")
@@ -39,14 +38,21 @@ def holds_scores(path: Path) -> bool:
     return bool(names[:1] == ["row"] and names[-1] == "probability")
 
 
-def check_carried(names: Sequence[str]) -> None:
-    """InputError where a column that is carried along has the name of a column of scores."""
-    same = [name for name in names if name in OWN]
-    if same:
-        raise InputError(
-            f"id column {same[0]!r} has the name of a column of the scores ({', '.join(OWN)}); take it out of id in "
-            "the schema, or rename it in the file"
-        )
+def names_of_carried(names: Sequence[str]) -> tuple[str, ...]:
+    """Names in the file of the columns that are carried along: their own, behind ``id_`` where a score has that one.
+
+    Examples
+    --------
+    >>> names_of_carried(["request", "row", "id_row"])
+    ('request', 'id_id_row', 'id_row')
+    """
+    found = []
+    for name in names:
+        shown = name
+        while shown in OWN or (shown != name and shown in names):
+            shown = f"id_{shown}"
+        found.append(shown)
+    return tuple(found)
 
 
 @contextmanager

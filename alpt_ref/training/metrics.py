@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alpt_ref._util.check import whole_number
+from alpt_ref._util.check import no_mask, whole_number
 from alpt_ref.errors import InputError
 
 CLIP = 1e-15
@@ -41,6 +41,7 @@ def sample_weights(weights: ArrayLike, rows: int, name: str = "sample_weight") -
     InputError
         A weight breaks the rule, or the shape is another.
     """
+    no_mask(name, weights)
     w = np.asarray(weights)
     if w.dtype.kind not in "buif" or w.shape != (rows,):
         raise InputError(f"{name} must be one number a row, shape ({rows},), got {w.dtype} {w.shape}")
@@ -58,6 +59,8 @@ def _counted(
     labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
     """Labels, scores and weights of the rows whose weight is not 0; the weights times a power of two, at most 1."""
+    no_mask("labels", labels)
+    no_mask("scores", scores)
     y, s = np.asarray(labels), np.asarray(scores)
     if weights is None or y.shape != s.shape or y.ndim != 1:
         return y, s, None

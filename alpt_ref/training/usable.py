@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from alpt_ref.data.fields import PARTS
 from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.training.weights import counted_rows
 
@@ -36,14 +37,28 @@ def require_usable(dataset: ClickDataset) -> None:
         labels = dataset.labels[counted_rows(dataset, part)]  # a row of weight 0 is not there
         if not len(labels):
             counted = " of a weight above 0" if len(dataset.rows_of(part)) else ""
-            raise InputError(f"dataset {dataset.name!r} has no rows{counted} in its {part} part; give it more rows")
-        if part == "train" and labels.min() == labels.max():
             raise InputError(
-                f"dataset {dataset.name!r} has only the label {labels[0]} in its train part, which teaches nothing; "
-                "give it more rows or another split seed"
+                f"dataset {dataset.name!r} has no rows{counted} in its {part} part; {_way_out(dataset, part)}"
             )
         if labels.min() == labels.max():
+            why = "teaches nothing" if part == "train" else "has no AUC"
             raise InputError(
-                f"dataset {dataset.name!r} has only the label {labels[0]} in its {part} part, which has no AUC; "
-                "give it more rows or another split seed"
+                f"dataset {dataset.name!r} has only the label {labels[0]} in its {part} part, which {why}; "
+                f"{_way_out(dataset, part)}"
             )
+
+
+def _way_out(dataset: ClickDataset, part: Part) -> str:
+    """What gives a part rows of both labels, by how the rows were split."""
+    encoding = dataset.info.get("encoding", {})
+    by, shares = encoding.get("by"), encoding.get("split")
+    drawn = "seed" in encoding or by is None
+    if shares is not None and not shares[PARTS[part]] and (by != "files" or (part == "valid" and drawn)):
+        return f"give it a share above 0 in {':'.join(map(str, shares))} (--shares)"
+    if "folds" in encoding:
+        return "give it more rows, or ask for fewer folds or for --stratify"
+    if by in ("time", "order"):
+        return f"a split by {by} has no seed: give it a larger share (--shares) or other files, or split at random"
+    if by == "files" and not (drawn and part == "valid"):
+        return f"name other files as --{part}"
+    return "give it more rows or another split seed"

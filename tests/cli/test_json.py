@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alpt_ref.cli import FIRST_LINES
+from alpt_ref.cli.options import echo_json
 from tests.cli.calls import TINY, Call, Caller
 
 
@@ -61,6 +62,21 @@ def test_a_run_its_scores_and_what_is_made_of_it(run: Caller, workshop: Path) ->
     assert plain(run("pack", "run", "--output", "packed", "--json"))
     assert plain(run("export", "run", "--to", "safetensors", "--output", "out", "--json"))["to"] == "safetensors"
     assert plain(run("quantize", "w.npy", "--output", "q", "--json"))["bits"] == 8
+
+
+@pytest.mark.parametrize("label", ["0", "1"])
+def test_metrics_that_labels_of_one_class_do_not_have_are_null(label: str, run: Caller, workshop: Path) -> None:
+    lines = [line for line in Path("criteo.txt").read_text().splitlines() if line[:2] == f"{label}\t"]
+    Path("one.txt").write_text("\n".join(lines) + "\n")
+    scored = plain(run("predict", "run", "--criteo", "one.txt", "--output", "scores.csv", "--json"))
+    assert scored["labelled"]
+    assert scored["auc"] is scored["quality"]["auc"] is scored["quality"]["ne"] is None
+    assert scored["logloss"] == scored["quality"]["logloss"] > 0
+
+
+def test_no_number_of_json_is_infinite_or_none(capsys: pytest.CaptureFixture[str]) -> None:
+    echo_json({"a": [1.5, float("nan"), (float("inf"), 2)], "b": -float("inf"), "c": "nan"})
+    assert json.loads(capsys.readouterr().out) == {"a": [1.5, None, [None, 2]], "b": None, "c": "nan"}
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,48 @@ def test_lists_of_every_type_are_one(tmp_path: Path, array: Any) -> None:
         assert (clicks.codes.tolist(), clicks.categories) == ([[0, 1], [1, -1], [-1, -1]], (["p", "q"],))
 
 
+@pytest.mark.parametrize(
+    ("views", "offsets"), [(pa.ListViewArray, pa.int32()), (pa.LargeListViewArray, pa.int64())], ids=["small", "large"]
+)
+def test_list_views_are_their_lists(tmp_path: Path, views: Any, offsets: Any) -> None:
+    values, starts, sizes = (
+        pa.array(list("pqrs")),
+        pa.array([2, 0, 3, 1, 0], offsets),
+        pa.array([2, 3, 0, 1, 4], offsets),
+    )
+    array = views.from_arrays(starts, sizes, values, mask=pa.array([False] * 3 + [True, False]))
+    lists = [["r", "s"], ["p", "q", "r"], [], None, ["p", "q", "r", "s"]]
+    assert array.to_pylist() == lists
+    schema = Schema.from_dict({"label": "y", "multi": ["a"]})
+    table = pa.table({"y": [1, 0, 1, 0, 1], "a": array})
+    file = tmp_path / "a.arrow"
+    file.write_bytes(arrow_bytes(table, pa.ipc.new_file))
+    for source, rows in ((table, slice(None)), (table.slice(1, 4), slice(1, 5)), (file, slice(None))):
+        expected = read(
+            pa.table({"y": [1, 0, 1, 0, 1][rows], "a": pa.array(lists[rows], pa.list_(pa.string()))}), schema
+        )
+        clicks = read(source, schema)
+        assert (clicks.codes.tolist(), clicks.categories) == (expected.codes.tolist(), expected.categories)
+
+
+def test_nested_columns_of_several_row_groups(tmp_path: Path) -> None:
+    array = pa.array([["p"], ["q", "p"], None, []] * 5, pa.list_(pa.dictionary(pa.int32(), pa.string())))
+    table, schema = pa.table({"y": [1, 0, 1, 0] * 5, "a": array}), Schema.from_dict({"label": "y", "multi": ["a"]})
+    clicks, expected = read(parquet_file(tmp_path / "a", table, row_group_size=3), schema), read(table, schema)
+    assert (clicks.codes.tolist(), clicks.categories) == (expected.codes.tolist(), expected.categories)
+
+
+def test_what_arrow_cannot_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(*_: Any, **__: Any) -> None:
+        raise pa.ArrowNotImplementedError("no such conversion")
+
+    path = parquet_file(tmp_path / "a")
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_groups", unable)
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_group", unable)
+    with pytest.raises(InputError, match=r"a holds what pyarrow .* cannot read \(no such conversion\); write it with"):
+        read(path)
+
+
 def test_bad_rows_are_named_by_their_number(tmp_path: Path) -> None:
     broken = pa.array([b"ok", b"\xff", b"ok", b"ok"]).view(pa.string())
     table = TABLE.set_column(1, "a", broken).set_column(0, "y", pa.array([1, 1, 2, None])).set_column(
@@ -158,6 +200,9 @@ def _written(path: Path, data: bytes) -> Path:
     ("column", "array", "message"),
     [
         ("a", pa.array([0.5] * 4), r"column 'a' holds double values, which have no one text; give .* type = .number."),
+        ("a", pa.array([0.5] * 4, pa.float32()), "column 'a' holds float values, which have no one text"),
+        ("a", pa.array(np.full(4, 0.5, np.float16)), "column 'a' holds double values, which have no one text"),
+        ("tags", pa.array(np.full(4, 0.5, np.float16)), "column 'tags' holds double values, which have no one text"),
         ("a", pa.array([True] * 4), "column 'a' holds bool values"),
         ("a", pa.array([0] * 4, pa.timestamp("s")), r"column 'a' holds timestamp.* values, which are no category"),
         ("b", pa.array([{"x": 1}] * 4), "column 'b'"),

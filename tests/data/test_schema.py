@@ -110,6 +110,18 @@ def test_a_file_is_read_and_named_in_complaints(tmp_path: Path) -> None:
         ({**PLAIN, "id": "a"}, "id must be a list of column names, got 'a'"),
         ({**PLAIN, "weight": ""}, "weight, time and id must name columns, got an empty text"),
         ({**PLAIN, "time_format": "YYYY"}, "time_format must be a pattern of strptime"),
+        (
+            {**PLAIN, "time_format": "%Y-%Y"},
+            "time_format must be a pattern of strptime such as %Y-%m-%d %H:%M:%S, or none, got '%Y-%Y'",
+        ),
+        (
+            {**PLAIN, "time_format": "%s"},
+            "time_format must be a pattern of strptime such as %Y-%m-%d %H:%M:%S, or none, got '%s'",
+        ),
+        (
+            {**PLAIN, "time_format": "%Y-%"},
+            "time_format must be a pattern of strptime such as %Y-%m-%d %H:%M:%S, or none, got '%Y-%'",
+        ),
         ({**PLAIN, "positive": []}, "positive must be a list of at least one text"),
         ({**PLAIN, "positive": ["Yes"], "negative": ["yes"]}, "label 'yes' stands under positive and under negative"),
         ({**PLAIN, "order": ["site", "x"]}, "order must name every field once, but 'x' is not in both"),

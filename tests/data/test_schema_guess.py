@@ -151,6 +151,58 @@ def test_times(tmp_path: Path, name: str, value: str, time_format: str | None) -
     assert schema.field_names == ("c",)
 
 
+@pytest.mark.parametrize("scale", [1, 1000, 10**6, 10**9])
+def test_fields_out_of_a_time_are_proposed_where_they_can_be_read(tmp_path: Path, scale: int) -> None:
+    rows = "".join(f"{row % 2},s{row % 3},{(1_700_000_000 + 3600 * row) * scale}\n" for row in range(40))
+    path = tmp_path / "log.csv"
+    path.write_text("click,site,timestamp\n" + rows)
+    toml = guess_schema(path).toml
+    assert ("# hour_of_day" in toml) == (scale == 1)
+    assert ("need seconds since 1970" in toml) == (scale > 1)
+    calendar = '[calendar]\nhour = {column = "timestamp", part = "hour"}\n'
+    schema = Schema.from_dict(tomllib.loads(toml.replace("[text]", f"{calendar}[text]")))
+    if scale == 1:
+        assert read(path, schema).rows == 40
+    else:
+        with pytest.raises(InputError, match=r"is not a time: seconds since 1970 \(no milliseconds\), or a date"):
+            read(path, schema)
+
+
+@pytest.mark.parametrize(
+    ("days", "comment"),
+    [
+        (range(1, 13), "dates, %d/%m/%Y (or %m/%d/%Y, which reads them all too: say which)"),
+        (range(1, 29), "dates, %d/%m/%Y;"),
+    ],
+)
+def test_dates_that_two_forms_read_are_said(tmp_path: Path, days: range, comment: str) -> None:
+    rows = "".join(f"{day % 2},s{day % 3},{day:02d}/{1 + day % 3:02d}/2024\n" for day in days)
+    path = tmp_path / "log.csv"
+    path.write_text("click,site,at\n" + rows)
+    assert comment in guess_schema(path).toml
+
+
+@pytest.mark.parametrize(
+    ("header", "left_out"), [(",click,site,price", ""), ("x,click,site,x", "x"), ("x,click,x,price", "x")]
+)
+def test_a_header_with_an_empty_or_repeated_name_is_one(tmp_path: Path, header: str, left_out: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"{header}\n" + "".join(f"{row},{row % 2},s{row % 3},{row % 7}\n" for row in range(40)))
+    guessed = guess_schema(path)
+    assert guessed.label == "click"
+    assert f"#   {left_out}: the header leaves this name empty or has it twice; rename the column" in guessed.toml
+    schema = guessed.schema()
+    assert left_out not in schema.field_names
+    assert read(path, schema).rows == 40
+
+
+@pytest.mark.parametrize("first", ["a,,b", "a,NULL,a", "a,null,"])
+def test_a_row_with_empty_values_is_no_header(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"{first}\n" + "".join(f"s{row % 3},{row % 2},t{row % 4}\n" for row in range(40)))
+    assert "header = false" in guess_schema(path).toml
+
+
 def test_a_file_that_has_a_schema_already_is_known(tmp_path: Path) -> None:
     text = "\n".join(random_criteo(50)) + "\n"
     assert "--schema criteo may be all you need" in guess_schema(write(tmp_path / "train.txt", text)).toml

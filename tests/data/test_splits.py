@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from alpt_ref.data import describe_text, encode_file
+from alpt_ref.data import Schema, describe_text, encode_file, read
 from alpt_ref.data.encoding import SplitWarning
 from alpt_ref.data.fields import FieldPlan
 from alpt_ref.data.raw import read_raw
@@ -250,6 +253,52 @@ def test_no_times() -> None:
     object.__setattr__(raw, "times", None)
     with pytest.raises(InputError, match="needs a time of every row; name the time's column in the schema"):
         raw.encode(by="time")
+
+
+@pytest.mark.parametrize("kinds", ["in one file", "in two files", "in two types"])
+def test_whole_numbers_and_dates_have_no_common_order(kinds: str, tmp_path: Path) -> None:
+    schema = Schema.from_dict({"label": "click", "categorical": ["site"], "time": "at"})
+    dates = [f"2024-03-01 00:00:{second:02d}" for second in range(40)]
+    numbers = [str(1709251240 + second) for second in range(40)]
+    rows = [f"{row % 3 == 0:d},s{row % 5}" for row in range(40)]
+    first = "click,site,at\n" + "".join(f"{row},{date}\n" for row, date in zip(rows, dates, strict=True))
+    second = "".join(f"{row},{number}\n" for row, number in zip(rows, numbers, strict=True))
+    files = [tmp_path / "a.csv"]
+    files[0].write_text(first + second if kinds == "in one file" else first)
+    if kinds == "in two files":
+        files.append(tmp_path / "b.csv")
+        files[1].write_text("click,site,at\n" + second)
+    elif kinds == "in two types":
+        table = {"click": [row % 3 == 0 for row in range(40)], "site": ["s1"] * 40, "at": list(map(int, numbers))}
+        files.append(tmp_path / "b.parquet")
+        parquet.write_table(pa.table(table), files[1])
+    message = "a split by time needs times of one kind, these are whole numbers in some rows and dates in others"
+    with pytest.raises(InputError, match=message):
+        read(files, schema).encode(by="time")
+    with pytest.raises(InputError, match=message):
+        encode_file(None, files, tmp_path / "store", schema=schema, by="time", chunk_bytes=200)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(file.name for file in files)
+    read(files, schema).encode(by="order")
+    files[0].write_text(first)
+    read(files[:1], schema).encode(by="time")
+
+
+@pytest.mark.parametrize("warned", [True, False])
+def test_whole_numbers_of_two_units_are_warned_about(warned: bool, tmp_path: Path) -> None:
+    scale = 1000 if warned else 1
+    rows = labelled("01" * 20)
+    rows = [dataclasses.replace(row, time=(1_700_000_000 + k) * (scale if k > 30 else 1)) for k, row in enumerate(rows)]
+    message = (
+        "by their size times are seconds since 1970 in 31 rows, milliseconds since 1970 in 9 rows: a split by time"
+    )
+    for streamed in (False, True):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            if streamed:
+                encode_reader(reader([rows], 7), tmp_path / "store", by="time")
+            else:
+                read_raw(reader([rows])).encode(by="time")
+        assert [str(one.message)[: len(message)] for one in found] == [message] * warned
 
 
 def test_every_pair_of_rules_gives_another_store(tmp_path: Path) -> None:

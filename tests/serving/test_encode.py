@@ -153,6 +153,28 @@ def test_every_container_of_a_number_is_one_category() -> None:
         assert encoder.category(code, edges, value) == ""
 
 
+@pytest.mark.parametrize("time_format", [None, "%Y%m%d"])
+def test_typed_times_are_those_of_the_readers(time_format: str | None) -> None:
+    form = {} if time_format is None else {"time_format": time_format}
+    schema = Schema.from_dict({"label": "y", "calendar": {"day": {"column": "when", "part": "weekday"}}, **form})
+    hours = [datetime.datetime(2024, 5, day) for day in range(6, 13)]
+    vocabulary = vocabulary_of(schema, {"when": pa.array(hours)})
+    encoder = Encoder(vocabulary_file.content_of(schema, vocabulary))
+    number = 20240507.0
+    values: list[Any] = [number, np.float32(86400), Decimal("20240507"), datetime.date(2024, 5, 7), hours[1]]
+    arrays = [[number], np.array([86400], np.float32), [Decimal("20240507")], values[3:4], values[4:]]
+    for value, array in zip(values, arrays, strict=True):
+        ids, bad = readers_ids(schema, {"when": pa.array(array)}, vocabulary)
+        if bad:
+            with pytest.raises(ValueError, match=r"."):
+                encoder.ids({"when": value})
+        else:
+            assert [encoder.ids({"when": value})] == ids, value
+    for value in (0.5, True, float("inf")):
+        with pytest.raises(ValueError, match=r"."):
+            encoder.ids({"when": value})
+
+
 @pytest.mark.parametrize("value", [0.5, True, [1], b"\xff", 2.0])
 def test_a_text_field_refuses_what_has_no_one_text(value: Any) -> None:
     encoder = Encoder(vocabulary_file.content_of(SCHEMA, vocabulary_of(SCHEMA, KNOWN)))

@@ -161,6 +161,12 @@ def test_weights_so_large_that_a_code_has_no_finite_value_are_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
 
+def test_weights_far_beyond_a_step_size_are_clipped(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.full((2, 2), 3e38, np.float32))
+    facts = quantize_file(tmp_path / "w.npy", tmp_path / "q", bits=4, step_size=0.1)
+    assert facts["clipped_share"] == 1.0
+
+
 def test_an_older_result_survives_a_bad_file(weights: NDArray[np.float32], tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", weights)
     quantize_file(tmp_path / "w.npy", tmp_path / "out")

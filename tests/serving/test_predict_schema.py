@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -158,11 +159,16 @@ def test_refusals(trained: Trained, tmp_path: Path, change: Any, message: str) -
     assert [path.name for path in tmp_path.iterdir()] == ["log.parquet"]
 
 
-def test_an_id_with_the_name_of_a_score_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_id_with_the_name_of_a_score_gets_another(tmp_path: Path, ending: str) -> None:
     rows = table().append_column("row", pa.array([f"r{row}" for row in range(ROWS)]))
     dataset = read(rows, msgspec.structs.replace(schema_with_layout(rows), id=("row",))).encode()
     config = RunConfig().replace("model", dim=4, hidden=(8,), cross_layers=1).replace("train", batch_size=32, epochs=1)
     train(config, dataset, output=tmp_path / "run")
     pq.write_table(rows, tmp_path / "log.parquet")
-    with pytest.raises(InputError, match="id column 'row' has the name of a column of the scores"):
-        predict(tmp_path / "run", tmp_path / "scores.csv", file=tmp_path / "log.parquet")
+    scores = tmp_path / f"scores.{ending}"
+    with pytest.warns(AlptWarning, match="id column 'row' has the name of a column of the scores; .* it 'id_row'"):
+        predict(tmp_path / "run", scores, file=tmp_path / "log.parquet", group="row")
+    written = pacsv.read_csv(scores) if ending == "csv" else pq.read_table(scores)
+    assert written.column_names == ["row", "id_row", "label", "probability"]
+    assert written["id_row"].to_pylist() == rows["row"].to_pylist()

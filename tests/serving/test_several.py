@@ -169,8 +169,11 @@ def test_pytorch(to: str, made: Path, truth: Any) -> None:
         (None, None, "values must say what each id counts: some field of this model holds several values"),
         (None, np.ones((2, 2)), r"values must be numbers of the ids' shape \(1, 8\)"),
         (None, np.full((1, 8), np.nan), "values must be finite numbers"),
+        (None, np.ma.array(np.ones((1, 8)), mask=np.eye(1, 8)), "values must not be masked, got 1 masked values"),
+        (np.ma.array(np.zeros((1, 8), int), mask=np.eye(1, 8)), None, "rows must not be masked, got 1 masked values"),
         ([{"site": "s1", "genres": "a|b|c|d|e|f", "codes": 1}], None, "row 0, column 'genres': 6 values, the sch"),
         ([{"site": "s1", "genres": 0.5, "codes": 1}], None, "row 0, column 'genres': 0.5 is neither a text nor"),
+        ([{"site": "s1", "genres": {"a": 0.3}, "codes": 1}], None, "row 0, column 'genres': {'a': 0.3} is a mapping"),
         (RAW[:1], np.ones(1), "values belong to ids"),
     ],
 )  # fmt: skip

@@ -65,6 +65,7 @@ def test_default_is_the_papers_protocol() -> None:
         (TrainConfig, {"milestones": (6, 6)}, "train.milestones must be rising whole numbers of at least 1"),
         (TrainConfig, {"batch_size": 0}, "train.batch_size must be a whole number of at least 1, got 0"),
         (TrainConfig, {"seed": -1}, "train.seed must be a whole number of at least 0, got -1"),
+        (TrainConfig, {"seed": 2**63}, "train.seed must be a whole number of at least 0 and at most 2**63 - 1, got 92"),
         (TrainConfig, {"patience": "x"}, "train.patience must be a whole number of at least 1, or none, got 'x'"),
         (
             DataConfig,

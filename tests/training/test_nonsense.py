@@ -11,6 +11,7 @@ from alpt_ref.cli.options import LEAST_ADVISED_BATCH, advice
 from alpt_ref.data import ClickDataset, synthetic_clicks
 from alpt_ref.errors import AlptWarning, InputError
 from alpt_ref.training.config import RunConfig
+from alpt_ref.training.engine import DivergedError
 from alpt_ref.training.train import train
 
 
@@ -70,6 +71,32 @@ def test_one_class_among_the_training_rows() -> None:
     data.labels[data.split == 0] = 1
     with pytest.raises(InputError, match="only the label 1 in its train part, which teaches nothing"):
         train(small(), data)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "way_out"),
+    [
+        ({"split": [8, 1, 1], "seed": 0}, "give it more rows or another split seed"),
+        ({"split": [8, 1, 1], "by": "time"}, "a split by time has no seed: give it a larger share"),
+        ({"split": [8, 1, 1], "by": "order"}, "a split by order has no seed: give it a larger share"),
+        ({"by": "files"}, "name other files as --valid"),
+        ({"by": "files", "split": [8, 1, 1], "seed": 0}, "give it more rows or another split seed"),
+        ({"folds": 5, "fold": 0}, "give it more rows, or ask for fewer folds or for --stratify"),
+        ({"split": [9, 0, 1], "by": "time"}, "give it a share above 0 in 9:0:1"),
+    ],
+)
+def test_the_way_out_of_a_part_of_one_class_fits_its_split(encoding: dict[str, object], way_out: str) -> None:
+    data = dataclasses.replace(clicks(), info={"encoding": encoding})
+    data.labels[data.split == 1] = 1
+    with pytest.raises(InputError, match=f"only the label 1 in its valid part, which has no AUC; {way_out}"):
+        train(small(), data)
+
+
+def test_weights_that_overflow_in_an_evaluation_are_one_sentence() -> None:
+    """NumPy's own warnings would be errors here."""
+    config = small(batch_size=40).replace("model", lr=1e30, batch_norm=False).replace("table", method="fp32")
+    with pytest.raises(DivergedError, match="the validation logloss is "):
+        train(config, clicks())
 
 
 def test_rows_that_cannot_be_told_apart_are_warned_about() -> None:

@@ -27,7 +27,7 @@ ROWS = st.lists(
 )
 
 
-def by_definition(rows: list[tuple[bool, int, str, int]]) -> tuple[Fraction, int, int] | None:
+def by_definition(rows: list[Any]) -> tuple[Fraction, int, int] | None:
     """Grouped AUC from every pair of every group, rows of weight 0 left out."""
     total, mass, left_out = Fraction(0), Fraction(0), 0
     groups = sorted({row[2] for row in rows if row[3]})
@@ -78,6 +78,35 @@ def test_only_the_order_within_a_group_counts() -> None:
     labels, scores, groups = np.array([1, 0, 1, 0]), np.array([0.2, 0.1, 0.9, 0.8]), np.array([7, 7, 3, 3])
     assert grouped_auc(labels, scores, groups).value == 1.0
     assert metrics.auc(labels, scores) == 0.75
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1.0, 1e200, 1e300])
+def test_grouped_auc_of_weights_of_any_size(unit: float) -> None:
+    labels, scores, groups = [1, 0, 1, 0, 1], [0.9, 0.2, 0.3, 0.7, 0.1], [0, 0, 1, 1, 1]
+    weights = np.array([2, 1, 1, 2, 1]) * unit
+    found = grouped_auc(labels, scores, groups, sample_weight=weights)
+    assert found[1:] == (2, 0)
+    assert found.value == pytest.approx(3 / 7, rel=FLOAT64)
+
+
+def test_grouped_auc_does_not_lose_a_group_behind_a_heavier_one() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        labels, scores, groups = rng.integers(0, 2, 40), rng.integers(0, 9, 40), rng.integers(0, 3, 40)
+        weights = 10.0 ** rng.uniform(-12, 12, 40)
+        expected = by_definition(list(zip(labels, scores, groups, map(Fraction, weights.tolist()), strict=True)))
+        assert expected is not None
+        found = grouped_auc(labels, scores, groups, sample_weight=weights)
+        assert found[1:] == expected[1:]
+        assert found.value == pytest.approx(float(expected[0]), rel=FLOAT64)
+
+
+def test_rows_of_weight_zero_have_any_score_in_grouped_auc() -> None:
+    labels, groups = [1, 0, 1, 0, 1], [0, 0, 1, 1, 1]
+    spoilt = grouped_auc(labels, [0.9, 0.2, 0.7, 0.3, np.nan], groups, sample_weight=[1, 1, 1, 1, 0])
+    assert spoilt == grouped_auc(labels[:4], [0.9, 0.2, 0.7, 0.3], groups[:4])
+    with pytest.raises(InputError, match="scores must not be NaN"):
+        grouped_auc(labels, [0.9, 0.2, 0.7, 0.3, np.nan], groups, sample_weight=[1, 1, 1, 1, 1])
 
 
 @pytest.mark.parametrize(

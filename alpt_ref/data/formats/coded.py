@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+WHOLE_TIMES, DATES = 1, 2
+"""Kinds of times, as bits: they have no common order."""
+
 
 @dataclass(frozen=True)
 class CodedField:
@@ -87,6 +90,8 @@ class CodedRows:
         Whole numbers as they stand, timestamps as nanoseconds since 1970 (UTC); every piece or none.
     carried : tuple of Arrow arrays of strings (rows,), optional
         Columns that go to the scores, where they were asked for.
+    time_kinds : int
+        `WHOLE_TIMES` where a time is a whole number as it stands, `DATES` where one was a date or a timestamp, or both.
     """
 
     labels: NDArray[np.uint8]
@@ -95,6 +100,7 @@ class CodedRows:
     weights: NDArray[np.float32] | None = None
     times: NDArray[np.int64] | None = None
     carried: tuple[Any, ...] | None = None
+    time_kinds: int = 0
 
     @property
     def codes(self) -> tuple[NDArray[np.int32], ...]:

@@ -72,7 +72,8 @@ def column_of(array: Any, missing: Sequence[str] = ()) -> Column:
         indices, values = pa.array(np.zeros(len(array), np.int32)), array[:1]
     else:
         if held == pa.float16():
-            array = pa.array(array.to_numpy(zero_copy_only=False).astype(str), pa.string())  # shortest decimals
+            shortest = array.to_numpy(zero_copy_only=False).astype(str)  # decimals that give it, as of other floats
+            array = pa.array(shortest.astype(np.float64), pa.float64(), mask=~array.is_valid().to_numpy(False))
         elif is_text(held) and held not in (pa.string(), pa.large_string()):
             array = large_texts(array)
         coded = array.dictionary_encode(null_encoding="encode")
@@ -173,7 +174,7 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
         array = array.cast(pa.list_(array.type.value_type))
     view = getattr(types, "is_list_view", lambda held: False), getattr(types, "is_large_list_view", lambda held: False)
     if any(test(array.type) for test in view):
-        array = array.cast(pa.large_list(array.type.value_type))
+        return _of_views(array)
     if types.is_list(array.type) or types.is_large_list(array.type):
         lists = array
     elif is_text(array.type):
@@ -183,6 +184,14 @@ def split_lists(array: Any, separator: str) -> tuple[NDArray[np.int64], Any]:
     else:  # one value a row
         return np.ones(len(array), np.int64), array
     return pc.list_value_length(lists).fill_null(0).to_numpy().astype(np.int64), pc.list_flatten(lists)
+
+
+def _of_views(array: Any) -> tuple[NDArray[np.int64], Any]:
+    """`split_lists` of list views, gathered here: Arrow's cast of them to lists loses values."""
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    counts = np.where(valid, array.sizes.to_numpy().astype(np.int64), 0)
+    first = array.offsets.to_numpy().astype(np.int64) - (np.cumsum(counts) - counts)
+    return counts, array.values.take(np.repeat(first, counts) + np.arange(counts.sum()))
 
 
 def labels_of(column: Column, schema: Schema) -> NDArray[np.int8]:
@@ -217,12 +226,14 @@ def weights_of(column: Column) -> NDArray[np.float32]:
     return weights[column.indices] if len(weights) else np.zeros(0, np.float32)
 
 
-def times_of_rows(column: Column, time_format: str | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Times, and which of them could be read."""
-    numbers, _, known = times_of(column.values, time_format)
+def times_of_rows(
+    column: Column, time_format: str | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Times, which of them are whole numbers as they stood, and which could be read."""
+    numbers, whole, known = times_of(column.values, time_format)
     if not len(numbers):
-        return np.zeros(0, np.int64), np.zeros(0, bool)
-    return numbers[column.indices], known[column.indices]
+        return np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool)
+    return numbers[column.indices], whole[column.indices], known[column.indices]
 
 
 def carried(column: Column) -> Any:

@@ -87,6 +87,12 @@ class ColumnarFile:
         ) as error:
             if isinstance(error, InputError):
                 raise
+            if isinstance(error, pa.ArrowNotImplementedError):
+                why = " ".join(str(error).split())[:200]
+                raise InputError(
+                    f"{self._source.path} holds what pyarrow {pa.__version__} cannot read ({why}); write it with plain "
+                    "columns or smaller row groups"
+                ) from None
             raise self._damaged(" ".join(str(error).split())[:200] or type(error).__name__) from None
 
     def _damaged(self, why: str) -> InputError:
@@ -233,6 +239,7 @@ class _Group:
             return self._table.slice(start, count)
 
     def _decode(self) -> Any:
+        import pyarrow as pa
         from pyarrow import parquet
 
         needed = list(self._plan.needed)
@@ -244,7 +251,10 @@ class _Group:
                 pre_buffer=False,
                 page_checksum_verification=True,
             )
-            table = file.read_row_groups(self._numbers, columns=needed)
+            try:
+                table = file.read_row_groups(self._numbers, columns=needed)
+            except pa.ArrowNotImplementedError:  # some nested columns are read one row group at a time only
+                table = pa.concat_tables([file.read_row_group(number, columns=needed) for number in self._numbers])
         self._place.check()
         if table.num_rows != self._rows:
             raise ValueError(f"row groups hold {table.num_rows} rows, the table of contents says {self._rows}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.data.fields import FieldPlan
-from alpt_ref.data.formats.coded import CodedField, CodedRows
+from alpt_ref.data.formats.coded import DATES, WHOLE_TIMES, CodedField, CodedRows
 from alpt_ref.data.formats.coding import (
     Column,
     carried,
@@ -133,7 +133,7 @@ def code_rows(
         if name not in lists_only
     }
     mark = functools.partial(_mark, faulty, rows)
-    labels, weights, times = np.zeros(len(rows), np.int8), None, None
+    labels, weights, times, whole = np.zeros(len(rows), np.int8), None, None, np.zeros(0, bool)
     if plan.labelled:
         column = coded[schema.label]
         labels = _naming(schema.label, lambda: labels_of(column, schema))
@@ -149,7 +149,7 @@ def code_rows(
             )
     if plan.times and schema.time is not None:
         column = coded[schema.time]
-        times, known = _naming(schema.time, lambda: times_of_rows(column, schema.time_format))
+        times, whole, known = _naming(schema.time, lambda: times_of_rows(column, schema.time_format))
         mark(~known, column, f"column {schema.time}:", f"is not {wants(schema.time_format)}")
     fields = [
         _single(schema, spec, coded[spec.column], faulty, rows) if spec.kind != "multi" else None
@@ -164,7 +164,8 @@ def code_rows(
     everything = bool(good.all())
     if not everything:
         labels, rows = labels[good], rows[good]
-        weights, times = weights if weights is None else weights[good], times if times is None else times[good]
+        weights = weights if weights is None else weights[good]
+        times, whole = (times, whole) if times is None else (times[good], whole[good])
     kept = tuple(
         lists[place].kept(good)
         if field is None
@@ -179,7 +180,8 @@ def code_rows(
 
         texts = [_naming(name, functools.partial(carried, coded[name])) for name in schema.id]
         along = tuple(one.filter(pa.array(good)) for one in texts)
-    return CodedRows(labels.astype(np.uint8), kept, rows, weights, times, along)
+    kinds = WHOLE_TIMES * bool(whole.any()) | DATES * (not whole.all())
+    return CodedRows(labels.astype(np.uint8), kept, rows, weights, times, along, kinds)
 
 
 def _single(
@@ -240,7 +242,8 @@ def _code_of(texts: Any, text: str) -> int | None:
 
 def _wants(schema: Schema | None, spec: FieldSpec) -> str:
     if spec.kind == "calendar":
-        return wants(None if schema is None else schema.time_format)
+        words = wants(None if schema is None else schema.time_format)
+        return words.replace("a whole number", "seconds since 1970 (no milliseconds)")
     return "a finite number" if spec.type == "number" else "text in UTF-8"
 
 

@@ -10,6 +10,8 @@ whose text, place in the file and checksum are right; which run made a piece can
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,7 +205,8 @@ def _facts(reader: PieceReader, pieces: Sequence[SpilledRows]) -> RowFacts:
 
     labels = lambda: (piece.labels() for piece in pieces)  # noqa: E731
     times, weights = column(SpilledRows.times, 3), column(SpilledRows.weights, 2)
-    return RowFacts(reader.rows, labels, times, reader.parts_of_rows(), weights)
+    kinds = functools.reduce(operator.or_, (piece.time_kinds for piece in pieces), 0)
+    return RowFacts(reader.rows, labels, times, reader.parts_of_rows(), weights, kinds)
 
 
 def _is_finished(

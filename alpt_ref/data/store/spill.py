@@ -23,7 +23,7 @@ from alpt_ref._util.files import atomic
 from alpt_ref.data.formats.coded import CodedField, CodedRows
 from alpt_ref.data.formats.pieces import Bad
 
-_VERSION = 4
+_VERSION = 5
 """Of this layout and of what the parsers make of a text; raised when either changes."""
 _DIGEST = 32
 _CODES = {1: np.uint8, 2: np.uint16, 4: np.int32}
@@ -46,9 +46,9 @@ class SpilledRows:
     ----------
     path : Path
     sizes : int32 or int64 array (4 + 9 fields,)
-        Rows, bytes of the bad rows' JSON, whether there are weights, times; per field: bytes of a code, values,
-        categories, bytes of their texts, whether there are counts, factors; least and most values a row, whether every
-        factor is 1.
+        Rows, bytes of the bad rows' JSON, whether there are weights, times (1, and twice their kinds); per field: bytes
+        of a code, values, categories, bytes of their texts, whether there are counts, factors; least and most values a
+        row, whether every factor is 1.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class SpilledRows:
         width, values, categories, texts, counts, factors = fields[:, :6].T
         lengths = np.column_stack((values * width, 4 * categories, texts, 4 * rows * counts, 4 * values * factors))
         before = 2 * _DIGEST + 8 * (1 + len(self.sizes))
-        head = [before, rows, 4 * rows * int(self.sizes[2]), 8 * rows * int(self.sizes[3])]
+        head = [before, rows, 4 * rows * int(self.sizes[2]), 8 * rows * (self.sizes[3] > 0)]
         return _short(np.cumsum(np.concatenate((head, lengths.reshape(-1)))))
 
     @property
@@ -94,6 +94,11 @@ class SpilledRows:
     def times(self) -> NDArray[np.int64] | None:
         """Int64 array (rows,), if the source has some."""
         return self._read(2, np.int64) if self.sizes[3] else None
+
+    @property
+    def time_kinds(self) -> int:
+        """As of `CodedRows`."""
+        return int(self.sizes[3]) >> 1
 
     def codes(self, field: int) -> NDArray[Any]:
         """Index of each value's category: uint8, uint16 or int32 array (values,)."""
@@ -169,7 +174,8 @@ def field_groups(pieces: Sequence[SpilledRows], group_bytes: int) -> list[tuple[
 def spill(path: Path, identity: bytes, rows: CodedRows, bad: Bad) -> SpilledRows:
     """Write a parsed piece; it appears under its name when it is whole."""
     remarks = json.dumps([bad.count, bad.examples, bad.runs]).encode()
-    sizes = [len(rows.labels), len(remarks), rows.weights is not None, rows.times is not None]
+    times = 0 if rows.times is None else 1 + 2 * rows.time_kinds
+    sizes = [len(rows.labels), len(remarks), rows.weights is not None, times]
     parts = [rows.labels.data, *_data(rows.weights, np.float32), *_data(rows.times, np.int64)]
     for field in rows.fields:
         ends, texts = _text_buffers(field.categories)
