@@ -29,8 +29,8 @@ from alpt_ref.studies.experiment_file import read
 from alpt_ref.studies.experiment_methods import Method, methods_of
 from alpt_ref.studies.experiment_result import ExperimentResult, entry_of
 from alpt_ref.theory import Grid, Noise, Schedule
-from alpt_ref.theory.setting import RateFunction, schedule_of
-from alpt_ref.theory.simulation_arguments import checked_points, require_problem, whole
+from alpt_ref.theory.setting import RateFunction, schedule_of, whole
+from alpt_ref.theory.simulation_arguments import checked_points, require_problem
 
 __all__ = ["Experiment", "ExperimentResult", "Method"]
 
