@@ -27,8 +27,10 @@ from alpt_ref.theory import (
     simulate,
 )
 from alpt_ref.theory.bounds import sr_convex_constant
+from alpt_ref.theory.linear import huber_regression, least_squares, logistic_regression, synthetic_regression
 
 BOWL, GRID = quadratic([1.0, 2.0], 0.1), Grid(0.25, 5)
+ROWS = np.array([[0.5, -1.0], [1.0, 0.25], [-0.5, 0.75]])
 INTEGERS = (np.uint8, np.int8, np.uint16, np.int32, np.uint64, np.int64)
 
 
@@ -99,6 +101,13 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "convex": lambda one: problem(convex=one),
     "checks": lambda one: problem(checks=one),
     "compiled": lambda one: Problem(lambda w: (w * w).sum(), lambda w: 2.0 * w, 2, compiled=one),
+    "l2": lambda one: least_squares(ROWS, ROWS[:, 0], l2=one),
+    "l2 ": lambda one: logistic_regression(ROWS, ROWS[:, 0] > 0.0, l2=one),
+    "width": lambda one: huber_regression(ROWS, ROWS[:, 0], width=one),
+    "seed": lambda one: synthetic_regression("square", 5, 2, seed=one),
+    "noise": lambda one: synthetic_regression("square", 5, 2, seed=0, noise=one),
+    "radius": lambda one: synthetic_regression("square", 5, 2, seed=0, radius=one),
+    "rows": lambda one: synthetic_regression("square", one, 2, seed=0),
     "steps": lambda one: Schedule("constant", 0.1).rates(one),
     "T": lambda one: sr_convex_constant(T=one, eta=0.1, step_size=0.5, D1=1.0, G=1.0, dim=1),
 }
@@ -106,7 +115,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("name", MADE)
 def test_what_is_no_number_is_one_short_sentence(name: str) -> None:
-    whole = name in ("row_dim", "steps")  # of any size
+    whole = name in ("row_dim", "steps", "rows")  # of any size
     for bad in (
         "0.5",
         b"0.5",
