@@ -113,7 +113,7 @@ class Experiment:
             raise InputError(f"noise must be a Noise(kind, sigma), got {noise!r}")
         if not whole(runs) or runs < 1:
             raise InputError(f"runs must be a whole number of at least 1, got {runs!r}")
-        self.sweep = _checked_sweep(sweep or {})
+        self.sweep = _checked_sweep({} if sweep is None else sweep)
         if schedule is None and not {"ratio", "rate"} & set(self.sweep):
             raise InputError("the learning rate is missing: give schedule=, or sweep 'ratio' or 'rate'")
         points = checked_points(_spaced(steps) if checkpoints is None else checkpoints, steps)

@@ -14,6 +14,7 @@ from alpt_ref.errors import InputError
 from alpt_ref.theory import (
     Adagrad,
     Adam,
+    Chain,
     FewBits,
     Grid,
     LearnedSteps,
@@ -21,7 +22,11 @@ from alpt_ref.theory import (
     Noise,
     Problem,
     Schedule,
+    adam_dr_first_move,
+    adam_dr_stalls,
+    adam_update_bound,
     bounds_that_apply,
+    evolve_separable,
     known_constants,
     quadratic,
     simulate,
@@ -108,6 +113,9 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "noise": lambda one: synthetic_regression("square", 5, 2, seed=0, noise=one),
     "radius": lambda one: synthetic_regression("square", 5, 2, seed=0, radius=one),
     "rows": lambda one: synthetic_regression("square", one, 2, seed=0),
+    "b1": lambda one: adam_update_bound(3, b1=one),
+    "b2": lambda one: adam_dr_first_move(0.5, b2=one),
+    "random_bits": lambda one: Chain(quadratic(1.0, 0.0), GRID, Noise(), random_bits=one),
     "steps": lambda one: Schedule("constant", 0.1).rates(one),
     "T": lambda one: sr_convex_constant(T=one, eta=0.1, step_size=0.5, D1=1.0, G=1.0, dim=1),
 }
@@ -140,3 +148,24 @@ def test_checkpoints_and_shapes_that_are_none() -> None:
         simulate(BOWL, GRID, 0.1, steps=3, runs=1, start=1, checkpoints=checkpoints)
     with pytest.raises(InputError, match=r"must have one shape \(d,\), got curvature \(2,\), .*, minimum \(3,\)"):
         quadratic([1.0, 2.0], [0.0, 0.0, 0.0])
+
+
+ARRAYS: dict[str, Callable[[Any], Any]] = {
+    "ratio": adam_dr_first_move,
+    "touches": lambda one: adam_dr_stalls(0.5, one),
+    "touches ": adam_update_bound,
+    "rounding": lambda one: Chain(quadratic(1.0, 0.0), GRID, Noise(), one),
+    "start": lambda one: evolve_separable(BOWL, GRID, one, [0.1]),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_what_is_no_array_of_numbers_is_one_sentence(name: str) -> None:
+    for bad in ("0.5", {}, object(), 1j, [[1], [1, 2]], np.array(["1"]), np.array([0.25, 1j])):
+        with pytest.raises(InputError, match=name.strip()):
+            ARRAYS[name](bad)
+
+
+def test_half_a_random_bit_is_none() -> None:
+    with pytest.raises(InputError, match="random_bits must be None or a whole number from 1 to 32"):
+        Chain(quadratic(1.0, 0.0), GRID, Noise(), random_bits=4.5)  # type: ignore[arg-type]
