@@ -244,11 +244,7 @@ class Problem:
         """A random gradient for every row of `w` (n, d); the exact one where none is given."""
         if self._sampled is None:
             return self.gradient(w)
-        with named_in("sampled_gradient"):
-            found = np.array(self._sampled(w.copy(), generator), dtype=np.float64)
-        if found.shape != w.shape:
-            raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
-        return found
+        return _sampled_at(self._sampled, w, generator)
 
     def distance(self, w: ArrayLike) -> Floats:
         """``|w - w*|_2`` for `w` of shape (..., d); NaN where no minimum is known."""
@@ -274,15 +270,22 @@ def _again(
     return made
 
 
+def _sampled_at(sampled: SampledGradient, w: Floats, generator: np.random.Generator) -> Floats:
+    """What the function gives for the points `w`, checked and copied."""
+    with named_in("sampled_gradient"):
+        found = np.asarray(sampled(w.copy(), generator))
+    if found.dtype.kind not in "fiub":
+        raise InputError(f"sampled_gradient must return real numbers, got {found.dtype}")
+    if found.shape != w.shape:
+        raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
+    return np.array(found, dtype=np.float64)
+
+
 def _require_unbiased(sampled: SampledGradient, gradient: RowFunction, point: Floats) -> None:
     """InputError where the mean of 4096 sampled gradients is eight standard errors from the gradient."""
-    many = np.repeat(point, 4096, axis=0)
-    with named_in("sampled_gradient"):
-        drawn = np.asarray(sampled(many.copy(), np.random.Generator(np.random.Philox(key=1))), dtype=np.float64)
-    if drawn.shape != many.shape:
-        raise InputError(f"sampled_gradient must return the shape {many.shape} of its points, got {drawn.shape}")
+    drawn = _sampled_at(sampled, np.repeat(point, 4096, axis=0), np.random.Generator(np.random.Philox(key=1)))
     wanted, mean = gradient.call(point)[0], drawn.mean(axis=0)
-    error = drawn.std(axis=0) / math.sqrt(len(many)) + 1e-6 * (1.0 + np.abs(wanted))
+    error = drawn.std(axis=0) / math.sqrt(len(drawn)) + 1e-6 * (1.0 + np.abs(wanted))
     if (np.abs(mean - wanted) > 8.0 * error).any():
         j = int(np.argmax(np.abs(mean - wanted) / error))
         raise InputError(
