@@ -175,7 +175,7 @@ def read_json(path: str | Path) -> Any | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{path} is not valid JSON; delete it to compute its content again") from None
 
 

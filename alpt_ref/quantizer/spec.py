@@ -45,7 +45,7 @@ class QuantSpec:
 
     def __post_init__(self) -> None:
         """Check both fields."""
-        _check.bits(self.bits)
+        object.__setattr__(self, "bits", _check.bits(self.bits))
         object.__setattr__(self, "rounding", _check.choice("rounding", self.rounding, _check.ROUNDINGS))
 
     @property

@@ -62,7 +62,9 @@ class ServingTable:
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
         wide = self.bits == FLOAT_BITS
-        columns = self.d if wide else words_per_row(_check.bits(self.bits), self.d)
+        object.__setattr__(self, "bits", int(self.bits) if wide else _check.bits(self.bits))
+        object.__setattr__(self, "d", _check.whole_number("d", self.d, 1))
+        columns = self.d if wide else words_per_row(self.bits, self.d)
         dtype = np.float32 if wide else np.uint32
         if self.data.dtype != dtype or self.data.ndim != 2 or self.data.shape[1] != columns or not len(self.data):
             raise InputError(

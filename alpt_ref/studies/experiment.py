@@ -29,8 +29,8 @@ from alpt_ref.studies.experiment_file import read
 from alpt_ref.studies.experiment_methods import Method, methods_of
 from alpt_ref.studies.experiment_result import ExperimentResult, entry_of
 from alpt_ref.theory import Grid, Noise, Schedule
-from alpt_ref.theory.setting import RateFunction, schedule_of
-from alpt_ref.theory.simulation_arguments import checked_points, require_problem, whole
+from alpt_ref.theory.setting import RateFunction, schedule_of, whole
+from alpt_ref.theory.simulation_arguments import checked_points, require_problem
 
 __all__ = ["Experiment", "ExperimentResult", "Method"]
 
@@ -113,7 +113,7 @@ class Experiment:
             raise InputError(f"noise must be a Noise(kind, sigma), got {noise!r}")
         if not whole(runs) or runs < 1:
             raise InputError(f"runs must be a whole number of at least 1, got {runs!r}")
-        self.sweep = _checked_sweep(sweep or {})
+        self.sweep = _checked_sweep({} if sweep is None else sweep)
         if schedule is None and not {"ratio", "rate"} & set(self.sweep):
             raise InputError("the learning rate is missing: give schedule=, or sweep 'ratio' or 'rate'")
         points = checked_points(_spaced(steps) if checkpoints is None else checkpoints, steps)

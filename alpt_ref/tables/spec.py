@@ -73,10 +73,11 @@ class TableSpec:
 
     def __post_init__(self) -> None:
         """Check the fields that every method uses."""
-        _check.whole_number("n", self.n, 1, MAX_ROWS)
-        _check.whole_number("d", self.d, 1, MAX_COLUMNS)
-        _check.whole_number("seed", self.seed, 0, 1 << 64)
-        _check.whole_number("epoch_updates", self.epoch_updates, 1)
+        for name, low, high in (
+            ("n", 1, MAX_ROWS), ("d", 1, MAX_COLUMNS), ("seed", 0, 1 << 64), ("epoch_updates", 1, None),
+        ):  # fmt: skip
+            # as Python's: n * d of NumPy's int32 wraps around
+            object.__setattr__(self, name, _check.whole_number(name, getattr(self, name), low, high))
         _check.number("lr", self.lr)
         _check.number("weight_decay", self.weight_decay)
         if _check.number("init_std", self.init_std) > MAX_INIT_STD:

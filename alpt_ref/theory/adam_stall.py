@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.setting import positive
+from alpt_ref.theory.setting import numbers, positive, real, told
 
 FLOAT32_MARGIN = 1e-4
 """Relative: what float32 may add to an update; half of the 1,000 roundings of ``2^-24`` behind a moment is 3e-5."""
@@ -51,7 +51,7 @@ def adam_update_bound(touches: ArrayLike, b1: float = B1, b2: float = B2) -> NDA
     array([1.   , 1.043, 2.243, 3.702])
     """
     _check_rates(b1, b2)
-    t = np.asarray(touches, dtype=np.float64)
+    t = numbers("touches", touches)
     if not (t >= 1.0).all():
         raise InputError(f"touches must be at least 1, got {float(t.min()):g}")
     ratio = b1 * b1 / b2
@@ -157,7 +157,7 @@ def adam_dr_first_move(ratio: ArrayLike, b1: float = B1, b2: float = B2) -> NDAr
     >>> adam_dr_first_move([0.25, 0.4, 0.49, 0.5, 0.05])
     array([79., 27.,  7.,  1., inf])
     """
-    given = np.asarray(ratio, dtype=np.float64)
+    given = numbers("ratio", ratio)
     if not (np.isfinite(given) & (given > 0.0)).all():
         raise InputError(f"ratio must be finite numbers above 0 (eta/Delta), got {ratio!r}")
     _check_rates(b1, b2)
@@ -201,9 +201,10 @@ def adam_dr_stalls(ratio: ArrayLike, touches: ArrayLike, b1: float = B1, b2: flo
     >>> adam_dr_stalls(0.25, [78, 79])
     array([ True, False])
     """
-    return np.asarray(np.asarray(touches) < adam_dr_first_move(ratio, b1, b2))
+    return np.asarray(numbers("touches", touches) < adam_dr_first_move(ratio, b1, b2))
 
 
 def _check_rates(b1: float, b2: float) -> None:
-    if not (b1 >= 0.0 and b1 * b1 < b2 < 1.0):
-        raise InputError(f"b1 and b2 must satisfy 0 <= b1 and b1**2 < b2 < 1, got b1={b1!r}, b2={b2!r}")
+    first, second = real(b1), real(b2)
+    if not (first >= 0.0 and first * first < second < 1.0):
+        raise InputError(f"b1 and b2 must satisfy 0 <= b1 and b1**2 < b2 < 1, got b1={told(b1)}, b2={told(b2)}")

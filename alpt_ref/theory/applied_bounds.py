@@ -33,6 +33,7 @@ from alpt_ref.theory.simulation_arguments import (
     require_rounding,
     sizes_of,
     start_of,
+    start_outside_box,
 )
 from alpt_ref.theory.simulation_result import SimulationResult
 from alpt_ref.theory.theorem import theorem
@@ -161,10 +162,16 @@ def bounds_that_apply(
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)
     named, first = schedule_of(schedule), start_of(start, problem.dim, grid, sizes, clipped=clip is not None)
     rates = named.rates(steps)
-    where = minimum_outside_box(problem, grid, sizes)
-    outside = f"the minimum lies outside the box: {where}"
+    outside = [
+        f"the {what} lies outside the box: {where}"
+        for what, where in (
+            ("minimum", minimum_outside_box(problem, grid, sizes)),
+            ("start", start_outside_box(first, grid, sizes)),  # the constants are those of the box
+        )
+        if where
+    ]
     case = None
-    if not where:
+    if not outside:
         case = Case(
             problem=problem,
             known=known_constants(problem, grid, noise, batch=batch, step_sizes=sizes),
@@ -181,7 +188,7 @@ def bounds_that_apply(
     found = []
     for one in RULES:
         stated = theorem(one.function) if one.stated else None
-        reasons = [outside] if case is None else one.reasons(case)
+        reasons = outside if case is None else one.reasons(case)
         values = np.full(len(points), math.nan)
         if case is not None and not reasons:
             values = np.array([one.value(case, int(t)) for t in points])

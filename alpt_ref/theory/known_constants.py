@@ -130,7 +130,7 @@ def known_constants(
     if isinstance(problem, Problem):
         return _of_functions(problem, box, noise)
     if isinstance(problem, LinearModel):
-        known, formula = problem.constants(box, noise, batch=batch), "interval arithmetic"
+        known, formula = problem.constants(box, noise, batch=int(batch)), "interval arithmetic"
     else:
         known, formula = problem.constants(box, noise), "formula"
     finite = math.isfinite(known.g_max)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.setting import positive
+from alpt_ref.theory.setting import positive, real, told, whole
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -57,13 +57,18 @@ class LearnedSteps:
 
     def __post_init__(self) -> None:
         """Reject numbers out of range."""
-        if self.rate != 0.0:
+        rate, smallest = real(self.rate), real(self.smallest)
+        if rate != 0.0:
             positive("rate of learned step sizes (unless 0)", self.rate)
-        positive("scale", self.scale)
-        if not 0.0 < self.smallest <= 1.0:
-            raise InputError(f"smallest must be above 0 and at most 1, got {self.smallest!r}")
-        if self.row_dim is not None and (isinstance(self.row_dim, bool) or self.row_dim < 1):
-            raise InputError(f"row_dim must be a whole number of at least 1, got {self.row_dim!r}")
+        scale = positive("scale", self.scale)
+        if not 0.0 < smallest <= 1.0:
+            raise InputError(f"smallest must be above 0 and at most 1, got {told(self.smallest)}")
+        for name, value in (("rate", rate), ("scale", scale), ("smallest", smallest)):
+            object.__setattr__(self, name, value)
+        if self.row_dim is not None:
+            if not whole(self.row_dim) or self.row_dim < 1:
+                raise InputError(f"row_dim must be a whole number of at least 1, got {told(self.row_dim)}")
+            object.__setattr__(self, "row_dim", int(self.row_dim))
 
     def require_rows(self, dim: int) -> None:
         """InputError unless `dim` coordinates divide into rows."""

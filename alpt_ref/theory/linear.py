@@ -19,7 +19,7 @@ from alpt_ref._util.memory import require_memory
 from alpt_ref.errors import InputError
 from alpt_ref.theory.certificate import gap_by_duality, gap_by_strong_convexity
 from alpt_ref.theory.problems import Constants, in_box
-from alpt_ref.theory.setting import Grid, Noise, numbers, require_setting
+from alpt_ref.theory.setting import Grid, Noise, numbers, real, require_setting, told, whole
 
 LossKind = Literal["square", "absolute", "huber", "logistic"]
 LOSSES: tuple[LossKind, ...] = ("square", "absolute", "huber", "logistic")
@@ -239,8 +239,10 @@ def _model(
         raise InputError(f"features must be (rows, d) and offsets or labels (rows,), got {a.shape} and {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise InputError("features and offsets or labels must be finite; drop the rows that are not")
+    given = f"l2={told(l2)}, width={told(width)}"
+    l2, width = real(l2), real(width)
     if not (math.isfinite(l2) and l2 >= 0.0 and math.isfinite(width) and width > 0.0):
-        raise InputError(f"l2 must be at least 0 and width above 0, got l2={l2!r}, width={width!r}")
+        raise InputError(f"l2 must be at least 0 and width above 0, got {given}")
     draft = LinearModel(loss, a, b, np.zeros(a.shape[1]), 0.0, 0.0, width, l2)
     if loss == "absolute":
         if l2:
@@ -272,8 +274,8 @@ def logistic_regression(features: ArrayLike, labels: ArrayLike, *, l2: float = 1
     y = numbers("labels", labels)
     if not (np.isin(y, (0.0, 1.0)).all() or np.isin(y, (-1.0, 1.0)).all()):
         raise InputError("labels must all be 0 or 1, or all -1 or 1")
-    if not l2 > 0.0:
-        raise InputError(f"l2 must be above 0 so that a minimum exists for every data set, got {l2!r}")
+    if not real(l2) > 0.0:
+        raise InputError(f"l2 must be above 0 so that a minimum exists for every data set, got {told(l2)}")
     a = numbers("features", features)
     if a.ndim != 2 or y.shape != (a.shape[0],):
         raise InputError(f"features must be (rows, d) and labels (rows,), got {a.shape} and {y.shape}")
@@ -286,8 +288,14 @@ def synthetic_regression(
     """Normal features, planted weights up to `radius`, residual noise or logistic labels; `l2` of smooth losses."""
     if loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
-    if rows < 1 or d < 1:
-        raise InputError(f"rows and d must be at least 1, got {rows!r} and {d!r}")
+    if not (whole(rows) and whole(d)) or rows < 1 or d < 1:
+        raise InputError(f"rows and d must be at least 1 and whole numbers, got {told(rows)} and {told(d)}")
+    if not whole(seed) or not 0 <= seed < 1 << 64:
+        raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {told(seed)}")
+    rows, d = int(rows), int(d)
+    for name, value in (("noise", noise), ("radius", radius)):
+        if not 0.0 <= real(value) < math.inf:
+            raise InputError(f"{name} must be a finite number of at least 0, got {told(value)}")
     require_memory(8 * rows * d, f"{rows} rows of {d} features", "take fewer")
     generator = np.random.Generator(np.random.Philox(key=seed))
     features = generator.standard_normal((rows, d)) / math.sqrt(d)

@@ -32,7 +32,7 @@ from alpt_ref.kernels.cpu.markov import (
 )
 from alpt_ref.theory.evolution import Evolution
 from alpt_ref.theory.problems import Separable
-from alpt_ref.theory.setting import Grid, Noise, numbers, require_setting
+from alpt_ref.theory.setting import Grid, Noise, numbers, require_setting, told, whole
 from alpt_ref.theory.stationary import absorption, closed_classes, gth
 
 ExactRounding = Literal["sr", "dr"]
@@ -78,10 +78,10 @@ class Chain:
         _require(self.problem, self.grid, self.noise)
         if self.problem.dim != 1:
             raise InputError(f"a chain needs a problem of one coordinate, got {self.problem.dim}; use evolve_separable")
-        if self.rounding not in ("sr", "dr"):
+        if not isinstance(self.rounding, str) or self.rounding not in ("sr", "dr"):
             raise InputError(f"rounding must be 'sr' or 'dr', got {self.rounding!r}")
-        if self.random_bits is not None and not 1 <= self.random_bits <= 32:
-            raise InputError(f"random_bits must be None or from 1 to 32, got {self.random_bits!r}")
+        if self.random_bits is not None and not (whole(self.random_bits) and 1 <= self.random_bits <= 32):
+            raise InputError(f"random_bits must be None or a whole number from 1 to 32, got {told(self.random_bits)}")
         self.noise.outcomes()
 
     def _random_words(self) -> float:
@@ -247,7 +247,10 @@ def evolve_separable(
     array([0.5  , 0.125])
     """
     _require(problem, grid, noise)
-    given = np.asarray(start)
+    try:
+        given = np.asarray(start)
+    except ValueError:  # lists of unequal lengths
+        given = np.asarray(None)
     if given.shape not in ((), (problem.dim,)) or given.dtype.kind not in "iu":
         raise InputError(
             f"start must be one whole code or one for each of the {problem.dim} coordinates, got {start!r}"

@@ -170,6 +170,7 @@ def simulate(
     require_device(device)
     require_clip(clip)
     require_numbers(problem, runs, seed, batch, points)
+    steps, runs, seed, batch = int(steps), int(runs), int(seed), int(batch)  # NumPy's of few bits wrap around
     learned = step_sizes if isinstance(step_sizes, LearnedSteps) else None
     sizes = sizes_of(None if isinstance(step_sizes, LearnedSteps) else step_sizes, problem.dim, grid)
     first = start_of(start, problem.dim, grid, sizes, clipped=clip is not None)

@@ -21,7 +21,7 @@ from alpt_ref._util.python_file import named_in
 from alpt_ref.errors import InputError
 from alpt_ref.theory.problem_checks import require_gradient, shown, trial_points
 from alpt_ref.theory.row_functions import RowFunction, row_function
-from alpt_ref.theory.setting import numbers, positive
+from alpt_ref.theory.setting import numbers, positive, real, told
 
 Floats: TypeAlias = NDArray[np.float64]
 SampledGradient: TypeAlias = Callable[[Floats, np.random.Generator], Any]
@@ -110,11 +110,14 @@ class Problem:
         checks: bool = True,
     ) -> None:
         if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or dim < 1:
-            raise InputError(f"dim must be a whole number of at least 1, got {dim!r}")
+            raise InputError(f"dim must be a whole number of at least 1, got {told(dim)}")
         require_memory(64 * int(dim), f"the points at which a problem with {dim} coordinates is tried", "take fewer")
         for label, function in (("value", value), ("gradient", gradient), ("sampled_gradient", sampled_gradient)):
             if not callable(function) and not (label == "sampled_gradient" and function is None):
                 raise InputError(f"{label} must be a function, got {function!r}")
+        for label, flag in (("convex", convex), ("checks", checks), ("compiled", compiled)):
+            if not (isinstance(flag, (bool, np.bool_)) or (label == "compiled" and flag is None)):
+                raise InputError(f"{label} must be True or False, got {told(flag)}")
         self.dim, self.name, self.checks = int(dim), str(name), bool(checks)
         self._functions, self._compiled = (value, gradient), compiled
         given = {"mu": mu, "L": L, "pl": pl, "G": G, "G1": G1, "g_max": g_max}
@@ -122,7 +125,8 @@ class Problem:
             label: None if number is None else positive(f"{label} (left out where it is unknown)", number)
             for label, number in given.items()
         }
-        if mu is not None and L is not None and mu > L:
+        least, most = self.given["mu"], self.given["L"]
+        if least is not None and most is not None and least > most:
             raise InputError(f"mu must not exceed L, got mu={mu!r} and L={L!r}")
         self.convex = bool(convex) or mu is not None
         points = trial_points(self.dim, 8 if self.dim != 8 else 9)
@@ -137,8 +141,8 @@ class Problem:
 
     def _lowest(self, minimum: ArrayLike | None, infimum: float | None) -> tuple[Floats | None, float | None, str]:
         """The minimum, what values are counted from, and where they come from."""
-        if infimum is not None and not (is_number(infimum) and math.isfinite(infimum)):
-            raise InputError(f"infimum must be a finite number, or left out where it is unknown, got {infimum!r}")
+        if infimum is not None and not (is_number(infimum) and math.isfinite(real(infimum))):
+            raise InputError(f"infimum must be a finite number, or left out where it is unknown, got {told(infimum)}")
         if minimum is not None:
             w = numbers("minimum", minimum)
             if w.shape not in ((), (self.dim,)) or not np.isfinite(w).all():
@@ -240,11 +244,7 @@ class Problem:
         """A random gradient for every row of `w` (n, d); the exact one where none is given."""
         if self._sampled is None:
             return self.gradient(w)
-        with named_in("sampled_gradient"):
-            found = np.array(self._sampled(w.copy(), generator), dtype=np.float64)
-        if found.shape != w.shape:
-            raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
-        return found
+        return _sampled_at(self._sampled, w, generator)
 
     def distance(self, w: ArrayLike) -> Floats:
         """``|w - w*|_2`` for `w` of shape (..., d); NaN where no minimum is known."""
@@ -270,15 +270,22 @@ def _again(
     return made
 
 
+def _sampled_at(sampled: SampledGradient, w: Floats, generator: np.random.Generator) -> Floats:
+    """What the function gives for the points `w`, checked and copied."""
+    with named_in("sampled_gradient"):
+        found = np.asarray(sampled(w.copy(), generator))
+    if found.dtype.kind not in "fiub":
+        raise InputError(f"sampled_gradient must return real numbers, got {found.dtype}")
+    if found.shape != w.shape:
+        raise InputError(f"sampled_gradient must return the shape {w.shape} of its points, got {found.shape}")
+    return np.array(found, dtype=np.float64)
+
+
 def _require_unbiased(sampled: SampledGradient, gradient: RowFunction, point: Floats) -> None:
     """InputError where the mean of 4096 sampled gradients is eight standard errors from the gradient."""
-    many = np.repeat(point, 4096, axis=0)
-    with named_in("sampled_gradient"):
-        drawn = np.asarray(sampled(many.copy(), np.random.Generator(np.random.Philox(key=1))), dtype=np.float64)
-    if drawn.shape != many.shape:
-        raise InputError(f"sampled_gradient must return the shape {many.shape} of its points, got {drawn.shape}")
+    drawn = _sampled_at(sampled, np.repeat(point, 4096, axis=0), np.random.Generator(np.random.Philox(key=1)))
     wanted, mean = gradient.call(point)[0], drawn.mean(axis=0)
-    error = drawn.std(axis=0) / math.sqrt(len(many)) + 1e-6 * (1.0 + np.abs(wanted))
+    error = drawn.std(axis=0) / math.sqrt(len(drawn)) + 1e-6 * (1.0 + np.abs(wanted))
     if (np.abs(mean - wanted) > 8.0 * error).any():
         j = int(np.argmax(np.abs(mean - wanted) / error))
         raise InputError(

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.setting import Grid, Noise, require_setting
+from alpt_ref.theory.setting import Grid, Noise, numbers, require_setting
 
 SeparableKind = Literal["elastic", "huber", "saturating"]
 _STEEPEST = 1.0 / math.sqrt(3.0)
@@ -192,9 +192,15 @@ def _span(values: NDArray[np.float64]) -> str:
 
 
 def _separable(kind: SeparableKind, curvature: ArrayLike, shape: ArrayLike, minimum: ArrayLike) -> Separable:
-    arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, np.float64)) for x in (curvature, shape, minimum)))
-    for name, array in zip(("curvature", "slope or width", "minimum"), arrays, strict=True):
-        if array.ndim != 1 or not np.isfinite(array).all():
+    names = ("curvature", "slope or width", "minimum")
+    given = [np.atleast_1d(numbers(name, x)) for name, x in zip(names, (curvature, shape, minimum), strict=True)]
+    try:
+        arrays = np.broadcast_arrays(*given)
+    except ValueError:
+        shapes = ", ".join(f"{name} {one.shape}" for name, one in zip(names, given, strict=True))
+        raise InputError(f"the numbers of a problem must have one shape (d,), got {shapes}") from None
+    for name, array in zip(names, arrays, strict=True):
+        if array.ndim != 1 or not array.size or not np.isfinite(array).all():
             raise InputError(f"{name} must be a finite number or a vector of them, got shape {array.shape}")
         if name != "minimum" and (array < 0.0).any():
             raise InputError(f"{name} must not be negative, got {array.min():g}")

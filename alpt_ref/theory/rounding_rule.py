@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alpt_ref._util.check import is_number
 from alpt_ref.errors import InputError
+from alpt_ref.theory.setting import told
 
 NamedRounding = Literal["full", "sr", "dr"]
 RoundingFunction: TypeAlias = Callable[[NDArray[np.float32], int], Any]
@@ -44,7 +45,8 @@ class FewBits:
     def __post_init__(self) -> None:
         """Reject a number out of range."""
         if not is_number(self.bits) or not 1 <= self.bits <= 32 or self.bits != int(self.bits):
-            raise InputError(f"random bits must be a whole number from 1 to 32, got {self.bits!r}")
+            raise InputError(f"random bits must be a whole number from 1 to 32, got {told(self.bits)}")
+        object.__setattr__(self, "bits", int(self.bits))
 
     def __str__(self) -> str:
         """A short label."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,23 +26,43 @@ NOISE_KINDS: tuple[NoiseKind, ...] = ("none", "two-point", "uniform", "normal")
 MAX_BITS = 16
 
 
-def positive(name: str, value: float) -> float:
-    """`value` as a float; InputError unless it is finite and above zero."""
+def real(value: object) -> float:
+    """`value` as a float of Python; NaN where it is no number (a text, a bool) or none of float64."""
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        return math.nan
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def whole(value: object) -> TypeGuard[int]:
+    """Whether `value` is a whole number (NumPy's too, no bool)."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+
+
+def told(value: object) -> str:
+    """What was given, in a sentence."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:60]}... ({len(text):,} characters)"
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` as a float; InputError unless it is finite and above zero."""
+    number = real(value)
     if not (math.isfinite(number) and number > 0.0):
-        raise InputError(f"{name} must be a finite number above 0, got {value!r}")
+        raise InputError(f"{name} must be a finite number above 0, got {told(value)}")
     return number
 
 
 def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """`values` as a float64 array; InputError where they are no numbers."""
     try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be numbers, got {values!r}") from None
+        if np.asarray(values).dtype.kind not in "SUc":  # NumPy reads texts, and drops what is imaginary
+            return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InputError(f"{name} must be numbers, got {told(values)}")
 
 
 @dataclass(frozen=True)
@@ -72,10 +92,11 @@ class Grid:
     bits: int
 
     def __post_init__(self) -> None:
-        """Reject a step size or number of bits out of range."""
-        positive("step_size", self.step_size)
+        """Reject a step size or number of bits out of range; keep them as Python's, which never wrap around."""
+        object.__setattr__(self, "step_size", positive("step_size", self.step_size))
         if not is_number(self.bits) or not 1 <= self.bits <= MAX_BITS or self.bits != int(self.bits):
-            raise InputError(f"bits must be a whole number from 1 to {MAX_BITS}, got {self.bits!r}")
+            raise InputError(f"bits must be a whole number from 1 to {MAX_BITS}, got {told(self.bits)}")
+        object.__setattr__(self, "bits", int(self.bits))
 
     @property
     def low_code(self) -> int:
@@ -138,10 +159,12 @@ class Noise:
 
     def __post_init__(self) -> None:
         """Reject an unknown kind and a sigma that does not go with it."""
-        if self.kind not in NOISE_KINDS:
+        if not isinstance(self.kind, str) or self.kind not in NOISE_KINDS:
             raise InputError(f"noise must be one of {', '.join(NOISE_KINDS)}, got {self.kind!r}")
-        if not (is_number(self.sigma) and math.isfinite(self.sigma) and self.sigma >= 0.0):
-            raise InputError(f"sigma must be a finite number of at least 0, got {self.sigma!r}")
+        sigma = real(self.sigma) if is_number(self.sigma) else math.nan
+        if not (math.isfinite(sigma) and sigma >= 0.0):
+            raise InputError(f"sigma must be a finite number of at least 0, got {told(self.sigma)}")
+        object.__setattr__(self, "sigma", sigma)
         if self.kind == "none" and self.sigma != 0.0:
             raise InputError(f"noise 'none' goes with sigma=0, got sigma={self.sigma!r}; name the noise or drop sigma")
 
@@ -224,8 +247,9 @@ class Schedule:
 
     def rates(self, steps: int) -> NDArray[np.float64]:
         """Learning rates of steps ``1 .. steps``: float64 (steps,); InputError where the array is too short."""
-        if steps < 1:
-            raise InputError(f"steps must be at least 1, got {steps!r}")
+        if not whole(steps) or steps < 1:
+            raise InputError(f"steps must be a whole number of at least 1, got {told(steps)}")
+        steps = int(steps)  # one of few bits would wrap around
         if isinstance(self.given, tuple):
             if len(self.given) not in (steps - 1, steps):
                 raise InputError(
@@ -262,7 +286,7 @@ def schedule_of(schedule: Schedule | ArrayLike | RateFunction) -> Schedule:
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, (int, float, np.integer, np.floating)) and not isinstance(schedule, bool):
-        return Schedule("constant", float(schedule))
+        return Schedule("constant", positive("scale of the learning rate", schedule))
     return Schedule(schedule)
 
 

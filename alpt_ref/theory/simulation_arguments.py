@@ -14,14 +14,9 @@ from alpt_ref.theory.linear import LinearModel
 from alpt_ref.theory.problem import Problem
 from alpt_ref.theory.problems import Separable
 from alpt_ref.theory.rounding_rule import FewBits
-from alpt_ref.theory.setting import Grid, numbers
+from alpt_ref.theory.setting import Grid, numbers, whole
 
 MOST_BATCH = 1 << 20
-
-
-def whole(value: object) -> bool:
-    """Whether `value` is a whole number (NumPy's too, no bool)."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
 
 
 def one_of(name: str, value: Any, known: Iterable[str], beside: str = "") -> None:
@@ -52,7 +47,7 @@ def require_rounding(rounding: Any) -> None:
 def require_numbers(problem: Any, runs: Any, seed: Any, batch: Any, points: NDArray[np.int64]) -> None:
     """InputError unless runs, seed and batch are whole numbers in their ranges, and the results fit into memory."""
     dim = problem.dim
-    if not whole(runs) or runs < 1 or runs * dim >= 1 << 50:
+    if not whole(runs) or runs < 1 or int(runs) * dim >= 1 << 50:
         raise InputError(f"runs must be at least 1 (and runs * d below 2**50), got {runs!r}")
     if not whole(seed) or not 0 <= seed < 1 << 64:
         raise InputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
@@ -83,7 +78,10 @@ def checked_points(checkpoints: Iterable[int] | None, steps: Any) -> NDArray[np.
     require_memory(8 * int(steps), f"the learning rates of {steps} steps", "take fewer steps")
     if checkpoints is not None and (isinstance(checkpoints, str) or not isinstance(checkpoints, Iterable)):
         raise InputError(f"checkpoints must be whole numbers from 1 to steps = {steps}, got {checkpoints!r}")
-    given = list(() if checkpoints is None else checkpoints)
+    try:
+        given: list[Any] = list(() if checkpoints is None else checkpoints)
+    except TypeError:  # an array without dimensions
+        given = [checkpoints]
     for t in given:
         if not whole(t):
             raise InputError(f"checkpoints must be whole numbers from 1 to steps = {steps}, got {t!r}")
@@ -157,12 +155,21 @@ def minimum_outside_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) ->
     minimum = getattr(problem, "minimum", None)
     if minimum is None:
         return ""
+    return _outside_box(minimum, grid, sizes)
+
+
+def start_outside_box(start: NDArray[Any], grid: Grid, sizes: NDArray[np.float64]) -> str:
+    """Which coordinate of ``w_1`` (of `start_of`) lies outside its box; empty if none does, as for codes."""
+    return "" if start.dtype.kind == "i" else _outside_box(start, grid, sizes)
+
+
+def _outside_box(w: NDArray[np.float64], grid: Grid, sizes: NDArray[np.float64]) -> str:
     low, high = grid.low_code * sizes, grid.high_code * sizes
-    outside = np.flatnonzero((minimum < low) | (minimum > high))
+    outside = np.flatnonzero((w < low) | (w > high))
     if not len(outside):
         return ""
     j = int(outside[0])
-    return f"coordinate {j} of it is {minimum[j]:g} and the box is [{low[j]:g}, {high[j]:g}]"
+    return f"coordinate {j} of it is {w[j]:g} and the box is [{low[j]:g}, {high[j]:g}]"
 
 
 def require_minimum_in_box(problem: Any, grid: Grid, sizes: NDArray[np.float64]) -> None:

@@ -8,6 +8,7 @@ is float64 here; the driver rounds the sum of weight and move, or the move in st
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory.setting import positive
+from alpt_ref.theory.setting import positive, real, told
 
 Floats: TypeAlias = NDArray[np.float64]
 State: TypeAlias = dict[str, Floats]
@@ -51,9 +52,11 @@ class UpdateRule(Protocol):
         """What to add to the weights at step ``t = 1, 2, ...``: (runs, d), for a gradient float32 (runs, d)."""
 
 
-def _factor(name: str, value: float) -> None:
-    if not 0.0 < float(value) < 1.0:
-        raise InputError(f"{name} must be above 0 and below 1, got {value!r}")
+def _factor(name: str, value: Any) -> float:
+    factor = real(value)
+    if not 0.0 < factor < 1.0:
+        raise InputError(f"{name} must be above 0 and below 1, got {told(value)}")
+    return factor
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Momentum:
 
     def __post_init__(self) -> None:
         """Reject a factor out of range."""
-        _factor("keep", self.keep)
+        object.__setattr__(self, "keep", _factor("keep", self.keep))
 
     def init(self, runs: int, d: int) -> State:
         """The momentum."""
@@ -192,8 +195,10 @@ class Adagrad:
 
     def __post_init__(self) -> None:
         """Reject a negative eps."""
-        if not self.eps >= 0.0:
-            raise InputError(f"eps must be at least 0, got {self.eps!r}")
+        eps = real(self.eps)
+        if not 0.0 <= eps < math.inf:
+            raise InputError(f"eps must be a finite number of at least 0, got {told(self.eps)}")
+        object.__setattr__(self, "eps", eps)
 
     def init(self, runs: int, d: int) -> State:
         """The sums of squares."""
@@ -235,9 +240,9 @@ class Adam:
 
     def __post_init__(self) -> None:
         """Reject numbers out of range."""
-        _factor("keep", self.keep)
-        _factor("keep_squares", self.keep_squares)
-        positive("eps", self.eps)
+        for name in ("keep", "keep_squares"):
+            object.__setattr__(self, name, _factor(name, getattr(self, name)))
+        object.__setattr__(self, "eps", positive("eps", self.eps))
 
     def init(self, runs: int, d: int) -> State:
         """Both moments."""

@@ -265,7 +265,7 @@ def expected_calibration_error(
     InputError
         If `bins` is below 1, or for labels, probabilities or weights out of range.
     """
-    whole_number("bins", bins, 1)
+    bins = whole_number("bins", bins, 1)
     labels, probabilities, weights = _counted(labels, probabilities, sample_weight)
     clicks, p = _probabilities(labels, probabilities)
     index = np.minimum((p * bins).astype(np.int64), bins - 1)

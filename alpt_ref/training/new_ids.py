@@ -47,7 +47,7 @@ class InitFrom:
         """Check the numbers."""
         for name in ("min_count", "evict_after"):
             if getattr(self, name) is not None:
-                _check.whole_number(name, getattr(self, name), 1)
+                object.__setattr__(self, name, _check.whole_number(name, getattr(self, name), 1))
 
 
 def by_sizes(before: Checkpoint, dataset: ClickDataset, init: InitFrom) -> Growth:

@@ -165,10 +165,18 @@ def _earlier(output: Path) -> dict[str, dict[str, Any]]:
         return {
             name: one
             for name, one in known.items()
-            if one.get("files") and all((output / file).exists() for file in one["files"])
+            if _is_entry(one) and one["files"] and all((output / file).exists() for file in one["files"])
         }
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
+
+
+def _is_entry(one: Mapping[str, Any]) -> bool:
+    """Whether it has all that the index shows: another tool's file may have the same name."""
+    texts, lists = ("id", "title", "alt", "notes", "caption", "origin"), ("files", "claims")
+    return all(isinstance(one.get(name), str) for name in texts) and all(
+        isinstance(one.get(name), list) and all(isinstance(item, str) for item in one[name]) for name in lists
+    )
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ import math
 import secrets
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.check import whole_number
+from alpt_ref._util.check import is_number, whole_number
 from alpt_ref._util.code_parts import parts_of
 from alpt_ref._util.python_file import capture_error
 from alpt_ref.errors import InputError
@@ -173,10 +173,13 @@ def user_quantizer(given: Any, bits: Any, step_size: Any) -> UserQuantizer:
     if bits is None or step_size is None:
         missing = " and ".join(name for name, value in (("bits", bits), ("step_size", step_size)) if value is None)
         raise InputError(f"quantizer needs its lattice: give {missing} too")
-    whole_number("bits", bits, BITS[0])
+    bits = whole_number("bits", bits, BITS[0])
     if bits > BITS[1]:
         raise InputError(f"bits must be from {BITS[0]} to {BITS[1]}, got {bits}")
-    size = step_size if isinstance(step_size, (int, float)) and not isinstance(step_size, bool) else math.nan
+    size = math.nan
+    if is_number(step_size):
+        with suppress(OverflowError):  # a whole number beyond float64
+            size = float(step_size)
     most = largest_step_size(bits)
     if not (math.isfinite(size) and 1e-30 <= size <= min(most, 1e30)):
         raise InputError(f"step_size must be a number from 1e-30 to {min(most, 1e30):.3g}, got {step_size!r}")

@@ -119,9 +119,9 @@ def verify(
     ids = (claims,) if isinstance(claims, str) else tuple(claims or ())
     if budget not in BUDGETS:
         raise InputError(f"budget must be {' or '.join(BUDGETS)}, got {budget!r}")
-    whole_number("seed", seed, 0)
+    seed = whole_number("seed", seed, 0)
     if jobs is not None:
-        whole_number("jobs", jobs, 1)
+        jobs = whole_number("jobs", jobs, 1)
     if output is None and (scheduler or join):
         raise InputError("scheduler and join need output, the folder that all who work on it see")
     if claims is not None and not ids:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory import Grid, Noise, absolute, bounds, bounds_that_apply
+from alpt_ref.theory import Grid, Noise, absolute, bounds, bounds_that_apply, quadratic, simulate
 from alpt_ref.theory.applied_bounds import AppliedBound
 
 GRID = Grid(0.125, 5)  # -2 .. 1.875
@@ -50,14 +50,33 @@ def test_only_a_rounding_of_your_own_is_taken_for_what_you_say() -> None:
     assert not found(rounding=lambda x, draw: x)["D1"].applies
 
 
-def test_without_clipping_every_bound_watches_the_range_and_a_start_may_lie_outside() -> None:
+def test_without_clipping_every_bound_watches_the_range() -> None:
     assert {bound.watch for bound in listed(clip=None)} == {("exceeded",)}
     watched = {name for name, bound in found().items() if bound.watch}
     assert watched == {"S5", "S7", "EF1", "EF1b"}
-    assert found(clip=None, start=[2.5, 0.0])["S1"].applies
     assert found(start=[1.875, -2.0])["S1"].applies
+    assert found(start=[1.875, -2.0], clip=None)["S1"].applies
     with pytest.raises(InputError, match=r"start as weights must lie in the box, from -2 to 1\.875, got 0\.\.2\.5"):
         found(start=[2.5, 0.0])
+
+
+@pytest.mark.parametrize("rounding", ["sr", "dr", "full"])
+def test_no_bound_holds_for_a_start_outside_the_box(rounding: Any) -> None:
+    """The constants are those of the box: from 3 a rate of 1.3 leads into it, and S2 is exceeded 2.9 times."""
+    bowl, grid = quadratic(1.0, 0.0), Grid(2.0**-15, 16)
+    options: dict[str, Any] = {"steps": 2, "start": 3.0, "clip": None, "rounding": rounding}
+    run = simulate(bowl, grid, 1.3, runs=8, averages=True, check=True, **options)
+    assert not run.exceeded.any()  # the first update leads into the box
+    D, G, eta = 1.0, 1.0, 1.3
+    assert run.average_value is not None
+    assert run.average_value[-1].mean() > 2.9 * bounds.sr_convex_schedule(
+        rates=[eta, eta], step_size=2.0**-15, D=D, G=G, dim=1
+    )
+    for bound in bounds_that_apply(bowl, grid, 1.3, **options):
+        assert not bound.applies
+        assert bound.missing(run) == (
+            "the start lies outside the box: coordinate 0 of it is 3 and the box is [-1, 0.999969]"
+        )
 
 
 @pytest.mark.parametrize(("noise", "G1"), [(None, [1.0, 0.5]), (Noise("two-point", 0.7), [1.0, 0.7])])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alpt_ref.errors import InputError
-from alpt_ref.theory import problem_checks
+from alpt_ref.theory import Problem, problem_checks
 from alpt_ref.theory.learned_step_size import _partial_moments
 
 
@@ -70,3 +70,20 @@ def test_partial_moments_of_laplace_by_a_sum(edge: float) -> None:
     density = 0.5 * np.exp(-np.abs(w)) * h
     found = [float(one[0]) for one in _partial_moments("laplace", np.array([edge]))]
     assert found == pytest.approx([density.sum(), (density * w).sum(), (density * w * w).sum()], abs=1e-7)
+
+
+@pytest.mark.parametrize("height", [1e6, 1e9, -1e10])
+def test_a_wrong_gradient_of_a_function_far_from_0_is_found(height: float) -> None:
+    """At the shortest step the roundings of value hide any slope: it decides nothing."""
+    right = Problem(lambda w: height + (w * w).sum(axis=-1), lambda w: 2.0 * w, 2, minimum=0.0, compiled=False)
+    assert right.f_star == height
+    with pytest.raises(InputError, match="gradient is not the derivative of value"):
+        Problem(lambda w: height + (w * w).sum(axis=-1), lambda w: 2.5 * w, 2, minimum=0.0, compiled=False)
+
+
+def test_a_sampled_gradient_of_complex_numbers_is_refused() -> None:
+    for given in (lambda w, generator: 2.0 * w + 0.0j, lambda w, generator: "a"):
+        with pytest.raises(InputError, match="sampled_gradient must return real numbers, got"):
+            Problem(
+                lambda w: (w * w).sum(axis=-1), lambda w: 2.0 * w, 2, mu=2.0, sampled_gradient=given, compiled=False
+            )

@@ -148,3 +148,33 @@ def test_a_figure_that_is_not_drawn_again_keeps_its_entry(stored: Path) -> None:
     (output / "other.png").unlink()
     draw_figures([one for one in every if one.id == "means"], Results(stored), output)
     assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ["means"]
+
+
+def test_an_index_of_another_tool_is_no_entry(stored: Path) -> None:
+    folder, output = figures(stored / "figs", means=GOOD), stored / "figures"
+    output.mkdir()
+    (output / "theirs.png").touch()
+    whole = {
+        "id": "a",
+        "title": "A",
+        "alt": "",
+        "notes": "",
+        "caption": "",
+        "origin": "o",
+        "files": ["theirs.png"],
+        "claims": [],
+    }
+    foreign = [{"id": "a", "files": ["theirs.png"]}, *({**whole, name: 1} for name in whole), {**whole, "files": [3]}]
+    for content in ("[" * 100_000, *(json.dumps([one]) for one in foreign)):
+        (output / "figures.json").write_text(content)
+        assert draw_figures(load_figures(folder), Results(stored), output, formats=["png"]) == ["means"]
+        assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ["means"]
+    (output / "figures.json").write_text(json.dumps([whole]))
+    draw_figures(load_figures(folder), Results(stored), output, formats=["png"])
+    assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ["a", "means"]
+
+
+def test_a_file_of_nothing_but_brackets_is_no_verdict(stored: Path) -> None:
+    (stored / "claims" / "good.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is not valid JSON"):
+        Results(stored)["good"]

@@ -43,8 +43,8 @@ def default_field_sizes(fields: int, features: int) -> tuple[int, ...]:
     >>> default_field_sizes(3, 1000)
     (12, 92, 896)
     """
-    for label, value, least in (("fields", fields, 1), ("features", features, 3 * int(fields))):
-        _check.whole_number(label, value, least)
+    fields = _check.whole_number("fields", fields, 1)
+    features = _check.whole_number("features", features, 3 * fields)
     weights = np.geomspace(1.0, 100.0, fields)
     edges = np.rint((features - 3 * fields) * np.concatenate(([0.0], np.cumsum(weights) / weights.sum())))
     return tuple(int(size) + 3 for size in np.diff(edges))

@@ -54,7 +54,7 @@ class DayText(RawText):
     def __post_init__(self) -> None:
         """Check the arguments."""
         super().__post_init__()
-        _check.whole_number("day", self.day, 1, MAX_DAYS + 1)
+        object.__setattr__(self, "day", _check.whole_number("day", self.day, 1, MAX_DAYS + 1))
         if not 0 <= self.renewed <= 1:
             raise InputError(f"renewed must be a share from 0 to 1, got {self.renewed!r}")
 

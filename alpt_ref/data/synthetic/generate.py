@@ -143,7 +143,7 @@ class RawText:
         """Check the arguments."""
         if self.shape not in SHAPES:
             raise InputError(f"shape must be one of {', '.join(SHAPES)}, got {self.shape!r}")
-        check_seed(self.seed)
+        object.__setattr__(self, "seed", check_seed(self.seed))
 
     @functools.cached_property
     def layout(self) -> ClickShape:

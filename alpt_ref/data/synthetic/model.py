@@ -119,9 +119,9 @@ class SyntheticModel:
         check_fields(self.field_names, self.field_sizes)
         if min(self.field_sizes) < 2:
             raise InputError(f"field_sizes must be at least 2 each, got {min(self.field_sizes)}")
-        check_seed(self.seed)
+        object.__setattr__(self, "seed", check_seed(self.seed))
         split_counts(0, self.split)
-        _check.whole_number("rank", self.rank, 1)
+        object.__setattr__(self, "rank", _check.whole_number("rank", self.rank, 1))
         for label in ("exponent", "linear_std", "interaction_std"):
             if not _finite(getattr(self, label)) or getattr(self, label) < 0:
                 raise InputError(f"{label} must be a finite number of at least 0, got {getattr(self, label)!r}")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 from alpt_ref.errors import InputError
+from alpt_ref.theory.setting import real, told
 
 
 def norm_1_bound(G: float, dim: int, G1: float | None) -> float:
@@ -37,8 +38,9 @@ def rounding_rate(eta: float, step_size: float, G: float, dim: int, G1: float | 
 
 def whole(name: str, value: int) -> int:
     """`value` as an int; InputError unless it is a whole number of at least 1."""
-    if isinstance(value, bool) or int(value) != value or value < 1:
-        raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
+    number = real(value)
+    if not (number >= 1.0 and number.is_integer()):
+        raise InputError(f"{name} must be a whole number of at least 1, got {told(value)}")
     return int(value)
 
 
