@@ -133,11 +133,12 @@ def draw_figures(
     Raises
     ------
     InputError
-        An unknown format or style.
+        An unknown format or style; or a file that would be replaced is of unknown origin.
     """
     check_formats(formats)
     if style is not None:
         page_style(style)
+    _require_own(output, [figure.id for figure in figures])
     entries = _earlier(output)
     drawn = []
     for figure in figures:
@@ -156,6 +157,26 @@ def draw_figures(
     write_text(output / "INDEX.md", index_page(ordered))
     write_text(output / "figures.json", json.dumps(ordered, indent=2, ensure_ascii=False) + "\n")
     return drawn
+
+
+def _require_own(output: Path, ids: Sequence[str]) -> None:
+    """InputError where the folder holds a file under a name of ours that no earlier call has written."""
+    index = output / "figures.json"
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8"))
+        own = {one["id"] for one in entries if all(isinstance(one[name], str) for name in ("id", "title", "alt"))}
+        foreign = [] if isinstance(entries, list) and len(own) == len(entries) else [index.name]
+    except FileNotFoundError:
+        own, foreign = set(), [name for name in ("INDEX.md",) if (output / name).exists()]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        own, foreign = set(), [index.name]
+    names = [f"{one}.{suffix}" for one in ids if one not in own for suffix in ("csv", "tex", *FORMATS)]
+    foreign += [name for name in names if (output / name).exists()]
+    if foreign:
+        raise InputError(
+            f"output folder {output} holds a {foreign[0]} of unknown origin, which would be replaced; choose another "
+            "with --output, or move it away"
+        )
 
 
 def _earlier(output: Path) -> dict[str, dict[str, Any]]:

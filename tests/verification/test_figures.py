@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_a_figure_without_results_or_with_a_fault_is_named_and_left(stored: Path
     output = stored / "figures"
     output.mkdir()
     (output / "other.png").write_bytes(b"old")
+    (output / "figures.json").write_text(json.dumps([{"id": "other", "title": "Other", "alt": ""}]))
     assert draw_figures(load_figures(folder), Results(stored), output, said.append) == ["means"]
     assert said == [
         "figure fault was not drawn: draw must return the rows behind the figure, got none",
@@ -150,28 +152,38 @@ def test_a_figure_that_is_not_drawn_again_keeps_its_entry(stored: Path) -> None:
     assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ["means"]
 
 
-def test_an_index_of_another_tool_is_no_entry(stored: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("figures.json", "["),
+        ("figures.json", "[" * 100_000),
+        ("figures.json", "{}"),
+        ("figures.json", '{"id": "a", "title": "A", "alt": ""}'),
+        ("figures.json", '[{"id": "a", "files": ["theirs.png"]}]'),
+        ("figures.json", '[{"id": "a", "title": 1, "alt": ""}]'),
+        ("INDEX.md", "mine"),
+        ("means.csv", "mine"),
+        ("means.pdf", "mine"),
+    ],
+)
+def test_a_file_of_unknown_origin_is_not_replaced(stored: Path, name: str, content: str) -> None:
     folder, output = figures(stored / "figs", means=GOOD), stored / "figures"
     output.mkdir()
+    (output / name).write_text(content)
+    with pytest.raises(InputError, match=f"holds a {re.escape(name)} of unknown origin"):
+        draw_figures(load_figures(folder), Results(stored), output)
+    assert [(path.name, path.read_text()) for path in output.iterdir()] == [(name, content)]
+
+
+def test_files_of_other_figures_may_stand_beside(stored: Path) -> None:
+    folder, output = figures(stored / "figs", means=GOOD), stored / "figures"
+    output.mkdir()
+    entry = {"id": "a", "title": "A", "alt": "", "notes": "", "caption": "", "origin": "o", "claims": []}
     (output / "theirs.png").touch()
-    whole = {
-        "id": "a",
-        "title": "A",
-        "alt": "",
-        "notes": "",
-        "caption": "",
-        "origin": "o",
-        "files": ["theirs.png"],
-        "claims": [],
-    }
-    foreign = [{"id": "a", "files": ["theirs.png"]}, *({**whole, name: 1} for name in whole), {**whole, "files": [3]}]
-    for content in ("[" * 100_000, *(json.dumps([one]) for one in foreign)):
-        (output / "figures.json").write_text(content)
-        assert draw_figures(load_figures(folder), Results(stored), output, formats=["png"]) == ["means"]
-        assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ["means"]
-    (output / "figures.json").write_text(json.dumps([whole]))
-    draw_figures(load_figures(folder), Results(stored), output, formats=["png"])
-    assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ["a", "means"]
+    for files, ids in ([["theirs.png"], ["a", "means"]], [[3], ["means"]], [["gone.png"], ["means"]]):
+        (output / "figures.json").write_text(json.dumps([{**entry, "files": files}, {**entry, "id": "means"}]))
+        draw_figures(load_figures(folder), Results(stored), output, formats=["png"])
+        assert [one["id"] for one in json.loads((output / "figures.json").read_text())] == ids
 
 
 def test_a_file_of_nothing_but_brackets_is_no_verdict(stored: Path) -> None:
