@@ -62,7 +62,7 @@ class Watch:
         self._seen: dict[int, tuple[str, int]] = {}
         self._busy = False
         self._rounds = 0
-        self._sign, self._word = threading.Lock(), neighbours.own_word()
+        self._sign, self._asks, self._word = threading.Lock(), threading.Lock(), neighbours.own_word()
         self._end = threading.Event()
         with contextlib.suppress(Exception):  # `_watch` finds that there is no store
             self._show()
@@ -101,12 +101,13 @@ class Watch:
 
         Without the store it is the first rank that did not hold it.
         """
-        if self._speaks is None:
-            try:
-                self._speaks = int(self._store.add("said", 1)) == 1
-            except Exception:  # torch's errors differ from version to version
-                self._speaks = self._rank == (0 if arrival.launcher_holds_store() else 1)
-        return self._speaks
+        with self._asks:  # whoever watches may ask while the run ends by itself: the second answer would be no
+            if self._speaks is None:
+                try:
+                    self._speaks = int(self._store.add("said", 1)) == 1
+                except Exception:  # torch's errors differ from version to version
+                    self._speaks = self._rank == (0 if arrival.launcher_holds_store() else 1)
+            return self._speaks
 
     def part(self) -> None:
         """An error ends the run: settle who speaks while the store is there; whoever holds it leaves last."""

@@ -99,6 +99,28 @@ def test_a_process_of_this_machine_that_has_ended_is_missed_at_once(watch: Watch
         assert watch._look() == "rank 1"
 
 
+def test_two_threads_of_a_process_ask_once_who_speaks(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the one that watches leaves it to the other, who was told that somebody had spoken."""
+    add, asked, answer = watch._store.add, threading.Event(), threading.Event()
+
+    def slow(key: str, by: int) -> int:
+        asked.set()
+        answer.wait(10)
+        return int(add(key, by))
+
+    monkeypatch.setattr(watch._store, "add", slow)
+    answers: list[bool] = []
+    threads = [threading.Thread(target=lambda: answers.append(watch.may_speak())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        assert asked.wait(10)
+    answer.set()
+    for thread in threads:
+        thread.join(10)
+    assert answers == [True, True]
+    assert add("said", 0) == 1
+
+
 @pytest.fixture
 def torch(monkeypatch: pytest.MonkeyPatch) -> Any:
     """torch as far as it is used here, and an end of this process that is only noted."""
