@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from alpt_ref.data.fields import PARTS
 from alpt_ref.data.formats.coded import DATES, WHOLE_TIMES
+from alpt_ref.data.formats.moments import FROM_1990, SINCE_1970, TO_2040
 from alpt_ref.data.split_time import cut_times, parts_by
 from alpt_ref.data.splits import (
     check_folds,
@@ -35,9 +36,6 @@ BY = ("random", "order", "time", "files")
 DEFAULT_MIN_COUNT: Mapping[str, int] = {"criteo": 10, "avazu": 2, "libfm": 1, "movielens": 1}
 """Least count of a category, by kind of source."""
 DEFAULT_SPLIT = (8, 1, 1)
-_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-_FROM_1990, _TO_2040 = 631_152_000, 2_208_988_800
-"""In seconds since 1970."""
 
 
 class SplitWarning(AlptWarning):
@@ -191,10 +189,10 @@ def _warn_of_two_units(facts: RowFacts) -> None:
     """SplitWarning where all times are whole numbers since 1970 by their size, some in other units than others."""
     if facts.times is None or facts.time_kinds & DATES:
         return
-    counts = dict.fromkeys(_UNITS, 0)
+    counts = dict.fromkeys(SINCE_1970, 0)
     for times in facts.times():
-        for unit, scale in _UNITS.items():
-            counts[unit] += int(np.count_nonzero((times >= _FROM_1990 * scale) & (times <= _TO_2040 * scale)))
+        for unit, scale in SINCE_1970.items():
+            counts[unit] += int(np.count_nonzero((times >= FROM_1990 * scale) & (times <= TO_2040 * scale)))
     found = {unit: count for unit, count in counts.items() if count}
     if len(found) > 1 and sum(found.values()) == facts.rows:
         units = ", ".join(f"{unit} since 1970 in {count:,} rows" for unit, count in found.items())

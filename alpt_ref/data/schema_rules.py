@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from alpt_ref.data.formats.moments import FROM_1990, SINCE_1970, TO_2040
 from alpt_ref.data.schema_head import HEAD_ROWS, NUMBER, Sample
 
 LABELS = (
@@ -189,25 +190,23 @@ def _time(sample: Sample, name: str, kind: str, distinct: set[str]) -> Guess | N
     if kind == "text":
         if all(_ISO.match(value) for value in distinct):
             return Guess("time", "dates as in ISO 8601")
-        patterns = [one for one in _PATTERNS if all(_fits(value, one) for value in distinct)]
-        if not patterns:
-            return None
-        return Guess("time", f"dates, {_unsure(patterns)}", more={"time_format": patterns[0]})
+        return _dates("", distinct)
     if kind != "int" or not named:
         return None
     numbers = list(map(int, distinct))
-    for unit, scale in (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9)):
-        if all(631_152_000 * scale <= number <= 2_208_988_800 * scale for number in numbers):  # 1990 to 2040
+    for unit, scale in SINCE_1970.items():
+        if all(FROM_1990 * scale <= number <= TO_2040 * scale for number in numbers):
             return Guess("time", f"by its name and range {unit} since 1970")
+    return _dates("by its name and form ", distinct)
+
+
+def _dates(how: str, distinct: set[str]) -> Guess | None:
+    """Dates of the first pattern that reads all of them, with a remark where another one does as well."""
     patterns = [one for one in _PATTERNS if all(_fits(value, one) for value in distinct)]
     if not patterns:
         return None
-    return Guess("time", f"by its name and form dates, {_unsure(patterns)}", more={"time_format": patterns[0]})
-
-
-def _unsure(patterns: Sequence[str]) -> str:
-    """The first pattern, and a remark where another one reads the times as well."""
-    return patterns[0] + (f" (or {patterns[1]}, which reads them all too: say which)" if patterns[1:] else "")
+    other = f" (or {patterns[1]}, which reads them all too: say which)" if patterns[1:] else ""
+    return Guess("time", f"{how}dates, {patterns[0]}{other}", more={"time_format": patterns[0]})
 
 
 def _fits(text: str, pattern: str) -> bool:

@@ -39,6 +39,8 @@ HESITATION_S = 0.3
 """Rank 0 speaks first where all of them have the same to say."""
 PART_S = 2.0
 """So long the process that holds the store waits for the others to ask who speaks."""
+POLL_S = 0.01
+"""Between two looks at what others have counted."""
 DOWN_S = 5.0
 """So long NCCL may take to let go after an error."""
 _stores: dict[tuple[str, int, int], Any] = {}
@@ -76,11 +78,9 @@ class Watch:
     def depart(self) -> None:
         """All have come to the end: wait until nobody misses anybody, and nobody takes the store away before."""
         self.leave()
-        end = time.monotonic() + LOST_S
         with contextlib.suppress(Exception):  # torch's errors differ; whoever holds the store has heard of all
             self._store.add("left", 1)
-            while int(self._store.add("left", 0)) < self._size and time.monotonic() < end:
-                time.sleep(HESITATION_S / 30)
+            self._wait_for_all("left", LOST_S)
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
@@ -114,10 +114,15 @@ class Watch:
         if self._rank:
             time.sleep(HESITATION_S)
         self.may_speak()
-        end = time.monotonic() + PART_S
-        with contextlib.suppress(Exception):
-            while self._holds and int(self._store.add("said", 0)) < self._size and time.monotonic() < end:
-                time.sleep(HESITATION_S / 10)
+        if self._holds:
+            with contextlib.suppress(Exception):
+                self._wait_for_all("said", PART_S)
+
+    def _wait_for_all(self, key: str, seconds: float) -> None:
+        """Until every process has counted there, or so long."""
+        end = time.monotonic() + seconds
+        while int(self._store.add(key, 0)) < self._size and time.monotonic() < end:
+            time.sleep(POLL_S)
 
     def _watch(self) -> None:
         """Show signs of life and look at those of others."""

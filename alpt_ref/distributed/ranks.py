@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from alpt_ref._util.files import hidden
 from alpt_ref._util.folders import folder_lock
 from alpt_ref.distributed import shard_files
 from alpt_ref.distributed.group import TorchGroup, find_group, lost_rank
 from alpt_ref.distributed.processes import Watch
+from alpt_ref.distributed.shared_folder import require_shared
 from alpt_ref.distributed.states import ROWS
 from alpt_ref.distributed.table import ShardedTable
 from alpt_ref.errors import AlptError, InputError, LostRankError, TrainingError
@@ -36,10 +35,6 @@ T = TypeVar("T")
 _KINDS: tuple[type[AlptError], ...] = (InputError, CheckpointError, LostRankError, TrainingError, AlptError)
 SMALL = 1 << 16
 """Bytes of a sum that every rank adds by itself; each rank adds a part of a larger one."""
-
-
-SEEN_S = 20.0
-"""A file system shows other machines what one has made by then."""
 
 
 class RankTable(ShardedTable):
@@ -235,14 +230,8 @@ class TorchRanks(Ranks):
         """See `Ranks.alone_in`."""
         with contextlib.ExitStack() as stack:
             self.once(lambda: stack.enter_context(folder_lock(folder)))
-            self._require_shared(folder)
+            require_shared(self, folder)
             yield
-
-    def _require_shared(self, folder: Path) -> None:
-        """`InputError` on every rank unless all of them see what rank 0 makes in this folder."""
-        with contextlib.ExitStack() as stack:
-            made = self.once(lambda: stack.enter_context(_sign(folder)))
-            self.each(lambda: _require_seen(made))
 
     def table_bytes(self, table: Any) -> tuple[int, int]:
         """See `Ranks.table_bytes`."""
@@ -270,33 +259,6 @@ class TorchRanks(Ranks):
     def read_checkpoint(self, path: Path, table: Any) -> Checkpoint:
         """See `Ranks.read_checkpoint`."""
         return shard_files.read(self, path, table)
-
-
-@contextlib.contextmanager
-def _sign(folder: Path) -> Iterator[Path | None]:
-    """A file in the folder inside the block; None where none can be made, as in a run that is only read."""
-    path = hidden(folder / "shared")
-    try:
-        path.touch()
-    except OSError:
-        yield None
-        return
-    try:
-        yield path
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _require_seen(path: Path | None) -> None:
-    end = time.monotonic() + SEEN_S
-    while path is not None and not path.exists():
-        if time.monotonic() > end:
-            raise InputError(
-                f"output folder {path.parent} is another one on this machine than on that of rank 0; all machines must "
-                "see one folder under this path"
-            )
-        time.sleep(SEEN_S / 100)
 
 
 class RankSums(SliceSums):

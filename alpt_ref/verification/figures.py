@@ -138,8 +138,12 @@ def draw_figures(
     check_formats(formats)
     if style is not None:
         page_style(style)
-    _require_own(output, [figure.id for figure in figures])
-    entries = _earlier(output)
+    known = _own_entries(output)
+    for figure in figures:
+        files = [output / f"{figure.id}.{suffix}" for suffix in ("csv", "tex", *FORMATS)]
+        if figure.id not in known and (found := [file for file in files if file.exists()]):
+            raise _of_unknown_origin(found[0])
+    entries = {name: one for name, one in known.items() if _is_entry(one) and _files_are_there(one, output)}
     drawn = []
     for figure in figures:
         entry: dict[str, Any] = {"id": figure.id, "title": figure.title, "alt": figure.alt, "notes": figure.notes}
@@ -150,46 +154,37 @@ def draw_figures(
             continue
         drawn.append(figure.id)
         used = "; ".join(_origin(results[name]) for name in figure.claims) or "the runs of `alpt-ref reproduce`"
-        files = [f"{figure.id}.{suffix}" for suffix in (*formats, "csv")]
-        known = {"caption": caption, "origin": used, "files": files, "claims": list(figure.claims)}
-        entries[figure.id] = entry | known
+        names = [f"{figure.id}.{suffix}" for suffix in (*formats, "csv")]
+        drawing = {"caption": caption, "origin": used, "files": names, "claims": list(figure.claims)}
+        entries[figure.id] = entry | drawing
     ordered = [entries[name] for name in sorted(entries)]
     write_text(output / "INDEX.md", index_page(ordered))
     write_text(output / "figures.json", json.dumps(ordered, indent=2, ensure_ascii=False) + "\n")
     return drawn
 
 
-def _require_own(output: Path, ids: Sequence[str]) -> None:
-    """InputError where the folder holds a file under a name of ours that no earlier call has written."""
+def _own_entries(output: Path) -> dict[str, dict[str, Any]]:
+    """Entries of the folder's ``figures.json`` by id; InputError where it or the page is not of an earlier call."""
     index = output / "figures.json"
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
-        own = {one["id"] for one in entries if all(isinstance(one[name], str) for name in ("id", "title", "alt"))}
-        foreign = [] if isinstance(entries, list) and len(own) == len(entries) else [index.name]
+        own = {one["id"]: one for one in entries if all(isinstance(one[name], str) for name in ("id", "title", "alt"))}
+        if not isinstance(entries, list) or len(own) < len(entries):
+            raise _of_unknown_origin(index)
     except FileNotFoundError:
-        own, foreign = set(), [name for name in ("INDEX.md",) if (output / name).exists()]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        own, foreign = set(), [index.name]
-    names = [f"{one}.{suffix}" for one in ids if one not in own for suffix in ("csv", "tex", *FORMATS)]
-    foreign += [name for name in names if (output / name).exists()]
-    if foreign:
-        raise InputError(
-            f"output folder {output} holds a {foreign[0]} of unknown origin, which would be replaced; choose another "
-            "with --output, or move it away"
-        )
-
-
-def _earlier(output: Path) -> dict[str, dict[str, Any]]:
-    """Entries of ``figures.json`` by id, of the figures whose files are still there; {} where it cannot be read."""
-    try:
-        known = {one["id"]: dict(one) for one in json.loads((output / "figures.json").read_text(encoding="utf-8"))}
-        return {
-            name: one
-            for name, one in known.items()
-            if _is_entry(one) and one["files"] and all((output / file).exists() for file in one["files"])
-        }
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        if (output / "INDEX.md").exists():
+            raise _of_unknown_origin(output / "INDEX.md") from None
         return {}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        raise _of_unknown_origin(index) from None
+    return own
+
+
+def _of_unknown_origin(file: Path) -> InputError:
+    return InputError(
+        f"output folder {file.parent} holds a {file.name} of unknown origin, which would be replaced; choose another "
+        "with --output, or move it away"
+    )
 
 
 def _is_entry(one: Mapping[str, Any]) -> bool:
@@ -198,6 +193,10 @@ def _is_entry(one: Mapping[str, Any]) -> bool:
     return all(isinstance(one.get(name), str) for name in texts) and all(
         isinstance(one.get(name), list) and all(isinstance(item, str) for item in one[name]) for name in lists
     )
+
+
+def _files_are_there(one: Mapping[str, Any], output: Path) -> bool:
+    return bool(one["files"]) and all((output / file).exists() for file in one["files"])
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -179,18 +179,17 @@ def test_what_is_wrong_is_refused_by_all_ranks(ranks: Ranks, tmp_path: Path) -> 
 
 def _not_shared(group: Any, rank: int, size: int, output: str) -> Any:
     """The last rank, on a machine of its own, does not see what rank 0 makes."""
-    from alpt_ref.distributed import ranks as found
+    from alpt_ref.distributed import shared_folder
 
-    ranks: Any = found
-
-    patience, look = ranks.SEEN_S, ranks._require_seen
+    seen: Any = shared_folder
+    patience, look = seen.SEEN_S, seen._require_seen
     try:
-        ranks.SEEN_S = 0.1
+        seen.SEEN_S = 0.1
         if rank == size - 1:
-            ranks._require_seen = lambda made: look(made and made.with_name("not-here"))
+            seen._require_seen = lambda made: look(made and made.with_name("not-here"))
         return _train(group, rank, size, output, {})
     finally:
-        ranks.SEEN_S, ranks._require_seen = patience, look
+        seen.SEEN_S, seen._require_seen = patience, look
 
 
 def test_a_folder_that_not_all_machines_see_is_refused_and_left_as_it_was(ranks: Ranks, tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ _ISO = re.compile(
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}\Z", re.ASCII)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
+SINCE_1970 = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+"""Units of whole numbers that count from 1970, in a second."""
+FROM_1990, TO_2040 = 631_152_000, 2_208_988_800
+"""In seconds since 1970: a whole number between them, in a unit, is taken for a time in it."""
+
 WANTS = "a time: a whole number, or a date such as 2014-10-21 or 2014-10-21 13:05:59 (fractions and zones may follow)"
 
 
